@@ -1,0 +1,37 @@
+# Each habit is one command; continuous integration calls the same ones.
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo run test check clean
+help:
+	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
+	@echo "make run    keep the local stack up until Ctrl-C"
+	@echo "make test   every check: make check, then all tests"
+	@echo "make check  the quick half: ruff, mypy, import-linter"
+	@echo "make clean  remove everything local (.venv, .local)"
+
+$(STAMP): requirements.txt requirements-dev.txt dev/find-python
+	@python=$$(dev/find-python) && echo "Setting up $(VENV) with $$python" && "$$python" -m venv --clear $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+setup: $(STAMP)
+
+demo: setup
+	@$(PY) -m dev.demo $(ARGS)
+
+run: setup
+	@$(PY) -m dev.stack $(ARGS)
+
+check: setup
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-cache
+
+test: check
+	@$(PY) -m pytest $(ARGS)
+
+clean:
+	rm -rf $(VENV) .local

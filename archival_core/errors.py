@@ -1,0 +1,49 @@
+"""Errors that say what happens next.
+
+A `TransientError` goes back to the queue and is tried again; a `PermanentError` ends the job, because trying again cannot help
+until somebody changes something. Anything else is a defect and treated as transient, so that nothing is lost by it.
+"""
+
+
+class ArchivalError(Exception):
+    """Base of all expected errors.
+
+    `code` is a stable kebab-case word that programs may test (`unknown-chunk`); the message is for people and never holds a
+    secret.
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class TransientError(ArchivalError):
+    """It may work later: a server that is away, a lock that is held, a lease that another worker has."""
+
+
+class PermanentError(ArchivalError):
+    """It will not work until something changes: a wrong name, an unsupported type, a conflict in the lake."""
+
+
+class SettingsError(PermanentError):
+    """A setting is missing or wrong; the message names it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="wrong-setting")
+
+
+class InvalidEventError(PermanentError):
+    """An event that cannot be understood; it goes to the dead stream with this message as its reason."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="invalid-event")
+
+
+class LostLeaseError(TransientError):
+    """Another worker owns the job now; this one must stop and may not write any more."""
+
+    def __init__(self, job_id: object, attempt: int) -> None:
+        super().__init__(
+            f"attempt {attempt} of job {job_id} has lost its lease: a later attempt owns the job",
+            code="lost-lease",
+        )

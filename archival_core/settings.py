@@ -1,0 +1,112 @@
+"""Settings: the only reader of the environment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from archival_core.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, from environment variables (app settings) of the same name in capitals."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    #: PostgreSQL URL of the database whose chunks are archived
+    source_database_url: str
+    #: PostgreSQL URL of the ledger; the source database when absent
+    ledger_database_url: str = ""
+    redis_url: str
+    events_stream: str = "archival.events"
+    events_group: str = "archival-service"
+    results_stream: str = "archival.results"
+    dead_stream: str = "archival.events.dead"
+    #: https://<account>.dfs.core.windows.net/<filesystem>[/<prefix>]
+    lake_url: str
+    #: for local use only; without it the app's Microsoft Entra identity is used
+    lake_account_key: str | None = None
+    #: connection string of the queue's storage account
+    storage_connection: str | None = Field(default=None, alias="AzureWebJobsStorage")
+    #: instead of the connection string: the queue endpoint, with the app's identity
+    storage_queue_uri: str | None = Field(default=None, alias="AzureWebJobsStorage__queueServiceUri")
+    storage_account_name: str | None = Field(default=None, alias="AzureWebJobsStorage__accountName")
+    archive_queue: str = "archive-chunks"
+    #: how many events one drain takes at most, and for how long it goes on
+    drain_max_events: int = Field(default=10_000, ge=1)
+    drain_max_seconds: float = Field(default=45.0, gt=0)
+    #: an event delivered more often than this goes to the dead stream
+    event_max_deliveries: int = Field(default=5, ge=1)
+    #: how long an event of another consumer may stay unacknowledged before it is taken over
+    event_claim_idle: timedelta = timedelta(minutes=5)
+    #: how long a worker owns a job without renewing
+    job_lease: timedelta = timedelta(minutes=2)
+    removal_policy: Literal["keep", "drop"] = "keep"
+    removal_grace: timedelta = timedelta(days=1)
+    telemetry_exporter: Literal["azuremonitor", "opencensus", "otlp", "none"] = "none"
+
+    @field_validator("source_database_url", "ledger_database_url")
+    @classmethod
+    def _postgresql(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("postgresql", "postgres"):
+            raise ValueError("must be a postgresql:// URL")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str) -> str:
+        if urlsplit(value).scheme not in ("redis", "rediss"):
+            raise ValueError("must be a redis:// or rediss:// URL")
+        return value
+
+    @field_validator("lake_url")
+    @classmethod
+    def _lake(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc or not parts.path.strip("/"):
+            raise ValueError("must be https://<account>.dfs.core.windows.net/<filesystem>[/<prefix>]")
+        return value.rstrip("/")
+
+    @property
+    def ledger_url(self) -> str:
+        """Where the ledger is: its own database, or the source."""
+        return self.ledger_database_url or self.source_database_url
+
+    @property
+    def queue_service_url(self) -> str | None:
+        """The queue endpoint for identity-based access, in either form that the host understands."""
+        if self.storage_queue_uri or not self.storage_account_name:
+            return self.storage_queue_uri
+        return f"https://{self.storage_account_name}.queue.core.windows.net"
+
+
+@cache
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises `SettingsError` that names every missing or wrong setting and never repeats a value, since values hold passwords.
+    """
+    try:
+        settings = Settings()  # type: ignore[call-arg]  # the environment fills it
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{_setting_name(problem['loc'])}: "
+            + ("is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, "))
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise SettingsError(f"wrong settings: {problems}") from None
+    if not settings.storage_connection and not settings.queue_service_url:
+        raise SettingsError(
+            "wrong settings: AzureWebJobsStorage: is not set (nor AzureWebJobsStorage__queueServiceUri)"
+        )
+    return settings
+
+
+def _setting_name(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "settings"
+    return name if name.startswith("AzureWebJobs") else name.upper()
