@@ -101,9 +101,7 @@ def load() -> Settings:
         )
         raise SettingsError(f"wrong settings: {problems}") from None
     if not settings.storage_connection and not settings.queue_service_url:
-        raise SettingsError(
-            "wrong settings: AzureWebJobsStorage: is not set (nor AzureWebJobsStorage__queueServiceUri)"
-        )
+        raise SettingsError("wrong settings: AzureWebJobsStorage: is not set (nor AzureWebJobsStorage__queueServiceUri)")
     return settings
 
 

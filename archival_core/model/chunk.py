@@ -26,8 +26,7 @@ class Relation:
 
     def __str__(self) -> str:
         return ".".join(
-            part if re.fullmatch(r"[^\".\s]+", part) else quote_identifier(part)
-            for part in (self.schema, self.name)
+            part if re.fullmatch(r"[^\".\s]+", part) else quote_identifier(part) for part in (self.schema, self.name)
         )
 
     @property
@@ -47,16 +46,10 @@ class Relation:
         while match := _NAME_PART.match(text, position):
             parts.append(match[1].replace('""', '"') if match[1] is not None else match[2])
             position = match.end()
-            if position == len(text):
-                break
-            if text[position] != ".":
+            if text[position : position + 1] != "." or position + 1 == len(text):
                 break
             position += 1
-        if (
-            position != len(text)
-            or not 1 <= len(parts) <= 2
-            or any(len(part.encode()) > 63 for part in parts)
-        ):
+        if position != len(text) or not 1 <= len(parts) <= 2 or any(len(part.encode()) > 63 for part in parts):
             raise PermanentError(
                 f"{text[:140]!r} is not a table name; write schema.name, in double quotes where a part holds dots or spaces",
                 code="invalid-name",
