@@ -1,0 +1,80 @@
+"""A job's life, as one table.
+
+Rules: a status changes only along `TRANSITIONS`; every write of a running job is guarded by its attempt number; one live job
+(queued or running) per chunk at most. The ledger enforces all three; this module says what they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from archival_core.model.chunk import ChunkRange, Relation
+
+
+class Kind(StrEnum):
+    """What a job does."""
+
+    ARCHIVE = "archive"
+    RESTORE = "restore"
+
+
+class Status(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ARCHIVED = "archived"
+    REMOVED = "removed"
+    RESTORED = "restored"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+#: from → to. A running job goes back to `queued` when it is to be tried again, and to `running` when its lease is taken over.
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED, Status.SKIPPED, Status.FAILED}),
+    Status.RUNNING: frozenset(
+        {Status.RUNNING, Status.QUEUED, Status.ARCHIVED, Status.RESTORED, Status.FAILED, Status.CANCELLED, Status.SKIPPED}
+    ),
+    Status.ARCHIVED: frozenset({Status.REMOVED}),
+    Status.REMOVED: frozenset(),
+    Status.RESTORED: frozenset(),
+    Status.FAILED: frozenset({Status.QUEUED}),
+    Status.CANCELLED: frozenset({Status.QUEUED}),
+    Status.SKIPPED: frozenset(),
+}
+
+#: A job in one of these blocks another job for the same chunk.
+LIVE = frozenset({Status.QUEUED, Status.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of the ledger: one request for one chunk."""
+
+    job_id: UUID
+    kind: Kind
+    hypertable: Relation
+    chunk: Relation
+    range: ChunkRange
+    status: Status
+    #: fencing token: counts the workers that took the job
+    attempt: int
+    #: which archive of this chunk it is, from 0; a changed chunk is archived again as the next revision
+    revision: int
+    #: drop the chunk afterwards; `None` leaves it to the policy
+    remove: bool | None
+    requested_by: str
+    requested_at: datetime
+    traceparent: str | None = None
+    rows: int | None = None
+    source_bytes: int | None = None
+    parquet_bytes: int | None = None
+    lake_path: str | None = None
+    manifest: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None

@@ -1,0 +1,52 @@
+"""Where things lie in the lake, relative to `LAKE_URL`."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+from uuid import UUID
+
+from archival_core.model.chunk import Relation
+
+STAGING = "staging"
+TABLES = "tables"
+MANIFESTS = "manifests"
+
+
+def escape(name: str) -> str:
+    """A PostgreSQL name as one path segment: percent-encoded UTF-8, so that no name can climb or collide.
+
+    Letters, digits, `_`, `-` and `~` stay; a dot becomes `%2E`, because it separates schema and table in a folder's name.
+    """
+    return quote(name, safe="").replace(".", "%2E")
+
+
+def table_folder(hypertable: Relation) -> str:
+    """`<schema>.<table>`."""
+    return f"{escape(hypertable.schema)}.{escape(hypertable.name)}"
+
+
+def archive_name(chunk: Relation, revision: int) -> str:
+    """`<chunk>_r<revision>`; the chunk's schema is left out, since chunk names are unique within their hypertable's folder
+    for TimescaleDB, and native partitions of one table with the same name in two schemas differ by the schema prefix."""
+    prefix = "" if chunk.schema in ("_timescaledb_internal", "public") else f"{escape(chunk.schema)}."
+    return f"{prefix}{escape(chunk.name)}_r{revision}"
+
+
+def archive_folder(hypertable: Relation, chunk: Relation, revision: int) -> str:
+    """Where a published archive's parts lie: `tables/<schema>.<table>/<chunk>_r<revision>`."""
+    return f"{TABLES}/{table_folder(hypertable)}/{archive_name(chunk, revision)}"
+
+
+def manifest_file(hypertable: Relation, chunk: Relation, revision: int) -> str:
+    """Where its manifest lies: `manifests/<schema>.<table>/<chunk>_r<revision>.json`."""
+    return f"{MANIFESTS}/{table_folder(hypertable)}/{archive_name(chunk, revision)}.json"
+
+
+def staging_folder(job_id: UUID, attempt: int) -> str:
+    """One attempt's own folder: several writers on one path are not supported by the lake."""
+    return f"{STAGING}/{job_id}/{attempt}"
+
+
+def part_file(number: int) -> str:
+    """`part-00000.parquet`."""
+    return f"part-{number:05d}.parquet"

@@ -1,0 +1,81 @@
+"""The manifest: what was archived, completely. The lake alone is enough to rebuild the ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ManifestSource(_Part):
+    """Which database it came from: guards against a fork or a restored copy."""
+
+    system_identifier: str
+    database: str
+    server_version: str
+    timescaledb_version: str | None
+
+
+class ManifestColumn(_Part):
+    """One column, in the hypertable's order."""
+
+    name: str
+    postgresql_type: str
+    arrow_type: str
+    not_null: bool
+    #: digest over the column's values in file order, all parts; see `codec.digest`
+    digest: str
+
+
+class ManifestPart(_Part):
+    """One Parquet file of the archive."""
+
+    file: str
+    rows: int
+    #: length of the file
+    bytes: int
+    #: SHA-256 of the file, hexadecimal
+    sha256: str
+
+
+class Manifest(_Part):
+    """Written once, after the archive is published; never changed."""
+
+    version: Literal[1] = 1
+    job_id: str
+    attempt: int
+    revision: int
+    hypertable: str
+    chunk: str
+    kind: Literal["timescaledb", "native"]
+    time_column: str
+    time_type: str
+    range_start: str | None
+    range_end: str | None
+    was_compressed: bool
+    source: ManifestSource
+    #: SQL that recreates the hypertable
+    ddl: str
+    columns: tuple[ManifestColumn, ...]
+    rows: int
+    #: of the time column, exact text as PostgreSQL prints it in UTC; `None` when there are no rows
+    min_time: str | None
+    max_time: str | None
+    #: `pg_current_snapshot()` of the reading transaction
+    snapshot: str
+    source_bytes: int
+    parquet_bytes: int
+    lake_path: str
+    parts: tuple[ManifestPart, ...]
+    #: the database's clock
+    archived_at: datetime
+    tools: dict[str, str]
+
+    def to_json(self) -> bytes:
+        """The file's content: indented for people, ends with a newline."""
+        return self.model_dump_json(indent=2).encode() + b"\n"

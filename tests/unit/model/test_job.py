@@ -1,0 +1,48 @@
+"""The life of a job, its message and its place in the lake."""
+
+from uuid import UUID
+
+import pytest
+
+from archival_core.errors import PermanentError
+from archival_core.model import lake_path
+from archival_core.model.chunk import Relation
+from archival_core.model.job import LIVE, TRANSITIONS, Status
+from archival_core.model.message import JobMessage
+
+JOB = UUID("00000000-0000-0000-0000-00000000002a")
+
+
+def test_every_status_has_a_row_and_a_removed_chunk_is_the_end() -> None:
+    assert set(TRANSITIONS) == set(Status)
+    assert TRANSITIONS[Status.REMOVED] == frozenset()
+    assert {source for source, targets in TRANSITIONS.items() if Status.REMOVED in targets} == {Status.ARCHIVED}
+    assert all(Status.QUEUED not in TRANSITIONS[end] for end in (Status.ARCHIVED, Status.REMOVED))
+    assert {Status.QUEUED, Status.RUNNING} == LIVE
+
+
+def test_a_message_comes_back() -> None:
+    message = JobMessage(JOB, "00-a-b-01")
+    assert JobMessage.from_json(message.to_json()) == message
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", '{"v":2,"job_id":"x"}', '{"v":1}', '{"v":1,"job_id":7}', '{"v":1,"job_id":"x"}']
+)
+def test_what_is_no_message_is_refused(text: str) -> None:
+    with pytest.raises(PermanentError, match="not a job message"):
+        JobMessage.from_json(text)
+
+
+def test_no_name_climbs_out_of_its_folder() -> None:
+    evil = Relation("..", "../../etc/passwd")
+    assert lake_path.archive_folder(evil, evil, 0) == (
+        "tables/%2E%2E.%2E%2E%2F%2E%2E%2Fetc%2Fpasswd/%2E%2E.%2E%2E%2F%2E%2E%2Fetc%2Fpasswd_r0"
+    )
+
+
+def test_plain_names_stay_readable() -> None:
+    table, chunk = Relation("public", "conditions"), Relation("_timescaledb_internal", "_hyper_1_1_chunk")
+    assert lake_path.archive_folder(table, chunk, 0) == "tables/public.conditions/_hyper_1_1_chunk_r0"
+    assert lake_path.manifest_file(table, chunk, 2) == "manifests/public.conditions/_hyper_1_1_chunk_r2.json"
+    assert lake_path.staging_folder(JOB, 3) == f"staging/{JOB}/3"
