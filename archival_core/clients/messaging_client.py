@@ -1,0 +1,152 @@
+"""Redis: events in, results out, and a stream for events that cannot be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+from uuid import uuid4
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from archival_core.errors import TransientError
+
+REDIS_SCOPE = "https://redis.azure.com/.default"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEntry:
+    """One entry of the event stream, as it was delivered."""
+
+    entry_id: str
+    fields: Mapping[bytes, bytes]
+    #: how often it has been delivered, this time included
+    deliveries: int
+
+
+class MessagingClient:
+    """One connection pool to Redis."""
+
+    def __init__(self, redis: Redis, *, events: str, group: str, results: str, dead: str) -> None:
+        self._redis = redis
+        self._events, self._group, self._results, self._dead = events, group, results, dead
+        self._has_group = False
+
+    @classmethod
+    def open(cls, url: str, *, events: str, group: str, results: str, dead: str) -> Self:
+        """Connects on first use. `url` is `redis://` or `rediss://` with a password."""
+        redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10, health_check_interval=30)
+        return cls(redis, events=events, group=group, results=results, dead=dead)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._redis.aclose()
+
+    async def pending_of(self, consumer: str, after: str, count: int) -> list[StreamEntry]:
+        """Entries that were delivered to `consumer` and never acknowledged, with ids after `after` (`0` for the first)."""
+        return await self._read(consumer, after, count)
+
+    async def new(self, consumer: str, count: int) -> list[StreamEntry]:
+        """Entries that nobody has seen."""
+        return await self._read(consumer, ">", count)
+
+    async def claim_stale(self, consumer: str, idle: timedelta, count: int) -> list[StreamEntry]:
+        """Take over entries that another consumer has left unacknowledged for `idle`."""
+        with _translated():
+            await self._ensure_group()
+            answer = await self._redis.xautoclaim(
+                self._events,
+                self._group,
+                consumer,
+                min_idle_time=round(idle.total_seconds() * 1000),
+                start_id="0-0",
+                count=count,
+            )
+        return await self._with_deliveries(answer[1])
+
+    async def acknowledge(self, entry_ids: Sequence[str]) -> None:
+        """These entries are in hand and need not come again."""
+        if entry_ids:
+            with _translated():
+                await self._redis.xack(self._events, self._group, *entry_ids)
+
+    async def bury(self, entry: StreamEntry, reason: str) -> None:
+        """Copy an entry with the reason to the dead stream, then acknowledge it: it is never in neither."""
+        with _translated():
+            fields: dict[Any, Any] = {
+                **entry.fields,
+                "dead.reason": reason[:2000],
+                "dead.stream": self._events,
+                "dead.entry_id": entry.entry_id,
+                "dead.deliveries": entry.deliveries,
+            }
+            await self._redis.xadd(self._dead, fields)
+            await self._redis.xack(self._events, self._group, entry.entry_id)
+
+    async def announce(self, event_type: str, subject: str, data: Mapping[str, Any], traceparent: str | None) -> None:
+        """Publish a result as a CloudEvent."""
+        event = {
+            "specversion": "1.0",
+            "id": str(uuid4()),
+            "source": "archival_service",
+            "type": event_type,
+            "subject": subject,
+            "time": datetime.now(UTC).isoformat(),
+            "datacontenttype": "application/json",
+            **({"traceparent": traceparent} if traceparent else {}),
+            "data": dict(data),
+        }
+        with _translated():
+            await self._redis.xadd(self._results, {"event": json.dumps(event, default=str)})
+
+    async def _read(self, consumer: str, start: str, count: int) -> list[StreamEntry]:
+        with _translated():
+            await self._ensure_group()
+            answer: Any = await self._redis.xreadgroup(self._group, consumer, {self._events: start}, count=count)
+        if not answer:
+            return []
+        streams = answer.items() if isinstance(answer, dict) else answer
+        batches = next(entries for _, entries in streams)
+        # RESP3 wraps the entries of a stream in one more list
+        entries = batches[0] if batches and isinstance(batches[0], list) else batches
+        if start == ">":
+            return [StreamEntry(entry_id.decode(), fields or {}, 1) for entry_id, fields in entries]
+        return await self._with_deliveries(entries)
+
+    async def _with_deliveries(self, entries: Sequence[tuple[bytes, Mapping[bytes, bytes] | None]]) -> list[StreamEntry]:
+        """An entry that was trimmed away while it was pending has no fields any more."""
+        if not entries:
+            return []
+        with _translated():
+            pending = await self._redis.xpending_range(
+                self._events, self._group, min=entries[0][0], max=entries[-1][0], count=10_000
+            )
+        deliveries: dict[Any, int] = {row["message_id"]: int(row["times_delivered"]) for row in pending}
+        return [StreamEntry(entry_id.decode(), fields or {}, deliveries.get(entry_id, 1)) for entry_id, fields in entries]
+
+    async def _ensure_group(self) -> None:
+        if self._has_group:
+            return
+        try:
+            # from 0: at the tail, a backlog that is there already would be lost
+            await self._redis.xgroup_create(self._events, self._group, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+        self._has_group = True
+
+    def forget_group(self) -> None:
+        """After NOGROUP (a flushed Redis): create the group again at the next call."""
+        self._has_group = False
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise TransientError(f"Redis: {type(error).__name__}: {str(error)[:200]}", code="redis") from error

@@ -1,0 +1,70 @@
+"""PostgreSQL connections, with a password or with Microsoft Entra, and their errors translated once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from archival_core.errors import PermanentError, TransientError
+
+Connection = psycopg.AsyncConnection[DictRow]
+
+#: How every connection of the service is opened.
+OPTIONS: dict[str, Any] = {
+    "autocommit": True,
+    "connect_timeout": 10,
+    "row_factory": dict_row,
+    "application_name": "archival_service",
+}
+
+ENTRA_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
+
+
+class Database:
+    """One database: opens connections to it. A URL without a password asks `token` for one, each time it connects."""
+
+    def __init__(self, url: str, token: Callable[[], str] | None = None) -> None:
+        self._url = url
+        self._token = token
+
+    async def url(self) -> str:
+        """The URL with a password that is valid now; for drivers that connect by themselves. Never log it."""
+        parts = urlsplit(self._url)
+        if self._token is None or parts.password is not None or parts.hostname is None:
+            return self._url
+        token = await asyncio.to_thread(self._token)
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{quote(parts.username or '', safe='')}:{quote(token, safe='')}@{host}"))
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """A connection in autocommit mode, closed at the end."""
+        with translated("the database"):
+            connection = await Connection.connect(await self.url(), **OPTIONS)
+        async with connection:
+            yield connection
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turns psycopg's errors into ours; `what` names the server for the reader. Messages of the server are kept in short."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise PermanentError(
+            f"{what} refuses: {_first_line(error)}; grant it to the service's role", code="not-permitted"
+        ) from error
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+        raise PermanentError(f"{what}: {_first_line(error)}", code="undefined") from error
+    except psycopg.Error as error:
+        raise TransientError(f"{what}: {_first_line(error)}", code="database") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0][:300]

@@ -1,0 +1,85 @@
+"""The storage queue of jobs. Used instead of an output binding, because an event is acknowledged only after its message is in
+the queue, and a binding sends when the function has returned."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Self
+
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.pipeline.policies import AsyncRetryPolicy
+from azure.storage.queue import TextBase64EncodePolicy
+from azure.storage.queue.aio import QueueClient as AzureQueueClient
+
+from archival_core.errors import TransientError
+from archival_core.model.message import JobMessage
+
+#: A message never expires by itself: a backlog may be older than a week.
+_NEVER_EXPIRES = -1
+_CONCURRENT_SENDS = 16
+
+
+class QueueClient:
+    """Sends job messages; the functions host receives them."""
+
+    def __init__(self, client: AzureQueueClient) -> None:
+        self._client = client
+
+    @classmethod
+    def open(cls, queue: str, *, connection_string: str | None, service_url: str | None) -> Self:
+        """With a connection string, or with the app's identity at `service_url`."""
+        retry = AsyncRetryPolicy(retry_total=3, retry_backoff_factor=0.4)
+        # the host expects base64 and the SDK does not encode by itself
+        encode = TextBase64EncodePolicy()
+        if connection_string:
+            return cls(
+                AzureQueueClient.from_connection_string(
+                    connection_string, queue, message_encode_policy=encode, retry_policy=retry
+                )
+            )
+        from azure.identity.aio import DefaultAzureCredential
+
+        assert service_url is not None  # Settings refuses neither
+        return cls(
+            AzureQueueClient(
+                service_url, queue, credential=DefaultAzureCredential(), message_encode_policy=encode, retry_policy=retry
+            )
+        )
+
+    async def close(self) -> None:
+        """Close the transport."""
+        await self._client.close()
+
+    async def send(self, messages: Sequence[JobMessage], *, delay_seconds: float = 0) -> None:
+        """Put every message into the queue, visible after `delay_seconds`; returns when all are accepted.
+
+        Raises `TransientError` if any was not; those that were accepted stay, since duplicates are harmless.
+        """
+        waiting = iter(messages)
+
+        async def sender() -> None:
+            for message in waiting:
+                await self._send(message.to_json(), delay_seconds)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(_CONCURRENT_SENDS, len(messages))):
+                    group.create_task(sender())
+        except* AzureError as errors:
+            first = errors.exceptions[0]
+            raise TransientError(f"the queue does not take messages: {type(first).__name__}", code="queue") from errors
+
+    async def _send(self, body: str, delay_seconds: float) -> None:
+        for may_create in (True, False):
+            try:
+                await self._client.send_message(
+                    body, visibility_timeout=round(delay_seconds) or None, time_to_live=_NEVER_EXPIRES
+                )
+                return
+            except ResourceNotFoundError:
+                if not may_create:
+                    raise
+                with suppress(ResourceExistsError):  # another sender may be faster
+                    await self._client.create_queue()

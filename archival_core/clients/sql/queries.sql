@@ -1,0 +1,65 @@
+-- name: add_job
+-- The same request finds its own row again. A request for a chunk that has a live or finished archive is recorded as skipped.
+with twin as (
+    select job_id, status from archival.job
+    where hypertable = %(hypertable)s and chunk = %(chunk)s and kind = 'archive'
+      and status in ('queued', 'running', 'archived', 'removed') and request_key <> %(request_key)s
+    order by requested_at limit 1
+)
+insert into archival.job (kind, hypertable, chunk, status, remove, request_key, requested_by, traceparent, finished_at, error)
+select 'archive', %(hypertable)s, %(chunk)s, case when twin.job_id is null then 'queued' else 'skipped' end,
+       %(remove)s, %(request_key)s, %(requested_by)s, %(traceparent)s, case when twin.job_id is not null then now() end,
+       case when twin.job_id is not null then jsonb_build_object('code', 'duplicate', 'message',
+            format('the chunk has job %%s already, which is %%s', twin.job_id, twin.status), 'job_id', twin.job_id) end
+from (select 1) one left join twin on true
+on conflict (request_key, hypertable, chunk) do update set request_key = excluded.request_key
+returning job_id, status, traceparent
+
+-- name: take_lease
+update archival.job
+set status = 'running', attempt = attempt + 1, lease_until = now() + %(lease)s, started_at = now(), error = null
+where job_id = %(job_id)s and (status = 'queued' or (status = 'running' and lease_until < now()))
+returning *
+
+-- name: find_job
+select *, greatest(extract(epoch from lease_until - now()), 0)::float8 as lease_seconds from archival.job where job_id = %(job_id)s
+
+-- name: renew_lease
+update archival.job set lease_until = now() + %(lease)s
+where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+returning job_id
+
+-- name: finish_archive
+update archival.job
+set status = 'archived', finished_at = now(), lease_until = null, rows = %(rows)s, source_bytes = %(source_bytes)s,
+    parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s, manifest = %(manifest)s, error = null,
+    range_start = %(range_start)s, range_end = %(range_end)s
+where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+returning job_id
+
+-- name: release
+-- Back to the queue after a transient failure: the message comes again.
+update archival.job set status = 'queued', lease_until = null, error = %(error)s
+where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+returning job_id
+
+-- name: fail
+update archival.job set status = 'failed', finished_at = now(), lease_until = null, error = %(error)s
+where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+returning job_id
+
+-- name: fail_poisoned
+-- Its message is given up. A worker that still holds the lease keeps the job.
+update archival.job
+set status = 'failed', finished_at = now(), lease_until = null,
+    error = coalesce(error, '{}') || jsonb_build_object('poisoned', true, 'message',
+        coalesce(error ->> 'message', 'the message was delivered too often without a result; the worker may have been killed'),
+        'code', coalesce(error ->> 'code', 'poisoned'))
+where job_id = %(job_id)s and (status = 'queued' or (status = 'running' and lease_until < now()))
+returning job_id
+
+-- name: mark_announced
+update archival.job set announced = true where job_id = %(job_id)s
+
+-- name: now
+select now() as now
