@@ -148,6 +148,10 @@ class Ledger:
         async with self._connection() as connection:
             await connection.execute(queries()["mark_announced"], {"job_id": job_id})
 
+    async def ping(self) -> None:
+        """Raises `TransientError` when the ledger does not answer."""
+        await self.now()
+
     async def now(self) -> datetime:
         """The database's clock."""
         row = await self._one("now")

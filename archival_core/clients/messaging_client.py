@@ -87,6 +87,16 @@ class MessagingClient:
             await self._redis.xadd(self._dead, fields)
             await self._redis.xack(self._events, self._group, entry.entry_id)
 
+    async def bury_message(self, text: str, reason: str) -> None:
+        """Keep a queue message that cannot be understood."""
+        with _translated():
+            await self._redis.xadd(self._dead, {"message": text[:65536], "dead.reason": reason[:2000]})
+
+    async def ping(self) -> None:
+        """Raises `TransientError` when Redis does not answer."""
+        with _translated():
+            await self._redis.ping()
+
     async def announce(self, event_type: str, subject: str, data: Mapping[str, Any], traceparent: str | None) -> None:
         """Publish a result as a CloudEvent."""
         event = {

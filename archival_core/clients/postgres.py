@@ -42,6 +42,12 @@ class Database:
         host = parts.netloc.rpartition("@")[2]
         return urlunsplit(parts._replace(netloc=f"{quote(parts.username or '', safe='')}:{quote(token, safe='')}@{host}"))
 
+    async def ping(self) -> None:
+        """Raises `TransientError` when the server does not answer."""
+        async with self.connect() as connection:
+            with translated("the database"):
+                await connection.execute("select 1")
+
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
         """A connection in autocommit mode, closed at the end."""

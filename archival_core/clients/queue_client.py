@@ -6,10 +6,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
-from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient as AzureQueueClient
 
@@ -19,6 +18,8 @@ from archival_core.model.message import JobMessage
 #: A message never expires by itself: a backlog may be older than a week.
 _NEVER_EXPIRES = -1
 _CONCURRENT_SENDS = 16
+#: Short retries: an event that could not be enqueued comes again with the next drain. Waits are in seconds.
+_RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 0.5, "increment_base": 1.5}
 
 
 class QueueClient:
@@ -30,27 +31,30 @@ class QueueClient:
     @classmethod
     def open(cls, queue: str, *, connection_string: str | None, service_url: str | None) -> Self:
         """With a connection string, or with the app's identity at `service_url`."""
-        retry = AsyncRetryPolicy(retry_total=3, retry_backoff_factor=0.4)
         # the host expects base64 and the SDK does not encode by itself
         encode = TextBase64EncodePolicy()
         if connection_string:
             return cls(
-                AzureQueueClient.from_connection_string(
-                    connection_string, queue, message_encode_policy=encode, retry_policy=retry
-                )
+                AzureQueueClient.from_connection_string(connection_string, queue, message_encode_policy=encode, **_RETRIES)
             )
         from azure.identity.aio import DefaultAzureCredential
 
         assert service_url is not None  # Settings refuses neither
         return cls(
-            AzureQueueClient(
-                service_url, queue, credential=DefaultAzureCredential(), message_encode_policy=encode, retry_policy=retry
-            )
+            AzureQueueClient(service_url, queue, credential=DefaultAzureCredential(), message_encode_policy=encode, **_RETRIES)
         )
 
     async def close(self) -> None:
         """Close the transport."""
         await self._client.close()
+
+    async def ping(self) -> None:
+        """Raises `TransientError` when the queue service does not answer; a queue that is not there yet is made."""
+        try:
+            with suppress(ResourceExistsError):
+                await self._client.create_queue()
+        except AzureError as error:
+            raise TransientError(f"the queue does not answer: {type(error).__name__}", code="queue") from error
 
     async def send(self, messages: Sequence[JobMessage], *, delay_seconds: float = 0) -> None:
         """Put every message into the queue, visible after `delay_seconds`; returns when all are accepted.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from datetime import date
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +18,8 @@ from archival_core.codec.digest import TableDigest
 ROW_GROUP_ROWS = 1_000_000
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 _BATCH_ROWS_BACK = 65_536
+#: in microseconds
+_DAY = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +29,9 @@ class Content:
     rows: int
     #: digest by column, see `codec.digest`
     digests: dict[str, str]
-    #: smallest and largest value of the time column, as it is stored (an integer for timestamps and dates)
-    min_time: int | None
-    max_time: int | None
+    #: smallest and largest value of the time column: microseconds since 1970 for dates and timestamps, else as it is stored
+    min_time: int | str | None
+    max_time: int | str | None
 
 
 class ContentMeter:
@@ -37,8 +41,8 @@ class ContentMeter:
         self._digest = TableDigest(schema)
         self._time_column = time_column
         self._rows = 0
-        self._min: int | None = None
-        self._max: int | None = None
+        self._min: Any = None
+        self._max: Any = None
 
     def measure(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Pass the batches on unchanged."""
@@ -53,17 +57,32 @@ class ContentMeter:
         return Content(self._rows, self._digest.hexdigests(), self._min, self._max)
 
     def _add_times(self, times: pa.Array) -> None:
-        if pa.types.is_timestamp(times.type):
+        if pa.types.is_date32(times.type):
+            times = times.cast(pa.int32()).cast(pa.int64())
+            times = pc.multiply(times, _DAY)
+        elif pa.types.is_timestamp(times.type):
             times = times.cast(pa.int64())
-        elif pa.types.is_date32(times.type):
-            times = times.cast(pa.int32())
         bounds = pc.min_max(times).as_py()
         if bounds["min"] is not None:
             self._min = bounds["min"] if self._min is None else min(self._min, bounds["min"])
             self._max = bounds["max"] if self._max is None else max(self._max, bounds["max"])
 
 
-def write(batches: Iterable[pa.RecordBatch], schema: pa.Schema, sink: IO[bytes], metadata: dict[str, str]) -> int:
+def time_value(text: str | None) -> int | str | None:
+    """A bound as the source tells it (digits, or RFC 3339 in UTC with any year) in the form of `Content.min_time`."""
+    if text is None or re.fullmatch(r"-?\d+", text):
+        return None if text is None else int(text)
+    match = re.fullmatch(r"(\d{4,})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?Z( BC)?", text)
+    if match is None:
+        return text
+    year, month, day, hour, minute, second = (int(match[i]) for i in range(1, 7))
+    # the Gregorian calendar repeats every 400 years of 146,097 days, which brings any year into `datetime`'s range
+    cycles, year = divmod(1 - year if match[8] else year, 400)
+    days = (cycles - 5) * 146_097 + (date(year + 2000, month, day) - date(1970, 1, 1)).days
+    return days * _DAY + ((hour * 60 + minute) * 60 + second) * 1_000_000 + int((match[7] or "").ljust(6, "0"))
+
+
+def write(batches: Iterable[pa.RecordBatch], schema: pa.Schema, sink: Any, metadata: dict[str, str]) -> int:
     """Encode `batches` into one Parquet file (zstd, statistics, page index) and return its rows.
 
     Holds one row group at a time. `sink` is written front to back and left open.

@@ -1,5 +1,4 @@
-"""Azure Functions: triggers in, flows out. The only room that knows `azure.functions`."""
+"""Azure Functions: triggers in, flows out. The only room that knows `azure.functions`.
 
-import azure.functions as func
-
-app = func.FunctionApp()
+Indexing must stay fast, so nothing here imports a client or a flow before the first invocation needs it.
+"""

@@ -1,0 +1,47 @@
+"""Keeping a job's lease while it is worked on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from archival_core.clients.ledger import Ledger
+from archival_core.errors import LostLeaseError, TransientError
+from archival_core.model.job import Job
+
+_LOG = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def kept_lease(ledger: Ledger, job: Job, lease: timedelta) -> AsyncIterator[None]:
+    """Renew the lease three times a period. When it is lost, the work inside is cancelled and `LostLeaseError` raised."""
+    owner = asyncio.current_task()
+    assert owner is not None
+    lost: LostLeaseError | None = None
+
+    async def renew() -> None:
+        nonlocal lost
+        while lost is None:
+            await asyncio.sleep(lease.total_seconds() / 3)
+            try:
+                await ledger.renew_lease(job, lease)
+            except LostLeaseError as error:
+                lost = error
+                owner.cancel()
+            except TransientError as error:
+                # the ledger is away for a moment; if it stays away, the lease runs out and the attempt number guards
+                _LOG.warning("lease of job %s not renewed: %s", job.job_id, error)
+
+    renewal = asyncio.create_task(renew())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lost is None:
+            raise
+        owner.uncancel()
+        raise lost from None
+    finally:
+        renewal.cancel()

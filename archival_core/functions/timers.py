@@ -1,0 +1,32 @@
+"""Timer-triggered functions."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+
+if TYPE_CHECKING:
+    from archival_core.runtime import Runtime
+
+_LOG = logging.getLogger(__name__)
+
+
+def blueprint() -> func.Blueprint:
+    """`drain_events`."""
+    timers = func.Blueprint()  # type: ignore[no-untyped-call]
+
+    @timers.timer_trigger(arg_name="timer", schedule="%DRAIN_SCHEDULE%", run_on_startup=False, use_monitor=True)
+    async def drain_events(timer: func.TimerRequest) -> None:
+        report = await _runtime().event_drain.run()
+        if report.events:
+            _LOG.info("drained %s", report)
+
+    return timers
+
+
+def _runtime() -> Runtime:
+    from archival_core import runtime
+
+    return runtime.get()

@@ -1,0 +1,89 @@
+"""Wires clients into flows, once per process, on first use and inside the running loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from archival_core import settings
+from archival_core.clients.credentials import token_source
+from archival_core.clients.lakehouse_client import LakehouseClient
+from archival_core.clients.ledger import Ledger
+from archival_core.clients.messaging_client import MessagingClient
+from archival_core.clients.postgres import ENTRA_SCOPE, Database
+from archival_core.clients.queue_client import QueueClient
+from archival_core.flows.archival_processor import ArchivalProcessor
+from archival_core.flows.chunk_archiver import ChunkArchiver
+from archival_core.flows.event_drain import DrainLimits, EventDrain
+from archival_core.flows.readiness import Probe
+from archival_core.model.chunk import Chunk, Relation
+from archival_core.settings import Settings
+from archival_core.source import catalog
+
+
+class Runtime:
+    """Every client and flow of one process. Opening connects to nothing; each client connects when it is first used."""
+
+    def __init__(self, config: Settings) -> None:
+        token = token_source(ENTRA_SCOPE)
+        self._source = Database(config.source_database_url, token)
+        self._ledger = Ledger(Database(config.ledger_url, token))
+        self._lake = LakehouseClient.open(config.lake_url, config.lake_account_key)
+        self.messaging = MessagingClient.open(
+            config.redis_url,
+            events=config.events_stream,
+            group=config.events_group,
+            results=config.results_stream,
+            dead=config.dead_stream,
+        )
+        self._queue = QueueClient.open(
+            config.archive_queue, connection_string=config.storage_connection, service_url=config.queue_service_url
+        )
+        archiver = ChunkArchiver(self._source, self._lake, self._ledger)
+        self.archival_processor = ArchivalProcessor(self._ledger, self.messaging, self._queue, archiver, config.job_lease)
+        self.event_drain = EventDrain(
+            self.messaging,
+            self._ledger,
+            self._queue,
+            self._find_chunks,
+            DrainLimits(
+                config.drain_max_events, config.drain_max_seconds, config.event_max_deliveries, config.event_claim_idle
+            ),
+        )
+
+    def probes(self) -> dict[str, Probe]:
+        """One cheap question to each outside system, for the readiness check."""
+        return {
+            "source": self._source.ping,
+            "ledger": self._ledger.ping,
+            "redis": self.messaging.ping,
+            "queue": self._queue.ping,
+            "lake": self._lake.ensure_filesystem,
+        }
+
+    async def close(self) -> None:
+        """Close every client."""
+        closing: Sequence[Callable[[], Awaitable[None]]] = (
+            self._ledger.close,
+            self.messaging.close,
+            self._queue.close,
+            self._lake.close,
+        )
+        await asyncio.gather(*(close() for close in closing), return_exceptions=True)
+
+    async def _find_chunks(self, hypertable: Relation, older_than: str | int) -> list[Chunk]:
+        async with self._source.connect() as connection:
+            return await catalog.chunks_ending_by(connection, hypertable, older_than)
+
+
+_current: tuple[asyncio.AbstractEventLoop, Runtime] | None = None
+
+
+def get() -> Runtime:
+    """The runtime of this process. Call it inside the loop; raises `SettingsError` that names what is missing or wrong."""
+    global _current
+    loop = asyncio.get_running_loop()
+    # the clients belong to the loop they were first used in; a new loop (a restarted worker, a test) needs new ones
+    if _current is None or _current[0] is not loop:
+        _current = (loop, Runtime(settings.load()))
+    return _current[1]

@@ -1,0 +1,53 @@
+"""The session settings under which the source is read: the same value must have the same text everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+
+#: Everything that changes how PostgreSQL prints a value or a name. With only `pg_catalog` on the search path every
+#: other name is printed with its schema.
+TEXT_FORMS: Final[dict[str, str]] = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "search_path": "pg_catalog",
+}
+
+#: A chunk is read for as long as it takes, and never through a row-level security policy: with `off` the server refuses
+#: instead of leaving rows out. `transaction_timeout` is there from PostgreSQL 17.
+READING: Final[dict[str, str]] = TEXT_FORMS | {
+    "row_security": "off",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",
+}
+
+
+def pin_statement(settings: Mapping[str, str]) -> str:
+    """One SELECT that makes `settings` (constants of this module) hold until the transaction ends.
+
+    Settings that the server does not know are left out.
+    """
+    rows = ", ".join(f"('{name}', '{value}')" for name, value in settings.items())
+    return (
+        "SELECT pg_catalog.set_config(name, value, true)::text AS pinned "
+        f"FROM (VALUES {rows}) AS s (name, value) WHERE pg_catalog.current_setting(name, true) IS NOT NULL"
+    )
+
+
+@asynccontextmanager
+async def pinned(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]:
+    """A read-only stretch with pinned settings, inside the caller's transaction if there is one.
+
+    It always rolls back, so that neither the settings nor a failed statement reach the caller's transaction.
+    """
+    async with conn.transaction(force_rollback=True):
+        await conn.execute(pin_statement(TEXT_FORMS | more).encode())
+        yield

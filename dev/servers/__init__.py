@@ -1,0 +1,1 @@
+"""Real servers from wheels and npm, embedded in the local stack and the tests. Each is a context manager."""

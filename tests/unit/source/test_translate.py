@@ -1,0 +1,65 @@
+"""What a SQLSTATE means for the job."""
+
+import psycopg
+import pytest
+from psycopg import errors as postgres
+
+from archival_core.errors import PermanentError, TransientError
+from archival_core.source.extract import read_batches
+from archival_core.source.translate import source_errors, translate
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "kind", "code"),
+    [
+        (None, TransientError, "source-unreachable"),
+        ("57P01", TransientError, "source-unreachable"),
+        ("57014", TransientError, "source-unreachable"),
+        ("53300", TransientError, "source-busy"),
+        ("40P01", TransientError, "source-busy"),
+        ("55P03", TransientError, "source-locked"),
+        ("42703", TransientError, "source-changed"),
+        ("42P01", PermanentError, "unknown-chunk"),
+        ("42501", PermanentError, "source-permission-denied"),
+        ("22012", PermanentError, "source-refused"),
+    ],
+)
+def test_translate(sqlstate: str | None, kind: type[Exception], code: str) -> None:
+    error = translate(sqlstate, "why")
+    assert isinstance(error, kind)
+    assert error.code == code
+    assert "why" in str(error)
+
+
+def test_a_refusal_says_what_to_grant() -> None:
+    with pytest.raises(PermanentError, match="GRANT"), source_errors():
+        raise postgres.InsufficientPrivilege("permission denied for table conditions")
+
+
+def test_a_lost_connection_is_transient() -> None:
+    with pytest.raises(TransientError, match="server closed"), source_errors():
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+def test_our_own_mistakes_are_not_hidden() -> None:
+    with pytest.raises(psycopg.ProgrammingError), source_errors():
+        raise psycopg.ProgrammingError("the query has 1 placeholder but 0 parameters were passed")
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:s3cret@127.0.0.1:1/x", "postgresql://u:12@s3cret:@127.0.0.1:1/x"])
+def test_no_password_in_an_error(url: str, any_plan: object, any_chunk: object) -> None:
+    with pytest.raises(TransientError) as caught:
+        next(read_batches(url, "00000003-0000001B-1", any_chunk, any_plan))  # type: ignore[arg-type]
+    assert caught.value.code == "source-unreachable"
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.fixture
+def any_plan() -> object:
+    return None
+
+
+@pytest.fixture
+def any_chunk() -> object:
+    return None
