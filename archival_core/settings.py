@@ -102,6 +102,8 @@ def load() -> Settings:
         raise SettingsError(f"wrong settings: {problems}") from None
     if not settings.storage_connection and not settings.queue_service_url:
         raise SettingsError("wrong settings: AzureWebJobsStorage: is not set (nor AzureWebJobsStorage__queueServiceUri)")
+    if settings.lake_url.startswith("http:") and not settings.lake_account_key:
+        raise SettingsError("wrong settings: LAKE_URL: http:// needs LAKE_ACCOUNT_KEY; a token is sent over https:// only")
     return settings
 
 

@@ -34,7 +34,6 @@ class MessagingClient:
     def __init__(self, redis: Redis, *, events: str, group: str, results: str, dead: str) -> None:
         self._redis = redis
         self._events, self._group, self._results, self._dead = events, group, results, dead
-        self._has_group = False
 
     @classmethod
     def open(cls, url: str, *, events: str, group: str, results: str, dead: str) -> Self:
@@ -139,19 +138,13 @@ class MessagingClient:
         return [StreamEntry(entry_id.decode(), fields or {}, deliveries.get(entry_id, 1)) for entry_id, fields in entries]
 
     async def _ensure_group(self) -> None:
-        if self._has_group:
-            return
+        # asked every time: a flushed or failed-over Redis has lost it
         try:
             # from 0: at the tail, a backlog that is there already would be lost
             await self._redis.xgroup_create(self._events, self._group, id="0", mkstream=True)
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
-        self._has_group = True
-
-    def forget_group(self) -> None:
-        """After NOGROUP (a flushed Redis): create the group again at the next call."""
-        self._has_group = False
 
 
 @contextmanager

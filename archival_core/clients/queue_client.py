@@ -12,12 +12,18 @@ from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFo
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient as AzureQueueClient
 
-from archival_core.errors import TransientError
+from archival_core.errors import SettingsError, TransientError
 from archival_core.model.message import JobMessage
 
 #: A message never expires by itself: a backlog may be older than a week.
 _NEVER_EXPIRES = -1
 _CONCURRENT_SENDS = 16
+#: The storage emulator's public account on its usual port.
+_EMULATOR = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+)
 #: Short retries: an event that could not be enqueued comes again with the next drain. Waits are in seconds.
 _RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 0.5, "increment_base": 1.5}
 
@@ -34,9 +40,11 @@ class QueueClient:
         # the host expects base64 and the SDK does not encode by itself
         encode = TextBase64EncodePolicy()
         if connection_string:
-            return cls(
-                AzureQueueClient.from_connection_string(connection_string, queue, message_encode_policy=encode, **_RETRIES)
-            )
+            full = connection_string.replace("UseDevelopmentStorage=true", _EMULATOR)  # the SDK does not know the short form
+            try:
+                return cls(AzureQueueClient.from_connection_string(full, queue, message_encode_policy=encode, **_RETRIES))
+            except ValueError as error:
+                raise SettingsError(f"wrong settings: AzureWebJobsStorage: {error}") from None
         from azure.identity.aio import DefaultAzureCredential
 
         assert service_url is not None  # Settings refuses neither

@@ -53,3 +53,10 @@ def test_a_wrong_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(SettingsError, match="SOURCE_DATABASE_URL: must be a postgresql:// URL") as caught:
         settings.load()
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_lake_over_plain_http_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE_URL", "http://127.0.0.1:1/account/lake")
+    monkeypatch.delenv("LAKE_ACCOUNT_KEY", raising=False)
+    with pytest.raises(SettingsError, match="LAKE_ACCOUNT_KEY"):
+        settings.load()
