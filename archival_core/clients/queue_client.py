@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient as AzureQueueClient
 
@@ -17,7 +18,7 @@ from archival_core.model.message import JobMessage
 
 #: A message never expires by itself: a backlog may be older than a week.
 _NEVER_EXPIRES = -1
-_CONCURRENT_SENDS = 16
+_CONCURRENT_SENDS = 32
 #: The storage emulator's public account on its usual port.
 _EMULATOR = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
@@ -37,20 +38,23 @@ class QueueClient:
     @classmethod
     def open(cls, queue: str, *, connection_string: str | None, service_url: str | None) -> Self:
         """With a connection string, or with the app's identity at `service_url`."""
-        # the host expects base64 and the SDK does not encode by itself
-        encode = TextBase64EncodePolicy()
+        options: dict[str, Any] = {
+            # the host expects base64 and the SDK does not encode by itself
+            "message_encode_policy": TextBase64EncodePolicy(),
+            # reading ~/.netrc and the proxy variables for every message takes a third of the time of a send
+            "transport": AioHttpTransport(use_env_settings=False),
+            **_RETRIES,
+        }
         if connection_string:
             full = connection_string.replace("UseDevelopmentStorage=true", _EMULATOR)  # the SDK does not know the short form
             try:
-                return cls(AzureQueueClient.from_connection_string(full, queue, message_encode_policy=encode, **_RETRIES))
+                return cls(AzureQueueClient.from_connection_string(full, queue, **options))
             except ValueError as error:
                 raise SettingsError(f"wrong settings: AzureWebJobsStorage: {error}") from None
         from azure.identity.aio import DefaultAzureCredential
 
         assert service_url is not None  # Settings refuses neither
-        return cls(
-            AzureQueueClient(service_url, queue, credential=DefaultAzureCredential(), message_encode_policy=encode, **_RETRIES)
-        )
+        return cls(AzureQueueClient(service_url, queue, credential=DefaultAzureCredential(), **options))
 
     async def close(self) -> None:
         """Close the transport."""
