@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 
@@ -10,6 +12,7 @@ TABLE = "demo.readings"
 DAYS = 12
 #: the newest partitions stay in the database, as they would
 KEPT_DAYS = 2
+_FILLERS = 2
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 _TABLE = """
@@ -64,16 +67,21 @@ def partition(day: int) -> str:
 
 def create(url: str, rows: int) -> None:
     """Make the table anew with `rows` rows, spread over the days as evenly as it goes."""
+    shares = [rows // DAYS + (day < rows % DAYS) for day in range(DAYS)]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(_TABLE)
         for day in range(DAYS):
-            start = FIRST_DAY + timedelta(days=day)
-            end = start + timedelta(days=1)
+            start, end = (FIRST_DAY + timedelta(days=day + end) for end in (0, 1))
             connection.execute(
                 f"create table demo.{partition(day)} partition of demo.readings"
                 f" for values from ('{start.isoformat()}') to ('{end.isoformat()}')".encode()
             )
-            share = rows // DAYS + (day < rows % DAYS)
-            if share:
-                connection.execute(_ROWS, {"start": start, "rows": share, "day": day})
+        with ThreadPoolExecutor(_FILLERS) as pool:
+            list(pool.map(partial(_fill, url), range(DAYS), shares))
         connection.execute("analyze demo.readings")
+
+
+def _fill(url: str, day: int, rows: int) -> None:
+    if rows:
+        with psycopg.connect(url) as connection:
+            connection.execute(_ROWS, {"start": FIRST_DAY + timedelta(days=day), "rows": rows, "day": day})
