@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
+from archival_core.errors import TransientError
+
 if TYPE_CHECKING:
     from azure.identity import DefaultAzureCredential
 
@@ -18,9 +20,22 @@ def _credential() -> DefaultAzureCredential:
 
 
 def token_source(scope: str) -> Callable[[], str]:
-    """A function that returns a token for `scope` that is valid now; it blocks while it asks (the library caches)."""
+    """A function that returns a token for `scope` that is valid now; it blocks while it asks (the library caches).
+
+    It raises `TransientError` (`no-token`): an identity that is not there yet may be assigned.
+    """
 
     def token() -> str:
-        return _credential().get_token(scope).token
+        from azure.core.exceptions import ClientAuthenticationError
+
+        try:
+            return _credential().get_token(scope).token
+        except ClientAuthenticationError as error:
+            # the library's message is a page long and names every way it tried
+            raise TransientError(
+                "the URL has no password, so a Microsoft Entra token was asked for, and there is none: give the app an"
+                " identity, or the URL a password (an empty one, user:@host, for a server that asks for none)",
+                code="no-token",
+            ) from error
 
     return token

@@ -26,8 +26,15 @@ OPTIONS: dict[str, Any] = {
 ENTRA_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
 
+#: A server on this machine trusts, or asks libpq's own password file; Microsoft Entra is for servers elsewhere.
+_LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
+
+
 class Database:
-    """One database: opens connections to it. A URL without a password asks `token` for one, each time it connects."""
+    """One database: opens connections to it. A URL without a password asks `token` for one, each time it connects.
+
+    An empty password, `user:@host`, asks for none and uses none.
+    """
 
     def __init__(self, url: str, token: Callable[[], str] | None = None) -> None:
         self._url = url
@@ -36,11 +43,11 @@ class Database:
     async def url(self) -> str:
         """The URL with a password that is valid now; for drivers that connect by themselves. Never log it."""
         parts = urlsplit(self._url)
-        if self._token is None or parts.password is not None or parts.hostname is None:
+        if self._token is None or parts.password is not None or parts.hostname in _LOCAL_HOSTS:
             return self._url
         token = await asyncio.to_thread(self._token)
         host = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=f"{quote(parts.username or '', safe='')}:{quote(token, safe='')}@{host}"))
+        return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{quote(token, safe='')}@{host}"))
 
     async def ping(self) -> None:
         """Raises `TransientError` when the server does not answer."""

@@ -39,7 +39,8 @@ def main() -> None:
     parser.add_argument("--local", type=Path, default=ROOT / ".local", help="folder of everything the demo keeps")
     arguments = parser.parse_args()
     console = Console(stderr=arguments.json)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # said for both: a shell's background job ignores SIGINT
+        signal.signal(number, signal.default_int_handler)
     try:
         report = _run(State(arguments.local.resolve(), "demo"), arguments.rows, console)
     except KeyboardInterrupt:

@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-from types import FrameType
 
 import psycopg
 
@@ -25,7 +24,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m dev.stack", description="the whole service on this machine")
     parser.add_argument("--local", type=Path, default=ROOT / ".local", help="folder of everything the stack keeps")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # said for both: a shell's background job ignores SIGINT
+        signal.signal(number, signal.default_int_handler)
     try:
         _run(arguments.local.resolve())
     except KeyboardInterrupt:
@@ -75,10 +75,6 @@ def _welcome(local: Path, state: State, stack: Stack) -> str:
 Ask for archives:
   .venv/bin/python -m dev.stack.publish {example}
 """
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
