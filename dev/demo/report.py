@@ -68,7 +68,7 @@ class Report:
         console.print(f"  {_query(tables)}\n", soft_wrap=True, highlight=False, markup=False)
 
     def _table(self) -> Table:
-        table = Table(title="Archived chunks: rows, bytes, seconds", box=box.SIMPLE_HEAD)
+        table = Table(title="Archived chunks: rows, bytes, seconds", box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("chunk", no_wrap=True)
         for title in ("database", "Parquet", "before", "after", "took"):
             table.add_column(title, justify="right", no_wrap=True)
