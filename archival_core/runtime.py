@@ -13,7 +13,7 @@ from archival_core.clients.messaging_client import MessagingClient
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue_client import QueueClient
 from archival_core.flows.archival_processor import ArchivalProcessor
-from archival_core.flows.chunk_archiver import ChunkArchiver
+from archival_core.flows.chunk_archiver import ArchiveOptions, ChunkArchiver
 from archival_core.flows.event_drain import DrainLimits, EventDrain
 from archival_core.flows.readiness import Probe
 from archival_core.model.chunk import Chunk, Relation
@@ -39,7 +39,10 @@ class Runtime:
         self._queue = QueueClient.open(
             config.archive_queue, connection_string=config.storage_connection, service_url=config.queue_service_url
         )
-        archiver = ChunkArchiver(self._source, self._lake, self._ledger)
+        options = ArchiveOptions(
+            readers=config.archive_readers, profile=config.parquet_profile, time_budget=config.job_time_budget
+        )
+        archiver = ChunkArchiver(self._source, self._lake, self._ledger, options)
         self.archival_processor = ArchivalProcessor(self._ledger, self.messaging, self._queue, archiver, config.job_lease)
         self.event_drain = EventDrain(
             self.messaging,

@@ -46,6 +46,12 @@ class Settings(BaseSettings):
     event_claim_idle: timedelta = timedelta(minutes=5)
     #: how long a worker owns a job without renewing
     job_lease: timedelta = timedelta(minutes=2)
+    #: parts of a chunk that are read at the same time, each over a connection of its own
+    archive_readers: int = Field(default=2, ge=1, le=8)
+    #: `fast`: the least time and encodings that every reader knows; `small`: fewer bytes, by sorting and newer encodings
+    parquet_profile: Literal["fast", "small"] = "fast"
+    #: after this a run begins no new part and leaves the rest to another one; keep it below the host's functionTimeout
+    job_time_budget: timedelta = timedelta(minutes=20)
     removal_policy: Literal["keep", "drop"] = "keep"
     removal_grace: timedelta = timedelta(days=1)
     telemetry_exporter: Literal["azuremonitor", "opencensus", "otlp", "none"] = "none"

@@ -19,7 +19,7 @@ from archival_core.errors import TransientError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-_BLOCK_BYTES = 8 * 1024 * 1024
+_BLOCK_BYTES = 4 * 1024 * 1024
 #: Longer than the client's own timeouts with all retries: it only ends a wait for a loop that has stopped.
 _PATIENCE_SECONDS = 600.0
 

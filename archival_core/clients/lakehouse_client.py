@@ -179,19 +179,36 @@ class LakehouseClient:
 
         The same content already there is success; other content raises `DestinationExistsError`.
         """
+        staged = await self._stage(data)
+        await self._make_parents(path)
+        try:
+            await self._stand_in(staged).rename_file(self._new_name(path), match_condition=MatchConditions.IfMissing)
+        except AzureError as error:
+            await self._settle_write(path, data, translate(error, "write", path))
+            with suppress(ArchivalError):
+                await self.delete_tree(staged)
+
+    async def write_into(self, path: str, data: bytes) -> None:
+        """A small file that appears whole, in place of one that may be there; its directory must exist, and is not made."""
+        staged = await self._stage(data)
+        try:
+            await self._stand_in(staged).rename_file(self._new_name(path))
+        except AzureError as error:
+            found = await self.stat(path)
+            if found is None or found.is_directory or await self.read_all(path) != data:
+                raise translate(error, "write", path) from error
+
+    async def _stage(self, data: bytes) -> str:
         staged = f"{_WRITE_ONCE_STAGING}/{uuid4()}"
         await self.create_file(staged)
         if data:
             await self.append(staged, data, 0)
             await self.flush(staged, len(data))
-        await self._make_parents(path)
-        file = self._filesystem.get_file_client(quote(self._full(staged)))
-        try:
-            await file.rename_file(self._new_name(path), match_condition=MatchConditions.IfMissing)
-        except AzureError as error:
-            await self._settle_write(path, data, translate(error, "write", path))
-            with suppress(ArchivalError):
-                await self.delete_tree(staged)
+        return staged
+
+    def _stand_in(self, staged: str) -> DataLakeFileClient:
+        # see publish_directory: the source of a rename is decoded once too often
+        return self._filesystem.get_file_client(quote(self._full(staged)))
 
     async def _settle_write(self, path: str, data: bytes, failure: ArchivalError) -> None:
         found = await self.stat(path)

@@ -22,7 +22,8 @@ from archival_core.clients.sql import migrations, queries
 from archival_core.errors import LostLeaseError, TransientError
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.job import Job, Kind, Status
-from archival_core.model.manifest import Manifest
+from archival_core.model.manifest import Manifest, ManifestPart
+from archival_core.model.progress import Progress
 
 #: Advisory lock of the migrations, so that instances that start together do not race.
 _MIGRATION_LOCK = 7_203_114_850_221
@@ -116,6 +117,26 @@ class Ledger:
     async def renew_lease(self, job: Job, lease: timedelta) -> None:
         """Stay the owner; raises `LostLeaseError`."""
         await self._guarded("renew_lease", job, lease=lease)
+
+    async def begin_parts(self, job: Job, progress: Progress) -> None:
+        """A set of parts begins, and replaces an earlier one; raises `LostLeaseError`."""
+        await self._guarded("begin_parts", job, progress=Jsonb(progress.model_dump(mode="json")))
+
+    async def add_part(self, job: Job, number: int, part: ManifestPart) -> None:
+        """A part is in staging and verified; raises `LostLeaseError`."""
+        await self._guarded("add_part", job, number=number, part=Jsonb(part.model_dump(mode="json")))
+
+    async def parts(self, job: Job) -> tuple[Progress, dict[int, ManifestPart]] | None:
+        """What earlier attempts of the job have begun and finished."""
+        row = await self._one("parts", job_id=job.job_id)
+        if row is None or row["progress"] is None:
+            return None
+        finished = {int(number): ManifestPart.model_validate(part) for number, part in row["parts"].items()}
+        return Progress.model_validate(row["progress"]), finished
+
+    async def postpone(self, job: Job) -> None:
+        """Give the job back so that another run goes on with it; raises `LostLeaseError`."""
+        await self._guarded("postpone", job)
 
     async def finish_archive(self, job: Job, manifest: Manifest) -> None:
         """The archive is committed; raises `LostLeaseError`."""

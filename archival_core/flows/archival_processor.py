@@ -49,6 +49,9 @@ class ArchivalProcessor:
         try:
             async with kept_lease(self._ledger, job, self._lease):
                 manifest = await self._archiver.archive(job)
+                if manifest is None:
+                    await self._continue_later(job, message)
+                    return
                 await self._ledger.finish_archive(job, manifest)
         except LostLeaseError:
             raise
@@ -63,6 +66,11 @@ class ArchivalProcessor:
             await self._ledger.release(job, "internal", f"unexpected {type(error).__name__}; the service's log has the details")
             raise
         await self._announce(message.job_id)
+
+    async def _continue_later(self, job: Job, message: JobMessage) -> None:
+        """Another run goes on with the job, by a message of its own: this one's deliveries count towards poison."""
+        await self._ledger.postpone(job)
+        await self._queue.send([message])
 
     async def give_up(self, message: JobMessage) -> None:
         """The message was delivered too often: the job has failed, unless a worker still holds it or it ended after all."""

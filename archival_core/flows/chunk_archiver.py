@@ -1,36 +1,36 @@
 """One chunk into the lake, as its steps; `archival_processor` decides when.
 
-Everything of one attempt goes to that attempt's own staging folder. The rename publishes parts and manifest together, so the
-archive is either there completely or not at all.
+    catalog → snapshot → parts, each read back and compared → all parts against the database's own count → rename → manifest
+
+Everything of one attempt goes to that attempt's own staging folder. Each finished part is recorded in the ledger, so the next
+attempt takes the folder over and goes on, if the chunk is still what it was. The rename publishes parts and manifest together,
+so the archive is either there completely or not at all.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from datetime import datetime
-from importlib.metadata import version
+import time
+from dataclasses import dataclass
+from datetime import timedelta
 
-import pyarrow as pa
 from pydantic import ValidationError
 
-from archival_core.clients.lake_file import LakeSink, LakeSource
-from archival_core.clients.lakehouse_client import LakehouseClient
+from archival_core.clients.lakehouse_client import DestinationExistsError, LakehouseClient
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.postgres import Connection, Database
-from archival_core.codec import parquet
+from archival_core.codec.layout import Profile
 from archival_core.errors import PermanentError, TransientError
+from archival_core.flows.part_archiver import PartArchiver
+from archival_core.flows.reading import ChunkDescription, Reading
 from archival_core.model import lake_path
-from archival_core.model.chunk import Chunk, Column, ServerIdentity
 from archival_core.model.job import Job
-from archival_core.model.manifest import Manifest, ManifestColumn, ManifestPart, ManifestSource
-from archival_core.source import catalog
-from archival_core.source.columns import ColumnPlan, plan_columns
-from archival_core.source.extract import read_batches
-from archival_core.source.snapshot import ChunkFacts, ReadSnapshot
+from archival_core.model.manifest import Manifest, ManifestPart
+from archival_core.source.fence import Mark, is_unchanged
+from archival_core.source.parts import PART_BYTES
+from archival_core.source.snapshot import ReadSnapshot
+from archival_core.source.types import DoesNotFitError
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,26 +38,50 @@ _LOG = logging.getLogger(__name__)
 _INNER_MANIFEST = "_manifest.json"
 
 
+@dataclass(frozen=True, slots=True)
+class ArchiveOptions:
+    """How a chunk is read and written."""
+
+    #: parts that are read at the same time, each over a connection of its own
+    readers: int = 2
+    part_bytes: int = PART_BYTES
+    profile: Profile = "fast"
+    #: after this no new part begins: a later run goes on
+    time_budget: timedelta = timedelta(minutes=20)
+
+
 class ChunkArchiver:
     """Archives chunks of one source database into one lake."""
 
-    def __init__(self, source: Database, lake: LakehouseClient, ledger: Ledger) -> None:
-        self._source, self._lake, self._ledger = source, lake, ledger
+    def __init__(self, source: Database, lake: LakehouseClient, ledger: Ledger, options: ArchiveOptions) -> None:
+        self._source, self._lake, self._ledger, self._options = source, lake, ledger, options
 
-    async def archive(self, job: Job) -> Manifest:
+    async def archive(self, job: Job) -> Manifest | None:
         """Publish the chunk of `job` and return its manifest; only the ledger's row is left to write.
 
-        Raises `PermanentError` when nothing but a change elsewhere can help (unknown chunk, unsupported type, another archive
-        at the destination), `TransientError` when another attempt may work. Neither leaves anything half-visible.
+        `None` when the time budget is spent: finished parts are recorded, and the next attempt goes on. Raises
+        `PermanentError` when nothing but a change elsewhere can help (unknown chunk, another archive at the destination),
+        `TransientError` when another attempt may work. Neither leaves anything half-visible.
         """
+        deadline = time.monotonic() + self._options.time_budget.total_seconds()
         await self._lake.ensure_filesystem()
-        manifest = await self._published_by(job)
-        if manifest is None:
-            async with self._staging(job) as staging:
-                manifest = await self._copy(job, staging)
-                await self._publish(job, staging, manifest)
-        await self._lake.write_once(lake_path.manifest_file(job.hypertable, job.chunk, job.revision), manifest.to_json())
-        return manifest
+        published = await self._published_by(job)
+        if published is None:
+            try:
+                manifest = await self._copy(job, deadline)
+            except PermanentError:
+                await self._clear_staging(job)
+                raise
+            if manifest is None:
+                return None
+            await self._publish(job, manifest)
+            # what lies there now is the archive, whichever attempt was faster
+            published = await self._published_by(job)
+            if published is None:
+                raise TransientError(f"job {job.job_id}: what was published is gone", code="lake-conflict")
+        await self._lake.write_once(lake_path.manifest_file(job.hypertable, job.chunk, job.revision), published.to_json())
+        await self._clear_staging(job)
+        return published
 
     async def _published_by(self, job: Job) -> Manifest | None:
         """The archive that an earlier attempt of this job published before it was cut off."""
@@ -77,174 +101,115 @@ class ChunkArchiver:
         _LOG.info("job %s: attempt %d had published it already", job.job_id, manifest.attempt)
         return manifest
 
-    @asynccontextmanager
-    async def _staging(self, job: Job) -> AsyncIterator[str]:
-        folder = lake_path.staging_folder(job.job_id, job.attempt)
-        try:
-            yield folder
-        finally:
-            try:
-                await self._lake.delete_tree(folder)
-            except TransientError as error:
-                # nobody reads it and no other attempt writes there: it only takes space
-                _LOG.warning("staging %s is left behind: %s", folder, error)
-
-    async def _copy(self, job: Job, staging: str) -> Manifest:
+    async def _copy(self, job: Job, deadline: float) -> Manifest | None:
+        """Every part into staging; `None` if time was over before the last."""
+        earlier = await self._ledger.parts(job)
+        as_text = frozenset(earlier[0].as_text if earlier else ())
         async with self._source.connect() as connection:
-            chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
-            identity = await catalog.server_identity(connection)
-            ddl = await catalog.describe_ddl(connection, job.hypertable)
-            size = await catalog.source_bytes(connection, chunk)
-            async with ReadSnapshot(connection, chunk) as snapshot:
-                columns = await catalog.columns(connection, job.hypertable)
-                plan = plan_columns(columns)
-                facts = await snapshot.measure(plan)
-                now = await _now(connection)
-                part, written = await self._write_part(staging, snapshot.snapshot_id, chunk, plan, job)
-        await self._compare(staging, part, written, facts, chunk, plan)
-        return _manifest(job, chunk, identity, ddl, columns, plan, facts, size, part, written, now)
+            described = await ChunkDescription.of(connection, job)
+            while True:
+                try:
+                    async with ReadSnapshot(connection, described.chunk) as snapshot:
+                        reading = await Reading.begin(
+                            connection, snapshot, described, as_text, self._options.profile, self._options.part_bytes
+                        )
+                        reading, done = await self._resume(job, connection, reading)
+                        await self._archive_parts(job, reading, snapshot.snapshot_id, done, deadline)
+                except DoesNotFitError as error:
+                    _LOG.warning("job %s: %s, so the column is archived as text", job.job_id, error)
+                    as_text |= {error.column}
+                else:
+                    break
+        if len(done) < len(reading.ranges):
+            _LOG.info("job %s: %d of %d parts are done, another run goes on", job.job_id, len(done), len(reading.ranges))
+            return None
+        reading.check_total(done.values())
+        return reading.manifest(job, done)
 
-    async def _write_part(
-        self, staging: str, snapshot_id: str, chunk: Chunk, plan: ColumnPlan, job: Job
-    ) -> tuple[ManifestPart, parquet.Content]:
-        loop, url = asyncio.get_running_loop(), await self._source.url()
-        name = lake_path.part_file(0)
-        metadata = {
-            "archival.job_id": str(job.job_id),
-            "archival.hypertable": str(job.hypertable),
-            "archival.chunk": str(job.chunk),
+    async def _resume(self, job: Job, connection: Connection, reading: Reading) -> tuple[Reading, dict[int, ManifestPart]]:
+        """Take over what earlier attempts finished, if the chunk has not changed since their first part; else begin anew."""
+        earlier = await self._ledger.parts(job)
+        if earlier is not None and earlier[1] and reading.continues(earlier[0]):
+            progress, done = earlier
+            mark = Mark(progress.snapshot, progress.rows, progress.files)
+            if not await is_unchanged(connection, reading.described.chunk, mark, reading.storage.files):
+                _LOG.warning("job %s: the chunk may have changed since its first part, so it starts over", job.job_id)
+            elif await self._take_over(job, done):
+                _LOG.info("job %s: %d of %d parts are there already", job.job_id, len(done), len(progress.parts))
+                return reading.resumed(progress), done
+        await self._clear_staging(job)
+        await self._ledger.begin_parts(job, reading.progress)
+        return reading, {}
+
+    async def _take_over(self, job: Job, done: dict[int, ManifestPart]) -> bool:
+        """Make the folder that holds the finished parts this attempt's own, in one step."""
+        lengths = {
+            found.path: found.length
+            async for found in self._lake.list(lake_path.job_staging(job.job_id))
+            if not found.is_directory
         }
+        for attempt in range(job.attempt, 0, -1):
+            folder = lake_path.staging_folder(job.job_id, attempt)
+            if all(lengths.get(f"{folder}/{part.file}") == part.bytes for part in done.values()):
+                if attempt != job.attempt:
+                    await self._lake.publish_directory(folder, lake_path.staging_folder(job.job_id, job.attempt))
+                return True
+        _LOG.warning("job %s: its finished parts are not in staging any more, so it starts over", job.job_id)
+        return False
 
-        def work(stop: threading.Event) -> tuple[ManifestPart, parquet.Content]:
-            meter = parquet.ContentMeter(plan.schema, chunk.time_column)
-            sink = LakeSink(self._lake, f"{staging}/{name}", loop)
-            try:
-                batches = read_batches(url, snapshot_id, chunk, plan)
-                try:
-                    rows = parquet.write(meter.measure(_until(stop, batches)), plan.schema, sink, metadata)
-                finally:
-                    batches.close()
-            except BaseException:
-                sink.abort()
-                raise
-            sink.close()
-            return ManifestPart(file=name, rows=rows, bytes=sink.length, sha256=sink.sha256), meter.content()
-
-        return await _in_thread(work)
-
-    async def _compare(
-        self, staging: str, part: ManifestPart, written: parquet.Content, facts: ChunkFacts, chunk: Chunk, plan: ColumnPlan
+    async def _archive_parts(
+        self, job: Job, reading: Reading, snapshot_id: str, done: dict[int, ManifestPart], deadline: float
     ) -> None:
-        """Read the part back from the lake; it must hold what was written, and that must be what the database counted."""
-        loop = asyncio.get_running_loop()
+        """Work off the parts that are not in `done`, and add them to it, until all are or the time is over."""
+        archiver = PartArchiver(
+            lake=self._lake,
+            staging=lake_path.staging_folder(job.job_id, job.attempt),
+            database_url=await self._source.url(),
+            snapshot_id=snapshot_id,
+            chunk=reading.described.chunk,
+            plan=reading.plan,
+            layout=reading.layout,
+            metadata={
+                "archival.job_id": str(job.job_id),
+                "archival.hypertable": str(job.hypertable),
+                "archival.chunk": str(job.chunk),
+                "archival.revision": str(job.revision),
+            },
+        )
+        waiting = iter([(number, part) for number, part in enumerate(reading.ranges) if number not in done])
+        before = len(done)
 
-        def work(stop: threading.Event) -> parquet.Content:
-            meter = parquet.ContentMeter(plan.schema, chunk.time_column)
-            with LakeSource(self._lake, f"{staging}/{part.file}", part.bytes, loop) as source:
-                try:
-                    for _ in meter.measure(_until(stop, parquet.read(source, plan.schema))):
-                        pass
-                except (pa.ArrowException, ValueError, OSError) as error:
-                    raise TransientError(f"{part.file} does not read back: {error}", code="read-back-differs") from error
-            return meter.content()
+        async def read() -> None:
+            for number, part in waiting:
+                # at least one part a run, or the job would never end
+                if time.monotonic() > deadline and len(done) > before:
+                    return
+                finished = await archiver.archive(number, part)
+                await self._ledger.add_part(job, number, finished)
+                done[number] = finished
 
-        read = await _in_thread(work)
-        if read != written:
-            wrong = [name for name, digest in written.digests.items() if read.digests.get(name) != digest]
-            raise TransientError(
-                f"what was read back is not what was written: {read.rows} rows of {written.rows}, columns that differ: {wrong}",
-                code="read-back-differs",
-            )
-        counted = (facts.rows, parquet.time_value(facts.min_time), parquet.time_value(facts.max_time))
-        if (read.rows, read.min_time, read.max_time) != counted:
-            raise TransientError(
-                f"the copy has {read.rows} rows from {read.min_time} to {read.max_time}, the database counted {facts.rows}"
-                f" from {counted[1]} to {counted[2]}",
-                code="count-differs",
-            )
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._options.readers):
+                    group.create_task(read())
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
 
-    async def _publish(self, job: Job, staging: str, manifest: Manifest) -> None:
-        await self._lake.write_once(f"{staging}/{_INNER_MANIFEST}", manifest.to_json())
-        await self._lake.publish_directory(staging, manifest.lake_path)
+    async def _publish(self, job: Job, manifest: Manifest) -> None:
+        staging = lake_path.staging_folder(job.job_id, job.attempt)
+        # The folder is not made anew here: if a later attempt has taken it over, this one must not publish an empty one.
+        await self._lake.write_into(f"{staging}/{_INNER_MANIFEST}", manifest.to_json())
+        try:
+            await self._lake.publish_directory(staging, manifest.lake_path)
+        except DestinationExistsError:
+            _LOG.warning("job %s: attempt %d finds the archive published already", job.job_id, job.attempt)
 
-
-async def _in_thread[T](work: Callable[[threading.Event], T]) -> T:
-    """Run `work` in a thread. When the task is cancelled, the thread is told to stop and waited for, so that nothing of this
-    attempt goes on behind the next one's back."""
-    stop = threading.Event()
-    thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
-    try:
-        return await asyncio.shield(thread)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.wait([thread])
-        raise
-
-
-def _until(stop: threading.Event, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        if stop.is_set():
-            raise TransientError("the work was called off", code="cancelled")
-        yield batch
-
-
-async def _now(connection: Connection) -> datetime:
-    row = await (await connection.execute("select pg_catalog.now() as now")).fetchone()
-    assert row is not None
-    moment: datetime = row["now"]
-    return moment
-
-
-def _manifest(
-    job: Job,
-    chunk: Chunk,
-    identity: ServerIdentity,
-    ddl: str,
-    columns: tuple[Column, ...],
-    plan: ColumnPlan,
-    facts: ChunkFacts,
-    size: int,
-    part: ManifestPart,
-    written: parquet.Content,
-    now: datetime,
-) -> Manifest:
-    return Manifest(
-        job_id=str(job.job_id),
-        attempt=job.attempt,
-        revision=job.revision,
-        hypertable=str(job.hypertable),
-        chunk=str(job.chunk),
-        kind=chunk.kind,
-        time_column=chunk.time_column,
-        time_type=chunk.time_type,
-        range_start=chunk.range.start,
-        range_end=chunk.range.end,
-        was_compressed=chunk.is_compressed,
-        source=ManifestSource(
-            system_identifier=identity.system_identifier,
-            database=identity.database,
-            server_version=identity.server_version,
-            timescaledb_version=identity.timescaledb_version,
-        ),
-        ddl=ddl,
-        columns=tuple(
-            ManifestColumn(
-                name=column.name,
-                postgresql_type=column.type_name,
-                arrow_type=str(plan.schema.field(column.name).type),
-                not_null=column.not_null,
-                digest=written.digests[column.name],
-            )
-            for column in columns
-        ),
-        rows=facts.rows,
-        min_time=facts.min_time,
-        max_time=facts.max_time,
-        snapshot=facts.snapshot,
-        source_bytes=size,
-        parquet_bytes=part.bytes,
-        lake_path=lake_path.archive_folder(job.hypertable, job.chunk, job.revision),
-        parts=(part,),
-        archived_at=now,
-        tools={name: version(name) for name in ("pyarrow", "adbc-driver-postgresql", "psycopg")},
-    )
+    async def _clear_staging(self, job: Job) -> None:
+        """Remove what this and earlier attempts left, never what a later one has."""
+        try:
+            async for found in self._lake.list(lake_path.job_staging(job.job_id), recursive=False):
+                if int(found.path.rpartition("/")[2]) <= job.attempt:
+                    await self._lake.delete_tree(found.path)
+        except TransientError as error:
+            # nobody reads it: it only takes space
+            _LOG.warning("staging of job %s is left behind: %s", job.job_id, error)

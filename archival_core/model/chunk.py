@@ -92,12 +92,15 @@ class Column:
     #: as `format_type` prints it, with its modifiers: `numeric(10,2)`, `character varying(20)`, `integer[]`
     type_name: str
     not_null: bool
-    #: `b` base, `d` domain, `e` enum, `c` composite, `r` range, `m` multirange (`pg_type.typtype`)
-    type_kind: str
-    #: schema-qualified base type without modifiers, domains resolved: `pg_catalog.int4`; arrays as `pg_catalog._int4`
+    #: schema-qualified type without modifiers, domains resolved, `pg_catalog.int4`; of an array its elements' type
     base_type: str
+    is_array: bool = False
     #: modifiers of the type (`atttypmod`), -1 when there are none
     modifier: int = -1
+    #: the extension that the type belongs to
+    extension: str | None = None
+    #: how PostgreSQL fills it by itself: `stored`, `virtual`, `identity always`, `identity by default`
+    generated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

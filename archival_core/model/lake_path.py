@@ -42,9 +42,14 @@ def manifest_file(hypertable: Relation, chunk: Relation, revision: int) -> str:
     return f"{MANIFESTS}/{table_folder(hypertable)}/{archive_name(chunk, revision)}.json"
 
 
+def job_staging(job_id: UUID) -> str:
+    """What a job has in staging, of all its attempts."""
+    return f"{STAGING}/{job_id}"
+
+
 def staging_folder(job_id: UUID, attempt: int) -> str:
     """One attempt's own folder: several writers on one path are not supported by the lake."""
-    return f"{STAGING}/{job_id}/{attempt}"
+    return f"{job_staging(job_id)}/{attempt}"
 
 
 def part_file(number: int) -> str:

@@ -28,8 +28,8 @@ class ManifestColumn(_Part):
     postgresql_type: str
     arrow_type: str
     not_null: bool
-    #: digest over the column's values in file order, all parts; see `codec.digest`
-    digest: str
+    #: how PostgreSQL filled it by itself: `stored`, `virtual`, `identity always`, `identity by default`
+    generated: str | None = None
 
 
 class ManifestPart(_Part):
@@ -41,6 +41,11 @@ class ManifestPart(_Part):
     bytes: int
     #: SHA-256 of the file, hexadecimal
     sha256: str
+    #: of the time column, as Parquet has it: microseconds since 1970, or the integer or text itself
+    min_time: int | str | None
+    max_time: int | str | None
+    #: by column: digest of its values in the file's order, see `codec.digest`
+    digests: dict[str, str]
 
 
 class Manifest(_Part):

@@ -20,25 +20,34 @@ from archival_core.source.session import pinned
 from archival_core.source.translate import source_errors
 
 COLUMNS: Final[LiteralString] = """
-WITH RECURSIVE declared AS (
-    SELECT a.attnum, a.attname, a.attnotnull, a.atttypid, a.atttypmod
+WITH RECURSIVE type AS (
+    SELECT *, typelem <> 0 AND typcategory = 'A' AND typlen = -1 AS is_array FROM pg_catalog.pg_type
+), declared AS (
+    SELECT a.attnum, a.attname, a.attnotnull, a.atttypid, a.atttypmod, a.attgenerated, a.attidentity
     FROM pg_catalog.pg_attribute a
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND a.attnum > 0 AND NOT a.attisdropped
-), base (attnum, type, modifier) AS (
-    SELECT attnum, atttypid, atttypmod FROM declared
+), resolved (attnum, type, modifier, is_array) AS (
+    SELECT attnum, atttypid, atttypmod, false FROM declared
     UNION ALL
-    SELECT b.attnum, t.typbasetype, t.typtypmod
-    FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type WHERE t.typtype = 'd'
+    SELECT r.attnum, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END,
+           CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE r.modifier END, r.is_array OR t.typtype <> 'd'
+    FROM resolved r JOIN type t ON t.oid = r.type
+    WHERE t.typtype = 'd' OR t.is_array
 )
 SELECT d.attname AS name, format_type(d.atttypid, d.atttypmod) AS type_name, d.attnotnull AS not_null,
-       own.typtype::text AS type_kind, tn.nspname || '.' || t.typname AS base_type, b.modifier
+       n.nspname || '.' || t.typname AS base_type, r.is_array, r.modifier, e.extname AS extension,
+       CASE WHEN d.attgenerated = 's' THEN 'stored' WHEN d.attgenerated = 'v' THEN 'virtual'
+            WHEN d.attidentity = 'a' THEN 'identity always' WHEN d.attidentity = 'd' THEN 'identity by default'
+       END AS generated
 FROM declared d
-JOIN pg_catalog.pg_type own ON own.oid = d.atttypid
-JOIN base b ON b.attnum = d.attnum
-JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype <> 'd'
-JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
+JOIN resolved r ON r.attnum = d.attnum
+JOIN type t ON t.oid = r.type AND t.typtype <> 'd' AND NOT t.is_array
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_catalog.pg_depend b
+    ON b.classid = 'pg_catalog.pg_type'::regclass AND b.objid = t.oid AND b.deptype = 'e'
+LEFT JOIN pg_catalog.pg_extension e ON b.refclassid = 'pg_catalog.pg_extension'::regclass AND e.oid = b.refobjid
 ORDER BY d.attnum
 """
 

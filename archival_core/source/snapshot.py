@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, LiteralString, Self
 
@@ -14,7 +15,6 @@ from psycopg.rows import tuple_row
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, quote_identifier
 from archival_core.source.bounds import normalise
-from archival_core.source.columns import ColumnPlan
 from archival_core.source.session import READING, pin_statement
 from archival_core.source.translate import source_errors
 
@@ -89,41 +89,31 @@ class ReadSnapshot:
             await self._conn.set_isolation_level(isolation_level)
             await self._conn.set_read_only(read_only)
 
-    async def measure(self, plan: ColumnPlan) -> ChunkFacts:
-        """Count the chunk in one scan, and refuse what `plan` cannot carry.
-
-        Raises `PermanentError` (`unrepresentable-value`) that names the columns and how many rows are in the way.
-        """
+    async def measure(self) -> ChunkFacts:
+        """Count the chunk in one scan, independently of whoever copies it."""
         with source_errors():
             async with self._conn.cursor(row_factory=tuple_row) as cur:
-                await cur.execute(_facts_query(self._chunk, plan).encode())
+                await cur.execute(_facts_query(self._chunk).encode())
                 row = await cur.fetchone()
         assert row is not None
-        rows, least, greatest, snapshot, *offending = row
-        refused = [
-            f"column {guard.column!r} has {guard.message} in {count} row(s)"
-            for guard, count in zip(plan.guards, offending, strict=True)
-            if count
-        ]
-        if refused:
-            raise PermanentError(
-                f"{self._chunk.relation} cannot be archived exactly: {'; '.join(refused)}", code="unrepresentable-value"
-            )
+        rows, least, greatest, snapshot = row
         return ChunkFacts(rows, _time(least, self._chunk), _time(greatest, self._chunk), snapshot)
 
+    async def started_at(self) -> datetime:
+        """When the transaction began, by the database's clock."""
+        with source_errors():
+            async with self._conn.cursor(row_factory=tuple_row) as cur:
+                row = await (await cur.execute("SELECT pg_catalog.now()")).fetchone()
+        assert row is not None
+        moment: datetime = row[0]
+        return moment
 
-def _facts_query(chunk: Chunk, plan: ColumnPlan) -> str:
+
+def _facts_query(chunk: Chunk) -> str:
     time = quote_identifier(chunk.time_column)
     # PostgreSQL has no min(uuid); its text has the same order.
     value = f'{time}::text COLLATE "C"' if chunk.time_type == "uuid" else time
-    counts = [
-        "count(*)",
-        f"min({value})::text",
-        f"max({value})::text",
-        "pg_current_snapshot()::text",
-        *(f"count(*) FILTER (WHERE {guard.condition})" for guard in plan.guards),
-    ]
-    return f"SELECT {', '.join(counts)} FROM {chunk.relation.sql}"
+    return f"SELECT count(*), min({value})::text, max({value})::text, pg_current_snapshot()::text FROM {chunk.relation.sql}"
 
 
 def _time(text: str | None, chunk: Chunk) -> str | None:

@@ -26,7 +26,7 @@ async def read_chunk(url: str, conn: Connection, chunk: Chunk, **options: Any) -
     """The chunk as the service reads it, and the facts measured in the same snapshot."""
     async with ReadSnapshot(conn, chunk) as snapshot:
         plan = plan_columns(await catalog.columns(conn, chunk.hypertable))
-        facts = await snapshot.measure(plan)
+        facts = await snapshot.measure()
         with closing(read_batches(url, snapshot.snapshot_id, chunk, plan, **options)) as batches:
             table = pa.Table.from_batches(batches, plan.schema)
     table.validate(full=True)

@@ -29,13 +29,46 @@ update archival.job set lease_until = now() + %(lease)s
 where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
 returning job_id
 
--- name: finish_archive
-update archival.job
-set status = 'archived', finished_at = now(), lease_until = null, rows = %(rows)s, source_bytes = %(source_bytes)s,
-    parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s, manifest = %(manifest)s, error = null,
-    range_start = %(range_start)s, range_end = %(range_end)s
+-- name: begin_parts
+-- A new set of parts: what an earlier attempt had is forgotten.
+with owner as (
+    update archival.job set progress = %(progress)s
+    where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+    returning job_id
+), forgotten as (
+    delete from archival.part where job_id in (select job_id from owner)
+)
+select job_id from owner
+
+-- name: add_part
+insert into archival.part (job_id, number, part)
+select job_id, %(number)s, %(part)s from archival.job
 where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
 returning job_id
+
+-- name: parts
+select j.progress, coalesce(jsonb_object_agg(p.number, p.part) filter (where p.number is not null), '{}') as parts
+from archival.job j left join archival.part p using (job_id)
+where j.job_id = %(job_id)s group by j.job_id
+
+-- name: postpone
+-- The run's time is nearly over: the next one goes on.
+update archival.job set status = 'queued', lease_until = null
+where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+returning job_id
+
+-- name: finish_archive
+with owner as (
+    update archival.job
+    set status = 'archived', finished_at = now(), lease_until = null, progress = null, rows = %(rows)s,
+        source_bytes = %(source_bytes)s, parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s,
+        manifest = %(manifest)s, error = null, range_start = %(range_start)s, range_end = %(range_end)s
+    where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+    returning job_id
+), done as (
+    delete from archival.part where job_id in (select job_id from owner)
+)
+select job_id from owner
 
 -- name: release
 -- Back to the queue after a transient failure: the message comes again.
@@ -44,9 +77,14 @@ where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
 returning job_id
 
 -- name: fail
-update archival.job set status = 'failed', finished_at = now(), lease_until = null, error = %(error)s
-where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
-returning job_id
+with owner as (
+    update archival.job set status = 'failed', finished_at = now(), lease_until = null, progress = null, error = %(error)s
+    where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+    returning job_id
+), done as (
+    delete from archival.part where job_id in (select job_id from owner)
+)
+select job_id from owner
 
 -- name: fail_poisoned
 -- Its message is given up. A worker that still holds the lease keeps the job.

@@ -1,0 +1,117 @@
+"""One part of a chunk: out of the database, as Parquet into staging, read back and compared.
+
+pyarrow and the driver work synchronously and let go of the interpreter's lock, so a part is a thread's work; its transfers run
+in the event loop meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from archival_core.clients.lake_file import LakeSink, LakeSource
+from archival_core.clients.lakehouse_client import LakehouseClient
+from archival_core.codec import parquet
+from archival_core.codec.layout import Layout
+from archival_core.errors import TransientError
+from archival_core.model import lake_path
+from archival_core.model.chunk import Chunk
+from archival_core.model.manifest import ManifestPart
+from archival_core.source.columns import ColumnPlan
+from archival_core.source.extract import read_batches
+from archival_core.source.parts import PartRange
+
+
+@dataclass(frozen=True, slots=True)
+class PartArchiver:
+    """Archives parts of one chunk as one snapshot shows them."""
+
+    lake: LakehouseClient
+    staging: str
+    database_url: str
+    snapshot_id: str
+    chunk: Chunk
+    plan: ColumnPlan
+    layout: Layout
+    #: key-value metadata of every file
+    metadata: dict[str, str]
+
+    async def archive(self, number: int, part: PartRange) -> ManifestPart:
+        """Write the part's file, and prove that it reads back as it was written.
+
+        Raises `TransientError` (`read-back-differs`) if it does not.
+        """
+        loop = asyncio.get_running_loop()
+        file = lake_path.part_file(number)
+
+        def work(stop: threading.Event) -> ManifestPart:
+            sink = LakeSink(self.lake, f"{self.staging}/{file}", loop)
+            try:
+                written = self._write(sink, part, {**self.metadata, "archival.part": str(number)}, stop)
+            except BaseException:
+                sink.abort()
+                raise
+            sink.close()
+            with LakeSource(self.lake, f"{self.staging}/{file}", sink.length, loop) as source:
+                _check_equal(file, written, self._read(file, source, stop))
+            return ManifestPart(
+                file=file,
+                rows=written.rows,
+                bytes=sink.length,
+                sha256=sink.sha256,
+                min_time=written.min_time,
+                max_time=written.max_time,
+                digests=written.digests,
+            )
+
+        return await _in_thread(work)
+
+    def _write(self, sink: LakeSink, part: PartRange, metadata: dict[str, str], stop: threading.Event) -> parquet.Content:
+        meter = parquet.ContentMeter(self.plan.schema, self.chunk.time_column)
+        with closing(read_batches(self.database_url, self.snapshot_id, self.chunk, self.plan, part)) as batches:
+            parquet.write(_until(stop, batches), self.plan.schema, sink, metadata, meter, self.layout)
+        return meter.content()
+
+    def _read(self, file: str, source: LakeSource, stop: threading.Event) -> parquet.Content:
+        meter = parquet.ContentMeter(self.plan.schema, self.chunk.time_column)
+        try:
+            for batch in _until(stop, parquet.read(source, self.plan.schema)):
+                meter.add(batch)
+        except (pa.ArrowException, ValueError, OSError) as error:
+            raise TransientError(f"{file} does not read back: {error}", code="read-back-differs") from error
+        return meter.content()
+
+
+def _check_equal(file: str, written: parquet.Content, read: parquet.Content) -> None:
+    if read != written:
+        wrong = [name for name, digest in written.digests.items() if read.digests.get(name) != digest]
+        raise TransientError(
+            f"{file}: what was read back is not what was written: {read.rows} rows of {written.rows},"
+            f" columns that differ: {wrong}",
+            code="read-back-differs",
+        )
+
+
+async def _in_thread[T](work: Callable[[threading.Event], T]) -> T:
+    """Run `work` in a thread. When the task is cancelled, the thread is told to stop and waited for, so that nothing of this
+    attempt goes on behind the next one's back."""
+    stop = threading.Event()
+    thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait([thread])
+        raise
+
+
+def _until(stop: threading.Event, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if stop.is_set():
+            raise TransientError("the work was called off", code="cancelled")
+        yield batch

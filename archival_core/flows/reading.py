@@ -1,0 +1,180 @@
+"""What is known about a chunk when the reading of it begins, and the manifest that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+from typing import Final
+
+from archival_core.clients.postgres import Connection
+from archival_core.codec.layout import Layout, Profile
+from archival_core.errors import TransientError
+from archival_core.model import lake_path
+from archival_core.model.chunk import Chunk, Column, ServerIdentity
+from archival_core.model.job import Job
+from archival_core.model.manifest import Manifest, ManifestColumn, ManifestPart, ManifestSource
+from archival_core.model.moment import moment
+from archival_core.model.progress import Progress
+from archival_core.source import catalog, parts
+from archival_core.source.columns import ColumnPlan, plan_columns
+from archival_core.source.ordering import order_columns
+from archival_core.source.parts import PartRange, Storage
+from archival_core.source.snapshot import ChunkFacts, ReadSnapshot
+
+_TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDescription:
+    """What the catalog says of a chunk, and who says it."""
+
+    chunk: Chunk
+    identity: ServerIdentity
+    ddl: str
+    source_bytes: int
+
+    @classmethod
+    async def of(cls, connection: Connection, job: Job) -> ChunkDescription:
+        """Ask the source; raises `PermanentError` for what is not there."""
+        chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
+        return cls(
+            chunk,
+            await catalog.server_identity(connection),
+            await catalog.describe_ddl(connection, job.hypertable),
+            await catalog.source_bytes(connection, chunk),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the chunk is read in one snapshot: columns, parts, and the facts that the copy must equal."""
+
+    described: ChunkDescription
+    columns: tuple[Column, ...]
+    as_text: frozenset[str]
+    plan: ColumnPlan
+    facts: ChunkFacts
+    storage: Storage
+    ranges: tuple[PartRange, ...]
+    layout: Layout
+    started_at: datetime
+
+    @classmethod
+    async def begin(
+        cls,
+        connection: Connection,
+        snapshot: ReadSnapshot,
+        described: ChunkDescription,
+        as_text: Collection[str],
+        profile: Profile,
+        part_bytes: int,
+    ) -> Reading:
+        """Look at the chunk inside `snapshot`."""
+        chunk = described.chunk
+        columns = await catalog.columns(connection, chunk.hypertable)
+        plan = plan_columns(columns, as_text)
+        order = await order_columns(connection, chunk) if profile == "small" else ()
+        storage = await parts.storage(connection, chunk)
+        facts = await snapshot.measure()
+        ranges = await parts.plan_parts(connection, chunk, storage, facts, plan.schema, part_bytes)
+        layout = Layout(profile, order)
+        return cls(
+            described, columns, frozenset(as_text), plan, facts, storage, tuple(ranges), layout, await snapshot.started_at()
+        )
+
+    @property
+    def progress(self) -> Progress:
+        """What the next attempt needs, should this one end early."""
+        return Progress(
+            snapshot=self.facts.snapshot,
+            rows=self.facts.rows,
+            files=self.storage.files,
+            columns=self._column_types,
+            as_text=tuple(sorted(self.as_text)),
+            parts=tuple(part.condition for part in self.ranges),
+        )
+
+    def resumed(self, progress: Progress) -> Reading:
+        """This reading with the parts, and the snapshot to compare with later, of an earlier attempt."""
+        return replace(
+            self,
+            facts=replace(self.facts, snapshot=progress.snapshot),
+            ranges=tuple(PartRange(condition) for condition in progress.parts),
+        )
+
+    def continues(self, progress: Progress) -> bool:
+        """Whether files of that attempt have the same columns as this one's."""
+        return progress.columns == self._column_types and set(progress.as_text) == self.as_text
+
+    @property
+    def _column_types(self) -> tuple[tuple[str, str, str], ...]:
+        return tuple((c.name, c.type_name, str(self.plan.schema.field(c.name).type)) for c in self.columns)
+
+    def check_total(self, done: Collection[ManifestPart]) -> None:
+        """All parts together must be what the database counted; raises `TransientError` (`count-differs`)."""
+        filled = [part for part in done if part.rows]
+        copied = (
+            sum(part.rows for part in filled),
+            min((part.min_time for part in filled if part.min_time is not None), key=_order, default=None),
+            max((part.max_time for part in filled if part.max_time is not None), key=_order, default=None),
+        )
+        counted = (self.facts.rows, moment(self.facts.min_time), moment(self.facts.max_time))
+        if copied != counted:
+            raise TransientError(
+                f"the copy has {copied[0]} rows from {copied[1]} to {copied[2]},"
+                f" the database counted {counted[0]} from {counted[1]} to {counted[2]}",
+                code="count-differs",
+            )
+
+    def manifest(self, job: Job, done: Mapping[int, ManifestPart]) -> Manifest:
+        """The manifest of the whole archive."""
+        chunk, identity = self.described.chunk, self.described.identity
+        return Manifest(
+            job_id=str(job.job_id),
+            attempt=job.attempt,
+            revision=job.revision,
+            hypertable=str(job.hypertable),
+            chunk=str(job.chunk),
+            kind=chunk.kind,
+            time_column=chunk.time_column,
+            time_type=chunk.time_type,
+            range_start=chunk.range.start,
+            range_end=chunk.range.end,
+            was_compressed=chunk.is_compressed,
+            source=ManifestSource(
+                system_identifier=identity.system_identifier,
+                database=identity.database,
+                server_version=identity.server_version,
+                timescaledb_version=identity.timescaledb_version,
+            ),
+            ddl=self.described.ddl,
+            columns=tuple(
+                ManifestColumn(
+                    name=column.name,
+                    postgresql_type=column.type_name,
+                    arrow_type=str(self.plan.schema.field(column.name).type),
+                    not_null=column.not_null,
+                    generated=column.generated,
+                )
+                for column in self.columns
+            ),
+            rows=self.facts.rows,
+            min_time=self.facts.min_time,
+            max_time=self.facts.max_time,
+            snapshot=self.facts.snapshot,
+            source_bytes=self.described.source_bytes,
+            parquet_bytes=sum(part.bytes for part in done.values()),
+            lake_path=lake_path.archive_folder(job.hypertable, job.chunk, job.revision),
+            parts=tuple(part for _, part in sorted(done.items())),
+            archived_at=self.started_at,
+            tools={name: version(name) for name in _TOOLS},
+        )
+
+
+def _order(value: int | str) -> tuple[float, str]:
+    """Numbers in their order, with the infinities around them; text among itself."""
+    if isinstance(value, int):
+        return value, ""
+    return {"-infinity": float("-inf"), "infinity": float("inf")}.get(value, 0.0), value

@@ -1,0 +1,22 @@
+"""How far an archive has come: what the next attempt needs to go on where the last one ended."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Progress(BaseModel):
+    """Fixed when the first part begins; finished parts are recorded beside it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    #: what the chunk was like for the first part: the fence compares with it
+    snapshot: str
+    rows: int
+    files: tuple[int, ...]
+    #: name, PostgreSQL type and Arrow type of every column
+    columns: tuple[tuple[str, str, str], ...]
+    #: columns that are read as text, because a value did not fit their form
+    as_text: tuple[str, ...]
+    #: the condition of each part, by its number
+    parts: tuple[str, ...]

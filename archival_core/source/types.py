@@ -1,0 +1,151 @@
+"""PostgreSQL types and what they become: the one table of forms.
+
+A form is exact, or the value does not pass: what has no exact Arrow form that Delta Lake and Spark read goes as the text that
+PostgreSQL prints under the pinned settings (`session.TEXT_FORMS`), the same text that pg_dump relies on. A value outside its
+form's reach raises `DoesNotFitError`, and the whole column of that chunk is then archived as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from archival_core.errors import TransientError
+from archival_core.model.chunk import Column
+from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
+
+# The driver adds the years between PostgreSQL's epoch (2000) and Arrow's (1970) without a check for overflow, so that the
+# infinities and the last thirty years wrap around to before the first day that PostgreSQL knows, 4714-11-24 BC. No value is
+# there otherwise, so it can be told what they were.
+_EPOCH_DAYS: Final = 10_957
+_FIRST_DAY: Final = -2_440_588
+_EPOCH_MICROSECONDS: Final = _EPOCH_DAYS * DAY
+_FIRST_MICROSECOND: Final = _FIRST_DAY * DAY
+
+
+class DoesNotFitError(TransientError):
+    """A value that its column's form cannot carry; with the column as text it can be archived."""
+
+    def __init__(self, what: str, column: str = "") -> None:
+        super().__init__(f"column {column!r} has {what}", code="does-not-fit")
+        self.what, self.column = what, column
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a type travels from PostgreSQL into Parquet."""
+
+    #: in Parquet
+    arrow: pa.DataType
+    #: SQL of the value; `{}` is the column
+    sql: str = "{}"
+    #: makes of what the driver gives exactly what PostgreSQL holds, or raises `DoesNotFitError`
+    exact: Callable[[pa.Array], pa.Array] | None = None
+    #: for docs/types.md
+    rule: str = "the value"
+
+
+def exact_dates(array: pa.Array) -> pa.Array:
+    """`date32` as the driver gives it, with its infinities mended."""
+    days = array.view(pa.int32())
+    least = pc.min(days).as_py()
+    if least is None or least >= _FIRST_DAY:
+        return array
+    mended = _replaced(days, 2**31 - 1 + _EPOCH_DAYS - 2**32, INFINITE_DAYS)
+    return _replaced(mended, -(2**31) + _EPOCH_DAYS, -INFINITE_DAYS).view(array.type)
+
+
+def exact_timestamps(array: pa.Array) -> pa.Array:
+    """`timestamp[us]` as the driver gives it, with its infinities mended; not after 294247-01-10 04:00:54.775806."""
+    moments = array.view(pa.int64())
+    bounds = pc.min_max(moments).as_py()
+    if bounds["min"] is None or (bounds["min"] >= _FIRST_MICROSECOND and bounds["max"] != INFINITE_MICROSECONDS):
+        return array
+    if bounds["max"] == INFINITE_MICROSECONDS:
+        raise DoesNotFitError("a timestamp after 294247-01-10 04:00:54.775806")
+    mended = _replaced(moments, 2**63 - 1 + _EPOCH_MICROSECONDS - 2**64, INFINITE_MICROSECONDS)
+    mended = _replaced(mended, -(2**63) + _EPOCH_MICROSECONDS, -INFINITE_MICROSECONDS)
+    least = pc.min(pc.filter(mended, pc.not_equal(mended, -INFINITE_MICROSECONDS))).as_py()
+    if least is not None and least < _FIRST_MICROSECOND:
+        raise DoesNotFitError("a timestamp after 294247-01-10 04:00:54.775806")
+    return mended.view(array.type)
+
+
+def exact_numeric_text(array: pa.Array) -> pa.Array:
+    """Digits as they come; `nan` and `inf` as PostgreSQL writes them."""
+    if not pc.any(pc.match_substring(array, "n")).as_py():
+        return array
+    return pc.replace_substring(pc.replace_substring(array, "nan", "NaN"), "inf", "Infinity")
+
+
+def decimals(precision: int, scale: int) -> Form:
+    """numeric(precision,scale) as a decimal."""
+    kind = pa.decimal128(precision, scale)
+
+    def exact(array: pa.Array) -> pa.Array:
+        try:
+            return array.cast(kind)
+        except pa.ArrowInvalid as error:
+            raise DoesNotFitError(f"a number that decimal({precision},{scale}) has not, such as NaN") from error
+
+    return Form(kind, exact=exact)
+
+
+def _replaced(array: pa.Array, value: int, by: int) -> pa.Array:
+    return pc.if_else(pc.equal(array, value), pa.scalar(by, array.type), array)
+
+
+TEXT: Final = Form(pa.string(), "{}::pg_catalog.text", rule="its text")
+_NUMERIC: Final = Form(
+    pa.string(), exact=exact_numeric_text, rule="its digits; `NaN`, `Infinity` and `-Infinity` as PostgreSQL writes them"
+)
+_TIMESTAMP_RULE: Final = (
+    "microseconds; `infinity` and `-infinity` are ±(2^63 - 1); a chunk with a later value than"
+    " 294247-01-10 04:00:54.775806 has the column as text"
+)
+
+#: Types of `pg_catalog` by `typname`. What is not here goes as `TEXT`.
+FORMS: Final[dict[str, Form]] = {
+    "int2": Form(pa.int16()),
+    "int4": Form(pa.int32()),
+    "int8": Form(pa.int64()),
+    # the driver reads it signed, in 32 bits
+    "oid": Form(pa.int64(), "{}::pg_catalog.int8", rule="the value, as a wider integer"),
+    "float4": Form(pa.float32(), rule="the value; NaN, ±Infinity and -0 too"),
+    "float8": Form(pa.float64(), rule="the value; NaN, ±Infinity and -0 too"),
+    "bool": Form(pa.bool_()),
+    "text": Form(pa.string()),
+    "varchar": Form(pa.string()),
+    # not cast to text: that would strip its trailing spaces
+    "bpchar": Form(pa.string(), rule="the value, padded as PostgreSQL stores it"),
+    "name": Form(pa.string()),
+    "json": Form(pa.string(), rule="its text, to the letter"),
+    "jsonb": Form(pa.string(), rule="its text"),
+    "bytea": Form(pa.binary()),
+    "date": Form(pa.date32(), exact=exact_dates, rule="days, BC dates too; `infinity` and `-infinity` are ±(2^31 - 1)"),
+    "timestamp": Form(pa.timestamp("us"), exact=exact_timestamps, rule=_TIMESTAMP_RULE),
+    "timestamptz": Form(pa.timestamp("us", tz="UTC"), exact=exact_timestamps, rule=_TIMESTAMP_RULE),
+    "numeric": _NUMERIC,
+    # its text depends on lc_monetary, and the driver gives it in an unnamed unit
+    "money": Form(
+        pa.string(), "{}::pg_catalog.numeric", exact=exact_numeric_text, rule="the amount as a number, without its currency"
+    ),
+}
+_POSTGIS: Final = Form(pa.binary(), "{}::pg_catalog.bytea", rule="EWKB: well-known binary with the SRID")
+
+
+def form_of(column: Column) -> Form:
+    """How the column's values travel; of an array, how its elements do."""
+    schema, _, name = column.base_type.rpartition(".")
+    if schema != "pg_catalog":
+        return _POSTGIS if column.extension == "postgis" and name in ("geometry", "geography") else TEXT
+    if name == "numeric" and column.modifier >= 0:
+        precision = (column.modifier - 4 >> 16) & 0xFFFF
+        scale = ((column.modifier - 4 & 0x7FF) ^ 1024) - 1024
+        if 0 <= scale <= precision <= 38:
+            return decimals(precision, scale)
+    return FORMS.get(name, TEXT)
