@@ -18,7 +18,10 @@ settings.load_profile("any machine")
 
 @pytest.fixture(scope="session")
 def source_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of the tests' own."""
+    """A PostgreSQL server of the tests' own, or the one named by TEST_POSTGRESQL_URL (a superuser's)."""
+    if url := os.environ.get("TEST_POSTGRESQL_URL"):
+        yield url
+        return
     from dev.servers.postgres import PostgresServer
 
     with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:

@@ -1,7 +1,7 @@
 """Compares an archive with its chunk, by PostgreSQL itself and without the service's code.
 
-The Parquet files are loaded into a temporary table of the chunk's own types, and `EXCEPT ALL` both ways must be empty: the same
-rows, as often as they are there, every value equal.
+The Parquet files are loaded into a temporary table of the chunk's own types. Every value is then compared as the text that
+PostgreSQL prints for it, so that 1.0 is not 1.00 and -0 is not 0: `EXCEPT ALL` both ways must be empty.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 _BATCH_ROWS = 50_000
+_DAY = 86_400_000_000
+#: docs/types.md: what stands for PostgreSQL's infinities
+_INFINITE_DAYS, _INFINITE_MICROSECONDS = 2**31 - 1, 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,40 +39,92 @@ class Comparison:
 
 def compare(connection: psycopg.Connection, chunk: str, archive: Path) -> Comparison:
     """Compare the table `chunk` (SQL, quoted as needed) with every Parquet file in the folder `archive`."""
+    connection.execute("set timezone = 'UTC'; set intervalstyle = 'postgres'; set datestyle = 'ISO, YMD'")
     connection.execute("drop table if exists pg_temp.from_lake")
     connection.execute(f"create temp table from_lake as select * from {chunk} with no data".encode())
+    types: dict[str, str] = dict(
+        connection.execute(
+            "select attname, format_type(atttypid, atttypmod) from pg_attribute"
+            " where attrelid = 'pg_temp.from_lake'::regclass and attnum > 0 order by attnum"
+        ).fetchall()
+    )
     for file in sorted(archive.glob("*.parquet")):
-        _load(connection, file)
+        _load(connection, file, types)
+    columns = ", ".join(f"{_quoted(name)}::text" for name in types)
     row = connection.execute(
         f"""
         select (select count(*) from {chunk}), (select count(*) from from_lake),
-               (select count(*) from (select * from {chunk} except all select * from from_lake) missing)
-             + (select count(*) from (select * from from_lake except all select * from {chunk}) extra)
+               (select count(*) from (select {columns} from {chunk} except all select {columns} from from_lake) missing)
+             + (select count(*) from (select {columns} from from_lake except all select {columns} from {chunk}) extra)
         """.encode()
     ).fetchone()
     assert row is not None
     return Comparison(*row)
 
 
-def _load(connection: psycopg.Connection, file: Path) -> None:
+def _load(connection: psycopg.Connection, file: Path, types: dict[str, str]) -> None:
     parquet = pq.ParquetFile(file)
-    columns = ", ".join('"' + name.replace('"', '""') + '"' for name in parquet.schema_arrow.names)
-    with connection.cursor().copy(f"copy from_lake ({columns}) from stdin (format csv)".encode()) as copy:
+    fields = list(parquet.schema_arrow)
+    raw = ", ".join(f"{_quoted(field.name)} {_raw_type(field.type)}" for field in fields)
+    connection.execute(f"drop table if exists pg_temp.raw; create temp table raw ({raw})".encode())
+    with connection.cursor().copy("copy raw from stdin (format csv)") as copy:
         for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
             text = io.BytesIO()
             flat = pa.RecordBatch.from_arrays([_as_text(column) for column in batch.columns], names=batch.schema.names)
-            csv.write_csv(flat, text, csv.WriteOptions(include_header=False, quoting_style="needed"))
+            csv.write_csv(flat, text, csv.WriteOptions(include_header=False, quoting_style="all_valid"))
             copy.write(text.getvalue())
+    names = ", ".join(_quoted(field.name) for field in fields)
+    values = ", ".join(_value(field.type, _quoted(field.name), types[field.name]) for field in fields)
+    connection.execute(f"insert into from_lake ({names}) select {values} from raw".encode())
+
+
+def _raw_type(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"{_raw_type(kind.value_type)}[]"
+    return "bigint" if pa.types.is_temporal(kind) else "text"
+
+
+def _value(kind: pa.DataType, raw: str, type_name: str) -> str:
+    """SQL that makes of a raw value one of the column's type."""
+    if pa.types.is_list(kind) and pa.types.is_temporal(kind.value_type):
+        item = _value(kind.value_type, "x", type_name.removesuffix("[]"))
+        items = f"array(select {item} from unnest({raw}) with ordinality u (x, n) order by n)"
+        return f"case when {raw} is not null then {items}::{type_name} end"
+    if pa.types.is_date(kind):
+        return _bounded(raw, _INFINITE_DAYS, f"(date '1970-01-01' + {raw}::int)", type_name)
+    if pa.types.is_timestamp(kind):
+        moment = f"(timestamp '1970-01-01' + ({raw} / {_DAY}) * interval '1 day' + ({raw} % {_DAY}) * interval '1 microsecond')"
+        return _bounded(raw, _INFINITE_MICROSECONDS, f"{moment} at time zone 'UTC'" if kind.tz else moment, type_name)
+    if pa.types.is_binary(kind):
+        return f"{raw}::bytea::{type_name}"
+    if pa.types.is_list(kind) and pa.types.is_binary(kind.value_type):
+        return f"{raw}::bytea[]::{type_name}"
+    return f"{raw}::{type_name}"
+
+
+def _bounded(raw: str, infinite: int, value: str, type_name: str) -> str:
+    return (
+        f"case {raw} when {infinite} then 'infinity'::{type_name} when -{infinite} then '-infinity'::{type_name}"
+        f" else ({value})::{type_name} end"
+    )
 
 
 def _as_text(column: pa.Array) -> pa.Array:
-    """Lists and bytes as PostgreSQL writes them; what CSV can say by itself stays."""
+    """Lists and bytes as PostgreSQL writes them, times as numbers; what CSV can say by itself stays."""
     if pa.types.is_binary(column.type):
         return pa.array([None if value is None else "\\x" + value.hex() for value in column.to_pylist()], pa.string())
+    if pa.types.is_date(column.type):
+        return column.view(pa.int32())
+    if pa.types.is_timestamp(column.type):
+        return column.view(pa.int64())
     if not pa.types.is_list(column.type):
         return column
-    items = column.values.cast(pa.string())
+    items = _as_text(column.values).cast(pa.string())
     escaped = pc.replace_substring(pc.replace_substring(items, "\\", "\\\\"), '"', '\\"')
     quoted = pc.fill_null(pc.binary_join_element_wise('"', escaped, '"', ""), "NULL")
     lists = pa.ListArray.from_arrays(column.offsets, quoted, mask=column.is_null() if column.null_count else None)
     return pc.binary_join_element_wise("{", pc.binary_join(lists, ","), "}", "")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -91,21 +91,15 @@ async def test_bad_events_go_to_the_dead_stream_with_the_reason(service: Service
     assert (await service.runtime.event_drain.run()).events == 0
 
 
-@pytest.mark.parametrize(
-    ("column", "chunk", "code"),
-    [("p money", "jan", "unsupported-column-type"), ("x int", "gone", "unknown-chunk")],
-)
-async def test_what_cannot_be_archived_fails_before_anything_is_written(
-    service: Service, column: str, chunk: str, code: str
-) -> None:
-    service.execute(TABLE + f"alter table $s.readings add column {column};")
-    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}")
+async def test_what_cannot_be_archived_fails_before_anything_is_written(service: Service) -> None:
+    service.execute(TABLE)
+    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.gone")
     await drain_and_process(service)
     [job] = service.jobs()
-    assert (job["status"], job["error"]["code"]) == ("failed", code)
+    assert (job["status"], job["error"]["code"]) == ("failed", "unknown-chunk")
     assert service.files() == []
     [result] = await service.results()
-    assert (result["type"], result["data"]["error"]["code"]) == ("archival.chunk.failed", code)
+    assert (result["type"], result["data"]["error"]["code"]) == ("archival.chunk.failed", "unknown-chunk")
 
 
 @pytest.mark.parametrize("step", ["x-ms-rename-source", "action=append", "action=flush"])

@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import closing
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -156,13 +156,13 @@ async def test_columns_have_the_hypertables_order(conn: Connection, schema: str)
         """,
     )
     columns = await catalog.columns(conn, Relation(schema, "conditions"))
-    assert [(c.name, c.type_name, c.not_null, c.type_kind, c.base_type, c.modifier) for c in columns] == [
-        ("time", "timestamp with time zone", True, "b", "pg_catalog.timestamptz", -1),
-        ("device", "text", False, "b", "pg_catalog.text", -1),
-        ("value", "double precision", False, "b", "pg_catalog.float8", -1),
-        ("feeling", f"{schema}.mood", False, "e", f"{schema}.mood", -1),
-        ("cost", f"{schema}.dear", False, "d", "pg_catalog.numeric", (10 << 16 | 2) + 4),
-        ("n", "character varying(20)[]", True, "b", "pg_catalog._varchar", 24),
+    assert [(c.name, c.type_name, c.not_null, c.base_type, c.is_array, c.modifier) for c in columns] == [
+        ("time", "timestamp with time zone", True, "pg_catalog.timestamptz", False, -1),
+        ("device", "text", False, "pg_catalog.text", False, -1),
+        ("value", "double precision", False, "pg_catalog.float8", False, -1),
+        ("feeling", f"{schema}.mood", False, f"{schema}.mood", False, -1),
+        ("cost", f"{schema}.dear", False, "pg_catalog.numeric", False, (10 << 16 | 2) + 4),
+        ("n", "character varying(20)[]", True, "pg_catalog.varchar", True, 24),
     ]
 
 
@@ -196,109 +196,6 @@ async def test_a_partition_with_another_column_order(conn: Connection, schema: s
     chunk = await catalog.find_chunk(conn, Relation(schema, "conditions"), Relation(schema, "odd"))
     table, _ = await read_chunk(source_database_url, conn, chunk)
     assert rows(table) == [(datetime(2026, 4, 1, tzinfo=UTC), 7, "d", 1.5)]
-
-
-TYPES: list[tuple[str, str, Any]] = [
-    ("smallint", "-32768", -32768),
-    ("integer", "2147483647", 2147483647),
-    ("bigint", "-9223372036854775808", -(2**63)),
-    ("real", "1.1", 1.10000002384185791015625),
-    ("double precision", "'-0.0'", -0.0),
-    ("boolean", "true", True),
-    ("text", "E'it''s \"quoted\"\\n\\tnaïve 漢字 🐘\\\\'", 'it\'s "quoted"\n\tnaïve 漢字 🐘\\'),
-    ("varchar(20)", "''", ""),
-    ("char(5)", "'ab'", "ab   "),
-    ("name", "'n'", "n"),
-    ("bytea", "'\\x00ff0a'", b"\x00\xff\n"),
-    ("json", '\'{"b": 1,  "a": [1, null]}\'', '{"b": 1,  "a": [1, null]}'),
-    ("jsonb", '\'{"b": 1,  "a": 1.50}\'', '{"a": 1.50, "b": 1}'),
-    ("uuid", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
-    ("numeric(10,2)", "1.5", "1.50"),
-    ("numeric", "'NaN'", "NaN"),
-    ("numeric", "123456789012345678901234567890123456789012345.678900", "123456789012345678901234567890123456789012345.678900"),
-    ("date", "'2026-01-31'", date(2026, 1, 31)),
-    ("time", "'23:59:59.999999'", time(23, 59, 59, 999999)),
-    ("timestamp", "'2026-01-31 23:59:59.999999'", datetime(2026, 1, 31, 23, 59, 59, 999999)),
-    ("timestamptz", "'2026-01-31 23:59:59.000001+05:45'", datetime(2026, 1, 31, 18, 14, 59, 1, tzinfo=UTC)),
-    ("timetz", "'10:00:00.5+05:45'", "10:00:00.5+05:45"),
-    ("interval", "'1 year -2 days 03:04:05.000006'", "1 year -2 days +03:04:05.000006"),
-    ("inet", "'10.0.0.1/8'", "10.0.0.1/8"),
-    ("cidr", "'10.0.0.0/8'", "10.0.0.0/8"),
-    ("macaddr", "'08002b:010203'", "08:00:2b:01:02:03"),
-    ("bit(3)", "B'101'", "101"),
-    ("varbit", "B'10'", "10"),
-    ("tsvector", "'a:1 b:2'", "'a':1 'b':2"),
-    ("tstzrange", "'[2026-01-01 05:45+05:45,)'", '["2026-01-01 00:00:00+00",)'),
-    ("int4multirange", "'{[1,3),[5,7)}'", "{[1,3),[5,7)}"),
-    ("oid", "4294967295", 4294967295),
-    ("mood", "'it''s'", "it's"),
-    ("price", "3", "3.00"),
-    ("integer[]", "'{1,NULL,3}'", [1, None, 3]),
-    ("text[]", "ARRAY['a', NULL, 'b,\"c']", ["a", None, 'b,"c']),
-    ("numeric[]", "'{1.50,NaN}'", ["1.50", "NaN"]),
-    ("uuid[]", "'{}'", []),
-    ("timestamptz[]", "'{2026-01-01 00:00+00}'", [datetime(2026, 1, 1, tzinfo=UTC)]),
-    ("char(3)[]", "'{a}'", ["a  "]),
-    ("bytea[]", "ARRAY['\\x00'::bytea]", [b"\x00"]),
-]
-
-
-async def test_every_type_arrives_exactly_and_so_does_null(conn: Connection, schema: str, source_database_url: str) -> None:
-    columns = ", ".join(f'"c {i} ""q""" {type_}' for i, (type_, _, _) in enumerate(TYPES))
-    await run(
-        conn,
-        schema,
-        f"""CREATE TYPE mood AS ENUM ('it''s'); CREATE DOMAIN price AS numeric(10, 2);
-            CREATE TABLE t (at int, {columns}) PARTITION BY RANGE (at);
-            CREATE TABLE p PARTITION OF t FOR VALUES FROM (0) TO (10);
-            INSERT INTO t VALUES (1, {", ".join(value for _, value, _ in TYPES)});
-            INSERT INTO t (at) VALUES (2)""",
-    )
-    chunk = await catalog.find_chunk(conn, Relation(schema, "t"), Relation(schema, "p"))
-    table, facts = await read_chunk(source_database_url, conn, chunk)
-    values, nulls = rows(table)
-    for (type_, _, expected), value in zip(TYPES, values[1:], strict=True):
-        assert repr(value) == repr(expected), type_
-    assert set(nulls[1:]) == {None}
-    assert (facts.rows, facts.min_time, facts.max_time) == (2, "1", "2")
-    assert table.schema.field(1).metadata[b"postgresql.type"] == b"smallint"
-
-
-@pytest.mark.parametrize(
-    ("type_", "value"),
-    [
-        ("date", "'infinity'"),
-        ("date", "'-infinity'"),
-        ("timestamp", "'infinity'"),
-        ("timestamptz", "'-infinity'"),
-        ("timestamptz", "'294276-12-31 00:00+00'"),
-        ("time", "'24:00'"),
-        ("date[]", "'{2026-01-01,-infinity}'"),
-        ("timestamptz[]", "'{NULL,infinity}'"),
-        ("timestamp[]", "'{-infinity}'"),
-        ("integer[]", "'{{1,2},{3,4}}'"),
-        ("integer[]", "'[0:1]={1,2}'"),
-        ("text[]", "'[2:2]={a}'"),
-        ("day", "'infinity'"),
-    ],
-)
-async def test_values_that_would_change_are_refused(conn: Connection, schema: str, type_: str, value: str) -> None:
-    await run(
-        conn,
-        schema,
-        f"""SET datestyle = 'ISO, YMD';
-            CREATE DOMAIN day AS date;
-            CREATE TABLE t (at int, "the value" {type_}) PARTITION BY RANGE (at);
-            CREATE TABLE p PARTITION OF t FOR VALUES FROM (0) TO (10);
-            INSERT INTO t VALUES (1, {value}), (2, NULL);
-            RESET datestyle""",
-    )
-    chunk = await catalog.find_chunk(conn, Relation(schema, "t"), Relation(schema, "p"))
-    async with ReadSnapshot(conn, chunk) as snapshot:
-        plan = plan_columns(await catalog.columns(conn, chunk.hypertable))
-        with pytest.raises(PermanentError, match=r"'the value' has .* in 1 row") as caught:
-            await snapshot.measure()
-    assert caught.value.code == "unrepresentable-value"
 
 
 async def test_far_timestamps_are_right_as_numbers(conn: Connection, schema: str, source_database_url: str) -> None:

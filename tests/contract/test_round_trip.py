@@ -1,0 +1,329 @@
+"""What goes into Parquet comes back equal: every type, random tables, and the sizes at the edges.
+
+A chunk is read and encoded by the service's own code; `dev.demo.comparison` loads the file into PostgreSQL again and compares
+every value as PostgreSQL prints it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archival_core.codec import parquet
+from archival_core.codec.layout import Layout
+from archival_core.model.chunk import Relation
+from archival_core.source import catalog
+from archival_core.source.columns import plan_columns
+from archival_core.source.extract import read_batches
+from archival_core.source.ordering import order_columns
+from archival_core.source.parts import WHOLE
+from archival_core.source.snapshot import ReadSnapshot
+from archival_core.source.types import DoesNotFitError
+from dev.demo.comparison import Comparison, compare
+
+#: Type, its values in SQL, and the columns that have to be read as text for them.
+TYPES: dict[str, list[str]] = {
+    "smallint": ["-32768", "32767"],
+    "integer": ["-2147483648", "2147483647"],
+    "bigint": ["-9223372036854775808", "9223372036854775807"],
+    "real": ["1.1", "'NaN'", "'-Infinity'", "'-0'", "1e-45", "3.4028235e38"],
+    "double precision": ["0.1", "'NaN'", "'Infinity'", "'-0'", "5e-324", "1.7976931348623157e308"],
+    "numeric(10,2)": ["99999999.99", "-0.01", "0"],
+    "numeric(38,38)": ["0.12345678901234567890123456789012345678"],
+    "numeric(38,0)": ["-99999999999999999999999999999999999999"],
+    "numeric(60,20)": ["1.5", "'NaN'", "-1234567890123456789012345678901234567890.00000000000000000001"],
+    "numeric(5,-2)": ["1234500", "'NaN'"],
+    "numeric(3,5)": ["0.00123"],
+    "numeric": ["1.50", "1.5", "0", "'NaN'", "'Infinity'", "'-Infinity'", "1e500", "-1e-500"],
+    "money": ["'12.34'", "'-92233720368547758.08'::numeric::money"],
+    "boolean": ["true", "false"],
+    "text": ["''", "E'it''s \"quoted\"\\n\\tnaïve 漢字 🐘\\\\'", "'NULL'", "E'\\\\.'", "repeat('x', 100000)"],
+    "varchar(20)": ["''", "'a '"],
+    "char(5)": ["'ab'", "''"],
+    "name": ["'n'"],
+    '"char"': ["'x'"],
+    "bytea": ["''", "'\\x00ff0a'", "'\\x5c2e'"],
+    "date": ["'2026-01-31'", "'4713-01-01 BC'", "'5874897-12-31'", "'infinity'", "'-infinity'"],
+    "time": ["'00:00'", "'23:59:59.999999'", "'24:00'"],
+    "timetz": ["'10:00:00.5+05:45'", "'24:00-15:59'"],
+    "timestamp": ["'2026-01-31 23:59:59.999999'", "'4713-01-01 BC'", "'294246-12-31'", "'infinity'", "'-infinity'"],
+    "timestamptz": [
+        "'2026-01-31 23:59:59.000001+05:45'",
+        "'1883-11-18 12:03:58 America/New_York'",
+        "'infinity'",
+        "'-infinity'",
+    ],
+    "interval": ["'1 year -2 days 03:04:05.000006'", "'178000000 years'", "'-9223372036 seconds'", "'0'"],
+    "uuid": ["'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'"],
+    "json": ['\'{"b": 1,  "a": [1, null]}\'', "'null'"],
+    "jsonb": ['\'{"b": 1,  "a": 1.50}\'', "'\"\\u0041\"'"],
+    "jsonpath": ["'$.a[*] ? (@ > 1)'"],
+    "inet": ["'10.0.0.1'", "'10.0.0.1/8'", "'::1/64'"],
+    "cidr": ["'10.0.0.0/8'"],
+    "macaddr": ["'08002b:010203'"],
+    "macaddr8": ["'08002b:0102030405'"],
+    "bit(3)": ["B'101'"],
+    "varbit": ["B'10'", "B''"],
+    "tsvector": ["'a:1A b:2'", "''"],
+    "tsquery": ["'a & !b'"],
+    "point": ["'(1.1,-0)'"],
+    "polygon": ["'((0,0),(1,1),(1,0))'"],
+    "oid": ["4294967295"],
+    "regclass": ["'pg_class'"],
+    "xid": ["'4294967295'"],
+    "pg_lsn": ["'16/B374D848'"],
+    "int4range": ["'[1,3)'", "'empty'", "'(,)'"],
+    "tstzrange": ["'[2026-01-01 05:45+05:45,)'", "'[-infinity,infinity]'"],
+    "nummultirange": ["'{[1.5,3),[5,7)}'"],
+    "mood": ["'it''s'"],
+    "price": ["3"],
+    "day": ["'infinity'"],
+    "pair": ["ROW(1.5, E'a\"b,\\n', '{1,2}')", "ROW(NULL, NULL, NULL)"],
+    "span": ["'[1.5,2.5)'"],
+    "integer[]": ["'{1,NULL,3}'", "'{}'"],
+    "text[]": ["ARRAY['a', NULL, 'b,\"c', '', 'NULL', E'\\\\']"],
+    "varchar(3)[]": ["'{a,bcd}'"],
+    "char(3)[]": ["'{a}'"],
+    "boolean[]": ["'{t,f,NULL}'"],
+    "bytea[]": ["ARRAY['\\x00'::bytea, NULL]"],
+    "numeric[]": ["'{1.50,NaN,Infinity}'"],
+    "numeric(10,2)[]": ["'{1.50,NULL}'"],
+    "date[]": ["'{2026-01-01,-infinity,NULL}'"],
+    "timestamptz[]": ["'{2026-01-01 00:00+00,infinity}'"],
+    "uuid[]": ["'{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}'"],
+    "jsonb[]": ["ARRAY['{\"a\": 1}'::jsonb]"],
+    "money[]": ["'{1.23}'"],
+    "mood[]": ["ARRAY['it''s'::mood]"],
+    "pair[]": ["ARRAY[ROW(1, 'a', NULL)::pair, NULL]"],
+    "prices": ["'{1.5,NULL}'"],
+}
+#: Values that the column's form cannot carry: the column becomes text.
+AS_TEXT: dict[str, list[str]] = {
+    "numeric(10,2)": ["'NaN'", "1"],
+    "timestamp": ["'294276-12-31'", "'infinity'"],
+    "timestamptz": ["'294247-01-10 04:00:54.775807+00'"],
+    "timestamp[]": ["'{294276-12-31,-infinity}'"],
+    "integer[]": ["'{{1,2},{3,NULL}}'", "'{1}'"],
+    "text[]": ["'[2:2]={a}'"],
+    "date[]": ["'[0:1]={infinity,2026-01-01}'"],
+    "numeric(10,2)[]": ["'{NaN}'"],
+    "mood[]": ["ARRAY[ARRAY['it''s'::mood]]"],
+}
+PREPARE = """
+SET datestyle = 'ISO, YMD';
+CREATE TYPE mood AS ENUM ('it''s'); CREATE DOMAIN price AS numeric(10, 2); CREATE DOMAIN day AS date;
+CREATE TYPE pair AS (a numeric, "the b" text, c integer[]); CREATE TYPE span AS RANGE (subtype = float8);
+CREATE DOMAIN prices AS price[];
+"""
+CHUNK = "CREATE TABLE p PARTITION OF t FOR VALUES FROM (MINVALUE) TO (MAXVALUE);"
+
+
+@pytest.fixture
+def schema(source_database_url: str) -> Iterator[str]:
+    name = f"trip_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(source_database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+        yield name
+        connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+
+
+class Trip:
+    """Takes a table `t` with one partition `p` there and back."""
+
+    def __init__(self, url: str, schema: str, folder: Path) -> None:
+        self._url, self._schema, self._folder = url, schema, folder
+        #: columns that were read as text, in the order in which that turned out
+        self.as_text: list[str] = []
+
+    def prepare(self, statements: str) -> None:
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(f"SET search_path = {self._schema}, public".encode())
+            connection.execute(statements.encode())
+
+    async def take(self, layout: Layout | None = None) -> Comparison:
+        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
+            await self._archive(connection, layout)
+        with psycopg.connect(self._url, autocommit=True) as plain:
+            plain.execute(f"SET search_path = {self._schema}, public".encode())
+            return compare(plain, "p", self._folder)
+
+    async def _archive(self, connection: psycopg.AsyncConnection[Any], layout: Layout | None) -> None:
+        chunk = await catalog.find_chunk(connection, Relation(self._schema, "t"), Relation(self._schema, "p"))
+        async with ReadSnapshot(connection, chunk) as snapshot:
+            columns = await catalog.columns(connection, chunk.hypertable)
+            if layout is None:
+                layout = Layout("small", await order_columns(connection, chunk))
+            while True:
+                plan = plan_columns(columns, self.as_text)
+                written, read = (parquet.ContentMeter(plan.schema, chunk.time_column) for _ in range(2))
+                try:
+                    with (
+                        (self._folder / "part.parquet").open("wb") as file,
+                        closing(read_batches(self._url, snapshot.snapshot_id, chunk, plan, WHOLE)) as batches,
+                    ):
+                        parquet.write(batches, plan.schema, file, {}, written, layout)
+                    break
+                except DoesNotFitError as error:
+                    assert error.column not in self.as_text
+                    self.as_text.append(error.column)
+        for batch in parquet.read(self._folder / "part.parquet", plan.schema):
+            read.add(batch)
+        assert read.content() == written.content()
+
+
+@pytest.fixture
+def trip(source_database_url: str, schema: str, tmp_path: Path) -> Trip:
+    return Trip(source_database_url, schema, tmp_path)
+
+
+def _table(columns: dict[str, str]) -> str:
+    listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+    return f"CREATE TABLE t (at int, {listed}) PARTITION BY RANGE (at); {CHUNK}"
+
+
+async def test_every_type(trip: Trip) -> None:
+    columns = {f"c {i} 'q'": kind for i, kind in enumerate(TYPES)}
+    rows = max(map(len, TYPES.values()))
+    inserts = "".join(
+        f"INSERT INTO t VALUES ({row}, {', '.join(values[row % len(values)] for values in TYPES.values())});"
+        for row in range(rows)
+    )
+    trip.prepare(PREPARE + _table(columns) + inserts + "INSERT INTO t (at) VALUES (-1)")
+    for layout in (Layout(), None):
+        assert await trip.take(layout) == Comparison(rows + 1, rows + 1, 0)
+    assert trip.as_text == []
+
+
+@pytest.mark.parametrize("kind", AS_TEXT)
+async def test_a_value_that_does_not_fit_makes_the_column_text(trip: Trip, kind: str) -> None:
+    values = ", ".join(f"({i}, {value}::{kind}, NULL)" for i, value in enumerate(AS_TEXT[kind]))
+    trip.prepare(PREPARE + _table({"v": kind, "other": "date"}) + f"INSERT INTO t VALUES {values}")
+    assert (await trip.take()).equal
+    assert trip.as_text == ["v"]
+
+
+EXACT = st.sampled_from([kind for kind in TYPES if kind not in ("text", "regclass")])
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+async def test_random_tables(trip: Trip, data: st.DataObject) -> None:
+    kinds = data.draw(st.lists(EXACT, min_size=1, max_size=12))
+    values = [st.sampled_from([*TYPES[kind], *AS_TEXT.get(kind, []), "NULL"]) for kind in kinds]
+    rows = data.draw(st.lists(st.tuples(*values), max_size=20))
+    inserts = "".join(f"INSERT INTO t VALUES ({i}, {', '.join(row)});" for i, row in enumerate(rows))
+    trip.as_text.clear()
+    trip.prepare(
+        "DROP TABLE IF EXISTS t; DROP TYPE IF EXISTS pair, span, mood CASCADE; DROP DOMAIN IF EXISTS day, price CASCADE;"
+        + PREPARE
+        + _table({f"c{i}": kind for i, kind in enumerate(kinds)})
+        + inserts
+    )
+    assert await trip.take(data.draw(st.sampled_from([Layout(), None]))) == Comparison(len(rows), len(rows), 0)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    values=st.lists(
+        st.tuples(
+            st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+            st.none() | st.binary(),
+            st.none() | st.floats(),
+            st.none() | st.integers(-(2**63), 2**63 - 1),
+            st.none() | st.decimals(allow_nan=False),
+            st.none() | st.datetimes(),
+            st.none() | st.lists(st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))),
+        ),
+        max_size=30,
+    )
+)
+async def test_random_values(trip: Trip, source_database_url: str, schema: str, values: list[tuple[Any, ...]]) -> None:
+    kinds = ["text", "bytea", "double precision", "bigint", "numeric", "timestamp", "text[]"]
+    trip.prepare("DROP TABLE IF EXISTS t; " + _table({f"c{i}": kind for i, kind in enumerate(kinds)}))
+    with psycopg.connect(source_database_url, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO {schema}.t VALUES (1{', %s' * len(kinds)})".encode(), values)
+    assert await trip.take() == Comparison(len(values), len(values), 0)
+    assert trip.as_text == []
+
+
+async def test_generated_identity_and_dropped_columns(trip: Trip) -> None:
+    trip.prepare(
+        f"""CREATE TABLE t (
+                gone int, at int GENERATED BY DEFAULT AS IDENTITY, a int, doubled int GENERATED ALWAYS AS (a * 2) STORED
+            ) PARTITION BY RANGE (at); {CHUNK}
+            INSERT INTO t (a) SELECT i FROM generate_series(1, 100) i; ALTER TABLE t DROP COLUMN gone;
+            ALTER TABLE t ADD COLUMN late text DEFAULT 'later'"""
+    )
+    assert await trip.take() == Comparison(100, 100, 0)
+
+
+async def test_1600_columns(trip: Trip) -> None:
+    trip.prepare(
+        _table({f"c{i}": "smallint" for i in range(1599)})
+        + "INSERT INTO t (at, c0, c1598) SELECT i, i, -i FROM generate_series(1, 2000) i"
+    )
+    assert await trip.take(Layout()) == Comparison(2000, 2000, 0)
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+async def test_no_row_and_one_row(trip: Trip, tmp_path: Path, rows: int) -> None:
+    trip.prepare(_table({"v": "text", "n": "numeric(5,1)[]"}) + f"INSERT INTO t SELECT 1, 'a', '{{1}}' LIMIT {rows}")
+    assert await trip.take() == Comparison(rows, rows, 0)
+    assert pq.read_metadata(tmp_path / "part.parquet").num_rows == rows
+
+
+async def test_a_value_of_100_megabytes(trip: Trip) -> None:
+    trip.prepare(_table({"v": "text"}) + "INSERT INTO t VALUES (1, repeat('0123456789', 10000000)), (2, 'small')")
+    assert await trip.take(Layout()) == Comparison(2, 2, 0)
+
+
+async def test_extensions(trip: Trip, source_database_url: str) -> None:
+    """hstore, ltree and citext, where the server has them."""
+    available = await _available(source_database_url)
+    kinds = {
+        name: value for name, value in {"hstore": "'a=>1'", "ltree": "'a.b'", "citext": "'Ab'"}.items() if name in available
+    }
+    if not kinds:
+        pytest.skip("the server has no extension with types")
+    create = "".join(f"CREATE EXTENSION IF NOT EXISTS {name} SCHEMA public;" for name in kinds)
+    many = {f"{name}[]": f"ARRAY[{value}::public.{name}]" for name, value in kinds.items()}
+    values = [*kinds.values(), *many.values()]
+    names = [f"public.{name}" for name in [*kinds, *many]]
+    trip.prepare(
+        create + _table({f"c{i}": kind for i, kind in enumerate(names)}) + f"INSERT INTO t VALUES (1, {', '.join(values)})"
+    )
+    assert (await trip.take()).equal
+
+
+async def test_xml(trip: Trip) -> None:
+    try:
+        trip.prepare(_table({"v": "xml"}) + """INSERT INTO t VALUES (1, '<a b="c">d</a>'), (2, '<?xml version="1.0"?><x/>')""")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("the server is built without XML")
+    assert (await trip.take()).equal
+
+
+async def test_postgis(trip: Trip, source_database_url: str) -> None:
+    if "postgis" not in await _available(source_database_url):
+        pytest.skip("the server has no PostGIS")
+    trip.prepare(
+        "CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public;"
+        + _table({"a": "public.geometry(PointZ, 4326)", "b": "public.geography", "c": "public.geometry[]"})
+        + "INSERT INTO t VALUES (1, 'SRID=4326;POINT Z (1 2 3)', 'POINT(1 2)', ARRAY['LINESTRING(0 0,1 1)'::public.geometry])"
+    )
+    assert (await trip.take()).equal
+    assert trip.as_text == []
+
+
+async def _available(url: str) -> set[str]:
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        return {name for (name,) in await (await connection.execute("SELECT name FROM pg_available_extensions")).fetchall()}

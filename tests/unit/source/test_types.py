@@ -1,0 +1,127 @@
+"""Every type has an exact form, and what a form cannot carry is noticed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from archival_core.model.chunk import Column
+from archival_core.source.columns import plan_columns
+from archival_core.source.types import (
+    DoesNotFitError,
+    exact_dates,
+    exact_numeric_text,
+    exact_timestamps,
+    form_of,
+)
+
+
+def column(base: str, *, name: str = "c", type_name: str | None = None, **more: Any) -> Column:
+    return Column(name, type_name or base, False, base if "." in base else f"pg_catalog.{base}", **more)
+
+
+@pytest.mark.parametrize(
+    ("base", "arrow"),
+    [
+        ("int2", pa.int16()),
+        ("int8", pa.int64()),
+        ("float4", pa.float32()),
+        ("float8", pa.float64()),
+        ("bool", pa.bool_()),
+        ("bpchar", pa.string()),
+        ("jsonb", pa.string()),
+        ("bytea", pa.binary()),
+        ("date", pa.date32()),
+        ("timestamp", pa.timestamp("us")),
+        ("timestamptz", pa.timestamp("us", tz="UTC")),
+    ],
+)
+def test_what_the_driver_reads_is_selected_as_it_is(base: str, arrow: pa.DataType) -> None:
+    plan = plan_columns([column(base)])
+    assert plan.select_list == '"c" AS "c"'
+    assert plan.schema.field("c").type == arrow
+
+
+@pytest.mark.parametrize("base", ["uuid", "interval", "timetz", "time", "inet", "my.schema.mood", "public.pair", "regclass"])
+def test_everything_else_goes_as_its_text(base: str) -> None:
+    plan = plan_columns([column(base), column(base, name="many", is_array=True)])
+    assert plan.select_list.startswith('"c"::pg_catalog.text AS "c", CASE WHEN (pg_catalog.array_ndims("many") > 1 OR ')
+    assert 'ELSE "many"::pg_catalog.text[] END AS "many"' in plan.select_list
+    assert plan.schema.types == [pa.string(), pa.list_(pa.string())]
+
+
+@pytest.mark.parametrize(
+    ("modifier", "arrow"),
+    [
+        (-1, pa.string()),
+        ((10 << 16 | 2) + 4, pa.decimal128(10, 2)),
+        ((38 << 16 | 38) + 4, pa.decimal128(38, 38)),
+        ((39 << 16 | 2) + 4, pa.string()),
+        ((2 << 16 | 5) + 4, pa.string()),
+        ((5 << 16 | (-2 & 0x7FF)) + 4, pa.string()),
+    ],
+    ids=["unbounded", "10,2", "38,38", "39,2", "2,5", "5,-2"],
+)
+def test_a_number_is_a_decimal_where_one_holds_it_exactly(modifier: int, arrow: pa.DataType) -> None:
+    assert form_of(column("numeric", modifier=modifier)).arrow == arrow
+
+
+def test_postgis_is_told_from_a_type_of_the_same_name() -> None:
+    assert form_of(column("public.geometry", extension="postgis")).arrow == pa.binary()
+    assert form_of(column("public.geometry")).arrow == pa.string()
+
+
+def test_a_column_can_be_read_as_text() -> None:
+    plan = plan_columns([column("int4", is_array=True), column("date", name="d")], as_text={"c", "d"})
+    assert plan.select_list == '"c"::pg_catalog.text AS "c", "d"::pg_catalog.text AS "d"'
+
+
+def test_hostile_names_are_quoted() -> None:
+    plan = plan_columns([column("uuid", name='a"; DROP TABLE x; --')])
+    assert plan.select_list == '"a""; DROP TABLE x; --"::pg_catalog.text AS "a""; DROP TABLE x; --"'
+    assert plan.schema.names == ['a"; DROP TABLE x; --']
+
+
+def test_fields_say_what_they_were_in_postgresql() -> None:
+    plan = plan_columns([column("numeric", type_name="numeric(10,2)", modifier=(10 << 16 | 2) + 4)])
+    assert plan.schema.field("c").metadata == {b"postgresql.type": b"numeric(10,2)", b"postgresql.not_null": b"false"}
+
+
+def test_infinite_dates_are_mended() -> None:
+    wrapped = pa.array([-2147472692, -2147472691, 0, None, -2_440_588, 2_145_042_905], pa.int32()).cast(pa.date32())
+    mended = exact_dates(wrapped).cast(pa.int32()).to_pylist()
+    assert mended == [2**31 - 1, -(2**31 - 1), 0, None, -2_440_588, 2_145_042_905]
+
+
+def test_infinite_timestamps_are_mended() -> None:
+    wrapped = pa.array([-9222425352054775809 + 0, -9222425352054775808, 0, None], pa.int64()).cast(pa.timestamp("us"))
+    assert exact_timestamps(wrapped).cast(pa.int64()).to_pylist() == [2**63 - 1, -(2**63 - 1), 0, None]
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63), -9222426057710551616])
+def test_the_last_thirty_years_do_not_fit(value: int) -> None:
+    with pytest.raises(DoesNotFitError, match="after 294247"):
+        exact_timestamps(pa.array([0, value], pa.int64()).cast(pa.timestamp("us", tz="UTC")))
+
+
+def test_special_numbers_are_spelled_as_postgresql_does() -> None:
+    assert exact_numeric_text(pa.array(["1.50", "nan", "inf", "-inf", None])).to_pylist() == [
+        "1.50",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        None,
+    ]
+
+
+def test_an_array_that_a_list_cannot_carry_is_noticed() -> None:
+    plan = plan_columns([column("int4", name="many", is_array=True)])
+    arrays = [pa.array([[1, None], None], pa.list_(pa.int32())), pa.array([False, False])]
+    batch = pa.RecordBatch.from_arrays(arrays, names=["many", "many"])
+    assert plan.exact(batch).to_pydict() == {"many": [[1, None], None]}
+    odd = pa.RecordBatch.from_arrays([arrays[0], pa.array([False, True])], names=["many", "many"])
+    with pytest.raises(DoesNotFitError) as caught:
+        plan.exact(odd)
+    assert caught.value.column == "many"
