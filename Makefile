@@ -3,12 +3,16 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo run test check clean
+BENCH_VENV := .local/bench-venv
+BENCH_STAMP := $(BENCH_VENV)/.installed
+
+.PHONY: help setup demo run test check bench clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
 	@echo "make test   every check: make check, then all tests"
 	@echo "make check  the quick half: ruff, mypy, import-linter"
+	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json)"
 	@echo "make clean  remove everything local (.venv, .local)"
 
 $(STAMP): requirements.txt requirements-dev.txt dev/find-python
@@ -32,6 +36,14 @@ check: setup
 
 test: check
 	@$(PY) -m pytest $(ARGS)
+
+$(BENCH_STAMP): bench/requirements.txt dev/find-python
+	@python=$$(dev/find-python) && echo "Setting up $(BENCH_VENV)" && "$$python" -m venv --clear $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
+	@touch $@
+
+bench: setup $(BENCH_STAMP)
+	@$(PY) -m bench $(ARGS)
 
 clean:
 	rm -rf $(VENV) .local

@@ -27,8 +27,8 @@ class Runtime:
     def __init__(self, config: Settings) -> None:
         token = token_source(ENTRA_SCOPE)
         self._source = Database(config.source_database_url, token)
-        self._ledger = Ledger(Database(config.ledger_url, token))
-        self._lake = LakehouseClient.open(config.lake_url, config.lake_account_key)
+        self.ledger = Ledger(Database(config.ledger_url, token))
+        self.lake = LakehouseClient.open(config.lake_url, config.lake_account_key)
         self.messaging = MessagingClient.open(
             config.redis_url,
             events=config.events_stream,
@@ -42,11 +42,11 @@ class Runtime:
         options = ArchiveOptions(
             readers=config.archive_readers, profile=config.parquet_profile, time_budget=config.job_time_budget
         )
-        archiver = ChunkArchiver(self._source, self._lake, self._ledger, options)
-        self.archival_processor = ArchivalProcessor(self._ledger, self.messaging, self._queue, archiver, config.job_lease)
+        archiver = ChunkArchiver(self._source, self.lake, self.ledger, options)
+        self.archival_processor = ArchivalProcessor(self.ledger, self.messaging, self._queue, archiver, config.job_lease)
         self.event_drain = EventDrain(
             self.messaging,
-            self._ledger,
+            self.ledger,
             self._queue,
             self._find_chunks,
             DrainLimits(
@@ -58,19 +58,19 @@ class Runtime:
         """One cheap question to each outside system, for the readiness check."""
         return {
             "source": self._source.ping,
-            "ledger": self._ledger.ping,
+            "ledger": self.ledger.ping,
             "redis": self.messaging.ping,
             "queue": self._queue.ping,
-            "lake": self._lake.ensure_filesystem,
+            "lake": self.lake.ensure_filesystem,
         }
 
     async def close(self) -> None:
         """Close every client."""
         closing: Sequence[Callable[[], Awaitable[None]]] = (
-            self._ledger.close,
+            self.ledger.close,
             self.messaging.close,
             self._queue.close,
-            self._lake.close,
+            self.lake.close,
         )
         await asyncio.gather(*(close() for close in closing), return_exceptions=True)
 

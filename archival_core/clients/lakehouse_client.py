@@ -102,15 +102,16 @@ class LakehouseClient:
         with lake_errors("create", path):
             await self._file(path).create_file()
 
-    async def append(self, path: str, data: bytes, offset: int) -> None:
+    async def append(self, path: str, data: bytes, offset: int, *, checked: bool = True) -> None:
         """Send `data` for `offset`, checked by its MD5 on arrival; invisible until `flush`.
 
-        The same data for the same offset may be sent again. One file has one writer.
+        The same data for the same offset may be sent again. One file has one writer. `checked` may be false where the file is
+        read back and compared anyway.
         """
-        await _until_intact("append to", path, lambda: self._append(path, data, offset))
+        await _until_intact("append to", path, lambda: self._append(path, data, offset, checked))
 
-    async def _append(self, path: str, data: bytes, offset: int) -> None:
-        await self._file(path).append_data(data, offset, len(data), validate_content="md5")
+    async def _append(self, path: str, data: bytes, offset: int, checked: bool) -> None:
+        await self._file(path).append_data(data, offset, len(data), validate_content="md5" if checked else False)
 
     async def flush(self, path: str, length: int) -> None:
         """Commit what was appended: the file then has `length` bytes, all at once."""
@@ -128,18 +129,23 @@ class LakehouseClient:
             return found is not None and not found.is_directory and found.length == length
         return False
 
-    async def read(self, path: str, offset: int, length: int) -> bytes:
-        """`length` bytes from `offset`, fewer at the end of the file; each range is checked by its MD5."""
+    async def read(self, path: str, offset: int, length: int, *, checked: bool = True) -> bytes:
+        """`length` bytes from `offset`, fewer at the end of the file; each range is checked by its MD5.
+
+        `checked` may be false where what is read is compared by other means.
+        """
         if length == 0:
             return b""
-        return await _until_intact("read", path, lambda: self._read(path, offset, length))
+        return await _until_intact("read", path, lambda: self._read(path, offset, length, checked=checked))
 
     async def read_all(self, path: str) -> bytes:
         """The whole file, checked likewise."""
         return await _until_intact("read", path, lambda: self._read(path))
 
-    async def _read(self, path: str, offset: int | None = None, length: int | None = None) -> bytes:
-        stream = await self._file(path).download_file(offset, length, validate_content="md5", max_concurrency=_PARALLEL_RANGES)
+    async def _read(self, path: str, offset: int | None = None, length: int | None = None, *, checked: bool = True) -> bytes:
+        stream = await self._file(path).download_file(
+            offset, length, validate_content="md5" if checked else False, max_concurrency=_PARALLEL_RANGES
+        )
         return await stream.readall()
 
     async def stat(self, path: str) -> LakePath | None:

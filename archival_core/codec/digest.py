@@ -21,7 +21,7 @@ class ColumnDigest:
 
     def update(self, array: pa.Array) -> None:
         """Add the next values."""
-        self._nulls.update(_byte_per_value(array.is_valid()))
+        self._nulls.update(_byte_per_value(array.is_valid()) if array.null_count else b"\x01" * len(array))
         self._add_values(array)
 
     def hexdigest(self) -> str:
@@ -44,7 +44,8 @@ class ColumnDigest:
             or pa.types.is_large_string(kind)
             or pa.types.is_large_binary(kind)
         ):
-            self._lengths.update(_buffer(pc.fill_null(pc.binary_length(array).cast(pa.int64()), 0)))
+            lengths = pc.binary_length(array)
+            self._lengths.update(_buffer(pc.fill_null(lengths, 0) if array.null_count else lengths))
             self._values.update(_variable_bytes(array))
         else:
             self._values.update(_fixed_bytes(array))

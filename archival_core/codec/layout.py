@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -12,11 +14,20 @@ import pyarrow.parquet as pq
 
 Profile = Literal["fast", "small"]
 
-#: Rows of the first row group on which encodings are tried.
+#: Rows of the first row group that are looked at.
 _SAMPLE_ROWS: Final = 20_000
 #: A column whose sample has more different values than this share gains nothing from a dictionary.
 _DICTIONARY_SHARE: Final = 0.6
 _LEVEL: Final[dict[Profile, int]] = {"fast": 1, "small": 6}
+#: Of Arrow in memory. Each reader holds a row group, and sorting takes it twice more: this keeps two readers below 350 MB.
+_ROW_GROUP_BYTES: Final[dict[Profile, int]] = {"fast": 48 * 1024 * 1024, "small": 28 * 1024 * 1024}
+#: Larger pages find more to compress, and leave readers less to skip.
+_PAGES: Final[dict[Profile, dict[str, int]]] = {
+    "fast": {},
+    "small": {"data_page_size": 4 * 1024 * 1024, "max_rows_per_page": 1_000_000},
+}
+#: Sorting takes a row group's memory once more, so one thread at a time does it.
+_TURN: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,17 @@ class Layout:
     #: columns to order the rows of a row group by, in the `small` profile
     order_by: tuple[str, ...] = field(default=())
 
+    @property
+    def row_group_bytes(self) -> int:
+        """At which size of its rows in memory a row group ends."""
+        return _ROW_GROUP_BYTES[self.profile]
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Held while a row group is arranged and written."""
+        with _TURN if self.profile == "small" else nullcontext():
+            yield
+
     def arrange(self, group: pa.Table) -> pa.Table:
         """The rows of one row group, in the order in which they are written."""
         if self.profile == "fast" or not self.order_by or not group.num_rows:
@@ -35,15 +57,17 @@ class Layout:
 
     def writer_options(self, group: pa.Table) -> dict[str, Any]:
         """Options of the writer, chosen by the first row group."""
-        sample = group.slice(group.num_rows // 2, _SAMPLE_ROWS).combine_chunks()
-        choose = _usual if self.profile == "fast" else _smallest
-        chosen = {_leaf(name, sample.schema): choose(sample.column(name), self.profile) for name in sample.column_names}
+        # a dictionary pays only over a whole row group, so `small` tries the encodings on all of it
+        sample = group if self.profile == "small" else group.slice(group.num_rows // 2, _SAMPLE_ROWS).combine_chunks()
+        choose = _smallest if self.profile == "small" else _usual
+        chosen = {_leaf(name, sample.schema): choose(sample.column(name)) for name in sample.column_names}
         return {
             "compression": "zstd",
             "compression_level": _LEVEL[self.profile],
             "use_dictionary": [leaf for leaf, encoding in chosen.items() if encoding == "DICTIONARY"],
             "column_encoding": {leaf: encoding for leaf, encoding in chosen.items() if encoding not in ("DICTIONARY", "PLAIN")},
             "sorting_columns": self._sorting(group),
+            **_PAGES[self.profile],
         }
 
     def _sorting(self, group: pa.Table) -> Sequence[pq.SortingColumn] | None:
@@ -52,35 +76,35 @@ class Layout:
         return [pq.SortingColumn(group.schema.get_field_index(name), nulls_first=False) for name in self.order_by]
 
 
-def _usual(column: pa.ChunkedArray, _: Profile) -> str:
+def _usual(column: pa.ChunkedArray) -> str:
     """Encodings that every reader knows."""
     if pa.types.is_nested(column.type) or pa.types.is_boolean(column.type) or not len(column):
         return "PLAIN" if pa.types.is_boolean(column.type) else "DICTIONARY"
     return "DICTIONARY" if pc.count_distinct(column).as_py() <= _DICTIONARY_SHARE * len(column) else "PLAIN"
 
 
-def _smallest(column: pa.ChunkedArray, profile: Profile) -> str:
+def _smallest(column: pa.ChunkedArray) -> str:
     """The encoding that takes the fewest bytes for the sample."""
     candidates = ["DICTIONARY", "PLAIN"]
     kind = column.type
     if pa.types.is_nested(kind) or pa.types.is_boolean(kind) or not len(column):
-        return _usual(column, profile)
+        return _usual(column)
     if pa.types.is_floating(kind):
         candidates.append("BYTE_STREAM_SPLIT")
     elif pa.types.is_integer(kind) or pa.types.is_temporal(kind):
         candidates.append("DELTA_BINARY_PACKED")
     elif pa.types.is_string(kind) or pa.types.is_binary(kind):
         candidates.append("DELTA_BYTE_ARRAY")
-    return min(candidates, key=lambda encoding: _encoded_bytes(column, encoding, _LEVEL[profile]))
+    return min(candidates, key=lambda encoding: _encoded_bytes(column, encoding))
 
 
-def _encoded_bytes(column: pa.ChunkedArray, encoding: str, level: int) -> int:
+def _encoded_bytes(column: pa.ChunkedArray, encoding: str) -> int:
     sink = pa.BufferOutputStream()
     pq.write_table(
         pa.table({"c": column}),
         sink,
         compression="zstd",
-        compression_level=level,
+        compression_level=_LEVEL["fast"],
         use_dictionary=encoding == "DICTIONARY",
         column_encoding=None if encoding in ("DICTIONARY", "PLAIN") else {"c": encoding},
         write_statistics=False,

@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 
 from archival_core.codec.digest import TableDigest
 from archival_core.codec.layout import Layout
+from archival_core.codec.memory import give_back
 from archival_core.model import moment
 from archival_core.model.moment import DAY
 
-#: A row group ends at whichever comes first. The bytes are those of Arrow in memory: two readers hold one each.
-ROW_GROUP_ROWS = 1_000_000
-ROW_GROUP_BYTES = 64 * 1024 * 1024
+_ROW_GROUP_ROWS = 1_000_000
 _BATCH_ROWS_BACK = 65_536
+_STREAM_BYTES = 1024 * 1024
 _PLAIN = Layout()
 
 
@@ -83,20 +83,26 @@ def write(
     """
     described = schema.with_metadata({key.encode(): value.encode() for key, value in metadata.items()})
 
+    # pages are small, and each would be a call into Python
+    stream = pa.BufferedOutputStream(pa.PythonFile(sink, "w"), _STREAM_BYTES)
+
     def opened(first: pa.Table) -> pq.ParquetWriter:
         options = layout.writer_options(first)
-        return pq.ParquetWriter(sink, described, version="2.6", write_page_index=True, write_page_checksum=True, **options)
+        return pq.ParquetWriter(stream, described, version="2.6", write_page_index=True, write_page_checksum=True, **options)
 
     with ExitStack() as stack:
         writer: pq.ParquetWriter | None = None
-        for group in _row_groups(batches, described.metadata):
-            group = layout.arrange(group)
-            writer = writer or stack.enter_context(opened(group))
-            meter.add(group)
-            writer.write_table(group, row_group_size=group.num_rows)
-            del group  # before the next one is read: they are large
+        for group in _row_groups(batches, described.metadata, layout.row_group_bytes):
+            with layout.turn():
+                group = layout.arrange(group)
+                writer = writer or stack.enter_context(opened(group))
+                meter.add(group)
+                writer.write_table(group, row_group_size=group.num_rows)
+                del group  # before the next one is read: they are large
+            give_back()
         if writer is None:
             stack.enter_context(opened(described.empty_table()))
+    stream.detach()
 
 
 def read(source: Any, schema: pa.Schema, check: Callable[[], None] = lambda: None) -> Iterator[pa.RecordBatch]:
@@ -115,7 +121,7 @@ def read(source: Any, schema: pa.Schema, check: Callable[[], None] = lambda: Non
                 yield batch
 
 
-def _row_groups(batches: Iterable[pa.RecordBatch], metadata: dict[bytes, bytes]) -> Iterator[pa.Table]:
+def _row_groups(batches: Iterable[pa.RecordBatch], metadata: dict[bytes, bytes], most_bytes: int) -> Iterator[pa.Table]:
     group: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
@@ -124,7 +130,7 @@ def _row_groups(batches: Iterable[pa.RecordBatch], metadata: dict[bytes, bytes])
         group.append(batch)
         rows += batch.num_rows
         size += batch.nbytes
-        if rows >= ROW_GROUP_ROWS or size >= ROW_GROUP_BYTES:
+        if rows >= _ROW_GROUP_ROWS or size >= most_bytes:
             yield _taken(group, metadata)
             rows = size = 0
     if group:

@@ -18,6 +18,7 @@ from archival_core.clients.lake_file import LakeSink, LakeSource
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.codec import parquet
 from archival_core.codec.layout import Layout
+from archival_core.codec.memory import give_back
 from archival_core.errors import TransientError
 from archival_core.model import lake_path
 from archival_core.model.chunk import Chunk
@@ -59,6 +60,7 @@ class PartArchiver:
             sink.close()
             with LakeSource(self.lake, f"{self.staging}/{file}", sink.length, loop) as source:
                 _check_equal(file, written, self._read(file, source, stop))
+            give_back()
             return ManifestPart(
                 file=file,
                 rows=written.rows,

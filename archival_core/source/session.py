@@ -23,6 +23,8 @@ TEXT_FORMS: Final[dict[str, str]] = {
 #: A chunk is read for as long as it takes, and never through a row-level security policy: with `off` the server refuses
 #: instead of leaving rows out. `transaction_timeout` is there from PostgreSQL 17.
 READING: Final[dict[str, str]] = TEXT_FORMS | {
+    # compiling costs more than a plain copy gains
+    "jit": "off",
     "row_security": "off",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",

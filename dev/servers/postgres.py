@@ -39,11 +39,13 @@ class PostgresServer:
         self._log = folder / "postgres.log"
         self._process: Process | None = None
         self.url = ""
+        #: the server's own programs, psql among them
+        self.binaries: Path
 
     def __enter__(self) -> Self:
         user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
         self._folder.mkdir(parents=True, exist_ok=True)
-        binaries = _reachable_binaries(user)
+        binaries = self.binaries = _reachable_binaries(user)
         data = _reachable(self._folder, user) / "data"
         password = self._password()
         if not (data / "PG_VERSION").exists():
@@ -60,6 +62,12 @@ class PostgresServer:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.stop()
+
+    @property
+    def pid(self) -> int:
+        """Of the running postmaster."""
+        assert self._process is not None
+        return self._process.pid
 
     def _answers(self) -> bool:
         try:

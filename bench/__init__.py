@@ -1,0 +1,1 @@
+"""`make bench`: the service beside the tools that people would pick instead, in one run."""

@@ -1,0 +1,109 @@
+"""The service's own engine: `python -m bench.ours extract|committed|small URL SCHEMA.TABLE CHUNK FOLDER`.
+
+`extract` is what the peers do: out of the database into local Parquet files. `committed` is the whole job through the real
+processor: ledger, staging in the lake, read back and compared, published, announced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+
+from archival_core.clients.ledger import NewJob
+from archival_core.clients.postgres import Database
+from archival_core.codec import parquet
+from archival_core.codec.layout import Layout
+from archival_core.model.chunk import Relation
+from archival_core.model.message import JobMessage
+from archival_core.runtime import Runtime
+from archival_core.settings import load
+from archival_core.source import catalog, parts
+from archival_core.source.columns import plan_columns
+from archival_core.source.extract import read_batches
+from archival_core.source.parts import PART_BYTES, PartRange
+from archival_core.source.snapshot import ReadSnapshot
+from bench.worker import Contestant, serve
+
+
+def extract(runner: asyncio.Runner, url: str, table: Relation, chunk_name: Relation, folder: Path) -> Contestant:
+    """Two readers, a file each part."""
+
+    async def export() -> int:
+        async with Database(url).connect() as connection:
+            chunk = await catalog.find_chunk(connection, table, chunk_name)
+            async with ReadSnapshot(connection, chunk) as snapshot:
+                plan = plan_columns(await catalog.columns(connection, table))
+                ranges = parts.by_pages(await parts.storage(connection, chunk), PART_BYTES)
+
+                def write(number: int, part: PartRange) -> int:
+                    path = folder / f"extract-{number}.parquet"
+                    meter = parquet.ContentMeter(plan.schema, chunk.time_column)
+                    with (
+                        path.open("wb") as file,
+                        closing(read_batches(url, snapshot.snapshot_id, chunk, plan, part)) as batches,
+                    ):
+                        parquet.write(batches, plan.schema, file, {}, meter, Layout())
+                    return path.stat().st_size
+
+                waiting = iter(list(enumerate(ranges)))
+
+                async def reader() -> int:
+                    return sum([await asyncio.to_thread(write, number, part) for number, part in waiting])
+
+                return sum(await asyncio.gather(reader(), reader()))
+
+    return lambda: runner.run(export())
+
+
+def committed(runner: asyncio.Runner, runtime: Runtime, table: Relation, chunk: Relation) -> Contestant:
+    """One job through the processor."""
+
+    async def process() -> int:
+        [added] = await runtime.ledger.add_jobs([NewJob(table, chunk, None, "bench", "bench", None)])
+        await runtime.archival_processor.process(JobMessage(added.job_id))
+        found = await runtime.ledger.find(added.job_id)
+        assert found is not None
+        job, _, _ = found
+        if job.parquet_bytes is None:
+            raise RuntimeError(f"the job is {job.status}: {job.error}")
+        return job.parquet_bytes
+
+    return lambda: runner.run(process())
+
+
+async def forget(runtime: Runtime) -> None:
+    """As if the chunk had never been archived."""
+    await runtime.ledger.ping()
+    with psycopg.connect(os.environ["SOURCE_DATABASE_URL"]) as connection:
+        connection.execute("truncate archival.job cascade")
+    for folder in ("tables", "manifests", "staging"):
+        await runtime.lake.delete_tree(folder)
+
+
+async def open_runtime() -> Runtime:
+    """Inside the loop that it will run in."""
+    return Runtime(load())
+
+
+def main() -> None:
+    """Serve one contestant."""
+    name, url, table_name, chunk_name, folder = sys.argv[1:]
+    table, chunk = Relation.parse(table_name), Relation.parse(chunk_name)
+    with asyncio.Runner() as runner:
+        if name == "extract":
+            serve(extract(runner, url, table, chunk, Path(folder)))
+            return
+        os.environ["PARQUET_PROFILE"] = "small" if name == "small" else "fast"
+        os.environ["LAKE_URL"] += f"/{name}"
+        runtime = runner.run(open_runtime())
+        serve(committed(runner, runtime, table, chunk), lambda: runner.run(forget(runtime)))
+        runner.run(runtime.close())
+
+
+if __name__ == "__main__":
+    main()
