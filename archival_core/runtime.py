@@ -36,18 +36,23 @@ class Runtime:
             results=config.results_stream,
             dead=config.dead_stream,
         )
-        self._queue = QueueClient.open(
+        self.queue = QueueClient.open(
             config.archive_queue, connection_string=config.storage_connection, service_url=config.queue_service_url
         )
         options = ArchiveOptions(
-            readers=config.archive_readers, profile=config.parquet_profile, time_budget=config.job_time_budget
+            readers=config.archive_readers,
+            part_bytes=config.archive_part_bytes,
+            profile=config.parquet_profile,
+            time_budget=config.job_time_budget,
         )
-        archiver = ChunkArchiver(self._source, self.lake, self.ledger, options)
-        self.archival_processor = ArchivalProcessor(self.ledger, self.messaging, self._queue, archiver, config.job_lease)
+        self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, options)
+        self.archival_processor = ArchivalProcessor(
+            self.ledger, self.messaging, self.queue, self.chunk_archiver, config.job_lease
+        )
         self.event_drain = EventDrain(
             self.messaging,
             self.ledger,
-            self._queue,
+            self.queue,
             self._find_chunks,
             DrainLimits(
                 config.drain_max_events, config.drain_max_seconds, config.event_max_deliveries, config.event_claim_idle
@@ -60,7 +65,7 @@ class Runtime:
             "source": self._source.ping,
             "ledger": self.ledger.ping,
             "redis": self.messaging.ping,
-            "queue": self._queue.ping,
+            "queue": self.queue.ping,
             "lake": self.lake.ensure_filesystem,
         }
 
@@ -69,7 +74,7 @@ class Runtime:
         closing: Sequence[Callable[[], Awaitable[None]]] = (
             self.ledger.close,
             self.messaging.close,
-            self._queue.close,
+            self.queue.close,
             self.lake.close,
         )
         await asyncio.gather(*(close() for close in closing), return_exceptions=True)

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     job_lease: timedelta = timedelta(minutes=2)
     #: parts of a chunk that are read at the same time, each over a connection of its own
     archive_readers: int = Field(default=2, ge=1, le=8)
+    #: of PostgreSQL's data, in each Parquet file: how much is read again when a run is cut off
+    archive_part_bytes: int = Field(default=256 * 1024 * 1024, ge=8192)
     #: `fast`: the least time and encodings that every reader knows; `small`: fewer bytes, by sorting and newer encodings
     parquet_profile: Literal["fast", "small"] = "fast"
     #: after this a run begins no new part and leaves the rest to another one; keep it below the host's functionTimeout

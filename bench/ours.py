@@ -25,7 +25,7 @@ from archival_core.settings import load
 from archival_core.source import catalog, parts
 from archival_core.source.columns import plan_columns
 from archival_core.source.extract import read_batches
-from archival_core.source.parts import PART_BYTES, PartRange
+from archival_core.source.parts import PartRange
 from archival_core.source.snapshot import ReadSnapshot
 from bench.worker import Contestant, serve
 
@@ -38,7 +38,7 @@ def extract(runner: asyncio.Runner, url: str, table: Relation, chunk_name: Relat
             chunk = await catalog.find_chunk(connection, table, chunk_name)
             async with ReadSnapshot(connection, chunk) as snapshot:
                 plan = plan_columns(await catalog.columns(connection, table))
-                ranges = parts.by_pages(await parts.storage(connection, chunk), PART_BYTES)
+                ranges = parts.by_pages(await parts.storage(connection, chunk), load().archive_part_bytes)
 
                 def write(number: int, part: PartRange) -> int:
                     path = folder / f"extract-{number}.parquet"

@@ -28,7 +28,6 @@ from archival_core.model import lake_path
 from archival_core.model.job import Job
 from archival_core.model.manifest import Manifest, ManifestPart
 from archival_core.source.fence import Mark, is_unchanged
-from archival_core.source.parts import PART_BYTES
 from archival_core.source.snapshot import ReadSnapshot
 from archival_core.source.types import DoesNotFitError
 
@@ -44,7 +43,7 @@ class ArchiveOptions:
 
     #: parts that are read at the same time, each over a connection of its own
     readers: int = 2
-    part_bytes: int = PART_BYTES
+    part_bytes: int = 256 * 1024 * 1024
     profile: Profile = "fast"
     #: after this no new part begins: a later run goes on
     time_budget: timedelta = timedelta(minutes=20)

@@ -41,7 +41,8 @@ async def is_unchanged(conn: AsyncConnection[Any], chunk: Chunk, mark: Mark, fil
     query: LiteralString = f"SELECT count(*), count(*) FILTER (WHERE {_NEWER}) FROM "
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
-            await cur.execute(query.encode() + chunk.relation.sql.encode(), {"snapshot": mark.snapshot})
+            relation = chunk.relation.sql.replace("%", "%%")  # a name may hold what psycopg takes for a placeholder
+            await cur.execute((query + relation).encode(), {"snapshot": mark.snapshot})
             row = await cur.fetchone()
     assert row is not None
     return tuple(row) == (mark.rows, 0)

@@ -19,7 +19,6 @@ from archival_core.source.bounds import INTEGER_TIMES
 from archival_core.source.snapshot import ChunkFacts
 from archival_core.source.translate import source_errors
 
-PART_BYTES: Final = 256 * 1024 * 1024
 #: A chunk above this is read in two parts at least, so that two readers have work.
 _SPLIT_BYTES: Final = 32 * 1024 * 1024
 #: What a value of variable length is taken for when a part's size is estimated.
@@ -86,7 +85,7 @@ async def plan_parts(
     on_disk: Storage,
     facts: ChunkFacts,
     schema: pa.Schema,
-    part_bytes: int = PART_BYTES,
+    part_bytes: int,
 ) -> list[PartRange]:
     """Parts of about `part_bytes` of PostgreSQL's data."""
     if not chunk.is_compressed:
