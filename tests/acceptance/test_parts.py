@@ -76,10 +76,10 @@ def assert_archived(service: Service) -> dict[str, Any]:
 
 
 async def interrupt(service: Service) -> dict[int, dict[str, Any]]:
-    """Let the lake fail at the fifth part, and return what was finished before."""
-    service.emulator.faults.append(Fault("PUT", "part-00004", times=1000))
+    """Damage the fifth part in the lake, and return what was finished before."""
+    service.emulator.faults.append(Fault("PATCH", "part-00004.parquet?action=append", "bit_rot", times=1000))
     [error] = await work(service)
-    assert error.code == "lake-unavailable"
+    assert error.code == "read-back-differs"
     service.emulator.faults.clear()
     finished = finished_parts(service)
     assert 0 < len(finished) < 8
