@@ -112,7 +112,7 @@ async def _by_time(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts, 
         async with conn.cursor(row_factory=tuple_row) as cur:
             # RFC 3339 in UTC is read as UTC: the session's zone is pinned
             values = {"low": facts.min_time, "high": facts.max_time, "parts": parts}
-            await cur.execute(f"SELECT step::text FROM ({query}) s ORDER BY step", values)
+            await cur.execute(f"SELECT s.step::text FROM ({query}) s ORDER BY s.step", values)
             steps = [f"'{text}'::{chunk.time_type}" for (text,) in await cur.fetchall()]
     return _ranges(steps, quote_identifier(chunk.time_column))
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import closing
 
 import psycopg
 import pytest
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, ChunkRange, Relation, quote_identifier
-from archival_core.source import catalog
+from archival_core.source import catalog, parts
+from archival_core.source.columns import plan_columns
+from archival_core.source.extract import read_batches
 from archival_core.source.snapshot import ReadSnapshot
 from tests.contract.source_support import Connection, assert_equal_rows, plain_rows, read_chunk, rows
 
@@ -116,6 +119,37 @@ async def test_compressed_and_partially_compressed(conn: Connection, schema: str
     assert chunks[0].is_compressed
     facts = await assert_equal_rows(timescaledb_url, conn, chunks[0])
     assert facts.rows == 1440 + 10
+
+
+@pytest.mark.usefixtures("community")
+@pytest.mark.parametrize("time_type", ["timestamptz", "timestamp", "date", "bigint"])
+async def test_parts_of_a_compressed_chunk(conn: Connection, schema: str, timescaledb_url: str, time_type: str) -> None:
+    value = f"(timestamp '2026-01-01' + i * interval '7 minutes')::{time_type}" if time_type != "bigint" else "i - 3000"
+    interval = "10000" if time_type == "bigint" else "interval '400 days'"
+    await run(
+        conn,
+        schema,
+        f"""CREATE TABLE t (at {time_type} NOT NULL, device int, v int);
+            SELECT create_hypertable('t', 'at', chunk_time_interval => {interval});
+            INSERT INTO t SELECT {value}, i % 3, i FROM generate_series(0, 9999) i;
+            ALTER TABLE t SET (timescaledb.compress, timescaledb.compress_segmentby = 'device');
+            SELECT compress_chunk(c) FROM show_chunks('t') c;
+            INSERT INTO t SELECT {value}, 9, -i FROM generate_series(1, 100) i""",
+    )
+    end = 2**62 if time_type == "bigint" else "2100-01-01T00:00:00Z"
+    rows, most = 0, 0
+    for chunk in await catalog.chunks_ending_by(conn, Relation(schema, "t"), end):
+        assert chunk.is_compressed
+        async with ReadSnapshot(conn, chunk) as snapshot:
+            plan = plan_columns(await catalog.columns(conn, chunk.hypertable))
+            facts, storage = await snapshot.measure(), await parts.storage(conn, chunk)
+            ranges = await parts.plan_parts(conn, chunk, storage, facts, plan.schema, 20_000)
+            most = max(most, len(ranges))
+            for part in ranges:
+                with closing(read_batches(timescaledb_url, snapshot.snapshot_id, chunk, plan, part)) as batches:
+                    rows += sum(batch.num_rows for batch in batches)
+    assert most > 3
+    assert rows == 10_100
 
 
 @pytest.mark.usefixtures("community")
