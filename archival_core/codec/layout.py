@@ -20,7 +20,7 @@ _SAMPLE_ROWS: Final = 20_000
 _DICTIONARY_SHARE: Final = 0.6
 _LEVEL: Final[dict[Profile, int]] = {"fast": 1, "small": 6}
 #: Of Arrow in memory. Each reader holds a row group, and sorting takes it twice more: this keeps two readers below 350 MB.
-_ROW_GROUP_BYTES: Final[dict[Profile, int]] = {"fast": 48 * 1024 * 1024, "small": 28 * 1024 * 1024}
+_ROW_GROUP_BYTES: Final[dict[Profile, int]] = {"fast": 32 * 1024 * 1024, "small": 20 * 1024 * 1024}
 #: Larger pages find more to compress, and leave readers less to skip.
 _PAGES: Final[dict[Profile, dict[str, int]]] = {
     "fast": {},
