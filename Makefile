@@ -6,13 +6,14 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .local/bench-venv
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: help setup demo run test check bench clean
+.PHONY: help setup demo run test check bench docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
 	@echo "make test   every check: make check, then all tests"
 	@echo "make check  the quick half: ruff, mypy, import-linter"
 	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json)"
+	@echo "make docs   write the generated documents anew"
 	@echo "make clean  remove everything local (.venv, .local)"
 
 $(STAMP): requirements.txt requirements-dev.txt dev/find-python
@@ -44,6 +45,9 @@ $(BENCH_STAMP): bench/requirements.txt dev/find-python
 
 bench: setup $(BENCH_STAMP)
 	@$(PY) -m bench $(ARGS)
+
+docs: setup
+	@$(PY) -m dev.docs
 
 clean:
 	rm -rf $(VENV) .local

@@ -135,14 +135,14 @@ FORMS: Final[dict[str, Form]] = {
         pa.string(), "{}::pg_catalog.numeric", exact=exact_numeric_text, rule="the amount as a number, without its currency"
     ),
 }
-_POSTGIS: Final = Form(pa.binary(), "{}::pg_catalog.bytea", rule="EWKB: well-known binary with the SRID")
+POSTGIS: Final = Form(pa.binary(), "{}::pg_catalog.bytea", rule="EWKB: well-known binary with the SRID")
 
 
 def form_of(column: Column) -> Form:
     """How the column's values travel; of an array, how its elements do."""
     schema, _, name = column.base_type.rpartition(".")
     if schema != "pg_catalog":
-        return _POSTGIS if column.extension == "postgis" and name in ("geometry", "geography") else TEXT
+        return POSTGIS if column.extension == "postgis" and name in ("geometry", "geography") else TEXT
     if name == "numeric" and column.modifier >= 0:
         precision = (column.modifier - 4 >> 16) & 0xFFFF
         scale = ((column.modifier - 4 & 0x7FF) ^ 1024) - 1024

@@ -1,0 +1,86 @@
+"""docs/types.md, from the table of forms."""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archival_core.source.types import FORMS, POSTGIS, TEXT, decimals
+from dev.stack.state import ROOT
+
+TYPES_FILE: Final = ROOT / "docs" / "types.md"
+
+#: SQL names of `typname`s that people would not look for.
+_NAMES: Final = {
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "bool": "boolean",
+    "varchar": "varchar(n)",
+    "bpchar": "char(n)",
+    "timestamp": "timestamp",
+    "numeric": "numeric, numeric(p,s) with p > 38, s > p or s < 0",
+}
+#: Examples of what goes as its text.
+_AS_TEXT: Final = (
+    "time, timetz, interval, uuid, xml, bit, varbit, inet, cidr, macaddr, macaddr8, tsvector, tsquery, jsonpath, pg_lsn,"
+    " xid, regclass and its like, point and other geometric types, ranges and multiranges, enums, composites, hstore, ltree,"
+    " citext, and every type that is not named here"
+)
+
+_INTRODUCTION: Final = """# PostgreSQL types and their form in Parquet
+
+Generated from `archival_core/source/types.py` by `make docs`.
+
+A value is kept exactly, or it is not kept in that form. What has no exact form that Delta Lake and Spark can read goes as the
+text that PostgreSQL prints (`TimeZone` UTC, `DateStyle` ISO, `IntervalStyle` postgres, shortest exact floating point), which is
+the text that `pg_dump` relies on: cast back to the type, it is the same value. Each field's metadata names the PostgreSQL type
+(`postgresql.type`) and whether it was NOT NULL (`postgresql.not_null`); the manifest has both too, and the DDL.
+
+A value outside its form's reach (a NaN in a `numeric(10,2)`, a timestamp after the year 294246, an array of two dimensions)
+makes the whole column of that chunk text. The manifest's `columns` tell which form a column has in that archive.
+
+"""
+_REST: Final = """
+- A domain has the form of the type below it; generated and identity columns have that of their type, and the manifest says how
+  PostgreSQL filled them (`generated`). Dropped columns are left out.
+- An array of one dimension that begins at 1 is a list of its elements' form, NULL elements included. Any other array makes the
+  column text, such as `{{1,2},{3,4}}` or `[2:3]={1,2}`.
+- The infinities of dates and timestamps are the greatest number of their width and its negative: greater and smaller than every
+  value, so that comparisons hold. DuckDB shows them as `infinity` and `-infinity`.
+- Dates and timestamps are of the proleptic Gregorian calendar, as in PostgreSQL, and BC dates are negative as they should be.
+- A text column of a database in SQL_ASCII is refused, since nobody knows what its bytes mean.
+"""
+
+
+def types_document() -> str:
+    """The whole page."""
+    rows = [(_NAMES.get(name, name), form.arrow, form.rule) for name, form in FORMS.items()]
+    rows.insert(
+        [row[0] for row in rows].index(_NAMES["numeric"]), ("numeric(p,s), p up to 38", decimals(38, 10).arrow, "the value")
+    )
+    rows += [
+        ("geometry, geography (PostGIS)", POSTGIS.arrow, POSTGIS.rule),
+        (_AS_TEXT, TEXT.arrow, TEXT.rule),
+    ]
+    lines = ["| PostgreSQL | Arrow | Parquet | What is kept |", "| --- | --- | --- | --- |"]
+    for name, arrow, rule in rows:
+        shown = "decimal128(p,s)" if pa.types.is_decimal(arrow) else str(arrow)
+        lines.append(f"| {name} | {shown} | {_parquet_name(arrow)} | {rule} |")
+    return _INTRODUCTION + "\n".join(lines) + "\n" + _REST
+
+
+def _parquet_name(kind: pa.DataType) -> str:
+    """As a Parquet file really has it."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"c": pa.array([], kind)}), file, version="2.6")
+    column = pq.ParquetFile(file).schema.column(0)
+    logical = str(column.logical_type).partition("(")[0]
+    if pa.types.is_decimal(kind):
+        return "DECIMAL(p,s)"
+    return column.physical_type if logical == "None" else f"{column.physical_type}, {logical}"
