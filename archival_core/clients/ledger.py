@@ -118,9 +118,9 @@ class Ledger:
         """Stay the owner; raises `LostLeaseError`."""
         await self._guarded("renew_lease", job, lease=lease)
 
-    async def begin_parts(self, job: Job, progress: Progress) -> None:
-        """A set of parts begins, and replaces an earlier one; raises `LostLeaseError`."""
-        await self._guarded("begin_parts", job, progress=Jsonb(progress.model_dump(mode="json")))
+    async def begin_parts(self, job: Job, progress: Progress | None) -> None:
+        """A set of parts begins, and replaces an earlier one; `None` if it cannot be resumed. Raises `LostLeaseError`."""
+        await self._guarded("begin_parts", job, progress=Jsonb(progress.model_dump(mode="json")) if progress else None)
 
     async def add_part(self, job: Job, number: int, part: ManifestPart) -> None:
         """A part is in staging and verified; raises `LostLeaseError`."""

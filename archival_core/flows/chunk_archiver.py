@@ -130,7 +130,7 @@ class ChunkArchiver:
         earlier = await self._ledger.parts(job)
         if earlier is not None and earlier[1] and reading.continues(earlier[0]):
             progress, done = earlier
-            mark = Mark(progress.snapshot, progress.rows, progress.files)
+            mark = Mark(progress.snapshot, progress.files, progress.tuples)
             if not await is_unchanged(connection, reading.described.chunk, mark, reading.storage.files):
                 _LOG.warning("job %s: the chunk may have changed since its first part, so it starts over", job.job_id)
             elif await self._take_over(job, done):
@@ -180,8 +180,8 @@ class ChunkArchiver:
 
         async def read() -> None:
             for number, part in waiting:
-                # at least one part a run, or the job would never end
-                if time.monotonic() > deadline and len(done) > before:
+                # at least one part a run, or the job would never end; all of them if the next run could not go on
+                if time.monotonic() > deadline and len(done) > before and reading.mark is not None:
                     return
                 finished = await archiver.archive(number, part)
                 await self._ledger.add_part(job, number, finished)

@@ -19,6 +19,7 @@ from archival_core.model.moment import moment
 from archival_core.model.progress import Progress
 from archival_core.source import catalog, parts
 from archival_core.source.columns import ColumnPlan, plan_columns
+from archival_core.source.fence import Mark, take_mark
 from archival_core.source.ordering import order_columns
 from archival_core.source.parts import PartRange, Storage
 from archival_core.source.snapshot import ChunkFacts, ReadSnapshot
@@ -57,6 +58,8 @@ class Reading:
     plan: ColumnPlan
     facts: ChunkFacts
     storage: Storage
+    #: `None` if nobody could tell later whether the chunk has changed: it has to be read in one go
+    mark: Mark | None
     ranges: tuple[PartRange, ...]
     layout: Layout
     started_at: datetime
@@ -78,19 +81,21 @@ class Reading:
         order = await order_columns(connection, chunk) if profile == "small" else ()
         storage = await parts.storage(connection, chunk)
         facts = await snapshot.measure()
+        mark = await take_mark(connection, chunk, facts, storage.files)
         ranges = await parts.plan_parts(connection, chunk, storage, facts, plan.schema, part_bytes)
+        started_at = await snapshot.started_at()
         layout = Layout(profile, order)
-        return cls(
-            described, columns, frozenset(as_text), plan, facts, storage, tuple(ranges), layout, await snapshot.started_at()
-        )
+        return cls(described, columns, frozenset(as_text), plan, facts, storage, mark, tuple(ranges), layout, started_at)
 
     @property
-    def progress(self) -> Progress:
-        """What the next attempt needs, should this one end early."""
+    def progress(self) -> Progress | None:
+        """What the next attempt needs, should this one end early; `None` if it cannot go on."""
+        if self.mark is None:
+            return None
         return Progress(
-            snapshot=self.facts.snapshot,
-            rows=self.facts.rows,
-            files=self.storage.files,
+            snapshot=self.mark.snapshot,
+            files=self.mark.files,
+            tuples=self.mark.tuples,
             columns=self._column_types,
             as_text=tuple(sorted(self.as_text)),
             parts=tuple(part.condition for part in self.ranges),

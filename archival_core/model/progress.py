@@ -12,8 +12,8 @@ class Progress(BaseModel):
 
     #: what the chunk was like for the first part: the fence compares with it
     snapshot: str
-    rows: int
     files: tuple[int, ...]
+    tuples: tuple[int, ...]
     #: name, PostgreSQL type and Arrow type of every column
     columns: tuple[tuple[str, str, str], ...]
     #: columns that are read as text, because a value did not fit their form

@@ -2,7 +2,8 @@
 
 The answer may be a false alarm, never a false all-clear: a row that was written by a transaction which the reading snapshot
 did not yet see has an `xmin` no older than the oldest one then running; a row that went away is missing in the count; rows that
-were moved lie in another file.
+were moved lie in another file. A compressed chunk is two tables, one of its compressed batches and one of late rows, and both
+are looked at in that way.
 """
 
 from __future__ import annotations
@@ -14,10 +15,15 @@ from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
 from archival_core.model.chunk import Chunk
+from archival_core.source import timescaledb
+from archival_core.source.snapshot import ChunkFacts
 from archival_core.source.translate import source_errors
 
 # age() compares modulo 2^32, as PostgreSQL itself does.
-_NEWER: LiteralString = "age(xmin) <= age((pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::bigint %% 4294967296)::text::xid)"
+_COUNTS: LiteralString = (
+    "SELECT count(*), count(*) FILTER (WHERE age(xmin) <="
+    " age((pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::bigint %% 4294967296)::text::xid)) FROM "
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +32,55 @@ class Mark:
 
     #: `pg_current_snapshot()` of the reading transaction
     snapshot: str
-    rows: int
-    #: `Storage.files`
+    #: of the tables that hold it; another file means that rows may have moved
     files: tuple[int, ...]
+    #: rows of each table as it is stored: a compressed batch is one
+    tuples: tuple[int, ...]
+
+
+async def take_mark(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts, files: tuple[int, ...]) -> Mark | None:
+    """What to compare with later, inside the transaction that reads; `files` are those of `Storage`.
+
+    `None` if this version of TimescaleDB does not tell where a compressed chunk is stored.
+    """
+    if not chunk.is_compressed:
+        return Mark(facts.snapshot, files, (facts.rows,))
+    with source_errors():
+        stored = await _stored(conn, chunk, files)
+        if stored is None:
+            return None
+        tables, files = stored
+        return Mark(facts.snapshot, files, tuple([(await _counts(conn, table, facts.snapshot))[0] for table in tables]))
 
 
 async def is_unchanged(conn: AsyncConnection[Any], chunk: Chunk, mark: Mark, files: tuple[int, ...]) -> bool:
-    """Whether `chunk` holds now, for the transaction of `conn`, the same rows in the same places as at `mark`.
-
-    False for a compressed chunk: what is inside its compressed batches has no `xmin` of its own.
-    """
-    if chunk.is_compressed or files != mark.files:
-        return False
-    query: LiteralString = f"SELECT count(*), count(*) FILTER (WHERE {_NEWER}) FROM "
+    """Whether `chunk` holds now, for the transaction of `conn`, the same rows in the same places as at `mark`."""
     with source_errors():
-        async with conn.cursor(row_factory=tuple_row) as cur:
-            relation = chunk.relation.sql.replace("%", "%%")  # a name may hold what psycopg takes for a placeholder
-            await cur.execute((query + relation).encode(), {"snapshot": mark.snapshot})
-            row = await cur.fetchone()
+        stored = await _stored(conn, chunk, files)
+        if stored is None or stored[1] != mark.files:
+            return False
+        found = [await _counts(conn, table, mark.snapshot) for table in stored[0]]
+    return found == [(tuples, 0) for tuples in mark.tuples]
+
+
+async def _stored(
+    conn: AsyncConnection[Any], chunk: Chunk, files: tuple[int, ...]
+) -> tuple[tuple[str, ...], tuple[int, ...]] | None:
+    """The tables that hold the chunk, as SQL after FROM, and their files."""
+    if not chunk.is_compressed:
+        return (chunk.relation.sql,), files
+    compressed = await timescaledb.compressed_table(conn, chunk)
+    if compressed is None:
+        return None
+    table, file = compressed
+    return (f"ONLY {chunk.relation.sql}", table.sql), (*files, file)
+
+
+async def _counts(conn: AsyncConnection[Any], table: str, snapshot: str) -> tuple[int, int]:
+    """Rows of `table`, and how many of them may be newer than `snapshot`."""
+    # a name may hold what psycopg takes for a placeholder
+    query = (_COUNTS + table.replace("%", "%%")).encode()
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        row = await (await cur.execute(query, {"snapshot": snapshot})).fetchone()
     assert row is not None
-    return tuple(row) == (mark.rows, 0)
+    return row[0], row[1]

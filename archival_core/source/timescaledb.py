@@ -51,6 +51,19 @@ BY_INTEGER: Final[LiteralString] = (
 _OPEN = frozenset({str(-(2**63)), str(2**63 - 1)})
 
 
+# Not among the information views, so it may be elsewhere in another version: then nobody knows.
+HAS_COMPRESSED_CHUNK_ID: Final[LiteralString] = """
+SELECT 1 FROM pg_catalog.pg_attribute
+WHERE attrelid = to_regclass('_timescaledb_catalog.chunk') AND attname = 'compressed_chunk_id' AND NOT attisdropped
+"""
+COMPRESSED_TABLE: Final[LiteralString] = """
+SELECT c.schema_name, c.table_name,
+       pg_relation_filenode(format('%%I.%%I', c.schema_name, c.table_name)::regclass)::bigint AS file
+FROM _timescaledb_catalog.chunk u JOIN _timescaledb_catalog.chunk c ON c.id = u.compressed_chunk_id
+WHERE u.schema_name = %(schema)s AND u.table_name = %(name)s
+"""
+
+
 async def is_hypertable(conn: AsyncConnection[Any], table: Relation) -> bool:
     """Whether `table` is a hypertable; false too where the extension is not installed."""
     if await (await conn.execute(EXTENSION)).fetchone() is None:
@@ -98,6 +111,15 @@ async def compressed_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int | No
         except (postgres.LockNotAvailable, postgres.UndefinedFunction, postgres.FeatureNotSupported):
             return None
     return None if row is None else row["total_bytes"]
+
+
+async def compressed_table(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[Relation, int] | None:
+    """The table that holds a compressed chunk's batches, and its file; `None` where this version does not tell."""
+    async with conn.cursor(row_factory=dict_row) as cur:
+        if await (await cur.execute(HAS_COMPRESSED_CHUNK_ID)).fetchone() is None:
+            return None
+        row = await (await cur.execute(COMPRESSED_TABLE, _names(chunk.relation))).fetchone()
+    return None if row is None else (Relation(row["schema_name"], row["table_name"]), row["file"])
 
 
 def _names(table: Relation) -> dict[str, str]:

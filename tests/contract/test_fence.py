@@ -14,7 +14,7 @@ from archival_core.model.chunk import Chunk, Relation
 from archival_core.source import catalog, parts
 from archival_core.source.columns import plan_columns
 from archival_core.source.extract import read_batches
-from archival_core.source.fence import Mark, is_unchanged
+from archival_core.source.fence import Mark, is_unchanged, take_mark
 from archival_core.source.parts import by_pages
 from archival_core.source.snapshot import ReadSnapshot
 from tests.contract.source_support import Connection
@@ -54,7 +54,9 @@ async def chunk_of(conn: Connection, schema: str) -> Chunk:
 async def mark_of(conn: Connection, chunk: Chunk) -> Mark:
     async with ReadSnapshot(conn, chunk) as snapshot:
         facts, storage = await snapshot.measure(), await parts.storage(conn, chunk)
-    return Mark(facts.snapshot, facts.rows, storage.files)
+        mark = await take_mark(conn, chunk, facts, storage.files)
+    assert mark is not None
+    return mark
 
 
 async def unchanged(conn: Connection, chunk: Chunk, mark: Mark) -> bool:

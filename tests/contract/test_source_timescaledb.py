@@ -15,6 +15,7 @@ from archival_core.model.chunk import Chunk, ChunkRange, Relation, quote_identif
 from archival_core.source import catalog, parts
 from archival_core.source.columns import plan_columns
 from archival_core.source.extract import read_batches
+from archival_core.source.fence import is_unchanged, take_mark
 from archival_core.source.snapshot import ReadSnapshot
 from tests.contract.source_support import Connection, assert_equal_rows, plain_rows, read_chunk, rows
 
@@ -150,6 +151,37 @@ async def test_parts_of_a_compressed_chunk(conn: Connection, schema: str, timesc
                     rows += sum(batch.num_rows for batch in batches)
     assert most > 3
     assert rows == 10_100
+
+
+@pytest.mark.usefixtures("community")
+@pytest.mark.parametrize(
+    "change",
+    [
+        "",
+        "VACUUM (FREEZE) conditions",
+        "INSERT INTO conditions SELECT * FROM conditions LIMIT 1",
+        "DELETE FROM conditions WHERE device = 'dev 4'",
+        "UPDATE conditions SET value = 5 WHERE device = 'dev 4' AND value > 2",
+        "SELECT decompress_chunk(c) FROM show_chunks('conditions') c",
+        "SELECT decompress_chunk(c) FROM show_chunks('conditions') c;" + COMPRESS,
+    ],
+)
+async def test_the_fence_of_a_compressed_chunk(conn: Connection, schema: str, change: str) -> None:
+    await run(conn, schema, CONDITIONS + FILL + COMPRESS)
+    (chunk, *_) = await all_chunks(conn, schema)
+    async with ReadSnapshot(conn, chunk) as snapshot:
+        facts, storage = await snapshot.measure(), await parts.storage(conn, chunk)
+        mark = await take_mark(conn, chunk, facts, storage.files)
+    assert mark is not None
+    for statement in filter(None, change.split(";")):
+        try:
+            await run(conn, schema, statement)
+        except psycopg.errors.InternalError_:
+            pytest.skip("TimescaleDB before 2.11 refuses to change a compressed chunk")
+    (chunk, *_) = await all_chunks(conn, schema)
+    async with ReadSnapshot(conn, chunk):
+        unchanged = await is_unchanged(conn, chunk, mark, (await parts.storage(conn, chunk)).files)
+    assert unchanged == (change in ("", "VACUUM (FREEZE) conditions"))
 
 
 @pytest.mark.usefixtures("community")
