@@ -26,6 +26,7 @@ _LOCAL_SETTINGS = {
     "JOB_LEASE": "PT10S",
     "ARCHIVE_QUEUE": "archive-chunks",
     "TELEMETRY_EXPORTER": "none",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 _STORAGE = ("AzureWebJobsStorage", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__accountName")
 
