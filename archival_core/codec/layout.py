@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from archival_core.codec.memory import give_back
+
 Profile = Literal["fast", "small"]
 
 #: Rows of the first row group that are looked at.
@@ -48,6 +50,8 @@ class Layout:
         """Held while a row group is arranged and written."""
         with _TURN if self.profile == "small" else nullcontext():
             yield
+        if self.profile == "small":
+            give_back()
 
     def arrange(self, group: pa.Table) -> pa.Table:
         """The rows of one row group, in the order in which they are written."""

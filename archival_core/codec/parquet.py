@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from archival_core.codec.digest import TableDigest
 from archival_core.codec.layout import Layout
-from archival_core.codec.memory import give_back
 from archival_core.model import moment
 from archival_core.model.moment import DAY
 
@@ -99,7 +98,6 @@ def write(
                 meter.add(group)
                 writer.write_table(group, row_group_size=group.num_rows)
                 del group  # before the next one is read: they are large
-            give_back()
         if writer is None:
             stack.enter_context(opened(described.empty_table()))
     stream.detach()

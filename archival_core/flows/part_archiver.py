@@ -58,6 +58,7 @@ class PartArchiver:
                 sink.abort()
                 raise
             sink.close()
+            give_back()
             with LakeSource(self.lake, f"{self.staging}/{file}", sink.length, loop) as source:
                 _check_equal(file, written, self._read(file, source, stop))
             give_back()

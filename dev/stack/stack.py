@@ -27,6 +27,7 @@ _LOCAL_SETTINGS = {
     "ARCHIVE_QUEUE": "archive-chunks",
     "TELEMETRY_EXPORTER": "none",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "2",
 }
 _STORAGE = ("AzureWebJobsStorage", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__accountName")
 
