@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import pyarrow as pa
@@ -16,20 +16,30 @@ from archival_core.codec.memory import give_back
 
 Profile = Literal["fast", "small"]
 
-#: Rows of the first row group that are looked at.
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What a profile means."""
+
+    #: of zstd
+    level: int
+    #: Arrow memory of a row group. Each reader holds one, and sorting takes it twice more: two readers stay below 350 MB.
+    row_group_bytes: int
+    #: whether rows are ordered, and each column's encoding is the smallest of those that fit its type
+    shrinks: bool
+    #: larger pages find more to compress, and leave readers less to skip
+    pages: Mapping[str, int]
+
+
+_SETTINGS: Final[dict[Profile, _Settings]] = {
+    "fast": _Settings(1, 32 * 1024 * 1024, False, {}),
+    "small": _Settings(6, 20 * 1024 * 1024, True, {"data_page_size": 4 * 1024 * 1024, "max_rows_per_page": 1_000_000}),
+}
+#: Rows of the first row group that `fast` looks at.
 _SAMPLE_ROWS: Final = 20_000
 #: A column whose sample has more different values than this share gains nothing from a dictionary.
 _DICTIONARY_SHARE: Final = 0.6
-_LEVEL: Final[dict[Profile, int]] = {"fast": 1, "small": 6}
-#: Of Arrow in memory. Each reader holds a row group, and sorting takes it twice more: this keeps two readers below 350 MB.
-_ROW_GROUP_BYTES: Final[dict[Profile, int]] = {"fast": 32 * 1024 * 1024, "small": 20 * 1024 * 1024}
-#: Larger pages find more to compress, and leave readers less to skip.
-_PAGES: Final[dict[Profile, dict[str, int]]] = {
-    "fast": {},
-    "small": {"data_page_size": 4 * 1024 * 1024, "max_rows_per_page": 1_000_000},
-}
-#: Sorting takes a row group's memory once more, so one thread at a time does it.
-_TURN: Final = threading.Lock()
+_ONE_AT_A_TIME: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,47 +47,52 @@ class Layout:
     """What the user asked for, and what the chunk offers."""
 
     profile: Profile = "fast"
-    #: columns to order the rows of a row group by, in the `small` profile
-    order_by: tuple[str, ...] = field(default=())
+    #: columns by which `small` orders the rows of a row group
+    order_by: tuple[str, ...] = ()
 
     @property
     def row_group_bytes(self) -> int:
         """At which size of its rows in memory a row group ends."""
-        return _ROW_GROUP_BYTES[self.profile]
+        return _SETTINGS[self.profile].row_group_bytes
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Held while a row group is arranged and written."""
-        with _TURN if self.profile == "small" else nullcontext():
+        """Held while a row group is arranged and written: sorting takes much memory, so one thread at a time does it."""
+        if not _SETTINGS[self.profile].shrinks:
             yield
-        if self.profile == "small":
-            give_back()
+            return
+        with _ONE_AT_A_TIME:
+            yield
+        give_back()
 
     def arrange(self, group: pa.Table) -> pa.Table:
         """The rows of one row group, in the order in which they are written."""
-        if self.profile == "fast" or not self.order_by or not group.num_rows:
-            return group
-        return group.sort_by([(name, "ascending") for name in self.order_by])
+        keys = self._keys(group.schema)
+        return group.sort_by([(name, "ascending") for name in keys]) if keys else group
 
     def writer_options(self, group: pa.Table) -> dict[str, Any]:
         """Options of the writer, chosen by the first row group."""
-        # a dictionary pays only over a whole row group, so `small` tries the encodings on all of it
-        sample = group if self.profile == "small" else group.slice(group.num_rows // 2, _SAMPLE_ROWS).combine_chunks()
-        choose = _smallest if self.profile == "small" else _usual
+        settings = _SETTINGS[self.profile]
+        # a dictionary pays only over a whole row group, so the smallest encoding is looked for on all of it
+        sample = group if settings.shrinks else group.slice(group.num_rows // 2, _SAMPLE_ROWS).combine_chunks()
+        choose = _smallest if settings.shrinks else _usual
+        keys = [pq.SortingColumn(group.schema.get_field_index(name)) for name in self._keys(group.schema)]
         chosen = {_leaf(name, sample.schema): choose(sample.column(name)) for name in sample.column_names}
         return {
             "compression": "zstd",
-            "compression_level": _LEVEL[self.profile],
+            "compression_level": settings.level,
             "use_dictionary": [leaf for leaf, encoding in chosen.items() if encoding == "DICTIONARY"],
             "column_encoding": {leaf: encoding for leaf, encoding in chosen.items() if encoding not in ("DICTIONARY", "PLAIN")},
-            "sorting_columns": self._sorting(group),
-            **_PAGES[self.profile],
+            "sorting_columns": [pq.SortingColumn(group.schema.get_field_index(name)) for name in self._keys(group.schema)]
+            or None,
+            **settings.pages,
         }
 
-    def _sorting(self, group: pa.Table) -> Sequence[pq.SortingColumn] | None:
-        if self.profile == "fast" or not self.order_by:
-            return None
-        return [pq.SortingColumn(group.schema.get_field_index(name), nulls_first=False) for name in self.order_by]
+    def _keys(self, schema: pa.Schema) -> list[str]:
+        if not _SETTINGS[self.profile].shrinks:
+            return []
+        # lists have no order here
+        return [name for name in self.order_by if not pa.types.is_nested(schema.field(name).type)]
 
 
 def _usual(column: pa.ChunkedArray) -> str:
@@ -108,7 +123,7 @@ def _encoded_bytes(column: pa.ChunkedArray, encoding: str) -> int:
         pa.table({"c": column}),
         sink,
         compression="zstd",
-        compression_level=_LEVEL["fast"],
+        compression_level=_SETTINGS["fast"].level,
         use_dictionary=encoding == "DICTIONARY",
         column_encoding=None if encoding in ("DICTIONARY", "PLAIN") else {"c": encoding},
         write_statistics=False,
