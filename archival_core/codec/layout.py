@@ -83,8 +83,7 @@ class Layout:
             "compression_level": settings.level,
             "use_dictionary": [leaf for leaf, encoding in chosen.items() if encoding == "DICTIONARY"],
             "column_encoding": {leaf: encoding for leaf, encoding in chosen.items() if encoding not in ("DICTIONARY", "PLAIN")},
-            "sorting_columns": [pq.SortingColumn(group.schema.get_field_index(name)) for name in self._keys(group.schema)]
-            or None,
+            "sorting_columns": keys or None,
             **settings.pages,
         }
 

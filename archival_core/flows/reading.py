@@ -74,8 +74,10 @@ class Reading:
         profile: Profile,
         part_bytes: int,
     ) -> Reading:
-        """Look at the chunk inside `snapshot`."""
-        chunk = described.chunk
+        """Look at the chunk inside `snapshot`; raises `TransientError` if it is not the one that was described any more."""
+        chunk = await catalog.find_chunk(connection, described.chunk.hypertable, described.chunk.relation)
+        if chunk != described.chunk:
+            raise TransientError(f"{chunk.relation} was compressed or altered just now", code="source-changed")
         columns = await catalog.columns(connection, chunk.hypertable)
         plan = plan_columns(columns, as_text)
         order = await order_columns(connection, chunk) if profile == "small" else ()
