@@ -21,6 +21,10 @@ OPTIONS: dict[str, Any] = {
     "connect_timeout": 10,
     "row_factory": dict_row,
     "application_name": "archival_service",
+    # the connection that holds a snapshot says nothing for as long as others read, and Azure drops a silent one after 4 minutes
+    "keepalives_idle": 60,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
 }
 
 ENTRA_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
