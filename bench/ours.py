@@ -81,6 +81,7 @@ async def forget(runtime: Runtime) -> None:
     await runtime.ledger.ping()
     with psycopg.connect(os.environ["SOURCE_DATABASE_URL"]) as connection:
         connection.execute("truncate archival.job cascade")
+    await runtime.lake.ensure_filesystem()
     for folder in ("tables", "manifests", "staging"):
         await runtime.lake.delete_tree(folder)
 
