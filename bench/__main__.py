@@ -128,7 +128,7 @@ def _environment(stack: ExitStack, server: PostgresServer) -> dict[str, str]:
     port_file, root = _LOCAL / "lake.port", _LOCAL / "lake"
     port_file.unlink(missing_ok=True)
     root.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "dev.lake_emulator", "--root", root, "--port-file", port_file]
+    command = [sys.executable, "-m", "dev.lake_emulator", "--root", str(root), "--port-file", str(port_file)]
     lake = stack.enter_context(Process(command, _LOCAL / "lake.log", cwd=ROOT))
     lake.wait_until(port_file.exists, "the lake emulator")
     return {

@@ -6,13 +6,12 @@ gone, a file that exists already), the result in the lake decides. Errors are `T
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 from uuid import uuid4
 
 from azure.core import MatchConditions
@@ -27,7 +26,8 @@ from archival_core.clients.lake_errors import (
     lake_errors,
     translate,
 )
-from archival_core.errors import ArchivalError, SettingsError
+from archival_core.clients.lake_url import parse_lake_url
+from archival_core.errors import ArchivalError
 
 __all__ = ["DestinationExistsError", "LakePath", "LakehouseClient"]
 
@@ -74,7 +74,7 @@ class LakehouseClient:
         `lake_url` is `https://<account>.dfs.core.windows.net/<filesystem>[/<prefix>]`, or with the account in the path for a
         local server. Without a key the app's identity is used. Raises `SettingsError`.
         """
-        endpoint, account, filesystem, prefix = _parse(lake_url)
+        endpoint, account, filesystem, prefix = parse_lake_url(lake_url)
         credential: Any
         if account_key:
             credential, to_close = AzureNamedKeyCredential(account, account_key), None
@@ -275,29 +275,6 @@ async def _until_intact[T](action: str, path: str, transfer: Callable[[], Awaita
                 if not is_damaged(error):
                     raise
         return await transfer()
-
-
-def _parse(lake_url: str) -> tuple[str, str, str, str]:
-    """Endpoint, account, filesystem and prefix."""
-    parts = urlsplit(lake_url.strip())
-    host, segments = parts.hostname or "", [unquote(part) for part in parts.path.split("/") if part]
-    endpoint, account = f"{parts.scheme}://{parts.netloc}", host.partition(".")[0]
-    if _is_local(host) and segments:
-        account, segments = segments[0], segments[1:]
-        endpoint = f"{endpoint}/{account}"
-    # user information would be a secret in a setting that is shown, so it is refused and not quoted
-    if parts.scheme not in ("https", "http") or not host or not segments or "@" in parts.netloc:
-        raise SettingsError("LAKE_URL must be https://<account>.dfs.core.windows.net/<filesystem>[/<prefix>]")
-    return endpoint, account, segments[0], "/".join(segments[1:])
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return bool(ipaddress.ip_address(host))
-    except ValueError:
-        return False
 
 
 def _utc(moment: datetime) -> datetime:

@@ -159,6 +159,22 @@ async def test_a_file_is_written_once(lake: LakehouseClient) -> None:
     assert await names(lake, "m") == ["m/c.json"]
 
 
+async def test_a_file_in_a_directory_is_replaced_whole(lake: LakehouseClient) -> None:
+    await write(lake, "staging/1/part", b"part")
+    for data in (b"first", b"second", b"second"):
+        await lake.write_into("staging/1/_manifest.json", data)
+        assert await lake.read_all("staging/1/_manifest.json") == data
+    assert await names(lake, "staging/1") == ["staging/1/_manifest.json", "staging/1/part"]
+
+
+async def test_a_directory_that_is_gone_is_not_made_anew(lake: LakehouseClient) -> None:
+    await write(lake, "staging/1/part", b"part")
+    await lake.publish_directory("staging/1", "staging/2")
+    with pytest.raises(PermanentError):
+        await lake.write_into("staging/1/_manifest.json", b"late")
+    assert await lake.stat("staging/1") is None
+
+
 async def test_a_server_that_stays_away_is_transient(lake: LakehouseClient, emulator: Emulator) -> None:
     emulator.faults.append(Fault("*", "", "status", times=99))
     for work in (lake.create_file("a"), lake.read_all("a"), lake.stat("a"), lake.write_once("a", b"x"), names(lake)):
