@@ -69,7 +69,7 @@ class ChunkArchiver:
             try:
                 manifest = await self._copy(job, deadline)
             except PermanentError:
-                await self._clear_staging(job)
+                await self._tidy_up(job)
                 raise
             if manifest is None:
                 return None
@@ -79,7 +79,7 @@ class ChunkArchiver:
             if published is None:
                 raise TransientError(f"job {job.job_id}: what was published is gone", code="lake-conflict")
         await self._lake.write_once(lake_path.manifest_file(job.hypertable, job.chunk, job.revision), published.to_json())
-        await self._clear_staging(job)
+        await self._tidy_up(job)
         return published
 
     async def _published_by(self, job: Job) -> Manifest | None:
@@ -196,6 +196,7 @@ class ChunkArchiver:
 
     async def _publish(self, job: Job, manifest: Manifest) -> None:
         staging = lake_path.staging_folder(job.job_id, job.attempt)
+        await self._check_complete(staging, manifest)
         # The folder is not made anew here: if a later attempt has taken it over, this one must not publish an empty one.
         await self._lake.write_into(f"{staging}/{_INNER_MANIFEST}", manifest.to_json())
         try:
@@ -203,12 +204,25 @@ class ChunkArchiver:
         except DestinationExistsError:
             _LOG.warning("job %s: attempt %d finds the archive published already", job.job_id, job.attempt)
 
-    async def _clear_staging(self, job: Job) -> None:
-        """Remove what this and earlier attempts left, never what a later one has."""
+    async def _check_complete(self, staging: str, manifest: Manifest) -> None:
+        """What is published are the manifest's parts, all of them and nothing else; raises `TransientError`."""
+        expected = {f"{staging}/{part.file}": part.bytes for part in manifest.parts}
+        found = {path.path: path.length async for path in self._lake.list(staging)}
+        found.pop(f"{staging}/{_INNER_MANIFEST}", None)
+        if found != expected:
+            different = sorted(path.rpartition("/")[2] for path, _ in found.items() ^ expected.items())
+            raise TransientError(f"staging is not what was written: {', '.join(different)}", code="staging-differs")
+
+    async def _tidy_up(self, job: Job) -> None:
+        """Leave nothing in staging, if that is possible now."""
         try:
-            async for found in self._lake.list(lake_path.job_staging(job.job_id), recursive=False):
-                if int(found.path.rpartition("/")[2]) <= job.attempt:
-                    await self._lake.delete_tree(found.path)
+            await self._clear_staging(job)
         except TransientError as error:
             # nobody reads it: it only takes space
             _LOG.warning("staging of job %s is left behind: %s", job.job_id, error)
+
+    async def _clear_staging(self, job: Job) -> None:
+        """Remove what this and earlier attempts left, never what a later one has."""
+        async for found in self._lake.list(lake_path.job_staging(job.job_id), recursive=False):
+            if int(found.path.rpartition("/")[2]) <= job.attempt:
+                await self._lake.delete_tree(found.path)

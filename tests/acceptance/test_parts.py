@@ -161,6 +161,19 @@ async def test_a_value_that_fits_no_form_in_the_last_part(service: Service) -> N
     assert [column["arrow_type"] for column in manifest["columns"]][1] == "string"
 
 
+async def test_what_cannot_be_cleared_is_never_published(service: Service) -> None:
+    # the NaN is met when other parts are written already; their files must not end up beside the new ones
+    await request(service)
+    service.execute("insert into $s.readings values ('2026-01-31Z', 'NaN', 'not a number')")
+    service.emulator.faults.append(Fault("DELETE", "staging", status=403, code="AuthorizationFailure", times=1000))
+    [error] = await work(service)
+    assert error.code == "lake-forbidden"
+    assert service.files("tables") == []
+    service.emulator.faults.clear()
+    assert await work(service) == []
+    assert_archived(service)
+
+
 async def test_an_attempt_that_was_overtaken_cannot_publish(service: Service) -> None:
     await request(service)
     [message] = service.messages()
