@@ -32,8 +32,9 @@ _RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 0.5, "increment
 class QueueClient:
     """Sends job messages; the functions host receives them."""
 
-    def __init__(self, client: AzureQueueClient) -> None:
+    def __init__(self, client: AzureQueueClient, credential: Any = None) -> None:
         self._client = client
+        self._credential = credential
 
     @classmethod
     def open(cls, queue: str, *, connection_string: str | None, service_url: str | None) -> Self:
@@ -54,11 +55,14 @@ class QueueClient:
         from azure.identity.aio import DefaultAzureCredential
 
         assert service_url is not None  # Settings refuses neither
-        return cls(AzureQueueClient(service_url, queue, credential=DefaultAzureCredential(), **options))
+        credential = DefaultAzureCredential()
+        return cls(AzureQueueClient(service_url, queue, credential=credential, **options), credential)
 
     async def close(self) -> None:
-        """Close the transport."""
+        """Close the connections."""
         await self._client.close()
+        if self._credential is not None:
+            await self._credential.close()
 
     async def ping(self) -> None:
         """Raises `TransientError` when the queue service does not answer; a queue that is not there yet is made."""
