@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,6 @@ from archival_core.model.moment import DAY
 _ROW_GROUP_ROWS = 1_000_000
 _BATCH_ROWS_BACK = 65_536
 _STREAM_BYTES = 1024 * 1024
-_PLAIN = Layout()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,7 @@ class ContentMeter:
     def __init__(self, schema: pa.Schema, time_column: str) -> None:
         self._digest = TableDigest(schema)
         self._time_column = time_column
+        self._is_clock = pa.types.is_temporal(schema.field(time_column).type)
         self._rows = 0
         self._min: Any = None
         self._max: Any = None
@@ -53,7 +53,9 @@ class ContentMeter:
 
     def content(self) -> Content:
         """What was added so far."""
-        return Content(self._rows, self._digest.hexdigests(), moment.named(self._min), moment.named(self._max))
+        # an integer of the same size is no infinity
+        bounds = [moment.named(bound) if self._is_clock else bound for bound in (self._min, self._max)]
+        return Content(self._rows, self._digest.hexdigests(), *bounds)
 
     def _add_times(self, times: pa.Array) -> None:
         scale = 1
@@ -74,7 +76,7 @@ def write(
     sink: Any,
     metadata: dict[str, str],
     meter: ContentMeter,
-    layout: Layout = _PLAIN,
+    layout: Layout,
 ) -> None:
     """Encode `batches` into one Parquet file (zstd, statistics, page index and checksums), and meter what goes into it.
 
@@ -103,8 +105,8 @@ def write(
     stream.detach()
 
 
-def read(source: Any, schema: pa.Schema, check: Callable[[], None] = lambda: None) -> Iterator[pa.RecordBatch]:
-    """Decode a Parquet file in small batches; `check` may raise between two of them.
+def read(source: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Decode a Parquet file in small batches.
 
     Raises `ValueError` when the file's columns are not `schema`'s.
     """
@@ -114,9 +116,7 @@ def read(source: Any, schema: pa.Schema, check: Callable[[], None] = lambda: Non
             raise ValueError(f"the file has columns {found.names} of other types than were written")
         # one by one, because what is asked for at once is buffered at once
         for group in range(file.num_row_groups):
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS_BACK, row_groups=[group], use_threads=False):
-                check()
-                yield batch
+            yield from file.iter_batches(batch_size=_BATCH_ROWS_BACK, row_groups=[group], use_threads=False)
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch], metadata: dict[bytes, bytes], most_bytes: int) -> Iterator[pa.Table]:

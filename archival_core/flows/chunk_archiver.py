@@ -27,6 +27,7 @@ from archival_core.flows.reading import ChunkDescription, Reading
 from archival_core.model import lake_path
 from archival_core.model.job import Job
 from archival_core.model.manifest import Manifest, ManifestPart
+from archival_core.model.progress import Progress
 from archival_core.source.fence import Mark, is_unchanged
 from archival_core.source.snapshot import ReadSnapshot
 from archival_core.source.types import DoesNotFitError
@@ -37,16 +38,20 @@ _LOG = logging.getLogger(__name__)
 _INNER_MANIFEST = "_manifest.json"
 
 
+#: what earlier attempts of a job have begun, and the parts that they finished
+Finished = tuple[Progress, dict[int, ManifestPart]]
+
+
 @dataclass(frozen=True, slots=True)
 class ArchiveOptions:
     """How a chunk is read and written."""
 
     #: parts that are read at the same time, each over a connection of its own
-    readers: int = 2
-    part_bytes: int = 256 * 1024 * 1024
-    profile: Profile = "fast"
+    readers: int
+    part_bytes: int
+    profile: Profile
     #: after this no new part begins: a later run goes on
-    time_budget: timedelta = timedelta(minutes=20)
+    time_budget: timedelta
 
 
 class ChunkArchiver:
@@ -112,7 +117,7 @@ class ChunkArchiver:
                         reading = await Reading.begin(
                             connection, snapshot, described, as_text, self._options.profile, self._options.part_bytes
                         )
-                        reading, done = await self._resume(job, connection, reading)
+                        reading, done = await self._resume(job, connection, reading, earlier)
                         await self._archive_parts(job, reading, snapshot.snapshot_id, done, deadline)
                 except DoesNotFitError as error:
                     _LOG.warning("job %s: %s, so the column is archived as text", job.job_id, error)
@@ -125,9 +130,10 @@ class ChunkArchiver:
         reading.check_total(done.values())
         return reading.manifest(job, done)
 
-    async def _resume(self, job: Job, connection: Connection, reading: Reading) -> tuple[Reading, dict[int, ManifestPart]]:
+    async def _resume(
+        self, job: Job, connection: Connection, reading: Reading, earlier: Finished | None
+    ) -> tuple[Reading, dict[int, ManifestPart]]:
         """Take over what earlier attempts finished, if the chunk has not changed since their first part; else begin anew."""
-        earlier = await self._ledger.parts(job)
         if earlier is not None and earlier[1] and reading.continues(earlier[0]):
             progress, done = earlier
             mark = Mark(progress.snapshot, progress.files, progress.tuples)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from archival_core.codec import parquet
 from archival_core.codec.digest import ColumnDigest
+from archival_core.codec.layout import Layout
 
 TYPES: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
     (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
@@ -70,7 +71,7 @@ def test_what_is_written_reads_back_equal() -> None:
     )
     before, after = parquet.ContentMeter(schema, "time"), parquet.ContentMeter(schema, "time")
     file = io.BytesIO()
-    parquet.write([batch, batch], schema, file, {"archive": "test"}, before)
+    parquet.write([batch, batch], schema, file, {"archive": "test"}, before, Layout())
     file.seek(0)
     for read in parquet.read(file, schema):
         after.add(read)
@@ -82,6 +83,14 @@ def test_what_is_written_reads_back_equal() -> None:
 def test_no_rows_are_a_file_too() -> None:
     schema = pa.schema([("time", pa.int64())])
     file = io.BytesIO()
-    parquet.write([], schema, file, {}, parquet.ContentMeter(schema, "time"))
+    parquet.write([], schema, file, {}, parquet.ContentMeter(schema, "time"), Layout())
     file.seek(0)
     assert list(parquet.read(file, schema)) == []
+
+
+def test_only_a_time_is_infinite() -> None:
+    value = 2**63 - 1
+    for kind, bound in [(pa.int64(), value), (pa.timestamp("us"), "infinity")]:
+        meter = parquet.ContentMeter(pa.schema([("time", kind)]), "time")
+        meter.add(pa.RecordBatch.from_arrays([pa.array([value], pa.int64()).cast(kind)], names=["time"]))
+        assert meter.content().max_time == bound
