@@ -92,6 +92,8 @@ def write(
         return pq.ParquetWriter(stream, described, version="2.6", write_page_index=True, write_page_checksum=True, **options)
 
     with ExitStack() as stack:
+        # first in, last out; after an error too, or the buffer would flush into the sink whenever it is collected
+        stack.callback(stream.detach)
         writer: pq.ParquetWriter | None = None
         for group in _row_groups(batches, described.metadata, layout.row_group_bytes):
             with layout.turn():
@@ -102,7 +104,6 @@ def write(
                 del group  # before the next one is read: they are large
         if writer is None:
             stack.enter_context(opened(described.empty_table()))
-    stream.detach()
 
 
 def read(source: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
