@@ -9,6 +9,7 @@ from archival_core import settings
 from archival_core.clients.credentials import token_source
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.clients.ledger import Ledger
+from archival_core.clients.ledger_pool import LedgerPool
 from archival_core.clients.messaging_client import MessagingClient
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue_client import QueueClient
@@ -27,7 +28,8 @@ class Runtime:
     def __init__(self, config: Settings) -> None:
         token = token_source(ENTRA_SCOPE)
         self._source = Database(config.source_database_url, token)
-        self.ledger = Ledger(Database(config.ledger_url, token))
+        self._pool = LedgerPool(Database(config.ledger_url, token))
+        self.ledger = Ledger(self._pool)
         self.lake = LakehouseClient.open(config.lake_url, config.lake_account_key)
         self.messaging = MessagingClient.open(
             config.redis_url,
@@ -72,7 +74,7 @@ class Runtime:
     async def close(self) -> None:
         """Close every client."""
         closing: Sequence[Callable[[], Awaitable[None]]] = (
-            self.ledger.close,
+            self._pool.close,
             self.messaging.close,
             self.queue.close,
             self.lake.close,

@@ -56,6 +56,8 @@ class ArchivalProcessor:
         except LostLeaseError:
             raise
         except PermanentError as error:
+            if error.code == "unknown-chunk" and await self._ledger.skip_removed(job):
+                return
             _LOG.error("job %s failed: %s", job.job_id, error)
             await self._ledger.fail(job, error.code, str(error))
         except TransientError as error:

@@ -10,6 +10,8 @@ from archival_core.model.chunk import Relation
 STAGING = "staging"
 TABLES = "tables"
 MANIFESTS = "manifests"
+#: archives whose place a later revision has taken: kept, and out of the way of whoever reads `tables/`
+SUPERSEDED = "superseded"
 
 
 def escape(name: str) -> str:
@@ -35,6 +37,11 @@ def archive_name(chunk: Relation, revision: int) -> str:
 def archive_folder(hypertable: Relation, chunk: Relation, revision: int) -> str:
     """Where a published archive's parts lie: `tables/<schema>.<table>/<chunk>_r<revision>`."""
     return f"{TABLES}/{table_folder(hypertable)}/{archive_name(chunk, revision)}"
+
+
+def superseded_folder(archive: str) -> str:
+    """Where the archive at `tables/…` goes when a later revision takes its place: `superseded/…`, the same below."""
+    return SUPERSEDED + archive.removeprefix(TABLES)
 
 
 def manifest_file(hypertable: Relation, chunk: Relation, revision: int) -> str:

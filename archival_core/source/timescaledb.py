@@ -35,7 +35,8 @@ ORDER BY dimension_number LIMIT 1
 CHUNKS: Final[LiteralString] = """
 SELECT chunk_schema, chunk_name, primary_dimension, primary_dimension_type::text AS time_type, is_compressed,
        coalesce(range_start::text, range_start_integer::text) AS range_start,
-       coalesce(range_end::text, range_end_integer::text) AS range_end
+       coalesce(range_end::text, range_end_integer::text) AS range_end,
+       coalesce(to_regclass(format('%%I.%%I', chunk_schema, chunk_name))::oid::bigint, 0) AS oid
 FROM timescaledb_information.chunks
 WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s
 """
@@ -139,4 +140,5 @@ def _chunk(hypertable: Relation, row: dict[str, Any]) -> Chunk:
         time_type=row["time_type"],
         range=ChunkRange(start, end),
         is_compressed=row["is_compressed"],
+        oid=row["oid"],
     )
