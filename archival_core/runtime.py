@@ -13,8 +13,11 @@ from archival_core.clients.ledger_pool import LedgerPool
 from archival_core.clients.messaging_client import MessagingClient
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue_client import QueueClient
+from archival_core.clients.removals import RemovalRules, Removals
+from archival_core.flows.announcer import Announcer
 from archival_core.flows.archival_processor import ArchivalProcessor
 from archival_core.flows.chunk_archiver import ArchiveOptions, ChunkArchiver
+from archival_core.flows.chunk_removal import ChunkRemoval
 from archival_core.flows.event_drain import DrainLimits, EventDrain
 from archival_core.flows.readiness import Probe
 from archival_core.model.chunk import Chunk, Relation
@@ -26,6 +29,7 @@ class Runtime:
     """Every client and flow of one process. Opening connects to nothing; each client connects when it is first used."""
 
     def __init__(self, config: Settings) -> None:
+        self.settings = config
         token = token_source(ENTRA_SCOPE)
         self._source = Database(config.source_database_url, token)
         self._pool = LedgerPool(Database(config.ledger_url, token))
@@ -48,9 +52,14 @@ class Runtime:
             time_budget=config.job_time_budget,
         )
         self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, options)
-        self.archival_processor = ArchivalProcessor(
-            self.ledger, self.messaging, self.queue, self.chunk_archiver, config.job_lease
+        announcer = Announcer(self.ledger, self.messaging)
+        self.archival_processor = ArchivalProcessor(self.ledger, announcer, self.queue, self.chunk_archiver, config.job_lease)
+        removals = Removals(
+            self._pool,
+            RemovalRules(config.removal_policy == "drop", config.removal_grace),
+            shares_source=config.ledger_url == config.source_database_url,
         )
+        self.chunk_removal = ChunkRemoval(self._source, self.lake, self.ledger, removals, self.queue, announcer)
         self.event_drain = EventDrain(
             self.messaging,
             self.ledger,

@@ -208,7 +208,6 @@ def read_job(row: Row) -> Job:
         traceparent=row["traceparent"],
         restores=row["restores"],
         options=row["options"],
-        removal_begun_at=row["removal_begun_at"],
         rows=row["rows"],
         source_bytes=row["source_bytes"],
         parquet_bytes=row["parquet_bytes"],

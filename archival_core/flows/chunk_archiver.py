@@ -34,10 +34,6 @@ from archival_core.source.types import DoesNotFitError
 
 _LOG = logging.getLogger(__name__)
 
-#: The manifest inside the archive's own folder; readers of Parquet folders skip names that begin with `_`.
-_INNER_MANIFEST = "_manifest.json"
-
-
 #: what earlier attempts of a job have begun, and the parts that they finished
 Finished = tuple[Progress, dict[int, ManifestPart]]
 
@@ -95,7 +91,7 @@ class ChunkArchiver:
         if await self._lake.stat(folder) is None:
             return None
         try:
-            manifest = Manifest.model_validate_json(await self._lake.read_all(f"{folder}/{_INNER_MANIFEST}"))
+            manifest = Manifest.model_validate_json(await self._lake.read_all(f"{folder}/{lake_path.INNER_MANIFEST}"))
         except (ValidationError, PermanentError):
             raise PermanentError(
                 f"{folder} is in the lake already and no archive of this service", code="lake-conflict"
@@ -208,7 +204,7 @@ class ChunkArchiver:
         staging = lake_path.staging_folder(job.job_id, job.attempt)
         await self._check_complete(staging, manifest)
         # The folder is not made anew here: if a later attempt has taken it over, this one must not publish an empty one.
-        await self._lake.write_into(f"{staging}/{_INNER_MANIFEST}", manifest.to_json())
+        await self._lake.write_into(f"{staging}/{lake_path.INNER_MANIFEST}", manifest.to_json())
         # a worker that was paused for long must not publish beside whoever took over
         await self._ledger.check_lease(job)
         try:
@@ -229,7 +225,7 @@ class ChunkArchiver:
         """What is published are the manifest's parts, all of them and nothing else; raises `TransientError`."""
         expected = {f"{staging}/{part.file}": part.bytes for part in manifest.parts}
         found = {path.path: path.length async for path in self._lake.list(staging)}
-        found.pop(f"{staging}/{_INNER_MANIFEST}", None)
+        found.pop(f"{staging}/{lake_path.INNER_MANIFEST}", None)
         if found != expected:
             different = sorted(path.rpartition("/")[2] for path, _ in found.items() ^ expected.items())
             raise TransientError(f"staging is not what was written: {', '.join(different)}", code="staging-differs")

@@ -82,8 +82,6 @@ class Job:
     #: of a restore: the job of the archive, and where it goes
     restores: UUID | None = None
     options: dict[str, Any] | None = None
-    #: the drop was begun; with a ledger in another database it may be done although the status does not say so yet
-    removal_begun_at: datetime | None = None
     rows: int | None = None
     source_bytes: int | None = None
     parquet_bytes: int | None = None

@@ -12,6 +12,8 @@ TABLES = "tables"
 MANIFESTS = "manifests"
 #: archives whose place a later revision has taken: kept, and out of the way of whoever reads `tables/`
 SUPERSEDED = "superseded"
+#: The manifest inside the archive's own folder; readers of Parquet folders skip names that begin with `_`.
+INNER_MANIFEST = "_manifest.json"
 
 
 def escape(name: str) -> str:

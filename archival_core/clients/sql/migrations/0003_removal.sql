@@ -5,24 +5,23 @@ alter table archival.job add constraint job_status_check check (status in
 
 alter table archival.job
     -- whether `revision` and the range are known: from the first attempt on they stay
-    add column settled              boolean not null default false,
+    add column settled          boolean not null default false,
     -- of the chunk as a table: another table of the same name has other rows
-    add column relation_oid         bigint,
+    add column relation_oid     bigint,
     -- archive again although there is a finished archive
-    add column force                boolean not null default false,
+    add column force            boolean not null default false,
     -- when a message for it was last put into the queue
-    add column messaged_at          timestamptz,
-    add column removal_begun_at     timestamptz,
-    add column removal_tried_at     timestamptz,
-    add column removed_at           timestamptz,
+    add column messaged_at      timestamptz,
+    add column removal_tried_at timestamptz,
+    add column removed_at       timestamptz,
     -- back in its hypertable
-    add column restored_at          timestamptz,
+    add column restored_at      timestamptz,
     -- why it is not removed yet
-    add column removal_error        jsonb,
-    add column verified_at          timestamptz,
+    add column removal_error    jsonb,
+    add column verified_at      timestamptz,
     -- of a restore: which archive, and where to
-    add column restores             uuid references archival.job,
-    add column options              jsonb;
+    add column restores         uuid references archival.job,
+    add column options          jsonb;
 update archival.job set settled = true where range_end is not null;
 
 -- restores of one chunk exclude each other, and leave an archive of it alone
