@@ -14,12 +14,17 @@ from archival_core.clients.messaging_client import MessagingClient
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue_client import QueueClient
 from archival_core.clients.removals import RemovalRules, Removals
+from archival_core.clients.restores import Restores
 from archival_core.flows.announcer import Announcer
 from archival_core.flows.archival_processor import ArchivalProcessor
 from archival_core.flows.chunk_archiver import ArchiveOptions, ChunkArchiver
 from archival_core.flows.chunk_removal import ChunkRemoval
+from archival_core.flows.chunk_restore import ChunkRestorer
 from archival_core.flows.event_drain import DrainLimits, EventDrain
+from archival_core.flows.job_runner import JobRunner
 from archival_core.flows.readiness import Probe
+from archival_core.flows.restore_processor import RestoreProcessor
+from archival_core.flows.restore_requests import RestoreRequests
 from archival_core.model.chunk import Chunk, Relation
 from archival_core.settings import Settings
 from archival_core.source import catalog
@@ -42,8 +47,9 @@ class Runtime:
             results=config.results_stream,
             dead=config.dead_stream,
         )
-        self.queue = QueueClient.open(
-            config.archive_queue, connection_string=config.storage_connection, service_url=config.queue_service_url
+        self.queue, self.restore_queue = (
+            QueueClient.open(name, connection_string=config.storage_connection, service_url=config.queue_service_url)
+            for name in (config.archive_queue, config.restore_queue)
         )
         options = ArchiveOptions(
             readers=config.archive_readers,
@@ -53,11 +59,21 @@ class Runtime:
         )
         self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, options)
         announcer = Announcer(self.ledger, self.messaging)
-        self.archival_processor = ArchivalProcessor(self.ledger, announcer, self.queue, self.chunk_archiver, config.job_lease)
+        runner = JobRunner(self.ledger, announcer, self.queue, config.job_lease)
+        self.archival_processor = ArchivalProcessor(runner, self.ledger, self.chunk_archiver)
+        shares_source = config.ledger_url == config.source_database_url
+        restores = Restores(self._pool, shares_source=shares_source)
+        self.restore_requests = RestoreRequests(self.ledger, restores, self.restore_queue)
+        self.restore_processor = RestoreProcessor(
+            JobRunner(self.ledger, announcer, self.restore_queue, config.job_lease),
+            self.ledger,
+            restores,
+            ChunkRestorer(self._source, self.lake),
+        )
         removals = Removals(
             self._pool,
             RemovalRules(config.removal_policy == "drop", config.removal_grace),
-            shares_source=config.ledger_url == config.source_database_url,
+            shares_source=shares_source,
         )
         self.chunk_removal = ChunkRemoval(self._source, self.lake, self.ledger, removals, self.queue, announcer)
         self.event_drain = EventDrain(
@@ -86,6 +102,7 @@ class Runtime:
             self._pool.close,
             self.messaging.close,
             self.queue.close,
+            self.restore_queue.close,
             self.lake.close,
         )
         await asyncio.gather(*(close() for close in closing), return_exceptions=True)

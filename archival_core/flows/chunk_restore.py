@@ -9,8 +9,9 @@ table. So a run may end anywhere and begin again: either the rows are all there,
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 from uuid import UUID
 
 from archival_core.clients.lakehouse_client import LakehouseClient
@@ -42,6 +43,16 @@ class RestoreWish:
     beside: bool = False
     #: let the table's own triggers fire for rows that come back
     fire_triggers: bool = False
+
+    def to_options(self) -> dict[str, Any]:
+        """As the ledger keeps it."""
+        return {**asdict(self), "into": str(self.into) if self.into else None}
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Self:
+        """What `to_options` gave."""
+        into = options.get("into")
+        return cls(**{**options, "into": Relation.parse(into) if into else None})
 
 
 @dataclass(frozen=True, slots=True)

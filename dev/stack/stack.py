@@ -26,6 +26,7 @@ _LOCAL_SETTINGS = {
     "REMOVAL_SCHEDULE": "*/2 * * * * *",
     "JOB_LEASE": "PT10S",
     "ARCHIVE_QUEUE": "archive-chunks",
+    "RESTORE_QUEUE": "restore-chunks",
     "TELEMETRY_EXPORTER": "none",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "2",

@@ -98,6 +98,7 @@ async def open_service(
         "LAKE_ACCOUNT_KEY": emulator.key,
         "AzureWebJobsStorage": storage_connection,
         "ARCHIVE_QUEUE": f"jobs-{token}",
+        "RESTORE_QUEUE": f"restores-{token}",
         "JOB_LEASE": "PT3S",
     }
     for name, value in names.items():
