@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow.dataset as ds
 import pytest
-from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 
-from archival_core.errors import ArchivalError, PermanentError
+from archival_core.errors import PermanentError
 from archival_core.flows.chunk_restore import RestoreWish
 from archival_core.flows.restore_requests import RestoreRequest
 from archival_core.model.chunk import ChunkRange, Relation
@@ -39,13 +38,11 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
-@pytest.fixture(params=["native", "timescaledb"])
-def any_service(request: pytest.FixtureRequest) -> Service:
-    name = "service" if request.param == "native" else "timescaledb_service"
-    service: Service = request.getfixturevalue(name)
-    service.execute(NATIVE if request.param == "native" else HYPERTABLE)
-    service.execute(ROWS)
-    return service
+@pytest.fixture
+def filled(any_service: Service) -> Service:
+    any_service.execute(HYPERTABLE if any_service.has_timescaledb else NATIVE)
+    any_service.execute(ROWS)
+    return any_service
 
 
 async def archive_and_remove(service: Service) -> int:
@@ -67,21 +64,6 @@ async def ask(service: Service, key: str, within: ChunkRange = ALL, **wish: obje
     return len(await service.runtime.restore_requests.request(request))
 
 
-async def restore(service: Service) -> list[str]:
-    """Settle every waiting message; what permanent errors there were."""
-    codes = []
-    with QueueClient.from_connection_string(
-        service.names["AzureWebJobsStorage"], service.names["RESTORE_QUEUE"], message_decode_policy=TextBase64DecodePolicy()
-    ) as queue:
-        for message in queue.receive_messages(messages_per_page=32):
-            queue.delete_message(message)
-            try:
-                await service.runtime.restore_processor.process(JobMessage.from_json(message.content))
-            except ArchivalError as error:
-                codes.append(error.code)
-    return codes
-
-
 def all_rows(service: Service, table: str = "readings") -> list[str]:
     return sorted(text for (text,) in service.rows(f"select r::text from $s.{table} r"))
 
@@ -90,14 +72,14 @@ def statuses(service: Service, kind: str) -> set[str]:
     return {job["status"] for job in service.jobs() if job["kind"] == kind}
 
 
-async def test_everything_comes_back_and_stays(any_service: Service) -> None:
-    service = any_service
+async def test_everything_comes_back_and_stays(filled: Service) -> None:
+    service = filled
     before = all_rows(service)
     removed = await archive_and_remove(service)
     assert removed >= 2
     assert all_rows(service) == []
     assert await ask(service, "one") == removed
-    assert await restore(service) == []
+    assert await service.restore() == []
     assert all_rows(service) == before
     assert (statuses(service, "archive"), statuses(service, "restore")) == ({"archived"}, {"restored"})
     types = [result["type"].rpartition(".")[2] for result in await service.results()]
@@ -108,21 +90,21 @@ async def test_everything_comes_back_and_stays(any_service: Service) -> None:
     assert lake.num_rows == len(before)
 
 
-async def test_the_same_request_restores_once(any_service: Service) -> None:
-    service = any_service
+async def test_the_same_request_restores_once(filled: Service) -> None:
+    service = filled
     before = all_rows(service)
     removed = await archive_and_remove(service)
     for _ in range(2):
         assert await ask(service, "one") == removed
-    assert await restore(service) == []
+    assert await service.restore() == []
     assert all_rows(service) == before
     with pytest.raises(PermanentError) as caught:
         await ask(service, "two")
     assert caught.value.code == "not-restorable"
 
 
-async def test_what_is_still_there_is_restored_only_into_a_table_of_its_own(any_service: Service) -> None:
-    service = any_service
+async def test_what_is_still_there_is_restored_only_into_a_table_of_its_own(filled: Service) -> None:
+    service = filled
     before = all_rows(service)
     await service.publish(hypertable=f"{service.schema}.readings", older_than="2026-03-06T00:00:00Z")
     await service.work()
@@ -130,17 +112,17 @@ async def test_what_is_still_there_is_restored_only_into_a_table_of_its_own(any_
         await ask(service, "one")
     assert caught.value.code == "not-restorable"
     assert await ask(service, "two", into=Relation(service.schema, "copy")) >= 2
-    assert await restore(service) == []
+    assert await service.restore() == []
     assert all_rows(service) == all_rows(service, "copy") == before
     assert statuses(service, "archive") == {"archived"}
 
 
-async def test_only_what_overlaps_a_range(any_service: Service) -> None:
-    service = any_service
+async def test_only_what_overlaps_a_range(filled: Service) -> None:
+    service = filled
     await archive_and_remove(service)
     within = ChunkRange("2026-02-03T00:00:00Z", "2026-02-04T00:00:00Z")
     assert await ask(service, "one", within) == 1
-    assert await restore(service) == []
+    assert await service.restore() == []
     [(least, greatest)] = service.rows("select min(time) <= '2026-02-03Z', max(time) >= '2026-02-03 23:00Z' from $s.readings")
     assert (least, greatest) == (True, True)
     with pytest.raises(PermanentError) as caught:
@@ -148,18 +130,18 @@ async def test_only_what_overlaps_a_range(any_service: Service) -> None:
     assert caught.value.code == "no-archive"
 
 
-async def test_restored_rows_that_are_archived_again_are_in_one_archive(any_service: Service) -> None:
-    service = any_service
+async def test_restored_rows_that_are_archived_again_are_in_one_archive(filled: Service) -> None:
+    service = filled
     before = all_rows(service)
     removed = await archive_and_remove(service)
     await ask(service, "one")
-    await restore(service)
+    await service.restore()
     service.execute("insert into $s.readings values ('2026-01-15 12:34Z', 1, null, 'late')")
     # a person asks for it, chunk by chunk
     query = {
         True: "select chunk_schema || '.' || chunk_name from timescaledb_information.chunks where hypertable_schema = '$s'",
         False: "select inhrelid::regclass::text from pg_inherits where inhparent = '$s.readings'::regclass",
-    }[service.rows("select to_regclass('timescaledb_information.chunks') is not null") == [(True,)]]
+    }[service.has_timescaledb]
     from archival_core.clients.ledger import NewJob
 
     jobs = [
@@ -178,12 +160,12 @@ async def test_restored_rows_that_are_archived_again_are_in_one_archive(any_serv
     )
 
 
-async def test_a_ledger_of_its_own(any_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    service = any_service
+async def test_a_ledger_of_its_own(filled: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = filled
     before = all_rows(service)
     await archive_and_remove(service)
     monkeypatch.setattr(service.runtime.restore_processor._restores, "shares_source", False)
     await ask(service, "one")
-    assert await restore(service) == []
+    assert await service.restore() == []
     assert all_rows(service) == before
     assert (statuses(service, "archive"), statuses(service, "restore")) == ({"archived"}, {"restored"})
