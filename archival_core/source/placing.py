@@ -10,27 +10,22 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError, TransientError
-from archival_core.model.chunk import Chunk, quote_identifier
+from archival_core.model.chunk import Chunk, Relation, quote_identifier
 from archival_core.source import partition, row_hash, timescaledb
 from archival_core.source.fitting import FittedColumn
 from archival_core.source.restore_errors import restore_errors
 from archival_core.source.row_hash import Rows
-from archival_core.source.session import READING, held
+from archival_core.source.sequences import advance_sequences
+from archival_core.source.session import READING, held, pin_statement
 from archival_core.source.staging import StagingTable
 from archival_core.source.target import Target
+from archival_core.source.triggers import insert_triggers
 
 #: Restores into one table wait for each other here: two archives of it may hold the same rows.
 _LOCK: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 1))"
-_LOCK_TIMEOUT: Final = {"lock_timeout": "5min"}
-
-# TimescaleDB's own triggers belong to its extension.
-_TRIGGERS: Final[LiteralString] = """
-SELECT t.tgname FROM pg_catalog.pg_trigger t
-WHERE t.tgrelid = to_regclass(%s) AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 4 <> 0
-  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass
-                  AND d.objid = t.tgfoid AND d.deptype = 'e')
-ORDER BY t.tgname
-"""
+_PATIENT: Final = {"lock_timeout": "5min"}
+#: Whoever waits for a lock of a table stands in others' way.
+_HASTY: Final = {"lock_timeout": "10s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +55,12 @@ async def check_room(conn: AsyncConnection[Any], placing: Placing) -> None:
     Raises `PermanentError` (`would-double`, `target-has-triggers`).
     """
     with restore_errors(placing.target.relation):
-        async with conn.transaction(force_rollback=True), held(conn, READING):
-            await _check_triggers(conn, placing)
+        async with conn.transaction(force_rollback=True), held(conn, READING | _HASTY):
             there = await _count(conn, placing)
             if there not in (0, placing.rows) and placing.rows and not await _may_be_beside(conn, placing):
                 raise _would_double(placing, there)
+            if there == 0 and await _missing_partition(conn, placing) is None:
+                await _check_triggers(conn, placing)
 
 
 async def place(conn: AsyncConnection[Any], placing: Placing, staging: StagingTable) -> int:
@@ -80,9 +76,10 @@ async def place(conn: AsyncConnection[Any], placing: Placing, staging: StagingTa
     if conn.info.transaction_status is not TransactionStatus.INTRANS:
         raise RuntimeError("rows are placed inside the caller's transaction")
     with restore_errors(placing.target.relation):
-        async with held(conn, READING | _LOCK_TIMEOUT):
+        async with held(conn, READING | _PATIENT):
             await _check_isolation(conn)
             await conn.execute(_LOCK, (f"archival_restore {placing.target.relation.sql}",))
+            await conn.execute(pin_statement(_HASTY).encode())
             wanted = await row_hash.staged(conn, staging, placing.columns)
             if wanted.count != placing.rows:
                 raise TransientError(
@@ -93,6 +90,7 @@ async def place(conn: AsyncConnection[Any], placing: Placing, staging: StagingTa
             inserted = 0
             if not await _is_there(conn, placing, staging, wanted):
                 inserted = await _insert(conn, placing, staging, wanted)
+                await advance_sequences(conn, placing.target.relation, staging, placing.columns)
             await conn.execute(f"DROP TABLE {staging.relation.sql}".encode())
     return inserted
 
@@ -114,10 +112,7 @@ async def _is_there(conn: AsyncConnection[Any], placing: Placing, staging: Stagi
 
 async def _insert(conn: AsyncConnection[Any], placing: Placing, staging: StagingTable, wanted: Rows) -> int:
     """Insert all rows, and prove that what the table took is what was wanted."""
-    is_original = placing.target.relation == placing.chunk.hypertable
-    apart = None
-    if is_original and placing.target.kind == placing.chunk.kind == "native":
-        apart = await partition.missing(conn, placing.chunk)
+    apart = await _missing_partition(conn, placing)
     if apart is None:
         await _check_triggers(conn, placing)
     else:
@@ -144,6 +139,14 @@ async def _insert(conn: AsyncConnection[Any], placing: Placing, staging: Staging
     return wanted.count
 
 
+async def _missing_partition(conn: AsyncConnection[Any], placing: Placing) -> Relation | None:
+    """The partition that the rows go to, if it has to be made; triggers come with its attachment, after the rows."""
+    is_original = placing.target.relation == placing.chunk.hypertable
+    if is_original and placing.target.kind == placing.chunk.kind == "native":
+        return await partition.missing(conn, placing.chunk)
+    return None
+
+
 async def _differs(conn: AsyncConnection[Any], placing: Placing, staging: StagingTable, taken: int) -> PermanentError:
     different = await row_hash.different_columns(conn, staging, placing.columns, placing.there)
     names = ", ".join(repr(column.target.name) for column in different) or "none by itself"
@@ -163,8 +166,7 @@ async def _differs(conn: AsyncConnection[Any], placing: Placing, staging: Stagin
 async def _check_triggers(conn: AsyncConnection[Any], placing: Placing) -> None:
     if placing.fire_triggers:
         return
-    async with conn.cursor(row_factory=tuple_row) as cur:
-        names = [name for (name,) in await (await cur.execute(_TRIGGERS, (placing.target.relation.sql,))).fetchall()]
+    names = await insert_triggers(conn, placing.target.relation)
     if names:
         raise PermanentError(
             f"{placing.target.relation} has triggers that would fire for rows that were there before: {', '.join(names)};"
