@@ -105,6 +105,24 @@ async def test_a_table_that_is_gone(ts_bench: Bench) -> None:
     assert ts_bench.query("SELECT max(id) FROM conditions") == [(3001,)]
 
 
+async def test_ingest_does_not_wait(ts_bench: Bench) -> None:
+    ts_bench.execute(CONDITIONS)
+    before = ts_bench.rows("conditions")
+    manifest = await archive_first(ts_bench)
+    remove(ts_bench, chunks(ts_bench)[0][0])
+    now = "SET lock_timeout = '2s'; INSERT INTO conditions (time, device) VALUES ('{} 12:00+00', 'now')"
+
+    async def ingest(*_: object) -> None:
+        # into the range that is being restored, into another chunk, and into one that has to be made
+        for day in ("2026-01-01", "2026-01-02", "2026-02-01"):
+            ts_bench.execute(now.format(day))
+
+    assert (await ts_bench.restore(manifest, settle=ingest)).inserted == 1440
+    assert len(chunks(ts_bench)) == 4
+    assert sum((ts_bench.rows("conditions") - before).values()) == 3
+    assert before <= ts_bench.rows("conditions")
+
+
 async def test_rows_beside_others(ts_bench: Bench) -> None:
     ts_bench.execute(CONDITIONS)
     before = ts_bench.rows("conditions")
