@@ -21,9 +21,11 @@ from archival_core.flows.archive_loader import ArchiveLoader
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.manifest import Manifest
 from archival_core.source import catalog
+from archival_core.source.chunk_room import make_chunk
 from archival_core.source.compression import compress_again
 from archival_core.source.fitting import fit_columns
-from archival_core.source.placing import Placing, check_room, place
+from archival_core.source.placement import Placement
+from archival_core.source.placing import check_room, place
 from archival_core.source.staging import StagingTable, drop_job_staging, ensure_schema
 from archival_core.source.target import Target, original_target, own_target
 from archival_core.source.translate import source_errors
@@ -95,27 +97,30 @@ class ChunkRestorer:
         leaves a row behind.
         """
         async with self._source.connect() as connection:
-            placing = await _prepare(connection, manifest, wish)
+            placement = await _prepare(connection, manifest, wish)
             await ensure_schema(connection)
             await drop_job_staging(connection, job_id, attempt)
         staging = StagingTable(job_id, attempt)
         try:
-            loader = ArchiveLoader(self._lake, await self._source.url(), staging, manifest, placing.columns)
+            loader = ArchiveLoader(self._lake, await self._source.url(), staging, manifest, placement.columns)
             await loader.load()
-            restored = await self._place(placing, staging, settle)
+            restored = await self._place(placement, staging, settle)
         except ArchivalError:
             await self._tidy_up(staging)
             raise
-        if manifest.was_compressed and placing.target.kind == "timescaledb" and restored.inserted:
-            return await self._compress(restored, placing.chunk)
+        # also what an earlier run put there: it may have ended between its commit and this
+        if manifest.was_compressed and placement.target.kind == "timescaledb":
+            return await self._compress(restored, placement.chunk)
         return restored
 
-    async def _place(self, placing: Placing, staging: StagingTable, settle: Settle) -> Restored:
+    async def _place(self, placement: Placement, staging: StagingTable, settle: Settle) -> Restored:
         async with self._source.connect() as connection:
+            if placement.target.kind == "timescaledb":
+                await make_chunk(connection, placement, staging)
             with source_errors():
                 async with connection.transaction():
-                    inserted = await place(connection, placing, staging)
-                    restored = Restored(placing.target.relation, placing.rows, inserted, placing.target.is_new)
+                    inserted = await place(connection, placement, staging)
+                    restored = Restored(placement.target.relation, placement.rows, inserted, placement.target.is_new)
                     await settle(connection, restored)
         return restored
 
@@ -141,7 +146,7 @@ class ChunkRestorer:
             _LOG.warning("%s is left behind: %s", staging.relation, error)
 
 
-async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish) -> Placing:
+async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish) -> Placement:
     """Find or make the target, and refuse early what cannot be."""
     target: Target
     if wish.into is None:
@@ -149,9 +154,9 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
     else:
         target = await own_target(connection, manifest, wish.into)
     fitted = fit_columns(manifest.columns, await catalog.columns(connection, target.relation), target.relation)
-    placing = Placing(archived_chunk(manifest), manifest.rows, fitted, target, wish.beside, wish.fire_triggers)
-    await check_room(connection, placing)
-    return placing
+    placement = Placement(archived_chunk(manifest), manifest.rows, fitted, target, wish.beside, wish.fire_triggers)
+    await check_room(connection, placement)
+    return placement
 
 
 def archived_chunk(manifest: Manifest) -> Chunk:

@@ -58,7 +58,7 @@ class FittedColumn:
 def fit_columns(archived: Sequence[ManifestColumn], existing: Sequence[Column], target: Relation) -> tuple[FittedColumn, ...]:
     """Match an archive's columns with those that `target` has now; a column that the target has besides gets its default.
 
-    Raises `PermanentError` (`columns-differ`) that names those which are gone or have another type, and `unknown-form`.
+    Raises `PermanentError`: `columns-differ`, which names those that are gone or have another type; `unknown-form`.
     """
     by_name = {column.name: column for column in existing}
     wrong = [
@@ -80,12 +80,7 @@ def fit_columns(archived: Sequence[ManifestColumn], existing: Sequence[Column], 
 def _fit(number: int, archived: ManifestColumn, target: Column) -> FittedColumn:
     wire, form = wire_of(archived.arrow_type), form_of(target)
     if wire.arrow != (pa.list_(form.arrow) if target.is_array else form.arrow):
-        # a value did not fit the type's own form, so the whole column was archived as text
-        if archived.arrow_type != "string":
-            raise PermanentError(
-                f"the archive has column {target.name!r} of type {target.type_name} as {archived.arrow_type}, which this"
-                " version of the service never writes; restore it with the version that the manifest names",
-                code="unknown-form",
-            )
-        form = TEXT
+        # Archived as text, because a value did not fit the type's own form; or the type itself, a domain, is not what it was.
+        # Whether it still holds the values is looked at in each of them.
+        form = TEXT if archived.arrow_type == "string" else Form(wire.arrow)
     return FittedColumn(quote_identifier(f"c{number}"), wire, target, form)

@@ -34,7 +34,8 @@ class Loading:
         listed = ", ".join(f"{column.staged} {column.wire.staged}" for column in self._columns)
         self._execute(pin_statement(READING | _IN_ORDER))
         self._execute(f"DROP TABLE IF EXISTS {self._staging.relation.sql}")
-        self._execute(f"CREATE UNLOGGED TABLE {self._staging.relation.sql} ({listed})")
+        # in another kind of table than a heap the rows might lie in another order
+        self._execute(f"CREATE UNLOGGED TABLE {self._staging.relation.sql} ({listed}) USING heap")
 
     def append(self, batches: Iterator[pa.RecordBatch]) -> int:
         """Add rows in their order, and return how many; what `batches` raises comes out as it is."""

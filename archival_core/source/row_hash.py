@@ -93,5 +93,5 @@ def literal(bound: str, time_type: str) -> str:
     time = moment(bound)
     if time_type == "uuid" and isinstance(time, int):
         # the first that a version 7 UUID of that millisecond can be
-        bound = str(UUID(int=time // 1000 << 80))
+        bound = str(UUID(int=(time // 1000 << 80) | (7 << 76) | (1 << 63)))
     return sql.Literal(bound).as_string(None)

@@ -59,6 +59,16 @@ async def ensure_schema(conn: AsyncConnection[Any]) -> None:
                 pass  # another restore was faster: IF NOT EXISTS does not see what is not committed
 
 
+async def is_staged(conn: AsyncConnection[Any], table: StagingTable) -> bool:
+    """Whether the table is there; inside the caller's transaction it is then kept from being dropped until its end."""
+    try:
+        async with conn.transaction():
+            await conn.execute(f"LOCK TABLE {table.relation.sql} IN SHARE MODE".encode())
+    except (postgres.UndefinedTable, postgres.InvalidSchemaName):
+        return False
+    return True
+
+
 async def staging_tables(conn: AsyncConnection[Any]) -> list[StagingTable]:
     """Every staging table there is. Ask which jobs are alive AFTER this, or a new one's table may be taken for a dead one's."""
     with source_errors():

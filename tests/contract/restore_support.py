@@ -43,6 +43,13 @@ class Bench:
         with psycopg.connect(self.url, autocommit=True, options=f"{PINNED} -c search_path={self.schema},public") as connection:
             return connection.execute(statement.encode()).fetchall()
 
+    def plain(self, statement: str) -> Any:
+        """The one value of a query under the server's own settings."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            row = connection.execute(statement.encode()).fetchone()
+        assert row is not None
+        return row[0]
+
     def rows(self, table: str) -> Counter[str]:
         """The rows as PostgreSQL prints them, and how often each is there; `table` is SQL."""
         return Counter(text for (text,) in self.query(f"SELECT t::text FROM {table} t"))
