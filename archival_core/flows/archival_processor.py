@@ -68,7 +68,11 @@ class ArchivalProcessor:
     async def _continue_later(self, job: Job, message: JobMessage) -> None:
         """Another run goes on with the job, by a message of its own: this one's deliveries count towards poison."""
         await self._ledger.postpone(job)
-        await self._queue.send([message])
+        await self._send(message)
+
+    async def _send(self, message: JobMessage, delay_seconds: float = 0) -> None:
+        await self._queue.send([message], delay_seconds=delay_seconds)
+        await self._ledger.messaged([message.job_id])
 
     async def give_up(self, message: JobMessage) -> None:
         """The message was delivered too often: the job has failed, unless a worker still holds it or it ended after all."""
@@ -80,7 +84,7 @@ class ArchivalProcessor:
         job, lease_seconds, _ = found
         if job.status is Status.RUNNING:
             # the poison message was a duplicate; a later look decides
-            await self._queue.send([message], delay_seconds=lease_seconds + 1)
+            await self._send(message, delay_seconds=lease_seconds + 1)
             return
         await self._announcer.announce(message.job_id)
 
@@ -92,6 +96,6 @@ class ArchivalProcessor:
         if job.status is Status.RUNNING:
             # Another worker has it, or had it and was killed. Look again when its lease is over, with a message of its own:
             # failing this one would count towards poison.
-            await self._queue.send([message], delay_seconds=lease_seconds + 1)
+            await self._send(message, delay_seconds=lease_seconds + 1)
             return
         await self._announcer.announce(message.job_id)
