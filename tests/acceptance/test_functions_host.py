@@ -208,7 +208,13 @@ print(json.dumps({"functions": [[f.name, dict(f.trigger)] for f in functions], "
 
 
 def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
-    settings = {"DRAIN_SCHEDULE": "*/15 * * * * *", "REMOVAL_SCHEDULE": "0 */5 * * * *", "ARCHIVE_QUEUE": "archive-chunks"}
+    settings = {
+        "DRAIN_SCHEDULE": "*/15 * * * * *",
+        "REMOVAL_SCHEDULE": "0 */5 * * * *",
+        "VERIFY_SCHEDULE": "0 */15 * * * *",
+        "RECONCILE_SCHEDULE": "30 */5 * * * *",
+        "ARCHIVE_QUEUE": "archive-chunks",
+    }
     done = subprocess.run(
         [sys.executable, "-c", INDEX], env={**os.environ, **settings}, cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -224,6 +230,8 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
     assert triggers == {
         "drain_events": {**unset, "type": "timerTrigger", "schedule": "*/15 * * * * *"},
         "remove_chunks": {**unset, "type": "timerTrigger", "schedule": "0 */5 * * * *"},
+        "verify_archives": {**unset, "type": "timerTrigger", "schedule": "0 */15 * * * *"},
+        "reconcile": {**unset, "type": "timerTrigger", "schedule": "30 */5 * * * *"},
         "archive_chunk": {**unset, **queue, "queueName": "archive-chunks"},
         "archive_chunk_poison": {**unset, **queue, "queueName": "archive-chunks-poison"},
         "health_live": {**unset, **anonymous, "route": "health/live"},
