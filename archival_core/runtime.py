@@ -6,26 +6,42 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from archival_core import settings
+from archival_core.clients.archives import Archives
 from archival_core.clients.credentials import token_source
+from archival_core.clients.discards import Discards
+from archival_core.clients.findings import Findings
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.ledger_pool import LedgerPool
 from archival_core.clients.messaging_client import MessagingClient
+from archival_core.clients.policies import Policies
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue_client import QueueClient
 from archival_core.clients.removals import RemovalRules, Removals
 from archival_core.clients.restores import Restores
+from archival_core.clients.upkeep import Upkeep
+from archival_core.flows.adoption import Adoption
 from archival_core.flows.announcer import Announcer
 from archival_core.flows.archival_processor import ArchivalProcessor
 from archival_core.flows.chunk_archiver import ArchiveOptions, ChunkArchiver
 from archival_core.flows.chunk_removal import ChunkRemoval
 from archival_core.flows.chunk_restore import ChunkRestorer
+from archival_core.flows.dead_letters import DeadLetters
+from archival_core.flows.due_chunks import DueChunks
 from archival_core.flows.event_drain import DrainLimits, EventDrain
 from archival_core.flows.job_runner import JobRunner
+from archival_core.flows.ledger_rebuild import LedgerRebuild
+from archival_core.flows.lost_messages import LostMessages
+from archival_core.flows.policies import ArchivalPolicies
+from archival_core.flows.policy_jobs import PolicyJobs
 from archival_core.flows.readiness import Probe
+from archival_core.flows.reconcile import Reconcile
 from archival_core.flows.restore_processor import RestoreProcessor
 from archival_core.flows.restore_requests import RestoreRequests
+from archival_core.flows.staging_sweep import StagingSweep
+from archival_core.flows.verification import Verification, VerificationRules
 from archival_core.model.chunk import Chunk, Relation
+from archival_core.model.job import Kind
 from archival_core.settings import Settings
 from archival_core.source import catalog
 
@@ -85,6 +101,28 @@ class Runtime:
                 config.drain_max_events, config.drain_max_seconds, config.event_max_deliveries, config.event_claim_idle
             ),
         )
+        self._look_after(announcer)
+
+    def _look_after(self, announcer: Announcer) -> None:
+        """What finds out and puts right, beside the way from event to archive."""
+        config, pool = self.settings, self._pool
+        queues = {Kind.ARCHIVE: self.queue, Kind.RESTORE: self.restore_queue}
+        archives, policies, upkeep = Archives(pool), Policies(pool), Upkeep(pool)
+        due = DueChunks(policies, self._find_chunks)
+        self.verification = Verification(
+            self.lake, Findings(pool), announcer, VerificationRules(config.verify_every, config.verify_sample)
+        )
+        self.reconcile = Reconcile(
+            LostMessages(upkeep, self.ledger, queues),
+            StagingSweep(self.lake, upkeep, self.ledger),
+            Adoption(self.lake, archives),
+            upkeep,
+            announcer,
+            PolicyJobs(policies, due, self.ledger, self.queue, config.policy_backlog),
+        )
+        self.policies = ArchivalPolicies(policies, due, self._source)
+        self.dead_letters = DeadLetters(self.messaging, Discards(pool), self.ledger, queues)
+        self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._source)
 
     def probes(self) -> dict[str, Probe]:
         """One cheap question to each outside system, for the readiness check."""

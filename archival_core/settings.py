@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     job_time_budget: timedelta = timedelta(minutes=20)
     removal_policy: Literal["keep", "drop"] = "keep"
     removal_grace: timedelta = timedelta(days=1)
+    #: an archive is read again and compared with its manifest so often
+    verify_every: timedelta = timedelta(days=30)
+    #: share of the files whose content is read then, the others' lengths are compared
+    verify_sample: float = Field(default=1.0, ge=0, le=1)
+    #: jobs of policies that are queued or running at a time, all hypertables together
+    policy_backlog: int = Field(default=200, ge=1)
     telemetry_exporter: Literal["azuremonitor", "opencensus", "otlp", "none"] = "none"
 
     @field_validator("source_database_url", "ledger_database_url")

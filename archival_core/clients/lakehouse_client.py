@@ -28,6 +28,7 @@ from archival_core.clients.lake_errors import (
 )
 from archival_core.clients.lake_url import parse_lake_url
 from archival_core.errors import ArchivalError
+from archival_core.model.lake_path import WRITE_ONCE
 
 __all__ = ["DestinationExistsError", "LakePath", "LakehouseClient"]
 
@@ -45,8 +46,6 @@ _OPTIONS: dict[str, Any] = {
 }
 _PARALLEL_RANGES = 4
 _TRANSFERS = 3
-#: Where `write_once` prepares its files: under staging, so that whatever a crash leaves is swept with it.
-_WRITE_ONCE_STAGING = "staging/write-once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +204,7 @@ class LakehouseClient:
                 raise translate(error, "write", path) from error
 
     async def _stage(self, data: bytes) -> str:
-        staged = f"{_WRITE_ONCE_STAGING}/{uuid4()}"
+        staged = f"{WRITE_ONCE}/{uuid4()}"
         await self.create_file(staged)
         if data:
             await self.append(staged, data, 0)

@@ -28,6 +28,18 @@ class StreamEntry:
     deliveries: int
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One entry of the dead stream."""
+
+    entry_id: str
+    reason: str
+    #: the event as it came, or the text of a queue message in `message`
+    fields: Mapping[bytes, bytes]
+    #: an event can be replayed; a message that names no job cannot
+    is_event: bool
+
+
 class MessagingClient:
     """One connection pool to Redis."""
 
@@ -91,6 +103,30 @@ class MessagingClient:
         with _translated():
             await self._redis.xadd(self._dead, {"message": text[:65536], "dead.reason": reason[:2000]})
 
+    async def dead_letters(self, after: str, count: int) -> list[DeadLetter]:
+        """Entries of the dead stream with ids after `after` (empty for the first), oldest first."""
+        with _translated():
+            entries: Any = await self._redis.xrange(self._dead, min=f"({after}" if after else "-", count=count)
+        return [_dead_letter(entry_id.decode(), fields) for entry_id, fields in entries]
+
+    async def dead_letter(self, entry_id: str) -> DeadLetter | None:
+        """One entry of the dead stream."""
+        with _translated():
+            entries: Any = await self._redis.xrange(self._dead, min=entry_id, max=entry_id)
+        return _dead_letter(entry_id, entries[0][1]) if entries else None
+
+    async def replay(self, letter: DeadLetter) -> None:
+        """Put an event back as it came, then take it off the dead stream: it is never in neither."""
+        with _translated():
+            fields: dict[Any, Any] = dict(letter.fields)
+            await self._redis.xadd(self._events, fields)
+            await self._redis.xdel(self._dead, letter.entry_id)
+
+    async def remove_dead(self, entry_id: str) -> None:
+        """Take an entry off the dead stream."""
+        with _translated():
+            await self._redis.xdel(self._dead, entry_id)
+
     async def ping(self) -> None:
         """Raises `TransientError` when Redis does not answer."""
         with _translated():
@@ -145,6 +181,16 @@ class MessagingClient:
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+
+
+#: what `bury` adds to an entry
+_ADDED = frozenset({b"dead.reason", b"dead.stream", b"dead.entry_id", b"dead.deliveries"})
+
+
+def _dead_letter(entry_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
+    original = {name: value for name, value in fields.items() if name not in _ADDED}
+    reason = fields.get(b"dead.reason", b"").decode(errors="replace")
+    return DeadLetter(entry_id, reason, original, is_event=b"dead.stream" in fields and bool(original))
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.messaging_client import MessagingClient
 from archival_core.model import lake_path
+from archival_core.model.finding import Finding
 from archival_core.model.job import Job, Status
 
 _ENDED: Final = {
@@ -16,6 +18,8 @@ _ENDED: Final = {
     Status.RESTORED: "archival.chunk.restored",
     Status.FAILED: "archival.chunk.failed",
 }
+#: findings of one archive; all of them are in the ledger
+_TOLD: Final = 20
 
 
 class Announcer:
@@ -34,6 +38,19 @@ class Announcer:
             return
         await self._messaging.announce(_ENDED[job.status], str(job.chunk), _result(job), job.traceparent)
         await self._ledger.mark_announced(job.job_id)
+
+    async def tell_damaged(self, job: Job, findings: Sequence[Finding]) -> None:
+        """A published archive is not what was written; told each time that it is looked at."""
+        data = {
+            "job_id": str(job.job_id),
+            "hypertable": str(job.hypertable),
+            "chunk": str(job.chunk),
+            # `removed`: the archive was the only copy
+            "status": str(job.status),
+            "lake_path": job.lake_path,
+            "findings": [{"file": f.file, "problem": str(f.problem), "detail": f.detail} for f in findings[:_TOLD]],
+        }
+        await self._messaging.announce("archival.archive.damaged", str(job.chunk), data, job.traceparent)
 
 
 def _result(job: Job) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 
 from pydantic import ValidationError
 
@@ -16,8 +17,12 @@ from archival_core.model.manifest import Manifest
 _READ_BYTES = 8 * 1024 * 1024
 
 
-async def check_archive(lake: LakehouseClient, manifest: Manifest, *, content: bool = True) -> list[Finding]:
+async def check_archive(
+    lake: LakehouseClient, manifest: Manifest, *, content: bool | Callable[[str], bool] = True
+) -> list[Finding]:
     """Compare files, lengths and, with `content`, the SHA-256 of each file; nothing found means that all is as written.
+
+    `content` may also choose: it is asked about the path of each part.
 
     Reads every byte with `content`, in blocks, so memory stays flat. Raises `TransientError` when the lake does not answer.
     """
@@ -29,7 +34,8 @@ async def check_archive(lake: LakehouseClient, manifest: Manifest, *, content: b
     parts = {f"{folder}/{part.file}": part for part in manifest.parts}
     for path, part in parts.items():
         findings.append(_check_length(path, part.bytes, found.get(path)))
-        if content and findings[-1] is None and await sha256(lake, path, part.bytes) != part.sha256:
+        chosen = content(path) if callable(content) else content
+        if findings[-1] is None and chosen and await sha256(lake, path, part.bytes) != part.sha256:
             findings.append(Finding(path, Problem.ALTERED, "its SHA-256 is not the manifest's"))
     findings += [
         Finding(path, Problem.EXTRA, "the manifest does not name it") for path in found.keys() - parts.keys() - {inner}

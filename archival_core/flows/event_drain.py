@@ -110,6 +110,7 @@ class EventDrain:
         added = await self._ledger.add_jobs(jobs)
         waiting = [job for job in added if job.status is Status.QUEUED]
         await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in waiting])
+        await self._ledger.messaged([job.job_id for job in waiting])
         await self._messaging.acknowledge(understood)
         report.queued += len(waiting)
         report.duplicates += sum(job.status is Status.SKIPPED for job in added)

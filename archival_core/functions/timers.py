@@ -14,7 +14,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def blueprint() -> func.Blueprint:
-    """`drain_events` and `remove_chunks`."""
+    """`drain_events`, `remove_chunks`, `verify_archives` and `reconcile`."""
     timers = func.Blueprint()  # type: ignore[no-untyped-call]
 
     @timers.timer_trigger(arg_name="timer", schedule="%DRAIN_SCHEDULE%", run_on_startup=False, use_monitor=True)
@@ -29,6 +29,20 @@ def blueprint() -> func.Blueprint:
         report = await services.chunk_removal.run(services.settings.job_time_budget)
         if report.removed or report.kept:
             _LOG.info("removed %d chunks, %d stay", report.removed, len(report.kept))
+
+    @timers.timer_trigger(arg_name="timer", schedule="%VERIFY_SCHEDULE%", run_on_startup=False, use_monitor=True)
+    async def verify_archives(timer: func.TimerRequest) -> None:
+        services = _runtime()
+        report = await services.verification.run(services.settings.job_time_budget)
+        if report.verified or report.unread:
+            _LOG.info("verified %d archives, %d damaged, %d unread", report.verified, len(report.damaged), report.unread)
+
+    @timers.timer_trigger(arg_name="timer", schedule="%RECONCILE_SCHEDULE%", run_on_startup=False, use_monitor=True)
+    async def reconcile(timer: func.TimerRequest) -> None:
+        services = _runtime()
+        report = await services.reconcile.run(services.settings.job_time_budget)
+        if not report.is_empty:
+            _LOG.info("reconciled %s", report)
 
     return timers
 

@@ -38,10 +38,12 @@ class Status(StrEnum):
 
 
 #: from → to. A running job goes back to `queued` when it is to be tried again, and to `running` when its lease is taken over.
-#: A removed archive is `archived` again once it was restored into its hypertable, and an ended job that was published after all
-#: is found out by reconcile.
+#: A removed archive is `archived` again once it was restored into its hypertable. A waiting or ended job that was published
+#: after all is found out by reconcile, and is `superseded` at once if a later one has taken its place.
 TRANSITIONS: dict[Status, frozenset[Status]] = {
-    Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED, Status.SKIPPED, Status.FAILED}),
+    Status.QUEUED: frozenset(
+        {Status.RUNNING, Status.CANCELLED, Status.SKIPPED, Status.FAILED, Status.ARCHIVED, Status.SUPERSEDED}
+    ),
     Status.RUNNING: frozenset(
         {Status.RUNNING, Status.QUEUED, Status.ARCHIVED, Status.RESTORED, Status.FAILED, Status.CANCELLED, Status.SKIPPED}
     ),
@@ -49,8 +51,8 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.SUPERSEDED: frozenset(),
     Status.REMOVED: frozenset({Status.ARCHIVED}),
     Status.RESTORED: frozenset(),
-    Status.FAILED: frozenset({Status.QUEUED, Status.ARCHIVED}),
-    Status.CANCELLED: frozenset({Status.QUEUED, Status.ARCHIVED}),
+    Status.FAILED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.SUPERSEDED}),
+    Status.CANCELLED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.SUPERSEDED}),
     Status.SKIPPED: frozenset(),
 }
 

@@ -8,6 +8,8 @@ from uuid import UUID
 from archival_core.model.chunk import Relation
 
 STAGING = "staging"
+#: where small files are prepared: under staging, so that whatever a crash leaves is swept with it
+WRITE_ONCE = f"{STAGING}/write-once"
 TABLES = "tables"
 MANIFESTS = "manifests"
 #: archives whose place a later revision has taken: kept, and out of the way of whoever reads `tables/`
@@ -60,6 +62,11 @@ def superseded_folder(archive: str) -> str:
 def manifest_file(hypertable: Relation, chunk: Relation, revision: int) -> str:
     """Where its manifest lies: `manifests/<schema>.<table>/<chunk>_r<revision>.json`."""
     return f"{MANIFESTS}/{table_folder(hypertable)}/{archive_name(chunk, revision)}.json"
+
+
+def archive_manifest(archive: str) -> str:
+    """Where the manifest of the archive at `tables/…` or `superseded/…` lies, whatever rules its name was made by."""
+    return f"{MANIFESTS}/{archive.partition('/')[2]}.json"
 
 
 def job_staging(job_id: UUID) -> str:

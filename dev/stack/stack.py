@@ -24,6 +24,8 @@ _FILESYSTEM = "archive"
 _LOCAL_SETTINGS = {
     "DRAIN_SCHEDULE": "* * * * * *",
     "REMOVAL_SCHEDULE": "*/2 * * * * *",
+    "VERIFY_SCHEDULE": "*/10 * * * * *",
+    "RECONCILE_SCHEDULE": "*/5 * * * * *",
     "JOB_LEASE": "PT10S",
     "ARCHIVE_QUEUE": "archive-chunks",
     "RESTORE_QUEUE": "restore-chunks",

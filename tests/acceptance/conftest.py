@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import psycopg
@@ -111,6 +112,23 @@ class Service:
         )
 
 
+@pytest.fixture
+def own_database_url(source_database_url: str) -> Iterator[str]:
+    """A database of the test's own, for what looks at the whole ledger."""
+    name = f"own_{uuid4().hex[:10]}"
+    with psycopg.connect(source_database_url, autocommit=True) as connection:
+        connection.execute(f"create database {name}".encode())
+    yield urlunsplit(urlsplit(source_database_url)._replace(path=f"/{name}"))
+    with psycopg.connect(source_database_url, autocommit=True) as connection:
+        connection.execute(f"drop database {name} with (force)".encode())
+
+
+@pytest.fixture
+def database_url(source_database_url: str) -> str:
+    """Where the service works; a module that needs a ledger to itself replaces it by `own_database_url`."""
+    return source_database_url
+
+
 async def open_service(
     url: str,
     redis_url: str,
@@ -157,9 +175,9 @@ async def open_service(
 
 @pytest.fixture
 async def service(
-    source_database_url: str, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    database_url: str, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Service]:
-    async for opened in open_service(source_database_url, redis_url, storage_connection, emulator, monkeypatch):
+    async for opened in open_service(database_url, redis_url, storage_connection, emulator, monkeypatch):
         yield opened
 
 

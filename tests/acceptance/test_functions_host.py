@@ -211,6 +211,8 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
     settings = {
         "DRAIN_SCHEDULE": "*/15 * * * * *",
         "REMOVAL_SCHEDULE": "0 */5 * * * *",
+        "VERIFY_SCHEDULE": "0 */15 * * * *",
+        "RECONCILE_SCHEDULE": "30 */5 * * * *",
         "ARCHIVE_QUEUE": "archive-chunks",
         "RESTORE_QUEUE": "restore-chunks",
     }
@@ -229,6 +231,8 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
     assert triggers == {
         "drain_events": {**unset, "type": "timerTrigger", "schedule": "*/15 * * * * *"},
         "remove_chunks": {**unset, "type": "timerTrigger", "schedule": "0 */5 * * * *"},
+        "verify_archives": {**unset, "type": "timerTrigger", "schedule": "0 */15 * * * *"},
+        "reconcile": {**unset, "type": "timerTrigger", "schedule": "30 */5 * * * *"},
         "archive_chunk": {**unset, **queue, "queueName": "archive-chunks"},
         "archive_chunk_poison": {**unset, **queue, "queueName": "archive-chunks-poison"},
         "restore_chunk": {**unset, **queue, "queueName": "restore-chunks"},

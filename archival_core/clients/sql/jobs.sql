@@ -19,7 +19,7 @@ on conflict (request_key, hypertable, chunk) do update set request_key = exclude
 returning job_id, status, traceparent
 
 -- name: messaged
-update archival.job set messaged_at = now() where job_id = any(%(job_ids)s) and status = 'queued' returning job_id
+update archival.job set messaged_at = now() where job_id = any(%(job_ids)s) and status in ('queued', 'running') returning job_id
 
 -- name: settle
 -- The first attempt decides; later ones find `settled`. Whatever became of an earlier archive of the same chunk or range, its

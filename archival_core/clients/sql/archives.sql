@@ -1,0 +1,89 @@
+-- name: known_archives
+-- Of these folders below tables/: what their job is, and whether a later archive of the same table stands beside it.
+select j.lake_path, j.status, exists (
+    select from archival.job later
+    where later.hypertable = j.hypertable and later.chunk = j.chunk and later.kind = 'archive'
+      and later.relation_oid = j.relation_oid and later.revision > j.revision and later.status in ('archived', 'removed')
+) as overtaken
+from archival.job j
+where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status in ('archived', 'superseded', 'removed')
+
+-- name: publisher
+-- The job of a published folder that the ledger does not know. `contested`: another job of the chunk is alive, and what becomes of
+-- the folder depends on it. `overtaken`: its rows are in another archive too.
+select j.status, exists (
+    select from archival.job live
+    where live.hypertable = %(hypertable)s and live.chunk = %(chunk)s and live.kind = 'archive'
+      and live.status in ('queued', 'running') and live.job_id <> %(job_id)s
+) as contested, exists (
+    select from archival.job other
+    where other.hypertable = %(hypertable)s and other.kind = 'archive' and other.job_id <> %(job_id)s
+      and other.status in ('archived', 'removed') and other.lake_path <> all(%(supersedes)s)
+      and (other.manifest -> 'supersedes' ? %(lake_path)s
+           or (other.chunk = %(chunk)s and other.relation_oid = %(relation_oid)s and other.revision > %(revision)s))
+) as overtaken
+from (select 1) one left join archival.job j on j.job_id = %(job_id)s
+
+-- name: adopt
+-- An ended or waiting job has been published after all. The archives whose place it takes are superseded with it.
+with owner as (
+    update archival.job j
+    set status = %(status)s, finished_at = now(), lease_until = null, progress = null, error = null, settled = true,
+        announced = false, revision = %(revision)s, relation_oid = %(relation_oid)s, range_start = %(range_start)s,
+        range_end = %(range_end)s, rows = %(rows)s, source_bytes = %(source_bytes)s, parquet_bytes = %(parquet_bytes)s,
+        lake_path = %(lake_path)s, manifest = %(manifest)s
+    where job_id = %(job_id)s and kind = 'archive'
+      and (status in ('failed', 'cancelled') or (status = 'queued' and coalesce(lease_until < now(), true)))
+      and not exists (select from archival.job live where live.hypertable = j.hypertable and live.chunk = j.chunk
+                      and live.kind = 'archive' and live.status in ('queued', 'running') and live.job_id <> j.job_id)
+    returning job_id
+), done as (
+    delete from archival.part where job_id in (select job_id from owner)
+), superseded as (
+    update archival.job set status = 'superseded'
+    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'archived' and %(status)s = 'archived'
+      and exists (select from owner)
+)
+select job_id from owner
+
+-- name: insert_archive
+-- A published archive whose row is gone. Its times are those of its manifest.
+with owner as (
+    insert into archival.job (job_id, kind, hypertable, chunk, range_start, range_end, status, attempt, revision, settled,
+                              relation_oid, request_key, requested_by, requested_at, started_at, finished_at, removed_at, rows,
+                              source_bytes, parquet_bytes, lake_path, manifest, announced)
+    select %(job_id)s, 'archive', %(hypertable)s, %(chunk)s, %(range_start)s, %(range_end)s, %(status)s, %(attempt)s,
+           %(revision)s, true, %(relation_oid)s::bigint, %(request_key)s, %(requested_by)s, %(archived_at)s, %(archived_at)s,
+           %(archived_at)s, case when %(status)s = 'removed' then now() end, %(rows)s, %(source_bytes)s, %(parquet_bytes)s,
+           %(lake_path)s, %(manifest)s, %(announced)s
+    where not exists (select from archival.job live where live.hypertable = %(hypertable)s and live.chunk = %(chunk)s
+                      and live.kind = 'archive' and live.status in ('queued', 'running'))
+    on conflict (job_id) do nothing
+    returning job_id
+), superseded as (
+    update archival.job set status = 'superseded'
+    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'archived' and %(status)s <> 'superseded'
+      and exists (select from owner)
+)
+select job_id from owner
+
+-- name: supersede_overtaken
+update archival.job j set status = 'superseded'
+where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status = 'archived' and exists (
+    select from archival.job later
+    where later.hypertable = j.hypertable and later.chunk = j.chunk and later.kind = 'archive'
+      and later.relation_oid = j.relation_oid and later.revision > j.revision and later.status in ('archived', 'removed')
+)
+returning j.lake_path
+
+-- name: record_strays
+-- `complete`: what is not named is none any more.
+with gone as (
+    delete from archival.stray where %(complete)s and folder <> all(%(folders)s)
+)
+insert into archival.stray (folder, reason) select * from unnest(%(folders)s::text[], %(reasons)s::text[])
+on conflict (folder) do update set reason = excluded.reason
+returning folder
+
+-- name: any_job
+select exists (select from archival.job) as found

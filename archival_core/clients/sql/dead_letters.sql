@@ -1,0 +1,16 @@
+-- name: retry_job
+update archival.job j
+set status = 'queued', finished_at = null, lease_until = null, messaged_at = null, error = null, announced = false
+where j.job_id = %(job_id)s and j.status in ('failed', 'cancelled')
+  and not exists (select from archival.job live where live.kind = j.kind and live.status in ('queued', 'running')
+                  and live.hypertable = j.hypertable and live.chunk = j.chunk and live.job_id <> j.job_id)
+returning j.*
+
+-- name: keep_discarded
+insert into archival.discarded (entry_id, fields, reason, discarded_by)
+values (%(entry_id)s, %(fields)s, %(reason)s, %(discarded_by)s)
+on conflict (entry_id) do nothing
+returning entry_id
+
+-- name: count_discarded
+select count(*) as entries from archival.discarded

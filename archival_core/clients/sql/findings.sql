@@ -1,0 +1,34 @@
+-- name: verification_due
+-- Published archives, those verified longest ago first.
+select * from archival.job
+where kind = 'archive' and status in ('archived', 'removed')
+  and (verified_at is null or verified_at < now() - %(every)s) and job_id <> all(%(tried)s)
+order by verified_at nulls first, job_id limit %(limit)s
+
+-- name: record_verification
+-- What is found replaces what was; nothing is recorded of an archive that is not published there any more.
+with owner as (
+    update archival.job set verified_at = now()
+    where job_id = %(job_id)s and status in ('archived', 'removed') and lake_path = %(lake_path)s
+    returning job_id
+), earlier as (
+    delete from archival.finding where job_id in (select job_id from owner) and file <> all(%(files)s)
+), found as (
+    insert into archival.finding (job_id, file, problem, detail)
+    select owner.job_id, f.* from owner, unnest(%(files)s::text[], %(problems)s::text[], %(details)s::text[]) f
+    on conflict (job_id, file) do update set problem = excluded.problem, detail = excluded.detail
+)
+select job_id from owner
+
+-- name: request_verification
+with asked as (
+    update archival.job set verified_at = null
+    where kind = 'archive' and status in ('archived', 'removed')
+      and (job_id = %(job_id)s or hypertable = %(hypertable)s)
+    returning job_id
+)
+select count(*) as archives from asked
+
+-- name: findings
+select f.*, j.hypertable, j.chunk, j.status from archival.finding f join archival.job j using (job_id)
+order by j.status = 'removed' desc, f.found_at desc, f.file limit %(limit)s

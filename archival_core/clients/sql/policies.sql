@@ -1,0 +1,48 @@
+-- name: policies
+select *, to_char(greatest(now() - archive_after, timestamptz '0001-01-01Z') at time zone 'UTC',
+                  'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as cutoff
+from archival.policy order by hypertable
+
+-- name: policy_cutoff
+select to_char(greatest(now() - %(archive_after)s, timestamptz '0001-01-01Z') at time zone 'UTC',
+               'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as cutoff
+
+-- name: set_policy
+insert into archival.policy (hypertable, archive_after, remove_after, enabled)
+values (%(hypertable)s, %(archive_after)s, %(remove_after)s, %(enabled)s)
+on conflict (hypertable) do update
+set archive_after = excluded.archive_after, remove_after = excluded.remove_after, enabled = excluded.enabled, problem = null
+returning hypertable
+
+-- name: delete_policy
+delete from archival.policy where hypertable = %(hypertable)s returning hypertable
+
+-- name: note_policy
+update archival.policy set problem = %(problem)s
+where hypertable = %(hypertable)s and problem is distinct from %(problem)s
+returning hypertable
+
+-- name: live_policy_jobs
+select count(*) as jobs from archival.job
+where kind = 'archive' and status in ('queued', 'running') and request_key like 'policy/%%'
+
+-- name: chunks_without_job
+-- In the order given. A job that ended, well or not, is one; a failed or cancelled one is a person's to retry. A removed archive is
+-- none for a new table of its name: that has other rows. What was restored is not archived again by itself.
+select asked.position::int - 1 as position
+from unnest(%(chunks)s::text[], %(starts)s::text[], %(ends)s::text[], %(oids)s::bigint[])
+     with ordinality as asked (chunk, range_start, range_end, oid, position)
+where not exists (
+    select from archival.job j
+    where j.hypertable = %(hypertable)s and j.chunk = asked.chunk and j.kind = 'archive'
+      and case when j.status in ('skipped', 'superseded') then false
+               when j.status in ('queued', 'running') then true
+               else (not j.settled or (j.range_start, j.range_end) is not distinct from (asked.range_start, asked.range_end))
+                    and (j.status <> 'removed' or coalesce(j.relation_oid, asked.oid) = asked.oid) end
+) and not exists (
+    select from archival.job r
+    where r.hypertable = %(hypertable)s and r.restored_at is not null and r.kind = 'archive' and r.status = 'archived'
+      and coalesce(archival.bound(r.range_start) < archival.bound(asked.range_end), true)
+      and coalesce(archival.bound(asked.range_start) < archival.bound(r.range_end), true)
+)
+order by asked.position limit %(limit)s

@@ -1,0 +1,130 @@
+"""Folders below `tables/` against the ledger: every published archive has its row, and its rows are there once.
+
+The rename publishes an archive, the ledger's row is written after it. Where a crash came in between and nobody finished the
+job, the folder is adopted by its own manifest. The row comes first and the folder moves after it, so that whatever is left
+half-way is found again here: a superseded archive that is still below `tables/`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from archival_core.clients.archives import Archives, KnownArchive
+from archival_core.clients.lakehouse_client import LakehouseClient, LakePath
+from archival_core.errors import ArchivalError, PermanentError
+from archival_core.flows.archive_check import check_archive
+from archival_core.flows.published import read_inner_manifest
+from archival_core.model import lake_path
+from archival_core.model.finding import Problem
+from archival_core.model.job import Status
+from archival_core.model.manifest import Manifest
+
+_LOG = logging.getLogger(__name__)
+
+_BATCH: Final = 500
+_ADOPTABLE: Final = frozenset({None, Status.QUEUED, Status.FAILED, Status.CANCELLED})
+
+
+@dataclass(slots=True)
+class AdoptionReport:
+    """What was found below `tables/`, in folders."""
+
+    #: archives that the ledger did not know
+    adopted: list[str] = field(default_factory=list)
+    #: superseded archives that are out of the way now
+    retired: list[str] = field(default_factory=list)
+    #: what is no archive, or cannot be taken for one, and why; it is left as it is
+    strays: dict[str, str] = field(default_factory=dict)
+
+
+class Adoption:
+    """Brings ledger and `tables/` together."""
+
+    def __init__(self, lake: LakehouseClient, archives: Archives) -> None:
+        self._lake, self._archives = lake, archives
+
+    async def run(self, deadline: float) -> AdoptionReport:
+        """Look at every folder, until `deadline` (`time.monotonic`); where it begins is left to chance, so that each has its
+        turn."""
+        report = AdoptionReport()
+        tables = [table async for table in self._lake.list(lake_path.TABLES, recursive=False)]
+        random.shuffle(tables)
+        complete = True
+        for table in tables:
+            if time.monotonic() > deadline:
+                complete = False
+                break
+            for batch in itertools.batched(await self._folders(table, report), _BATCH, strict=False):
+                await self._compare(batch, report)
+        await self._archives.record_strays(report.strays, complete=complete)
+        return report
+
+    async def _folders(self, table: LakePath, report: AdoptionReport) -> list[str]:
+        """What should be archives of one table, later revisions first: what they supersede is not adopted before them."""
+        entries = [entry async for entry in self._lake.list(table.path, recursive=False)] if table.is_directory else [table]
+        for entry in entries:
+            if not entry.is_directory:
+                report.strays[entry.path] = "it is a file where an archive's folder should be"
+        return sorted((entry.path for entry in entries if entry.is_directory), key=_revision, reverse=True)
+
+    async def _compare(self, folders: Sequence[str], report: AdoptionReport) -> None:
+        """One question to the ledger for all of them; only what is amiss is looked at by itself."""
+        known = await self._archives.known(folders)
+        overtaken = [folder for folder, archive in known.items() if archive.overtaken and archive.status is Status.ARCHIVED]
+        superseded = set(await self._archives.supersede(overtaken)) if overtaken else set()
+        for folder in folders:
+            try:
+                await self._settle(folder, known.get(folder), folder in superseded, report)
+            except ArchivalError as error:
+                report.strays[folder] = str(error)
+                _LOG.warning("%s in the lake is not settled: %s", folder, error)
+
+    async def _settle(self, folder: str, known: KnownArchive | None, superseded: bool, report: AdoptionReport) -> None:
+        if known is None:
+            await self._take_in(folder, report)
+        elif superseded or known.status is Status.SUPERSEDED:
+            await self._retire(folder, report)
+
+    async def _take_in(self, folder: str, report: AdoptionReport) -> None:
+        manifest = await read_inner_manifest(self._lake, folder)
+        publisher = await self._archives.publisher(manifest)
+        if publisher.status is Status.RUNNING or publisher.contested:
+            return  # whoever works on the chunk finishes it, or leaves it to a later run
+        if publisher.status not in _ADOPTABLE:
+            raise PermanentError(f"its job {manifest.job_id} is {publisher.status}", code="lake-conflict")
+        await self._check(manifest)
+        await self._lake.write_once(lake_path.archive_manifest(folder), manifest.to_json())
+        status = Status.SUPERSEDED if publisher.overtaken else Status.ARCHIVED
+        if publisher.status is None:
+            taken = await self._archives.insert(manifest, status, "reconcile", announced=False)
+        else:
+            taken = await self._archives.adopt(manifest, status)
+        if not taken:
+            return  # somebody was faster
+        _LOG.warning("%s was published and not recorded: it is %s now", folder, status)
+        report.adopted.append(folder)
+        for other in (folder,) if status is Status.SUPERSEDED else manifest.supersedes:
+            await self._retire(other, report)
+
+    async def _check(self, manifest: Manifest) -> None:
+        """What is adopted is complete; a later verification reads its content."""
+        outer = lake_path.archive_manifest(manifest.lake_path)
+        for finding in await check_archive(self._lake, manifest, content=False):
+            if (finding.file, finding.problem) != (outer, Problem.MISSING):
+                raise PermanentError(f"it is not adopted, because {finding}", code="archive-damaged")
+
+    async def _retire(self, folder: str, report: AdoptionReport) -> None:
+        if await self._lake.stat(folder) is not None:
+            await self._lake.publish_directory(folder, lake_path.superseded_folder(folder))
+            report.retired.append(folder)
+
+
+def _revision(folder: str) -> int:
+    digits = folder.rpartition("_r")[2]
+    return int(digits) if digits.isascii() and digits.isdigit() else -1

@@ -1,0 +1,108 @@
+"""Chunks against ledger against lake against queue: whatever a crash, a lost message or a lost event left undone is done.
+
+Every duty is bounded, may run twice and beside itself, and keeps no other from its turn. What the queue was told and lost is
+sent again; what was published and not recorded is adopted; what ended and was not told is announced; what crashes left in
+staging goes. An event that a Redis failover lost is made up for by the policies, and by nothing else: see `policy_jobs`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from archival_core.clients.upkeep import Upkeep
+from archival_core.errors import ArchivalError
+from archival_core.flows.adoption import Adoption, AdoptionReport
+from archival_core.flows.announcer import Announcer
+from archival_core.flows.lost_messages import LostMessages
+from archival_core.flows.policy_jobs import PolicyJobs, PolicyReport
+from archival_core.flows.staging_sweep import StagingSweep
+
+_LOG = logging.getLogger(__name__)
+
+#: Whoever ended a job announces it in the next moment; only what is older was forgotten.
+_UNTOLD_FOR: Final = timedelta(minutes=3)
+_ANNOUNCED_A_RUN: Final = 500
+_SWEPT_A_RUN: Final = 500
+
+
+@dataclass(slots=True)
+class ReconcileReport:
+    """What one run put right."""
+
+    #: jobs whose message was sent again
+    messages: int = 0
+    #: folders and files of staging that were removed
+    swept: int = 0
+    adoption: AdoptionReport = field(default_factory=AdoptionReport)
+    #: jobs whose end was told late
+    announced: int = 0
+    policies: PolicyReport = field(default_factory=PolicyReport)
+    #: duties that could not be finished, and why
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing had to be done, and nothing is amiss."""
+        return self == ReconcileReport()
+
+
+class Reconcile:
+    """The duties, one after the other."""
+
+    def __init__(
+        self,
+        messages: LostMessages,
+        staging: StagingSweep,
+        adoption: Adoption,
+        upkeep: Upkeep,
+        announcer: Announcer,
+        policies: PolicyJobs,
+    ) -> None:
+        self._messages, self._staging, self._adoption = messages, staging, adoption
+        self._upkeep, self._announcer, self._policies = upkeep, announcer, policies
+
+    async def run(self, time_budget: timedelta) -> ReconcileReport:
+        """Do every duty once. Only looking through the lake can take long: that ends when the time is over."""
+        report, deadline = ReconcileReport(), time.monotonic() + time_budget.total_seconds()
+        # adoption first: a job that turns out to be published needs no message, and is announced
+        await self._duty("adoption", self._adopt, report, deadline)
+        await self._duty("messages", self._send_lost_messages, report, deadline)
+        await self._duty("announcements", self._announce, report, deadline)
+        await self._duty("policies", self._follow_policies, report, deadline)
+        await self._duty("staging", self._sweep_staging, report, deadline)
+        return report
+
+    async def _duty(
+        self,
+        name: str,
+        duty: Callable[[ReconcileReport, float], Awaitable[None]],
+        report: ReconcileReport,
+        deadline: float,
+    ) -> None:
+        try:
+            await duty(report, deadline)
+        except ArchivalError as error:
+            report.failed[name] = str(error)
+            _LOG.warning("reconcile: %s not finished: %s", name, error)
+
+    async def _adopt(self, report: ReconcileReport, deadline: float) -> None:
+        report.adoption = await self._adoption.run(deadline)
+
+    async def _send_lost_messages(self, report: ReconcileReport, deadline: float) -> None:
+        report.messages = await self._messages.send_again()
+
+    async def _announce(self, report: ReconcileReport, deadline: float) -> None:
+        for job_id in await self._upkeep.untold(_UNTOLD_FOR, _ANNOUNCED_A_RUN):
+            await self._announcer.announce(job_id)
+            report.announced += 1
+
+    async def _follow_policies(self, report: ReconcileReport, deadline: float) -> None:
+        report.policies = await self._policies.run()
+
+    async def _sweep_staging(self, report: ReconcileReport, deadline: float) -> None:
+        report.swept = await self._staging.run(_SWEPT_A_RUN)

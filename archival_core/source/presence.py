@@ -1,0 +1,27 @@
+"""Which tables are there at all: one question for many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from archival_core.model.chunk import Relation
+from archival_core.source.translate import source_errors
+
+OIDS: Final[LiteralString] = """
+SELECT asked.schema, asked.name, c.oid::bigint AS oid
+FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS asked (schema, name)
+JOIN pg_catalog.pg_namespace n ON n.nspname = asked.schema
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.name
+"""
+
+
+async def table_oids(conn: AsyncConnection[Any], tables: Sequence[Relation]) -> dict[Relation, int]:
+    """Those of `tables` that exist, and their oid in the catalog."""
+    with source_errors():
+        async with conn.cursor(row_factory=dict_row) as cur:
+            await cur.execute(OIDS, {"schemas": [t.schema for t in tables], "names": [t.name for t in tables]})
+            return {Relation(row["schema"], row["name"]): row["oid"] for row in await cur.fetchall()}

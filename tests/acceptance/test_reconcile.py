@@ -1,0 +1,319 @@
+"""Reconcile: whatever a crash, a lost message or a lost event left undone is done, once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pyarrow.dataset as ds
+import pytest
+
+from archival_core.flows.reconcile import ReconcileReport
+from archival_core.model.message import JobMessage
+from dev.lake_emulator import Fault
+
+if TYPE_CHECKING:
+    from conftest import Service
+
+MINUTE = timedelta(minutes=1)
+DAY_SECONDS = 86_400
+TABLE = """
+create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
+create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+insert into $s.readings select t, random() from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
+"""
+
+
+@pytest.fixture
+def database_url(own_database_url: str) -> str:
+    return own_database_url
+
+
+async def archive(service: Service, *chunks: str) -> None:
+    for chunk in chunks:
+        await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}")
+    await service.work()
+
+
+async def reconcile(service: Service) -> ReconcileReport:
+    return await service.runtime.reconcile.run(MINUTE)
+
+
+def folder(service: Service, name: str) -> str:
+    return f"tables/{service.schema}.readings/{service.schema}.{name}"
+
+
+def published(service: Service) -> ds.Dataset:
+    return ds.dataset(service.lake / "tables" / f"{service.schema}.readings")
+
+
+def statuses(service: Service) -> list[str]:
+    return [job["status"] for job in service.jobs()]
+
+
+def as_if_crashed_after_the_rename(service: Service, status: str = "failed") -> dict[str, Any]:
+    """The last job of January as it was when its worker died between publishing and everything after."""
+    job = [job for job in service.jobs() if job["chunk"].endswith(".jan")][-1]
+    (service.lake / f"manifests/{job['lake_path'].partition('/')[2]}.json").unlink()
+    service.execute(
+        f"update archival.job set status = '{status}', lake_path = null, manifest = null, rows = null, announced = true,"
+        f" error = '{{}}' where job_id = '{job['job_id']}'"
+    )
+    return job
+
+
+def age(path: Path, days: float) -> None:
+    for found in (path, *path.rglob("*")):
+        os.utime(found, (time.time() - days * DAY_SECONDS,) * 2)
+
+
+async def test_a_healthy_service_needs_nothing(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb")
+    before = (service.jobs(), service.files())
+    assert (await reconcile(service)).is_empty
+    assert (service.jobs(), service.files()) == before
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "queued"])
+async def test_a_published_archive_without_a_row_is_adopted(service: Service, status: str) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    before = as_if_crashed_after_the_rename(service, status)
+    report = await reconcile(service)
+    assert report.adoption.adopted == [folder(service, "jan_r0")]
+    [after] = service.jobs()
+    told_later = {"announced", "finished_at", "messaged_at"}
+    assert {k: v for k, v in after.items() if k not in told_later} == {k: v for k, v in before.items() if k not in told_later}
+    assert len(service.files("manifests")) == 1
+    assert (await reconcile(service)).is_empty
+    service.execute("update archival.job set finished_at = now() - interval '1 hour'")
+    assert (await reconcile(service)).announced == 1
+    assert [result["type"] for result in await service.results()] == ["archival.chunk.archived"] * 2
+    assert (await reconcile(service)).is_empty
+
+
+async def test_an_archive_whose_row_is_gone_gets_one(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    [before] = service.jobs()
+    service.execute("delete from archival.job")
+    assert (await reconcile(service)).adoption.adopted == [folder(service, "jan_r0")]
+    [after] = service.jobs()
+    same = ("job_id", "status", "manifest", "lake_path", "rows", "relation_oid", "revision", "range_end", "parquet_bytes")
+    assert [after[name] for name in same] == [before[name] for name in same]
+    assert (await reconcile(service)).is_empty
+
+
+async def test_what_a_later_archive_holds_is_superseded(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    as_if_crashed_after_the_rename(service)
+    await archive(service, "jan")
+    assert statuses(service) == ["failed", "archived"]
+    # both hold the chunk's rows: a reader of the lake would see them twice
+    assert published(service).count_rows() == 2 * 744
+    report = await reconcile(service)
+    assert report.adoption.retired == [folder(service, "jan_r0")]
+    assert statuses(service) == ["superseded", "archived"]
+    assert published(service).count_rows() == 744
+    assert len(service.files(f"superseded/{service.schema}.readings/{service.schema}.jan_r0")) == 2
+    assert (await reconcile(service)).is_empty
+
+
+async def test_an_adopted_archive_takes_the_place_of_the_one_before(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute("insert into $s.readings values ('2026-01-15Z', 1)")
+    service.execute("update archival.job set remove = true, finished_at = now() - interval '2 days'")
+    await service.runtime.chunk_removal.run(MINUTE)
+    await service.work()
+    assert statuses(service) == ["superseded", "archived"]
+    as_if_crashed_after_the_rename(service)
+    shutil.move(
+        service.lake / folder(service, "jan_r0").replace("tables", "superseded"), service.lake / folder(service, "jan_r0")
+    )
+    service.execute("update archival.job set status = 'archived' where status = 'superseded'")
+    report = await reconcile(service)
+    assert report.adoption.adopted == [folder(service, "jan_r1")]
+    assert report.adoption.retired == [folder(service, "jan_r0")]
+    assert statuses(service) == ["superseded", "archived"]
+    assert published(service).count_rows() == 745
+    # a crash after the row and before the move
+    shutil.move(
+        service.lake / folder(service, "jan_r0").replace("tables", "superseded"), service.lake / folder(service, "jan_r0")
+    )
+    assert (await reconcile(service)).adoption.retired == [folder(service, "jan_r0")]
+    assert (await reconcile(service)).is_empty
+
+
+async def test_what_a_worker_is_at_is_left_alone(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    as_if_crashed_after_the_rename(service, "running")
+    assert (await reconcile(service)).adoption.adopted == []
+    service.execute("update archival.job set status = 'failed'")
+    # another job of the chunk decides what becomes of it
+    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
+    await service.runtime.event_drain.run()
+    assert (await reconcile(service)).adoption.adopted == []
+    assert statuses(service) == ["failed", "queued"]
+
+
+async def test_what_is_no_archive_is_reported_and_stays(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb")
+    as_if_crashed_after_the_rename(service)
+    [damaged] = [name for name in service.files("tables") if "jan" in name and name.endswith(".parquet")]
+    with (service.lake / damaged).open("ab") as file:
+        file.write(b"more")
+    strange = service.lake / f"tables/{service.schema}.readings/strange"
+    strange.mkdir()
+    (strange / "_manifest.json").write_text('{"version": 1}')
+    copy = service.lake / folder(service, "copy_r0")
+    shutil.copytree(service.lake / folder(service, "feb_r0"), copy)
+    (service.lake / "tables/loose.txt").write_text("x")
+    before = service.files()
+    for _ in range(2):
+        report = await reconcile(service)
+        assert sorted(report.adoption.strays) == sorted(
+            [
+                f"tables/{service.schema}.readings/strange",
+                folder(service, "jan_r0"),
+                folder(service, "copy_r0"),
+                "tables/loose.txt",
+            ]
+        )
+        assert "instead of" in report.adoption.strays[folder(service, "jan_r0")]
+        assert report.adoption.adopted == []
+    assert service.files() == before
+    assert len(service.rows("select * from archival.stray")) == 4
+    shutil.rmtree(strange)
+    await reconcile(service)
+    assert len(service.rows("select * from archival.stray")) == 3
+
+
+async def test_a_lost_message_is_sent_again_and_a_backlog_is_not(service: Service) -> None:
+    service.execute(TABLE)
+    await service.publish(hypertable=f"{service.schema}.readings", older_than="2026-03-01T00:00:00Z")
+    await service.runtime.event_drain.run()
+    service.execute("update archival.job set messaged_at = now() - interval '1 day', requested_at = now() - interval '1 day'")
+    # a day in the queue, and nothing amiss
+    assert (await reconcile(service)).messages == 0
+    lost = service.queue.receive_message()
+    assert lost is not None
+    service.queue.delete_message(lost)
+    # which of the two is lost cannot be seen, so the turns come: one message a run, until the right one has it
+    assert (await reconcile(service)).messages == 1
+    sent = {message.job_id for message in service.messages()}
+    assert (await reconcile(service)).messages == 2 - len(sent)
+    sent |= {message.job_id for message in service.messages()}
+    assert sent == {job["job_id"] for job in service.jobs()}
+
+
+async def test_a_job_that_was_never_sent_and_one_whose_worker_died(service: Service) -> None:
+    service.execute(TABLE)
+    await service.publish(hypertable=f"{service.schema}.readings", older_than="2026-03-01T00:00:00Z")
+    await service.runtime.event_drain.run()
+    service.messages()
+    service.execute(
+        "update archival.job set requested_at = now() - interval '1 day', messaged_at = null where chunk like '%jan';"
+        "update archival.job set status = 'running', attempt = 1, lease_until = now() - interval '1 minute',"
+        " messaged_at = now() - interval '1 day' where chunk like '%feb'"
+    )
+    first, second = await asyncio.gather(reconcile(service), reconcile(service))
+    assert first.messages + second.messages in (2, 4)  # a duplicate is harmless
+    messages = service.messages()
+    assert {message.job_id for message in messages} == {job["job_id"] for job in service.jobs()}
+    assert (await reconcile(service)).messages == 0
+    for message in messages:
+        await service.runtime.archival_processor.process(message)
+    assert statuses(service) == ["archived", "archived"]
+    assert (await reconcile(service)).is_empty
+
+
+async def test_ten_thousand_waiting_jobs_get_no_duplicates(service: Service) -> None:
+    await service.runtime.ledger.ping()
+    service.execute(
+        "insert into archival.job (kind, hypertable, chunk, status, request_key, requested_by, requested_at, messaged_at)"
+        " select 'archive', '$s.readings', '$s.c' || n, 'queued', 'k', 'test', now() - interval '2 d', now() - interval '1 d'"
+        " from generate_series(1, 1010) n"
+    )
+    jobs = [JobMessage(job["job_id"]) for job in service.jobs()]
+    await service.runtime.queue.send(jobs[:1000])
+    assert (await reconcile(service)).messages == 10
+    assert (await reconcile(service)).messages == 0
+    assert service.queue.get_queue_properties().approximate_message_count == 1010
+
+
+async def test_leftovers_of_staging_go(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb")
+    feb, jan = service.jobs()
+    unknown, old = uuid4(), uuid4()
+    for name in (
+        f"{jan['job_id']}/1/part-00000.parquet",
+        f"{feb['job_id']}/1/x",
+        f"{unknown}/1/x",
+        f"{old}/1/x",
+        "write-once/a",
+        "write-once/b",
+    ):
+        file = service.lake / "staging" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+    age(service.lake / f"staging/{old}", 8)
+    age(service.lake / f"staging/{unknown}", 6)
+    age(service.lake / "staging/write-once/a", 2)
+    service.execute("update archival.job set finished_at = now() - interval '2 hours' where chunk like '%jan'")
+    assert (await reconcile(service)).swept == 3
+    assert service.files("staging") == sorted(
+        [f"staging/{feb['job_id']}/1/x", f"staging/{unknown}/1/x", "staging/write-once/b"]
+    )
+    assert (await reconcile(service)).swept == 0
+
+
+async def test_an_end_that_nobody_was_told_is_told(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb")
+    service.execute(
+        "update archival.job set announced = false;"
+        "update archival.job set finished_at = now() - interval '10 minutes' where chunk like '%jan'"
+    )
+    assert (await reconcile(service)).announced == 1
+    assert [json.dumps(result["data"]).count("jan") > 0 for result in await service.results()] == [True, False, True]
+    assert (await reconcile(service)).announced == 0
+
+
+async def test_two_at_a_time_do_no_harm(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    as_if_crashed_after_the_rename(service)
+    await archive(service, "jan", "feb")
+    as_if_crashed_after_the_rename(service)
+    reports = await asyncio.gather(*(reconcile(service) for _ in range(3)))
+    assert all(report.failed == {} and report.adoption.strays == {} for report in reports)
+    assert sum(len(report.adoption.adopted) for report in reports) == 2
+    assert sorted(statuses(service)) == ["archived", "archived", "superseded"]
+    assert published(service).count_rows() == service.rows("select count(*) from $s.readings")[0][0]
+    assert (await reconcile(service)).is_empty
+
+
+async def test_one_duty_that_fails_keeps_no_other_from_its_turn(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute("update archival.job set announced = false, finished_at = now() - interval '1 hour'")
+    service.emulator.faults.append(
+        Fault(method="GET", contains="resource=filesystem", status=403, code="AuthorizationFailure", times=99)
+    )
+    report = await reconcile(service)
+    assert sorted(report.failed) == ["adoption", "staging"]
+    assert report.announced == 1
