@@ -14,6 +14,7 @@ from archival_core.errors import ArchivalError, LostLeaseError, PermanentError
 from archival_core.flows.archive_loader import ArchiveLoader
 from archival_core.flows.chunk_restore import Restored, RestoreWish, _prepare
 from archival_core.model.manifest import Manifest
+from archival_core.source.load import Loading
 from archival_core.source.placing import place
 from archival_core.source.staging import StagingTable, drop_job_staging, staging_tables
 from dev.lake_emulator import Emulator
@@ -261,6 +262,25 @@ async def test_a_domain_that_has_changed_takes_only_what_it_holds(bench: Bench) 
     assert bench.rows("readings") == {"(1,1.50)": 1}
 
 
+async def test_an_enum_that_has_lost_a_label(bench: Bench) -> None:
+    bench.execute(
+        "CREATE TYPE mood AS ENUM ('good', 'bad')",
+        "CREATE TABLE readings (at int, v mood) PARTITION BY RANGE (at)",
+        "CREATE TABLE jan PARTITION OF readings FOR VALUES FROM (0) TO (10)",
+        "INSERT INTO readings VALUES (1, 'good'), (2, 'bad')",
+    )
+    manifest = await bench.archive("readings", "jan")
+    bench.execute(
+        "DROP TABLE readings",
+        "DROP TYPE mood",
+        "CREATE TYPE mood AS ENUM ('good')",
+        "CREATE TABLE readings (at int, v mood) PARTITION BY RANGE (at)",
+    )
+    with pytest.raises(PermanentError, match=r'22P02.*"bad"'):
+        await bench.restore(manifest)
+    assert bench.rows("readings") == {}
+
+
 @pytest.mark.parametrize("drop_types", [False, True])
 async def test_a_table_that_is_gone(bench: Bench, drop_types: bool) -> None:
     bench.execute(
@@ -434,6 +454,24 @@ async def test_an_archive_that_is_damaged(bench: Bench, emulator: Emulator) -> N
         assert await refused(bench, manifest) == "archive-damaged"
     file.unlink()
     assert (await refused(bench, manifest)).startswith("lake-")
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE {} SET c2 = 'x' WHERE c1 = 7", "DELETE FROM {} WHERE c1 = 7", "INSERT INTO {} DEFAULT VALUES"]
+)
+async def test_a_copy_that_is_not_the_archive(bench: Bench, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    bench.execute(READINGS)
+    manifest = await bench.archive("readings", "jan")
+    bench.execute("DROP TABLE jan")
+    append = Loading.append
+
+    def append_and_change(self: Loading, batches: Any) -> int:
+        rows = append(self, batches)
+        self._execute(change.format(self._staging.relation.sql))
+        return rows
+
+    monkeypatch.setattr(Loading, "append", append_and_change)
+    assert await refused(bench, manifest) == "restore-differs"
 
 
 async def test_staging_that_was_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
