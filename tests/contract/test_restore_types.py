@@ -75,6 +75,26 @@ async def test_random_tables(bench: Bench, data: st.DataObject) -> None:
     assert bench.rows("t") == before
 
 
+async def test_extensions(bench: Bench) -> None:
+    """hstore, ltree and citext, where the server has them."""
+    available = {name for (name,) in bench.query("SELECT name FROM pg_available_extensions")}
+    values = {"hstore": "'a=>1'", "ltree": "'a.b'", "citext": "'Ab'"}
+    kinds = {name: value for name, value in values.items() if name in available}
+    if not kinds:
+        pytest.skip("the server has no extension with types")
+    bench.execute(*(f"CREATE EXTENSION IF NOT EXISTS {name} SCHEMA public" for name in kinds))
+    many = {f"public.{name}[]": f"ARRAY[{value}::public.{name}, NULL]" for name, value in kinds.items()}
+    columns = {f"public.{name}": value for name, value in kinds.items()} | many
+    bench.execute(
+        _table({f"c{i}": name for i, name in enumerate(columns)}) + f"INSERT INTO t VALUES (1, {', '.join(columns.values())})"
+    )
+    before = bench.rows("t")
+    manifest = await bench.archive("t", "p")
+    bench.execute("DROP TABLE p")
+    await bench.restore(manifest)
+    assert bench.rows("t") == before
+
+
 async def test_1600_columns(bench: Bench) -> None:
     listed = ", ".join(f"c{i} smallint" for i in range(1599))
     bench.execute(
