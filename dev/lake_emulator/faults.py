@@ -13,6 +13,8 @@ FaultKind = Literal[
     "drop_request",  # the connection closes; nothing happens
     "drop_response",  # it happens, and the connection closes without an answer
     "delay",  # answered normally after `seconds`
+    "delay_after",  # it happens, and is answered `seconds` later
+    "torn",  # an append keeps the first half of its data, and the connection closes; of an answer only the first half comes
     "flip_bit",  # one bit of the body changes on the way, in or out: a Content-MD5 notices
     "bit_rot",  # one bit changes in the store: no Content-MD5 notices
 ]
@@ -33,6 +35,10 @@ class Fault:
     code: str = "ServerBusy"
     seconds: float = 0.0
     times: int = 1
+    #: so many requests that match pass unharmed before it begins
+    skip: int = 0
+    #: seconds, for the header Retry-After of a `status`
+    retry_after: float | None = None
     #: How many requests it has met so far.
     hits: int = 0
 
@@ -51,6 +57,9 @@ class Faults(list[Fault]):
         """The fault of this request, counted as met."""
         for fault in self:
             if fault.matches(request):
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
                 fault.hits += 1
                 return fault
         return None
