@@ -9,11 +9,15 @@ from archival_core import settings
 from archival_core.clients.credentials import token_source
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.clients.ledger import Ledger
+from archival_core.clients.ledger_pool import LedgerPool
 from archival_core.clients.messaging_client import MessagingClient
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue_client import QueueClient
+from archival_core.clients.removals import RemovalRules, Removals
+from archival_core.flows.announcer import Announcer
 from archival_core.flows.archival_processor import ArchivalProcessor
 from archival_core.flows.chunk_archiver import ArchiveOptions, ChunkArchiver
+from archival_core.flows.chunk_removal import ChunkRemoval
 from archival_core.flows.event_drain import DrainLimits, EventDrain
 from archival_core.flows.readiness import Probe
 from archival_core.model.chunk import Chunk, Relation
@@ -25,9 +29,11 @@ class Runtime:
     """Every client and flow of one process. Opening connects to nothing; each client connects when it is first used."""
 
     def __init__(self, config: Settings) -> None:
+        self.settings = config
         token = token_source(ENTRA_SCOPE)
         self._source = Database(config.source_database_url, token)
-        self.ledger = Ledger(Database(config.ledger_url, token))
+        self._pool = LedgerPool(Database(config.ledger_url, token))
+        self.ledger = Ledger(self._pool)
         self.lake = LakehouseClient.open(config.lake_url, config.lake_account_key)
         self.messaging = MessagingClient.open(
             config.redis_url,
@@ -46,9 +52,14 @@ class Runtime:
             time_budget=config.job_time_budget,
         )
         self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, options)
-        self.archival_processor = ArchivalProcessor(
-            self.ledger, self.messaging, self.queue, self.chunk_archiver, config.job_lease
+        announcer = Announcer(self.ledger, self.messaging)
+        self.archival_processor = ArchivalProcessor(self.ledger, announcer, self.queue, self.chunk_archiver, config.job_lease)
+        removals = Removals(
+            self._pool,
+            RemovalRules(config.removal_policy == "drop", config.removal_grace),
+            shares_source=config.ledger_url == config.source_database_url,
         )
+        self.chunk_removal = ChunkRemoval(self._source, self.lake, self.ledger, removals, self.queue, announcer)
         self.event_drain = EventDrain(
             self.messaging,
             self.ledger,
@@ -72,7 +83,7 @@ class Runtime:
     async def close(self) -> None:
         """Close every client."""
         closing: Sequence[Callable[[], Awaitable[None]]] = (
-            self.ledger.close,
+            self._pool.close,
             self.messaging.close,
             self.queue.close,
             self.lake.close,

@@ -6,27 +6,20 @@ database's time.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from archival_core.clients.postgres import OPTIONS, Connection, Database, translated
-from archival_core.clients.sql import migrations, queries
-from archival_core.errors import LostLeaseError, TransientError
-from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.clients.ledger_pool import LedgerPool, Row
+from archival_core.errors import LostLeaseError
+from archival_core.model.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.job import Job, Kind, Status
 from archival_core.model.manifest import Manifest, ManifestPart
 from archival_core.model.progress import Progress
-
-#: Advisory lock of the migrations, so that instances that start together do not race.
-_MIGRATION_LOCK = 7_203_114_850_221
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +33,17 @@ class NewJob:
     request_key: str
     requested_by: str
     traceparent: str | None
+    #: archive again although there is a finished archive
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an archive is settled on at its first attempt."""
+
+    revision: int
+    #: `lake_path` of the finished archives of the same rows, whose place it takes
+    supersedes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +56,10 @@ class AddedJob:
 
 
 class Ledger:
-    """One pool of connections; opened on first use, inside the running loop."""
+    """Jobs and their parts."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._pool: AsyncConnectionPool[Connection] | None = None
-        self._opening = asyncio.Lock()
-
-    async def close(self) -> None:
-        """Close the pool."""
-        if self._pool is not None:
-            await self._pool.close()
-            self._pool = None
-
-    async def migrate(self) -> None:
-        """Bring schema `archival` up to date. Safe to run from many instances at once."""
-        async with self._database.connect() as connection, connection.transaction():
-            with translated("the ledger"):
-                await connection.execute("select pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
-                await connection.execute("create schema if not exists archival")
-                await connection.execute(
-                    "create table if not exists archival.migration"
-                    " (name text primary key, applied_at timestamptz default now())"
-                )
-                cursor = await connection.execute("select name from archival.migration")
-                applied = {row["name"] for row in await cursor.fetchall()}
-                for name, statements in migrations():
-                    if name not in applied:
-                        await connection.execute(statements)
-                        await connection.execute("insert into archival.migration (name) values (%s)", (name,))
+    def __init__(self, pool: LedgerPool) -> None:
+        self._pool = pool
 
     async def add_jobs(self, jobs: Sequence[NewJob]) -> list[AddedJob]:
         """Record each request, in one transaction; the answer has the same order."""
@@ -92,31 +71,53 @@ class Ledger:
                 "request_key": job.request_key,
                 "requested_by": job.requested_by,
                 "traceparent": job.traceparent,
+                "force": job.force,
             }
             for job in jobs
         ]
-        added: list[AddedJob] = []
-        async with self._connection() as connection, connection.transaction(), connection.cursor() as cursor:
-            await cursor.executemany(queries()["add_job"], parameters, returning=True)
-            async for result in cursor.results():
-                row = await result.fetchone()
-                assert row is not None  # the statement inserts or updates one row
-                added.append(AddedJob(row["job_id"], Status(row["status"]), row["traceparent"]))
-        return added
+        rows = await self._pool.each("add_job", parameters) if jobs else []
+        return [AddedJob(row["job_id"], Status(row["status"]), row["traceparent"]) for row in rows]
+
+    async def messaged(self, job_ids: Sequence[UUID]) -> None:
+        """A message for each of these is in the queue."""
+        if job_ids:
+            await self._pool.one("messaged", job_ids=list(job_ids))
 
     async def take_lease(self, job_id: UUID, lease: timedelta) -> Job | None:
         """Make the caller the owner of the job; `None` when another worker is, or when the job is not waiting."""
-        row = await self._one("take_lease", job_id=job_id, lease=lease)
-        return _job(row) if row else None
+        row = await self._pool.one("take_lease", job_id=job_id, lease=lease)
+        return read_job(row) if row else None
 
     async def find(self, job_id: UUID) -> tuple[Job, float, bool] | None:
         """The job, for how many seconds its lease still holds, and whether its end was announced."""
-        row = await self._one("find_job", job_id=job_id)
-        return (_job(row), row["lease_seconds"] or 0.0, row["announced"]) if row else None
+        row = await self._pool.one("find_job", job_id=job_id)
+        return (read_job(row), row["lease_seconds"] or 0.0, row["announced"]) if row else None
 
     async def renew_lease(self, job: Job, lease: timedelta) -> None:
         """Stay the owner; raises `LostLeaseError`."""
         await self._guarded("renew_lease", job, lease=lease)
+
+    async def check_lease(self, job: Job) -> None:
+        """Raises `LostLeaseError` unless the caller is still the owner."""
+        await self._guarded("check_lease", job)
+
+    async def settle(self, job: Job, chunk: Chunk) -> Settled:
+        """Decide, at the first attempt, which revision the archive of `job` is; later attempts get the same answer.
+
+        A finished archive of the same table, or one that was restored into this range, has rows that are in the chunk, so this
+        one takes its place; any other stays beside it. Raises `LostLeaseError`.
+        """
+        row = await self._pool.one(
+            "settle",
+            job_id=job.job_id,
+            attempt=job.attempt,
+            range_start=chunk.range.start,
+            range_end=chunk.range.end,
+            relation_oid=chunk.oid,
+        )
+        if row is None:
+            raise LostLeaseError(job.job_id, job.attempt)
+        return Settled(row["revision"], tuple(row["supersedes"]))
 
     async def begin_parts(self, job: Job, progress: Progress | None) -> None:
         """A set of parts begins, and replaces an earlier one; `None` if it cannot be resumed. Raises `LostLeaseError`."""
@@ -128,7 +129,7 @@ class Ledger:
 
     async def parts(self, job: Job) -> tuple[Progress, dict[int, ManifestPart]] | None:
         """What earlier attempts of the job have begun and finished."""
-        row = await self._one("parts", job_id=job.job_id)
+        row = await self._pool.one("parts", job_id=job.job_id)
         if row is None or row["progress"] is None:
             return None
         finished = {int(number): ManifestPart.model_validate(part) for number, part in row["parts"].items()}
@@ -139,7 +140,7 @@ class Ledger:
         await self._guarded("postpone", job)
 
     async def finish_archive(self, job: Job, manifest: Manifest) -> None:
-        """The archive is committed; raises `LostLeaseError`."""
+        """The archive is committed, and those whose place it takes are superseded; raises `LostLeaseError`."""
         await self._guarded(
             "finish_archive",
             job,
@@ -150,6 +151,7 @@ class Ledger:
             manifest=Jsonb(manifest.model_dump(mode="json")),
             range_start=manifest.range_start,
             range_end=manifest.range_end,
+            supersedes=list(manifest.supersedes),
         )
 
     async def release(self, job: Job, code: str, message: str) -> None:
@@ -160,14 +162,17 @@ class Ledger:
         """End the job; raises `LostLeaseError`."""
         await self._guarded("fail", job, error=Jsonb({"code": code, "message": message, "transient": False}))
 
+    async def skip_removed(self, job: Job) -> bool:
+        """End a job whose chunk is gone because an archive of it was removed; false if there is no such archive."""
+        return await self._pool.one("skip_removed", job_id=job.job_id, attempt=job.attempt) is not None
+
     async def fail_poisoned(self, job_id: UUID) -> bool:
         """End a job whose message was given up; false when a worker still holds it, or it has ended already."""
-        return await self._one("fail_poisoned", job_id=job_id) is not None
+        return await self._pool.one("fail_poisoned", job_id=job_id) is not None
 
     async def mark_announced(self, job_id: UUID) -> None:
         """The end of the job has been told on the result stream."""
-        async with self._connection() as connection:
-            await connection.execute(queries()["mark_announced"], {"job_id": job_id})
+        await self._pool.one("mark_announced", job_id=job_id)
 
     async def ping(self) -> None:
         """Raises `TransientError` when the ledger does not answer."""
@@ -175,51 +180,18 @@ class Ledger:
 
     async def now(self) -> datetime:
         """The database's clock."""
-        row = await self._one("now")
+        row = await self._pool.one("now")
         assert row is not None
         moment: datetime = row["now"]
         return moment
 
     async def _guarded(self, query: str, job: Job, **parameters: Any) -> None:
-        if await self._one(query, job_id=job.job_id, attempt=job.attempt, **parameters) is None:
+        if await self._pool.one(query, job_id=job.job_id, attempt=job.attempt, **parameters) is None:
             raise LostLeaseError(job.job_id, job.attempt)
 
-    async def _one(self, query: str, **parameters: Any) -> dict[str, Any] | None:
-        async with self._connection() as connection:
-            cursor = await connection.execute(queries()[query], parameters)
-            return await cursor.fetchone()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        try:
-            with translated("the ledger"):
-                pool = await self._open()
-                async with pool.connection(timeout=15) as connection:
-                    yield connection
-        except PoolTimeout:
-            raise TransientError("the ledger: no connection within 15 s", code="database") from None
-
-    async def _open(self) -> AsyncConnectionPool[Connection]:
-        async with self._opening:
-            if self._pool is None:
-                await self.migrate()
-                # min_size 0: an instance that waits holds no connection
-                pool = AsyncConnectionPool[Connection](
-                    conninfo=self._database.url,
-                    connection_class=Connection,
-                    kwargs=dict(OPTIONS),
-                    min_size=0,
-                    max_size=4,
-                    max_idle=60,
-                    open=False,
-                    check=AsyncConnectionPool.check_connection,
-                )
-                await pool.open()
-                self._pool = pool
-            return self._pool
-
-
-def _job(row: dict[str, Any]) -> Job:
+def read_job(row: Row) -> Job:
+    """The job of a row of `archival.job`."""
     return Job(
         job_id=row["job_id"],
         kind=Kind(row["kind"]),
@@ -229,10 +201,13 @@ def _job(row: dict[str, Any]) -> Job:
         status=Status(row["status"]),
         attempt=row["attempt"],
         revision=row["revision"],
+        settled=row["settled"],
         remove=row["remove"],
         requested_by=row["requested_by"],
         requested_at=row["requested_at"],
         traceparent=row["traceparent"],
+        restores=row["restores"],
+        options=row["options"],
         rows=row["rows"],
         source_bytes=row["source_bytes"],
         parquet_bytes=row["parquet_bytes"],

@@ -10,30 +10,26 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from uuid import UUID
 
 from archival_core.clients.ledger import Ledger
-from archival_core.clients.messaging_client import MessagingClient
 from archival_core.clients.queue_client import QueueClient
 from archival_core.errors import LostLeaseError, PermanentError, TransientError
+from archival_core.flows.announcer import Announcer
 from archival_core.flows.chunk_archiver import ChunkArchiver
 from archival_core.flows.lease import kept_lease
-from archival_core.model import lake_path
 from archival_core.model.job import Job, Status
 from archival_core.model.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
-
-_ENDED = {Status.ARCHIVED: "archival.chunk.archived", Status.FAILED: "archival.chunk.failed"}
 
 
 class ArchivalProcessor:
     """Settles queue messages, each naming one job."""
 
     def __init__(
-        self, ledger: Ledger, messaging: MessagingClient, queue: QueueClient, archiver: ChunkArchiver, lease: timedelta
+        self, ledger: Ledger, announcer: Announcer, queue: QueueClient, archiver: ChunkArchiver, lease: timedelta
     ) -> None:
-        self._ledger, self._messaging, self._queue = ledger, messaging, queue
+        self._ledger, self._announcer, self._queue = ledger, announcer, queue
         self._archiver, self._lease = archiver, lease
 
     async def process(self, message: JobMessage) -> None:
@@ -56,6 +52,8 @@ class ArchivalProcessor:
         except LostLeaseError:
             raise
         except PermanentError as error:
+            if error.code == "unknown-chunk" and await self._ledger.skip_removed(job):
+                return
             _LOG.error("job %s failed: %s", job.job_id, error)
             await self._ledger.fail(job, error.code, str(error))
         except TransientError as error:
@@ -65,7 +63,7 @@ class ArchivalProcessor:
             # a defect: what it says may hold anything, so only its kind is recorded
             await self._ledger.release(job, "internal", f"unexpected {type(error).__name__}; the service's log has the details")
             raise
-        await self._announce(message.job_id)
+        await self._announcer.announce(message.job_id)
 
     async def _continue_later(self, job: Job, message: JobMessage) -> None:
         """Another run goes on with the job, by a message of its own: this one's deliveries count towards poison."""
@@ -84,7 +82,7 @@ class ArchivalProcessor:
             # the poison message was a duplicate; a later look decides
             await self._queue.send([message], delay_seconds=lease_seconds + 1)
             return
-        await self._announce(message.job_id)
+        await self._announcer.announce(message.job_id)
 
     async def _settle_without_lease(self, message: JobMessage) -> None:
         found = await self._ledger.find(message.job_id)
@@ -96,31 +94,4 @@ class ArchivalProcessor:
             # failing this one would count towards poison.
             await self._queue.send([message], delay_seconds=lease_seconds + 1)
             return
-        await self._announce(message.job_id)
-
-    async def _announce(self, job_id: UUID) -> None:
-        """Tell the end of the job once; a crash before `mark_announced` tells it twice."""
-        found = await self._ledger.find(job_id)
-        if found is None:
-            return
-        job, _, announced = found
-        if announced or job.status not in _ENDED:
-            return
-        await self._messaging.announce(_ENDED[job.status], str(job.chunk), _result(job), job.traceparent)
-        await self._ledger.mark_announced(job.job_id)
-
-
-def _result(job: Job) -> dict[str, object]:
-    common = {"job_id": str(job.job_id), "hypertable": str(job.hypertable), "chunk": str(job.chunk)}
-    if job.status is Status.FAILED:
-        return {**common, "error": job.error}
-    return {
-        **common,
-        "range_start": job.range.start,
-        "range_end": job.range.end,
-        "rows": job.rows,
-        "source_bytes": job.source_bytes,
-        "parquet_bytes": job.parquet_bytes,
-        "lake_path": job.lake_path,
-        "manifest": lake_path.manifest_file(job.hypertable, job.chunk, job.revision),
-    }
+        await self._announcer.announce(message.job_id)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from pydantic import ValidationError
@@ -33,10 +33,6 @@ from archival_core.source.snapshot import ReadSnapshot
 from archival_core.source.types import DoesNotFitError
 
 _LOG = logging.getLogger(__name__)
-
-#: The manifest inside the archive's own folder; readers of Parquet folders skip names that begin with `_`.
-_INNER_MANIFEST = "_manifest.json"
-
 
 #: what earlier attempts of a job have begun, and the parts that they finished
 Finished = tuple[Progress, dict[int, ManifestPart]]
@@ -69,7 +65,9 @@ class ChunkArchiver:
         """
         deadline = time.monotonic() + self._options.time_budget.total_seconds()
         await self._lake.ensure_filesystem()
-        published = await self._published_by(job)
+        published = None
+        if job.settled:
+            published = await self._published(job, lake_path.archive_folder(job.hypertable, job.chunk, job.revision))
         if published is None:
             try:
                 manifest = await self._copy(job, deadline)
@@ -80,20 +78,20 @@ class ChunkArchiver:
                 return None
             await self._publish(job, manifest)
             # what lies there now is the archive, whichever attempt was faster
-            published = await self._published_by(job)
+            published = await self._published(job, manifest.lake_path)
             if published is None:
                 raise TransientError(f"job {job.job_id}: what was published is gone", code="lake-conflict")
-        await self._lake.write_once(lake_path.manifest_file(job.hypertable, job.chunk, job.revision), published.to_json())
+        await self._lake.write_once(lake_path.manifest_file(job.hypertable, job.chunk, published.revision), published.to_json())
+        await self._retire(published)
         await self._tidy_up(job)
         return published
 
-    async def _published_by(self, job: Job) -> Manifest | None:
-        """The archive that an earlier attempt of this job published before it was cut off."""
-        folder = lake_path.archive_folder(job.hypertable, job.chunk, job.revision)
+    async def _published(self, job: Job, folder: str) -> Manifest | None:
+        """What lies in `folder`, if an attempt of this job has published it."""
         if await self._lake.stat(folder) is None:
             return None
         try:
-            manifest = Manifest.model_validate_json(await self._lake.read_all(f"{folder}/{_INNER_MANIFEST}"))
+            manifest = Manifest.model_validate_json(await self._lake.read_all(f"{folder}/{lake_path.INNER_MANIFEST}"))
         except (ValidationError, PermanentError):
             raise PermanentError(
                 f"{folder} is in the lake already and no archive of this service", code="lake-conflict"
@@ -111,6 +109,8 @@ class ChunkArchiver:
         as_text = frozenset(earlier[0].as_text if earlier else ())
         async with self._source.connect() as connection:
             described = await ChunkDescription.of(connection, job)
+            settled = await self._ledger.settle(job, described.chunk)
+            job = replace(job, revision=settled.revision)
             while True:
                 try:
                     async with ReadSnapshot(connection, described.chunk) as snapshot:
@@ -128,7 +128,7 @@ class ChunkArchiver:
             _LOG.info("job %s: %d of %d parts are done, another run goes on", job.job_id, len(done), len(reading.ranges))
             return None
         reading.check_total(done.values())
-        return reading.manifest(job, done)
+        return reading.manifest(job, done, settled.supersedes)
 
     async def _resume(
         self, job: Job, connection: Connection, reading: Reading, earlier: Finished | None
@@ -204,17 +204,28 @@ class ChunkArchiver:
         staging = lake_path.staging_folder(job.job_id, job.attempt)
         await self._check_complete(staging, manifest)
         # The folder is not made anew here: if a later attempt has taken it over, this one must not publish an empty one.
-        await self._lake.write_into(f"{staging}/{_INNER_MANIFEST}", manifest.to_json())
+        await self._lake.write_into(f"{staging}/{lake_path.INNER_MANIFEST}", manifest.to_json())
+        # a worker that was paused for long must not publish beside whoever took over
+        await self._ledger.check_lease(job)
         try:
             await self._lake.publish_directory(staging, manifest.lake_path)
         except DestinationExistsError:
             _LOG.warning("job %s: attempt %d finds the archive published already", job.job_id, job.attempt)
 
+    async def _retire(self, manifest: Manifest) -> None:
+        """Take the archives whose place this one takes out of `tables/`.
+
+        After its own publication: were it before and this job failed in between, nobody would find their rows.
+        """
+        for folder in manifest.supersedes:
+            if await self._lake.stat(folder) is not None:
+                await self._lake.publish_directory(folder, lake_path.superseded_folder(folder))
+
     async def _check_complete(self, staging: str, manifest: Manifest) -> None:
         """What is published are the manifest's parts, all of them and nothing else; raises `TransientError`."""
         expected = {f"{staging}/{part.file}": part.bytes for part in manifest.parts}
         found = {path.path: path.length async for path in self._lake.list(staging)}
-        found.pop(f"{staging}/{_INNER_MANIFEST}", None)
+        found.pop(f"{staging}/{lake_path.INNER_MANIFEST}", None)
         if found != expected:
             different = sorted(path.rpartition("/")[2] for path, _ in found.items() ^ expected.items())
             raise TransientError(f"staging is not what was written: {', '.join(different)}", code="staging-differs")

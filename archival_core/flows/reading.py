@@ -19,7 +19,7 @@ from archival_core.model.moment import moment
 from archival_core.model.progress import Progress
 from archival_core.source import catalog, parts
 from archival_core.source.columns import ColumnPlan, plan_columns
-from archival_core.source.fence import Mark, take_mark
+from archival_core.source.fence import Mark, hash_content, take_mark
 from archival_core.source.ordering import order_columns
 from archival_core.source.parts import PartRange, Storage
 from archival_core.source.snapshot import ChunkFacts, ReadSnapshot
@@ -60,6 +60,8 @@ class Reading:
     storage: Storage
     #: `None` if nobody could tell later whether the chunk has changed: it has to be read in one go
     mark: Mark | None
+    #: only where there is no mark: it takes seconds for each million rows
+    content_hash: str | None
     ranges: tuple[PartRange, ...]
     layout: Layout
     started_at: datetime
@@ -84,10 +86,12 @@ class Reading:
         storage = await parts.storage(connection, chunk)
         facts = await snapshot.measure()
         mark = await take_mark(connection, chunk, facts, storage.files)
+        content_hash = None if mark else await hash_content(connection, chunk, columns)
         ranges = await parts.plan_parts(connection, chunk, storage, facts, plan.schema, part_bytes)
         started_at = await snapshot.started_at()
         layout = Layout(profile, order)
-        return cls(described, columns, frozenset(as_text), plan, facts, storage, mark, tuple(ranges), layout, started_at)
+        known = (described, columns, frozenset(as_text), plan, facts, storage, mark, content_hash)
+        return cls(*known, tuple(ranges), layout, started_at)
 
     @property
     def progress(self) -> Progress | None:
@@ -135,8 +139,8 @@ class Reading:
                 code="count-differs",
             )
 
-    def manifest(self, job: Job, done: Mapping[int, ManifestPart]) -> Manifest:
-        """The manifest of the whole archive."""
+    def manifest(self, job: Job, done: Mapping[int, ManifestPart], supersedes: tuple[str, ...]) -> Manifest:
+        """The manifest of the whole archive, which takes the place of those at `supersedes`."""
         chunk, identity = self.described.chunk, self.described.identity
         return Manifest(
             job_id=str(job.job_id),
@@ -144,6 +148,7 @@ class Reading:
             revision=job.revision,
             hypertable=str(job.hypertable),
             chunk=str(job.chunk),
+            relation_oid=chunk.oid,
             kind=chunk.kind,
             time_column=chunk.time_column,
             time_type=chunk.time_type,
@@ -171,6 +176,9 @@ class Reading:
             min_time=self.facts.min_time,
             max_time=self.facts.max_time,
             snapshot=self.facts.snapshot,
+            tuples=self.mark.tuples if self.mark else None,
+            content_hash=self.content_hash,
+            supersedes=supersedes,
             source_bytes=self.described.source_bytes,
             parquet_bytes=sum(part.bytes for part in done.values()),
             lake_path=lake_path.archive_folder(job.hypertable, job.chunk, job.revision),

@@ -14,7 +14,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def blueprint() -> func.Blueprint:
-    """`drain_events`."""
+    """`drain_events` and `remove_chunks`."""
     timers = func.Blueprint()  # type: ignore[no-untyped-call]
 
     @timers.timer_trigger(arg_name="timer", schedule="%DRAIN_SCHEDULE%", run_on_startup=False, use_monitor=True)
@@ -22,6 +22,13 @@ def blueprint() -> func.Blueprint:
         report = await _runtime().event_drain.run()
         if report.events:
             _LOG.info("drained %s", report)
+
+    @timers.timer_trigger(arg_name="timer", schedule="%REMOVAL_SCHEDULE%", run_on_startup=False, use_monitor=True)
+    async def remove_chunks(timer: func.TimerRequest) -> None:
+        services = _runtime()
+        report = await services.chunk_removal.run(services.settings.job_time_budget)
+        if report.removed or report.kept:
+            _LOG.info("removed %d chunks, %d stay", report.removed, len(report.kept))
 
     return timers
 

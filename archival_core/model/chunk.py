@@ -82,6 +82,8 @@ class Chunk:
     time_type: str
     range: ChunkRange
     is_compressed: bool = False
+    #: of the table in the catalog: tells it from a later one of the same name
+    oid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

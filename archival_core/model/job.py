@@ -28,6 +28,8 @@ class Status(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     ARCHIVED = "archived"
+    #: a later revision has taken its place; its files are kept outside `tables/`
+    SUPERSEDED = "superseded"
     REMOVED = "removed"
     RESTORED = "restored"
     FAILED = "failed"
@@ -36,16 +38,19 @@ class Status(StrEnum):
 
 
 #: from → to. A running job goes back to `queued` when it is to be tried again, and to `running` when its lease is taken over.
+#: A removed archive is `archived` again once it was restored into its hypertable, and an ended job that was published after all
+#: is found out by reconcile.
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED, Status.SKIPPED, Status.FAILED}),
     Status.RUNNING: frozenset(
         {Status.RUNNING, Status.QUEUED, Status.ARCHIVED, Status.RESTORED, Status.FAILED, Status.CANCELLED, Status.SKIPPED}
     ),
-    Status.ARCHIVED: frozenset({Status.REMOVED}),
-    Status.REMOVED: frozenset(),
+    Status.ARCHIVED: frozenset({Status.REMOVED, Status.SUPERSEDED}),
+    Status.SUPERSEDED: frozenset(),
+    Status.REMOVED: frozenset({Status.ARCHIVED}),
     Status.RESTORED: frozenset(),
-    Status.FAILED: frozenset({Status.QUEUED}),
-    Status.CANCELLED: frozenset({Status.QUEUED}),
+    Status.FAILED: frozenset({Status.QUEUED, Status.ARCHIVED}),
+    Status.CANCELLED: frozenset({Status.QUEUED, Status.ARCHIVED}),
     Status.SKIPPED: frozenset(),
 }
 
@@ -67,11 +72,16 @@ class Job:
     attempt: int
     #: which archive of this chunk it is, from 0; a changed chunk is archived again as the next revision
     revision: int
+    #: whether `revision` and `range` are known
+    settled: bool
     #: drop the chunk afterwards; `None` leaves it to the policy
     remove: bool | None
     requested_by: str
     requested_at: datetime
     traceparent: str | None = None
+    #: of a restore: the job of the archive, and where it goes
+    restores: UUID | None = None
+    options: dict[str, Any] | None = None
     rows: int | None = None
     source_bytes: int | None = None
     parquet_bytes: int | None = None

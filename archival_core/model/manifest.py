@@ -57,6 +57,8 @@ class Manifest(_Part):
     revision: int
     hypertable: str
     chunk: str
+    #: of the chunk's table in the catalog
+    relation_oid: int = 0
     kind: Literal["timescaledb", "native"]
     time_column: str
     time_type: str
@@ -73,6 +75,12 @@ class Manifest(_Part):
     max_time: str | None
     #: `pg_current_snapshot()` of the reading transaction
     snapshot: str
+    #: rows of each table that held the chunk, as they were stored; `None` if its version of TimescaleDB does not tell
+    tuples: tuple[int, ...] | None = None
+    #: order-independent hash of all rows, where `tuples` are not known; see `source.fence`
+    content_hash: str | None = None
+    #: `lake_path` of the archives whose place this one takes
+    supersedes: tuple[str, ...] = ()
     source_bytes: int
     parquet_bytes: int
     lake_path: str

@@ -25,7 +25,8 @@ WHERE n.nspname = %(schema)s AND c.relname = %(name)s
 """
 
 PARTITIONS: Final[LiteralString] = """
-SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS relkind, pg_get_expr(c.relpartbound, c.oid) AS bound
+SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS relkind, pg_get_expr(c.relpartbound, c.oid) AS bound,
+       c.oid::bigint AS oid
 FROM pg_catalog.pg_inherits i
 JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
 JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
@@ -131,4 +132,5 @@ def _chunk(table: Relation, key: RangeKey, row: dict[str, Any]) -> Chunk:
         time_column=key.column,
         time_type=key.type_name,
         range=ChunkRange(start, end),
+        oid=row["oid"],
     )

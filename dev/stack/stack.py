@@ -23,6 +23,7 @@ _FILESYSTEM = "archive"
 #: Quick to try: what takes minutes in the cloud takes seconds here.
 _LOCAL_SETTINGS = {
     "DRAIN_SCHEDULE": "* * * * * *",
+    "REMOVAL_SCHEDULE": "*/2 * * * * *",
     "JOB_LEASE": "PT10S",
     "ARCHIVE_QUEUE": "archive-chunks",
     "TELEMETRY_EXPORTER": "none",

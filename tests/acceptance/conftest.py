@@ -62,6 +62,16 @@ class Service:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statements.replace("$s", self.schema).encode())
 
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return connection.execute(query.replace("$s", self.schema).encode()).fetchall()
+
+    async def work(self) -> None:
+        """Drain the stream and settle every waiting message."""
+        await self.runtime.event_drain.run()
+        for message in self.messages():
+            await self.runtime.archival_processor.process(message)
+
     @property
     def lake(self) -> Path:
         return self.emulator.root / "lake"
@@ -114,4 +124,12 @@ async def service(
     source_database_url: str, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Service]:
     async for opened in open_service(source_database_url, redis_url, storage_connection, emulator, monkeypatch):
+        yield opened
+
+
+@pytest.fixture
+async def timescaledb_service(
+    timescaledb_url: str, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Service]:
+    async for opened in open_service(timescaledb_url, redis_url, storage_connection, emulator, monkeypatch):
         yield opened

@@ -208,7 +208,7 @@ print(json.dumps({"functions": [[f.name, dict(f.trigger)] for f in functions], "
 
 
 def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
-    settings = {"DRAIN_SCHEDULE": "*/15 * * * * *", "ARCHIVE_QUEUE": "archive-chunks"}
+    settings = {"DRAIN_SCHEDULE": "*/15 * * * * *", "REMOVAL_SCHEDULE": "0 */5 * * * *", "ARCHIVE_QUEUE": "archive-chunks"}
     done = subprocess.run(
         [sys.executable, "-c", INDEX], env={**os.environ, **settings}, cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -223,6 +223,7 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
     anonymous = {"type": "httpTrigger", "authLevel": "ANONYMOUS"}
     assert triggers == {
         "drain_events": {**unset, "type": "timerTrigger", "schedule": "*/15 * * * * *"},
+        "remove_chunks": {**unset, "type": "timerTrigger", "schedule": "0 */5 * * * *"},
         "archive_chunk": {**unset, **queue, "queueName": "archive-chunks"},
         "archive_chunk_poison": {**unset, **queue, "queueName": "archive-chunks-poison"},
         "health_live": {**unset, **anonymous, "route": "health/live"},

@@ -1,4 +1,4 @@
-"""SQL by name: `queries.sql` holds every statement of the ledger, `migrations/` its schema."""
+"""SQL by name: the files here hold every statement of the ledger, `migrations/` its schema."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import LiteralString
 
 @cache
 def queries() -> dict[str, LiteralString]:
-    """Every statement of `queries.sql` by its name."""
-    text = files(__package__).joinpath("queries.sql").read_text()
-    sections = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
-    # the file is part of the package, so its text is as trustworthy as a literal
-    return {name: body.strip() for name, body in zip(sections[::2], sections[1::2], strict=True)}
+    """Every statement by its name, which no two of them share."""
+    found: dict[str, LiteralString] = {}
+    for entry in files(__package__).iterdir():
+        if entry.name.endswith(".sql"):
+            # the files are part of the package, so their text is as trustworthy as a literal
+            sections = re.split(r"^-- name: (\w+)\n", entry.read_text(), flags=re.MULTILINE)[1:]
+            found |= {name: body.strip() for name, body in zip(sections[::2], sections[1::2], strict=True)}
+    return found
 
 
 def migrations() -> list[tuple[str, LiteralString]]:

@@ -1,19 +1,53 @@
 -- name: add_job
--- The same request finds its own row again. A request for a chunk that has a live or finished archive is recorded as skipped.
+-- The same request finds its own row again. A request for a chunk that has a live archive, or a finished one and no `force`, is
+-- recorded as skipped. A removed archive is no reason: if the chunk is there again, other rows are in it.
 with twin as (
     select job_id, status from archival.job
     where hypertable = %(hypertable)s and chunk = %(chunk)s and kind = 'archive'
-      and status in ('queued', 'running', 'archived', 'removed') and request_key <> %(request_key)s
-    order by requested_at limit 1
+      and (status in ('queued', 'running') or (status = 'archived' and not %(force)s)) and request_key <> %(request_key)s
+    order by status = 'archived', requested_at limit 1
 )
-insert into archival.job (kind, hypertable, chunk, status, remove, request_key, requested_by, traceparent, finished_at, error)
+insert into archival.job (kind, hypertable, chunk, status, remove, request_key, requested_by, traceparent, force, finished_at,
+                          error)
 select 'archive', %(hypertable)s, %(chunk)s, case when twin.job_id is null then 'queued' else 'skipped' end,
-       %(remove)s, %(request_key)s, %(requested_by)s, %(traceparent)s, case when twin.job_id is not null then now() end,
+       %(remove)s, %(request_key)s, %(requested_by)s, %(traceparent)s, %(force)s,
+       case when twin.job_id is not null then now() end,
        case when twin.job_id is not null then jsonb_build_object('code', 'duplicate', 'message',
             format('the chunk has job %%s already, which is %%s', twin.job_id, twin.status), 'job_id', twin.job_id) end
 from (select 1) one left join twin on true
 on conflict (request_key, hypertable, chunk) do update set request_key = excluded.request_key
 returning job_id, status, traceparent
+
+-- name: messaged
+update archival.job set messaged_at = now() where job_id = any(%(job_ids)s) and status = 'queued' returning job_id
+
+-- name: settle
+-- The first attempt decides; later ones find `settled`. Whatever became of an earlier archive of the same chunk or range, its
+-- revision is taken. Its place is taken if its rows are in this chunk: it is of the same table, or was restored into the range.
+with kin as (
+    select o.*, o.chunk = j.chunk and o.relation_oid = %(relation_oid)s as same_table
+    from archival.job j join archival.job o on o.hypertable = j.hypertable and o.kind = 'archive' and o.job_id <> j.job_id
+    where j.job_id = %(job_id)s and o.settled
+), owner as (
+    update archival.job j
+    set settled = true,
+        range_start = case when settled then range_start else %(range_start)s end,
+        range_end = case when settled then range_end else %(range_end)s end,
+        relation_oid = case when settled then relation_oid else %(relation_oid)s end,
+        revision = case when settled then revision else coalesce((
+            select max(kin.revision) + 1 from kin
+            where kin.chunk = j.chunk or (kin.range_start, kin.range_end) is not distinct from (%(range_start)s, %(range_end)s)
+        ), 0) end
+    where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+    returning revision
+)
+select owner.revision, coalesce((
+    select array_agg(lake_path order by lake_path) from kin
+    where status = 'archived' and (same_table or restored_at is not null
+        and coalesce(archival.bound(kin.range_start) < archival.bound(%(range_end)s), true)
+        and coalesce(archival.bound(%(range_start)s) < archival.bound(kin.range_end), true))
+), '{}'::text[]) as supersedes
+from owner
 
 -- name: take_lease
 update archival.job
@@ -28,6 +62,9 @@ select *, greatest(extract(epoch from lease_until - now()), 0)::float8 as lease_
 update archival.job set lease_until = now() + %(lease)s
 where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
 returning job_id
+
+-- name: check_lease
+select job_id from archival.job where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
 
 -- name: begin_parts
 -- A new set of parts: what an earlier attempt had is forgotten.
@@ -67,6 +104,9 @@ with owner as (
     returning job_id
 ), done as (
     delete from archival.part where job_id in (select job_id from owner)
+), superseded as (
+    update archival.job set status = 'superseded'
+    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'archived' and exists (select from owner)
 )
 select job_id from owner
 
@@ -86,6 +126,17 @@ with owner as (
 )
 select job_id from owner
 
+-- name: skip_removed
+update archival.job j
+set status = 'skipped', finished_at = now(), lease_until = null, progress = null,
+    error = jsonb_build_object('code', 'removed', 'message',
+        format('the chunk is gone: job %%s archived it, and it was removed', twin.job_id), 'job_id', twin.job_id)
+from (select o.job_id, o.hypertable, o.chunk from archival.job o
+      where o.status = 'removed' and o.kind = 'archive' order by o.removed_at desc) twin
+where j.job_id = %(job_id)s and j.attempt = %(attempt)s and j.status = 'running'
+  and twin.hypertable = j.hypertable and twin.chunk = j.chunk
+returning j.job_id
+
 -- name: fail_poisoned
 -- Its message is given up. A worker that still holds the lease keeps the job.
 update archival.job
@@ -97,7 +148,7 @@ where job_id = %(job_id)s and (status = 'queued' or (status = 'running' and leas
 returning job_id
 
 -- name: mark_announced
-update archival.job set announced = true where job_id = %(job_id)s
+update archival.job set announced = true where job_id = %(job_id)s returning job_id
 
 -- name: now
 select now() as now

@@ -1,0 +1,37 @@
+-- name: removal_candidates
+-- Archives whose chunk is to go now: the request says so, or the hypertable's policy, or the default. One that was refused waits
+-- before it is tried again, and one whose chunk is being archived anew is not touched.
+select j.* from archival.job j left join archival.policy p on p.hypertable = j.hypertable
+where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null
+  and j.finished_at + %(grace)s <= now()
+  and case when j.remove is not null then j.remove
+           when p.hypertable is not null then p.enabled and coalesce(
+               archival.bound(j.range_end) <= extract(epoch from now() - p.remove_after), false)
+           else %(default_drop)s end
+  and coalesce(j.removal_tried_at + case when j.removal_error ->> 'transient' = 'false' then interval '1 hour'
+                                         else interval '1 minute' end <= now(), true)
+  and not exists (select from archival.job live where live.kind = 'archive' and live.status in ('queued', 'running')
+                  and live.hypertable = j.hypertable and live.chunk = j.chunk)
+  and (%(job_id)s::uuid is null or j.job_id = %(job_id)s)
+order by j.removal_tried_at nulls first, j.finished_at, j.job_id
+limit %(limit)s
+
+-- name: finish_removal
+update archival.job j
+set status = 'removed', removed_at = now(), removal_error = %(note)s, announced = false
+where j.job_id = %(job_id)s and j.status = 'archived'
+  and not exists (select from archival.job live where live.kind = 'archive' and live.status in ('queued', 'running')
+                  and live.hypertable = j.hypertable and live.chunk = j.chunk)
+returning job_id
+
+-- name: refuse_removal
+update archival.job set removal_tried_at = now(), removal_error = %(error)s
+where job_id = %(job_id)s and status = 'archived'
+returning job_id
+
+-- name: unarchived
+-- Which of these chunks of a hypertable have no finished archive.
+select chunk from unnest(%(chunks)s::text[]) as asked (chunk)
+where not exists (select from archival.job j where j.kind = 'archive' and j.status in ('archived', 'removed')
+                  and j.hypertable = %(hypertable)s and j.chunk = asked.chunk)
+order by chunk

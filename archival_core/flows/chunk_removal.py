@@ -1,0 +1,196 @@
+"""Remove archived chunks from the database, as its steps.
+
+    due → the lake has every byte → same server, same table, nobody suffers → lock → same rows → ledger row and drop → commit
+
+Any difference, and nothing is dropped: the job says why. A chunk that has changed is archived again as the next revision, and
+is removed on the grounds of that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from archival_core.clients.lakehouse_client import LakehouseClient
+from archival_core.clients.ledger import Ledger, NewJob
+from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.queue_client import QueueClient
+from archival_core.clients.removals import Removals
+from archival_core.errors import ArchivalError, PermanentError, TransientError
+from archival_core.flows.announcer import Announcer
+from archival_core.flows.archive_check import check_archive
+from archival_core.flows.same_source import check_same_server, is_same_table
+from archival_core.model.chunk import Chunk
+from archival_core.model.job import Job, Status
+from archival_core.model.manifest import Manifest
+from archival_core.model.message import JobMessage
+from archival_core.source import catalog, fence, guards, removal
+from archival_core.source.session import pinned
+
+_LOG = logging.getLogger(__name__)
+
+_BATCH: Final = 50
+#: A lock that somebody else holds is asked for again so often.
+_TRIES: Final = 3
+_BUSY: Final = frozenset({"source-locked", "source-busy"})
+
+
+class ChangedError(TransientError):
+    """The chunk does not hold the archived rows any more: it is archived again."""
+
+    def __init__(self, chunk: Chunk, what: str) -> None:
+        super().__init__(f"{chunk.relation} is not removed: {what} since it was archived", code="source-changed")
+
+
+@dataclass(slots=True)
+class RemovalReport:
+    """What one run did, in chunks."""
+
+    removed: int = 0
+    #: why each of the others stays, by its chunk
+    kept: dict[str, str] = field(default_factory=dict)
+
+
+class ChunkRemoval:
+    """Removes chunks of one source database that are archived in one lake."""
+
+    def __init__(
+        self,
+        source: Database,
+        lake: LakehouseClient,
+        ledger: Ledger,
+        removals: Removals,
+        queue: QueueClient,
+        announcer: Announcer,
+    ) -> None:
+        self._source, self._lake, self._ledger, self._removals = source, lake, ledger, removals
+        self._queue, self._announcer = queue, announcer
+
+    async def run(self, time_budget: timedelta) -> RemovalReport:
+        """Remove what is due, one chunk after the other, until nothing is left or the time is over."""
+        report, deadline = RemovalReport(), time.monotonic() + time_budget.total_seconds()
+        while time.monotonic() < deadline and (jobs := await self._removals.due(_BATCH)):
+            for job in jobs:
+                if time.monotonic() > deadline:
+                    break
+                await self._settle(job, report)
+        return report
+
+    async def preview(self, limit: int) -> dict[str, str | None]:
+        """What a run would remove now, by chunk, and why it would not; nothing is locked or changed."""
+        found: dict[str, str | None] = {}
+        for job in await self._removals.due(limit):
+            try:
+                manifest = _manifest_of(job)
+                async with self._source.connect() as connection:
+                    await check_same_server(connection, manifest)
+                    chunk = await self._look(connection, job, manifest)
+                    async with pinned(connection, row_security="off"):
+                        await self._check_rows(connection, chunk, manifest)
+            except ArchivalError as error:
+                found[str(job.chunk)] = str(error)
+            else:
+                found[str(job.chunk)] = None
+        return found
+
+    async def _settle(self, job: Job, report: RemovalReport) -> None:
+        """Remove one chunk, or record why not: one that stays keeps no other from going."""
+        try:
+            await self._remove(job)
+        except ChangedError as error:
+            await self._removals.refuse(job, error)
+            await self._archive_again(job)
+            report.kept[str(job.chunk)] = str(error)
+        except ArchivalError as error:
+            await self._removals.refuse(job, error)
+            report.kept[str(job.chunk)] = str(error)
+        else:
+            report.removed += 1
+            await self._announcer.announce(job.job_id)
+            return
+        _LOG.warning("job %s: %s", job.job_id, report.kept[str(job.chunk)])
+
+    async def _remove(self, job: Job) -> None:
+        manifest = _manifest_of(job)
+        if findings := await check_archive(self._lake, manifest):
+            raise PermanentError(
+                f"{job.chunk} is not removed, because its archive is damaged: {findings[0]}", code="archive-damaged"
+            )
+        async with self._source.connect() as connection:
+            await check_same_server(connection, manifest)
+            try:
+                chunk = await self._look(connection, job, manifest)
+            except PermanentError as error:
+                if error.code != "unknown-chunk":
+                    raise
+                # an earlier run whose answer was lost, or somebody by hand
+                await self._removals.finish(job, note=error)
+                return
+            for attempt in range(1, _TRIES + 1):
+                try:
+                    await self._drop(connection, job, chunk, manifest)
+                    return
+                except TransientError as error:
+                    if error.code not in _BUSY or attempt == _TRIES:
+                        raise
+                    await asyncio.sleep(random.uniform(0.2, 1.0) * attempt)  # noqa: S311  only spreads contenders
+
+    async def _drop(self, connection: Connection, job: Job, chunk: Chunk, manifest: Manifest) -> None:
+        async with removal.locked(connection, chunk):
+            await self._check_rows(connection, chunk, manifest)
+            if self._removals.shares_source:
+                await self._removals.finish(job, connection)
+            await removal.drop(connection, chunk)
+        if not self._removals.shares_source:
+            await self._removals.finish(job)
+
+    async def _look(self, connection: Connection, job: Job, manifest: Manifest) -> Chunk:
+        """The chunk, if it is still the one that was archived and nothing but its own rows would go."""
+        chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
+        if not await is_same_table(connection, chunk, manifest):
+            raise ChangedError(chunk, "its table was altered")
+        await guards.check_frozen(connection, chunk)
+        await guards.check_aggregates(connection, chunk)
+        if missing := await self._removals.unarchived(job.hypertable, await guards.siblings(connection, chunk)):
+            raise PermanentError(
+                f"{job.chunk} is not removed before every chunk of its time range is archived: {', '.join(missing)} is not",
+                code="sibling-not-archived",
+            )
+        return chunk
+
+    async def _check_rows(self, connection: Connection, chunk: Chunk, manifest: Manifest) -> None:
+        """Raise `ChangedError` unless the rows are those of the archive, as the transaction of `connection` sees them."""
+        if manifest.tuples is not None:
+            same = await fence.holds_same_rows(connection, chunk, manifest.snapshot, manifest.tuples)
+        else:
+            columns = await catalog.columns(connection, chunk.hypertable)
+            same = await fence.hash_content(connection, chunk, columns) == manifest.content_hash
+        if not same:
+            raise ChangedError(chunk, "its rows may have changed")
+
+    async def _archive_again(self, job: Job) -> None:
+        """The same request finds its own job, so a chunk that cannot be archived any more is not asked for again and again."""
+        again = NewJob(
+            hypertable=job.hypertable,
+            chunk=job.chunk,
+            remove=job.remove,
+            request_key=f"changed/{job.job_id}",
+            requested_by="remove_chunks",
+            traceparent=job.traceparent,
+            force=True,
+        )
+        [added] = await self._ledger.add_jobs([again])
+        if added.status is Status.QUEUED:
+            await self._queue.send([JobMessage(added.job_id, added.traceparent)])
+            await self._ledger.messaged([added.job_id])
+
+
+def _manifest_of(job: Job) -> Manifest:
+    if job.manifest is None:
+        raise PermanentError(f"job {job.job_id} has no manifest in the ledger", code="no-manifest")
+    return Manifest.model_validate(job.manifest)

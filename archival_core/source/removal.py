@@ -1,0 +1,121 @@
+"""One chunk out of the database, in a transaction that the caller compares and commits in.
+
+The lock comes first, then the comparison, then the drop: a row that was committed just before is seen, and none can be added
+any more. A hypertable is locked before its chunk, as writers do it; locking the chunk alone makes them deadlock on older
+versions of TimescaleDB, and SHARE mode two removers. A partitioned table is locked at once as its DETACH needs it: to begin
+lower and rise later is what deadlocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final, LiteralString
+
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg import errors as postgres
+from psycopg.rows import tuple_row
+
+from archival_core.errors import PermanentError, TransientError
+from archival_core.model.chunk import Chunk, Relation
+from archival_core.source.session import READING, pin_statement
+from archival_core.source.translate import source_errors
+
+#: How long writers wait behind a lock that cannot be had, and the remover with them.
+_LOCK_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '2s'"
+
+# By the parent's lock nobody else adds or removes a chunk meanwhile.
+_CHUNKS: Final[dict[str, LiteralString]] = {
+    "timescaledb": (
+        "SELECT chunk_schema, chunk_name FROM timescaledb_information.chunks"
+        " WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s"
+    ),
+    "native": (
+        "SELECT n.nspname, c.relname FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE i.inhparent = to_regclass(%(parent)s)"
+    ),
+}
+#: TimescaleDB 2.28 and later: the drop does not ask continuous aggregates to look at the range again.
+_KEEP_AGGREGATES: Final[LiteralString] = (
+    "SELECT set_config(name, 'on', true) FROM pg_catalog.pg_settings WHERE name = 'timescaledb.skip_cagg_invalidation'"
+)
+
+
+@asynccontextmanager
+async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None]:
+    """A READ COMMITTED transaction in which nobody else writes to `chunk`; it commits at the end, and rolls back on an error.
+
+    A native partition is detached already, so that only its own rows are looked at. Waits two seconds at most; raises
+    `TransientError` (`source-locked`, `source-busy`) when somebody else is faster.
+    """
+    parent, table = chunk.hypertable.sql, chunk.relation.sql
+    if chunk.kind == "native":
+        locks = [
+            f"LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE",
+            f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE",
+            f"ALTER TABLE {parent} DETACH PARTITION {table}",
+        ]
+    else:
+        locks = [
+            f"LOCK TABLE ONLY {parent} IN SHARE ROW EXCLUSIVE MODE",
+            f"LOCK TABLE {table} IN EXCLUSIVE MODE",
+        ]
+    with source_errors():
+        # a snapshot from before the lock would not show what was committed while waiting for it
+        await conn.set_isolation_level(IsolationLevel.READ_COMMITTED)
+        async with conn.transaction():
+            await conn.execute(_LOCK_TIMEOUT)
+            with _blockers(chunk.relation):
+                for statement in locks:
+                    await conn.execute(statement.encode())
+            await conn.execute(pin_statement(READING).encode())
+            yield
+
+
+async def drop(conn: AsyncConnection[Any], chunk: Chunk) -> None:
+    """Drop `chunk`, locked, and check that exactly this one is gone.
+
+    Raises `PermanentError` (`removal-blocked`) when a view or a foreign key stands in the way, or the chunk is frozen.
+    """
+    with source_errors():
+        before = await _chunks(conn, chunk)
+        if chunk.kind == "timescaledb":
+            await conn.execute(_KEEP_AGGREGATES)
+        with _blockers(chunk.relation):
+            # By its name, and not by its range: chunks of a space dimension share theirs.
+            await conn.execute(f"DROP TABLE {chunk.relation.sql}".encode())
+        gone = before - await _chunks(conn, chunk)
+    if chunk.kind == "timescaledb" and gone != {chunk.relation}:
+        raise TransientError(f"dropping {chunk.relation} took {sorted(map(str, gone))}: undone", code="dropped-other")
+
+
+async def _chunks(conn: AsyncConnection[Any], chunk: Chunk) -> set[Relation]:
+    parent = chunk.hypertable
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        await cur.execute(_CHUNKS[chunk.kind], {"schema": parent.schema, "name": parent.name, "parent": parent.sql})
+        return {Relation(schema, name) for schema, name in await cur.fetchall()}
+
+
+@contextmanager
+def _blockers(chunk: Relation) -> Iterator[None]:
+    """What keeps a chunk from being dropped until somebody does something about it."""
+    try:
+        yield
+    except (postgres.DependentObjectsStillExist, postgres.ForeignKeyViolation) as error:
+        raise PermanentError(
+            f"{chunk} cannot be dropped: {_detail(error)}; drop what depends on it, or let it point elsewhere",
+            code="removal-blocked",
+        ) from error
+    except postgres.InsufficientPrivilege as error:
+        raise PermanentError(
+            f"{chunk} cannot be dropped: {error.diag.message_primary}; make the service's role a member of the table's owner",
+            code="removal-not-permitted",
+        ) from error
+    except postgres.FeatureNotSupported as error:
+        raise PermanentError(f"{chunk} cannot be dropped: {_detail(error)}", code="removal-blocked") from error
+
+
+def _detail(error: postgres.Error) -> str:
+    """What the server says, on one line: the objects in the way are in its detail."""
+    said = [error.diag.message_primary, error.diag.message_detail]
+    return " ".join(text.strip() for text in said if text).replace("\n", "; ")[:500]

@@ -1,0 +1,247 @@
+"""Removal: a chunk leaves the database only while its archive holds exactly its rows, and nobody suffers."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pyarrow.dataset as ds
+import pytest
+
+from archival_core.flows.chunk_removal import RemovalReport
+
+if TYPE_CHECKING:
+    from conftest import Service
+
+MINUTE = timedelta(minutes=1)
+TABLE = """
+create table $s.readings (time timestamptz not null, value double precision, note text) partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
+create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+insert into $s.readings
+select t, random(), 'note ' || t from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
+"""
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
+
+
+async def archive(service: Service, *chunks: str, remove: bool | None = True) -> None:
+    for chunk in chunks:
+        await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", remove=remove)
+    await service.work()
+
+
+async def remove(service: Service) -> RemovalReport:
+    service.execute("update archival.job set removal_tried_at = null where hypertable like '$s.%'")
+    return await service.runtime.chunk_removal.run(MINUTE)
+
+
+def partitions(service: Service) -> list[str]:
+    query = "select c.relname from pg_inherits i join pg_class c on c.oid = inhrelid where inhparent = '$s.readings'::regclass"
+    return sorted(name for (name,) in service.rows(query))
+
+
+def published(service: Service) -> ds.Dataset:
+    return ds.dataset(service.lake / "tables" / f"{service.schema}.readings")
+
+
+def statuses(service: Service) -> list[str]:
+    return [job["status"] for job in service.jobs()]
+
+
+async def test_a_chunk_is_removed_on_request_and_the_other_stays(service: Service) -> None:
+    service.execute(TABLE)
+    before = {row[0]: row for row in service.rows("select * from $s.jan")}
+    await archive(service, "jan")
+    await archive(service, "feb", remove=None)
+    assert (await remove(service)).removed == 1
+    assert partitions(service) == ["feb"]
+    assert statuses(service) == ["removed", "archived"]
+    kept = {row["time"]: row for row in published(service).to_table().to_pylist() if row["time"] in before}
+    assert [tuple(row.values()) for row in kept.values()] == [before[time] for time in kept]
+    assert len(kept) == len(before) == 744
+    types = [result["type"].rpartition(".")[2] for result in await service.results()]
+    assert types == ["archived", "archived", "removed"]
+    assert (await remove(service)).removed == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "insert into $s.readings values ('2026-01-15Z', 1, 'late')",
+        "update $s.readings set note = 'changed' where time = '2026-01-15Z'",
+        "delete from $s.readings where time = '2026-01-15Z'",
+        "begin; savepoint s; insert into $s.readings values ('2026-01-15Z', 1, 'late'); release s; commit",
+        "with gone as (delete from $s.jan where time = '2026-01-15Z' returning *) insert into $s.jan select * from gone",
+        "alter table $s.readings add column more int default 7",
+        "truncate $s.jan",
+    ],
+)
+async def test_a_changed_chunk_stays_and_is_archived_again(service: Service, change: str) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute(change)
+    report = await remove(service)
+    assert (report.removed, len(report.kept)) == (0, 1)
+    assert service.jobs()[0]["removal_error"]["code"] == "source-changed"
+    assert partitions(service) == ["feb", "jan"]
+    rows = sorted(service.rows("select * from $s.jan"), key=repr)
+    # nothing is asked for twice while the new archive is on its way
+    assert (await remove(service)).kept == {}
+    await service.work()
+    assert statuses(service) == ["superseded", "archived"]
+    assert (await remove(service)).removed == 1
+    assert partitions(service) == ["feb"]
+    assert sorted((tuple(row.values()) for row in published(service).to_table().to_pylist()), key=repr) == rows
+    # what was archived first is kept, out of the way
+    assert len(service.files(f"superseded/{service.schema}.readings/{service.schema}.jan_r0")) == 2
+    assert [result["data"].get("lake_path", "")[-3:] for result in await service.results()] == ["_r0", "_r1", "_r1"]
+
+
+async def test_rows_may_move_and_age(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    for statement in ("vacuum full $s.jan", "vacuum freeze $s.jan", "analyze $s.jan"):
+        service.execute(statement)
+    assert (await remove(service)).removed == 1
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "delete", "add", "manifest"])
+async def test_a_damaged_archive_keeps_its_chunk(service: Service, damage: str) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    [job] = service.jobs()
+    file = service.lake / job["lake_path"] / "part-00000.parquet"
+    content = file.read_bytes()
+    if damage == "flip":
+        file.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+    elif damage == "cut":
+        file.write_bytes(content[:-1])
+    elif damage == "delete":
+        file.unlink()
+    elif damage == "add":
+        shutil.copy(file, file.with_name("part-00001.parquet"))
+    else:
+        (service.lake / service.files("manifests")[0]).unlink()
+    assert (await remove(service)).removed == 0
+    [job] = service.jobs()
+    assert (job["status"], job["removal_error"]["code"]) == ("archived", "archive-damaged")
+    assert partitions(service) == ["feb", "jan"]
+
+
+@pytest.mark.parametrize(
+    ("made", "code", "undone"),
+    [
+        ("create view $s.looks as select * from $s.jan", "removal-blocked", "drop view $s.looks"),
+        (
+            "alter table $s.jan add primary key (time); create table $s.points (time timestamptz references $s.jan)",
+            "removal-blocked",
+            "drop table $s.points",
+        ),
+    ],
+)
+async def test_what_depends_on_a_chunk_keeps_it(service: Service, made: str, code: str, undone: str) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute(made)
+    report = await remove(service)
+    assert service.jobs()[0]["removal_error"]["code"] == code, report
+    assert partitions(service) == ["feb", "jan"]
+    service.execute(undone)
+    assert (await remove(service)).removed == 1
+
+
+async def test_a_copy_of_the_server_loses_nothing(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute(
+        "update archival.job set manifest = jsonb_set(manifest, '{source,system_identifier}', '\"7\"')"
+        " where hypertable like '$s.%'"
+    )
+    file = service.lake / service.files("manifests")[0]
+    identity = service.jobs()[0]["manifest"]["source"]["system_identifier"]
+    real = service.rows("select system_identifier::text from pg_control_system()")[0][0]
+    for manifest in (file, service.lake / service.jobs()[0]["lake_path"] / "_manifest.json"):
+        manifest.write_text(manifest.read_text().replace(f'"{real}"', f'"{identity}"'))
+    assert (await remove(service)).removed == 0
+    assert service.jobs()[0]["removal_error"]["code"] == "other-server"
+    # not even when the chunk is not there
+    service.execute("drop table $s.jan")
+    assert (await remove(service)).removed == 0
+    assert statuses(service) == ["archived"]
+
+
+async def test_a_lock_that_is_held_is_waited_for_only_briefly(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    with psycopg.connect(service.url) as other:
+        other.execute(f"insert into {service.schema}.readings values ('2026-02-02Z', 1, 'open')".encode())
+        assert (await remove(service)).removed == 0
+        assert service.jobs()[0]["removal_error"] == {
+            "code": "source-locked",
+            "message": "the source database answers 55P03: canceling statement due to lock timeout",
+            "transient": True,
+        }
+    assert (await remove(service)).removed == 1
+
+
+async def test_who_is_faster_is_noticed(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute("drop table $s.jan")
+    assert (await remove(service)).removed == 1
+    [job] = service.jobs()
+    assert (job["status"], job["removal_error"]["code"]) == ("removed", "unknown-chunk")
+
+
+async def test_a_ledger_of_its_own(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    removals: Any = service.runtime.chunk_removal._removals
+    service.execute(TABLE)
+    await archive(service, "jan")
+    monkeypatch.setattr(removals, "shares_source", False)
+    assert (await remove(service)).removed == 1
+    assert (statuses(service), partitions(service)) == (["removed"], ["feb"])
+
+
+async def test_policies_decide_unless_the_request_does(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", remove=None)
+    await archive(service, "feb", remove=False)
+    policy = "insert into archival.policy values ('$s.readings', interval '0', {}) on conflict (hypertable) do update set {}"
+    try:
+        service.execute(policy.format("null", "remove_after = null"))
+        assert (await remove(service)) == RemovalReport()
+        service.execute(policy.format("null", "remove_after = now() - timestamptz '2026-01-31Z'"))
+        assert (await remove(service)) == RemovalReport()
+        service.execute(policy.format("null", "remove_after = interval '1 day', enabled = false"))
+        assert (await remove(service)) == RemovalReport()
+        service.execute(policy.format("null", "enabled = true"))
+        assert await service.runtime.chunk_removal.preview(10) == {f"{service.schema}.jan": None}
+        assert (await remove(service)).removed == 1
+        assert partitions(service) == ["feb"]
+    finally:
+        service.execute("delete from archival.policy where hypertable = '$s.readings'")
+
+
+async def test_late_rows_of_a_removed_chunk_are_archived_beside_it(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    before = service.rows("select * from $s.jan")
+    assert (await remove(service)).removed == 1
+    service.execute("create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z')")
+    service.execute("insert into $s.readings values ('2026-01-15Z', 1, 'late')")
+    await archive(service, "jan")
+    assert (await remove(service)).removed == 1
+    assert statuses(service) == ["removed", "removed"]
+    assert published(service).count_rows() == len(before) + 1
+    folders = sorted(folder.name for folder in (service.lake / "tables" / f"{service.schema}.readings").iterdir())
+    assert folders == [f"{service.schema}.jan_r0", f"{service.schema}.jan_r1"]
+    # a third request finds nothing to archive, and that is no failure
+    await archive(service, "jan")
+    assert service.jobs()[-1]["error"]["code"] == "removed"
+    assert statuses(service)[-1] == "skipped"
