@@ -35,6 +35,8 @@ class Fault:
     code: str = "ServerBusy"
     seconds: float = 0.0
     times: int = 1
+    #: which byte of the body `flip_bit` and `bit_rot` change; the middle one if there is none
+    byte: int | None = None
     #: so many requests that match pass unharmed before it begins
     skip: int = 0
     #: seconds, for the header Retry-After of a `status`
@@ -65,10 +67,10 @@ class Faults(list[Fault]):
         return None
 
 
-def flip_bit(data: bytes) -> bytes:
-    """`data` with one bit in its middle changed."""
+def flip_bit(data: bytes, byte: int | None = None) -> bytes:
+    """`data` with one bit changed, in its middle unless `byte` says where."""
     if not data:
         return data
     changed = bytearray(data)
-    changed[len(changed) // 2] ^= 0x10
+    changed[len(changed) // 2 if byte is None else byte] ^= 0x10
     return bytes(changed)

@@ -105,7 +105,7 @@ class _Handler:
             if fault.kind == "delay":
                 await asyncio.sleep(fault.seconds)
             if fault.kind == "flip_bit":
-                body = flip_bit(body)
+                body = flip_bit(body, fault.byte)
             if fault.kind == "torn":
                 body = body[: len(body) // 2]
         account, _, address = request.rel_url.raw_path.lstrip("/").partition("/")
