@@ -112,7 +112,6 @@ class Runner:
         with world.fresh(self.servers, f"template_{story.name}", truth, {**story.settings, **self.settings}) as fresh:
             host = Host(fresh, story.timers, options=dict(self.options))
             stage = Stage(fresh, story, host, rng, lambda: self._trace(story), [])
-            story.arrange(fresh, host)
             yield stage
 
     def _prepare(self, story: Story) -> Truth:

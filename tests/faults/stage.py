@@ -83,7 +83,7 @@ class Stage:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         rounds = 0
         while rounds < _ROUNDS and time.monotonic() < deadline:
-            self.world.let_leases_end()
+            self.world.let_time_pass()
             waiting = self.host.round()
             unsettled = self.story.unsettled(self.world)
             if not unsettled and not waiting:

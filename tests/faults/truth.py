@@ -77,14 +77,16 @@ class Truth:
 
     def change(self, connection: psycopg.Connection, identity: int, note: str) -> None:
         """Another note for a row."""
-        with connection.transaction():
-            connection.execute(f"update {SCHEMA}.{TABLE} set note = %s where id = %s".encode(), (note, identity))
+        done = connection.execute(f"update {SCHEMA}.{TABLE} set note = %s where id = %s".encode(), (note, identity))
+        if done.rowcount == 0:
+            return  # removed already
         place = COLUMNS.index("note")
         row = self.now[identity]
         self.states.append({**self.now, identity: (*row[:place], note, *row[place + 1 :])})
 
     def delete(self, connection: psycopg.Connection, identity: int) -> None:
         """One row less."""
-        with connection.transaction():
-            connection.execute(f"delete from {SCHEMA}.{TABLE} where id = %s".encode(), (identity,))
+        done = connection.execute(f"delete from {SCHEMA}.{TABLE} where id = %s".encode(), (identity,))
+        if done.rowcount == 0:
+            return
         self.states.append({key: row for key, row in self.now.items() if key != identity})

@@ -23,6 +23,7 @@ from tests.faults.servers import Servers
 from tests.faults.truth import Truth
 
 _LEASE_OVER = "update archival.job set lease_until = now() - interval '1 second' where status = 'running'"
+_TRY_AGAIN = "update archival.job set removal_tried_at = null where removal_tried_at is not null"
 
 
 @dataclass(slots=True)
@@ -56,10 +57,11 @@ class World:
             return connection.execute("select * from archival.job order by requested_at, chunk").fetchall()
         return []
 
-    def let_leases_end(self) -> None:
-        """The database's time goes on until no dead worker owns a job any more."""
+    def let_time_pass(self) -> None:
+        """The database's time goes on: no dead worker owns a job any more, and what was refused is tried again."""
         with self.connect() as connection, suppress(psycopg.errors.UndefinedTable):
             connection.execute(_LEASE_OVER)
+            connection.execute(_TRY_AGAIN)
 
     def publish(self, key: str = "", **data: Any) -> None:
         """An event, as database_service sends it."""
@@ -118,6 +120,7 @@ def fresh(servers: Servers, template: str, truth: Truth, settings: Mapping[str, 
         "LAKE_ACCOUNT_KEY": servers.emulator.key,
         "AzureWebJobsStorage": servers.storage_connection,
         "ARCHIVE_QUEUE": f"jobs-{token}",
+        "RESTORE_QUEUE": f"restores-{token}",
         "ARCHIVE_PART_BYTES": "16384",
         "JOB_LEASE": "PT30S",
         **settings,

@@ -25,7 +25,7 @@ def again_and_again(stage: Stage) -> None:
     for _ in range(3):
         function = stage.rng.choice(list(stage.story.functions))
         stage.host.plan = Plan(function, Interruption(stage.step(function)))
-        stage.world.let_leases_end()
+        stage.world.let_time_pass()
         stage.host.round()
         killed = sum(invocation.outcome.killed for invocation in stage.host.invocations)
     stage.struck = killed > 0

@@ -62,7 +62,7 @@ def memory_ceiling(stage: Stage) -> None:
     # far too little at first: whatever fails then must be harmless
     for ceiling in (8 * _MEBIBYTE, 8 * _MEBIBYTE, 1024 * _MEBIBYTE):
         stage.host.options["memory"] = ceiling
-        stage.world.let_leases_end()
+        stage.world.let_time_pass()
         stage.host.run("archive_chunk")
     del stage.host.options["memory"]
 

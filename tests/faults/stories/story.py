@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 
 import psycopg
 
-from tests.faults.host import Host
 from tests.faults.truth import DDL, MONTHS, Truth, invented
 from tests.faults.world import World
 
@@ -37,9 +36,6 @@ class Story(ABC):
         numbers = iter(range(10**6))
         truth.insert(connection, [invented(rng, chunk, next(numbers)) for chunk in MONTHS for _ in range(_ROWS[chunk])])
         return truth
-
-    def arrange(self, world: World, host: Host) -> None:  # noqa: B027
-        """What has to be so before the request; without faults."""
 
     @abstractmethod
     def ask(self, world: World) -> None:
