@@ -95,8 +95,8 @@ class PartArchiver:
 
 
 def _check_bytes(file: str, written: str, source: LakeSource, stop: threading.Event) -> None:
-    """Every byte, those too that decoding does not look at: statistics that lie hide rows from readers, and a removal would find
-    an archive that is not what its manifest says."""
+    """Every byte, those too that decoding does not look at: statistics that lie hide rows from readers, and a removal would
+    find an archive that is not what its manifest says."""
     digest = hashlib.sha256()
     source.seek(0)
     while block := source.read(_BLOCK_BYTES):

@@ -46,7 +46,11 @@ def main() -> int:
     runs = wanted(arguments.runs, arguments.only, arguments.run)
     found: list[Result] = []
     for result in track(
-        lanes.results(runs, arguments.seed, arguments.lanes), "faults", len(runs), console=console, disable=not console.is_terminal
+        lanes.results(runs, arguments.seed, arguments.lanes),
+        "faults",
+        len(runs),
+        console=console,
+        disable=not console.is_terminal,
     ):
         found.append(result)
         if not result.good:
