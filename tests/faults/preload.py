@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import _strptime
 import encodings.utf_8_sig
+import gc
 import importlib
 import pkgutil
 
@@ -42,3 +43,7 @@ async def request_restore(_: object) -> None:
 FUNCTIONS = {function.get_function_name(): function for function in function_app.app.get_functions()}
 #: what can be invoked: they, and what a client of the management interface asks for
 INVOCABLE = {name: function.get_user_function() for name, function in FUNCTIONS.items()} | {"request_restore": request_restore}
+
+# what is shared with the children stays shared: their collector does not touch it
+gc.collect()
+gc.freeze()

@@ -7,6 +7,9 @@ import pytest
 from tests.faults.runner import Runner
 from tests.faults.scenarios import FAMILIES
 
+# servers are restarted and workers waited for, on machines that have other things to do
+pytestmark = pytest.mark.timeout(600)
+
 #: Runs that show much in little time; the number chooses the scenario.
 _QUICK = {"crash": (0, 1, 2, 5), "acknowledgements": (5, 14), "database": (0, 2), "network": (0, 9)}
 

@@ -16,6 +16,9 @@ from tests.faults.steps import Step
 from tests.faults.stories import STORIES
 from tests.faults.worker import Interruption
 
+# servers are restarted and workers waited for, on machines that have other things to do
+pytestmark = pytest.mark.timeout(600)
+
 
 def played(runner: Runner, scenario: Callable[[Stage], None], story: str = "archive", **options: Any) -> Result:
     runner.options = options
