@@ -11,8 +11,13 @@ def services() -> Services:
     wired = runtime.get()
     return Services(
         probes=wired.probes(),
+        once=wired.once,
+        archive_requests=wired.archive_requests,
         restore_requests=wired.restore_requests,
         verification=wired.verification,
         policies=wired.policies,
         dead_letters=wired.dead_letters,
+        jobs=wired.jobs,
+        chunks=wired.chunks,
+        intake=wired.intake,
     )
