@@ -53,6 +53,7 @@ class Adoption:
         """Look at every folder, until `deadline` (`time.monotonic`); where it begins is left to chance, so that each has its
         turn."""
         report = AdoptionReport()
+        await self._lake.ensure_filesystem()
         tables = [table async for table in self._lake.list(lake_path.TABLES, recursive=False)]
         random.shuffle(tables)
         complete = True
