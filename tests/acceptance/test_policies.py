@@ -186,8 +186,8 @@ async def test_a_policy_is_checked_when_it_is_set(service: Service) -> None:
         assert caught.value.code == code
     assert await policies.all() == []
     await policies.set(Policy(table, DAY, 2 * DAY))
-    await policies.set(Policy(table, 365_000 * DAY, None, enabled=False))
-    assert await policies.all() == [Policy(table, 365_000 * DAY, None, enabled=False)]
+    await policies.set(Policy(table, 360_000 * DAY, None, enabled=False))
+    assert await policies.all() == [Policy(table, 360_000 * DAY, None, enabled=False)]
     await policies.delete(table)
     with pytest.raises(PermanentError) as caught:
         await policies.delete(table)

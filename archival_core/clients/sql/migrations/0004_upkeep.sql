@@ -8,7 +8,7 @@ create index job_restored on archival.job (hypertable) where restored_at is not 
 
 -- beyond this `now() - archive_after` is no timestamp, and one policy would stop all
 alter table archival.policy add constraint policy_archive_after
-    check (archive_after between interval '0' and interval '365000 days');
+    check (archive_after between interval '0' and interval '1000 years');
 -- why the policy makes no jobs, as of its last run
 alter table archival.policy add column problem text;
 
