@@ -18,21 +18,26 @@ from archival_core.clients.policies import Policies
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue_client import QueueClient
 from archival_core.clients.removals import RemovalRules, Removals
+from archival_core.clients.restores import Restores
 from archival_core.clients.upkeep import Upkeep
 from archival_core.flows.adoption import Adoption
 from archival_core.flows.announcer import Announcer
 from archival_core.flows.archival_processor import ArchivalProcessor
 from archival_core.flows.chunk_archiver import ArchiveOptions, ChunkArchiver
 from archival_core.flows.chunk_removal import ChunkRemoval
+from archival_core.flows.chunk_restore import ChunkRestorer
 from archival_core.flows.dead_letters import DeadLetters
 from archival_core.flows.due_chunks import DueChunks
 from archival_core.flows.event_drain import DrainLimits, EventDrain
+from archival_core.flows.job_runner import JobRunner
 from archival_core.flows.ledger_rebuild import LedgerRebuild
 from archival_core.flows.lost_messages import LostMessages
 from archival_core.flows.policies import ArchivalPolicies
 from archival_core.flows.policy_jobs import PolicyJobs
 from archival_core.flows.readiness import Probe
 from archival_core.flows.reconcile import Reconcile
+from archival_core.flows.restore_processor import RestoreProcessor
+from archival_core.flows.restore_requests import RestoreRequests
 from archival_core.flows.staging_sweep import StagingSweep
 from archival_core.flows.verification import Verification, VerificationRules
 from archival_core.model.chunk import Chunk, Relation
@@ -58,8 +63,9 @@ class Runtime:
             results=config.results_stream,
             dead=config.dead_stream,
         )
-        self.queue = QueueClient.open(
-            config.archive_queue, connection_string=config.storage_connection, service_url=config.queue_service_url
+        self.queue, self.restore_queue = (
+            QueueClient.open(name, connection_string=config.storage_connection, service_url=config.queue_service_url)
+            for name in (config.archive_queue, config.restore_queue)
         )
         options = ArchiveOptions(
             readers=config.archive_readers,
@@ -69,11 +75,21 @@ class Runtime:
         )
         self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, options)
         announcer = Announcer(self.ledger, self.messaging)
-        self.archival_processor = ArchivalProcessor(self.ledger, announcer, self.queue, self.chunk_archiver, config.job_lease)
+        runner = JobRunner(self.ledger, announcer, self.queue, config.job_lease)
+        self.archival_processor = ArchivalProcessor(runner, self.ledger, self.chunk_archiver)
+        shares_source = config.ledger_url == config.source_database_url
+        restores = Restores(self._pool, shares_source=shares_source)
+        self.restore_requests = RestoreRequests(self.ledger, restores, self.restore_queue)
+        self.restore_processor = RestoreProcessor(
+            JobRunner(self.ledger, announcer, self.restore_queue, config.job_lease),
+            self.ledger,
+            restores,
+            ChunkRestorer(self._source, self.lake),
+        )
         removals = Removals(
             self._pool,
             RemovalRules(config.removal_policy == "drop", config.removal_grace),
-            shares_source=config.ledger_url == config.source_database_url,
+            shares_source=shares_source,
         )
         self.chunk_removal = ChunkRemoval(self._source, self.lake, self.ledger, removals, self.queue, announcer)
         self.event_drain = EventDrain(
@@ -85,13 +101,12 @@ class Runtime:
                 config.drain_max_events, config.drain_max_seconds, config.event_max_deliveries, config.event_claim_idle
             ),
         )
-
         self._look_after(announcer)
 
     def _look_after(self, announcer: Announcer) -> None:
         """What finds out and puts right, beside the way from event to archive."""
         config, pool = self.settings, self._pool
-        queues = {Kind.ARCHIVE: self.queue}
+        queues = {Kind.ARCHIVE: self.queue, Kind.RESTORE: self.restore_queue}
         archives, policies, upkeep = Archives(pool), Policies(pool), Upkeep(pool)
         due = DueChunks(policies, self._find_chunks)
         self.verification = Verification(
@@ -125,6 +140,7 @@ class Runtime:
             self._pool.close,
             self.messaging.close,
             self.queue.close,
+            self.restore_queue.close,
             self.lake.close,
         )
         await asyncio.gather(*(close() for close in closing), return_exceptions=True)

@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     storage_queue_uri: str | None = Field(default=None, alias="AzureWebJobsStorage__queueServiceUri")
     storage_account_name: str | None = Field(default=None, alias="AzureWebJobsStorage__accountName")
     archive_queue: str = "archive-chunks"
+    restore_queue: str = "restore-chunks"
     #: how many events one drain takes at most, and for how long it goes on
     drain_max_events: int = Field(default=10_000, ge=1)
     drain_max_seconds: float = Field(default=45.0, gt=0)

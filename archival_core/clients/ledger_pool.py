@@ -38,14 +38,15 @@ class LedgerPool:
         async with self._database.connect() as connection, connection.transaction():
             with translated("the ledger"):
                 await connection.execute("select pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
-                # looked at first: a role that may write the ledger need not be one that may create schemas
-                cursor = await connection.execute("select to_regclass('archival.migration') is null as missing")
+                # looked at first: a role that owns the schema need not be one that may create schemas
+                cursor = await connection.execute("select to_regnamespace('archival') is null as missing")
                 row = await cursor.fetchone()
                 if row is None or row["missing"]:
-                    await connection.execute("create schema if not exists archival")
-                    await connection.execute(
-                        "create table archival.migration (name text primary key, applied_at timestamptz default now())"
-                    )
+                    await connection.execute("create schema archival")
+                await connection.execute(
+                    "create table if not exists archival.migration"
+                    " (name text primary key, applied_at timestamptz default now())"
+                )
                 cursor = await connection.execute("select name from archival.migration")
                 applied = {row["name"] for row in await cursor.fetchall()}
                 for name, statements in migrations():

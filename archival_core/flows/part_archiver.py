@@ -7,8 +7,8 @@ in the event loop meanwhile.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -20,12 +20,15 @@ from archival_core.codec import parquet
 from archival_core.codec.layout import Layout
 from archival_core.codec.memory import give_back
 from archival_core.errors import TransientError
+from archival_core.flows.worker_thread import in_thread, until
 from archival_core.model import lake_path
 from archival_core.model.chunk import Chunk
 from archival_core.model.manifest import ManifestPart
 from archival_core.source.columns import ColumnPlan
 from archival_core.source.extract import read_batches
 from archival_core.source.parts import PartRange
+
+_BLOCK_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class PartArchiver:
             give_back()
             with LakeSource(self.lake, f"{self.staging}/{file}", sink.length, loop) as source:
                 _check_equal(file, written, self._read(file, source, stop))
+                _check_bytes(file, sink.sha256, source, stop)
             give_back()
             return ManifestPart(
                 file=file,
@@ -72,22 +76,35 @@ class PartArchiver:
                 digests=written.digests,
             )
 
-        return await _in_thread(work)
+        return await in_thread(work)
 
     def _write(self, sink: LakeSink, part: PartRange, metadata: dict[str, str], stop: threading.Event) -> parquet.Content:
         meter = parquet.ContentMeter(self.plan.schema, self.chunk.time_column)
         with closing(read_batches(self.database_url, self.snapshot_id, self.chunk, self.plan, part)) as batches:
-            parquet.write(_until(stop, batches), self.plan.schema, sink, metadata, meter, self.layout)
+            parquet.write(until(stop, batches), self.plan.schema, sink, metadata, meter, self.layout)
         return meter.content()
 
     def _read(self, file: str, source: LakeSource, stop: threading.Event) -> parquet.Content:
         meter = parquet.ContentMeter(self.plan.schema, self.chunk.time_column)
         try:
-            for batch in _until(stop, parquet.read(source, self.plan.schema)):
+            for batch in until(stop, parquet.read(source, self.plan.schema)):
                 meter.add(batch)
         except (pa.ArrowException, ValueError, OSError) as error:
             raise TransientError(f"{file} does not read back: {error}", code="read-back-differs") from error
         return meter.content()
+
+
+def _check_bytes(file: str, written: str, source: LakeSource, stop: threading.Event) -> None:
+    """Every byte, those too that decoding does not look at: statistics that lie hide rows from readers, and a removal would find
+    an archive that is not what its manifest says."""
+    digest = hashlib.sha256()
+    source.seek(0)
+    while block := source.read(_BLOCK_BYTES):
+        if stop.is_set():
+            raise TransientError("the work was called off", code="cancelled")
+        digest.update(block)
+    if digest.hexdigest() != written:
+        raise TransientError(f"{file}: its SHA-256 in the lake is not that of what was sent", code="read-back-differs")
 
 
 def _check_equal(file: str, written: parquet.Content, read: parquet.Content) -> None:
@@ -98,23 +115,3 @@ def _check_equal(file: str, written: parquet.Content, read: parquet.Content) -> 
             f" columns that differ: {wrong}",
             code="read-back-differs",
         )
-
-
-async def _in_thread[T](work: Callable[[threading.Event], T]) -> T:
-    """Run `work` in a thread. When the task is cancelled, the thread is told to stop and waited for, so that nothing of this
-    attempt goes on behind the next one's back."""
-    stop = threading.Event()
-    thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
-    try:
-        return await asyncio.shield(thread)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.wait([thread])
-        raise
-
-
-def _until(stop: threading.Event, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        if stop.is_set():
-            raise TransientError("the work was called off", code="cancelled")
-        yield batch

@@ -26,16 +26,27 @@ def escape(name: str) -> str:
     return quote(name, safe="").replace(".", "%2E")
 
 
+def _visible(name: str) -> str:
+    """`name` without an underscore in front: Spark, Hive and pyarrow take such folders for hidden, and read nothing there."""
+    return "%5F" + name[1:] if name.startswith("_") else name
+
+
 def table_folder(hypertable: Relation) -> str:
     """`<schema>.<table>`."""
-    return f"{escape(hypertable.schema)}.{escape(hypertable.name)}"
+    return _visible(f"{escape(hypertable.schema)}.{escape(hypertable.name)}")
 
 
 def archive_name(chunk: Relation, revision: int) -> str:
-    """`<chunk>_r<revision>`; the chunk's schema is left out, since chunk names are unique within their hypertable's folder
-    for TimescaleDB, and native partitions of one table with the same name in two schemas differ by the schema prefix."""
-    prefix = "" if chunk.schema in ("_timescaledb_internal", "public") else f"{escape(chunk.schema)}."
-    return f"{prefix}{escape(chunk.name)}_r{revision}"
+    """`<chunk>_r<revision>`: `hyper_1_1_chunk_r0` for TimescaleDB's `_timescaledb_internal._hyper_1_1_chunk`.
+
+    The schema is left out where it says nothing; partitions of one table with the same name in two schemas differ by it.
+    """
+    name = escape(chunk.name)
+    if chunk.schema == "_timescaledb_internal":
+        name = name.removeprefix("_")
+    elif chunk.schema != "public":
+        name = f"{escape(chunk.schema)}.{name}"
+    return f"{_visible(name)}_r{revision}"
 
 
 def archive_folder(hypertable: Relation, chunk: Relation, revision: int) -> str:

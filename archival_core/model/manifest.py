@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+#: A manifest may come out of a lake that others can write to: what it names is always inside the lake's own folders.
+ArchiveFolder = Annotated[str, StringConstraints(pattern=r"^tables/[\w~%-][\w.~%-]*/[\w~%-][\w.~%-]*$")]
+PartFile = Annotated[str, StringConstraints(pattern=r"^part-\d{5,}\.parquet$")]
 
 
 class _Part(BaseModel):
@@ -35,7 +39,7 @@ class ManifestColumn(_Part):
 class ManifestPart(_Part):
     """One Parquet file of the archive."""
 
-    file: str
+    file: PartFile
     rows: int
     #: length of the file
     bytes: int
@@ -80,10 +84,10 @@ class Manifest(_Part):
     #: order-independent hash of all rows, where `tuples` are not known; see `source.fence`
     content_hash: str | None = None
     #: `lake_path` of the archives whose place this one takes
-    supersedes: tuple[str, ...] = ()
+    supersedes: tuple[ArchiveFolder, ...] = ()
     source_bytes: int
     parquet_bytes: int
-    lake_path: str
+    lake_path: ArchiveFolder
     parts: tuple[ManifestPart, ...]
     #: the database's clock
     archived_at: datetime

@@ -15,6 +15,7 @@ from archival_core.model.chunk import Relation, quote_identifier
 from archival_core.source import timescaledb
 
 # `oid` of the table is looked up in each: names are parameters, never pasted.
+# Types outlive the table, so those that are there already are left as they are.
 TYPES: Final[LiteralString] = """
 WITH RECURSIVE used (type) AS (
     SELECT a.atttypid FROM pg_catalog.pg_attribute a
@@ -24,7 +25,7 @@ WITH RECURSIVE used (type) AS (
          LATERAL (VALUES (t.typelem), (t.typbasetype)) AS next (type)
     WHERE next.type <> 0
 )
-SELECT CASE t.typtype WHEN 'e' THEN
+SELECT format('DO %%L;', format('BEGIN %%s EXCEPTION WHEN duplicate_object THEN NULL; END', CASE t.typtype WHEN 'e' THEN
            (SELECT format('CREATE TYPE %%I.%%I AS ENUM (%%s);', n.nspname, t.typname,
                    string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder))
             FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)
@@ -34,7 +35,7 @@ SELECT CASE t.typtype WHEN 'e' THEN
                   (SELECT string_agg(format(' CONSTRAINT %%I %%s', k.conname, pg_get_constraintdef(k.oid)), ''
                                      ORDER BY k.conname)
                    FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'))
-       END AS statement
+       END)) AS statement
 FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.type JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype IN ('d', 'e') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 ORDER BY t.typtype DESC, t.oid

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
-import psycopg
 import pyarrow as pa
-from psycopg.conninfo import conninfo_to_dict
 
-from archival_core.errors import PermanentError, TransientError
+from archival_core.errors import TransientError
 from archival_core.model.chunk import Chunk
 from archival_core.source.columns import ColumnPlan
+from archival_core.source.driver import arriving, connected, driver_errors
 from archival_core.source.parts import WHOLE, PartRange
 from archival_core.source.session import READING, pin_statement
-from archival_core.source.translate import translate
 
 #: PostgreSQL's snapshot identifiers; nothing else is put into the statement.
 _SNAPSHOT_CHARACTERS = frozenset("0123456789ABCDEFabcdef-")
@@ -42,53 +39,19 @@ def read_batches(
     """
     if not snapshot_id or not _SNAPSHOT_CHARACTERS.issuperset(snapshot_id):
         raise ValueError(f"not a snapshot identifier: {snapshot_id!r}")
-    with _connect(database_url) as conn, conn.cursor() as cur:
+    with connected(database_url) as conn, conn.cursor() as cur:
         _join_snapshot(cur, snapshot_id)
-        with _driver_errors():
+        with driver_errors():
             cur.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(batch_bytes)})
             # A query, never the table: COPY of a compressed chunk gives no rows, and ONLY leaves the compressed ones out.
             cur.execute(f"SELECT {plan.select_list} FROM {chunk.relation.sql} WHERE {part.condition}")
             reader = cur.fetch_record_batch()
-        for batch in _batches(reader):
+        for batch in arriving(reader):
             yield plan.exact(batch)
 
 
-def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    while True:
-        with _driver_errors():
-            try:
-                batch = reader.read_next_batch()
-            except StopIteration:
-                return
-        if batch.num_rows:
-            yield batch
-
-
-@contextmanager
-def _connect(database_url: str) -> Iterator[adbc_postgresql.Connection]:
-    try:
-        conn = adbc_postgresql.connect(database_url)
-    except adbc.Error as error:
-        # Not chained: what libpq quotes of a URL that it cannot read may be the password.
-        raise TransientError(
-            f"the source database cannot be reached: {_harmless(str(error), database_url)}", code="source-unreachable"
-        ) from None
-    try:
-        yield conn
-    finally:
-        conn.close()
-
-
-def _harmless(message: str, database_url: str) -> str:
-    try:
-        password = conninfo_to_dict(database_url).get("password")
-    except psycopg.ProgrammingError:
-        return "the database URL cannot be read"
-    return "the connection failed" if password and str(password) in message else message.strip()
-
-
 def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str) -> None:
-    with _driver_errors():
+    with driver_errors():
         cur.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
         cur.execute(f"SET TRANSACTION SNAPSHOT '{snapshot_id}'")
@@ -96,24 +59,6 @@ def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str) -> None:
         raise TransientError(
             "the exported snapshot is gone: the transaction that holds it has ended", code="snapshot-lost"
         ) from error
-    with _driver_errors():
+    with driver_errors():
         cur.execute(pin_statement(READING))
         cur.fetchall()
-
-
-@contextmanager
-def _driver_errors() -> Iterator[None]:
-    try:
-        yield
-    except adbc.NotSupportedError as error:
-        raise PermanentError(f"the driver cannot read a value: {error}", code="unrepresentable-value") from error
-    except adbc.Error as error:
-        raise translate(error.sqlstate, _first_line(str(error))) from error
-    except (pa.ArrowException, OSError) as error:
-        # The stream's own errors carry no SQLSTATE; what could be wrong with the chunk has been looked at before.
-        raise TransientError(f"reading broke off: {_first_line(str(error))}", code="source-unreachable") from error
-
-
-def _first_line(text: str) -> str:
-    """Without the statement, which the driver repeats below the server's message."""
-    return text.strip().split("\n", 1)[0]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
 
 #: Everything that changes how PostgreSQL prints a value or a name. With only `pg_catalog` on the search path every
 #: other name is printed with its schema.
@@ -31,6 +32,15 @@ READING: Final[dict[str, str]] = TEXT_FORMS | {
     "transaction_timeout": "0",
 }
 
+_NOW: Final[LiteralString] = """
+SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS s (name)
+WHERE pg_catalog.current_setting(name, true) IS NOT NULL
+"""
+_AGAIN: Final[LiteralString] = """
+SELECT pg_catalog.set_config(name, value, true)
+FROM unnest(%s::pg_catalog.text[], %s::pg_catalog.text[]) AS s (name, value)
+"""
+
 
 def pin_statement(settings: Mapping[str, str]) -> str:
     """One SELECT that makes `settings` (constants of this module) hold until the transaction ends.
@@ -53,3 +63,15 @@ async def pinned(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]
     async with conn.transaction(force_rollback=True):
         await conn.execute(pin_statement(TEXT_FORMS | more).encode())
         yield
+
+
+@asynccontextmanager
+async def held(conn: AsyncConnection[Any], settings: Mapping[str, str]) -> AsyncIterator[None]:
+    """A stretch of the caller's transaction under `settings`, which are as before at its end; after an error they stay until
+    the transaction is rolled back."""
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        await cur.execute(_NOW, ([*settings],))
+        before: dict[str, str] = dict(await cur.fetchall())
+    await conn.execute(pin_statement(settings).encode())
+    yield
+    await conn.execute(_AGAIN, ([*before], [*before.values()]))

@@ -25,12 +25,13 @@ IS_HYPERTABLE: Final[LiteralString] = """
 SELECT 1 FROM timescaledb_information.hypertables WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s
 """
 
-DIMENSION: Final[LiteralString] = """
+DIMENSIONS: Final[LiteralString] = """
 SELECT column_name, column_type::text AS time_type
 FROM timescaledb_information.dimensions
 WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s
-ORDER BY dimension_number LIMIT 1
+ORDER BY dimension_number
 """
+DIMENSION: Final[LiteralString] = DIMENSIONS + " LIMIT 1"
 
 CHUNKS: Final[LiteralString] = """
 SELECT chunk_schema, chunk_name, primary_dimension, primary_dimension_type::text AS time_type, is_compressed,
@@ -70,6 +71,12 @@ async def is_hypertable(conn: AsyncConnection[Any], table: Relation) -> bool:
     if await (await conn.execute(EXTENSION)).fetchone() is None:
         return False
     return await (await conn.execute(IS_HYPERTABLE, _names(table))).fetchone() is not None
+
+
+async def dimensions(conn: AsyncConnection[Any], hypertable: Relation) -> int:
+    """How many dimensions the hypertable has; the chunks of one with several share their ranges of time."""
+    async with conn.cursor() as cur:
+        return len(await (await cur.execute(DIMENSIONS, _names(hypertable))).fetchall())
 
 
 async def find_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Relation) -> Chunk | None:

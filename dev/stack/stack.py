@@ -28,6 +28,7 @@ _LOCAL_SETTINGS = {
     "RECONCILE_SCHEDULE": "*/5 * * * * *",
     "JOB_LEASE": "PT10S",
     "ARCHIVE_QUEUE": "archive-chunks",
+    "RESTORE_QUEUE": "restore-chunks",
     "TELEMETRY_EXPORTER": "none",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MALLOC_ARENA_MAX": "2",

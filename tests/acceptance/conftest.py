@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 from redis.asyncio import Redis
 
 from archival_core import runtime, settings
+from archival_core.errors import ArchivalError
 from archival_core.model.message import JobMessage
 from archival_core.runtime import Runtime
 from dev.lake_emulator import Emulator
@@ -33,6 +34,8 @@ class Service:
     queue: QueueClient
     emulator: Emulator
     names: dict[str, str]
+    #: whoever owns the tables, where the service's own role does not
+    admin: psycopg.Connection[Any] | None = None
 
     async def publish(self, **data: Any) -> None:
         event = {"specversion": "1.0", "id": str(uuid4()), "source": "test", "type": "archival.chunk.requested", "data": data}
@@ -60,18 +63,43 @@ class Service:
             ).fetchall()
 
     def execute(self, statements: str) -> None:
+        if self.admin is not None:
+            self.admin.execute(statements.encode())
+            return
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statements.replace("$s", self.schema).encode())
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
+        if self.admin is not None:
+            return self.admin.execute(query.encode()).fetchall()
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(query.replace("$s", self.schema).encode()).fetchall()
+
+    @property
+    def has_timescaledb(self) -> bool:
+        return self.rows("select 1 from pg_extension where extname = 'timescaledb'") != []
 
     async def work(self) -> None:
         """Drain the stream and settle every waiting message."""
         await self.runtime.event_drain.run()
         for message in self.messages():
             await self.runtime.archival_processor.process(message)
+
+    async def restore(self) -> list[str]:
+        """Settle every waiting message of the restore queue; the codes of what has to come again."""
+        codes = []
+        with QueueClient.from_connection_string(
+            self.names["AzureWebJobsStorage"],
+            self.names["RESTORE_QUEUE"],
+            message_decode_policy=TextBase64DecodePolicy(),
+        ) as queue:
+            for message in queue.receive_messages(messages_per_page=32):
+                queue.delete_message(message)
+                try:
+                    await self.runtime.restore_processor.process(JobMessage.from_json(message.content))
+                except ArchivalError as error:
+                    codes.append(error.code)
+        return codes
 
     @property
     def lake(self) -> Path:
@@ -102,9 +130,14 @@ def database_url(source_database_url: str) -> str:
 
 
 async def open_service(
-    url: str, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    url: str,
+    redis_url: str,
+    storage_connection: str,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    schema: str = "",
 ) -> AsyncIterator[Service]:
-    """A service of its own: fresh names everywhere, so tests share servers and nothing else."""
+    """A service of its own: fresh names everywhere, so tests share servers and nothing else; `schema` exists already."""
     token = uuid4().hex[:10]
     names = {
         "SOURCE_DATABASE_URL": url,
@@ -116,6 +149,7 @@ async def open_service(
         "LAKE_ACCOUNT_KEY": emulator.key,
         "AzureWebJobsStorage": storage_connection,
         "ARCHIVE_QUEUE": f"jobs-{token}",
+        "RESTORE_QUEUE": f"restores-{token}",
         "JOB_LEASE": "PT3S",
     }
     for name, value in names.items():
@@ -126,15 +160,17 @@ async def open_service(
     )
     queue.create_queue()
     redis = Redis.from_url(redis_url)
-    service = Service(runtime.get(), url, f"t_{token}", redis, queue, emulator, names)
-    service.execute("create schema $s")
+    service = Service(runtime.get(), url, schema or f"t_{token}", redis, queue, emulator, names)
+    if not schema:
+        service.execute("create schema $s")
     try:
         yield service
     finally:
         await service.runtime.close()
         await redis.aclose()
         queue.close()
-        service.execute("drop schema $s cascade")
+        if not schema:
+            service.execute("drop schema $s cascade")
 
 
 @pytest.fixture
@@ -151,3 +187,10 @@ async def timescaledb_service(
 ) -> AsyncIterator[Service]:
     async for opened in open_service(timescaledb_url, redis_url, storage_connection, emulator, monkeypatch):
         yield opened
+
+
+@pytest.fixture(params=["native", "timescaledb"])
+def any_service(request: pytest.FixtureRequest) -> Service:
+    """Either kind of source; what is the same for both is tested on both."""
+    service: Service = request.getfixturevalue("service" if request.param == "native" else "timescaledb_service")
+    return service

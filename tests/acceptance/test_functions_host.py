@@ -214,6 +214,7 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
         "VERIFY_SCHEDULE": "0 */15 * * * *",
         "RECONCILE_SCHEDULE": "30 */5 * * * *",
         "ARCHIVE_QUEUE": "archive-chunks",
+        "RESTORE_QUEUE": "restore-chunks",
     }
     done = subprocess.run(
         [sys.executable, "-c", INDEX], env={**os.environ, **settings}, cwd=ROOT, capture_output=True, text=True, check=True
@@ -234,6 +235,8 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
         "reconcile": {**unset, "type": "timerTrigger", "schedule": "30 */5 * * * *"},
         "archive_chunk": {**unset, **queue, "queueName": "archive-chunks"},
         "archive_chunk_poison": {**unset, **queue, "queueName": "archive-chunks-poison"},
+        "restore_chunk": {**unset, **queue, "queueName": "restore-chunks"},
+        "restore_chunk_poison": {**unset, **queue, "queueName": "restore-chunks-poison"},
         "health_live": {**unset, **anonymous, "route": "health/live"},
         "health_ready": {**unset, **anonymous, "route": "health/ready"},
     }

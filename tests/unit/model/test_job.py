@@ -43,6 +43,12 @@ def test_no_name_climbs_out_of_its_folder() -> None:
 
 def test_plain_names_stay_readable() -> None:
     table, chunk = Relation("public", "conditions"), Relation("_timescaledb_internal", "_hyper_1_1_chunk")
-    assert lake_path.archive_folder(table, chunk, 0) == "tables/public.conditions/_hyper_1_1_chunk_r0"
-    assert lake_path.manifest_file(table, chunk, 2) == "manifests/public.conditions/_hyper_1_1_chunk_r2.json"
+    assert lake_path.archive_folder(table, chunk, 0) == "tables/public.conditions/hyper_1_1_chunk_r0"
+    assert lake_path.manifest_file(table, chunk, 2) == "manifests/public.conditions/hyper_1_1_chunk_r2.json"
     assert lake_path.staging_folder(JOB, 3) == f"staging/{JOB}/3"
+
+
+def test_no_folder_looks_hidden_to_readers() -> None:
+    hidden = Relation("_private", "_readings")
+    for chunk in (hidden, Relation("public", "_jan"), Relation("_timescaledb_internal", "__odd"), Relation("p", ".dot")):
+        assert not any(part.startswith(("_", ".")) for part in lake_path.archive_folder(hidden, chunk, 0).split("/")), chunk

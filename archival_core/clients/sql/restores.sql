@@ -1,0 +1,29 @@
+-- name: restorable
+-- Published archives of a hypertable: of one chunk, or all that overlap a range; bounds that cannot be compared overlap.
+select * from archival.job j
+where j.kind = 'archive' and j.status in ('archived', 'removed') and j.hypertable = %(hypertable)s
+  and (%(chunk)s::text is null or j.chunk = %(chunk)s)
+  and coalesce(archival.bound(j.range_start) < archival.bound(%(range_end)s), true)
+  and coalesce(archival.bound(%(range_start)s) < archival.bound(j.range_end), true)
+order by archival.bound(j.range_start), j.chunk, j.revision
+
+-- name: add_restore
+-- The same request finds its own row again.
+insert into archival.job (kind, hypertable, chunk, range_start, range_end, status, settled, request_key, requested_by, traceparent,
+                          restores, options, rows, lake_path, manifest, source_bytes, parquet_bytes, revision)
+select 'restore', hypertable, chunk, range_start, range_end, 'queued', true, %(request_key)s, %(requested_by)s, %(traceparent)s,
+       job_id, %(options)s, rows, lake_path, manifest, source_bytes, parquet_bytes, revision
+from archival.job where job_id = %(archive)s
+on conflict (request_key, hypertable, chunk) do update set request_key = excluded.request_key
+returning job_id, status, traceparent
+
+-- name: finish_restore
+update archival.job set status = 'restored', finished_at = now(), lease_until = null, error = null
+where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+returning job_id
+
+-- name: mark_restored
+-- Its rows are in their hypertable again: it is not removed any more, and stays until somebody asks.
+update archival.job set status = 'archived', restored_at = now()
+where job_id = %(archive)s and kind = 'archive' and status = 'removed'
+returning job_id

@@ -1,0 +1,32 @@
+"""Work that blocks, in a thread that stops when its task is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+
+from archival_core.errors import TransientError
+
+
+async def in_thread[T](work: Callable[[threading.Event], T]) -> T:
+    """Run `work` in a thread. When the task is cancelled, the thread is told to stop and waited for, so that nothing of this
+    attempt goes on behind the next one's back."""
+    stop = threading.Event()
+    thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait([thread])
+        raise
+
+
+def until(stop: threading.Event, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches; raises `TransientError` (`cancelled`) once `stop` is set."""
+    for batch in batches:
+        if stop.is_set():
+            raise TransientError("the work was called off", code="cancelled")
+        yield batch

@@ -1,0 +1,52 @@
+"""A hypertable's chunk for the rows that come back, made before them.
+
+TimescaleDB holds a lock from the making of a chunk to the end of the transaction, for which everybody waits who needs a new
+chunk of that hypertable: ingest too, when its time passes into the next one. Placing many rows takes long, so the chunk is made
+in a short transaction of its own: one row goes in, and out again before anybody could see it, and the chunk stays.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from archival_core.source.placement import Placement
+from archival_core.source.session import READING, pin_statement
+from archival_core.source.staging import StagingTable
+from archival_core.source.triggers import insert_and_delete_triggers
+
+_LOG = logging.getLogger(__name__)
+
+_MAY_DELETE: Final[LiteralString] = "SELECT has_table_privilege(%s, 'DELETE')"
+
+
+async def make_chunk(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable) -> None:
+    """Make the chunk if there is nothing in its range, on an idle connection; without it the rows can be placed as well.
+
+    Nothing is done where a trigger would see the row, or where the user may not delete.
+    """
+    target = placement.target.relation
+    try:
+        async with conn.transaction(), conn.cursor(row_factory=tuple_row) as cur:
+            await cur.execute(pin_statement(READING | {"lock_timeout": "10s"}).encode())
+            may_delete = await (await cur.execute(_MAY_DELETE, (target.sql,))).fetchone() == (True,)
+            if not may_delete or await insert_and_delete_triggers(conn, target):
+                return
+            await cur.execute(f"SELECT 1 FROM {placement.there} LIMIT 1".encode())
+            if await cur.fetchone() is not None:
+                return
+            one = f"{placement.insertion(target, staging)} LIMIT 1 RETURNING tableoid::pg_catalog.regclass::text, ctid::text"
+            await cur.execute(one.encode())
+            for chunk, place in await cur.fetchall():
+                # this very row, and no other that may have come meanwhile; other chunks may be compressed, and know no ctid
+                mine = "xmin = pg_catalog.pg_current_xact_id()::pg_catalog.xid"
+                await cur.execute(f"DELETE FROM {chunk} WHERE ctid = '{place}'::pg_catalog.tid AND {mine}".encode())
+                if cur.rowcount != 1:
+                    raise psycopg.DataError(f"{cur.rowcount} rows deleted")
+    except psycopg.Error as error:
+        # whatever it is, placing meets it again and says so
+        _LOG.warning("%s: the chunk is not made beforehand: %s", target, error)

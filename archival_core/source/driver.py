@@ -1,0 +1,70 @@
+"""Connections of the ADBC driver, which copies in binary and in C, and its errors translated once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import adbc_driver_manager as adbc
+import adbc_driver_postgresql.dbapi as adbc_postgresql
+import psycopg
+import pyarrow as pa
+from psycopg.conninfo import conninfo_to_dict
+
+from archival_core.errors import PermanentError, TransientError
+from archival_core.source.translate import translate
+
+
+@contextmanager
+def connected(database_url: str) -> Iterator[adbc_postgresql.Connection]:
+    """A connection whose first statement begins a transaction; what is not committed at the end is rolled back."""
+    try:
+        conn = adbc_postgresql.connect(database_url)
+    except adbc.Error as error:
+        # Not chained: what libpq quotes of a URL that it cannot read may be the password.
+        raise TransientError(
+            f"the source database cannot be reached: {_harmless(str(error), database_url)}", code="source-unreachable"
+        ) from None
+    try:
+        yield conn
+    finally:
+        conn.close()
+
+
+def arriving(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The batches of a query's result, without empty ones."""
+    while True:
+        with driver_errors():
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+        if batch.num_rows:
+            yield batch
+
+
+@contextmanager
+def driver_errors() -> Iterator[None]:
+    """Translate the driver's errors inside the block into `TransientError` or `PermanentError`."""
+    try:
+        yield
+    except adbc.NotSupportedError as error:
+        raise PermanentError(f"the driver cannot read a value: {error}", code="unrepresentable-value") from error
+    except adbc.Error as error:
+        raise translate(error.sqlstate, _first_line(str(error))) from error
+    except (pa.ArrowException, OSError) as error:
+        # The stream's own errors carry no SQLSTATE; what could be wrong with the chunk has been looked at before.
+        raise TransientError(f"reading broke off: {_first_line(str(error))}", code="source-unreachable") from error
+
+
+def _harmless(message: str, database_url: str) -> str:
+    try:
+        password = conninfo_to_dict(database_url).get("password")
+    except psycopg.ProgrammingError:
+        return "the database URL cannot be read"
+    return "the connection failed" if password and str(password) in message else message.strip()
+
+
+def _first_line(text: str) -> str:
+    """Without the statement, which the driver repeats below the server's message."""
+    return text.strip().split("\n", 1)[0]

@@ -1,0 +1,68 @@
+"""A native partition that is gone, made again.
+
+It is filled apart from its table and attached at the end, so that nobody who uses the table waits: ATTACH PARTITION takes a
+lock that reading and writing rows do not mind, unlike CREATE TABLE … PARTITION OF.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg import errors as postgres
+from psycopg.rows import tuple_row
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunk import Chunk, Relation
+from archival_core.source import native
+from archival_core.source.row_hash import literal
+
+_EXISTS: Final[LiteralString] = "SELECT to_regclass(%s) IS NOT NULL"
+
+
+async def missing(conn: AsyncConnection[Any], chunk: Chunk) -> Relation | None:
+    """The partition's name, if it is free and its table has no other place for its range.
+
+    Raises `PermanentError` (`name-taken`) if the name is that of something else.
+    """
+    key = await native.range_key(conn, chunk.hypertable)
+    found = await native.find_chunk(conn, chunk.hypertable, key, chunk.relation) if key else None
+    if found is not None and found.range == chunk.range:
+        return None
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        is_taken = await (await cur.execute(_EXISTS, (chunk.relation.sql,))).fetchone() == (True,)
+    if is_taken:
+        raise PermanentError(
+            f"{chunk.relation} is the name of the partition that the archive was, and now of something else; rename that,"
+            " or restore into a table of its own",
+            code="name-taken",
+        )
+    return chunk.relation if await _is_free(conn, chunk) else None
+
+
+async def create_apart(conn: AsyncConnection[Any], chunk: Chunk) -> None:
+    """A table of the partition's name, like its table but alone."""
+    # Indexes, foreign keys, triggers and identity come with ATTACH, which copies them from the table.
+    likeness = "INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE"
+    await conn.execute(f"CREATE TABLE {chunk.relation.sql} (LIKE {chunk.hypertable.sql} {likeness})".encode())
+
+
+async def attach(conn: AsyncConnection[Any], chunk: Chunk) -> None:
+    """Make it the partition of the archive's range."""
+    start, end = (
+        openness if bound is None else literal(bound, chunk.time_type)
+        for bound, openness in ((chunk.range.start, "MINVALUE"), (chunk.range.end, "MAXVALUE"))
+    )
+    statement = f"ALTER TABLE {chunk.hypertable.sql} ATTACH PARTITION {chunk.relation.sql} FOR VALUES FROM ({start}) TO ({end})"
+    await conn.execute(statement.encode())
+
+
+async def _is_free(conn: AsyncConnection[Any], chunk: Chunk) -> bool:
+    """Whether no other partition covers the range; tried while the new one is empty, before there is any work to lose."""
+    try:
+        async with conn.transaction(force_rollback=True):
+            await create_apart(conn, chunk)
+            await attach(conn, chunk)
+    except postgres.InvalidObjectDefinition:
+        return False
+    return True

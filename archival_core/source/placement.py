@@ -1,0 +1,72 @@
+"""What of an archive goes where, and how it is told that it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunk import Chunk, Relation, quote_identifier
+from archival_core.source import row_hash
+from archival_core.source.fitting import FittedColumn
+from archival_core.source.staging import StagingTable
+from archival_core.source.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What goes where."""
+
+    #: the archive's chunk, as it was
+    chunk: Chunk
+    #: of the archive
+    rows: int
+    columns: tuple[FittedColumn, ...]
+    target: Target
+    #: rows of others may be in the archive's range, if none of them is one of the archive's
+    beside: bool = False
+    #: what the target's own triggers do, they may do again for rows that come back
+    fire_triggers: bool = False
+
+    @property
+    def there(self) -> str:
+        """SQL of the archive's range of the target."""
+        return f"{self.target.relation.sql} WHERE {row_hash.range_condition(self.chunk)}"
+
+    def insertion(self, into: Relation, staging: StagingTable) -> str:
+        """SQL that inserts what is staged, without an end; what PostgreSQL computes is left to it."""
+        given = [column for column in self.columns if column.target.generated not in ("stored", "virtual")]
+        names = ", ".join(quote_identifier(column.target.name) for column in given)
+        values = ", ".join(column.value for column in given)
+        return f"INSERT INTO {into.sql} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {staging.relation.sql}"
+
+
+def would_double(placement: Placement, there: int, equal: int | None = None) -> PermanentError:
+    """The error where `there` rows are in the archive's range, `equal` of them the archive's own if that is known."""
+    table, span = placement.target.relation, placement.chunk.range
+    some = "" if equal is None else f", {equal} of which are the archive's"
+    return PermanentError(
+        f"{table} holds {there} rows from {span.start or 'its beginning'} to {span.end or 'its end'}{some}, and the archive has"
+        f" {placement.rows}: nothing was restored, since rows could be there twice; restore into a table of its own,"
+        " or, if the rows that are there are others, ask for the archive beside them",
+        code="would-double",
+    )
+
+
+async def differs(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable, taken: int) -> PermanentError:
+    """The error where the target took (`taken` of them) other rows than it was given; it names the columns."""
+    different = await row_hash.different_columns(conn, staging, placement.columns, placement.there)
+    names = ", ".join(repr(column.target.name) for column in different) or "none by itself"
+    if different and all(column.target.generated in ("stored", "virtual") for column in different):
+        return PermanentError(
+            f"{placement.target.relation} computes other values than the archive has: generated columns {names};"
+            " restore into a table of its own, where they are plain columns",
+            code="generated-differs",
+        )
+    return PermanentError(
+        f"{placement.target.relation} took {taken} of {placement.rows} rows, or other values than it was given (columns that"
+        f" differ: {names}): a trigger or a rule changes them; restore into a table of its own",
+        code="placed-differs",
+    )

@@ -1,0 +1,161 @@
+"""The step of a restore that counts: rows from a staging table into their table, all of them or none, once."""
+
+from __future__ import annotations
+
+from typing import Any, Final, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from archival_core.errors import PermanentError, TransientError
+from archival_core.model.chunk import Relation, quote_identifier
+from archival_core.source import partition, row_hash, timescaledb
+from archival_core.source.placement import Placement, differs, would_double
+from archival_core.source.restore_errors import restore_errors
+from archival_core.source.row_hash import Rows
+from archival_core.source.sequences import advance_sequences
+from archival_core.source.session import READING, held, pin_statement
+from archival_core.source.staging import StagingTable, is_staged
+from archival_core.source.triggers import insert_triggers
+
+#: Restores into one table wait for each other here: two archives of it may hold the same rows.
+_LOCK: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 1))"
+_PATIENT: Final = {"lock_timeout": "5min"}
+#: Whoever waits for a lock of a table stands in others' way.
+_HASTY: Final = {"lock_timeout": "10s"}
+
+
+async def check_room(conn: AsyncConnection[Any], placement: Placement) -> None:
+    """Refuse now, before any work, what `place` would refuse; `conn` is idle.
+
+    Raises `PermanentError` (`would-double`, `target-has-triggers`).
+    """
+    with restore_errors(placement.target.relation):
+        async with conn.transaction(force_rollback=True), held(conn, READING | _HASTY):
+            there = await _count(conn, placement)
+            if there not in (0, placement.rows) and placement.rows and not await _may_be_beside(conn, placement):
+                raise would_double(placement, there)
+            if there == 0 and await _missing_partition(conn, placement) is None:
+                await _check_triggers(conn, placement)
+
+
+async def place(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable) -> int:
+    """Put the rows of `staging` into their table inside the caller's transaction, and return how many went in.
+
+    0 if exactly these rows are there already. The staging table goes with the same commit. The transaction must be READ
+    COMMITTED: in another, who waits for the lock would not see what the one before has done. Settings are as before at the
+    end.
+
+    Raises `PermanentError` (`would-double`, `target-has-triggers`, `name-taken`, `generated-differs`, `placed-differs`,
+    `target-refuses`) and `TransientError` (`staging-lost`, `source-locked`, …), and then nothing may be committed.
+    """
+    if conn.info.transaction_status is not TransactionStatus.INTRANS:
+        raise RuntimeError("rows are placed inside the caller's transaction")
+    with restore_errors(placement.target.relation):
+        async with held(conn, READING | _PATIENT):
+            await _check_isolation(conn)
+            await conn.execute(_LOCK, (f"archival_restore {placement.target.relation.sql}",))
+            await conn.execute(pin_statement(_HASTY).encode())
+            wanted = await _staged(conn, placement, staging)
+            inserted = 0
+            if not await _is_there(conn, placement, staging, wanted):
+                inserted = await _insert(conn, placement, staging, wanted)
+                await advance_sequences(conn, placement.target.relation, staging, placement.columns)
+            await conn.execute(f"DROP TABLE {staging.relation.sql}".encode())
+    return inserted
+
+
+async def _staged(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable) -> Rows:
+    """What is to be placed, if it is still what was proven."""
+    wanted = None
+    if await is_staged(conn, staging):
+        wanted = await row_hash.staged(conn, staging, placement.columns)
+    if wanted is None or wanted.count != placement.rows:
+        raise TransientError(
+            f"{wanted.count if wanted else 0} of {placement.rows} rows wait in {staging.relation}: the server has crashed since"
+            " they were loaded, or a later attempt has cleared them away",
+            code="staging-lost",
+        )
+    return wanted
+
+
+async def _is_there(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable, wanted: Rows) -> bool:
+    """Whether the archive's rows are in the target already; raises `would-double` for anything between yes and no."""
+    there = await row_hash.of(conn, placement.there, [quote_identifier(c.target.name) for c in placement.columns])
+    if there == wanted and wanted.count:
+        return True
+    if there.count == 0 or wanted.count == 0:
+        return there.count > 0
+    if await _may_be_beside(conn, placement):
+        missing = await row_hash.missing(conn, staging, placement.columns, placement.there)
+        if missing in (0, wanted.count):
+            return missing == 0
+        raise would_double(placement, there.count, wanted.count - missing)
+    raise would_double(placement, there.count)
+
+
+async def _insert(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable, wanted: Rows) -> int:
+    """Insert all rows, and prove that what the table took is what was wanted."""
+    apart = await _missing_partition(conn, placement)
+    if apart is None:
+        await _check_triggers(conn, placement)
+    else:
+        await partition.create_apart(conn, placement.chunk)
+    insertion = placement.insertion(apart or placement.target.relation, staging)
+    hashed = row_hash.expression([quote_identifier(column.target.name) for column in placement.columns])
+    query = f"""
+        WITH placed AS ({insertion} RETURNING {hashed} AS hash)
+        SELECT count(*), coalesce(sum(hash::pg_catalog.numeric), 0) FROM placed
+    """
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        row = await (await cur.execute(query.encode())).fetchone()
+    assert row is not None
+    if apart is not None:
+        await partition.attach(conn, placement.chunk)
+    # what is deferred to the commit is to fail here, where it can be explained
+    await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    if Rows(*row) != wanted or await _count(conn, placement) < wanted.count:
+        raise await differs(conn, placement, staging, row[0])
+    return wanted.count
+
+
+async def _missing_partition(conn: AsyncConnection[Any], placement: Placement) -> Relation | None:
+    """The partition that the rows go to, if it has to be made; triggers come with its attachment, after the rows."""
+    is_original = placement.target.relation == placement.chunk.hypertable
+    if is_original and placement.target.kind == placement.chunk.kind == "native":
+        return await partition.missing(conn, placement.chunk)
+    return None
+
+
+async def _check_triggers(conn: AsyncConnection[Any], placement: Placement) -> None:
+    if placement.fire_triggers:
+        return
+    names = await insert_triggers(conn, placement.target.relation)
+    if names:
+        raise PermanentError(
+            f"{placement.target.relation} has triggers that would fire for rows that were there before: {', '.join(names)};"
+            " disable them meanwhile, ask for them to fire, or restore into a table of its own",
+            code="target-has-triggers",
+        )
+
+
+async def _may_be_beside(conn: AsyncConnection[Any], placement: Placement) -> bool:
+    """Chunks of a hypertable with more dimensions share their range of time with others."""
+    if placement.beside or placement.target.kind != "timescaledb":
+        return placement.beside
+    return await timescaledb.dimensions(conn, placement.target.relation) > 1
+
+
+async def _count(conn: AsyncConnection[Any], placement: Placement) -> int:
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        row = await (await cur.execute(f"SELECT count(*) FROM {placement.there}".encode())).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def _check_isolation(conn: AsyncConnection[Any]) -> None:
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        row = await (await cur.execute("SHOW transaction_isolation")).fetchone()
+    if row != ("read committed",):
+        raise RuntimeError(f"rows are placed in a READ COMMITTED transaction, this one is {row}")

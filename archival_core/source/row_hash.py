@@ -1,0 +1,97 @@
+"""Many rows told by a count and a sum: equal exactly when the rows are, in any order.
+
+A row's hash is that of its text, as PostgreSQL prints each value by its type (`session.TEXT_FORMS` must be pinned), so that
+1.0 is not 1.00 and -0 is not 0. The sum needs neither memory nor sorting, however many rows there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection, sql
+from psycopg.rows import tuple_row
+
+from archival_core.model.chunk import Chunk, quote_identifier
+from archival_core.model.moment import moment
+from archival_core.source.bounds import check_time_type
+from archival_core.source.fitting import FittedColumn
+from archival_core.source.staging import StagingTable
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a set of rows holds."""
+
+    count: int
+    #: of the rows' hashes
+    sum: Decimal
+
+
+def expression(values: Sequence[str]) -> str:
+    """SQL of one row's hash."""
+    return f'pg_catalog.hashtextextended(ROW({", ".join(values)})::pg_catalog.text COLLATE "C", 0)'
+
+
+async def of(conn: AsyncConnection[Any], source: str, values: Sequence[str]) -> Rows:
+    """Of the rows that `source`, what stands after FROM, gives."""
+    query = f"SELECT count(*), coalesce(sum({expression(values)}::pg_catalog.numeric), 0) FROM {source}"
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        row = await (await cur.execute(query.encode())).fetchone()
+    assert row is not None
+    return Rows(*row)
+
+
+async def staged(conn: AsyncConnection[Any], staging: StagingTable, columns: Sequence[FittedColumn]) -> Rows:
+    """Of a staging table, with its values as the target has them."""
+    return await of(conn, staging.relation.sql, [column.value for column in columns])
+
+
+async def missing(conn: AsyncConnection[Any], staging: StagingTable, columns: Sequence[FittedColumn], source: str) -> int:
+    """How many rows of a staging table are not in `source`; a row that is there once covers one."""
+    query = f"""
+        SELECT count(*) FROM (
+            SELECT {expression([column.value for column in columns])} FROM {staging.relation.sql}
+            EXCEPT ALL SELECT {expression([quote_identifier(column.target.name) for column in columns])} FROM {source}
+        ) AS missing
+    """
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        row = await (await cur.execute(query.encode())).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def different_columns(
+    conn: AsyncConnection[Any], staging: StagingTable, columns: Sequence[FittedColumn], source: str
+) -> list[FittedColumn]:
+    """Columns that do not hold the same values in `source` as in the staging table, each looked at by itself."""
+    return [
+        column
+        for column in columns
+        if await staged(conn, staging, [column]) != await of(conn, source, [quote_identifier(column.target.name)])
+    ]
+
+
+def range_condition(chunk: Chunk) -> str:
+    """SQL of the rows in the chunk's range."""
+    # the bounds came out of the lake
+    check_time_type(chunk.hypertable, chunk.time_column, chunk.time_type)
+    column = quote_identifier(chunk.time_column)
+    bounds = [
+        f"{column} {operator} {literal(bound, chunk.time_type)}::{chunk.time_type}"
+        for operator, bound in ((">=", chunk.range.start), ("<", chunk.range.end))
+        if bound is not None
+    ]
+    return " AND ".join(bounds) or "true"
+
+
+def literal(bound: str, time_type: str) -> str:
+    """A bound as a literal of SQL."""
+    time = moment(bound)
+    if time_type == "uuid" and isinstance(time, int):
+        # the first that a version 7 UUID of that millisecond can be
+        bound = str(UUID(int=(time // 1000 << 80) | (7 << 76) | (1 << 63)))
+    return sql.Literal(bound).as_string(None)

@@ -1,0 +1,123 @@
+"""The table that an archive goes back to: found, or made.
+
+What is made here is made before the rows come, since their proof needs the table's types. An empty table that a crash leaves
+behind is found by the next attempt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunk import Relation, quote_identifier
+from archival_core.model.manifest import Manifest
+from archival_core.source import timescaledb
+from archival_core.source.restore_errors import restore_errors
+from archival_core.source.session import TEXT_FORMS, pin_statement
+
+_RELKIND: Final[LiteralString] = """
+SELECT c.relkind::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relname = %s
+"""
+#: Two restores that make the same table: one waits for the other and finds it made.
+_LOCK: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))"
+#: Also makes sure that it is the name of a type and nothing else: it came out of the lake.
+_IS_TYPE: Final[LiteralString] = "SELECT pg_catalog.to_regtype(%s) IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table that takes an archive's rows."""
+
+    relation: Relation
+    kind: Literal["timescaledb", "native", "plain"]
+    #: by this run
+    is_new: bool = False
+
+
+async def original_target(conn: AsyncConnection[Any], manifest: Manifest, *, recreate: bool) -> Target:
+    """The hypertable or partitioned table that the archive was taken from; if it is gone, made by the manifest's DDL.
+
+    Raises `PermanentError`: `table-gone` if it is gone and `recreate` is false, `another-table` if its name is now that of
+    something else, `not-recreated` if the DDL does not run.
+    """
+    table = Relation.parse(manifest.hypertable)
+    with restore_errors(table):
+        found = await _find(conn, table)
+        if found is None and not recreate:
+            raise PermanentError(
+                f"{table} is gone from the source database; ask for it to be recreated, which runs the SQL in the manifest"
+                " (read it: it comes out of the lake), or restore into a table of its own",
+                code="table-gone",
+            )
+        if found is None:
+            found = await _recreate(conn, table, manifest.ddl)
+    if found.kind == "plain":
+        raise PermanentError(
+            f"{table} is neither a hypertable nor partitioned by range any more; to restore into it, name it as the table"
+            " to restore into",
+            code="another-table",
+        )
+    return found
+
+
+async def own_target(conn: AsyncConnection[Any], manifest: Manifest, table: Relation) -> Target:
+    """The table that was named to restore into; if it is not there, made with the archive's columns.
+
+    Raises `PermanentError`: `another-table` for a view and its like, `unknown-type` for a column's type that is gone.
+    """
+    with restore_errors(table):
+        return await _find(conn, table) or await _create(conn, table, manifest)
+
+
+async def _find(conn: AsyncConnection[Any], table: Relation) -> Target | None:
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        row = await (await cur.execute(_RELKIND, (table.schema, table.name))).fetchone()
+    if row is None:
+        return None
+    if row[0] not in ("r", "p"):
+        raise PermanentError(f"{table} is no table; restore into another one", code="another-table")
+    if await timescaledb.is_hypertable(conn, table):
+        return Target(table, "timescaledb")
+    return Target(table, "native" if row[0] == "p" else "plain")
+
+
+async def _recreate(conn: AsyncConnection[Any], table: Relation, ddl: str) -> Target:
+    async with conn.transaction():
+        await conn.execute(_LOCK, (f"archival_restore {table.sql}",))
+        if found := await _find(conn, table):
+            return found
+        # the settings under which it was written
+        await conn.execute(pin_statement(TEXT_FORMS).encode())
+        with restore_errors(table, failing="not-recreated"):
+            await conn.execute(ddl.encode())
+        made = await _find(conn, table)
+    if made is None:
+        raise PermanentError(f"the manifest's DDL does not make {table}", code="not-recreated")
+    return Target(made.relation, made.kind, is_new=True)
+
+
+async def _create(conn: AsyncConnection[Any], table: Relation, manifest: Manifest) -> Target:
+    async with conn.transaction():
+        await conn.execute(_LOCK, (f"archival_restore {table.sql}",))
+        if found := await _find(conn, table):
+            return found
+        await conn.execute(pin_statement(TEXT_FORMS).encode())
+        for column in manifest.columns:
+            async with conn.cursor(row_factory=tuple_row) as cur:
+                if await (await cur.execute(_IS_TYPE, (column.postgresql_type,))).fetchone() != (True,):
+                    raise PermanentError(
+                        f"type {column.postgresql_type} of column {column.name!r} is not in the source database; make it"
+                        " first, the manifest's DDL has enums and domains",
+                        code="unknown-type",
+                    )
+        columns = ", ".join(
+            f"{quote_identifier(column.name)} {column.postgresql_type}{' NOT NULL' if column.not_null else ''}"
+            for column in manifest.columns
+        )
+        await conn.execute(f"CREATE TABLE {table.sql} ({columns})".encode())
+    return Target(table, "plain", is_new=True)

@@ -1,0 +1,20 @@
+-- What the service's database role needs, and no more. Run it as an administrator, with your own names in place of
+--   archival_service   the service's role
+--   data_owner         the role that owns the tables which are archived
+--   data               the schema of these tables
+-- Where tables of several owners or schemas are archived, repeat sections 2 and 3 for each.
+
+-- 1. The ledger: a schema of the service's own. In a database of its own, run this there.
+CREATE SCHEMA archival AUTHORIZATION archival_service;
+
+-- 2. Archive: read the tables. TimescaleDB passes a hypertable's grants on to its chunks; partitions need their own, those that
+--    are still to come included. Where a table has row-level security, the role needs BYPASSRLS: it never reads through a policy.
+GRANT USAGE ON SCHEMA data TO archival_service;
+GRANT SELECT ON ALL TABLES IN SCHEMA data TO archival_service;
+ALTER DEFAULT PRIVILEGES FOR ROLE data_owner IN SCHEMA data GRANT SELECT ON TABLES TO archival_service;
+
+-- 3. Remove and restore: PostgreSQL lets only owners drop or detach a table. Leave this out where the service only archives.
+GRANT data_owner TO archival_service;
+
+-- 4. Restore: where rows wait until they are proven to be the archive's.
+CREATE SCHEMA archival_restore AUTHORIZATION archival_service;

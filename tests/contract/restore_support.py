@@ -1,0 +1,100 @@
+"""Archives for the tests of restores, made by the service's own steps, and an independent look at tables."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from archival_core.clients.lakehouse_client import LakehouseClient
+from archival_core.clients.postgres import Database
+from archival_core.flows.chunk_restore import ChunkRestorer, Restored, RestoreWish
+from archival_core.flows.part_archiver import PartArchiver
+from archival_core.flows.reading import ChunkDescription, Reading
+from archival_core.model import lake_path
+from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
+from archival_core.model.job import Job, Kind, Status
+from archival_core.model.manifest import Manifest, ManifestPart
+from archival_core.source.snapshot import ReadSnapshot
+from archival_core.source.types import DoesNotFitError
+
+PINNED = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c bytea_output=hex -c row_security=off"
+
+
+@dataclass
+class Bench:
+    """One database and one lake, with independent hands on the database."""
+
+    url: str
+    schema: str
+    lake: LakehouseClient
+
+    def execute(self, *statements: str) -> None:
+        """Each by itself; the schema is on the search path."""
+        with psycopg.connect(self.url, autocommit=True, options=f"{PINNED} -c search_path={self.schema},public") as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, autocommit=True, options=f"{PINNED} -c search_path={self.schema},public") as connection:
+            return connection.execute(statement.encode()).fetchall()
+
+    def plain(self, statement: str) -> Any:
+        """The one value of a query under the server's own settings."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            row = connection.execute(statement.encode()).fetchone()
+        assert row is not None
+        return row[0]
+
+    def rows(self, table: str) -> Counter[str]:
+        """The rows as PostgreSQL prints them, and how often each is there; `table` is SQL."""
+        return Counter(text for (text,) in self.query(f"SELECT t::text FROM {table} t"))
+
+    def staging(self) -> list[str]:
+        """Staging tables of restores, anybody's."""
+        query = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('archival_restore') AND relkind = 'r'"
+        return [name for (name,) in self.query(query)]
+
+    async def archive(self, table: str, chunk: str, *, schema: str | None = None, part_bytes: int = 2**28) -> Manifest:
+        """Archive `chunk` of `table`, both names as the catalog has them."""
+        job = Job(
+            uuid.uuid4(), Kind.ARCHIVE, Relation(self.schema, table), Relation(schema or self.schema, chunk),
+            ChunkRange(None, None), Status.RUNNING, 1, 0, None, "test", datetime.now(UTC),
+        )  # fmt: skip
+        as_text: frozenset[str] = frozenset()
+        database = Database(self.url)
+        async with database.connect() as connection:
+            described = await ChunkDescription.of(connection, job)
+            while True:
+                try:
+                    async with ReadSnapshot(connection, described.chunk) as snapshot:
+                        reading = await Reading.begin(connection, snapshot, described, as_text, "fast", part_bytes)
+                        done = await self._parts(reading, snapshot.snapshot_id, job)
+                    reading.check_total(done.values())
+                    return reading.manifest(job, done)
+                except DoesNotFitError as error:
+                    as_text |= {error.column}
+
+    async def _parts(self, reading: Reading, snapshot_id: str, job: Job) -> dict[int, ManifestPart]:
+        folder = lake_path.archive_folder(job.hypertable, job.chunk, job.revision)
+        archiver = PartArchiver(
+            self.lake, folder, self.url, snapshot_id, reading.described.chunk, reading.plan, reading.layout, {}
+        )
+        return {number: await archiver.archive(number, part) for number, part in enumerate(reading.ranges)}
+
+    async def restore(self, manifest: Manifest, attempt: int = 1, job_id: uuid.UUID | None = None, **wish: Any) -> Restored:
+        """As a worker does it."""
+        if isinstance(wish.get("into"), str):
+            wish["into"] = Relation(self.schema, wish["into"])
+        settle = {"settle": wish.pop("settle")} if "settle" in wish else {}
+        restorer = ChunkRestorer(Database(self.url), self.lake)
+        return await restorer.restore(job_id or uuid.uuid4(), attempt, manifest, RestoreWish(**wish), **settle)
+
+
+def quoted(*names: str) -> str:
+    """A qualified name as SQL."""
+    return ".".join(map(quote_identifier, names))
