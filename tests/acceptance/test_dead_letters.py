@@ -120,3 +120,20 @@ async def test_two_who_retry_at_the_same_time_queue_one(service: Service) -> Non
     assert set(codes) <= {"chunk-has-a-live-job", "not-retryable"}
     assert sorted(job["status"] for job in service.jobs()) in (["cancelled", "queued"], ["failed", "queued"])
     assert len(service.messages()) == 1
+
+
+async def test_restores_of_different_archives_are_retried_beside_each_other(service: Service) -> None:
+    archived = await poisoned(service)
+    service.execute(
+        "insert into archival.job (kind, hypertable, chunk, status, restores, request_key, requested_by)"
+        " select 'archive', hypertable, chunk, 'removed', null, 'other', 'test' from archival.job;"
+        "insert into archival.job (kind, hypertable, chunk, status, restores, request_key, requested_by)"
+        " select 'restore', hypertable, chunk, 'failed', job_id, 'restore' || job_id || n, 'test'"
+        " from archival.job, generate_series(1, 2) n"
+    )
+    restores = [job for job in service.jobs() if job["kind"] == "restore"]
+    first, beside = (job["job_id"] for job in restores if job["restores"] == archived)
+    await service.runtime.dead_letters.retry(first)
+    assert await code_of(service.runtime.dead_letters.retry(beside)) == "chunk-has-a-live-job"
+    await service.runtime.dead_letters.retry(next(job["job_id"] for job in restores if job["restores"] != archived))
+    assert await service.runtime.restore_queue.count() == 2

@@ -144,7 +144,16 @@ async def test_what_was_restored_is_not_due(service: Service) -> None:
     service.execute("update archival.job set restored_at = now(), chunk = '$s.gone' where chunk like '%p6'")
     service.execute("delete from archival.job where chunk like '%p5'")
     assert (await reconcile(service)).policies.queued == 0, "the lake has p5: it is adopted"
-    service.execute("update archival.job set restored_at = null where chunk like '%gone'")
+    service.execute(
+        "update archival.job set restored_at = null where chunk like '%gone';"
+        # it is just being restored
+        "insert into archival.job"
+        " (kind, status, hypertable, chunk, range_start, range_end, request_key, requested_by, restores)"
+        " select 'restore', 'running', hypertable, chunk, range_start, range_end, 'r', 'test', job_id from archival.job"
+        " where chunk like '%gone'"
+    )
+    assert (await reconcile(service)).policies.queued == 0
+    service.execute("update archival.job set status = 'failed' where kind = 'restore'")
     assert (await reconcile(service)).policies.queued == 1
 
 

@@ -28,8 +28,8 @@ where kind = 'archive' and status in ('queued', 'running') and request_key like 
 
 -- name: chunks_without_job
 -- In the order given. A job that ended, well or not, is one; a failed or cancelled one is a person's to retry. A removed archive is
--- none for a new table of its name: that has other rows. What was restored is not archived again by itself. A policy asks once for
--- each table: a request of the same key would only find its own row, and stand in the way of the others.
+-- none for a new table of its name: that has other rows. What was restored, or is being restored, is not archived again by itself. A
+-- policy asks once for each table: a request of the same key would only find its own row, and stand in the way of the others.
 select asked.position::int - 1 as position
 from unnest(%(chunks)s::text[], %(starts)s::text[], %(ends)s::text[], %(oids)s::bigint[])
      with ordinality as asked (chunk, range_start, range_end, oid, position)
@@ -44,6 +44,11 @@ where not exists (
 ) and not exists (
     select from archival.job r
     where r.hypertable = %(hypertable)s and r.restored_at is not null and r.kind = 'archive' and r.status = 'archived'
+      and coalesce(archival.bound(r.range_start) < archival.bound(asked.range_end), true)
+      and coalesce(archival.bound(asked.range_start) < archival.bound(r.range_end), true)
+) and not exists (
+    select from archival.job r
+    where r.hypertable = %(hypertable)s and r.kind = 'restore' and r.status in ('queued', 'running')
       and coalesce(archival.bound(r.range_start) < archival.bound(asked.range_end), true)
       and coalesce(archival.bound(asked.range_start) < archival.bound(r.range_end), true)
 )
