@@ -87,7 +87,7 @@ class PartArchiver:
     def _read(self, file: str, source: LakeSource, stop: threading.Event) -> parquet.Content:
         meter = parquet.ContentMeter(self.plan.schema, self.chunk.time_column)
         try:
-            for batch in until(stop, parquet.read(source, self.plan.schema)):
+            for batch in until(stop, parquet.read(source, self.plan.schema, source.expect)):
                 meter.add(batch)
         except (pa.ArrowException, ValueError, OSError) as error:
             raise TransientError(f"{file} does not read back: {error}", code="read-back-differs") from error
