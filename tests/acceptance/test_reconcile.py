@@ -174,6 +174,7 @@ async def test_what_a_worker_is_at_is_left_alone(service: Service) -> None:
     await service.runtime.event_drain.run()
     assert (await reconcile(service)).adoption.adopted == []
     assert statuses(service) == ["failed", "queued"]
+    assert service.files("manifests") == []
 
 
 async def test_what_is_no_archive_is_reported_and_stays(service: Service) -> None:
