@@ -115,7 +115,7 @@ class Runtime:
         self.reconcile = Reconcile(
             LostMessages(upkeep, self.ledger, queues),
             StagingSweep(self.lake, upkeep, self.ledger),
-            Adoption(self.lake, archives),
+            Adoption(self.lake, archives, self._source),
             upkeep,
             announcer,
             PolicyJobs(policies, due, self.ledger, self.queue, config.policy_backlog),
