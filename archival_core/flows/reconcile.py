@@ -20,6 +20,7 @@ from archival_core.flows.adoption import Adoption, AdoptionReport
 from archival_core.flows.announcer import Announcer
 from archival_core.flows.lost_messages import LostMessages
 from archival_core.flows.policy_jobs import PolicyJobs, PolicyReport
+from archival_core.flows.restore_sweep import RestoreSweep
 from archival_core.flows.staging_sweep import StagingSweep
 
 _LOG = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class ReconcileReport:
 
     #: jobs whose message was sent again
     messages: int = 0
-    #: folders and files of staging that were removed
+    #: folders and files of staging, and staging tables of restores, that were removed
     swept: int = 0
     adoption: AdoptionReport = field(default_factory=AdoptionReport)
     #: jobs whose end was told late
@@ -73,12 +74,13 @@ class Reconcile:
         self,
         messages: LostMessages,
         staging: StagingSweep,
+        restores: RestoreSweep,
         adoption: Adoption,
         upkeep: Upkeep,
         announcer: Announcer,
         policies: PolicyJobs,
     ) -> None:
-        self._messages, self._staging, self._adoption = messages, staging, adoption
+        self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
         self._upkeep, self._announcer, self._policies = upkeep, announcer, policies
 
     async def run(self, time_budget: timedelta) -> ReconcileReport:
@@ -121,3 +123,4 @@ class Reconcile:
 
     async def _sweep_staging(self, report: ReconcileReport, deadline: float) -> None:
         report.swept = await self._staging.run(_SWEPT_A_RUN)
+        report.swept += await self._restores.run()

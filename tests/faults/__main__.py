@@ -8,12 +8,13 @@ import sys
 import time
 
 from rich.console import Console
-from rich.progress import track
 
 from tests.faults import lanes, report
 from tests.faults.lanes import Wanted
 from tests.faults.runner import Result
 from tests.faults.scenarios import FAMILIES
+
+_NEWS_EVERY = 50
 
 
 def wanted(runs: int, only: str | None, number: int | None) -> list[Wanted]:
@@ -45,14 +46,17 @@ def main() -> int:
     started = time.monotonic()
     runs = wanted(arguments.runs, arguments.only, arguments.run)
     found: list[Result] = []
-    for result in track(
-        lanes.results(runs, arguments.seed, arguments.lanes), "faults", len(runs), console=console, disable=not console.is_terminal
-    ):
-        found.append(result)
-        if not result.good:
-            report.failure(console, result)
-        elif arguments.run is not None:
-            console.print(f"{result.scenario} of story {result.story}: recovered in {result.seconds:.1f} s")
+    try:
+        for result in lanes.results(runs, arguments.seed, arguments.lanes):
+            found.append(result)
+            if not result.good:
+                report.failure(console, result)
+            elif arguments.run is not None:
+                console.print(f"{result.scenario} of story {result.story}: recovered in {result.seconds:.1f} s")
+            if len(found) % _NEWS_EVERY == 0:
+                console.print(f"{len(found)} of {len(runs)} runs, {time.monotonic() - started:.0f} s")
+    except lanes.LaneError as error:
+        console.print(str(error), markup=False, highlight=False)
     console.print(report.table(found, time.monotonic() - started))
     if arguments.json:
         print(report.as_json(found))

@@ -1,7 +1,7 @@
 """A worker whose clock is wrong.
 
-Covered: `time.time`, `time.time_ns`, and `datetime.now/utcnow/today`, for the service, the Azure SDK and redis. Not covered: the clock
-that C code asks by itself (libpq, OpenSSL) and the monotonic clock, which no setting of a clock moves.
+Covered: `time.time`, `time.time_ns`, and `datetime.now/utcnow/today`, for the service, the Azure SDK and redis. Not covered:
+the clock that C code asks by itself (libpq, OpenSSL) and the monotonic clock, which no setting of a clock moves.
 """
 
 from __future__ import annotations

@@ -106,9 +106,7 @@ def _check_union(world: World, verdict: Verdict, counting: list[Archive], by_pat
             removed += rows
     lost = [key for key, row in truth.items() if not in_database[row] and not in_archives[row]]
     doubled = [
-        key
-        for key, row in truth.items()
-        if in_database[row] > 1 or in_archives[row] > 1 or (in_database[row] and removed[row])
+        key for key, row in truth.items() if in_database[row] > 1 or in_archives[row] > 1 or (in_database[row] and removed[row])
     ]
     verdict.lost += len(lost)
     verdict.doubled += len(doubled)

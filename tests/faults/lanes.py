@@ -13,6 +13,10 @@ from tests.faults.runner import Result, opened
 Wanted = tuple[str, int]
 
 
+class LaneError(RuntimeError):
+    """A lane that could not go on: the harness or one of its servers broke, not the service."""
+
+
 def results(wanted: Sequence[Wanted], seed: int, lanes: int) -> Iterator[Result]:
     """Every wanted run, in the order in which they end."""
     if not wanted:
@@ -33,7 +37,7 @@ def results(wanted: Sequence[Wanted], seed: int, lanes: int) -> Iterator[Result]
         while ended < lanes:
             found = done.get()
             if isinstance(found, str):
-                raise RuntimeError(f"a lane has ended:\n{found}")
+                raise LaneError(f"a lane has ended:\n{found}")
             ended += found is None
             if found is not None:
                 yield found

@@ -40,6 +40,7 @@ def trusts_the_lake() -> None:
     from archival_core.flows import part_archiver
 
     part_archiver._check_equal = lambda file, written, read: None
+    part_archiver._check_bytes = lambda file, written, source, stop: None
     part_archiver.PartArchiver._read = lambda self, file, source, stop: None  # type: ignore[method-assign,assignment,return-value]
 
 

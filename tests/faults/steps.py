@@ -1,8 +1,8 @@
 """Named steps of the service, and what can be made to happen at one of them.
 
-A step is a call of a public function or method of the rooms that touch other systems (`clients`, `source`), of an SQL statement, or
-of the end of a transaction; each is met before and after its effect. They are found by looking at the code that is there, so a
-new one is covered by itself.
+A step is a call of a public function or method of the rooms that touch other systems (`clients`, `source`), an SQL statement,
+or the end of a transaction; each is met before and after its effect. They are found by looking at the code that is there, so
+a new one is covered by itself.
 """
 
 from __future__ import annotations

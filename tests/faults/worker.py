@@ -129,6 +129,7 @@ def _run(order: Order, channel: Connection) -> None:
     os.environ.update(order.environment)
     asyncio.run(_report(order, channel))
 
+
 async def _report(order: Order, channel: Connection) -> None:
     channel.send(await _invoke(order, channel))
     # no goodbye to any server, and no waiting for threads
@@ -157,7 +158,7 @@ async def _invoke(order: Order, channel: Connection) -> Outcome:
     if order.memory is not None:
         ceiling = _address_space() + order.memory
         resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
-    function = preload.FUNCTIONS[order.function].get_user_function()
+    function = preload.INVOCABLE[order.function]
     argument: Any = func.QueueMessage(body=order.body.encode()) if order.body is not None else _Timer()
     [parameter] = inspect.signature(function).parameters
     try:

@@ -1,4 +1,4 @@
-"""What one run has for itself: a database, names in Redis, a queue, a filesystem in the lake, and what is true of all of them."""
+"""What one run has for itself: a database, names in Redis, queues, a filesystem in the lake, and what is true of them."""
 
 from __future__ import annotations
 
@@ -130,6 +130,8 @@ def fresh(servers: Servers, template: str, truth: Truth, settings: Mapping[str, 
     log = servers.folder / "logs" / f"{token}.log"
     log.parent.mkdir(exist_ok=True)
     world = World(servers, token, url, environment, redis, queues, truth.copy(), log)
+    if (servers.folder / template).exists():
+        shutil.copytree(servers.folder / template, world.lake)
     try:
         yield world
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.faults.proxy import Weather
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, any_story
 
 #: method and what the request holds
 _LAKE = {
@@ -36,12 +36,15 @@ _OTHERS = {
 }
 
 
+@any_story
 def _lake(name: str, stage: Stage) -> None:
     method, contains = _LAKE[name]
     times = stage.rng.choice([1, 1, 2, 9])
     skip = stage.rng.randrange(3) if name in ("create", "append", "flush", "rename") else 0
     stage.note(f"the answer to {name} is lost {times} times, after {skip} others")
-    fault = stage.world.fault(method, contains, kind=stage.rng.choice(["drop_response", "status_after"]), times=times, skip=skip)
+    fault = stage.world.fault(
+        method, contains, kind=stage.rng.choice(["drop_response", "status_after"]), times=times, skip=skip
+    )
     stage.play()
     stage.struck = bool(fault.hits)
 

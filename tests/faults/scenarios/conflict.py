@@ -13,7 +13,9 @@ from tests.faults.worker import Interruption
 
 def identical(stage: Stage) -> None:
     """An attempt was killed when it had published: the next one finds its own archive, which is success."""
-    step = stage.step("archive_chunk", "write_once|publish_directory|finish_archive", "after" if stage.rng.random() < 0.5 else None)
+    step = stage.step(
+        "archive_chunk", "write_once|publish_directory|finish_archive", "after" if stage.rng.random() < 0.5 else None
+    )
     stage.host.plan = Plan("archive_chunk", Interruption(step))
     stage.play()
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tests.faults.host import Plan
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, any_story
 from tests.faults.worker import Interruption
 
 
+@any_story
 def once(stage: Stage) -> None:
     """At one step of one invocation."""
     function = stage.rng.choice(list(stage.story.functions))
@@ -18,6 +19,7 @@ def once(stage: Stage) -> None:
     stage.struck = any(invocation.outcome.killed for invocation in stage.host.invocations)
 
 
+@any_story
 def again_and_again(stage: Stage) -> None:
     """At one step, and while the next worker puts that right, and once more."""
     stage.story.ask(stage.world)
@@ -31,6 +33,7 @@ def again_and_again(stage: Stage) -> None:
     stage.struck = killed > 0
 
 
+@any_story
 def inside_a_request(stage: Stage) -> None:
     """While a request to the lake is on its way, before or after its effect."""
     kind = stage.rng.choice(["delay", "delay_after"])

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from tests.faults.host import Running
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, any_story
 from tests.faults.truth import SCHEMA, chunk_of, invented
 
 #: Raised by the server itself for the next writes of the ledger.
@@ -38,7 +38,7 @@ create trigger fault before insert on archival.part for each row execute functio
 
 
 def _paused(stage: Stage, like: str = "") -> Running | None:
-    function = stage.rng.choice([name for name in stage.story.functions if name != "drain_events"])
+    function = stage.rng.choice([name for name in stage.story.functions if name not in ("drain_events", "request_restore")])
     stage.approach(function)
     return stage.begin_until(function, stage.step(function, like))
 
@@ -48,6 +48,7 @@ def _go_on(running: Running) -> None:
     running.end()
 
 
+@any_story
 def restarted(stage: Stage) -> None:
     """In the middle of COPY, or anywhere else."""
     if running := _paused(stage, stage.rng.choice(["read_batches", ""])):
@@ -55,6 +56,7 @@ def restarted(stage: Stage) -> None:
         _go_on(running)
 
 
+@any_story
 def backend_killed(stage: Stage) -> None:
     """SIGKILL of one backend: the whole server goes through crash recovery."""
     if running := _paused(stage, stage.rng.choice(["read_batches", ""])):
@@ -63,6 +65,7 @@ def backend_killed(stage: Stage) -> None:
         _go_on(running)
 
 
+@any_story
 def connections_ended(stage: Stage) -> None:
     """pg_terminate_backend of all that the worker has."""
     if running := _paused(stage):
@@ -74,6 +77,7 @@ def connections_ended(stage: Stage) -> None:
         _go_on(running)
 
 
+@any_story
 def no_connections(stage: Stage) -> None:
     """Others have taken all of them."""
     if running := _paused(stage):
@@ -104,7 +108,7 @@ def locked(stage: Stage) -> None:
     chunk = stage.rng.choice(list(stage.story.chunks))
     with psycopg.connect(stage.world.database_url) as other:
         other.execute(f"lock table {SCHEMA}.{chunk} in access exclusive mode".encode())
-        function = [name for name in stage.story.functions if name != "drain_events"][0]
+        function = next(name for name in stage.story.functions if name not in ("drain_events", "request_restore"))
         stage.approach(function)
         running = stage.host.begin(function)
         running.worker.process.join(0.5)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from dev.lake_emulator import Fault
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, any_story
 
 #: Each for a few requests, which the service outlives by itself, or for as long as one delivery lasts.
 _FAULTS: dict[str, dict[str, object]] = {
@@ -28,6 +28,7 @@ _FAULTS: dict[str, dict[str, object]] = {
 }
 
 
+@any_story
 def _bad(name: str, stage: Stage) -> None:
     times = stage.rng.choice([1, 3, 1_000_000])
     skip = stage.rng.randrange(30) if _FAULTS[name]["method"] == "*" else stage.rng.randrange(3)

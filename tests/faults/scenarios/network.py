@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.faults.proxy import Kind, Weather
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, any_story
 
 _KINDS: tuple[Kind, ...] = ("reset", "latency", "black_hole", "half_open", "refuse", "drop_answer")
 _SERVERS = ("postgres", "redis", "queue", "lake")
@@ -17,6 +17,7 @@ _BYTES = {"postgres": 9000, "redis": 600, "queue": 900, "lake": 60_000}
 _LASTS_SECONDS = 0.7
 
 
+@any_story
 def _bad(server: str, kind: Kind, stage: Stage) -> None:
     direction = stage.rng.choice(["up", "down"]) if kind != "drop_answer" else "up"
     after = stage.rng.randrange(_BYTES[server])

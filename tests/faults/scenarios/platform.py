@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tests.faults.host import Plan
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, any_story
 from tests.faults.truth import SCHEMA
 from tests.faults.worker import Interruption
 
 
+@any_story
 def terminated(stage: Stage) -> None:
     """SIGTERM in the middle of a run, and no time to tidy up."""
     function = stage.rng.choice(list(stage.story.functions))
@@ -15,6 +16,7 @@ def terminated(stage: Stage) -> None:
     stage.play()
 
 
+@any_story
 def cancelled(stage: Stage) -> None:
     """A deployment ends the run: its task is cancelled, and may tidy up."""
     function = stage.rng.choice(list(stage.story.functions))

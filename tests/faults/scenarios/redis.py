@@ -48,7 +48,9 @@ def trimmed(stage: Stage) -> None:
 def group_lost(stage: Stage) -> None:
     """The consumer group is gone: every event comes again."""
     stage.play()
-    stage.world.redis.xgroup_destroy(stage.world.environment["EVENTS_STREAM"], stage.world.environment.get("EVENTS_GROUP", "archival-service"))
+    stage.world.redis.xgroup_destroy(
+        stage.world.environment["EVENTS_STREAM"], stage.world.environment.get("EVENTS_GROUP", "archival-service")
+    )
     stage.host.round()
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, any_story
 
 _HOUR = 3600.0
 
 
+@any_story
 def ahead_or_behind(stage: Stage) -> None:
     """All workers."""
     stage.host.options["clock_seconds"] = stage.rng.choice([_HOUR, -_HOUR])

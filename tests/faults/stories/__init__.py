@@ -2,9 +2,10 @@
 
 from tests.faults.stories.archive import ArchiveStory
 from tests.faults.stories.removal import RemovalStory
+from tests.faults.stories.restore import RestoreStory
 from tests.faults.stories.story import Story
 
 #: every story, by its name
-STORIES: dict[str, Story] = {story.name: story for story in (ArchiveStory(), RemovalStory())}
+STORIES: dict[str, Story] = {story.name: story for story in (ArchiveStory(), RemovalStory(), RestoreStory())}
 
 __all__ = ["STORIES", "Story"]

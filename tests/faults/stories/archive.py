@@ -21,4 +21,6 @@ class ArchiveStory(Story):
     def unsettled(self, world: World) -> list[str]:
         """Every chunk has exactly one archive that counts."""
         found = [job["chunk"] for job in world.jobs() if job["status"] == "archived"]
-        return [f"{SCHEMA}.{chunk} is archived {n} times" for chunk in self.chunks if (n := found.count(f"{SCHEMA}.{chunk}")) != 1]
+        return [
+            f"{SCHEMA}.{chunk} is archived {n} times" for chunk in self.chunks if (n := found.count(f"{SCHEMA}.{chunk}")) != 1
+        ]

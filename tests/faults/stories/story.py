@@ -19,6 +19,8 @@ class Story(ABC):
     """One kind of work. Its data are made once a session, as the template of each run's database."""
 
     name: str
+    #: it begins where this other story ends
+    after: str = ""
     #: settings of the service
     settings: Mapping[str, str] = {}
     #: functions that the host's clock calls each round
