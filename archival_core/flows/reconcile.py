@@ -106,6 +106,10 @@ class Reconcile:
         except ArchivalError as error:
             report.failed[name] = str(error)
             _LOG.warning("reconcile: %s not finished: %s", name, error)
+        except Exception as error:
+            # a defect: what it says may hold anything, so only its kind is reported
+            report.failed[name] = f"unexpected {type(error).__name__}; the service's log has the details"
+            _LOG.exception("reconcile: %s not finished", name)
 
     async def _adopt(self, report: ReconcileReport, deadline: float) -> None:
         report.adoption = await self._adoption.run(deadline)
