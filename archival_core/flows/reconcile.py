@@ -46,6 +46,21 @@ class ReconcileReport:
     #: duties that could not be finished, and why
     failed: dict[str, str] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        numbers = {
+            "messages sent again": self.messages,
+            "archives adopted": len(self.adoption.adopted),
+            "retired": len(self.adoption.retired),
+            "strays": len(self.adoption.strays),
+            "postponed": self.adoption.postponed,
+            "ends told": self.announced,
+            "jobs of policies": self.policies.queued,
+            "policies with a problem": len(self.policies.problems),
+            "leftovers removed": self.swept,
+            "duties not finished": len(self.failed),
+        }
+        return ", ".join(f"{name}: {number}" for name, number in numbers.items() if number) or "nothing"
+
     @property
     def is_empty(self) -> bool:
         """Nothing had to be done, and nothing is amiss."""
@@ -91,6 +106,10 @@ class Reconcile:
         except ArchivalError as error:
             report.failed[name] = str(error)
             _LOG.warning("reconcile: %s not finished: %s", name, error)
+        except Exception as error:
+            # a defect: what it says may hold anything, so only its kind is reported
+            report.failed[name] = f"unexpected {type(error).__name__}; the service's log has the details"
+            _LOG.exception("reconcile: %s not finished", name)
 
     async def _adopt(self, report: ReconcileReport, deadline: float) -> None:
         report.adoption = await self._adoption.run(deadline)
