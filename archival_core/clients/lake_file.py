@@ -175,6 +175,8 @@ class LakeSource(_LakeFile):
         self._position = 0
         #: by offset: length, and the transfer
         self._expected: dict[int, tuple[int, Future[bytes]]] = {}
+        self._digest = hashlib.sha256()
+        self._digested = 0
 
     def expect(self, offset: int, length: int) -> None:
         """Begin to read these bytes; they stay in memory until exactly they are read, or the file is closed."""
@@ -221,8 +223,18 @@ class LakeSource(_LakeFile):
             raise TransientError(
                 f"{self._path}: {len(data)} bytes came at {self._position} instead of {wanted}", code="lake-short-read"
             )
+        if self._position <= self._digested < self._position + wanted:
+            self._digest.update(memoryview(data)[self._digested - self._position :])
+            self._digested = self._position + wanted
         self._position += wanted
         return data
+
+    def sha256(self) -> str:
+        """Hexadecimal digest of the whole file, of the bytes as they were read; what was not read in order is read now."""
+        while self._digested < self._length:
+            self._position = self._digested
+            self.read(_BLOCK_BYTES)
+        return self._digest.hexdigest()
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Fill `buffer` as far as the file goes."""
