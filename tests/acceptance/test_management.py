@@ -106,6 +106,18 @@ async def test_the_same_key_is_the_same_request(service: Service, client: httpx.
     assert problem["code"] == "idempotency-key-reused"
 
 
+async def test_requests_for_the_same_chunks_at_the_same_time_make_one_job_each(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    body = {"hypertable": f"{service.schema}.readings", "older_than": "2026-04-01T00:00:00Z"}
+    for _ in range(5):
+        answers = await asyncio.gather(*(ask(client, body) for _ in range(4)))
+        assert all(len(answer["jobs"]) == 3 for answer in answers)
+    assert sorted(job["chunk"] for job in service.jobs() if job["status"] == "queued") == [
+        f"{service.schema}.{chunk}" for chunk in ("feb", "jan", "mar")
+    ]
+
+
 async def test_jobs_come_in_pages_newest_first(service: Service, client: httpx.AsyncClient) -> None:
     table = f"{service.schema}.readings"
     for chunk in ("jan", "feb", "mar", "jan"):
