@@ -6,12 +6,13 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .local/bench-venv
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: help setup demo run test check bench docs clean
+.PHONY: help setup demo run test check faults bench docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
 	@echo "make test   every check: make check, then all tests"
 	@echo "make check  the quick half: ruff, mypy, import-linter"
+	@echo "make faults a thousand seeded faults at every step (ARGS='--seed N --runs N --only FAULT --json')"
 	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json)"
 	@echo "make docs   write the generated documents anew"
 	@echo "make clean  remove everything local (.venv, .local)"
@@ -37,6 +38,9 @@ check: setup
 
 test: check
 	@$(PY) -m pytest $(ARGS)
+
+faults: setup
+	@$(PY) -m tests.faults $(ARGS)
 
 $(BENCH_STAMP): bench/requirements.txt dev/find-python
 	@python=$$(dev/find-python) && echo "Setting up $(BENCH_VENV)" && "$$python" -m venv --clear $(BENCH_VENV)

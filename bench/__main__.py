@@ -91,7 +91,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON on standard output")
     parser.add_argument("--quick", action="store_true", help="a smaller table and the nearest peer: under a minute")
     parser.add_argument("--rows", type=int, default=0, help="rows of the table")
-    parser.add_argument("--decimals", type=int, default=2, help="of the usages; TSBS itself has 0")
+    parser.add_argument("--decimals", type=int, default=0, help="of the usages; TSBS has none, 2 is harder to shrink")
     parser.add_argument("--rounds", type=int, default=0, help="rounds that count, after one that does not")
     parser.add_argument("--only", nargs="+", choices=list(_TITLES), help="these contestants alone")
     arguments = parser.parse_args()

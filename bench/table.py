@@ -1,5 +1,6 @@
 """The benchmark's table: like TSBS's `cpu`, where each host reports ten usages, random walks between 0 and 100 with normal
-steps, every ten seconds. TSBS's generator cuts them to whole numbers; an agent reports decimals, so two are the default."""
+steps, every ten seconds. TSBS's generator cuts them to whole numbers, so that is the default; many agents report decimals,
+which are harder to shrink."""
 
 from __future__ import annotations
 

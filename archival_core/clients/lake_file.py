@@ -32,22 +32,23 @@ class _LakeFile(io.RawIOBase):
     def __init__(self, client: LakehouseClient, path: str, loop: asyncio.AbstractEventLoop) -> None:
         self._client, self._path, self._loop = client, path, loop
         self._lock = threading.Lock()
-        self._running: Future[Any] | None = None
+        self._running: set[Future[Any]] = set()
         self._aborted = False
 
     def abort(self) -> None:
         """Give up, from any thread: the transfer is cancelled, a waiting thread is woken, nothing is committed."""
         with self._lock:
             self._aborted = True
-            if self._running is not None:
-                self._running.cancel()
+            for future in self._running:
+                future.cancel()
 
     def _start[T](self, work: Coroutine[Any, Any, T]) -> Future[T]:
         with self._lock:
             if self._aborted:
                 work.close()
                 raise self._abort_error()
-            self._running = future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            self._running.add(future)
             return future
 
     def _wait[T](self, future: Future[T]) -> T:
@@ -58,6 +59,10 @@ class _LakeFile(io.RawIOBase):
         except TimeoutError:
             future.cancel()
             raise TransientError(f"{self._path}: no answer from the event loop", code="lake-unavailable") from None
+        finally:
+            # it holds what was read
+            with self._lock:
+                self._running.discard(future)
 
     def _abort_error(self) -> TransientError:
         return TransientError(f"{self._path}: the transfer was aborted", code="lake-aborted")
@@ -159,12 +164,26 @@ class LakeSink(_LakeFile):
 
 
 class LakeSource(_LakeFile):
-    """A committed file of `length` bytes, readable at any position; each read is one ranged request."""
+    """A committed file of `length` bytes, readable at any position; each read is one ranged request.
+
+    What is expected is on its way before it is read.
+    """
 
     def __init__(self, client: LakehouseClient, path: str, length: int, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(client, path, loop)
         self._length = length
         self._position = 0
+        #: by offset: length, and the transfer
+        self._expected: dict[int, tuple[int, Future[bytes]]] = {}
+        self._digest = hashlib.sha256()
+        self._digested = 0
+
+    def expect(self, offset: int, length: int) -> None:
+        """Begin to read these bytes; they stay in memory until exactly they are read, or the file is closed."""
+        self._expected[offset] = length, self._fetch(offset, length)
+
+    def _fetch(self, offset: int, length: int) -> Future[bytes]:
+        return self._start(self._client.read(self._path, offset, length, checked=False))
 
     def readable(self) -> bool:
         """It is."""
@@ -196,13 +215,26 @@ class LakeSource(_LakeFile):
         wanted = left if size is None or size < 0 else min(size, left)
         if wanted == 0:
             return b""
-        data = self._wait(self._start(self._client.read(self._path, self._position, wanted, checked=False)))
+        length, transfer = self._expected.pop(self._position, (0, None))
+        if transfer is None or length != wanted:
+            transfer = self._fetch(self._position, wanted)
+        data = self._wait(transfer)
         if len(data) != wanted:
             raise TransientError(
                 f"{self._path}: {len(data)} bytes came at {self._position} instead of {wanted}", code="lake-short-read"
             )
+        if self._position <= self._digested < self._position + wanted:
+            self._digest.update(memoryview(data)[self._digested - self._position :])
+            self._digested = self._position + wanted
         self._position += wanted
         return data
+
+    def sha256(self) -> str:
+        """Hexadecimal digest of the whole file, of the bytes as they were read; what was not read in order is read now."""
+        while self._digested < self._length:
+            self._position = self._digested
+            self.read(_BLOCK_BYTES)
+        return self._digest.hexdigest()
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Fill `buffer` as far as the file goes."""
@@ -210,3 +242,9 @@ class LakeSource(_LakeFile):
             data = self.read(len(view))
             view[: len(data)] = data
             return len(data)
+
+    def close(self) -> None:
+        """Cancel what is still on its way."""
+        self._expected.clear()
+        self.abort()
+        super().close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,8 @@ from archival_core.model.moment import DAY
 _ROW_GROUP_ROWS = 1_000_000
 _BATCH_ROWS_BACK = 65_536
 _STREAM_BYTES = 1024 * 1024
+#: Larger row groups, of few large values, wait for their turn: pyarrow reads them in pieces, and memory is bounded.
+_MOST_EXPECTED = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +108,30 @@ def write(
             stack.enter_context(opened(described.empty_table()))
 
 
-def read(source: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def read(source: Any, schema: pa.Schema, expect: Callable[[int, int], None] | None = None) -> Iterator[pa.RecordBatch]:
     """Decode a Parquet file in small batches.
 
+    `expect` is told offset and length of what will be read next, so that it is on its way while this is decoded.
     Raises `ValueError` when the file's columns are not `schema`'s.
     """
     with pq.ParquetFile(source, pre_buffer=True, page_checksum_verification=True) as file:
         found = file.schema_arrow
         if not found.remove_metadata().equals(schema.remove_metadata(), check_metadata=False):
             raise ValueError(f"the file has columns {found.names} of other types than were written")
+        ranges = [_byte_range(file.metadata.row_group(group)) for group in range(file.num_row_groups)]
         # one by one, because what is asked for at once is buffered at once
         for group in range(file.num_row_groups):
+            for offset, length in ranges[group + 1 : group + 2]:
+                if expect is not None and length <= _MOST_EXPECTED:
+                    expect(offset, length)
             yield from file.iter_batches(batch_size=_BATCH_ROWS_BACK, row_groups=[group], use_threads=False)
+
+
+def _byte_range(group: pq.RowGroupMetaData) -> tuple[int, int]:
+    """Offset and length of the row group in its file."""
+    columns = [group.column(index) for index in range(group.num_columns)]
+    starts = [c.dictionary_page_offset if c.has_dictionary_page else c.data_page_offset for c in columns]
+    return min(starts), sum(c.total_compressed_size for c in columns)
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch], metadata: dict[bytes, bytes], most_bytes: int) -> Iterator[pa.Table]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -76,7 +77,16 @@ class ArchiveLoader:
 
     def _prove(self, opened: Loading, stop: threading.Event) -> None:
         """What the database holds is the archive, part by part, and the target's types hold it exactly."""
-        batches = until(stop, opened.read_back())
+        # closed in any case: a connection with an open result does not close, and would hide the error
+        with closing(opened.read_back()) as found:
+            self._compare(until(stop, found))
+        if losses := opened.losses():
+            raise PermanentError(
+                f"the columns' types in the source database do not hold the archive's values exactly; rows by column: {losses}",
+                code="lossy-type",
+            )
+
+    def _compare(self, batches: Iterator[pa.RecordBatch]) -> None:
         rest: pa.RecordBatch | None = None
         for part in self.manifest.parts:
             meter = parquet.ContentMeter(self._schema, self.manifest.time_column)
@@ -88,11 +98,6 @@ class ArchiveLoader:
             _check_equal(f"the database's copy of {part.file}", part, meter.content(), "restore-differs")
         if rest is not None or next(batches, None) is not None:
             raise TransientError("the database holds more rows than the archive", code="restore-differs")
-        if losses := opened.losses():
-            raise PermanentError(
-                f"the columns' types in the source database do not hold the archive's values exactly; rows by column: {losses}",
-                code="lossy-type",
-            )
 
 
 def _check_equal(what: str, part: ManifestPart, found: parquet.Content, code: str) -> None:

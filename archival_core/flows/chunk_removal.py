@@ -123,14 +123,11 @@ class ChunkRemoval:
             )
         async with self._source.connect() as connection:
             await check_same_server(connection, manifest)
-            try:
-                chunk = await self._look(connection, job, manifest)
-            except PermanentError as error:
-                if error.code != "unknown-chunk":
-                    raise
+            if await removal.is_gone(connection, job.chunk):
                 # an earlier run whose answer was lost, or somebody by hand
-                await self._removals.finish(job, note=error)
+                await self._removals.finish(job, note=PermanentError(f"{job.chunk} was gone already", code="was-gone"))
                 return
+            chunk = await self._look(connection, job, manifest)
             for attempt in range(1, _TRIES + 1):
                 try:
                     await self._drop(connection, job, chunk, manifest)

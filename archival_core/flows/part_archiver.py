@@ -27,6 +27,9 @@ from archival_core.source.columns import ColumnPlan
 from archival_core.source.extract import read_batches
 from archival_core.source.parts import PartRange
 
+#: at the beginning of a Parquet file
+_MAGIC_BYTES = 4
+
 
 @dataclass(frozen=True, slots=True)
 class PartArchiver:
@@ -61,6 +64,7 @@ class PartArchiver:
             give_back()
             with LakeSource(self.lake, f"{self.staging}/{file}", sink.length, loop) as source:
                 _check_equal(file, written, self._read(file, source, stop))
+                _check_bytes(file, sink.sha256, source)
             give_back()
             return ManifestPart(
                 file=file,
@@ -82,12 +86,20 @@ class PartArchiver:
 
     def _read(self, file: str, source: LakeSource, stop: threading.Event) -> parquet.Content:
         meter = parquet.ContentMeter(self.plan.schema, self.chunk.time_column)
+        source.read(_MAGIC_BYTES)  # what follows is read in order, and so digested on the way
         try:
-            for batch in until(stop, parquet.read(source, self.plan.schema)):
+            for batch in until(stop, parquet.read(source, self.plan.schema, source.expect)):
                 meter.add(batch)
         except (pa.ArrowException, ValueError, OSError) as error:
             raise TransientError(f"{file} does not read back: {error}", code="read-back-differs") from error
         return meter.content()
+
+
+def _check_bytes(file: str, written: str, source: LakeSource) -> None:
+    """Every byte, those too that decoding does not look at: statistics that lie hide rows from readers, and a removal would
+    find an archive that is not what its manifest says."""
+    if source.sha256() != written:
+        raise TransientError(f"{file}: its SHA-256 in the lake is not that of what was sent", code="read-back-differs")
 
 
 def _check_equal(file: str, written: parquet.Content, read: parquet.Content) -> None:

@@ -15,7 +15,6 @@ from archival_core.model.chunk import Relation, quote_identifier
 from archival_core.source import timescaledb
 
 # `oid` of the table is looked up in each: names are parameters, never pasted.
-# Types outlive the table, so those that are there already are left as they are.
 TYPES: Final[LiteralString] = """
 WITH RECURSIVE used (type) AS (
     SELECT a.atttypid FROM pg_catalog.pg_attribute a
@@ -25,7 +24,7 @@ WITH RECURSIVE used (type) AS (
          LATERAL (VALUES (t.typelem), (t.typbasetype)) AS next (type)
     WHERE next.type <> 0
 )
-SELECT format('DO %%L;', format('BEGIN %%s EXCEPTION WHEN duplicate_object THEN NULL; END', CASE t.typtype WHEN 'e' THEN
+SELECT CASE t.typtype WHEN 'e' THEN
            (SELECT format('CREATE TYPE %%I.%%I AS ENUM (%%s);', n.nspname, t.typname,
                    string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder))
             FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)
@@ -35,7 +34,7 @@ SELECT format('DO %%L;', format('BEGIN %%s EXCEPTION WHEN duplicate_object THEN 
                   (SELECT string_agg(format(' CONSTRAINT %%I %%s', k.conname, pg_get_constraintdef(k.oid)), ''
                                      ORDER BY k.conname)
                    FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'))
-       END)) AS statement
+       END AS statement
 FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.type JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype IN ('d', 'e') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
 ORDER BY t.typtype DESC, t.oid
@@ -117,7 +116,7 @@ async def describe(conn: AsyncConnection[Any], table: Relation, *, is_timescaled
         clauses = ",\n".join(f"    {row['clause']}" for row in await ask(COLUMNS))
         partition_by = "" if is_timescaledb else (await ask(PARTITION_KEY))[0]["clause"]
         statements = [f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(table.schema)};"]
-        statements += [row["statement"] for row in await ask(TYPES)]
+        statements += [_unless_there(row["statement"]) for row in await ask(TYPES)]
         sequences = await ask(SEQUENCES)
         statements += [row["statement"] for row in sequences]
         statements.append(f"CREATE TABLE {table.sql} (\n{clauses}\n){partition_by};")
@@ -129,6 +128,14 @@ async def describe(conn: AsyncConnection[Any], table: Relation, *, is_timescaled
             statements += _hypertable(literal, quote_identifier(extension["schema"]), await ask(DIMENSIONS))
         statements += [row["statement"] for row in await ask(INDEXES)]
     return "\n".join(statements) + "\n"
+
+
+def _unless_there(create_type: str) -> str:
+    """PostgreSQL has no IF NOT EXISTS for types, which outlive the table."""
+    quote = "$make$"
+    while quote in create_type:
+        quote = f"${quote[1:-1]}_$"
+    return f"DO {quote} BEGIN {create_type} EXCEPTION WHEN duplicate_object THEN NULL; END {quote};"
 
 
 def _hypertable(table: str, schema: str, dimensions: list[dict[str, Any]]) -> list[str]:

@@ -7,7 +7,7 @@ in the order in which they came, which is the order of the archive's digests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 import adbc_driver_postgresql.dbapi as adbc_postgresql
@@ -61,7 +61,7 @@ class Loading:
                 raise failed[0] from None
             raise
 
-    def read_back(self) -> Iterator[pa.RecordBatch]:
+    def read_back(self) -> Generator[pa.RecordBatch]:
         """All rows in the order in which they were added, with the archive's columns."""
         plan = plan_columns([column.wire.column(column.staged.strip('"')) for column in self._columns])
         naturals = ", ".join(f"{column.natural} AS {column.staged}" for column in self._columns)
@@ -83,6 +83,8 @@ class Loading:
             return {}
         counts = ", ".join(f"count(*) FILTER (WHERE {column.loss})" for column in cast)
         with driver_errors(), self._conn.cursor() as cur:
+            # what a COPY meets on its way comes without its SQLSTATE, and would pass for a broken connection
+            cur.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
             cur.execute(f"SELECT {counts} FROM {self._staging.relation.sql}")
             row = cur.fetchone()
         assert row is not None

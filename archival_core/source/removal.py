@@ -41,6 +41,14 @@ _KEEP_AGGREGATES: Final[LiteralString] = (
 )
 
 
+async def is_gone(conn: AsyncConnection[Any], chunk: Relation) -> bool:
+    """Whether there is no such table any more; one that is only no chunk any more, such as a detached partition, is there."""
+    with source_errors():
+        cursor = await conn.execute("SELECT to_regclass(%s) IS NULL AS gone", (chunk.sql,))
+        row = await cursor.fetchone()
+    return row is not None and bool(row["gone"])
+
+
 @asynccontextmanager
 async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None]:
     """A READ COMMITTED transaction in which nobody else writes to `chunk`; it commits at the end, and rolls back on an error.

@@ -17,6 +17,7 @@ from psycopg import AsyncConnection
 from psycopg import errors as postgres
 from psycopg.rows import tuple_row
 
+from archival_core.errors import PermanentError
 from archival_core.model.chunk import Relation, quote_identifier
 from archival_core.source.translate import source_errors
 
@@ -49,7 +50,7 @@ class StagingTable:
 
 
 async def ensure_schema(conn: AsyncConnection[Any]) -> None:
-    """Make the schema if it is not there. Raises `PermanentError` where the service's user may not."""
+    """Make the schema if it is not there. Raises `PermanentError` (`source-permission-denied`)."""
     with source_errors():
         if await (await conn.execute(_EXISTS, (SCHEMA,))).fetchone() is None:
             try:
@@ -57,6 +58,12 @@ async def ensure_schema(conn: AsyncConnection[Any]) -> None:
                     await conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(SCHEMA)}".encode())
             except (postgres.UniqueViolation, postgres.DuplicateSchema):
                 pass  # another restore was faster: IF NOT EXISTS does not see what is not committed
+            except postgres.InsufficientPrivilege as error:
+                raise PermanentError(
+                    f"the source database refuses: {error.diag.message_primary}; restored rows wait in schema {SCHEMA}: make"
+                    " it for the service's user (CREATE SCHEMA … AUTHORIZATION …), or GRANT CREATE on the database to it",
+                    code="source-permission-denied",
+                ) from error
 
 
 async def is_staged(conn: AsyncConnection[Any], table: StagingTable) -> bool:

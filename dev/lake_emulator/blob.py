@@ -74,6 +74,10 @@ async def _send(call: Call, file: BinaryIO, length: int, headers: dict[str, str]
     while left:
         piece = file.read(min(left, _MD5_RANGE if wrong else _PIECE))
         left -= len(piece)
+        if call.has_fault("torn"):
+            await response.write(piece[: len(piece) // 2])
+            await response.write_eof()
+            return response
         await response.write(flip_bit(piece) if wrong else piece)
         wrong = False
     await response.write_eof()

@@ -69,7 +69,7 @@ async def patch(call: Call) -> web.Response:
 
 async def _append(call: Call) -> web.Response:
     headers = await check_md5(call) | _ENCRYPTED
-    data = flip_bit(call.body) if call.has_fault("bit_rot") else call.body
+    data = flip_bit(call.body, call.fault.byte) if call.fault and call.fault.kind == "bit_rot" else call.body
     position = _position(call)
     call.tree.append(call.filesystem, call.path, position, data)
     if call.query.get("flush") == "true":

@@ -13,6 +13,8 @@ FaultKind = Literal[
     "drop_request",  # the connection closes; nothing happens
     "drop_response",  # it happens, and the connection closes without an answer
     "delay",  # answered normally after `seconds`
+    "delay_after",  # it happens, and is answered `seconds` later
+    "torn",  # an append keeps the first half of its data, and the connection closes; of an answer only the first half comes
     "flip_bit",  # one bit of the body changes on the way, in or out: a Content-MD5 notices
     "bit_rot",  # one bit changes in the store: no Content-MD5 notices
 ]
@@ -33,6 +35,12 @@ class Fault:
     code: str = "ServerBusy"
     seconds: float = 0.0
     times: int = 1
+    #: which byte of the body `flip_bit` and `bit_rot` change; the middle one if there is none
+    byte: int | None = None
+    #: so many requests that match pass unharmed before it begins
+    skip: int = 0
+    #: seconds, for the header Retry-After of a `status`
+    retry_after: float | None = None
     #: How many requests it has met so far.
     hits: int = 0
 
@@ -51,15 +59,18 @@ class Faults(list[Fault]):
         """The fault of this request, counted as met."""
         for fault in self:
             if fault.matches(request):
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
                 fault.hits += 1
                 return fault
         return None
 
 
-def flip_bit(data: bytes) -> bytes:
-    """`data` with one bit in its middle changed."""
+def flip_bit(data: bytes, byte: int | None = None) -> bytes:
+    """`data` with one bit changed, in its middle unless `byte` says where."""
     if not data:
         return data
     changed = bytearray(data)
-    changed[len(changed) // 2] ^= 0x10
+    changed[len(changed) // 2 if byte is None else byte] ^= 0x10
     return bytes(changed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from dev.lake_emulator.protocol import ANSWER_HEADERS, Call, StorageError, error
 from dev.lake_emulator.tree import Tree
 
 _LARGEST_BODY = 1 << 30
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(slots=True)
@@ -76,12 +78,20 @@ class _Handler:
             check_shared_key(request, self._emulator.account, self._emulator.key)
             fault = self._emulator.faults.take(request)
             response = await self._answer(request, body, fault)
+            if fault and fault.kind == "delay_after":
+                await asyncio.sleep(fault.seconds)
             if fault and fault.kind == "status_after":
                 raise StorageError(fault.status, fault.code, "A fault was asked for; the call had its effect.")
         except TreeError as error:
             response = error_response(request, error, request_id)
-        if fault and fault.kind in ("drop_request", "drop_response") and request.transport:
+        except OSError as error:
+            if error.errno not in _DISK_FULL:
+                raise
+            response = error_response(request, StorageError(500, "InternalError", "The disk is full."), request_id)
+        if fault and fault.kind in ("drop_request", "drop_response", "torn") and request.transport:
             request.transport.abort()
+        if fault and fault.kind == "status" and fault.retry_after is not None:
+            response.headers["Retry-After"] = f"{fault.retry_after:g}"
         if not response.prepared:
             response.headers.update(request[ANSWER_HEADERS])
         return response
@@ -95,7 +105,9 @@ class _Handler:
             if fault.kind == "delay":
                 await asyncio.sleep(fault.seconds)
             if fault.kind == "flip_bit":
-                body = flip_bit(body)
+                body = flip_bit(body, fault.byte)
+            if fault.kind == "torn":
+                body = body[: len(body) // 2]
         account, _, address = request.rel_url.raw_path.lstrip("/").partition("/")
         if account != self._emulator.account:
             raise StorageError(404, "ResourceNotFound", "The specified account does not exist.")

@@ -63,6 +63,13 @@ class PostgresServer:
         if self._process is not None:
             self._process.stop()
 
+    def restart(self) -> None:
+        """Stop it without waiting for its clients, and start it again at the same address."""
+        assert self._process is not None
+        self._process.stop()
+        self._process.start()
+        self._process.wait_until(self._answers, "PostgreSQL")
+
     @property
     def pid(self) -> int:
         """Of the running postmaster."""

@@ -102,6 +102,12 @@ class Process:
             os.killpg(self._child.pid, signal.SIGKILL)
             self._child.wait()
 
+    def kill(self) -> None:
+        """End it without a warning."""
+        if self._child is not None:
+            os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+
     def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = 30) -> None:
         """Wait for `ready`; raises `ServerError` when the child ends or the time is over."""
         deadline = time.monotonic() + seconds

@@ -128,6 +128,20 @@ async def test_a_flipped_bit_on_the_way_back_is_found_and_nothing_is_published(s
     assert equal(service, "jan")
 
 
+async def test_a_bit_that_no_reader_looks_at_is_found_too(service: Service) -> None:
+    # the first byte of a Parquet file says what it is, and readers look for that at its end
+    service.execute(TABLE)
+    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
+    await service.runtime.event_drain.run()
+    [message] = service.messages()
+    service.emulator.faults.append(Fault("PATCH", "part-00000.parquet?action=append", "bit_rot", byte=0))
+    with pytest.raises(TransientError):
+        await service.runtime.archival_processor.process(message)
+    assert service.files("tables") == []
+    await service.runtime.archival_processor.process(message)
+    assert equal(service, "jan")
+
+
 async def test_an_archive_that_was_published_before_a_crash_is_adopted(service: Service) -> None:
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")

@@ -196,7 +196,16 @@ async def test_who_is_faster_is_noticed(service: Service) -> None:
     service.execute("drop table $s.jan")
     assert (await remove(service)).removed == 1
     [job] = service.jobs()
-    assert (job["status"], job["removal_error"]["code"]) == ("removed", "unknown-chunk")
+    assert (job["status"], job["removal_error"]["code"]) == ("removed", "was-gone")
+
+
+async def test_a_detached_partition_is_not_gone(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute("alter table $s.readings detach partition $s.jan")
+    assert (await remove(service)).removed == 0
+    [job] = service.jobs()
+    assert (job["status"], job["removal_error"]["code"]) == ("archived", "unknown-chunk")
 
 
 async def test_a_ledger_of_its_own(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

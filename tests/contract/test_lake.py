@@ -293,7 +293,14 @@ async def test_a_source_is_a_file(lake: LakehouseClient) -> None:
         assert source.read() == b""
         assert source.seek(0) == 0
         assert source.read() == b"0123456789"
+        source.expect(2, 3)
+        source.expect(5, 2)
+        assert source.seek(2) == 2
+        assert source.read(3) == b"234"
+        assert source.read(4) == b"5678"  # other bytes than were expected
 
     await asyncio.to_thread(work)
+    source.expect(0, 10)
+    source.close()
     too_long = LakeSource(lake, "a", 12, asyncio.get_running_loop())
     await fails_in_a_thread(too_long.read, TransientError, "lake-short-read")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -14,6 +16,7 @@ from archival_core.errors import ArchivalError, LostLeaseError, PermanentError
 from archival_core.flows.archive_loader import ArchiveLoader
 from archival_core.flows.chunk_restore import Restored, RestoreWish, _prepare
 from archival_core.model.manifest import Manifest
+from archival_core.source.load import Loading
 from archival_core.source.placing import place
 from archival_core.source.staging import StagingTable, drop_job_staging, staging_tables
 from dev.lake_emulator import Emulator
@@ -39,7 +42,7 @@ async def refused(bench: Bench, manifest: Manifest, **wish: Any) -> str:
     wish.pop("table", None)
     job_id = uuid.uuid4()
     with pytest.raises(ArchivalError) as caught:
-        await bench.restore(manifest, job_id=job_id, **wish)
+        await wish.pop("by", bench).restore(manifest, job_id=job_id, **wish)
     assert not [name for name in bench.staging() if name.startswith(job_id.hex)]
     if before is not None:
         assert bench.rows("readings") == before
@@ -121,6 +124,23 @@ async def test_a_run_may_end_anywhere(bench: Bench) -> None:
     assert bench.rows("readings") == before
     assert bench.staging() == []
     bench.execute("DROP TABLE public.settled")
+
+
+async def test_a_run_may_be_cancelled_anywhere(bench: Bench) -> None:
+    bench.execute(READINGS)
+    before = bench.rows("readings")
+    manifest = await bench.archive("readings", "jan", part_bytes=8 * 8192)
+    bench.execute("DROP TABLE jan")
+    job_id = uuid.uuid4()
+    for attempt, seconds in enumerate((0.02, 0.1, 0.2, 0.3, 0.5, 0.8), 1):
+        task = asyncio.create_task(bench.restore(manifest, attempt, job_id))
+        await asyncio.sleep(seconds)
+        task.cancel()
+        await asyncio.wait([task])
+        assert bench.rows("readings") in (before, bench.rows("feb"))
+    await bench.restore(manifest, 7, job_id)
+    assert bench.rows("readings") == before
+    assert bench.staging() == []
 
 
 async def test_what_the_caller_writes_is_under_the_caller_s_settings(bench: Bench) -> None:
@@ -261,15 +281,34 @@ async def test_a_domain_that_has_changed_takes_only_what_it_holds(bench: Bench) 
     assert bench.rows("readings") == {"(1,1.50)": 1}
 
 
+async def test_an_enum_that_has_lost_a_label(bench: Bench) -> None:
+    bench.execute(
+        "CREATE TYPE mood AS ENUM ('good', 'bad')",
+        "CREATE TABLE readings (at int, v mood) PARTITION BY RANGE (at)",
+        "CREATE TABLE jan PARTITION OF readings FOR VALUES FROM (0) TO (10)",
+        "INSERT INTO readings VALUES (1, 'good'), (2, 'bad')",
+    )
+    manifest = await bench.archive("readings", "jan")
+    bench.execute(
+        "DROP TABLE readings",
+        "DROP TYPE mood",
+        "CREATE TYPE mood AS ENUM ('good')",
+        "CREATE TABLE readings (at int, v mood) PARTITION BY RANGE (at)",
+    )
+    with pytest.raises(PermanentError, match=r'22P02.*"bad"'):
+        await bench.restore(manifest)
+    assert bench.rows("readings") == {}
+
+
 @pytest.mark.parametrize("drop_types", [False, True])
 async def test_a_table_that_is_gone(bench: Bench, drop_types: bool) -> None:
     bench.execute(
-        "CREATE TYPE mood AS ENUM ('good', 'it''s $do$ bad')", "CREATE DOMAIN price AS numeric(10, 2) CHECK (VALUE > 0)"
+        "CREATE TYPE mood AS ENUM ('good', 'it''s $make$ bad')", "CREATE DOMAIN price AS numeric(10, 2) CHECK (VALUE > 0)"
     )
     bench.execute(
         READINGS,
         "ALTER TABLE readings ADD COLUMN m mood, ADD COLUMN p price[]",
-        "UPDATE readings SET m = 'it''s $do$ bad', p = '{1}'",
+        "UPDATE readings SET m = 'it''s $make$ bad', p = '{1}'",
     )
     before, january = bench.rows("readings"), bench.rows("jan")
     manifest = await bench.archive("readings", "jan")
@@ -436,6 +475,24 @@ async def test_an_archive_that_is_damaged(bench: Bench, emulator: Emulator) -> N
     assert (await refused(bench, manifest)).startswith("lake-")
 
 
+@pytest.mark.parametrize(
+    "change", ["UPDATE {} SET c2 = 'x' WHERE c1 = 7", "DELETE FROM {} WHERE c1 = 7", "INSERT INTO {} DEFAULT VALUES"]
+)
+async def test_a_copy_that_is_not_the_archive(bench: Bench, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    bench.execute(READINGS)
+    manifest = await bench.archive("readings", "jan")
+    bench.execute("DROP TABLE jan")
+    append = Loading.append
+
+    def append_and_change(self: Loading, batches: Any) -> int:
+        rows = append(self, batches)
+        self._execute(change.format(self._staging.relation.sql))
+        return rows
+
+    monkeypatch.setattr(Loading, "append", append_and_change)
+    assert await refused(bench, manifest) == "restore-differs"
+
+
 async def test_staging_that_was_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.execute(READINGS)
     before = bench.rows("readings")
@@ -467,3 +524,44 @@ async def test_rows_are_placed_only_in_a_transaction_that_sees_the_others(bench:
         with pytest.raises(RuntimeError, match="READ COMMITTED"):
             async with connection.transaction():
                 await place(connection, placing, staging)
+
+
+@pytest.fixture
+def worker(bench: Bench) -> Iterator[Bench]:
+    """The same bench by the hands of a user who has what a restore needs, and no more."""
+    role, own = f"worker_{uuid.uuid4().hex[:12]}", "archival_restore"
+    bench.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'p'", f"GRANT USAGE ON SCHEMA {bench.schema} TO {role}")
+    bench.execute(f"ALTER SCHEMA {own} RENAME TO {own}_aside") if bench.plain(f"SELECT to_regnamespace('{own}')") else None
+    address = urlsplit(bench.url)
+    url = address._replace(netloc=f"{role}:p@{address.netloc.rpartition('@')[2]}").geturl()
+    yield Bench(url, bench.schema, bench.lake)
+    bench.execute(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+    bench.execute(f"ALTER SCHEMA {own}_aside RENAME TO {own}") if bench.plain(
+        f"SELECT to_regnamespace('{own}_aside')"
+    ) else None
+
+
+async def test_least_privileges(bench: Bench, worker: Bench) -> None:
+    role = urlsplit(worker.url).username
+    bench.execute(READINGS)
+    before = bench.rows("readings")
+    manifest = await bench.archive("readings", "jan")
+    bench.execute("DELETE FROM jan")
+    assert await refused(bench, manifest, by=worker) == "source-permission-denied"
+    bench.execute(f"GRANT SELECT, INSERT ON readings TO {role}")
+    with pytest.raises(PermanentError, match="archival_restore"):
+        await worker.restore(manifest)
+    bench.execute(f"GRANT CREATE ON DATABASE {bench.plain('SELECT quote_ident(current_database())')} TO {role}")
+    assert (await worker.restore(manifest)).inserted == 4464
+    assert bench.rows("readings") == before
+    # rows that a policy hides would be doubled
+    bench.execute(
+        "ALTER TABLE readings ENABLE ROW LEVEL SECURITY",
+        f"CREATE POLICY all_in ON readings TO {role} USING (false) WITH CHECK (true)",
+    )
+    with pytest.raises(PermanentError, match="BYPASSRLS"):
+        await worker.restore(manifest)
+    bench.execute("ALTER TABLE readings DISABLE ROW LEVEL SECURITY", "DROP TABLE jan")
+    with pytest.raises(PermanentError, match="own"):
+        await worker.restore(manifest)
+    assert bench.rows("readings") == bench.rows("feb")

@@ -1,0 +1,67 @@
+"""`python -m tests.faults [--seed N] [--runs N] [--only FAULT] [--run N] [--json] [--lanes N]`"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from rich.console import Console
+
+from tests.faults import lanes, report
+from tests.faults.lanes import Wanted
+from tests.faults.runner import Result
+from tests.faults.scenarios import FAMILIES
+
+_NEWS_EVERY = 50
+
+
+def wanted(runs: int, only: str | None, number: int | None) -> list[Wanted]:
+    """Which runs of which families: each has its share, and every family some."""
+    if number is not None and only:
+        return [(only, number)]
+    if only:
+        return [(only, n) for n in range(runs)]
+    total = sum(share for _, share in FAMILIES.values())
+    counted = {name: max(1, -(-runs * share // total)) for name, (_, share) in FAMILIES.items()}
+    # in turns, so that a run that is cut short has seen every family
+    turns = sorted((n / count, name, n) for name, count in counted.items() for n in range(count))
+    return [(name, n) for _, name, n in turns]
+
+
+def main() -> int:
+    """Run, print, and say whether all is well."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="faults at every step of the service")
+    parser.add_argument("--seed", type=int, default=1, help="another seed makes other runs")
+    parser.add_argument("--runs", type=int, default=1000, help="how many in all, shared out over the faults")
+    parser.add_argument("--only", choices=sorted(FAMILIES), help="one fault")
+    parser.add_argument("--run", type=int, help="with --only: exactly this run")
+    parser.add_argument("--lanes", type=int, default=min(4, (os.cpu_count() or 2) + 1), help="runs at the same time")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    arguments = parser.parse_args()
+    if arguments.run is not None and not arguments.only:
+        parser.error("--run needs --only")
+    console = Console(stderr=arguments.json)
+    started = time.monotonic()
+    runs = wanted(arguments.runs, arguments.only, arguments.run)
+    found: list[Result] = []
+    try:
+        for result in lanes.results(runs, arguments.seed, arguments.lanes):
+            found.append(result)
+            if not result.good:
+                report.failure(console, result)
+            elif arguments.run is not None:
+                console.print(f"{result.scenario} of story {result.story}: recovered in {result.seconds:.1f} s")
+            if len(found) % _NEWS_EVERY == 0:
+                console.print(f"{len(found)} of {len(runs)} runs, {time.monotonic() - started:.0f} s")
+    except lanes.LaneError as error:
+        console.print(str(error), markup=False, highlight=False)
+    console.print(report.table(found, time.monotonic() - started))
+    if arguments.json:
+        print(report.as_json(found))
+    return 0 if len(found) == len(runs) and all(result.good for result in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The promise, checked by an independent reader: pyarrow on the files, SQL on the database, and the harness's own truth.
+
+- Every row is in the database or in exactly one archive that counts, value by value.
+- An archive that counts holds exactly what its chunk held at one moment.
+- A chunk has at most one live job.
+- Ledger, manifests and lake agree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.faults.archive_reader import Archive, archives, manifests
+from tests.faults.truth import COLUMNS, SCHEMA, TABLE, Row, chunk_of
+from tests.faults.world import World
+
+#: A job of these has an archive that counts.
+_COUNTS = ("archived", "removed")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was found."""
+
+    rows: int = 0
+    lost: int = 0
+    doubled: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Nothing is lost, doubled or at odds."""
+        return not (self.lost or self.doubled or self.problems)
+
+
+def check(world: World) -> Verdict:
+    """Look at everything; the service must be at rest."""
+    verdict = Verdict()
+    jobs = [job for job in world.jobs() if job["kind"] == "archive"]
+    found = list(archives(world.lake))
+    _check_records(world, verdict, jobs, found)
+    by_path = {job["lake_path"]: job for job in jobs if job["status"] in _COUNTS}
+    counting = [archive for archive in found if archive.path in by_path]
+    for archive in counting:
+        _check_archive(world, verdict, archive, by_path[archive.path])
+    _check_union(world, verdict, counting, by_path)
+    return verdict
+
+
+def _check_records(world: World, verdict: Verdict, jobs: list[dict[str, Any]], found: list[Archive]) -> None:
+    live = Counter(job["chunk"] for job in jobs if job["status"] in ("queued", "running"))
+    verdict.problems += [f"{chunk} has {n} live jobs" for chunk, n in live.items() if n > 1]
+    written = manifests(world.lake)
+    published = {archive.path: archive for archive in found}
+    for archive in found:
+        verdict.problems += archive.problems
+        rows = [job for job in jobs if job["lake_path"] == archive.path and job["status"] in _COUNTS]
+        if len(rows) != 1:
+            verdict.problems.append(f"{archive.path} has {len(rows)} rows in the ledger")
+        elif not rows[0]["manifest"] == archive.manifest == written.get(archive.path):
+            verdict.problems.append(f"{archive.path}: ledger, folder and manifests/ do not say the same")
+        elif rows[0]["rows"] != len(archive.rows):
+            verdict.problems.append(f"{archive.path} has {len(archive.rows)} rows, the ledger says {rows[0]['rows']}")
+    # one whose place another has taken is moved out of the way, its manifest stays
+    known = published.keys() | {job["lake_path"] for job in jobs if job["status"] == "superseded"}
+    verdict.problems += [f"manifests/ has {path}, which is not published" for path in written if path not in known]
+    verdict.problems += [
+        f"{job['chunk']} is {job['status']} and {job['lake_path']} is not published"
+        for job in jobs
+        if job["status"] in _COUNTS and job["lake_path"] not in published
+    ]
+
+
+def _check_archive(world: World, verdict: Verdict, archive: Archive, job: dict[str, Any]) -> None:
+    """It must be one of the states that its chunk has had; else the nearest state tells what is missing."""
+    held = Counter(map(_key, archive.rows))
+    name = job["chunk"].rpartition(".")[2]
+    differences = []
+    for state in world.truth.states_of(name):
+        expected = Counter(map(_key, state.values()))
+        differences.append(((expected - held).total(), (held - expected).total()))
+    missing, extra = min(differences, key=sum)
+    verdict.rows += len(archive.rows)
+    verdict.lost += missing
+    verdict.doubled += extra
+    if missing or extra:
+        verdict.problems.append(f"{archive.path} lacks {missing} rows of its chunk, and has {extra} others")
+
+
+def _check_union(world: World, verdict: Verdict, counting: list[Archive], by_path: dict[str, Any]) -> None:
+    truth = {key: _key(row) for key, row in world.truth.now.items()}
+    with world.connect() as connection:
+        query = f"select {', '.join(COLUMNS)} from {SCHEMA}.{TABLE}"
+        live = [tuple(row.values()) for row in connection.execute(query.encode())]
+    verdict.rows += len(live)
+    in_database = Counter(map(_key, live))
+    in_archives: Counter[tuple[Any, ...]] = Counter()
+    removed: Counter[tuple[Any, ...]] = Counter()
+    for archive in counting:
+        rows = Counter(map(_key, archive.rows))
+        in_archives += rows
+        job = by_path[archive.path]
+        if job["status"] == "removed" and not job.get("restored_at"):
+            removed += rows
+    lost = [key for key, row in truth.items() if not in_database[row] and not in_archives[row]]
+    doubled = [
+        key for key, row in truth.items() if in_database[row] > 1 or in_archives[row] > 1 or (in_database[row] and removed[row])
+    ]
+    verdict.lost += len(lost)
+    verdict.doubled += len(doubled)
+    if lost:
+        chunks = sorted({chunk_of(world.truth.now[key]) for key in lost})
+        verdict.problems.append(f"rows of {chunks} are nowhere: {sorted(lost)[:10]}")
+    if doubled:
+        verdict.problems.append(f"rows are there twice: {sorted(doubled)[:10]}")
+    if strange := (in_database - Counter(truth.values())).total() - len(doubled):
+        verdict.problems += [f"the database has {strange} rows that nobody wrote"] if strange > 0 else []
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    """The row as something that compares value by value: 1.0 is not 1.00, and a list is not its text."""
+    return tuple(repr(tuple(value)) if isinstance(value, list) else repr(value) for value in map(_plain, row))
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else bytes(value) if isinstance(value, memoryview) else value

@@ -1,0 +1,49 @@
+"""What the parent of all workers has imported: the whole app, and what the SDKs import only when they are used."""
+# ruff: noqa: F401
+
+from __future__ import annotations
+
+import _strptime
+import encodings.utf_8_sig
+import gc
+import importlib
+import pkgutil
+
+import azure.core.rest._aiohttp
+import azure.storage.filedatalake.aio
+import azure.storage.queue.aio
+import importlib_resources.readers
+import psycopg_pool
+import pyarrow.parquet
+import redis.asyncio
+
+import archival_core
+import function_app
+from tests.faults import clock, haste, sabotage, steps
+from tests.faults.truth import SCHEMA, TABLE
+
+for _found in pkgutil.walk_packages(archival_core.__path__, "archival_core."):
+    importlib.import_module(_found.name)
+
+
+async def request_restore(_: object) -> None:
+    """What a management request does: everything that was removed from the table comes back."""
+    from archival_core import runtime
+    from archival_core.flows.chunk_restore import RestoreWish
+    from archival_core.flows.restore_requests import RestoreRequest
+    from archival_core.model.chunk import ChunkRange, Relation
+
+    request = RestoreRequest(
+        Relation(SCHEMA, TABLE), None, ChunkRange(None, None), RestoreWish(), request_key="faults", requested_by="faults"
+    )
+    await runtime.get().restore_requests.request(request)
+
+
+#: the app's functions by their name
+FUNCTIONS = {function.get_function_name(): function for function in function_app.app.get_functions()}
+#: what can be invoked: they, and what a client of the management interface asks for
+INVOCABLE = {name: function.get_user_function() for name, function in FUNCTIONS.items()} | {"request_restore": request_restore}
+
+# what is shared with the children stays shared: their collector does not touch it
+gc.collect()
+gc.freeze()

@@ -1,0 +1,37 @@
+"""What is done to a story, by fault family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.faults.scenarios import (
+    acknowledgements,
+    conflict,
+    crash,
+    database,
+    duplicates,
+    lake,
+    network,
+    paused,
+    platform,
+    redis,
+    resources,
+    time,
+)
+from tests.faults.stage import Stage
+
+#: The families, their scenarios, and how many of a hundred runs each has.
+FAMILIES: dict[str, tuple[list[Callable[[Stage], None]], int]] = {
+    "crash": (crash.SCENARIOS, 40),
+    "duplicates": (duplicates.SCENARIOS, 5),
+    "acknowledgements": (acknowledgements.SCENARIOS, 10),
+    "paused worker": (paused.SCENARIOS, 6),
+    "conflict": (conflict.SCENARIOS, 3),
+    "network": (network.SCENARIOS, 10),
+    "lake": (lake.SCENARIOS, 8),
+    "database": (database.SCENARIOS, 7),
+    "redis": (redis.SCENARIOS, 4),
+    "resources": (resources.SCENARIOS, 2),
+    "time": (time.SCENARIOS, 2),
+    "platform": (platform.SCENARIOS, 3),
+}

@@ -1,0 +1,109 @@
+"""A stage: one story in one world, with its host; scenarios play on it."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.faults.host import Host, Running
+from tests.faults.steps import Step, When
+from tests.faults.stories import STORIES, Story
+from tests.faults.worker import Action, Interruption
+from tests.faults.world import World
+
+#: Rounds of ordinary redelivery in which everything must have come right, without those that only wait for a hidden message.
+_ROUNDS = 10
+_PATIENCE_SECONDS = 90.0
+
+
+def any_story[F: Callable[..., None]](scenario: F) -> F:
+    """A scenario that every story can have; the others need an event and the archive of its chunk."""
+    scenario.stories = tuple(STORIES)  # type: ignore[attr-defined]
+    return scenario
+
+
+#: The steps of each function of a story, as a run without faults met them.
+Trace = dict[str, Sequence[Step]]
+
+
+class NotRecoveredError(AssertionError):
+    """Redelivery did not put things right."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a scenario gets."""
+
+    world: World
+    story: Story
+    host: Host
+    rng: random.Random
+    trace: Callable[[], Trace]
+    #: what the scenario did, for the report of a failure
+    notes: list[str]
+    #: whether the fault was met; a scenario that knows says so
+    struck: bool = True
+
+    def play(self) -> None:
+        """Ask, and work once through it."""
+        self.story.ask(self.world)
+        self.host.round()
+
+    def approach(self, function: str) -> None:
+        """Ask, and do what comes before `function`."""
+        self.story.ask(self.world)
+        for earlier in self.story.functions:
+            if earlier == function:
+                return
+            self.host.run(earlier)
+
+    def step(self, function: str, like: str = "", when: When | None = None) -> Step:
+        """One of its steps: every name is as likely as every other, however often it is met."""
+        found = [step for step in self.trace()[function] if re.search(like, step.name) and (when is None or step.when == when)]
+        name = self.rng.choice(sorted({step.name for step in found}))
+        step = self.rng.choice(sorted({step for step in found if step.name == name}))
+        self.note(f"{function} {step}")
+        return step
+
+    def begin_until(self, function: str, step: Step, action: Action = "pause") -> Running | None:
+        """Begin `function` and wait until it pauses at the step; `None` if it ended without meeting it."""
+        running = self.host.begin(function, interruption=Interruption(step, action))
+        if running.worker.wait_paused():
+            return running
+        self.struck = False
+        running.end()
+        return None
+
+    def note(self, text: str) -> None:
+        """Remember what was done."""
+        self.notes.append(text)
+
+    def reconcile(self) -> None:
+        """The reconcile timer, and what it sends."""
+        self.world.let_time_pass()
+        outcome = self.host.invoke("reconcile")
+        assert outcome.succeeded, f"reconcile failed: {outcome.error}"
+        self.recover()
+
+    def recover(self) -> None:
+        """The fault is over: the host goes on as always, until all is as it was asked; raises `NotRecoveredError`."""
+        self.world.servers.heal()
+        self.host.plan = None
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        rounds = 0
+        while rounds < _ROUNDS and time.monotonic() < deadline:
+            self.world.let_time_pass()
+            waiting = self.host.round()
+            unsettled = self.story.unsettled(self.world)
+            hidden = self.host.hidden()
+            if not unsettled and not hidden:
+                return
+            if hidden and not waiting:
+                time.sleep(0.25)
+            else:
+                rounds += 1
+        states = [f"{job['chunk']} {job['status']} {job['error']}" for job in self.world.jobs()]
+        raise NotRecoveredError(f"{'; '.join(unsettled) or 'messages without an end'}; the ledger: {states}")

@@ -1,0 +1,157 @@
+"""What one run has for itself: a database, names in Redis, queues, a filesystem in the lake, and what is true of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+from azure.core.exceptions import AzureError
+from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy, TextBase64EncodePolicy
+from psycopg.rows import dict_row
+from redis import Redis
+
+from dev.lake_emulator import Fault
+from tests.faults.servers import Servers
+from tests.faults.truth import Truth
+
+_LEASE_OVER = "update archival.job set lease_until = now() - interval '1 second' where status = 'running'"
+_TRY_AGAIN = "update archival.job set removal_tried_at = null where removal_tried_at is not null"
+
+
+@dataclass(slots=True)
+class World:
+    """Independent hands on everything around the service; nothing here goes through a proxy."""
+
+    servers: Servers
+    token: str
+    database_url: str
+    environment: dict[str, str]
+    redis: Redis
+    queues: QueueServiceClient
+    truth: Truth
+    log: Path
+    _made: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def lake(self) -> Path:
+        """Where the emulator keeps the committed files."""
+        return self.servers.emulator.root / f"lake-{self.token}"
+
+    @contextmanager
+    def connect(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """A connection to the source, in autocommit mode."""
+        with psycopg.connect(self.database_url, autocommit=True, row_factory=dict_row) as connection:
+            yield connection
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """The ledger, oldest first; none before its first migration."""
+        with self.connect() as connection, suppress(psycopg.errors.UndefinedTable):
+            return connection.execute("select * from archival.job order by requested_at, chunk").fetchall()
+        return []
+
+    def let_time_pass(self) -> None:
+        """The database's time goes on: no dead worker owns a job any more, and what was refused is tried again."""
+        with self.connect() as connection, suppress(psycopg.errors.UndefinedTable):
+            connection.execute(_LEASE_OVER)
+            connection.execute(_TRY_AGAIN)
+
+    def publish(self, key: str = "", **data: Any) -> None:
+        """An event, as database_service sends it."""
+        event = {"specversion": "1.0", "id": key or str(uuid4()), "source": "database_service"}
+        event |= {"type": "archival.chunk.requested", "data": data}  # type: ignore[dict-item]
+        self.redis.xadd(self.environment["EVENTS_STREAM"], {"event": json.dumps(event)})
+
+    def dead(self) -> list[dict[str, str]]:
+        """What could not be used."""
+        entries: Any = self.redis.xrange(self.environment["DEAD_STREAM"])
+        return [{name.decode(): value.decode(errors="replace") for name, value in fields.items()} for _, fields in entries]
+
+    def queue(self, name: str = "") -> Any:
+        """The queue of that name, by default the one of archive jobs; it is made if it is missing."""
+        name = name or self.environment["ARCHIVE_QUEUE"]
+        if name not in self._made:
+            policies = {"message_encode_policy": TextBase64EncodePolicy(), "message_decode_policy": TextBase64DecodePolicy()}
+            self._made[name] = self.queues.get_queue_client(name, **policies)
+            with suppress(AzureError):
+                self._made[name].create_queue()
+        return self._made[name]
+
+    def fault(self, method: str, contains: str = "", **what: Any) -> Fault:
+        """Switch a fault of the lake on."""
+        fault = Fault(method, contains, **what)
+        self.servers.emulator.faults.append(fault)
+        return fault
+
+    def through_proxies(self) -> None:
+        """From now on the service reaches every server through its proxy."""
+        ports = {name: proxy.port for name, proxy in self.servers.proxies.items()}
+        for name, variable in (("postgres", "SOURCE_DATABASE_URL"), ("redis", "REDIS_URL"), ("lake", "LAKE_URL")):
+            self.environment[variable] = _with_port(self.environment[variable], ports[name])
+        *kept, endpoint = [part for part in self.environment["AzureWebJobsStorage"].split(";") if part]
+        name, _, url = endpoint.partition("=")
+        self.environment["AzureWebJobsStorage"] = ";".join([*kept, f"{name}={_with_port(url, ports['queue'])};"])
+
+
+@contextmanager
+def fresh(servers: Servers, template: str, truth: Truth, settings: Mapping[str, str]) -> Iterator[World]:
+    """A world whose database is a copy of `template`, holding `truth`; gone at the end."""
+    token = uuid4().hex[:12]
+    database = f"run_{token}"
+    with psycopg.connect(servers.postgres_url, autocommit=True) as connection:
+        connection.execute(f"create database {database} template {template}".encode())
+    url = urlunsplit(urlsplit(servers.postgres_url)._replace(path=f"/{database}"))
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "SOURCE_DATABASE_URL": url,
+        "REDIS_URL": servers.redis_url,
+        "EVENTS_STREAM": f"events.{token}",
+        "RESULTS_STREAM": f"results.{token}",
+        "DEAD_STREAM": f"dead.{token}",
+        "LAKE_URL": f"{servers.emulator.url}/lake-{token}",
+        "LAKE_ACCOUNT_KEY": servers.emulator.key,
+        "AzureWebJobsStorage": servers.storage_connection,
+        "ARCHIVE_QUEUE": f"jobs-{token}",
+        "RESTORE_QUEUE": f"restores-{token}",
+        "ARCHIVE_PART_BYTES": "16384",
+        "JOB_LEASE": "PT30S",
+        **settings,
+    }
+    redis = Redis.from_url(servers.redis_url)
+    queues = QueueServiceClient.from_connection_string(servers.storage_connection)
+    log = servers.folder / "logs" / f"{token}.log"
+    log.parent.mkdir(exist_ok=True)
+    world = World(servers, token, url, environment, redis, queues, truth.copy(), log)
+    if (servers.folder / template).exists():
+        shutil.copytree(servers.folder / template, world.lake)
+    try:
+        yield world
+    finally:
+        servers.heal()
+        _tidy_up(world, database)
+
+
+def _tidy_up(world: World, database: str) -> None:
+    for queue in world.queues.list_queues():
+        if world.token in queue.name:
+            world.queues.delete_queue(queue.name)
+    world.redis.delete(*(f"{kind}.{world.token}" for kind in ("events", "results", "dead")))
+    world.redis.close()
+    world.queues.close()
+    shutil.rmtree(world.lake, ignore_errors=True)
+    with psycopg.connect(world.servers.postgres_url, autocommit=True) as connection:
+        connection.execute(f"drop database {database} with (force)".encode())
+
+
+def _with_port(url: str, port: int) -> str:
+    parts = urlsplit(url)
+    user, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}{at}127.0.0.1:{port}"))
