@@ -25,6 +25,7 @@ from archival_core.flows.adoption import Adoption
 from archival_core.flows.announcer import Announcer
 from archival_core.flows.archival_processor import ArchivalProcessor
 from archival_core.flows.chunk_archiver import ArchiveOptions, ChunkArchiver
+from archival_core.flows.chunk_map import ChunkMap
 from archival_core.flows.chunk_removal import ChunkRemoval
 from archival_core.flows.chunk_restore import ChunkRestorer
 from archival_core.flows.dead_letters import DeadLetters
@@ -128,13 +129,12 @@ class Runtime:
         self.policies = ArchivalPolicies(policies, due, self._source)
         self.dead_letters = DeadLetters(self.messaging, Discards(pool), self.ledger, queues)
         self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._source)
+        reader = InsightReader(pool)
+        self.chunk_map = ChunkMap(reader, policies, self._source)
         self.insights = Insights(
-            InsightReader(pool),
+            reader,
             self.messaging,
-            {
-                kind: Queue(queue, poisoned)
-                for (kind, queue), poisoned in zip(queues.items(), self._poisoned, strict=True)
-            },
+            {kind: Queue(queue, poisoned) for (kind, queue), poisoned in zip(queues.items(), self._poisoned, strict=True)},
             OverdueChunks(policies, due, removals),
             self.probes(),
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from archival_core.api import metrics_catalog as catalog
 from archival_core.api.metrics_catalog import Described
@@ -104,9 +104,13 @@ def _histograms(described: Described, by_hypertable: Mapping[str, Histogram | No
     family: Any = described.family()
     for hypertable, histogram in by_hypertable.items():
         if histogram is not None:
-            family.add_metric([hypertable], [(floatToGoString(le), n) for le, n in histogram.buckets], histogram.sum)
+            family.add_metric([hypertable], [(_bound(le), n) for le, n in histogram.buckets], histogram.sum)
     return family  # type: ignore[no-any-return]
 
 
 def _timestamp(moment: datetime | None) -> float | None:
     return moment.timestamp() if moment else None
+
+
+def _bound(le: float) -> str:
+    return "+Inf" if le == math.inf else repr(le)

@@ -60,11 +60,15 @@ UNREMOVED = Described(
     _TABLE,
     "seconds",
 )
-FINDINGS = Described("archival_findings", "gauge", "Files of archives that are not as they were written.", ("hypertable", "problem"))
+FINDINGS = Described(
+    "archival_findings", "gauge", "Files of archives that are not as they were written.", ("hypertable", "problem")
+)
 STRAYS = Described("archival_stray_folders", "gauge", "Folders below tables/ in the lake that are no archive of the ledger's.")
 DISCARDED = Described("archival_discarded_letters_total", "counter", "Dead events that somebody gave up.")
 QUEUE_MESSAGES = Described("archival_queue_messages", "gauge", "Messages in the queue, those in flight included.", ("queue",))
-QUEUE_POISONED = Described("archival_queue_poisoned_messages", "gauge", "Messages given up that wait to be recorded.", ("queue",))
+QUEUE_POISONED = Described(
+    "archival_queue_poisoned_messages", "gauge", "Messages given up that wait to be recorded.", ("queue",)
+)
 QUEUE_OLDEST = Described(
     "archival_queue_oldest_timestamp_seconds", "gauge", "When the oldest waiting message was sent.", ("queue",), "seconds"
 )

@@ -8,7 +8,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from archival_core.flows.chunk_map import ChunkMap
 from archival_core.flows.dead_letters import DeadLetters
+from archival_core.flows.insights import Insights
 from archival_core.flows.policies import ArchivalPolicies
 from archival_core.flows.readiness import Probe
 from archival_core.flows.restore_requests import RestoreRequests
@@ -25,6 +27,8 @@ class Services:
     verification: Verification
     policies: ArchivalPolicies
     dead_letters: DeadLetters
+    insights: Insights
+    chunk_map: ChunkMap
 
 
 #: Gives the services, and raises `SettingsError` for as long as they cannot be wired.

@@ -46,7 +46,9 @@ class InsightReader:
         await self._fold(jobs, outcomes)
         return LedgerState(
             tuple(
-                JobCount(row["hypertable"], Kind(row["kind"]), Status(row["status"]), row["jobs"]) for row in jobs if row["jobs"]
+                JobCount(row["hypertable"], Kind(row["kind"]), Status(row["status"]), row["jobs"])
+                for row in jobs
+                if row["jobs"]
             ),
             tuple(await self._outcomes(outcomes)),
             tuple(FindingCount(row["hypertable"], row["problem"], row["findings"]) for row in findings),

@@ -40,9 +40,7 @@ class Queue:
 
     async def state(self) -> QueueState:
         """Depths and the age of the head; raises `TransientError`."""
-        messages, poisoned, oldest = await asyncio.gather(
-            self.messages.count(), self.poisoned.count(), self.messages.oldest()
-        )
+        messages, poisoned, oldest = await asyncio.gather(self.messages.count(), self.poisoned.count(), self.messages.oldest())
         return QueueState(messages, poisoned, oldest)
 
 

@@ -15,4 +15,6 @@ def services() -> Services:
         verification=wired.verification,
         policies=wired.policies,
         dead_letters=wired.dead_letters,
+        insights=wired.insights,
+        chunk_map=wired.chunk_map,
     )
