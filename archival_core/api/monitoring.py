@@ -40,7 +40,7 @@ async def live() -> Liveness:
     return Liveness()
 
 
-def _probes(request: Request) -> dict[str, Probe] | None:
+async def _probes(request: Request) -> dict[str, Probe] | None:
     provider: Provider = request.app.state.services
     try:
         return dict(provider().probes)

@@ -35,7 +35,8 @@ class Services:
 Provider = Callable[[], Services]
 
 
-def _current(request: Request) -> Services:
+async def _current(request: Request) -> Services:
+    # a plain function would run in a thread, where there is no loop to belong to
     provider: Provider = request.app.state.services
     return provider()
 

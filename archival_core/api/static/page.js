@@ -49,15 +49,14 @@ function reveal() {
   byId("forget").hidden = !hasKey();
 }
 
-function askForKey() {
-  const wasGiven = hasKey();
+function askForKey(reason = "") {
   forgetKey();
   refused = true;
   byId("board").hidden = true;
   byId("forget").hidden = true;
   byId("trouble").hidden = true;
   byId("key").hidden = false;
-  say("key-error", wasGiven ? "This key is not accepted." : "");
+  say("key-error", reason);
   byId("key-field").focus();
   state("waiting", "Waiting for the key");
 }
@@ -99,7 +98,7 @@ async function refresh(everything = false) {
     trouble("");
     byId("board").setAttribute("aria-busy", "false");
   } catch (error) {
-    if (error instanceof KeyNeeded) return askForKey();
+    if (error instanceof KeyNeeded) return askForKey("This key is not accepted.");
     failures += 1;
     wait = Math.min(EVERY * 2 ** failures, SLOWEST);
     const seen = last ? ` What you see is from ${show.clock(last)}.` : "";
@@ -136,4 +135,5 @@ document.addEventListener("visibilitychange", () => {
 
 chart.start();
 chunks.start();
-refresh(true);
+if (hasKey()) refresh(true);
+else askForKey();
