@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from archival_core.flows.chunk_map import HypertableMap
 from archival_core.model.chunk import ChunkRange
-from archival_core.model.insight import ChunkPlace, ChunkState, Day, Failure, RunningJob, Totals
+from archival_core.model.insight import PlacedChunk, Whereabouts, Day, Failure, RunningJob, Totals
 from archival_core.model.job import Kind
 from archival_core.model.moment import moment
 
@@ -148,7 +148,7 @@ class Place(Model):
     range: Range
     from_: float | None = Field(serialization_alias="from", description="start as a number: seconds since 1970, or the integer")
     to: float | None
-    state: ChunkState
+    state: Whereabouts
     job_id: UUID | None
     rows: int | None
     source_bytes: int | None
@@ -211,7 +211,7 @@ def hypertable(found: HypertableMap) -> Hypertable:
     )
 
 
-def _place(place: ChunkPlace, unit: int) -> Place:
+def _place(place: PlacedChunk, unit: int) -> Place:
     return Place(
         chunk=place.chunk,
         range=_range(place.range),

@@ -49,6 +49,7 @@ STATUS_OF_CODE: Final[Mapping[str, int]] = {
             "not-restorable",
             "not-retryable",
             "restore-under-way",
+            "source-refused",
             "unsupported-partitioning",
             "unsupported-time-type",
         ),
@@ -67,7 +68,7 @@ STATUS_OF_CODE: Final[Mapping[str, int]] = {
         ),
         422,
     ),
-    "not-permitted": 403,
+    **dict.fromkeys(("not-permitted", "source-permission-denied"), 403),
 }
 
 _AWAY: Final[Mapping[str, str]] = {
@@ -75,6 +76,7 @@ _AWAY: Final[Mapping[str, str]] = {
     "redis": "Redis does not answer",
     "queue": "the queue does not answer",
     "lake": "the lake does not answer",
+    "source": "the source database does not answer, or is busy",
 }
 
 

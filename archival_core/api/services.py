@@ -8,9 +8,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from archival_core.flows.archive_requests import ArchiveRequests
+from archival_core.flows.chunk_list import ChunkList
 from archival_core.flows.chunk_map import ChunkMap
 from archival_core.flows.dead_letters import DeadLetters
 from archival_core.flows.insights import Insights
+from archival_core.flows.intake_control import IntakeControl
+from archival_core.flows.jobs import Jobs
+from archival_core.flows.once import Once
 from archival_core.flows.policies import ArchivalPolicies
 from archival_core.flows.readiness import Probe
 from archival_core.flows.restore_requests import RestoreRequests
@@ -23,12 +28,17 @@ class Services:
 
     #: one cheap question to each outside system, for the readiness check
     probes: Mapping[str, Probe]
+    once: Once
+    archive_requests: ArchiveRequests
     restore_requests: RestoreRequests
     verification: Verification
     policies: ArchivalPolicies
     dead_letters: DeadLetters
     insights: Insights
     chunk_map: ChunkMap
+    jobs: Jobs
+    chunks: ChunkList
+    intake: IntakeControl
 
 
 #: Gives the services, and raises `SettingsError` for as long as they cannot be wired.

@@ -13,9 +13,10 @@ from archival_core.clients.postgres import Connection, Database
 from archival_core.errors import ArchivalError, PermanentError
 from archival_core.flows.cached import Answer, Cached
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
-from archival_core.model.insight import ChunkPlace, ChunkState
+from archival_core.model.insight import PlacedChunk, Whereabouts
 from archival_core.model.moment import moment
-from archival_core.source import catalog, listing
+from archival_core.source import catalog
+from archival_core.source.hypertables import source_tables
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,15 +27,12 @@ _CHUNKS_OF_ONE: Final = 366
 #: in seconds
 _GOOD_FOR: Final = 8.0
 _DEADLINE: Final = 20.0
-#: Later than every chunk that ends.
-_LAST_TIME: Final = "9999-12-31T23:59:59Z"
-_LAST_INTEGER: Final = 2**63 - 1
 
 _STATE_IN_DATABASE: Final = {
-    "queued": ChunkState.ARCHIVING,
-    "running": ChunkState.ARCHIVING,
-    "archived": ChunkState.ARCHIVED,
-    "failed": ChunkState.FAILED,
+    "queued": Whereabouts.ARCHIVING,
+    "running": Whereabouts.ARCHIVING,
+    "archived": Whereabouts.ARCHIVED,
+    "failed": Whereabouts.FAILED,
 }
 
 
@@ -43,7 +41,7 @@ class HypertableMap:
     """A hypertable's newest chunks, by their range."""
 
     hypertable: str
-    chunks: tuple[ChunkPlace, ...]
+    chunks: tuple[PlacedChunk, ...]
     #: in the database now; `None` when the source did not tell, and the ledger alone speaks
     in_database: int | None
     #: why the source did not tell
@@ -66,7 +64,7 @@ class ChunkMap:
         known |= {str(policy.policy.hypertable) for policy in await self._policies.all()}
         try:
             async with self._source.connect() as connection:
-                listed = [str(found) for found in await listing.hypertables(connection, _HYPERTABLES)]
+                listed = [str(table.relation) for table in await source_tables(connection)]
                 names = sorted(known.union(listed))[:_HYPERTABLES]
                 places = {name: await _in_database(connection, name) for name in names}
         except ArchivalError as error:
@@ -83,16 +81,16 @@ class ChunkMap:
         self, hypertable: str, found: list[Chunk] | str, archives: Sequence[Mapping[str, Any]], limit: int
     ) -> HypertableMap:
         if isinstance(found, str):
-            places = [_place(row, ChunkState(row["status"])) for row in archives]
+            places = [_place(row, Whereabouts(row["status"])) for row in archives]
             return HypertableMap(hypertable, _newest(places, limit), None, found)
         newest = found[-limit:]
         names = [str(chunk.relation) for chunk in newest]
         latest = await self._reader.latest(hypertable, names) if names else {}
         places = [_place_in_database(chunk, latest.get(str(chunk.relation))) for chunk in newest]
-        shown = {(place.chunk, place.range) for place in places if place.state is not ChunkState.DATABASE}
+        shown = {(place.chunk, place.range) for place in places if place.state is not Whereabouts.DATABASE}
         # an archive whose chunk is gone is the only copy, unless it was restored into another chunk
         places += [
-            _place(row, ChunkState.ARCHIVED if row["restored_at"] else ChunkState.REMOVED)
+            _place(row, Whereabouts.ARCHIVED if row["restored_at"] else Whereabouts.REMOVED)
             for row in archives
             if (row["chunk"], ChunkRange(row["range_start"], row["range_end"])) not in shown
         ]
@@ -100,40 +98,34 @@ class ChunkMap:
 
 
 async def _in_database(connection: Connection, name: str) -> list[Chunk] | str:
-    """The chunks of a hypertable, or why they cannot be told."""
+    """The chunks of a hypertable, those that end last at the end; or why they cannot be told."""
     try:
-        hypertable = Relation.parse(name)
-        try:
-            return await catalog.chunks_ending_by(connection, hypertable, _LAST_TIME)
-        except PermanentError as error:
-            if error.code != "wrong-bound":
-                raise
-            return await catalog.chunks_ending_by(connection, hypertable, _LAST_INTEGER)
+        return sorted(await catalog.chunks(connection, Relation.parse(name)), key=lambda chunk: _order(chunk.range))
     except PermanentError as error:
         return str(error)
 
 
-def _place_in_database(chunk: Chunk, job: Mapping[str, Any] | None) -> ChunkPlace:
+def _place_in_database(chunk: Chunk, job: Mapping[str, Any] | None) -> PlacedChunk:
     # an archive that was removed is of an earlier table of this name: other rows are in this one
     if job is None or job["status"] == "removed":
-        return ChunkPlace(str(chunk.relation), chunk.range, ChunkState.DATABASE)
+        return PlacedChunk(str(chunk.relation), chunk.range, Whereabouts.DATABASE)
     # a job knows its range from the first attempt on, the catalog always
-    return ChunkPlace(str(chunk.relation), chunk.range, _STATE_IN_DATABASE[job["status"]], *_numbers(job))
+    return PlacedChunk(str(chunk.relation), chunk.range, _STATE_IN_DATABASE[job["status"]], *_numbers(job))
 
 
-def _place(job: Mapping[str, Any], state: ChunkState) -> ChunkPlace:
-    return ChunkPlace(job["chunk"], ChunkRange(job["range_start"], job["range_end"]), state, *_numbers(job))
+def _place(job: Mapping[str, Any], state: Whereabouts) -> PlacedChunk:
+    return PlacedChunk(job["chunk"], ChunkRange(job["range_start"], job["range_end"]), state, *_numbers(job))
 
 
 def _numbers(job: Mapping[str, Any]) -> tuple[Any, ...]:
     return job["job_id"], job["rows"], job["source_bytes"], job["parquet_bytes"]
 
 
-def _newest(places: Sequence[ChunkPlace], limit: int) -> tuple[ChunkPlace, ...]:
+def _newest(places: Sequence[PlacedChunk], limit: int) -> tuple[PlacedChunk, ...]:
     """The newest `limit` of `places`, oldest first."""
-    return tuple(sorted(places, key=_end)[-limit:])
+    return tuple(sorted(places, key=lambda place: (_order(place.range), place.chunk))[-limit:])
 
 
-def _end(place: ChunkPlace) -> tuple[float, str]:
-    end = moment(place.range.end)
-    return (end if isinstance(end, int) else float("inf") if end is None else float("-inf")), place.chunk
+def _order(bounds: ChunkRange) -> float:
+    end = moment(bounds.end)
+    return end if isinstance(end, int) else float("inf") if end is None else float("-inf")

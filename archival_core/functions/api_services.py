@@ -11,10 +11,15 @@ def services() -> Services:
     wired = runtime.get()
     return Services(
         probes=wired.probes(),
+        once=wired.once,
+        archive_requests=wired.archive_requests,
         restore_requests=wired.restore_requests,
         verification=wired.verification,
         policies=wired.policies,
         dead_letters=wired.dead_letters,
         insights=wired.insights,
         chunk_map=wired.chunk_map,
+        jobs=wired.jobs,
+        chunks=wired.chunks,
+        intake=wired.intake,
     )

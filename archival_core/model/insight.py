@@ -178,7 +178,7 @@ class Day:
     failed: int = 0
 
 
-class ChunkState(StrEnum):
+class Whereabouts(StrEnum):
     """Where the rows of a chunk are."""
 
     #: in the database alone
@@ -194,12 +194,12 @@ class ChunkState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkPlace:
+class PlacedChunk:
     """A chunk on the time axis."""
 
     chunk: str
     range: ChunkRange
-    state: ChunkState
+    state: Whereabouts
     job_id: UUID | None = None
     rows: int | None = None
     source_bytes: int | None = None

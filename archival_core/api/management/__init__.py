@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from archival_core.api.management import archives, chunks, dead_letters, intake, jobs, policies, restores
+
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router of this folder."""
-    return ()
+    modules = (archives, restores, jobs, chunks, policies, dead_letters, intake)
+    return tuple(module.router for module in modules)

@@ -80,7 +80,8 @@ cross join lateral (
     select job_id, hypertable, chunk, range_start, range_end, status, rows, source_bytes, parquet_bytes, restored_at
     from archival.job j
     where j.hypertable = h.hypertable and j.kind = 'archive' and j.status in ('archived', 'removed')
-    order by archival.bound(j.range_end) desc nulls last limit %(limit)s
+    order by coalesce(archival.bound(j.range_start), '-Infinity') desc, j.chunk collate "C" desc, j.revision desc
+    limit %(limit)s
 ) j
 
 -- name: latest_of_chunks

@@ -119,10 +119,7 @@ comment on function archival.count_again is 'Makes the sums anew from the jobs; 
 -- the triggers hold the table's lock until the end, so nothing changes in between
 select archival.count_again();
 
--- What is listed: the newest of each kind, whatever the number of jobs.
-create index job_published on archival.job (hypertable, archival.bound(range_end) desc nulls last)
-    where kind = 'archive' and status in ('archived', 'removed');
+-- What is listed: the first of each list, whatever the number of jobs.
 create index job_unremoved on archival.job (hypertable, finished_at)
     where kind = 'archive' and status = 'archived' and restored_at is null;
-create index job_running on archival.job (started_at, job_id) where status = 'running';
 create index job_failed on archival.job (finished_at desc) where status = 'failed';
