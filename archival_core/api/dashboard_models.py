@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from archival_core.flows.chunk_map import HypertableMap
 from archival_core.model.chunk import ChunkRange
-from archival_core.model.insight import PlacedChunk, Whereabouts, Day, Failure, RunningJob, Totals
+from archival_core.model.insight import Day, Failure, PlacedChunk, RunningJob, Totals, Whereabouts
 from archival_core.model.job import Kind
 from archival_core.model.moment import moment
 
@@ -107,6 +107,7 @@ class Numbers(Model):
     restored: Sums
     failures: int = Field(description="how often jobs failed, ever")
     findings: int = Field(description="files of archives that are not as they were written")
+    paused: bool = Field(description="events wait in their stream, and policies ask for nothing")
 
 
 class Overview(Model):

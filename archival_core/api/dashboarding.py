@@ -123,6 +123,7 @@ def _numbers(ledger: LedgerState) -> models.Numbers:
         restored=models.sums(_total(ledger.outcomes, Outcome.RESTORED)),
         failures=_total(ledger.outcomes, Outcome.FAILED).jobs,
         findings=sum(found.findings for found in ledger.findings),
+        paused=ledger.paused,
     )
 
 

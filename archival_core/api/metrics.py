@@ -67,6 +67,7 @@ def _ledger(state: LedgerState) -> Iterator[Metric]:
     yield _family(catalog.FINDINGS, (((found.hypertable, found.problem), found.findings) for found in state.findings))
     yield _family(catalog.STRAYS, [((), state.strays)])
     yield _family(catalog.DISCARDED, [((), state.discarded)])
+    yield _family(catalog.PAUSED, [((), float(state.paused))])
 
 
 def _queues(states: Mapping[str, QueueState]) -> Iterator[Metric]:

@@ -65,6 +65,7 @@ FINDINGS = Described(
 )
 STRAYS = Described("archival_stray_folders", "gauge", "Folders below tables/ in the lake that are no archive of the ledger's.")
 DISCARDED = Described("archival_discarded_letters_total", "counter", "Dead events that somebody gave up.")
+PAUSED = Described("archival_intake_paused", "gauge", "Whether the intake of events is paused, 1 or 0.")
 QUEUE_MESSAGES = Described("archival_queue_messages", "gauge", "Messages in the queue, those in flight included.", ("queue",))
 QUEUE_POISONED = Described(
     "archival_queue_poisoned_messages", "gauge", "Messages given up that wait to be recorded.", ("queue",)
@@ -113,6 +114,7 @@ CATALOG: Final = (
     FINDINGS,
     STRAYS,
     DISCARDED,
+    PAUSED,
     QUEUE_MESSAGES,
     QUEUE_POISONED,
     QUEUE_OLDEST,

@@ -41,7 +41,7 @@ class InsightReader:
         outcomes = await self._pool.all("outcomes")
         findings = await self._pool.all("findings_by_problem")
         oldest = await self._pool.all("oldest_unremoved")
-        others = await self._pool.one("strays_and_discards")
+        others = await self._pool.one("single_numbers")
         assert others is not None, "the statement always has a row"
         await self._fold(jobs, outcomes)
         return LedgerState(
@@ -55,6 +55,7 @@ class InsightReader:
             {row["hypertable"]: row["finished_at"] for row in oldest},
             others["strays"],
             others["discarded"],
+            others["paused"],
         )
 
     async def running(self, limit: int) -> list[RunningJob]:

@@ -100,6 +100,8 @@ class LedgerState:
     strays: int
     #: dead events that were given up
     discarded: int
+    #: events wait in their stream, and policies ask for nothing
+    paused: bool
 
 
 @dataclass(frozen=True, slots=True)

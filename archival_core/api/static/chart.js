@@ -62,11 +62,13 @@ function axis(height, top, highest, label) {
   });
 }
 
-function bar(place, value, highest, share, kind) {
+// The two bars of a day stand side by side, and touch its middle.
+function bar(place, value, highest, kind) {
   if (!value) return [];
   const height = Math.max((BARS * value) / highest, 1.5);
-  const width = Math.max(step * share, 1.5);
-  const x = LEFT + place * step + (step - width) / 2;
+  const width = Math.min(Math.max(step * 0.38, 1), 26);
+  const middle = LEFT + (place + 0.5) * step;
+  const x = kind === "archived" ? middle - width - 0.5 : middle + 0.5;
   return [svg("rect", { class: `bar-${kind}`, x, y: TOP + BARS - height, width, height, rx: Math.min(2, width / 4) })];
 }
 
@@ -94,11 +96,11 @@ function draw() {
     "svg",
     { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true", focusable: "false" },
     svg("rect", { class: "cursor", x: LEFT, y: TOP, width: step, height: lineTop + LINE - TOP }),
-    ...axis(BARS, TOP, highest, (value) => (value ? show.bytes(value) : "0")),
+    ...axis(BARS, TOP, highest, (value) => (value ? show.bytes(value).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " ") : "0")),
     ...axis(LINE, lineTop, best, (value) => (value ? show.ratio(value) : "")),
     ...days.flatMap((one, place) => [
-      ...bar(place, one.archived.source_bytes, highest, 0.78, "archived"),
-      ...bar(place, one.removed.source_bytes, highest, 0.4, "removed"),
+      ...bar(place, one.archived.source_bytes, highest, "archived"),
+      ...bar(place, one.removed.source_bytes, highest, "removed"),
     ]),
     ...ratioLine(lineTop, best),
     ...labels.map(([one, place]) => {
@@ -108,12 +110,13 @@ function draw() {
     }),
   );
   box.replaceChildren(drawing);
-  tell(shown);
+  tell(shown === null ? null : Math.min(shown, days.length - 1));
 }
 
 function table() {
   const head = ["Day", "Chunks archived", "In the database", "In the lake", "Ratio", "Freed", "Failed"];
   const rows = days.filter((one) => one.archived.jobs || one.removed.jobs || one.failed).reverse();
+  byId("chart-table").closest("details").hidden = !rows.length;
   byId("chart-table").replaceChildren(
     el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))),
     el(
@@ -132,8 +135,12 @@ export function timeline(found) {
   const changed = JSON.stringify(found) !== JSON.stringify(days);
   days = found;
   if (!changed) return;
-  draw();
+  const something = days.some((one) => one.archived.jobs || one.removed.jobs || one.failed);
+  byId("chart").hidden = !something;
+  byId("chart-legend").hidden = !something;
   table();
+  draw();
+  tell(shown);
 }
 
 export function start() {

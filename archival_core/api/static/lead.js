@@ -11,6 +11,7 @@ function concerns({ numbers, failed, stream, dead_letters: dead, dependencies, b
   const down = Object.entries(dependencies ?? {}).filter(([, state]) => state !== "ok");
   const letters = stream?.dead ?? dead?.length ?? 0;
   add(down.length, `${down.map(([name]) => name).join(", ")} ${down.length === 1 ? "does" : "do"} not answer`, "#health-section");
+  add(numbers?.paused, "the intake is paused", null);
   add(failed?.length, show.plural(failed?.length ?? 0, "failed job"), "#failed-section");
   add(numbers?.findings, `${show.plural(numbers?.findings ?? 0, "file")} in the lake not as written`, null);
   add(letters, show.plural(letters, "dead letter"), "#dead-section");

@@ -63,8 +63,9 @@ order by f.finished_at desc limit %(limit)s
 -- name: findings_by_problem
 select j.hypertable, f.problem, count(*) as findings from archival.finding f join archival.job j using (job_id) group by 1, 2
 
--- name: strays_and_discards
-select (select count(*) from archival.stray) as strays, (select count(*) from archival.discarded) as discarded
+-- name: single_numbers
+select (select count(*) from archival.stray) as strays, (select count(*) from archival.discarded) as discarded,
+       (select paused from archival.intake) as paused
 
 -- name: timeline
 select day, outcome, sum(jobs)::bigint as jobs, sum(rows)::bigint as rows, sum(source_bytes)::bigint as source_bytes,
