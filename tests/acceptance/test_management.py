@@ -176,6 +176,30 @@ async def test_the_worker_of_a_cancelled_job_stops(
     assert [job["status"] for job in service.jobs()] == ["cancelled"]
 
 
+async def test_a_restore_that_is_cancelled_leaves_no_row(
+    service: Service, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = f"{service.schema}.readings"
+    await ask(client, {"hypertable": table, "older_than": "2026-02-01T00:00:00Z", "remove": True})
+    await work(service)
+    await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    [job] = (await client.post("/restores", json={"hypertable": table})).json()["jobs"]
+    restorer = service.runtime.restore_processor._restorer
+    restore = restorer.restore
+
+    async def cancelled_meanwhile(*arguments: Any) -> Any:
+        assert (await client.post(f"/jobs/{job['job_id']}/cancel")).json()["status"] == "cancelled"
+        return await restore(*arguments)
+
+    monkeypatch.setattr(restorer, "restore", cancelled_meanwhile)
+    assert await service.restore() == ["lost-lease"]
+    assert service.rows("select count(*) from $s.readings where time < '2026-02-01Z'") == [(0,)]
+    monkeypatch.setattr(restorer, "restore", restore)
+    assert (await client.post(f"/jobs/{job['job_id']}/retry")).status_code == 202
+    assert await service.restore() == []
+    assert service.rows("select count(*) from $s.readings where time < '2026-02-01Z'") == [(744,)]
+
+
 async def test_chunks_show_where_their_rows_are(service: Service, client: httpx.AsyncClient) -> None:
     table = f"{service.schema}.readings"
     await ask(client, {"hypertable": table, "chunk": f"{service.schema}.jan", "remove": True})
