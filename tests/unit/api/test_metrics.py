@@ -63,9 +63,20 @@ ALL = Measurements(
 )
 AWAY = Measurements(*(Answer(None, 5.0) for _ in range(5)), NOW)  # type: ignore[call-arg, arg-type]
 
-UNITS = "seconds bytes meters grams joules volts amperes celsius ratio".split()
-ABBREVIATED = "s ms us ns sec b kb mb gb tb pb m h d".split()
-OTHER_UNITS = "milliseconds microseconds minutes hours days kilobytes megabytes gigabytes bits percent".split()
+UNITS = ["seconds", "bytes", "meters", "grams", "joules", "volts", "amperes", "celsius", "ratio"]
+ABBREVIATED = ["s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d"]
+OTHER_UNITS = [
+    "milliseconds",
+    "microseconds",
+    "minutes",
+    "hours",
+    "days",
+    "kilobytes",
+    "megabytes",
+    "gigabytes",
+    "bits",
+    "percent",
+]
 
 
 def exposed(measured: Measurements, accept: str = "") -> str:
