@@ -51,6 +51,7 @@ from archival_core.flows.readiness import Probe
 from archival_core.flows.reconcile import Reconcile
 from archival_core.flows.restore_processor import RestoreProcessor
 from archival_core.flows.restore_requests import RestoreRequests
+from archival_core.flows.restore_sweep import RestoreSweep
 from archival_core.flows.staging_sweep import StagingSweep
 from archival_core.flows.verification import Verification, VerificationRules
 from archival_core.model.chunk import Chunk, Relation
@@ -132,7 +133,8 @@ class Runtime:
         self.reconcile = Reconcile(
             LostMessages(upkeep, self.ledger, queues),
             StagingSweep(self.lake, upkeep, self.ledger),
-            Adoption(self.lake, archives),
+            RestoreSweep(self._source, upkeep),
+            Adoption(self.lake, archives, self._source),
             upkeep,
             announcer,
             PolicyJobs(policies, due, self.ledger, self.queue, Intake(pool), config.policy_backlog),

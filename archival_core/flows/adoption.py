@@ -17,9 +17,11 @@ from typing import Final
 
 from archival_core.clients.archives import Archives, KnownArchive
 from archival_core.clients.lakehouse_client import LakehouseClient, LakePath
-from archival_core.errors import ArchivalError, PermanentError
+from archival_core.clients.postgres import Database
+from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive_check import check_archive
 from archival_core.flows.published import read_inner_manifest
+from archival_core.flows.whereabouts import statuses
 from archival_core.model import lake_path
 from archival_core.model.finding import Problem
 from archival_core.model.job import Status
@@ -41,29 +43,35 @@ class AdoptionReport:
     retired: list[str] = field(default_factory=list)
     #: what is no archive, or cannot be taken for one, and why; it is left as it is
     strays: dict[str, str] = field(default_factory=dict)
+    #: what could not be looked at now
+    postponed: int = 0
 
 
 class Adoption:
     """Brings ledger and `tables/` together."""
 
-    def __init__(self, lake: LakehouseClient, archives: Archives) -> None:
-        self._lake, self._archives = lake, archives
+    def __init__(self, lake: LakehouseClient, archives: Archives, source: Database) -> None:
+        self._lake, self._archives, self._source = lake, archives, source
 
     async def run(self, deadline: float) -> AdoptionReport:
         """Look at every folder, until `deadline` (`time.monotonic`); where it begins is left to chance, so that each has its
         turn."""
         report = AdoptionReport()
+        await self._lake.ensure_filesystem()
         tables = [table async for table in self._lake.list(lake_path.TABLES, recursive=False)]
         random.shuffle(tables)
-        complete = True
-        for table in tables:
-            if time.monotonic() > deadline:
-                complete = False
-                break
-            for batch in itertools.batched(await self._folders(table, report), _BATCH, strict=False):
-                await self._compare(batch, report)
-        await self._archives.record_strays(report.strays, complete=complete)
+        complete = await self._look(tables, deadline, report)
+        await self._archives.record_strays(report.strays, complete=complete and not report.postponed)
         return report
+
+    async def _look(self, tables: Sequence[LakePath], deadline: float, report: AdoptionReport) -> bool:
+        """Whether there was time for all."""
+        for table in tables:
+            for batch in itertools.batched(await self._folders(table, report), _BATCH, strict=False):
+                if time.monotonic() > deadline:
+                    return False
+                await self._compare(batch, report)
+        return True
 
     async def _folders(self, table: LakePath, report: AdoptionReport) -> list[str]:
         """What should be archives of one table, later revisions first: what they supersede is not adopted before them."""
@@ -81,15 +89,21 @@ class Adoption:
         for folder in folders:
             try:
                 await self._settle(folder, known.get(folder), folder in superseded, report)
-            except ArchivalError as error:
-                report.strays[folder] = str(error)
-                _LOG.warning("%s in the lake is not settled: %s", folder, error)
+            except TransientError as error:
+                report.postponed += 1
+                _LOG.warning("%s in the lake is looked at later: %s", folder, error)
 
     async def _settle(self, folder: str, known: KnownArchive | None, superseded: bool, report: AdoptionReport) -> None:
-        if known is None:
-            await self._take_in(folder, report)
-        elif superseded or known.status is Status.SUPERSEDED:
-            await self._retire(folder, report)
+        try:
+            if known is None:
+                await self._take_in(folder, report)
+            elif superseded or known.status is Status.SUPERSEDED:
+                await self._retire(folder, report)
+        except PermanentError as error:
+            # what was moved away meanwhile, by a worker or another run, is nobody's stray
+            if await self._lake.stat(folder) is not None:
+                report.strays[folder] = str(error)
+                _LOG.warning("%s in the lake is no archive: %s", folder, error)
 
     async def _take_in(self, folder: str, report: AdoptionReport) -> None:
         manifest = await read_inner_manifest(self._lake, folder)
@@ -102,6 +116,8 @@ class Adoption:
         await self._lake.write_once(lake_path.archive_manifest(folder), manifest.to_json())
         status = Status.SUPERSEDED if publisher.overtaken else Status.ARCHIVED
         if publisher.status is None:
+            if not publisher.overtaken:
+                [status] = await statuses(self._source, [manifest])
             taken = await self._archives.insert(manifest, status, "reconcile", announced=False)
         else:
             taken = await self._archives.adopt(manifest, status)

@@ -59,7 +59,7 @@ class DeadLetters:
         letter = await self._find(entry_id)
         await self._discards.keep(letter, reason.strip(), discarded_by)
         await self._messaging.remove_dead(entry_id)
-        _LOG.warning("dead letter %s is discarded by %s: %s", entry_id, discarded_by, reason.strip())
+        _LOG.warning("dead letter %s is discarded by %r: %r", entry_id, discarded_by, reason.strip())
 
     async def discarded(self) -> int:
         """How many entries were given up, ever."""

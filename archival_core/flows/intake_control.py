@@ -22,10 +22,10 @@ class IntakeControl:
 
     async def pause(self, reason: str | None, changed_by: str) -> IntakeState:
         """From the next batch of events on."""
-        _LOG.warning("the intake is paused by %s: %s", changed_by, reason or "no reason given")
+        _LOG.warning("the intake is paused by %r: %r", changed_by, reason)
         return await self._intake.set(paused=True, reason=reason, changed_by=changed_by)
 
     async def resume(self, changed_by: str) -> IntakeState:
         """From the next drain on."""
-        _LOG.warning("the intake is resumed by %s", changed_by)
+        _LOG.warning("the intake is resumed by %r", changed_by)
         return await self._intake.set(paused=False, reason=None, changed_by=changed_by)

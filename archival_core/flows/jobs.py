@@ -43,7 +43,7 @@ class Jobs:
         `unknown-job`, `not-cancellable`.
         """
         if await self._jobs.cancel(job_id, cancelled_by):
-            _LOG.warning("job %s is cancelled by %s", job_id, cancelled_by)
+            _LOG.warning("job %s is cancelled by %r", job_id, cancelled_by)
         job = await self.get(job_id)
         if job.status is not Status.CANCELLED:
             live = " and ".join(sorted(LIVE))

@@ -8,7 +8,7 @@ and `archived` is what does no harm: removal compares everything again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,12 +17,10 @@ from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.clients.postgres import Database
 from archival_core.errors import PermanentError
 from archival_core.flows.published import parse_manifest
+from archival_core.flows.whereabouts import statuses
 from archival_core.model import lake_path
-from archival_core.model.chunk import Relation, ServerIdentity
 from archival_core.model.job import Status
 from archival_core.model.manifest import Manifest
-from archival_core.source import catalog
-from archival_core.source.presence import table_oids
 
 _LOG = logging.getLogger(__name__)
 
@@ -92,20 +90,10 @@ class LedgerRebuild:
         }
 
     async def _write(self, batch: Sequence[tuple[Manifest, bool]], report: RebuildReport) -> None:
-        async with self._source.connect() as connection:
-            here = await catalog.server_identity(connection)
-            oids = await table_oids(connection, [Relation.parse(manifest.chunk) for manifest, _ in batch])
-        for manifest, is_published in batch:
-            status = _status(manifest, here, oids) if is_published else Status.SUPERSEDED
+        whereabouts = await statuses(self._source, [manifest for manifest, _ in batch])
+        for (manifest, is_published), found in zip(batch, whereabouts, strict=True):
+            status = found if is_published else Status.SUPERSEDED
             if await self._archives.insert(manifest, status, "rebuild_ledger", announced=True):
                 report.rows[status] = report.rows.get(status, 0) + 1
             else:
                 report.left_alone += 1
-
-
-def _status(manifest: Manifest, here: ServerIdentity, oids: Mapping[Relation, int]) -> Status:
-    source = manifest.source
-    if not here.system_identifier or (source.system_identifier, source.database) != (here.system_identifier, here.database):
-        return Status.ARCHIVED
-    is_there = oids.get(Relation.parse(manifest.chunk)) == manifest.relation_oid or not manifest.relation_oid
-    return Status.ARCHIVED if is_there else Status.REMOVED

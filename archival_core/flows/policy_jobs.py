@@ -48,27 +48,29 @@ class PolicyJobs:
         While the intake is paused nothing is asked for.
         """
         report = PolicyReport()
-        if (await self._intake.state()).paused:
-            return report
-        room = self._backlog - await self._policies.live_jobs()
-        if room <= 0:
+        if (await self._intake.state()).paused or await self._room() == 0:
             return report
         due: list[Chunk] = []
         for policy in await self._policies.all():
             if policy.policy.enabled:
-                due += await self._due_of(policy, room, report)
+                due += await self._due_of(policy, report)
+        # Asked again, after what is due: another run may have filled the backlog. If it does so only now, its jobs are these
+        # ones, and the same request finds its own row.
+        room = await self._room()
         jobs = [_new_job(chunk) for chunk in sorted(due, key=_end)[:room]]
-        # the same request finds its own row, so two runs at a time ask for the same jobs
         added = [job for job in await self._ledger.add_jobs(jobs) if job.status is Status.QUEUED]
         await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in added])
         await self._ledger.messaged([job.job_id for job in added])
         report.queued = len(added)
         return report
 
-    async def _due_of(self, policy: DuePolicy, room: int, report: PolicyReport) -> list[Chunk]:
+    async def _room(self) -> int:
+        return max(0, self._backlog - await self._policies.live_jobs())
+
+    async def _due_of(self, policy: DuePolicy, report: PolicyReport) -> list[Chunk]:
         hypertable, problem, found = policy.policy.hypertable, None, list[Chunk]()
         try:
-            found = await self._due.of(hypertable, policy.cutoff, room)
+            found = await self._due.of(hypertable, policy.cutoff, self._backlog)
         except ArchivalError as error:
             problem = str(error)
             report.problems[str(hypertable)] = problem

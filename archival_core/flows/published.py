@@ -21,8 +21,6 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
         Relation.parse(manifest.hypertable), Relation.parse(manifest.chunk)
     except (ValidationError, ValueError, PermanentError):
         raise PermanentError(f"{where} is no manifest of this service", code="invalid-manifest") from None
-    if not manifest.lake_path.startswith(f"{lake_path.TABLES}/") or ".." in manifest.lake_path.split("/"):
-        raise PermanentError(f"{where} names a folder that is no archive's", code="invalid-manifest")
     return manifest
 
 

@@ -21,6 +21,7 @@ async def in_thread[T](work: Callable[[threading.Event], T]) -> T:
     except asyncio.CancelledError:
         stop.set()
         await asyncio.wait([thread])
+        thread.exception()  # looked at, or asyncio reports that nobody did
         raise
 
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Relation
 
-_LONGEST = timedelta(days=365_000)
+#: 1,000 years as PostgreSQL compares intervals, with months of 30 days
+_LONGEST = timedelta(days=360_000)
 
 
 @dataclass(frozen=True, slots=True)

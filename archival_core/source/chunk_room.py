@@ -21,19 +21,23 @@ from archival_core.source.triggers import insert_and_delete_triggers
 
 _LOG = logging.getLogger(__name__)
 
-_MAY_DELETE: Final[LiteralString] = "SELECT has_table_privilege(%s, 'DELETE')"
+# Where other tables refer to this one, a DELETE may take rows of theirs along.
+_MAY_DELETE: Final[LiteralString] = """
+SELECT has_table_privilege(%(table)s, 'DELETE')
+   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = to_regclass(%(table)s))
+"""
 
 
 async def make_chunk(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable) -> None:
     """Make the chunk if there is nothing in its range, on an idle connection; without it the rows can be placed as well.
 
-    Nothing is done where a trigger would see the row, or where the user may not delete.
+    Nothing is done where a trigger or a foreign key would see the row, or where the user may not delete.
     """
     target = placement.target.relation
     try:
         async with conn.transaction(), conn.cursor(row_factory=tuple_row) as cur:
             await cur.execute(pin_statement(READING | {"lock_timeout": "10s"}).encode())
-            may_delete = await (await cur.execute(_MAY_DELETE, (target.sql,))).fetchone() == (True,)
+            may_delete = await (await cur.execute(_MAY_DELETE, {"table": target.sql})).fetchone() == (True,)
             if not may_delete or await insert_and_delete_triggers(conn, target):
                 return
             await cur.execute(f"SELECT 1 FROM {placement.there} LIMIT 1".encode())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -12,11 +15,13 @@ import httpx
 import pytest
 
 from archival_core.errors import LostLeaseError
+from dev.servers.processes import Process
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:
     from conftest import Service
 
+ROOT = Path(__file__).parents[2]
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
@@ -99,6 +104,18 @@ async def test_the_same_key_is_the_same_request(service: Service, client: httpx.
     assert [job["status"] for job in again["jobs"]] == ["archived", "archived"]
     problem = await ask(client, {**body, "force": True}, 422, **key)
     assert problem["code"] == "idempotency-key-reused"
+
+
+async def test_requests_for_the_same_chunks_at_the_same_time_make_one_job_each(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    body = {"hypertable": f"{service.schema}.readings", "older_than": "2026-04-01T00:00:00Z"}
+    for _ in range(5):
+        answers = await asyncio.gather(*(ask(client, body) for _ in range(4)))
+        assert all(len(answer["jobs"]) == 3 for answer in answers)
+    assert sorted(job["chunk"] for job in service.jobs() if job["status"] == "queued") == [
+        f"{service.schema}.{chunk}" for chunk in ("feb", "jan", "mar")
+    ]
 
 
 async def test_jobs_come_in_pages_newest_first(service: Service, client: httpx.AsyncClient) -> None:
@@ -260,3 +277,98 @@ async def test_dead_letters_are_listed_replayed_and_discarded(service: Service, 
     for entry_id in (first["entry_id"], "18446744073709551615-0", "nonsense", "١-١"):
         answer = await client.post(f"/dead-letters/{entry_id}/replay")
         assert (answer.status_code, answer.json()["code"]) == (404, "unknown-dead-letter")
+
+
+REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
+    ("POST", "/archives", {"content": "{", "headers": {"content-type": "application/json"}}, 400, "invalid-json"),
+    ("POST", "/archives", {"content": "[" * 60_000, "headers": {"content-type": "application/json"}}, 400, ""),
+    ("POST", "/archives", {"content": "9" * 60_000, "headers": {"content-type": "application/json"}}, 400, ""),
+    ("POST", "/archives", {"content": "hypertable=x", "headers": {"content-type": "text/plain"}}, 415, "not-json"),
+    ("POST", "/archives", {"json": {"hypertable": "x" * 70_000}}, 413, "body-too-large"),
+    ("POST", "/archives", {"json": []}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x"}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x", "chunk": "y", "older_than": 1}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": "2026-01-01"}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": True}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": 2**63}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "a.b.c", "older_than": 1}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "a\0b", "older_than": 1}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": 1, "dryrun": True}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "x; drop table victims", "chunk": "y"}}, 404, "unknown-hypertable"),
+    ("POST", "/archives", {"json": {"hypertable": "x'--", "older_than": "2026-01-01T00:00:00Z"}}, 404, "unknown-hypertable"),
+    ("POST", "/restores", {"json": {"hypertable": "public.x"}}, 404, "no-archive"),
+    ("POST", "/verifications", {"json": {"job_id": str(uuid4())}}, 404, "no-archive"),
+    ("GET", "/jobs?limit=0", {}, 422, "invalid-request"),
+    ("GET", "/jobs?cursor=x", {}, 422, "invalid-cursor"),
+    ("GET", "/jobs?status=gone", {}, 422, "invalid-request"),
+    ("GET", f"/jobs/{uuid4()}", {}, 404, "unknown-job"),
+    ("GET", "/jobs/1", {}, 422, "invalid-request"),
+    ("DELETE", "/jobs", {}, 405, "method-not-allowed"),
+    ("GET", "/nothing", {}, 404, "not-found"),
+    ("GET", "/chunks?hypertable=public.x", {}, 404, "unknown-hypertable"),
+    ("PUT", "/policies/public.x", {"json": {"archive_after": "P1D"}}, 404, "unknown-hypertable"),
+    ("PUT", "/policies/public.x", {"json": {"archive_after": "P9999999999Y"}}, 422, "invalid-request"),
+]
+
+
+async def test_what_cannot_be_is_refused_clearly(service: Service, client: httpx.AsyncClient) -> None:
+    for method, path, options, status, code in REFUSED:
+        answer = await client.request(method, path, **options)
+        problem = answer.json()
+        assert (answer.status_code, problem["status"]) == (status, status), (method, path, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert not code or problem["code"] == code, (path, problem)
+        if code == "invalid-request":
+            assert all(error["field"] and error["reason"] for error in problem["errors"])
+
+
+async def test_a_database_that_is_away_is_told_without_its_address(
+    service: Service, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from archival_core.clients.postgres import Database
+
+    monkeypatch.setattr(service.runtime.chunks, "_source", Database("postgresql://secret-user:secret@127.0.0.1:1/secret-db"))
+    answer = await client.get("/chunks", params={"hypertable": f"{service.schema}.readings"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "secret" not in answer.text
+    assert "127.0.0.1" not in answer.text
+
+
+async def test_through_the_functions_host(service: Service, client: httpx.AsyncClient) -> None:
+    ready = Path(service.emulator.root) / "ready"
+    environment = {
+        **os.environ,
+        **service.names,
+        "DRAIN_SCHEDULE": "0 0 0 1 1 *",
+        "REMOVAL_SCHEDULE": "0 0 0 1 1 *",
+        "VERIFY_SCHEDULE": "0 0 0 1 1 *",
+        "RECONCILE_SCHEDULE": "0 0 0 1 1 *",
+        "LOCAL_FUNCTION_KEY": "key",
+    }
+    command = [sys.executable, "-m", "dev.functions_host", str(ROOT), "--ready-file", str(ready), "--no-local-settings"]
+    with Process(command, ready.with_name("host.log"), env=environment, cwd=ROOT) as process:
+        process.wait_until(ready.exists, "the host")
+        async with httpx.AsyncClient(base_url=f"{ready.read_text()}/api", timeout=60) as host:
+            assert (await host.get("/health/live")).json() == {"status": "ok"}
+            for path in ("/jobs", "/openapi.json", "/docs", "/dashboard/overview", "/metrics"):
+                assert (await host.get(path)).status_code == 401, path
+            # an anonymous function leads nowhere else, whatever the address looks like
+            for path in ("/health/%2e%2e%2fjobs", "/dashboard/static/%2e%2e%2f%2e%2e%2fjobs"):
+                assert (await host.get(path)).status_code in (401, 404), path
+            host.headers["x-functions-key"] = "key"
+            assert (await host.get("/openapi.json")).json()["info"]["title"] == "archival_service"
+            assert "/api/archives" in (await host.get("/docs", params={"code": "key"})).text
+            body = {"hypertable": f"{service.schema}.readings", "chunk": f"{service.schema}.jan"}
+            answer = await host.post("/archives", json=body, headers={"x-ms-client-principal-name": "ada@example.com"})
+            assert (answer.status_code, answer.json()["jobs"][0]["requested_by"]) == (202, "ada@example.com")
+            [job] = answer.json()["jobs"]
+            async with asyncio.timeout(30):
+                while (await host.get(f"/jobs/{job['job_id']}")).json()["status"] != "archived":
+                    await asyncio.sleep(0.2)
+            answer = await host.post("/archives", json={"hypertable": "x" * 70_000})
+            assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+            assert (await host.get("/nothing")).status_code == 404
+            answer = await host.get("/jobs/1/nothing")
+            assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+            answer = await host.get("/jobs/%ff")
+            assert answer.status_code in (400, 422)

@@ -113,6 +113,14 @@ async def test_an_archive_whose_row_is_gone_gets_one(service: Service) -> None:
     assert (await reconcile(service)).is_empty
 
 
+async def test_a_row_that_is_gone_comes_back_as_removed_if_the_chunk_is_gone(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute("delete from archival.job; drop table $s.jan")
+    await reconcile(service)
+    assert statuses(service) == ["removed"]
+
+
 async def test_what_a_later_archive_holds_is_superseded(service: Service) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
@@ -166,6 +174,7 @@ async def test_what_a_worker_is_at_is_left_alone(service: Service) -> None:
     await service.runtime.event_drain.run()
     assert (await reconcile(service)).adoption.adopted == []
     assert statuses(service) == ["failed", "queued"]
+    assert service.files("manifests") == []
 
 
 async def test_what_is_no_archive_is_reported_and_stays(service: Service) -> None:
@@ -211,12 +220,14 @@ async def test_a_lost_message_is_sent_again_and_a_backlog_is_not(service: Servic
     lost = service.queue.receive_message()
     assert lost is not None
     service.queue.delete_message(lost)
-    # which of the two is lost cannot be seen, so the turns come: one message a run, until the right one has it
+    # which of the two is lost cannot be seen: the turn of the other comes with the next run that misses a message
     assert (await reconcile(service)).messages == 1
     sent = {message.job_id for message in service.messages()}
-    assert (await reconcile(service)).messages == 2 - len(sent)
+    assert (await reconcile(service)).messages == 1
     sent |= {message.job_id for message in service.messages()}
     assert sent == {job["job_id"] for job in service.jobs()}
+    # both were just sent, so both are given time
+    assert (await reconcile(service)).messages == 0
 
 
 async def test_a_job_that_was_never_sent_and_one_whose_worker_died(service: Service) -> None:
@@ -307,7 +318,7 @@ async def test_two_at_a_time_do_no_harm(service: Service) -> None:
     assert (await reconcile(service)).is_empty
 
 
-async def test_one_duty_that_fails_keeps_no_other_from_its_turn(service: Service) -> None:
+async def test_one_duty_that_fails_keeps_no_other_from_its_turn(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
     service.execute("update archival.job set announced = false, finished_at = now() - interval '1 hour'")
@@ -317,3 +328,51 @@ async def test_one_duty_that_fails_keeps_no_other_from_its_turn(service: Service
     report = await reconcile(service)
     assert sorted(report.failed) == ["adoption", "staging"]
     assert report.announced == 1
+    service.emulator.faults.clear()
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("with a secret")
+
+    monkeypatch.setattr(service.runtime.reconcile._adoption, "run", broken)
+    service.execute("update archival.job set announced = false")
+    report = await reconcile(service)
+    assert (report.failed.keys(), report.announced) == ({"adoption"}, 1)
+    assert "secret" not in report.failed["adoption"]
+
+
+async def test_what_cannot_be_looked_at_now_is_no_stray(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    as_if_crashed_after_the_rename(service)
+    service.emulator.faults.append(
+        Fault(method="GET", contains="jan_r0/_manifest", status=403, code="AuthorizationFailure", times=99)
+    )
+    report = await reconcile(service)
+    assert (report.adoption.postponed, report.adoption.strays, report.adoption.adopted) == (1, {}, [])
+    service.emulator.faults.clear()
+    assert (await reconcile(service)).adoption.adopted == [folder(service, "jan_r0")]
+
+
+async def test_an_archive_that_another_one_names_is_out_of_the_way(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb")
+    # the rows of january were restored, and archived again in a chunk of another name
+    service.execute(
+        f"update archival.job set manifest = jsonb_set(manifest, '{{supersedes}}', '[\"{folder(service, 'jan_r0')}\"]')"
+        " where chunk like '%feb'"
+    )
+    assert (await reconcile(service)).adoption.retired == [folder(service, "jan_r0")]
+    assert sorted(statuses(service)) == ["archived", "superseded"]
+    assert (await reconcile(service)).is_empty
+
+
+async def test_a_lost_message_of_a_restore_goes_to_its_own_queue(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute(
+        "insert into archival.job (kind, hypertable, chunk, status, restores, request_key, requested_by, requested_at)"
+        " select 'restore', hypertable, chunk, 'queued', job_id, 'k', 'test', now() - interval '1 hour' from archival.job"
+    )
+    assert (await reconcile(service)).messages == 1
+    assert await service.runtime.restore_queue.count() == 1
+    assert service.messages() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +32,8 @@ class Bench:
     url: str
     schema: str
     lake: LakehouseClient
+    #: hexadecimal, of the restores so far
+    jobs: set[str] = field(default_factory=set)
 
     def execute(self, *statements: str) -> None:
         """Each by itself; the schema is on the search path."""
@@ -55,9 +57,9 @@ class Bench:
         return Counter(text for (text,) in self.query(f"SELECT t::text FROM {table} t"))
 
     def staging(self) -> list[str]:
-        """Staging tables of restores, anybody's."""
+        """Staging tables that restores have left."""
         query = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('archival_restore') AND relkind = 'r'"
-        return [name for (name,) in self.query(query)]
+        return [name for (name,) in self.query(query) if name.partition("_")[0] in self.jobs]
 
     async def archive(self, table: str, chunk: str, *, schema: str | None = None, part_bytes: int = 2**28) -> Manifest:
         """Archive `chunk` of `table`, both names as the catalog has them."""
@@ -90,9 +92,11 @@ class Bench:
         """As a worker does it."""
         if isinstance(wish.get("into"), str):
             wish["into"] = Relation(self.schema, wish["into"])
+        job_id = job_id or uuid.uuid4()
+        self.jobs.add(job_id.hex)
         settle = {"settle": wish.pop("settle")} if "settle" in wish else {}
         restorer = ChunkRestorer(Database(self.url), self.lake)
-        return await restorer.restore(job_id or uuid.uuid4(), attempt, manifest, RestoreWish(**wish), **settle)
+        return await restorer.restore(job_id, attempt, manifest, RestoreWish(**wish), **settle)
 
 
 def quoted(*names: str) -> str:

@@ -99,7 +99,8 @@ class Stage:
             waiting = self.host.round()
             unsettled = self.story.unsettled(self.world)
             hidden = self.host.hidden()
-            if not unsettled and not hidden:
+            # a hidden message is a duplicate then: whoever found a job in other hands has it looked at once more
+            if not unsettled and not (waiting and hidden):
                 return
             if hidden and not waiting:
                 time.sleep(0.25)

@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
+from archival_core.api.management.fields import in_utc
 from archival_core.errors import PermanentError
 from archival_core.model.chunk_state import ChunkCursor
 from archival_core.model.job_record import JobRecord, Place
@@ -23,12 +24,12 @@ def read_job(text: str) -> Place:
     """Raises `PermanentError` (`invalid-cursor`)."""
     [requested_at, job_id] = _read(text, "j1", 2)
     try:
-        place = Place(datetime.fromisoformat(requested_at), UUID(job_id))
+        moment = datetime.fromisoformat(requested_at)
+        if moment.tzinfo is None:
+            raise _invalid()
+        return Place(in_utc(moment), UUID(job_id))
     except ValueError:
         raise _invalid() from None
-    if place.requested_at.tzinfo is None:
-        raise _invalid()
-    return place
 
 
 def of_chunk(cursor: ChunkCursor) -> str:

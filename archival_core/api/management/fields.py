@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import Depends, Header
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Relation
@@ -50,8 +50,13 @@ def _bound(bound: int | str) -> int | str:
         raise ValueError("write an RFC 3339 time such as 2026-01-01T00:00:00Z, or an integer for integer time") from None
     if moment.tzinfo is None:
         raise ValueError("has no UTC offset; write for example 2026-01-01T00:00:00Z")
+    return in_utc(moment).isoformat().replace("+00:00", "Z")
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC, since PostgreSQL knows fewer offsets than Python; raises `ValueError`."""
     try:
-        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("lies outside of the years 1 to 9999 in UTC") from None
 
@@ -70,6 +75,8 @@ Bound = Annotated[
     Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Annotated[str, StringConstraints(min_length=1, max_length=64)],
     AfterValidator(_bound),
 ]
+#: A time with an offset, in UTC afterwards.
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 Limit = Annotated[int, Field(ge=1, le=500, description="entries of a page, at most")]
 
 

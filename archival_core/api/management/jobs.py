@@ -6,11 +6,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime
 
 from archival_core.api import problems
 from archival_core.api.management import cursor
-from archival_core.api.management.fields import ANY, Caller, Limit, TableName
+from archival_core.api.management.fields import ANY, Caller, Limit, Moment, TableName
 from archival_core.api.management.job_view import JobPage, JobView, view
 from archival_core.api.services import Current
 from archival_core.model.job import Kind, Status
@@ -28,11 +27,11 @@ async def list_jobs(
     status: Annotated[list[Status] | None, Query(description="any of these", examples=[["failed"]])] = None,
     kind: Annotated[list[Kind] | None, Query(description="any of these", examples=[["archive"]])] = None,
     since: Annotated[
-        AwareDatetime | None,
+        Moment | None,
         Query(alias="from", description="requested at or after", examples=["2026-11-01T00:00:00Z"]),
     ] = None,
     until: Annotated[
-        AwareDatetime | None, Query(alias="to", description="requested before", examples=["2026-12-01T00:00:00Z"])
+        Moment | None, Query(alias="to", description="requested before", examples=["2026-12-01T00:00:00Z"])
     ] = None,
     after: Annotated[str | None, Query(alias="cursor", max_length=1000, description="`next` of the page before")] = None,
     limit: Limit = 50,

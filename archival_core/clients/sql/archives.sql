@@ -1,10 +1,6 @@
 -- name: known_archives
--- Of these folders below tables/: what their job is, and whether a later archive of the same table stands beside it.
-select j.lake_path, j.status, exists (
-    select from archival.job later
-    where later.hypertable = j.hypertable and later.chunk = j.chunk and later.kind = 'archive'
-      and later.relation_oid = j.relation_oid and later.revision > j.revision and later.status in ('archived', 'removed')
-) as overtaken
+-- Of these folders below tables/: what their job is, and whether its rows are in another archive too.
+select j.lake_path, j.status, j.status = 'archived' and archival.is_overtaken(j.job_id, j.hypertable, j.chunk, j.relation_oid, j.revision, j.lake_path, '{}') as overtaken
 from archival.job j
 where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status in ('archived', 'superseded', 'removed')
 
@@ -15,13 +11,9 @@ select j.status, exists (
     select from archival.job live
     where live.hypertable = %(hypertable)s and live.chunk = %(chunk)s and live.kind = 'archive'
       and live.status in ('queued', 'running') and live.job_id <> %(job_id)s
-) as contested, exists (
-    select from archival.job other
-    where other.hypertable = %(hypertable)s and other.kind = 'archive' and other.job_id <> %(job_id)s
-      and other.status in ('archived', 'removed') and other.lake_path <> all(%(supersedes)s)
-      and (other.manifest -> 'supersedes' ? %(lake_path)s
-           or (other.chunk = %(chunk)s and other.relation_oid = %(relation_oid)s and other.revision > %(revision)s))
-) as overtaken
+) as contested,
+archival.is_overtaken(%(job_id)s, %(hypertable)s, %(chunk)s, %(relation_oid)s, %(revision)s, %(lake_path)s,
+                      %(supersedes)s) as overtaken
 from (select 1) one left join archival.job j on j.job_id = %(job_id)s
 
 -- name: adopt
@@ -69,11 +61,8 @@ select job_id from owner
 
 -- name: supersede_overtaken
 update archival.job j set status = 'superseded'
-where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status = 'archived' and exists (
-    select from archival.job later
-    where later.hypertable = j.hypertable and later.chunk = j.chunk and later.kind = 'archive'
-      and later.relation_oid = j.relation_oid and later.revision > j.revision and later.status in ('archived', 'removed')
-)
+where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status = 'archived'
+  and archival.is_overtaken(j.job_id, j.hypertable, j.chunk, j.relation_oid, j.revision, j.lake_path, '{}')
 returning j.lake_path
 
 -- name: record_strays

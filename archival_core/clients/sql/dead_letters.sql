@@ -3,7 +3,9 @@ update archival.job j
 set status = 'queued', finished_at = null, lease_until = null, messaged_at = null, error = null, announced = false
 where j.job_id = %(job_id)s and j.status in ('failed', 'cancelled')
   and not exists (select from archival.job live where live.kind = j.kind and live.status in ('queued', 'running')
-                  and live.hypertable = j.hypertable and live.chunk = j.chunk and live.job_id <> j.job_id)
+                  and live.job_id <> j.job_id
+                  and case j.kind when 'archive' then (live.hypertable, live.chunk) = (j.hypertable, j.chunk)
+                                  else live.restores = j.restores end)
 returning j.*
 
 -- name: keep_discarded

@@ -28,20 +28,27 @@ where kind = 'archive' and status in ('queued', 'running') and request_key like 
 
 -- name: chunks_without_job
 -- In the order given. A job that ended, well or not, is one; a failed or cancelled one is a person's to retry. A removed archive is
--- none for a new table of its name: that has other rows. What was restored is not archived again by itself.
+-- none for a new table of its name: that has other rows. What was restored, or is being restored, is not archived again by itself. A
+-- policy asks once for each table: a request of the same key would only find its own row, and stand in the way of the others.
 select asked.position::int - 1 as position
 from unnest(%(chunks)s::text[], %(starts)s::text[], %(ends)s::text[], %(oids)s::bigint[])
      with ordinality as asked (chunk, range_start, range_end, oid, position)
 where not exists (
     select from archival.job j
     where j.hypertable = %(hypertable)s and j.chunk = asked.chunk and j.kind = 'archive'
-      and case when j.status in ('skipped', 'superseded') then false
+      and case when j.request_key = 'policy/' || %(hypertable)s || '/' || asked.chunk || '/' || asked.oid then true
+               when j.status in ('skipped', 'superseded') then false
                when j.status in ('queued', 'running') then true
                else (not j.settled or (j.range_start, j.range_end) is not distinct from (asked.range_start, asked.range_end))
                     and (j.status <> 'removed' or coalesce(j.relation_oid, asked.oid) = asked.oid) end
 ) and not exists (
     select from archival.job r
     where r.hypertable = %(hypertable)s and r.restored_at is not null and r.kind = 'archive' and r.status = 'archived'
+      and coalesce(archival.bound(r.range_start) < archival.bound(asked.range_end), true)
+      and coalesce(archival.bound(asked.range_start) < archival.bound(r.range_end), true)
+) and not exists (
+    select from archival.job r
+    where r.hypertable = %(hypertable)s and r.kind = 'restore' and r.status in ('queued', 'running')
       and coalesce(archival.bound(r.range_start) < archival.bound(asked.range_end), true)
       and coalesce(archival.bound(asked.range_start) < archival.bound(r.range_end), true)
 )

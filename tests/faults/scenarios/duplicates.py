@@ -24,9 +24,10 @@ def after_success(stage: Stage) -> None:
     function = "archive_chunk"
     stage.approach(function)
     queue = stage.host.queue_functions()[function]
-    bodies = [message.content for message in stage.host.messages(queue)]
-    for body in bodies:
-        stage.world.queue(queue).send_message(body)
+    messages = stage.host.messages(queue)
+    bodies = [message.content for message in messages]
+    for message in messages:
+        stage.host.settle(queue, message, succeeded=False)
     stage.recover()
     before = {job["job_id"]: (job["status"], job["attempt"]) for job in stage.world.jobs()}
     for _ in range(_COPIES // 2):
