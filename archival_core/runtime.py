@@ -13,7 +13,7 @@ from archival_core.clients.findings import Findings
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.ledger_pool import LedgerPool
-from archival_core.clients.messaging_client import MessagingClient
+from archival_core.clients.messaging_client import REDIS_SCOPE, MessagingClient
 from archival_core.clients.policies import Policies
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue_client import QueueClient
@@ -62,6 +62,7 @@ class Runtime:
             group=config.events_group,
             results=config.results_stream,
             dead=config.dead_stream,
+            token=token_source(REDIS_SCOPE),
         )
         self.queue, self.restore_queue = (
             QueueClient.open(name, connection_string=config.storage_connection, service_url=config.queue_service_url)
