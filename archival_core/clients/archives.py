@@ -81,7 +81,11 @@ class Archives:
 
     async def record_strays(self, reasons: Mapping[str, str], *, complete: bool) -> None:
         """Folders that are no archive, and why; `complete` says that there are no others."""
-        await self._pool.all("record_strays", folders=list(reasons), reasons=list(reasons.values()), complete=complete)
+        # in one order, so that two at a time do not wait for each other
+        folders = sorted(reasons)
+        await self._pool.all(
+            "record_strays", folders=folders, reasons=[reasons[folder] for folder in folders], complete=complete
+        )
 
 
 def _identity(manifest: Manifest) -> dict[str, Any]:

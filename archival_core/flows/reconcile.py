@@ -20,6 +20,7 @@ from archival_core.flows.adoption import Adoption, AdoptionReport
 from archival_core.flows.announcer import Announcer
 from archival_core.flows.lost_messages import LostMessages
 from archival_core.flows.policy_jobs import PolicyJobs, PolicyReport
+from archival_core.flows.restore_sweep import RestoreSweep
 from archival_core.flows.staging_sweep import StagingSweep
 
 _LOG = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class ReconcileReport:
 
     #: jobs whose message was sent again
     messages: int = 0
-    #: folders and files of staging that were removed
+    #: folders and files of staging, and staging tables of restores, that were removed
     swept: int = 0
     adoption: AdoptionReport = field(default_factory=AdoptionReport)
     #: jobs whose end was told late
@@ -44,6 +45,21 @@ class ReconcileReport:
     policies: PolicyReport = field(default_factory=PolicyReport)
     #: duties that could not be finished, and why
     failed: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        numbers = {
+            "messages sent again": self.messages,
+            "archives adopted": len(self.adoption.adopted),
+            "retired": len(self.adoption.retired),
+            "strays": len(self.adoption.strays),
+            "postponed": self.adoption.postponed,
+            "ends told": self.announced,
+            "jobs of policies": self.policies.queued,
+            "policies with a problem": len(self.policies.problems),
+            "leftovers removed": self.swept,
+            "duties not finished": len(self.failed),
+        }
+        return ", ".join(f"{name}: {number}" for name, number in numbers.items() if number) or "nothing"
 
     @property
     def is_empty(self) -> bool:
@@ -58,12 +74,13 @@ class Reconcile:
         self,
         messages: LostMessages,
         staging: StagingSweep,
+        restores: RestoreSweep,
         adoption: Adoption,
         upkeep: Upkeep,
         announcer: Announcer,
         policies: PolicyJobs,
     ) -> None:
-        self._messages, self._staging, self._adoption = messages, staging, adoption
+        self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
         self._upkeep, self._announcer, self._policies = upkeep, announcer, policies
 
     async def run(self, time_budget: timedelta) -> ReconcileReport:
@@ -89,6 +106,10 @@ class Reconcile:
         except ArchivalError as error:
             report.failed[name] = str(error)
             _LOG.warning("reconcile: %s not finished: %s", name, error)
+        except Exception as error:
+            # a defect: what it says may hold anything, so only its kind is reported
+            report.failed[name] = f"unexpected {type(error).__name__}; the service's log has the details"
+            _LOG.exception("reconcile: %s not finished", name)
 
     async def _adopt(self, report: ReconcileReport, deadline: float) -> None:
         report.adoption = await self._adoption.run(deadline)
@@ -106,3 +127,4 @@ class Reconcile:
 
     async def _sweep_staging(self, report: ReconcileReport, deadline: float) -> None:
         report.swept = await self._staging.run(_SWEPT_A_RUN)
+        report.swept += await self._restores.run()

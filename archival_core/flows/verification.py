@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -105,7 +105,14 @@ class Verification:
             report.damaged[job.lake_path] = findings
             level = logging.ERROR if job.status is Status.REMOVED else logging.WARNING
             _LOG.log(level, "the archive of %s, which is %s, is damaged: %s", job.chunk, job.status, findings[0])
+            await self._tell(job, findings)
+
+    async def _tell(self, job: Job, findings: Sequence[Finding]) -> None:
+        try:
             await self._announcer.tell_damaged(job, findings)
+        except TransientError as error:
+            _LOG.warning("nobody is told of it now, so it is verified again: %s", error)
+            await self._findings.request(job_id=job.job_id)
 
     async def _check(self, job: Job, content: Callable[[str], bool]) -> list[Finding] | None:
         """`None` if a later archive is just taking its place."""

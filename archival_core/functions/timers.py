@@ -42,7 +42,7 @@ def blueprint() -> func.Blueprint:
         services = _runtime()
         report = await services.reconcile.run(services.settings.job_time_budget)
         if not report.is_empty:
-            _LOG.info("reconciled %s", report)
+            _LOG.info("reconciled: %s", report)
 
     return timers
 

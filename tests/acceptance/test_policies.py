@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from archival_core.errors import PermanentError
@@ -194,6 +195,10 @@ async def test_a_policy_is_checked_when_it_is_set(service: Service) -> None:
             await policies.set(policy)
         assert caught.value.code == code
     assert await policies.all() == []
+    # nor can one by hand stop all others
+    for ages in ("'3000000 years', null", "'-1 day', null", "'1 day', '3000000 years'"):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            service.execute(f"insert into archival.policy values ('$s.readings', {ages})")
     await policies.set(Policy(table, DAY, 2 * DAY))
     await policies.set(Policy(table, 360_000 * DAY, None, enabled=False))
     assert await policies.all() == [Policy(table, 360_000 * DAY, None, enabled=False)]

@@ -316,7 +316,7 @@ async def test_two_at_a_time_do_no_harm(service: Service) -> None:
     assert (await reconcile(service)).is_empty
 
 
-async def test_one_duty_that_fails_keeps_no_other_from_its_turn(service: Service) -> None:
+async def test_one_duty_that_fails_keeps_no_other_from_its_turn(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
     service.execute("update archival.job set announced = false, finished_at = now() - interval '1 hour'")
@@ -326,6 +326,16 @@ async def test_one_duty_that_fails_keeps_no_other_from_its_turn(service: Service
     report = await reconcile(service)
     assert sorted(report.failed) == ["adoption", "staging"]
     assert report.announced == 1
+    service.emulator.faults.clear()
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("with a secret")
+
+    monkeypatch.setattr(service.runtime.reconcile._adoption, "run", broken)
+    service.execute("update archival.job set announced = false")
+    report = await reconcile(service)
+    assert (report.failed.keys(), report.announced) == ({"adoption"}, 1)
+    assert "secret" not in report.failed["adoption"]
 
 
 async def test_what_cannot_be_looked_at_now_is_no_stray(service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pyarrow.dataset as ds
 import pytest
@@ -169,3 +170,23 @@ async def test_a_ledger_of_its_own(filled: Service, monkeypatch: pytest.MonkeyPa
     assert await service.restore() == []
     assert all_rows(service) == before
     assert (statuses(service, "archive"), statuses(service, "restore")) == ({"archived"}, {"restored"})
+
+
+async def test_what_a_killed_restore_left_is_swept(any_service: Service) -> None:
+    service = any_service
+    service.execute("create schema if not exists archival_restore")
+    ended, unknown = uuid4(), uuid4()
+    service.execute(
+        "insert into archival.job (job_id, kind, hypertable, chunk, status, request_key, requested_by, finished_at)"
+        f" values ('{ended}', 'restore', '$s.h', '$s.c', 'failed', '{ended}', 'a test', now() - interval '2 hours')"
+    )
+    for job_id in (ended, unknown):
+        service.execute(f'create table archival_restore."{job_id.hex}_1" (v int)')
+    await service.runtime.reconcile.run(timedelta(minutes=1))
+    left = {
+        name for (name,) in service.rows("select relname from pg_class where relnamespace = 'archival_restore'::regnamespace")
+    }
+    assert f"{ended.hex}_1" not in left
+    # it may be the work of another service that shares the database
+    assert f"{unknown.hex}_1" in left
+    service.execute(f'drop table archival_restore."{unknown.hex}_1"')

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from archival_core.errors import TransientError
 from archival_core.flows.verification import Verification, VerificationReport, VerificationRules, sampled
 from archival_core.model.chunk import Relation
 from dev.lake_emulator import Fault
@@ -176,6 +177,23 @@ async def test_a_lake_that_does_not_answer_is_no_damage(service: Service) -> Non
     service.emulator.faults.clear()
     service.emulator.faults.append(Fault(method="GET", contains="jan_r0/part", kind="delay", seconds=0.5, times=1))
     assert (await service.runtime.verification.run(MINUTE)).verified == 1
+
+
+async def test_damage_that_nobody_could_be_told_of_is_told_later(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    spoil(service, "jan", "altered")
+
+    async def away(*_: object) -> None:
+        raise TransientError("Redis: away", code="redis")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service.runtime.messaging, "announce", away)
+        assert len((await service.runtime.verification.run(MINUTE)).damaged) == 1
+    assert len(findings(service)) == 1
+    assert len((await service.runtime.verification.run(MINUTE)).damaged) == 1
+    assert [result["type"] for result in await service.results()] == ["archival.chunk.archived", "archival.archive.damaged"]
+    assert await service.runtime.verification.run(MINUTE) == VerificationReport()
 
 
 async def test_no_time_verifies_nothing(service: Service) -> None:
