@@ -172,12 +172,11 @@ module lake 'modules/lake.bicep' = if (empty(lakeAccountId)) {
 }
 
 var lakeId = empty(lakeAccountId) ? lake!.outputs.id : lakeAccountId
+var lakeSubscription = empty(lakeAccountId) ? subscription().subscriptionId : split(lakeAccountId, '/')[2]
+var lakeGroup = empty(lakeAccountId) ? group.name : split(lakeAccountId, '/')[4]
 
 module lakeAccess 'modules/lake-access.bicep' = {
-  scope: resourceGroup(
-    empty(lakeAccountId) ? subscription().subscriptionId : split(lakeAccountId, '/')[2],
-    empty(lakeAccountId) ? group.name : split(lakeAccountId, '/')[4]
-  )
+  scope: resourceGroup(lakeSubscription, lakeGroup)
   params: {
     accountName: last(split(lakeId, '/'))
     filesystem: filesystem

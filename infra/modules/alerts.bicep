@@ -6,7 +6,7 @@ param applicationInsightsId string
 param emails array
 
 @description('Hours without a finished archive, while jobs were asked for.')
-@allowed([1, 2, 3, 4, 5, 6, 24, 48])
+@allowed([1, 2, 3, 4, 5, 6])
 param idleHours int
 
 @description('Seconds that a message may wait in its queue.')
@@ -71,7 +71,7 @@ var rules = [
     description: 'Jobs were queued, and no run of archive_chunk succeeded.'
     window: 'PT${idleHours}H'
     frequency: 'PT1H'
-    query: 'let asked = toscalar(traces | where message matches regex "^(drained|reconciled) .*queued=[1-9]" | count); let done = toscalar(requests | where name == "archive_chunk" and success == true | count); print asked, done | where asked > 0 and done == 0'
+    query: 'let asked = toscalar(traces | where message matches regex "^(drained .*queued=|reconciled: .*jobs of policies: )[1-9]" | count); let done = toscalar(requests | where name == "archive_chunk" and success == true | count); print asked, done | where asked > 0 and done == 0'
   }
   {
     name: 'timers-silent'

@@ -12,13 +12,15 @@ var zoneNames = {
   sites: 'privatelink.azurewebsites.net'
 }
 
-resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for zone in items(zoneNames): {
+var zoneList = items(zoneNames)
+
+resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for zone in zoneList: {
   name: zone.value
   location: 'global'
   tags: tags
 }]
 
-resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (zone, i) in items(zoneNames): {
+resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (zone, i) in zoneList: {
   parent: zones[i]
   name: 'archival'
   location: 'global'
@@ -32,4 +34,12 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
 }]
 
 // by the group id that a private endpoint asks for
-output ids object = toObject(items(zoneNames), zone => zone.key, zone => resourceId('Microsoft.Network/privateDnsZones', zone.value))
+output ids object = {
+  blob: resourceId('Microsoft.Network/privateDnsZones', zoneNames.blob)
+  dfs: resourceId('Microsoft.Network/privateDnsZones', zoneNames.dfs)
+  queue: resourceId('Microsoft.Network/privateDnsZones', zoneNames.queue)
+  table: resourceId('Microsoft.Network/privateDnsZones', zoneNames.table)
+  redisEnterprise: resourceId('Microsoft.Network/privateDnsZones', zoneNames.redisEnterprise)
+  postgresqlServer: resourceId('Microsoft.Network/privateDnsZones', zoneNames.postgresqlServer)
+  sites: resourceId('Microsoft.Network/privateDnsZones', zoneNames.sites)
+}

@@ -27,6 +27,8 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     name: 'Standard_ZRS'
   }
   properties: {
+    // checkov:skip=CKV_AZURE_35: privateNetworking decides it, and is on by default
+    // checkov:skip=CKV_AZURE_206: copies in three zones; a second region is the owner's decision and price
     accessTier: 'Hot'
     isHnsEnabled: true
     allowBlobPublicAccess: false
@@ -59,12 +61,14 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
   }
 }
 
+var paths = [for prefix in coolPrefixes: '${filesystem}/${prefix}']
+
 // A filter knows beginnings of paths and no exceptions. `tables/` would also cool what others keep beside the archives, the
 // `_delta_log` of a Delta table among it, which is written all the time. Archives' folders never begin with `_`, so a prefix that
 // goes on into their names is safe: `tables/public.conditions/hyper_` means every chunk of that hypertable. `manifests/` and
 // `staging/` stay hot: the first are read by every verification and small, the second is gone within hours.
 // Nothing goes to the archive tier: it answers no read, and verification, restore and removal would all fail there.
-var archives = empty(coolPrefixes) ? [] : [
+var archives = [
   {
     name: 'archives-cool'
     type: 'Lifecycle'
@@ -72,7 +76,7 @@ var archives = empty(coolPrefixes) ? [] : [
     definition: {
       filters: {
         blobTypes: ['blockBlob']
-        prefixMatch: map(coolPrefixes, prefix => '${filesystem}/${prefix}')
+        prefixMatch: paths
       }
       actions: {
         baseBlob: {
@@ -115,7 +119,8 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
   name: 'default'
   properties: {
     policy: {
-      rules: concat(archives, superseded)
+      // without a prefix a rule means everything
+      rules: concat(empty(paths) ? [] : archives, superseded)
     }
   }
 }

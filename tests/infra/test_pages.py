@@ -100,14 +100,17 @@ def test_reports_are_logged_as_the_queries_parse_them() -> None:
     assert '"verified %d archives, %d damaged, %d unread"' in SOURCES
     # `drained` and `reconciled` print their reports, whose field says how many jobs were queued
     assert '"drained %s"' in SOURCES
-    assert '"reconciled %s"' in SOURCES
+    assert '"reconciled: %s"' in SOURCES
     from archival_core.flows.event_drain import DrainReport
     from archival_core.flows.policy_jobs import PolicyReport
     from archival_core.flows.reconcile import ReconcileReport
 
-    asked = re.compile(r"^(drained|reconciled) .*queued=[1-9]")
+    [query] = [rule["query"] for rule in ALERTS if rule["name"] == "nothing-archived"]
+    [pattern] = re.findall(r'matches regex "([^"]+)"', query)
+    asked = re.compile(pattern)
     assert asked.match(f"drained {DrainReport(events=3, queued=2)}")
-    assert asked.match(f"reconciled {ReconcileReport(policies=PolicyReport(queued=12))}")
+    assert asked.match(f"reconciled: {ReconcileReport(policies=PolicyReport(queued=12))}")
+    assert not asked.match(f"reconciled: {ReconcileReport(swept=12)}")
     assert not asked.match(f"drained {DrainReport(events=3)}")
 
 
