@@ -16,7 +16,9 @@ from redis.asyncio import Redis
 from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError, ResponseError
 
+from archival_core.clients import stream_state
 from archival_core.errors import TransientError
+from archival_core.model.insight import StreamState
 
 REDIS_SCOPE = "https://redis.azure.com/.default"
 
@@ -138,6 +140,12 @@ class MessagingClient:
             entries: Any = await self._redis.xrange(self._dead, min=f"({after}" if after else "-", count=count)
         return [_dead_letter(entry_id.decode(), fields) for entry_id, fields in entries]
 
+    async def newest_dead(self, count: int) -> list[DeadLetter]:
+        """The newest entries of the dead stream, newest first."""
+        with _translated():
+            entries: Any = await self._redis.xrevrange(self._dead, count=count)
+        return [_dead_letter(entry_id.decode(), fields) for entry_id, fields in entries]
+
     async def dead_letter(self, entry_id: str) -> DeadLetter | None:
         """One entry of the dead stream."""
         with _translated():
@@ -160,6 +168,11 @@ class MessagingClient:
         """Raises `TransientError` when Redis does not answer."""
         with _translated():
             await self._redis.ping()
+
+    async def state(self) -> StreamState:
+        """How far the event stream has been read, and how much is dead."""
+        with _translated():
+            return await stream_state.read(self._redis, events=self._events, group=self._group, dead=self._dead)
 
     async def announce(self, event_type: str, subject: str, data: Mapping[str, Any], traceparent: str | None) -> None:
         """Publish a result as a CloudEvent."""
