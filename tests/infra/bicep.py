@@ -19,9 +19,22 @@ _PARSER = Parser(Language(tree_sitter_bicep.language()))
 
 #: Of Bicep's own functions, those that the templates use.
 FUNCTIONS = frozenset(
-    "concat deployer deployment empty environment guid items json last loadTextContent map max min replace resourceGroup"
-    " resourceId split string subscription subscriptionResourceId take tenant toLower toObject union uniqueString"
-    " readEnvironmentVariable int bool".split()
+    {
+        "concat",
+        "deployment",
+        "empty",
+        "environment",
+        "guid",
+        "items",
+        "json",
+        "last",
+        "loadTextContent",
+        "max",
+        "min",
+        "replace",
+    }
+    | {"resourceGroup", "resourceId", "split", "string", "subscription", "subscriptionResourceId", "take", "tenant", "toLower"}
+    | {"union", "uniqueString"}
 )
 _DECLARATIONS = {
     "parameter_declaration": "param",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from tests.infra.bicep import FUNCTIONS, INFRA, Bicep, load, templates
 
 DECORATORS = frozenset({"allowed", "description", "maxLength", "maxValue", "minLength", "minValue"})

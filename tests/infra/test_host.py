@@ -69,10 +69,13 @@ def test_a_run_ends_before_the_host_ends_it() -> None:
 
 
 def test_the_package_has_what_the_app_needs_and_nothing_else() -> None:
-    patterns = [line for line in (ROOT / ".funcignore").read_text().splitlines() if line and not line.startswith("#")]
+    lines = (ROOT / ".funcignore").read_text().splitlines()
+    patterns = [line for line in lines if line and not line.startswith("#")]
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     entries = {path.partition("/")[0] for path in tracked} | {"local.settings.json", ".venv", ".local"}
     deployed = {entry for entry in entries if not any(fnmatch(entry, pattern) for pattern in patterns)}
+    for pattern in patterns:
+        assert any(fnmatch(path, f"{pattern}*") for path in [*tracked, *entries]), f"{pattern} leaves nothing out"
     assert deployed == {"archival_core", "function_app.py", "host.json", "requirements.txt"}
 
 

@@ -16,7 +16,9 @@ DASHBOARD_TEXT = (INFRA / "portal-dashboard.json").read_text()
 DASHBOARD: dict[str, Any] = json.loads(DASHBOARD_TEXT.replace("{applicationInsightsId}", "/subscriptions/s"))
 ALERTS = load(INFRA / "modules/alerts.bicep").of("var")["rules"].value
 SOURCES = "\n".join(path.read_text() for path in (ROOT / "archival_core").rglob("*.py"))
-FUNCTIONS = set(re.findall(r"async def (\w+)\(", "".join(p.read_text() for p in (ROOT / "archival_core/functions").glob("*.py"))))
+FUNCTIONS = set(
+    re.findall(r"async def (\w+)\(", "".join(p.read_text() for p in (ROOT / "archival_core/functions").glob("*.py")))
+)
 
 
 def _queries() -> Iterator[tuple[str, str]]:

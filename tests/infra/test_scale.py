@@ -6,9 +6,8 @@ import inspect
 import json
 import re
 
-from tests.infra.bicep import INFRA, ROOT, load
-
 from archival_core.clients import ledger_pool
+from tests.infra.bicep import INFRA, ROOT, load
 
 APP = load(INFRA / "modules/function-app.bicep").of("var")
 

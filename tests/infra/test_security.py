@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+
 from tests.infra.bicep import INFRA, Expression, load, templates
 
 RESOURCES = {

@@ -12,7 +12,11 @@ import pytest
 from archival_core.settings import Settings
 from tests.infra.bicep import INFRA, ROOT, load
 
-NEEDED = {"source_database_url": "postgresql://db/tsdb", "redis_url": "redis://r", "lake_url": "https://a.dfs.core.windows.net/f"}
+NEEDED = {
+    "source_database_url": "postgresql://db/tsdb",
+    "redis_url": "redis://r",
+    "lake_url": "https://a.dfs.core.windows.net/f",
+}
 APP = load(INFRA / "modules/function-app.bicep").of("var")
 DEFAULTS: dict[str, str] = APP["defaults"].value
 BICEP: dict[str, Any] = DEFAULTS | APP["wiring"].value
