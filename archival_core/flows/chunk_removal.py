@@ -30,6 +30,7 @@ from archival_core.model.job import Job, Status
 from archival_core.model.manifest import Manifest
 from archival_core.model.message import JobMessage
 from archival_core.source import catalog, fence, guards, removal
+from archival_core.source.placed import companions
 from archival_core.source.session import pinned
 
 _LOG = logging.getLogger(__name__)
@@ -157,9 +158,11 @@ class ChunkRemoval:
             raise ChangedError(chunk, "its table was altered")
         await guards.check_frozen(connection, chunk)
         await guards.check_aggregates(connection, chunk)
-        if missing := await self._removals.unarchived(job.hypertable, await guards.siblings(connection, chunk)):
+        together = [*await guards.siblings(connection, chunk), *await companions(connection, chunk)]
+        if missing := await self._removals.unarchived(job.hypertable, together):
             raise PermanentError(
-                f"{job.chunk} is not removed before every chunk of its time range is archived: {', '.join(missing)} is not",
+                f"{job.chunk} is not removed before the chunks of its time range, and those that one archive was restored"
+                f" into with it, are archived: {', '.join(missing)} is not",
                 code="sibling-not-archived",
             )
         return chunk

@@ -22,6 +22,7 @@ from archival_core.source.columns import ColumnPlan, plan_columns
 from archival_core.source.fence import Mark, hash_content, take_mark
 from archival_core.source.ordering import order_columns
 from archival_core.source.parts import PartRange, Storage
+from archival_core.source.placed import PlacedArchive, placed_in
 from archival_core.source.snapshot import ChunkFacts, ReadSnapshot
 
 _TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
@@ -62,6 +63,8 @@ class Reading:
     mark: Mark | None
     #: only where there is no mark: it takes seconds for each million rows
     content_hash: str | None
+    #: archives that were restored into the chunk
+    placed: tuple[PlacedArchive, ...]
     ranges: tuple[PartRange, ...]
     layout: Layout
     started_at: datetime
@@ -91,7 +94,8 @@ class Reading:
         started_at = await snapshot.started_at()
         layout = Layout(profile, order)
         known = (described, columns, frozenset(as_text), plan, facts, storage, mark, content_hash)
-        return cls(*known, tuple(ranges), layout, started_at)
+        placed = await placed_in(connection, chunk)
+        return cls(*known, placed, tuple(ranges), layout, started_at)
 
     @property
     def progress(self) -> Progress | None:

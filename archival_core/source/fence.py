@@ -33,6 +33,11 @@ _IN_REACH: LiteralString = (
     " < 2147000000 AND pg_snapshot_xmax(now.snapshot)::text::numeric >="
     " pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric FROM (SELECT pg_current_snapshot() AS snapshot) now"
 )
+# Nobody else was writing, and no row can be half the numbers old.
+_IS_CLEAR: LiteralString = (
+    "SELECT pg_snapshot_xmin(%(snapshot)s::pg_snapshot) = pg_snapshot_xmax(%(snapshot)s::pg_snapshot)"
+    " AND pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric < 2147000000"
+)
 _HASH = "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM {}"
 
 
@@ -51,11 +56,16 @@ class Mark:
 async def take_mark(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts, files: tuple[int, ...]) -> Mark | None:
     """What to compare with later, inside the transaction that reads; `files` are those of `Storage`.
 
-    `None` if this version of TimescaleDB does not tell where a compressed chunk is stored.
+    `None` where nobody could ever tell: this version of TimescaleDB does not say where a compressed chunk is stored, or rows
+    look newer than the snapshot already, because a transaction that began before they were written is still open.
     """
-    if not chunk.is_compressed:
-        return Mark(facts.snapshot, files, (facts.rows,))
     with source_errors():
+        if not chunk.is_compressed:
+            mark = Mark(facts.snapshot, files, (facts.rows,))
+            async with conn.cursor(row_factory=tuple_row) as cur:
+                if (await (await cur.execute(_IS_CLEAR, {"snapshot": facts.snapshot})).fetchone()) == (True,):
+                    return mark
+            return mark if await _counts(conn, chunk.relation.sql, facts.snapshot) == (facts.rows, 0) else None
         stored = await _stored(conn, chunk, files)
         if stored is None:
             return None
