@@ -59,7 +59,11 @@ async def test_lists_stay_quick_with_a_million_jobs(service: Service) -> None:
         assert (await client.get("/jobs")).status_code == 200  # the ledger is there
         with psycopg.connect(service.url, autocommit=True) as connection:
             started = time.perf_counter()
+            # counted at once afterwards, instead of row by row
+            connection.execute("alter table archival.job disable trigger user")
             connection.execute((FILL % {"schema": service.schema, "hypertables": HYPERTABLES, "jobs": JOBS}).encode())
+            connection.execute("alter table archival.job enable trigger user")
+            connection.execute("select archival.count_again()")
             connection.execute("vacuum analyze archival.job")
             print(f"\n{JOBS:,} jobs written in {time.perf_counter() - started:.0f} s")
             [job_id] = connection.execute("select job_id from archival.job where status = 'failed' limit 1").fetchone() or [""]
@@ -86,6 +90,8 @@ async def test_lists_stay_quick_with_a_million_jobs(service: Service) -> None:
             "hypertables": ("/hypertables", {}),
             "policies": ("/policies", {}),
             "dead letters": ("/dead-letters", {}),
+            "metrics": ("/metrics", {}),
+            "dashboard": ("/dashboard/overview", {}),
         }
         medians = {}
         for name, (path, params) in questions.items():
