@@ -1,4 +1,4 @@
-"""The ledger in numbers. Nothing here takes longer because the ledger has more jobs; see migration 0006."""
+"""The ledger in numbers. Nothing here takes longer because the ledger has more jobs; see migration 0008."""
 
 from __future__ import annotations
 
