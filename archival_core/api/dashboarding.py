@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Annotated, Any, Final
 
@@ -51,7 +52,7 @@ async def static(file: str, known_tag: KnownTag = None) -> Response:
 async def overview(services: Current) -> models.Overview:
     """What is going on now. A source that does not answer is named in `away`, and takes nothing else with it."""
     insights = services.insights
-    measured, lists, letters = await insights.measure(), await insights.lists(), await insights.dead_letters()
+    measured, lists, letters = await asyncio.gather(insights.measure(), insights.lists(), insights.dead_letters())
     ledger, stream = measured.ledger.value, measured.stream.value
     return models.Overview(
         generated_at=measured.taken_at,

@@ -1,4 +1,4 @@
-"""Lists, metrics and the dashboard stay quick with a million jobs in the ledger: `pytest -m slow -s tests/acceptance/test_ledger_scale.py`."""
+"""Lists, metrics and pages stay quick with a million jobs: `pytest -m slow -s tests/acceptance/test_ledger_scale.py`."""
 
 from __future__ import annotations
 
