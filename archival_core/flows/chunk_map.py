@@ -13,8 +13,8 @@ from archival_core.clients.postgres import Connection, Database
 from archival_core.errors import ArchivalError, PermanentError
 from archival_core.flows.cached import Answer, Cached
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
-from archival_core.model.insight import PlacedChunk, Whereabouts
 from archival_core.model.moment import moment
+from archival_core.model.placed_chunk import PlacedChunk, Whereabouts
 from archival_core.source import catalog
 from archival_core.source.hypertables import source_tables
 
