@@ -17,7 +17,7 @@ from archival_core.clients.job_list import JobList
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.ledger_pool import LedgerPool
-from archival_core.clients.messaging_client import MessagingClient
+from archival_core.clients.messaging_client import REDIS_SCOPE, MessagingClient
 from archival_core.clients.policies import Policies
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue_client import QueueClient
@@ -76,6 +76,7 @@ class Runtime:
             group=config.events_group,
             results=config.results_stream,
             dead=config.dead_stream,
+            token=token_source(REDIS_SCOPE),
         )
         names = (config.archive_queue, config.restore_queue)
         self.queue, self.restore_queue, *self._poisoned = (

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
+from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import uuid4
 
 from redis.asyncio import Redis
+from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError, ResponseError
 
 from archival_core.clients import stream_state
@@ -42,6 +45,24 @@ class DeadLetter:
     is_event: bool
 
 
+class EntraCredentials(CredentialProvider):
+    """A Microsoft Entra token as the password of `user`, which is the object id of the identity. Asked at each connect.
+
+    Redis ends a connection whose token has expired; the client connects again, with a new one.
+    """
+
+    def __init__(self, user: str, token: Callable[[], str]) -> None:
+        self._user, self._token = user, token
+
+    def get_credentials(self) -> tuple[str, str]:
+        """What AUTH is given."""
+        return self._user, self._token()
+
+    async def get_credentials_async(self) -> tuple[str, str]:
+        """The same, without holding up the loop."""
+        return self._user, await asyncio.to_thread(self._token)
+
+
 class MessagingClient:
     """One connection pool to Redis."""
 
@@ -50,9 +71,17 @@ class MessagingClient:
         self._events, self._group, self._results, self._dead = events, group, results, dead
 
     @classmethod
-    def open(cls, url: str, *, events: str, group: str, results: str, dead: str) -> Self:
-        """Connects on first use. `url` is `redis://` or `rediss://` with a password."""
-        redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10, health_check_interval=30)
+    def open(
+        cls, url: str, *, events: str, group: str, results: str, dead: str, token: Callable[[], str] | None = None
+    ) -> Self:
+        """Connects on first use. A `rediss://` URL with a user and without a password asks `token` for one, at each connect."""
+        options: dict[str, Any] = {"socket_timeout": 10, "socket_connect_timeout": 10, "health_check_interval": 30}
+        parts = urlsplit(url)
+        # a token is sent over TLS only
+        if token is not None and parts.scheme == "rediss" and parts.username and parts.password is None:
+            options["credential_provider"] = EntraCredentials(unquote(parts.username), token)
+            url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        redis = Redis.from_url(url, **options)
         return cls(redis, events=events, group=group, results=results, dead=dead)
 
     async def close(self) -> None:

@@ -37,12 +37,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="end with one JSON object on the last line")
     parser.add_argument("--rows", type=int, default=_ROWS, help=f"of the sample table; {_ROWS:,} by default")
     parser.add_argument("--local", type=Path, default=ROOT / ".local", help="folder of everything the demo keeps")
+    parser.add_argument("--core-tools", action="store_true", help="under Microsoft's `func start`, which has to be installed")
     arguments = parser.parse_args()
     console = Console(stderr=arguments.json)
     for number in (signal.SIGINT, signal.SIGTERM):  # said for both: a shell's background job ignores SIGINT
         signal.signal(number, signal.default_int_handler)
     try:
-        report = _run(State(arguments.local.resolve(), "demo"), arguments.rows, console)
+        report = _run(State(arguments.local.resolve(), "demo"), arguments.rows, console, core_tools=arguments.core_tools)
     except KeyboardInterrupt:
         sys.exit("stopped")
     except (ServerError, DemoError) as error:
@@ -54,13 +55,13 @@ def main() -> None:
         sys.exit("the archives are NOT equal to the database")
 
 
-def _run(state: State, rows: int, console: Console) -> Report:
+def _run(state: State, rows: int, console: Console, *, core_tools: bool) -> Report:
     started = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         step = progress.add_task("starting the servers", total=None)
         # nothing is taken from the environment: the demo empties what it uses
-        with Stack(state, {}, fresh=True) as stack:
+        with Stack(state, {}, fresh=True, core_tools=core_tools) as stack:
             url = str(stack.addresses["source_database_url"])
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("drop schema if exists archival cascade")

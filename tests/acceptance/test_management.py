@@ -9,14 +9,18 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
 from archival_core.errors import LostLeaseError
+from archival_core.model.chunk import Relation
 from dev.servers.processes import Process
 from tests.acceptance.api_client import api_client
+from tests.acceptance.test_security import HOSTILE
 
 if TYPE_CHECKING:
     from conftest import Service
@@ -176,6 +180,30 @@ async def test_the_worker_of_a_cancelled_job_stops(
     assert [job["status"] for job in service.jobs()] == ["cancelled"]
 
 
+async def test_a_restore_that_is_cancelled_leaves_no_row(
+    service: Service, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = f"{service.schema}.readings"
+    await ask(client, {"hypertable": table, "older_than": "2026-02-01T00:00:00Z", "remove": True})
+    await work(service)
+    await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    [job] = (await client.post("/restores", json={"hypertable": table})).json()["jobs"]
+    restorer = service.runtime.restore_processor._restorer
+    restore = restorer.restore
+
+    async def cancelled_meanwhile(*arguments: Any) -> Any:
+        assert (await client.post(f"/jobs/{job['job_id']}/cancel")).json()["status"] == "cancelled"
+        return await restore(*arguments)
+
+    monkeypatch.setattr(restorer, "restore", cancelled_meanwhile)
+    assert await service.restore() == ["lost-lease"]
+    assert service.rows("select count(*) from $s.readings where time < '2026-02-01Z'") == [(0,)]
+    monkeypatch.setattr(restorer, "restore", restore)
+    assert (await client.post(f"/jobs/{job['job_id']}/retry")).status_code == 202
+    assert await service.restore() == []
+    assert service.rows("select count(*) from $s.readings where time < '2026-02-01Z'") == [(744,)]
+
+
 async def test_chunks_show_where_their_rows_are(service: Service, client: httpx.AsyncClient) -> None:
     table = f"{service.schema}.readings"
     await ask(client, {"hypertable": table, "chunk": f"{service.schema}.jan", "remove": True})
@@ -320,6 +348,33 @@ async def test_what_cannot_be_is_refused_clearly(service: Service, client: httpx
         assert not code or problem["code"] == code, (path, problem)
         if code == "invalid-request":
             assert all(error["field"] and error["reason"] for error in problem["errors"])
+
+
+async def test_a_hostile_name_is_only_a_name(service: Service, client: httpx.AsyncClient) -> None:
+    service.execute("create table $s.victims (v int); insert into $s.victims values (1)")
+    for number, name in enumerate(HOSTILE):
+        table, chunk = Relation(service.schema, name), Relation(service.schema, f"hostile_{number}")
+        with psycopg.connect(service.url, autocommit=True) as connection:
+            connection.execute(f"create table {table.sql} (time timestamptz not null) partition by range (time)".encode())
+            bounds = "from ('2026-01-01Z') to ('2026-02-01Z')"
+            connection.execute(f"create table {chunk.sql} partition of {table.sql} for values {bounds}".encode())
+        hypertable = str(table)
+        body = {"hypertable": hypertable, "older_than": "2026-03-01T00:00:00Z"}
+        assert [found["chunk"] for found in (await ask(client, {**body, "dry_run": True}, 200))["chunks"]] == [str(chunk)]
+        [job] = (await ask(client, body))["jobs"]
+        assert job["hypertable"] == hypertable
+        assert (await client.get("/jobs", params={"hypertable": hypertable})).json()["jobs"] == [job]
+        [found] = (await client.get("/chunks", params={"hypertable": hypertable})).json()["chunks"]
+        assert found["state"] == "queued"
+        address = f"/policies/{quote(hypertable, safe='')}"
+        if "\n" in name:
+            # no address holds a line break: a policy for such a table is a row of `archival.policy`
+            assert (await client.get(address)).status_code == 404
+            continue
+        assert (await client.put(address, json={"archive_after": "P1D"})).json()["hypertable"] == hypertable
+        assert (await client.get(address)).json()["hypertable"] == hypertable
+        assert (await client.delete(address)).status_code == 204
+    assert service.rows("select * from $s.victims") == [(1,)]
 
 
 async def test_a_database_that_is_away_is_told_without_its_address(
