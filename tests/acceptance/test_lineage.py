@@ -215,7 +215,9 @@ def own(folder: Path) -> None:
 async def test_a_column_that_was_made_anew_has_other_values(service: Service) -> None:
     service.execute(NATIVE)
     await archive(service, "jan")
-    service.execute("alter table $s.readings drop column note, add column note text default 'new'; alter table $s.readings alter note drop default")
+    service.execute(
+        "alter table $s.readings drop column note, add column note text default 'new'; alter table $s.readings alter note drop default"
+    )
     rows = in_database(service, "jan")
     await remove(service)
     assert set(rows) - set(published(service)) - set(in_database(service)) == set(), statuses(service)
@@ -414,9 +416,7 @@ async def test_a_removed_archive_that_is_superseded_can_be_restored(service: Ser
         await restore(service, "one")
     except ArchivalError as error:
         pytest.fail(f"{error}; {statuses(service)}")
-    assert in_database(service, "readings")[: len(rows)] == rows, [
-        (job["status"], job["error"]) for job in service.jobs()
-    ]
+    assert in_database(service, "readings")[: len(rows)] == rows, [(job["status"], job["error"]) for job in service.jobs()]
 
 
 async def test_a_reader_does_not_make_writers_wait(timescaledb_service: Service) -> None:
@@ -447,7 +447,9 @@ async def test_a_reader_does_not_make_writers_wait(timescaledb_service: Service)
             stop.set()
             writer.join()
     blocked = sum(wait for wait in waits if wait > 0.2)
-    assert max(waits) < 1, f"{len(report.kept)} chunks, {took:.1f} s, writers blocked {blocked:.1f} s, longest {max(waits):.1f} s"
+    assert max(waits) < 1, (
+        f"{len(report.kept)} chunks, {took:.1f} s, writers blocked {blocked:.1f} s, longest {max(waits):.1f} s"
+    )
 
 
 async def test_a_paused_remover_does_not_stop_ingest(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -487,16 +489,17 @@ async def test_rows_older_than_two_billion_transactions(
             owner = data.stat().st_uid
             for xid in (2_000_000_000, 4_000_000_000):
                 subprocess.run(
-                    [server.binaries / "vacuumdb", "--all", "--freeze", "-q", "--maintenance-db", server.url], check=True, user=owner, cwd="/"
+                    [server.binaries / "vacuumdb", "--all", "--freeze", "-q", "--maintenance-db", server.url],
+                    check=True,
+                    user=owner,
+                    cwd="/",
                 )
                 service.execute("checkpoint")
                 process.stop()
                 segment = data / "pg_xact" / f"{xid // 1048576:04X}"
                 segment.write_bytes(bytes(262144))
                 os.chown(segment, owner, -1)
-                subprocess.run(
-                    [server.binaries / "pg_resetwal", "-f", "-x", str(xid), data], check=True, user=owner, cwd="/"
-                )
+                subprocess.run([server.binaries / "pg_resetwal", "-f", "-x", str(xid), data], check=True, user=owner, cwd="/")
                 process.start()
                 process.wait_until(server._answers, "PostgreSQL")
             await archive(service, "jan")
