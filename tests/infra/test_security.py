@@ -138,7 +138,9 @@ def test_lifecycle_rules_delete_nothing_and_leave_manifests_staging_and_other_fo
 
 
 def test_private_endpoints_cover_every_service_with_a_zone() -> None:
-    zones = load(INFRA / "modules/dns-zones.bicep").of("var")["zoneNames"].value
+    variables = load(INFRA / "modules/dns-zones.bicep").of("var")
+    zones = variables["zoneNames"].value
+    assert variables["groups"].value == [*zones]
     groups = set()
     for template in templates():
         for module in template.of("module").values():
