@@ -9,15 +9,17 @@ BENCH_STAMP := $(BENCH_VENV)/.installed
 INFRA_VENV := .local/infra-venv
 INFRA_STAMP := $(INFRA_VENV)/.installed
 
-.PHONY: help setup demo run test check infra-check faults bench docs clean
+.PHONY: help setup demo run key picture test check infra-check faults bench docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
+	@echo "make key    print the function key of the stack that make run keeps up"
 	@echo "make test   every check: make check, then all tests"
 	@echo "make check  the quick half: ruff, mypy, import-linter, and the templates of infra/"
 	@echo "make infra-check  checkov on the templates, beside what make check does with them"
 	@echo "make faults a thousand seeded faults at every step (ARGS='--seed N --runs N --only FAULT --json')"
 	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json)"
+	@echo "make picture  take the dashboard's picture for the README anew (needs Chromium)"
 	@echo "make docs   write the generated documents anew"
 	@echo "make clean  remove everything local (.venv, .local)"
 
@@ -33,6 +35,12 @@ demo: setup
 
 run: setup
 	@$(PY) -m dev.stack $(ARGS)
+
+key: setup
+	@$(PY) -m dev.stack.key
+
+picture: setup
+	@PAGE_PICTURES=docs $(PY) -m pytest -q tests/browser -k picture
 
 check: setup
 	@$(VENV)/bin/ruff check .

@@ -42,10 +42,10 @@ values ('00000000-0000-4000-8000-000000000001', 'archive', 'demo.readings', 'dem
 insert into archival.part (job_id, number, part)
 select '00000000-0000-4000-8000-000000000001', number, '{"rows": 200000}' from generate_series(0, 4) number;
 insert into archival.job (kind, hypertable, chunk, range_start, range_end, status, settled, attempt, request_key, requested_by,
-                          finished_at, error, announced)
-values ('archive', 'demo.readings', 'demo.readings_2026_01_10', '2026-01-10T00:00:00Z', '2026-01-11T00:00:00Z', 'failed', true, 5,
-        'test/2', 'test', now() - interval '3 minutes', '{"code": "database", "message": "the database: canceling statement due to '
-        'user request; the message was delivered 5 times"}', true);
+                          finished_at, announced, error)
+values ('archive', 'demo.readings', 'demo.readings_2026_01_10', '2026-01-10T00:00:00Z', '2026-01-11T00:00:00Z', 'failed', true,
+        5, 'test/2', 'test', now() - interval '3 minutes', true,
+        '{"code": "database", "message": "the database: canceling statement due to user request"}');
 """
 
 UNNAMED = """() => {
@@ -233,6 +233,7 @@ def test_the_picture_for_the_readme(chromium: Browser, shown: Shown, history: No
         page.get_by_text("14 days").click()
         expect(page.locator("#chart-readout")).to_contain_text("In 14 days")
         expect(page.locator("#hypertables article")).to_have_count(1)
+        expect(page.locator("#dead li")).to_have_count(1)
         take_picture(page, tmp_path, "dashboard")
 
 
