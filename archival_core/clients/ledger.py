@@ -151,6 +151,7 @@ class Ledger:
             manifest=Jsonb(manifest.model_dump(mode="json")),
             range_start=manifest.range_start,
             range_end=manifest.range_end,
+            relation_oid=manifest.relation_oid,
             supersedes=list(manifest.supersedes),
         )
 

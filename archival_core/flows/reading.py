@@ -120,8 +120,8 @@ class Reading:
         return progress.columns == self._column_types and set(progress.as_text) == self.as_text
 
     @property
-    def _column_types(self) -> tuple[tuple[str, str, str], ...]:
-        return tuple((c.name, c.type_name, str(self.plan.schema.field(c.name).type)) for c in self.columns)
+    def _column_types(self) -> tuple[tuple[int, str, str, str], ...]:
+        return tuple((c.number, c.name, c.type_name, str(self.plan.schema.field(c.name).type)) for c in self.columns)
 
     def check_total(self, done: Collection[ManifestPart]) -> None:
         """All parts together must be what the database counted; raises `TransientError` (`count-differs`)."""
@@ -160,6 +160,7 @@ class Reading:
                 database=identity.database,
                 server_version=identity.server_version,
                 timescaledb_version=identity.timescaledb_version,
+                timeline=identity.timeline,
             ),
             ddl=self.described.ddl,
             columns=tuple(
@@ -169,6 +170,7 @@ class Reading:
                     arrow_type=str(self.plan.schema.field(column.name).type),
                     not_null=column.not_null,
                     generated=column.generated,
+                    number=column.number,
                 )
                 for column in self.columns
             ),

@@ -26,10 +26,12 @@ _COUNTS: LiteralString = (
     "SELECT count(*), count(*) FILTER (WHERE age(xmin) <="
     " age((pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::bigint %% 4294967296)::text::xid)) FROM "
 )
-# 32 bits of a transaction's number are stored with a row: beyond half of that, older and newer cannot be told apart.
+# 32 bits of a transaction's number are stored with a row: beyond half of that, older and newer cannot be told apart. A server
+# that has not come as far as the snapshot was restored to an earlier time, and gives the same numbers out again.
 _IN_REACH: LiteralString = (
-    "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::numeric"
-    " - pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::numeric < 2147000000"
+    "SELECT pg_snapshot_xmax(now.snapshot)::text::numeric - pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::numeric"
+    " < 2147000000 AND pg_snapshot_xmax(now.snapshot)::text::numeric >="
+    " pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric FROM (SELECT pg_current_snapshot() AS snapshot) now"
 )
 _HASH = "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM {}"
 

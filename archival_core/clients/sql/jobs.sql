@@ -99,7 +99,8 @@ with owner as (
     update archival.job
     set status = 'archived', finished_at = now(), lease_until = null, progress = null, rows = %(rows)s,
         source_bytes = %(source_bytes)s, parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s,
-        manifest = %(manifest)s, error = null, range_start = %(range_start)s, range_end = %(range_end)s
+        manifest = %(manifest)s, error = null, range_start = %(range_start)s, range_end = %(range_end)s,
+        relation_oid = %(relation_oid)s
     where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
     returning job_id
 ), done as (
