@@ -44,7 +44,6 @@ REQUIRED = [
             "httpsOnly": True,
             "siteConfig.minTlsVersion": "1.2",
             "siteConfig.scmMinTlsVersion": "1.2",
-            "siteConfig.ftpsState": "Disabled",
             "functionAppConfig.deployment.storage.authentication.type": "UserAssignedIdentity",
             "publicNetworkAccess": Expression("publicApi ? 'Enabled' : 'Disabled'"),
         },
@@ -99,6 +98,14 @@ def test_settings_that_flex_consumption_refuses_are_absent() -> None:
         "FUNCTIONS_EXTENSION_VERSION",
         "WEBSITE_RUN_FROM_PACKAGE",
         "SCM_DO_BUILD_DURING_DEPLOYMENT",
+        "alwaysOn",
+        "containerSize",
+        "ftpsState",
+        "functionAppScaleLimit",
+        "healthCheckPath",
+        "linuxFxVersion",
+        "preWarmedInstanceCount",
+        "use32BitWorkerProcess",
     ):
         assert name not in text
 
