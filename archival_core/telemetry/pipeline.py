@@ -1,0 +1,140 @@
+"""From instruments to an exporter: built once a process, flushed at the end of each invocation.
+
+An exporter is never trusted. It works in threads of its own, nobody waits for it longer than `PATIENCE` seconds, and not at
+all while an earlier flush hangs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent import futures
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from archival_core.telemetry import events, instruments, spans
+from archival_core.telemetry.logs import ExportHandler, name_traces
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from archival_core.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+_SCOPE: Final = "archival_core"
+#: how long an invocation, or the end of the process, waits for telemetry to be sent, in seconds
+PATIENCE: Final = 0.8
+
+
+class Pipeline:
+    """The providers of one process."""
+
+    def __init__(self, traces: TracerProvider, logs: LoggerProvider, metrics: MeterProvider) -> None:
+        self._traces, self._logs, self._metrics = traces, logs, metrics
+        self._handler = ExportHandler(logs.get_logger(_SCOPE))
+        #: the last flush, and when it began
+        self._last: tuple[futures.Future[None], float] | None = None
+
+    def attach(self) -> None:
+        """Record with it from now on."""
+        spans.use(self._traces.get_tracer(_SCOPE))
+        instruments.use(self._metrics.get_meter(_SCOPE))
+        events.use(self._logs.get_logger(_SCOPE))
+        self._handler.attach()
+
+    def detach(self) -> None:
+        """Record nothing any more, and send what is left, as far as `PATIENCE` goes."""
+        spans.use(None)
+        instruments.use(None)
+        events.use(None)
+        self._handler.detach()
+        futures.wait([_in_daemon(self._shut_down)], PATIENCE)
+
+    async def flush(self) -> bool:
+        """Send what was recorded; false if that was not done in time."""
+        deadline = time.monotonic() + PATIENCE
+        while self._last is not None and not self._last[0].done():
+            under_way, began = self._last
+            if time.monotonic() > began + PATIENCE:
+                return False  # it hangs, and one invocation has waited for it
+            # it began before this invocation ended, so it may have left out what this one recorded
+            if not await _done(under_way, deadline):
+                return False
+        work = _in_daemon(self._send)
+        self._last = work, time.monotonic()
+        return await _done(work, deadline)
+
+    def _send(self) -> None:
+        self._traces.force_flush()
+        self._logs.force_flush()
+        self._metrics.force_flush()
+
+    def _shut_down(self) -> None:
+        self._traces.shutdown()
+        self._logs.shutdown()
+        self._metrics.shutdown()
+
+
+def _in_daemon(work: Callable[[], None]) -> futures.Future[None]:
+    """Run `work` in a thread that the end of the process does not wait for, as it would for one of an executor."""
+    future = futures.Future[None]()
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:
+            _LOG.warning("telemetry was not sent: %s", type(error).__name__)
+        # a loop that waited and is closed by now does not want to know
+        with suppress(RuntimeError):
+            future.set_result(None)
+
+    threading.Thread(target=run, name="telemetry-flush", daemon=True).start()
+    return future
+
+
+async def _done(work: futures.Future[None], deadline: float) -> bool:
+    waiting = asyncio.wrap_future(work)
+    done, _ = await asyncio.wait([waiting], timeout=max(0.0, deadline - time.monotonic()))
+    return bool(done)
+
+
+_current: tuple[Pipeline, Settings] | None = None
+
+
+def configure(settings: Settings) -> None:
+    """Record and export as the settings say; the same ones again change nothing.
+
+    Raises `SettingsError` for a connection string that the exporter does not understand. Never connects by itself.
+    """
+    global _current
+    if _current is not None and _current[1] is settings:
+        return
+    from archival_core.telemetry.exporters import build
+
+    close()
+    name_traces()
+    pipeline = build(settings)
+    pipeline.attach()
+    _current = pipeline, settings
+
+
+async def flush() -> bool:
+    """Send what was recorded so far, within `PATIENCE`; false if that was not done in time. Never raises."""
+    return await _current[0].flush() if _current is not None else True
+
+
+def close() -> None:
+    """Record nothing from now on; waits for what is left to be sent, within `PATIENCE`."""
+    global _current
+    if _current is not None:
+        _current[0].detach()
+        _current = None
+
+
+atexit.register(close)
