@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from archival_core import settings
 from archival_core.clients.archives import Archives
+from archival_core.clients.chunk_records import ChunkRecords
 from archival_core.clients.credentials import token_source
 from archival_core.clients.discards import Discards
 from archival_core.clients.findings import Findings
+from archival_core.clients.intake import Intake
+from archival_core.clients.job_list import JobList
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.ledger_pool import LedgerPool
@@ -18,20 +21,26 @@ from archival_core.clients.policies import Policies
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue_client import QueueClient
 from archival_core.clients.removals import RemovalRules, Removals
+from archival_core.clients.requests import Requests
 from archival_core.clients.restores import Restores
 from archival_core.clients.upkeep import Upkeep
 from archival_core.flows.adoption import Adoption
 from archival_core.flows.announcer import Announcer
 from archival_core.flows.archival_processor import ArchivalProcessor
+from archival_core.flows.archive_requests import ArchiveRequests
 from archival_core.flows.chunk_archiver import ArchiveOptions, ChunkArchiver
+from archival_core.flows.chunk_list import ChunkList
 from archival_core.flows.chunk_removal import ChunkRemoval
 from archival_core.flows.chunk_restore import ChunkRestorer
 from archival_core.flows.dead_letters import DeadLetters
 from archival_core.flows.due_chunks import DueChunks
 from archival_core.flows.event_drain import DrainLimits, EventDrain
+from archival_core.flows.intake_control import IntakeControl
 from archival_core.flows.job_runner import JobRunner
+from archival_core.flows.jobs import Jobs
 from archival_core.flows.ledger_rebuild import LedgerRebuild
 from archival_core.flows.lost_messages import LostMessages
+from archival_core.flows.once import Once
 from archival_core.flows.policies import ArchivalPolicies
 from archival_core.flows.policy_jobs import PolicyJobs
 from archival_core.flows.readiness import Probe
@@ -97,12 +106,14 @@ class Runtime:
             self.messaging,
             self.ledger,
             self.queue,
+            Intake(self._pool),
             self._find_chunks,
             DrainLimits(
                 config.drain_max_events, config.drain_max_seconds, config.event_max_deliveries, config.event_claim_idle
             ),
         )
         self._look_after(announcer)
+        self._ask_and_show()
 
     def _look_after(self, announcer: Announcer) -> None:
         """What finds out and puts right, beside the way from event to archive."""
@@ -120,11 +131,20 @@ class Runtime:
             Adoption(self.lake, archives, self._source),
             upkeep,
             announcer,
-            PolicyJobs(policies, due, self.ledger, self.queue, config.policy_backlog),
+            PolicyJobs(policies, due, self.ledger, self.queue, Intake(pool), config.policy_backlog),
         )
         self.policies = ArchivalPolicies(policies, due, self._source)
         self.dead_letters = DeadLetters(self.messaging, Discards(pool), self.ledger, queues)
         self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._source)
+
+    def _ask_and_show(self) -> None:
+        """What people ask for and see."""
+        jobs = JobList(self._pool)
+        self.archive_requests = ArchiveRequests(self._source, self.ledger, self.queue)
+        self.once = Once(Requests(self._pool))
+        self.jobs = Jobs(jobs)
+        self.chunks = ChunkList(self._source, ChunkRecords(self._pool), jobs)
+        self.intake = IntakeControl(Intake(self._pool))
 
     def probes(self) -> dict[str, Probe]:
         """One cheap question to each outside system, for the readiness check."""

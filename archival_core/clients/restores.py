@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
 from archival_core.clients.ledger import AddedJob, read_job
 from archival_core.clients.ledger_pool import LedgerPool, execute
 from archival_core.clients.postgres import Connection, translated
-from archival_core.errors import LostLeaseError
+from archival_core.errors import LostLeaseError, PermanentError, TransientError
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.job import Job, Status
 
@@ -51,7 +52,7 @@ class Restores:
     async def add(self, restores: list[NewRestore]) -> list[AddedJob]:
         """Record each request, in one transaction; the answer has the same order.
 
-        Raises `TransientError` (`database`) if another restore of one of the archives is on its way.
+        Raises `PermanentError` (`restore-under-way`) if another restore of one of the archives is on its way.
         """
         parameters: list[dict[str, Any]] = [
             {
@@ -63,7 +64,14 @@ class Restores:
             }
             for new in restores
         ]
-        rows = await self._pool.each("add_restore", parameters) if restores else []
+        try:
+            rows = await self._pool.each("add_restore", parameters) if restores else []
+        except TransientError as error:
+            if not isinstance(error.__cause__, UniqueViolation):
+                raise
+            raise PermanentError(
+                "another restore of one of these archives is on its way; follow that, or cancel it", code="restore-under-way"
+            ) from error
         return [AddedJob(row["job_id"], Status(row["status"]), row["traceparent"]) for row in rows]
 
     async def finish(self, job: Job, *, in_place: bool, connection: Connection | None = None) -> None:

@@ -18,7 +18,8 @@ from archival_core.model.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
 
-_ENTRY_ID: Final = re.compile(r"\d{1,20}-\d{1,20}")
+_ENTRY_ID: Final = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
+_LARGEST: Final = 2**64 - 1
 
 
 class DeadLetters:
@@ -58,7 +59,7 @@ class DeadLetters:
         letter = await self._find(entry_id)
         await self._discards.keep(letter, reason.strip(), discarded_by)
         await self._messaging.remove_dead(entry_id)
-        _LOG.warning("dead letter %s is discarded by %s: %s", entry_id, discarded_by, reason.strip())
+        _LOG.warning("dead letter %s is discarded by %r: %r", entry_id, discarded_by, reason.strip())
 
     async def discarded(self) -> int:
         """How many entries were given up, ever."""
@@ -96,7 +97,8 @@ class DeadLetters:
 
 
 def _checked(entry_id: str) -> str:
-    if not _ENTRY_ID.fullmatch(entry_id):
+    match = _ENTRY_ID.fullmatch(entry_id)
+    if match is None or not all(int(part) < _LARGEST for part in match.groups()):
         raise PermanentError(
             f"{entry_id[:60]!r} is not the id of a dead letter, such as 1700000000000-0", code="unknown-dead-letter"
         )

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from archival_core.clients.intake import Intake
 from archival_core.clients.ledger import Ledger, NewJob
 from archival_core.clients.messaging_client import MessagingClient, StreamEntry
 from archival_core.clients.queue_client import QueueClient
@@ -40,6 +41,8 @@ class DrainReport:
     duplicates: int = 0
     buried: int = 0
     postponed: int = 0
+    #: somebody has paused the intake: events wait in the stream
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +61,29 @@ class EventDrain:
     """Moves events on, batch by batch."""
 
     def __init__(
-        self, messaging: MessagingClient, ledger: Ledger, queue: QueueClient, find_chunks: FindChunks, limits: DrainLimits
+        self,
+        messaging: MessagingClient,
+        ledger: Ledger,
+        queue: QueueClient,
+        intake: Intake,
+        find_chunks: FindChunks,
+        limits: DrainLimits,
     ) -> None:
-        self._messaging, self._ledger, self._queue = messaging, ledger, queue
+        self._messaging, self._ledger, self._queue, self._intake = messaging, ledger, queue, intake
         self._find_chunks, self._limits = find_chunks, limits
 
     async def run(self) -> DrainReport:
-        """Drain until the stream is empty or a limit is reached."""
+        """Drain until the stream is empty, a limit is reached or the intake is paused."""
         report = DrainReport()
+        # before anything is read: an entry that is read and not taken counts as delivered
+        report.paused = (await self._intake.state()).paused
+        if report.paused:
+            return report
         async for batch in self._batches():
             await self._take(batch, report)
+            report.paused = (await self._intake.state()).paused
+            if report.paused:
+                break
         return report
 
     async def _batches(self) -> AsyncIterator[list[StreamEntry]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
+from archival_core.clients.intake import Intake
 from archival_core.clients.ledger import Ledger, NewJob
 from archival_core.clients.policies import DuePolicy, Policies
 from archival_core.clients.queue_client import QueueClient
@@ -35,14 +36,19 @@ class PolicyReport:
 class PolicyJobs:
     """Makes jobs, `backlog` of them alive at a time: a queue and a database are not flooded by years of chunks."""
 
-    def __init__(self, policies: Policies, due: DueChunks, ledger: Ledger, queue: QueueClient, backlog: int) -> None:
+    def __init__(
+        self, policies: Policies, due: DueChunks, ledger: Ledger, queue: QueueClient, intake: Intake, backlog: int
+    ) -> None:
         self._policies, self._due, self._ledger, self._queue = policies, due, ledger, queue
-        self._backlog = backlog
+        self._intake, self._backlog = intake, backlog
 
     async def run(self) -> PolicyReport:
-        """Fill the backlog up, from all policies together; one that cannot be followed keeps no other from it."""
+        """Fill the backlog up, from all policies together; one that cannot be followed keeps no other from it.
+
+        While the intake is paused nothing is asked for.
+        """
         report = PolicyReport()
-        if await self._room() == 0:
+        if (await self._intake.state()).paused or await self._room() == 0:
             return report
         due: list[Chunk] = []
         for policy in await self._policies.all():

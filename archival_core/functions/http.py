@@ -1,37 +1,89 @@
-"""HTTP-triggered functions."""
+"""HTTP-triggered functions: one FastAPI application behind several, so that each has a name and an auth level of its own."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+from typing import Final
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import azure.functions as func
 
+_ALL: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+#: What each function may serve, whichever of them the host's routing gives a request to: an anonymous one can never lead to
+#: what needs a key.
+_SERVES: Final = {
+    "health": re.compile(r"/api/health/[^/]+"),
+    "metrics": re.compile(r"/api/metrics"),
+    "dashboard": re.compile(r"/api/dashboard"),
+    "dashboard_files": re.compile(r"/api/dashboard/static/[^/]+"),
+    "dashboard_data": re.compile(r"/api/dashboard/[^/]+"),
+    "management": re.compile(r".*", re.DOTALL),
+}
+
+_current: tuple[asyncio.AbstractEventLoop, func.AsgiMiddleware] | None = None
+
 
 def blueprint() -> func.Blueprint:
-    """`health_live` and `health_ready`, anonymous: what a load balancer or a deployment asks."""
+    """`management`, `health`, `metrics`, `dashboard`, `dashboard_files` and `dashboard_data`."""
     http = func.Blueprint()  # type: ignore[no-untyped-call]
 
-    @http.route(route="health/live", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-    async def health_live(req: func.HttpRequest) -> func.HttpResponse:
-        return _json({"status": "ok"}, 200)
+    # no two of these overlap, except with the last, which answers what none of them knows
 
-    @http.route(route="health/ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-    async def health_ready(req: func.HttpRequest) -> func.HttpResponse:
-        from archival_core import runtime
-        from archival_core.errors import SettingsError
-        from archival_core.flows import readiness
+    @http.route(route="health/{probe}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+    async def health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        return await _serve("health", req, context)
 
-        try:
-            answers = await readiness.check(runtime.get().probes())
-        except SettingsError:
-            # which setting it is stands in the log of every other function; an anonymous caller is not told
-            answers = {"settings": False}
-        ready = all(answers.values())
-        checks = {name: "ok" if answer else "failed" for name, answer in answers.items()}
-        return _json({"status": "ok" if ready else "failed", "checks": checks}, 200 if ready else 503)
+    @http.route(route="metrics", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def metrics(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        return await _serve("metrics", req, context)
+
+    @http.route(route="dashboard", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+    async def dashboard(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        return await _serve("dashboard", req, context)
+
+    @http.route(route="dashboard/static/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+    async def dashboard_files(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        return await _serve("dashboard_files", req, context)
+
+    @http.route(route="dashboard/{view}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+    async def dashboard_data(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        return await _serve("dashboard_data", req, context)
+
+    @http.route(route="{*path}", methods=_ALL, auth_level=func.AuthLevel.FUNCTION)
+    async def management(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        return await _serve("management", req, context)
 
     return http
 
 
-def _json(body: dict[str, object], status: int) -> func.HttpResponse:
-    return func.HttpResponse(json.dumps(body), status_code=status, mimetype="application/json")
+async def _serve(function: str, req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    try:
+        path = unquote_to_bytes(urlsplit(req.url).path).decode()
+    except UnicodeDecodeError:
+        return _refusal(400, "Bad Request", "invalid-path")
+    if not _SERVES[function].fullmatch(path):
+        return _refusal(404, "Not Found", "not-found")
+    answer: func.HttpResponse = await _middleware().handle_async(req, context)
+    return answer
+
+
+def _middleware() -> func.AsgiMiddleware:
+    """The application of this process, made at the first request: indexing stays fast."""
+    global _current
+    loop = asyncio.get_running_loop()
+    # like the runtime behind it, it belongs to the loop it was first used in
+    if _current is None or _current[0] is not loop:
+        from archival_core.api.app import create_app
+        from archival_core.functions.api_services import services
+
+        _current = (loop, func.AsgiMiddleware(create_app(services)))  # type: ignore[no-untyped-call]
+    return _current[1]
+
+
+def _refusal(status: int, title: str, code: str) -> func.HttpResponse:
+    """A problem detail, before there is an application to ask."""
+    body = json.dumps({"type": "about:blank", "title": title, "status": status, "code": code})
+    return func.HttpResponse(body, status_code=status, mimetype="application/problem+json")

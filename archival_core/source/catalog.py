@@ -97,6 +97,16 @@ async def chunks_ending_by(conn: AsyncConnection[Any], hypertable: Relation, old
             return await native.chunks_ending_by(conn, hypertable, key, older_than)
 
 
+async def chunks(conn: AsyncConnection[Any], hypertable: Relation) -> list[Chunk]:
+    """Every chunk, in no order, also those with an open end; a DEFAULT partition has no range and is not listed."""
+    with source_errors():
+        async with pinned(conn):
+            key = await _range_key(conn, hypertable)
+            if key is None:
+                return await timescaledb.all_chunks(conn, hypertable)
+            return await native.all_chunks(conn, hypertable, key)
+
+
 async def columns(conn: AsyncConnection[Any], hypertable: Relation) -> tuple[Column, ...]:
     """The columns of the hypertable in its order, without dropped ones; a chunk's own order may differ.
 

@@ -107,15 +107,21 @@ async def find_chunk(conn: AsyncConnection[Any], table: Relation, key: RangeKey,
 async def chunks_ending_by(conn: AsyncConnection[Any], table: Relation, key: RangeKey, older_than: str | int) -> list[Chunk]:
     """Partitions whose range ends by `older_than`, by their start, without the DEFAULT partition and foreign tables."""
     bound = check_bound(older_than, key.type_name)
+    chunks = await all_chunks(conn, table, key)
     async with conn.cursor(row_factory=dict_row) as cur:
-        await cur.execute(PARTITIONS, {"schema": table.schema, "name": table.name})
-        rows = [row for row in await cur.fetchall() if row["bound"] != _DEFAULT and row["relkind"] != "f"]
-        chunks = [_chunk(table, key, row) for row in rows]
         await cur.execute(
             ENDING_BY_INTEGER if key.type_name in INTEGER_TIMES else ENDING_BY_TIME,
             {"starts": [c.range.start for c in chunks], "ends": [c.range.end for c in chunks], "bound": bound},
         )
         return [chunks[row["position"]] for row in await cur.fetchall()]
+
+
+async def all_chunks(conn: AsyncConnection[Any], table: Relation, key: RangeKey) -> list[Chunk]:
+    """Every partition, without the DEFAULT one and foreign tables."""
+    async with conn.cursor(row_factory=dict_row) as cur:
+        await cur.execute(PARTITIONS, {"schema": table.schema, "name": table.name})
+        rows = await cur.fetchall()
+    return [_chunk(table, key, row) for row in rows if row["bound"] != _DEFAULT and row["relkind"] != "f"]
 
 
 def _chunk(table: Relation, key: RangeKey, row: dict[str, Any]) -> Chunk:

@@ -100,6 +100,13 @@ async def chunks_ending_by(conn: AsyncConnection[Any], hypertable: Relation, old
         return [_chunk(hypertable, row) for row in await cur.fetchall()]
 
 
+async def all_chunks(conn: AsyncConnection[Any], hypertable: Relation) -> list[Chunk]:
+    """Every chunk."""
+    async with conn.cursor(row_factory=dict_row) as cur:
+        await cur.execute(CHUNKS, _names(hypertable))
+        return [_chunk(hypertable, row) for row in await cur.fetchall()]
+
+
 async def compressed_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int | None:
     """Bytes of a compressed chunk with its compressed data; `None` if they cannot be told now.
 
@@ -119,6 +126,24 @@ async def compressed_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int | No
         except (postgres.LockNotAvailable, postgres.UndefinedFunction, postgres.FeatureNotSupported):
             return None
     return None if row is None else row["total_bytes"]
+
+
+async def total_bytes(conn: AsyncConnection[Any], hypertable: Relation) -> dict[Relation, int]:
+    """Bytes of every chunk with its compressed data; empty if they cannot be told now, as in `compressed_bytes`."""
+    async with conn.cursor(row_factory=dict_row) as cur:
+        extension = await (await cur.execute(EXTENSION)).fetchone()
+        if extension is None:
+            return {}
+        sizes = sql.SQL("SELECT chunk_schema, chunk_name, total_bytes FROM {}.chunks_detailed_size(%s::regclass)").format(
+            sql.Identifier(extension["schema"])
+        )
+        try:
+            async with conn.transaction():
+                await cur.execute(sizes, (hypertable.sql,))
+                rows = await cur.fetchall()
+        except (postgres.LockNotAvailable, postgres.UndefinedFunction, postgres.FeatureNotSupported):
+            return {}
+    return {Relation(row["chunk_schema"], row["chunk_name"]): row["total_bytes"] for row in rows if row["total_bytes"]}
 
 
 async def compressed_table(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[Relation, int] | None:

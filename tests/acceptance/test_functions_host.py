@@ -227,7 +227,7 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
     }
     unset = dict.fromkeys(("type", "schedule", "queueName", "connection", "route", "authLevel"))
     queue = {"type": "queueTrigger", "connection": "AzureWebJobsStorage"}
-    anonymous = {"type": "httpTrigger", "authLevel": "ANONYMOUS"}
+    anonymous, keyed = ({"type": "httpTrigger", "authLevel": level} for level in ("ANONYMOUS", "FUNCTION"))
     assert triggers == {
         "drain_events": {**unset, "type": "timerTrigger", "schedule": "*/15 * * * * *"},
         "remove_chunks": {**unset, "type": "timerTrigger", "schedule": "0 */5 * * * *"},
@@ -237,8 +237,12 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
         "archive_chunk_poison": {**unset, **queue, "queueName": "archive-chunks-poison"},
         "restore_chunk": {**unset, **queue, "queueName": "restore-chunks"},
         "restore_chunk_poison": {**unset, **queue, "queueName": "restore-chunks-poison"},
-        "health_live": {**unset, **anonymous, "route": "health/live"},
-        "health_ready": {**unset, **anonymous, "route": "health/ready"},
+        "health": {**unset, **anonymous, "route": "health/{probe}"},
+        "metrics": {**unset, **keyed, "route": "metrics"},
+        "dashboard": {**unset, **anonymous, "route": "dashboard"},
+        "dashboard_files": {**unset, **anonymous, "route": "dashboard/static/{file}"},
+        "dashboard_data": {**unset, **keyed, "route": "dashboard/{view}"},
+        "management": {**unset, **keyed, "route": "{*path}"},
     }
     # what takes long to import waits for the first invocation
     assert indexed["heavy"] == []

@@ -43,6 +43,7 @@ class Proxy:
     port: int = 0
     weather: Weather = field(default_factory=Weather)
     _swallowed: set[asyncio.StreamWriter] = field(default_factory=set)
+    _connections: set[asyncio.Task[None]] = field(default_factory=set)
 
     def heal(self) -> None:
         """Fine weather. A peer that comes back resets what it does not know, so swallowed connections are reset."""
@@ -51,7 +52,24 @@ class Proxy:
             _reset(writer)
         self._swallowed.clear()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def close(self) -> None:
+        """End every connection."""
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until either side ends it."""
+        task = asyncio.ensure_future(self._pass_on(reader, writer))
+        self._connections.add(task)
+        try:
+            await task
+        except asyncio.CancelledError:
+            _reset(writer)
+        finally:
+            self._connections.discard(task)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         weather = self.weather
         if weather.kind == "refuse":
             weather.hits += 1
@@ -141,9 +159,10 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 async def proxied(target: int) -> AsyncIterator[Proxy]:
     """A proxy before 127.0.0.1:`target`."""
     proxy = Proxy(target)
-    server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
         server.close()
+        await proxy.close()

@@ -94,6 +94,7 @@ class Runner:
                 verdict = invariant.check(stage.world)
             except Exception:
                 report += traceback.format_exc()
+            recovered = recovered and not verdict.problems
             report = "\n".join(filter(None, [report, *verdict.problems]))
             if report:
                 log = stage.world.log.read_text(errors="replace") if stage.world.log.exists() else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ class Servers:
 @contextmanager
 def started(folder: Path) -> Iterator[Servers]:
     """Start all of them, with their data below `folder`."""
+    # a worker that is killed leaves requests behind, which is what the runs are for
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         loop = stack.enter_context(LoopThread())
         postgres = stack.enter_context(PostgresServer(folder / "postgres"))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.faults.proxy import Weather
-from tests.faults.stage import Stage, any_story
+from tests.faults.stage import Stage
 
 #: method and what the request holds
 _LAKE = {
@@ -36,7 +36,6 @@ _OTHERS = {
 }
 
 
-@any_story
 def _lake(name: str, stage: Stage) -> None:
     method, contains = _LAKE[name]
     times = stage.rng.choice([1, 1, 2, 9])

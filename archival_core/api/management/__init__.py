@@ -1,0 +1,13 @@
+"""Management: ask for work, follow it, and decide what happens next."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from archival_core.api.management import archives, chunks, dead_letters, intake, jobs, policies, restores
+
+
+def routers() -> tuple[APIRouter, ...]:
+    """Every router of this folder."""
+    modules = (archives, restores, jobs, chunks, policies, dead_letters, intake)
+    return tuple(module.router for module in modules)

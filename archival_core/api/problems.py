@@ -1,0 +1,185 @@
+"""Every error as a problem detail (RFC 9457): what was refused and why, never a stack, a secret or SQL.
+
+What a `PermanentError` says is written for people and is passed on when its code is listed here. A `TransientError` may quote a
+server, so only its kind is told. Anything else is a defect: the log has it, the caller a bare 500.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from archival_core.errors import ArchivalError, PermanentError, SettingsError, TransientError
+
+_LOG = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+#: seconds after which a request that met a `TransientError` may be sent again
+_RETRY_AFTER: Final = "5"
+
+#: What a code means here. A code that is not listed is the service's own trouble, and a 500.
+STATUS_OF_CODE: Final[Mapping[str, int]] = {
+    **dict.fromkeys(
+        (
+            "unknown-job",
+            "unknown-chunk",
+            "unknown-hypertable",
+            "unknown-policy",
+            "unknown-dead-letter",
+            "no-archive",
+            "unknown-page",
+        ),
+        404,
+    ),
+    **dict.fromkeys(
+        (
+            "chunk-has-a-live-job",
+            "default-partition",
+            "foreign-partition",
+            "not-cancellable",
+            "not-replayable",
+            "not-restorable",
+            "not-retryable",
+            "restore-under-way",
+            "source-refused",
+            "unsupported-partitioning",
+            "unsupported-time-type",
+        ),
+        409,
+    ),
+    **dict.fromkeys(
+        (
+            "idempotency-key-reused",
+            "invalid-cursor",
+            "invalid-name",
+            "invalid-policy",
+            "no-clock-time",
+            "no-reason",
+            "too-many-chunks",
+            "wrong-bound",
+        ),
+        422,
+    ),
+    **dict.fromkeys(("not-permitted", "source-permission-denied"), 403),
+}
+
+_AWAY: Final[Mapping[str, str]] = {
+    "database": "a database does not answer",
+    "redis": "Redis does not answer",
+    "queue": "the queue does not answer",
+    "lake": "the lake does not answer",
+    "source": "the source database does not answer, or is busy",
+}
+
+
+class FieldProblem(BaseModel):
+    """One field that was refused."""
+
+    field: str = Field(description="where it is, `body.older_than` or `query.limit`", examples=["body.older_than"])
+    reason: str = Field(examples=["Input should be a valid string"])
+
+
+class Problem(BaseModel):
+    """A problem detail, https://www.rfc-editor.org/rfc/rfc9457."""
+
+    model_config = ConfigDict(json_schema_extra={"description": "A problem detail as of RFC 9457."})
+
+    type: str = Field(default="about:blank", description="`code` says which problem it is")
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    code: str = Field(description="a stable word that programs may test", examples=["unknown-job"])
+    detail: str | None = Field(default=None, examples=["there is no job 0190b3a4-0000-7000-8000-000000000000"])
+    errors: list[FieldProblem] | None = Field(default=None, description="each field that was refused, of a 422")
+
+
+def answer(
+    status: int,
+    code: str,
+    detail: str | None = None,
+    *,
+    errors: Sequence[FieldProblem] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A response that tells the problem."""
+    problem = Problem(
+        title=HTTPStatus(status).phrase, status=status, code=code, detail=detail, errors=list(errors) if errors else None
+    )
+    return JSONResponse(problem.model_dump(exclude_none=True), status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+_DOCUMENTED: Final[Mapping[int, str]] = {
+    400: "the request cannot be read, for example because its body is no JSON",
+    401: "without a valid function key; answered by the host, without a body",
+    403: "the caller may not do this, or the service may not do it in the database",
+    404: "there is no such thing",
+    405: "the address knows other methods, named by `Allow`",
+    409: "it cannot be done as things stand",
+    413: "the body is larger than 64 KiB",
+    415: "the body is not `application/json`",
+    422: "a field is wrong; `errors` says which and why",
+    429: "too many requests at a time; try again after `Retry-After` seconds",
+    500: "a defect; the service's log has the details",
+    503: "something that the service needs does not answer; try again after `Retry-After` seconds",
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """`responses` of an operation that may answer with problems of these statuses."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: {"description": _DOCUMENTED[status]} | ({} if status == 401 else {"content": content}) for status in statuses
+    }
+
+
+def from_error(error: ArchivalError) -> JSONResponse:
+    """The answer to a request that met `error`."""
+    if isinstance(error, TransientError):
+        detail = next((text for code, text in _AWAY.items() if error.code.startswith(code)), "it may work later")
+        return answer(503, error.code, detail, headers={"Retry-After": _RETRY_AFTER})
+    if isinstance(error, SettingsError):
+        return answer(503, error.code, "a setting of the service is missing or wrong", headers={"Retry-After": "60"})
+    status = STATUS_OF_CODE.get(error.code, 500)
+    return answer(status, error.code, str(error) if status != 500 else None)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every expected error of `app` with a problem; what nobody expects is answered in `guard.py`."""
+
+    @app.exception_handler(ArchivalError)
+    async def archival(request: Request, error: ArchivalError) -> JSONResponse:
+        if isinstance(error, PermanentError) and error.code in STATUS_OF_CODE:
+            _LOG.info("%s %s: %s", request.method, request.url.path, error)
+        else:
+            _LOG.warning("%s %s: %s", request.method, request.url.path, error)
+        return from_error(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        problems = error.errors()
+        if any(problem["type"] == "json_invalid" for problem in problems):
+            return answer(400, "invalid-json", "the body is no JSON")
+        fields = [
+            FieldProblem(
+                field=".".join(str(part) for part in problem["loc"])[:200],
+                reason=str(problem["msg"]).removeprefix("Value error, ")[:500],
+            )
+            for problem in problems[:20]
+        ]
+        detail = "; ".join(f"{field.field}: {field.reason}" for field in fields[:3])
+        return answer(422, "invalid-request", detail, errors=fields)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        phrase = HTTPStatus(error.status_code).phrase
+        # Starlette's own details are phrases; whoever raises one here on purpose writes a sentence
+        detail = error.detail if error.detail and error.detail != phrase else None
+        code = phrase.lower().replace(" ", "-")
+        return answer(error.status_code, code, detail, headers=error.headers)

@@ -1,0 +1,51 @@
+"""What the API needs of the flows; `functions/http.py` fills it from the runtime, a test from whatever it likes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from archival_core.flows.archive_requests import ArchiveRequests
+from archival_core.flows.chunk_list import ChunkList
+from archival_core.flows.dead_letters import DeadLetters
+from archival_core.flows.intake_control import IntakeControl
+from archival_core.flows.jobs import Jobs
+from archival_core.flows.once import Once
+from archival_core.flows.policies import ArchivalPolicies
+from archival_core.flows.readiness import Probe
+from archival_core.flows.restore_requests import RestoreRequests
+from archival_core.flows.verification import Verification
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases behind the routes."""
+
+    #: one cheap question to each outside system, for the readiness check
+    probes: Mapping[str, Probe]
+    once: Once
+    archive_requests: ArchiveRequests
+    restore_requests: RestoreRequests
+    verification: Verification
+    policies: ArchivalPolicies
+    dead_letters: DeadLetters
+    jobs: Jobs
+    chunks: ChunkList
+    intake: IntakeControl
+
+
+#: Gives the services, and raises `SettingsError` for as long as they cannot be wired.
+Provider = Callable[[], Services]
+
+
+async def _current(request: Request) -> Services:
+    # a plain function would run in a thread, where there is no loop to belong to
+    provider: Provider = request.app.state.services
+    return provider()
+
+
+#: A parameter of this type is filled in by FastAPI.
+Current = Annotated[Services, Depends(_current)]

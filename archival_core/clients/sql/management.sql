@@ -1,0 +1,101 @@
+-- name: list_jobs
+-- The newest jobs before a place in the list, of each status and kind, merged.
+with newest as (
+    select found.job_id, found.requested_at
+    from unnest(%(statuses)s::text[]) s (status) cross join unnest(%(kinds)s::text[]) k (kind) cross join lateral (
+        select j.job_id, j.requested_at from archival.job j
+        where j.status = s.status and j.kind = k.kind and j.requested_at >= %(since)s::timestamptz
+          and (j.requested_at, j.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
+        order by j.requested_at desc, j.job_id desc limit %(limit)s
+    ) found
+    order by found.requested_at desc, found.job_id desc limit %(limit)s
+)
+select l.* from newest join archival.listed_job l using (job_id) order by newest.requested_at desc, newest.job_id desc
+
+-- name: list_jobs_of_hypertable
+with newest as (
+    select found.job_id, found.requested_at
+    from unnest(%(statuses)s::text[]) s (status) cross join unnest(%(kinds)s::text[]) k (kind) cross join lateral (
+        select j.job_id, j.requested_at from archival.job j
+        where j.hypertable = %(hypertable)s and j.status = s.status and j.kind = k.kind
+          and j.requested_at >= %(since)s::timestamptz
+          and (j.requested_at, j.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
+        order by j.requested_at desc, j.job_id desc limit %(limit)s
+    ) found
+    order by found.requested_at desc, found.job_id desc limit %(limit)s
+)
+select l.* from newest join archival.listed_job l using (job_id) order by newest.requested_at desc, newest.job_id desc
+
+-- name: listed_jobs
+select * from archival.listed_job where job_id = any(%(job_ids)s) order by archival.bound(range_start), chunk, job_id
+
+-- name: cancel_job
+-- Its worker, if there is one, finds out at its next guarded write.
+with owner as (
+    update archival.job
+    set status = 'cancelled', finished_at = now(), lease_until = null, progress = null,
+        error = jsonb_build_object('code', 'cancelled', 'message', format('cancelled by %%s', %(cancelled_by)s::text))
+    where job_id = %(job_id)s and status in ('queued', 'running')
+    returning job_id
+), done as (
+    delete from archival.part where job_id in (select job_id from owner)
+)
+select job_id from owner
+
+-- name: ledger_hypertables
+-- One step of the index for each hypertable, not one for each job.
+with recursive found (hypertable) as (
+    (select hypertable from archival.job order by hypertable limit 1)
+    union all
+    select (select j.hypertable from archival.job j where j.hypertable > found.hypertable order by j.hypertable limit 1)
+    from found where found.hypertable is not null
+)
+select hypertable from found where hypertable is not null
+
+-- name: chunk_records
+-- Of each of these chunks the archive that says most: one on its way, the last that is finished, the last that failed.
+select found.* from unnest(%(chunks)s::text[]) asked (chunk) cross join lateral (
+    select j.chunk, j.range_start, j.range_end, j.status, j.job_id, j.rows, j.source_bytes, j.parquet_bytes, j.lake_path,
+           coalesce(j.removal_error, j.error) as error, j.finished_at, j.relation_oid, j.revision, j.restored_at is not null as restored,
+           false as restoring
+    from archival.job j
+    where j.hypertable = %(hypertable)s and j.chunk = asked.chunk and j.kind = 'archive'
+      and j.status in ('queued', 'running', 'archived', 'failed', 'removed')
+    order by case j.status when 'queued' then 0 when 'running' then 0 when 'archived' then 1 when 'failed' then 2 else 3 end,
+             j.requested_at desc, j.job_id
+    limit 1
+) found
+
+-- name: archives_without_chunk
+-- Published archives whose chunk is not among those that are in the database, by their range.
+select j.chunk, j.range_start, j.range_end, j.status, j.job_id, j.rows, j.source_bytes, j.parquet_bytes, j.lake_path,
+       coalesce(j.removal_error, j.error) as error, j.finished_at, j.relation_oid, j.revision, j.restored_at is not null as restored,
+       exists (select from archival.job r where r.restores = j.job_id and r.kind = 'restore'
+               and r.status in ('queued', 'running')) as restoring
+from archival.job j
+where j.hypertable = %(hypertable)s and j.kind = 'archive' and j.status in ('archived', 'removed')
+  and (coalesce(archival.bound(j.range_start), '-Infinity'), j.chunk collate "C", j.revision)
+      > (%(position)s::numeric, %(chunk)s::text, %(revision)s::integer)
+  and j.chunk <> all(%(present)s::text[])
+order by coalesce(archival.bound(j.range_start), '-Infinity'), j.chunk collate "C", j.revision limit %(limit)s
+
+-- name: forget_requests
+delete from archival.request where requested_at < now() - interval '7 days' returning key
+
+-- name: claim_request
+with mine as (
+    insert into archival.request (key, fingerprint) values (%(key)s, %(fingerprint)s) on conflict (key) do nothing
+    returning fingerprint, jobs
+)
+select fingerprint, jobs from mine union all select fingerprint, jobs from archival.request where key = %(key)s limit 1
+
+-- name: answer_request
+update archival.request set jobs = %(jobs)s where key = %(key)s returning key
+
+-- name: intake
+select paused, reason, changed_by, changed_at from archival.intake
+
+-- name: set_intake
+update archival.intake set paused = %(paused)s, reason = %(reason)s, changed_by = %(changed_by)s, changed_at = now()
+where paused is distinct from %(paused)s or paused
+returning paused, reason, changed_by, changed_at

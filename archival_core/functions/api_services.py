@@ -1,0 +1,23 @@
+"""The API's services, filled from the runtime."""
+
+from __future__ import annotations
+
+from archival_core import runtime
+from archival_core.api.services import Services
+
+
+def services() -> Services:
+    """Of this process; raises `SettingsError` that names what is missing or wrong."""
+    wired = runtime.get()
+    return Services(
+        probes=wired.probes(),
+        once=wired.once,
+        archive_requests=wired.archive_requests,
+        restore_requests=wired.restore_requests,
+        verification=wired.verification,
+        policies=wired.policies,
+        dead_letters=wired.dead_letters,
+        jobs=wired.jobs,
+        chunks=wired.chunks,
+        intake=wired.intake,
+    )

@@ -1,0 +1,70 @@
+"""A job as people see it, and which jobs they ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from archival_core.model.job import Kind, Status
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One row of the ledger without its manifest, with how far it has come. Sizes are in bytes."""
+
+    job_id: UUID
+    kind: Kind
+    hypertable: str
+    chunk: str
+    range_start: str | None
+    range_end: str | None
+    status: Status
+    #: workers that took it so far
+    attempt: int
+    revision: int
+    remove: bool | None
+    force: bool
+    requested_by: str
+    requested_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    removed_at: datetime | None
+    restored_at: datetime | None
+    verified_at: datetime | None
+    rows: int | None
+    source_bytes: int | None
+    parquet_bytes: int | None
+    lake_path: str | None
+    #: of a restore: the job of the archive, and how it was asked for
+    restores: UUID | None
+    options: dict[str, Any] | None
+    error: dict[str, Any] | None
+    #: why its chunk is not removed yet
+    removal_error: dict[str, Any] | None
+    trace_id: str | None
+    #: Parquet files that it will have, 0 if that is not known or it has ended
+    parts: int
+    parts_done: int
+    rows_done: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the list of jobs, newest first: what follows was requested before it."""
+
+    requested_at: datetime
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs; empty means any."""
+
+    hypertable: str | None = None
+    statuses: frozenset[Status] = frozenset()
+    kinds: frozenset[Kind] = frozenset()
+    #: requested at or after, and before
+    since: datetime | None = None
+    until: datetime | None = None

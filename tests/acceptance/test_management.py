@@ -1,0 +1,361 @@
+"""Management over HTTP on real servers: ask, follow, cancel, retry, restore, pause, and every clear refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from archival_core.errors import LostLeaseError
+from dev.servers.processes import Process
+from tests.acceptance.api_client import api_client
+
+if TYPE_CHECKING:
+    from conftest import Service
+
+ROOT = Path(__file__).parents[2]
+TABLE = """
+create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
+create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+create table $s.mar partition of $s.readings for values from ('2026-03-01Z') to ('2026-04-01Z');
+insert into $s.readings select t, random() from generate_series(timestamptz '2026-01-01Z', '2026-03-31Z', '1 hour') t;
+analyze $s.readings;
+"""
+
+
+@pytest.fixture
+def database_url(own_database_url: str) -> str:
+    return own_database_url
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
+
+
+@pytest.fixture
+async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    service.execute(TABLE)
+    async with api_client() as opened:
+        yield opened
+
+
+async def ask(client: httpx.AsyncClient, body: dict[str, Any], status: int = 202, **headers: str) -> Any:
+    answer = await client.post("/archives", json=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+async def work(service: Service) -> None:
+    for message in service.messages():
+        await service.runtime.archival_processor.process(message)
+
+
+async def test_archives_by_chunk_by_age_and_by_time(service: Service, client: httpx.AsyncClient) -> None:
+    table = f"{service.schema}.readings"
+    [job] = (await ask(client, {"hypertable": table, "chunk": f"{service.schema}.mar"}))["jobs"]
+    assert (job["status"], job["requested_by"]) == ("queued", "function key")
+    within = {"hypertable": table, "from": "2026-01-31T23:00:00-01:00", "to": "2026-03-01T00:00:00Z"}
+    [job] = (await ask(client, within, **{"x-ms-client-principal-name": "ada@example.com"}))["jobs"]
+    assert (job["chunk"], job["requested_by"]) == (f"{service.schema}.feb", "ada@example.com")
+    jobs = (await ask(client, {"hypertable": table, "older_than": "2026-04-01T00:00:00Z"}))["jobs"]
+    assert sorted(job["status"] for job in jobs) == ["queued", "skipped", "skipped"]
+    await work(service)
+    listed = (await client.get("/jobs", params={"status": "archived", "hypertable": table})).json()
+    assert len(listed["jobs"]) == 3
+    assert {job["rows"] for job in listed["jobs"]} == {744, 672, 721}
+    assert listed["next"] is None
+
+
+async def test_a_dry_run_records_nothing(service: Service, client: httpx.AsyncClient) -> None:
+    found = await ask(
+        client, {"hypertable": f"{service.schema}.readings", "older_than": "2026-03-01T00:00:00Z", "dry_run": True}, 200
+    )
+    assert [(chunk["chunk"], chunk["rows_estimated"]) for chunk in found["chunks"]] == [
+        (f"{service.schema}.jan", 744),
+        (f"{service.schema}.feb", 672),
+    ]
+    assert found["rows_estimated"] == 1416
+    assert found["bytes"] == sum(chunk["bytes"] for chunk in found["chunks"]) > 0
+    assert (await client.get("/jobs")).json()["jobs"] == []
+
+
+async def test_the_same_key_is_the_same_request(service: Service, client: httpx.AsyncClient) -> None:
+    body = {"hypertable": f"{service.schema}.readings", "older_than": "2026-03-01T00:00:00Z"}
+    key = {"Idempotency-Key": uuid4().hex}
+    answers = await asyncio.gather(*(ask(client, body, **key) for _ in range(4)))
+    assert {tuple(job["job_id"] for job in answer["jobs"]) for answer in answers} == {
+        tuple(job["job_id"] for job in answers[0]["jobs"])
+    }
+    assert [job["status"] for job in service.jobs()] == ["queued", "queued"]
+    await work(service)
+    # the first answer's jobs, as they are now, although the chunks have changed
+    service.execute("drop table $s.jan")
+    again = await ask(client, body, **key)
+    assert [job["status"] for job in again["jobs"]] == ["archived", "archived"]
+    problem = await ask(client, {**body, "force": True}, 422, **key)
+    assert problem["code"] == "idempotency-key-reused"
+
+
+async def test_jobs_come_in_pages_newest_first(service: Service, client: httpx.AsyncClient) -> None:
+    table = f"{service.schema}.readings"
+    for chunk in ("jan", "feb", "mar", "jan"):
+        await ask(client, {"hypertable": table, "chunk": f"{service.schema}.{chunk}"})
+    everything = (await client.get("/jobs")).json()["jobs"]
+    assert [job["requested_at"] for job in everything] == sorted((job["requested_at"] for job in everything), reverse=True)
+    for filters in ({}, {"hypertable": table}, {"kind": "archive", "from": "2026-01-01T00:00:00Z"}):
+        paged, cursor = [], None
+        while True:
+            page = (await client.get("/jobs", params={**filters, "limit": 3} | ({"cursor": cursor} if cursor else {}))).json()
+            paged += page["jobs"]
+            if (cursor := page["next"]) is None:
+                break
+        assert paged == everything
+    statuses = (await client.get("/jobs", params={"status": ["skipped", "failed"]})).json()["jobs"]
+    assert [job["status"] for job in statuses] == ["skipped"]
+    assert (await client.get("/jobs", params={"to": everything[1]["requested_at"]})).json()["jobs"] == everything[2:]
+    assert (await client.get("/jobs", params={"hypertable": "public.nothing"})).json() == {"jobs": [], "next": None}
+
+
+async def test_a_queued_job_is_cancelled_and_retried(service: Service, client: httpx.AsyncClient) -> None:
+    [job] = (await ask(client, {"hypertable": f"{service.schema}.readings", "chunk": f"{service.schema}.jan"}))["jobs"]
+    for _ in range(2):
+        answer = await client.post(f"/jobs/{job['job_id']}/cancel")
+        assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    await work(service)
+    assert [job["status"] for job in service.jobs()] == ["cancelled"]
+    assert (await client.post(f"/jobs/{job['job_id']}/retry")).status_code == 202
+    await work(service)
+    answer = await client.get(f"/jobs/{job['job_id']}")
+    assert (answer.json()["status"], answer.json()["error"]) == ("archived", None)
+    for operation, code in (("retry", "not-retryable"), ("cancel", "not-cancellable")):
+        answer = await client.post(f"/jobs/{job['job_id']}/{operation}")
+        assert (answer.status_code, answer.json()["code"]) == (409, code)
+
+
+async def test_the_worker_of_a_cancelled_job_stops(
+    service: Service, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [job] = (await ask(client, {"hypertable": f"{service.schema}.readings", "chunk": f"{service.schema}.jan"}))["jobs"]
+    [message] = service.messages()
+    begun = asyncio.Event()
+
+    async def slow(*_: Any) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(service.runtime.chunk_archiver, "archive", slow)
+    working = asyncio.create_task(service.runtime.archival_processor.process(message))
+    await begun.wait()
+    assert (await client.post(f"/jobs/{job['job_id']}/cancel")).json()["status"] == "cancelled"
+    with pytest.raises(LostLeaseError):
+        await asyncio.wait_for(working, 10)
+    # its message comes again, and finds that there is nothing to do
+    await service.runtime.archival_processor.process(message)
+    assert [job["status"] for job in service.jobs()] == ["cancelled"]
+
+
+async def test_chunks_show_where_their_rows_are(service: Service, client: httpx.AsyncClient) -> None:
+    table = f"{service.schema}.readings"
+    await ask(client, {"hypertable": table, "chunk": f"{service.schema}.jan", "remove": True})
+    await ask(client, {"hypertable": table, "chunk": f"{service.schema}.feb"})
+    await work(service)
+    assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
+    pages, cursor = [], None
+    while True:
+        params = {"hypertable": table, "limit": 1} | ({"cursor": cursor} if cursor else {})
+        page = (await client.get("/chunks", params=params)).json()
+        pages += page["chunks"]
+        if (cursor := page["next"]) is None:
+            break
+    assert [(chunk["chunk"].partition(".")[2], chunk["state"], chunk["rows"]) for chunk in pages] == [
+        ("jan", "removed", 744),
+        ("feb", "archived", 672),
+        ("mar", "in-database", None),
+    ]
+    assert [chunk["database_bytes"] is None for chunk in pages] == [True, False, False]
+    assert pages[2]["rows_estimated"] == 721
+    [found] = (await client.get("/hypertables")).json()["hypertables"]
+    assert (found["hypertable"], found["kind"], found["chunks"]) == (table, "native", 2)
+    service.execute("drop table $s.readings")
+    page = (await client.get("/chunks", params={"hypertable": table})).json()
+    assert [chunk["state"] for chunk in page["chunks"]] == ["removed", "removed"]
+    assert (await client.get("/hypertables")).json()["hypertables"][0]["kind"] is None
+
+
+async def test_restores_and_verifications(service: Service, client: httpx.AsyncClient) -> None:
+    table = f"{service.schema}.readings"
+    before = service.rows("select * from $s.readings order by 1")
+    await ask(client, {"hypertable": table, "older_than": "2026-02-01T00:00:00Z", "remove": True})
+    await work(service)
+    answer = await client.post("/restores", json={"hypertable": table})
+    assert (answer.status_code, answer.json()["code"]) == (409, "not-restorable")
+    await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    assert (await client.post("/verifications", json={"hypertable": table})).json() == {"archives": 1}
+    assert (await client.get("/verifications")).json() == {"findings": []}
+    key = {"Idempotency-Key": uuid4().hex}
+    body = {"hypertable": table, "from": "2026-01-31T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
+    first, second = [(await client.post("/restores", json=body, headers=key)).json()["jobs"] for _ in range(2)]
+    assert [job["job_id"] for job in first] == [job["job_id"] for job in second]
+    answer = await client.post("/restores", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "restore-under-way")
+    await service.restore()
+    assert service.rows("select * from $s.readings order by 1") == before
+    [chunk] = [c for c in (await client.get("/chunks", params={"hypertable": table})).json()["chunks"] if c["rows"] == 744]
+    assert (chunk["state"], chunk["in_database"]) == ("archived", True)
+
+
+async def test_policies_are_set_previewed_and_forgotten(service: Service, client: httpx.AsyncClient) -> None:
+    table = f"{service.schema}.readings"
+    body = {"archive_after": "P1D", "remove_after": "P2D"}
+    answer = await client.put(f"/policies/{table}", json=body)
+    assert answer.json() == {"hypertable": table, **body, "enabled": True, "problem": None}
+    assert (await client.get("/policies")).json()["policies"] == [answer.json()]
+    assert (await client.get(f"/policies/{table}")).json() == answer.json()
+    due = (await client.post("/policies/preview", json={"hypertable": table, "archive_after": "P1D"})).json()["chunks"]
+    assert [chunk["chunk"].partition(".")[2] for chunk in due] == ["jan", "feb", "mar"]
+    answer = await client.put(f"/policies/{table}", json={"archive_after": "P2D", "remove_after": "P1D"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-policy")
+    assert (await client.delete(f"/policies/{table}")).status_code == 204
+    assert (await client.delete(f"/policies/{table}")).json()["code"] == "unknown-policy"
+
+
+async def test_a_paused_intake_takes_no_events_and_follows_no_policies(service: Service, client: httpx.AsyncClient) -> None:
+    table = f"{service.schema}.readings"
+    await client.put(f"/policies/{table}", json={"archive_after": "P1D"})
+    await service.publish(hypertable=table, chunk=f"{service.schema}.jan")
+    paused = (await client.post("/intake/pause", json={"reason": "an upgrade"})).json()
+    assert (paused["paused"], paused["reason"], paused["changed_by"]) == (True, "an upgrade", "function key")
+    for _ in range(8):
+        assert (await service.runtime.event_drain.run()).paused
+    await service.runtime.reconcile.run(timedelta(minutes=1))
+    assert service.jobs() == []
+    assert (await client.get("/intake")).json() == paused
+    assert (await client.post("/intake/resume")).json()["paused"] is False
+    # it was not counted as delivered meanwhile
+    report = await service.runtime.event_drain.run()
+    assert (report.queued, report.buried) == (1, 0)
+
+
+async def test_dead_letters_are_listed_replayed_and_discarded(service: Service, client: httpx.AsyncClient) -> None:
+    for hypertable in ("", "x", "y"):
+        await service.publish(hypertable=hypertable, chunk="")
+    await service.runtime.event_drain.run()
+    page = (await client.get("/dead-letters", params={"limit": 2})).json()
+    [first, second] = page["dead_letters"]
+    assert first["replayable"]
+    assert "hypertable" in first["fields"]["event"]
+    assert [letter["entry_id"] for letter in page["dead_letters"]][-1] == page["next"]
+    rest = (await client.get("/dead-letters", params={"after": page["next"]})).json()
+    assert (len(rest["dead_letters"]), rest["next"]) == (1, None)
+    assert (await client.post(f"/dead-letters/{first['entry_id']}/replay")).status_code == 204
+    assert (await client.post(f"/dead-letters/{second['entry_id']}/discard", json={})).status_code == 422
+    answer = await client.post(f"/dead-letters/{second['entry_id']}/discard", json={"reason": "a test"})
+    assert answer.status_code == 204
+    assert (await client.get("/dead-letters")).json()["discarded"] == 1
+    for entry_id in (first["entry_id"], "18446744073709551615-0", "nonsense", "١-١"):
+        answer = await client.post(f"/dead-letters/{entry_id}/replay")
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown-dead-letter")
+
+
+REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
+    ("POST", "/archives", {"content": "{", "headers": {"content-type": "application/json"}}, 400, "invalid-json"),
+    ("POST", "/archives", {"content": "[" * 60_000, "headers": {"content-type": "application/json"}}, 400, ""),
+    ("POST", "/archives", {"content": "9" * 60_000, "headers": {"content-type": "application/json"}}, 400, ""),
+    ("POST", "/archives", {"content": "hypertable=x", "headers": {"content-type": "text/plain"}}, 415, "not-json"),
+    ("POST", "/archives", {"json": {"hypertable": "x" * 70_000}}, 413, "body-too-large"),
+    ("POST", "/archives", {"json": []}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x"}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x", "chunk": "y", "older_than": 1}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": "2026-01-01"}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": True}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": 2**63}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "a.b.c", "older_than": 1}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "a\0b", "older_than": 1}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": 1, "dryrun": True}}, 422, "invalid-request"),
+    ("POST", "/archives", {"json": {"hypertable": "x; drop table victims", "chunk": "y"}}, 404, "unknown-hypertable"),
+    ("POST", "/archives", {"json": {"hypertable": "x'--", "older_than": "2026-01-01T00:00:00Z"}}, 404, "unknown-hypertable"),
+    ("POST", "/restores", {"json": {"hypertable": "public.x"}}, 404, "no-archive"),
+    ("POST", "/verifications", {"json": {"job_id": str(uuid4())}}, 404, "no-archive"),
+    ("GET", "/jobs?limit=0", {}, 422, "invalid-request"),
+    ("GET", "/jobs?cursor=x", {}, 422, "invalid-cursor"),
+    ("GET", "/jobs?status=gone", {}, 422, "invalid-request"),
+    ("GET", f"/jobs/{uuid4()}", {}, 404, "unknown-job"),
+    ("GET", "/jobs/1", {}, 422, "invalid-request"),
+    ("DELETE", "/jobs", {}, 405, "method-not-allowed"),
+    ("GET", "/nothing", {}, 404, "not-found"),
+    ("GET", "/chunks?hypertable=public.x", {}, 404, "unknown-hypertable"),
+    ("PUT", "/policies/public.x", {"json": {"archive_after": "P1D"}}, 404, "unknown-hypertable"),
+    ("PUT", "/policies/public.x", {"json": {"archive_after": "P9999999999Y"}}, 422, "invalid-request"),
+]
+
+
+async def test_what_cannot_be_is_refused_clearly(service: Service, client: httpx.AsyncClient) -> None:
+    for method, path, options, status, code in REFUSED:
+        answer = await client.request(method, path, **options)
+        problem = answer.json()
+        assert (answer.status_code, problem["status"]) == (status, status), (method, path, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert not code or problem["code"] == code, (path, problem)
+        if code == "invalid-request":
+            assert all(error["field"] and error["reason"] for error in problem["errors"])
+
+
+async def test_a_database_that_is_away_is_told_without_its_address(
+    service: Service, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from archival_core.clients.postgres import Database
+
+    monkeypatch.setattr(service.runtime.chunks, "_source", Database("postgresql://secret-user:secret@127.0.0.1:1/secret-db"))
+    answer = await client.get("/chunks", params={"hypertable": f"{service.schema}.readings"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "secret" not in answer.text
+    assert "127.0.0.1" not in answer.text
+
+
+async def test_through_the_functions_host(service: Service, client: httpx.AsyncClient) -> None:
+    ready = Path(service.emulator.root) / "ready"
+    environment = {
+        **os.environ,
+        **service.names,
+        "DRAIN_SCHEDULE": "0 0 0 1 1 *",
+        "REMOVAL_SCHEDULE": "0 0 0 1 1 *",
+        "VERIFY_SCHEDULE": "0 0 0 1 1 *",
+        "RECONCILE_SCHEDULE": "0 0 0 1 1 *",
+        "LOCAL_FUNCTION_KEY": "key",
+    }
+    command = [sys.executable, "-m", "dev.functions_host", str(ROOT), "--ready-file", str(ready), "--no-local-settings"]
+    with Process(command, ready.with_name("host.log"), env=environment, cwd=ROOT) as process:
+        process.wait_until(ready.exists, "the host")
+        async with httpx.AsyncClient(base_url=f"{ready.read_text()}/api", timeout=60) as host:
+            assert (await host.get("/health/live")).json() == {"status": "ok"}
+            for path in ("/jobs", "/openapi.json", "/docs", "/nothing", "/dashboard/overview", "/metrics"):
+                assert (await host.get(path)).status_code == 401, path
+            # an anonymous function leads nowhere else, whatever the address looks like
+            for path in ("/health/%2e%2e%2fjobs", "/dashboard/static/%2e%2e%2f%2e%2e%2fjobs"):
+                assert (await host.get(path)).status_code in (401, 404), path
+            host.headers["x-functions-key"] = "key"
+            assert (await host.get("/openapi.json")).json()["info"]["title"] == "archival_service"
+            assert "/api/archives" in (await host.get("/docs", params={"code": "key"})).text
+            body = {"hypertable": f"{service.schema}.readings", "chunk": f"{service.schema}.jan"}
+            answer = await host.post("/archives", json=body, headers={"x-ms-client-principal-name": "ada@example.com"})
+            assert (answer.status_code, answer.json()["jobs"][0]["requested_by"]) == (202, "ada@example.com")
+            [job] = answer.json()["jobs"]
+            async with asyncio.timeout(30):
+                while (await host.get(f"/jobs/{job['job_id']}")).json()["status"] != "archived":
+                    await asyncio.sleep(0.2)
+            answer = await host.post("/archives", json={"hypertable": "x" * 70_000})
+            assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+            answer = await host.get("/nothing")
+            assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+            answer = await host.get("/jobs/%ff")
+            assert answer.status_code in (400, 422)

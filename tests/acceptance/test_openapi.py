@@ -1,0 +1,90 @@
+"""The API does what its own description says: schemathesis invents requests from it, and reads every answer against it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.python import asgi
+from schemathesis.specs.openapi import checks
+
+from archival_core.api.app import create_app
+from archival_core.functions.api_services import services
+
+if TYPE_CHECKING:
+    from conftest import Service
+
+#: of each operation, valid and invalid requests alike
+EXAMPLES = 10
+CHECKS = [
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.response_headers_conformance,
+    checks.negative_data_rejection,
+    schemathesis.checks.not_a_server_error,
+]
+TABLE = """
+create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
+"""
+
+
+@pytest.fixture
+def database_url(own_database_url: str) -> str:
+    return own_database_url
+
+
+def refutations() -> list[str]:
+    """What every operation answered otherwise than described."""
+    app = create_app(services)
+    schema = schemathesis.openapi.from_asgi("/api/openapi.json", app)
+    found = []
+    with asgi.get_client(app, max_stream_events=10) as client:
+        for result in schema.get_all_operations():
+            operation = result.ok()
+            for mode in GenerationMode:
+
+                @given(case=operation.as_strategy(generation_mode=mode))
+                @settings(
+                    max_examples=EXAMPLES,
+                    derandomize=True,
+                    database=None,
+                    deadline=None,
+                    phases=[Phase.explicit, Phase.generate],
+                    suppress_health_check=list(HealthCheck),
+                )
+                def answers_as_described(case: Any) -> None:
+                    case.validate_response(case.call(session=client), checks=CHECKS)
+
+                try:
+                    answers_as_described()
+                except Unsatisfiable:
+                    pass  # an operation that takes nothing can be given nothing wrong
+                except FailureGroup as failures:
+                    found += [f"{operation.label}: {failure}" for failure in failures.exceptions]
+    return found
+
+
+async def test_every_answer_is_described_and_none_is_a_server_error(service: Service) -> None:
+    service.execute(TABLE)
+    assert await asyncio.to_thread(refutations) == []
+
+
+def test_every_operation_has_an_example_and_documented_answers() -> None:
+    document = create_app(services).openapi()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            where = f"{method} {path}"
+            assert operation["description"], where
+            assert all(answer["description"] for answer in operation["responses"].values()), where
+            if "requestBody" in operation:
+                assert operation["requestBody"]["content"]["application/json"]["examples"], where
+            if operation.get("security") != []:
+                assert {"401", "429", "500"} <= set(operation["responses"]), where
