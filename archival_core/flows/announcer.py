@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from archival_core import telemetry
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.messaging_client import MessagingClient
 from archival_core.model import lake_path
@@ -37,6 +38,8 @@ class Announcer:
         if announced or job.status not in _ENDED:
             return
         await self._messaging.announce(_ENDED[job.status], str(job.chunk), _result(job), job.traceparent)
+        with telemetry.about_job(job.job_id):
+            telemetry.event(_ENDED[job.status], **_counted(job))
         await self._ledger.mark_announced(job.job_id)
 
     async def tell_damaged(self, job: Job, findings: Sequence[Finding]) -> None:
@@ -51,6 +54,9 @@ class Announcer:
             "findings": [{"file": f.file, "problem": str(f.problem), "detail": f.detail} for f in findings[:_TOLD]],
         }
         await self._messaging.announce("archival.archive.damaged", str(job.chunk), data, job.traceparent)
+        with telemetry.about_job(job.job_id):
+            only_copy = job.status is Status.REMOVED
+            telemetry.event("archival.archive.damaged", chunk=str(job.chunk), findings=len(findings), only_copy=only_copy)
 
 
 def _result(job: Job) -> dict[str, object]:
@@ -66,4 +72,17 @@ def _result(job: Job) -> dict[str, object]:
         "parquet_bytes": job.parquet_bytes,
         "lake_path": job.lake_path,
         "manifest": lake_path.manifest_file(job.hypertable, job.chunk, job.revision),
+    }
+
+
+def _counted(job: Job) -> dict[str, str | int | None]:
+    """Of a result, what is counted and told apart."""
+    return {
+        "job_kind": job.kind,
+        "hypertable": str(job.hypertable),
+        "chunk": str(job.chunk),
+        "rows": job.rows,
+        "source_bytes": job.source_bytes,
+        "parquet_bytes": job.parquet_bytes,
+        "error_type": job.error.get("code") if job.error else None,
     }

@@ -10,6 +10,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import azure.functions as func
 
+from archival_core.functions.observed import observed
+
 _ALL: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 #: What each function may serve, whichever of them the host's routing gives a request to: an anonymous one can never lead to
@@ -66,8 +68,9 @@ async def _serve(function: str, req: func.HttpRequest, context: func.Context) ->
         return _refusal(400, "Bad Request", "invalid-path")
     if not _SERVES[function].fullmatch(path):
         return _refusal(404, "Not Found", "not-found")
-    answer: func.HttpResponse = await _middleware().handle_async(req, context)
-    return answer
+    async with observed(function, "http"):
+        answer: func.HttpResponse = await _middleware().handle_async(req, context)
+        return answer
 
 
 def _middleware() -> func.AsgiMiddleware:

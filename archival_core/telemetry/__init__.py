@@ -9,7 +9,7 @@ from archival_core.telemetry.dependencies import Dependency
 from archival_core.telemetry.events import event, retried
 from archival_core.telemetry.messages import Channel, consume, produce
 from archival_core.telemetry.pipeline import close, configure, flush
-from archival_core.telemetry.spans import Span, carried_on, invocation, step
+from archival_core.telemetry.spans import Span, carried_on, invocation, link, new_trace, step
 
 __all__ = [
     "Channel",
@@ -23,6 +23,8 @@ __all__ = [
     "event",
     "flush",
     "invocation",
+    "link",
+    "new_trace",
     "produce",
     "retried",
     "step",

@@ -47,7 +47,8 @@ class Span:
 
     def describe(self, attributes: Attributes) -> None:
         """Add attributes; those that are `None` are left out."""
-        self._span.set_attributes(_known(attributes))
+        if self._span.is_recording():
+            self._span.set_attributes(_known(attributes))
 
     def count(self, *, rows: int | None = None, size: int | None = None) -> None:
         """What a step moved, `size` in bytes: on the span, and in the counters."""
@@ -57,6 +58,22 @@ class Span:
             instruments.get().step_rows.add(rows, of_step)
         if size is not None:
             instruments.get().step_bytes.add(size, of_step)
+
+    def waiting[T](self, attribute: str, items: Iterator[T]) -> Iterator[T]:
+        """The items; how many seconds they were waited for is an attribute at their end."""
+        waited = 0.0
+        try:
+            while True:
+                began = time.perf_counter()
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+                finally:
+                    waited += time.perf_counter() - began
+                yield item
+        finally:
+            self.describe({attribute: round(waited, 6)})
 
     def link(self, traceparent: str | None) -> None:
         """Point to a span that this one has to do with, unless it is this one."""
@@ -136,6 +153,13 @@ def carried_on(name: str, traceparent: str | None, job_id: UUID, **attributes: A
         yield span
 
 
+def new_trace(name: str) -> str | None:
+    """Begin a trace with a span of no duration, linked to the current one; its `traceparent` is for what belongs to it."""
+    here = trace.get_current_span().get_span_context()
+    with opened(name, parent=Context(), links=[Link(here)] if here.is_valid else []) as span:
+        return span.traceparent
+
+
 @contextmanager
 def _timed(name: str) -> Iterator[None]:
     began, failure = time.perf_counter(), dict[str, str]()
@@ -153,6 +177,11 @@ def invocation(function: str, trigger: str) -> Iterator[Span]:
     """One run of a function, below what the host says that it belongs to. `trigger` is OpenTelemetry's `faas.trigger`."""
     with opened(function, attributes={"faas.name": function, "faas.trigger": trigger}, records=True) as span:
         yield span
+
+
+def link(traceparent: str | None) -> None:
+    """Point from the current span to another one that it has to do with."""
+    Span(trace.get_current_span()).link(traceparent)
 
 
 def is_recording() -> bool:
