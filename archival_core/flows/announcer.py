@@ -39,7 +39,8 @@ class Announcer:
             return
         await self._messaging.announce(_ENDED[job.status], str(job.chunk), _result(job), job.traceparent)
         with telemetry.about_job(job.job_id):
-            telemetry.event(_ENDED[job.status], **_counted(job))
+            error_code = str(job.error["code"]) if job.status is Status.FAILED and job.error else None
+            telemetry.event(_ENDED[job.status], error_code=error_code, **_counted(job))
         await self._ledger.mark_announced(job.job_id)
 
     async def tell_damaged(self, job: Job, findings: Sequence[Finding]) -> None:
@@ -84,5 +85,4 @@ def _counted(job: Job) -> dict[str, str | int | None]:
         "rows": job.rows,
         "source_bytes": job.source_bytes,
         "parquet_bytes": job.parquet_bytes,
-        "error_type": job.error.get("code") if job.error else None,
     }

@@ -122,7 +122,7 @@ class ChunkRemoval:
     async def _refuse(self, job: Job, error: ArchivalError) -> None:
         await self._removals.refuse(job, error)
         with telemetry.about_job(job.job_id):
-            telemetry.event("archival.removal.refused", chunk=str(job.chunk), error_type=error.code)
+            telemetry.event("archival.removal.refused", chunk=str(job.chunk), error_code=error.code)
 
     async def _remove(self, job: Job) -> None:
         manifest = _manifest_of(job)

@@ -117,7 +117,7 @@ class EventDrain:
             except PermanentError as error:
                 _LOG.warning("event %s goes to the dead stream: %s", entry.entry_id, error)
                 await self._messaging.bury(entry, f"{error.code}: {error}")
-                telemetry.event("archival.event.buried", error_type=error.code, entry_id=entry.entry_id)
+                telemetry.event("archival.event.buried", error_code=error.code, entry_id=entry.entry_id)
                 report.buried += 1
             except TransientError as error:
                 # it stays pending and comes again with the next drain

@@ -56,10 +56,14 @@ def as_span(text: str | None) -> SpanContext | None:
 
 
 def parent_of(text: str | None) -> tuple[Context | None, list[Link]]:
-    """Where a span goes that carries on the trace of a message: below the current span if that is in the same trace already,
-    else below the message's, and then with a link to the current one. `None` is the current context."""
+    """Where a span goes that belongs to the trace of a message: below the current span if that is in the same trace already,
+    else below the message's span, or first in a trace of its own, and then with a link to the current one. `None` is the
+    current context."""
     given, here = as_span(text), trace.get_current_span().get_span_context()
-    if given is None or given.trace_id == here.trace_id:
+    if given is not None and given.trace_id == here.trace_id:
         return None, []
+    links = [Link(here)] if here.is_valid else []
+    if given is None:
+        return Context(), links
     # a context of its own: nothing else of the current one is about the message
-    return trace.set_span_in_context(trace.NonRecordingSpan(given), Context()), [Link(here)] if here.is_valid else []
+    return trace.set_span_in_context(trace.NonRecordingSpan(given), Context()), links

@@ -11,7 +11,7 @@ from opentelemetry.util.types import AttributeValue
 from archival_core.errors import ArchivalError
 from archival_core.telemetry import instruments
 from archival_core.telemetry.context import current_job
-from archival_core.telemetry.spans import ERROR_TYPE, JOB_ID, error_type
+from archival_core.telemetry.spans import ERROR_CODE, ERROR_TYPE, JOB_ID, error_type
 
 #: what makes Azure Monitor's exporter send a custom event instead of a trace message
 CUSTOM_EVENT: Final = "microsoft.custom_event.name"
@@ -25,14 +25,14 @@ def use(logger: Logger | None) -> None:
     _logger = logger or NoOpLogger("archival_core")
 
 
-def event(name: str, **attributes: AttributeValue | None) -> None:
+def event(name: str, *, error_code: str | None = None, **attributes: AttributeValue | None) -> None:
     """Tell that something happened, in the current trace; attributes get `archival.` before their names."""
     described: dict[str, AttributeValue] = {CUSTOM_EVENT: name}
     if (job_id := current_job()) is not None:
         described[JOB_ID] = job_id
-    for key, value in attributes.items():
-        if value is not None:
-            described[f"archival.{key}" if key != "error_type" else ERROR_TYPE] = value
+    described |= {f"archival.{key}": value for key, value in attributes.items() if value is not None}
+    if error_code is not None:
+        described |= {ERROR_TYPE: error_code, ERROR_CODE: error_code}
     _logger.emit(
         LogRecord(
             context=context.get_current(),
@@ -49,4 +49,4 @@ def retried(kind: str, error: BaseException) -> None:
     """A run of a job has to be repeated, and why."""
     code = error_type(error) if isinstance(error, ArchivalError) else "internal"
     instruments.get().retries.add(1, {"archival.job.kind": kind, ERROR_TYPE: code})
-    event("archival.job.retried", job_kind=kind, error_type=code)
+    event("archival.job.retried", job_kind=kind, error_code=code)

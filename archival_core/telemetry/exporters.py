@@ -93,6 +93,8 @@ def _azuremonitor(settings: Settings) -> Exporters:
     options: dict[str, Any] = {
         "connection_string": settings.applicationinsights_connection_string,
         "credential": _credential(settings),
+        # what fails is kept in a file and sent later, so nobody has to wait for another try
+        "retry_total": 0,
     }
     try:
         return Exporters(

@@ -45,7 +45,8 @@ def consume(channel: Channel, traceparent: str | None, attributes: Attributes | 
 @contextmanager
 def produce(channel: Channel, traceparent: str | None, attributes: Attributes | None = None) -> Iterator[str | None]:
     """Send a message about something whose trace is `traceparent`; what it yields goes into the message."""
-    parent, links = parent_of(traceparent)
+    # what has no trace is sent in the current one
+    parent, links = parent_of(traceparent) if traceparent else (None, [])
     described = {**channel.described("send", "send"), **(attributes or {})}
     with opened(f"send {channel.name}", SpanKind.PRODUCER, described, parent=parent, links=links) as span:
         yield span.traceparent or traceparent

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from opencensus.ext.azure.common import INSTRUMENTATION_KEY, parse_connection_string
 from opencensus.ext.azure.common.protocol import Data, Envelope, Event, ExceptionData, Message
-from opencensus.ext.azure.common.utils import azure_monitor_context
+from opencensus.ext.azure.common.utils import azure_monitor_context, validate_instrumentation_key
 from opencensus.ext.azure.trace_exporter import AzureExporter
 from opencensus.trace.link import Link
 from opencensus.trace.span import SpanKind as OldKind
@@ -44,9 +45,12 @@ _LEAST_SEVERITY, _SEVERITIES_A_LEVEL = 9, 4
 
 def open_exporters(connection_string: str, role: str, credential: Any) -> tuple[SpanExporter, LogRecordExporter]:
     """For spans, and for events and logs. Raises `ValueError` for a connection string that is wrong."""
+    # a semicolon at the end, which the portal writes, is too much for it
+    connection_string = connection_string.strip("; ")
+    # before a thread of its own begins, which an error would leave behind
+    validate_instrumentation_key(parse_connection_string(connection_string).get(INSTRUMENTATION_KEY))
     exporter = _Exporter(
-        # a semicolon at the end, which the portal writes, is too much for it
-        connection_string=connection_string.strip("; "),
+        connection_string=connection_string,
         credential=credential,
         # nothing waits in its own queue, so there is nothing to wait for at the end
         grace_period=0.1,

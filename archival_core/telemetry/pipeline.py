@@ -1,7 +1,7 @@
 """From instruments to an exporter: built once a process, flushed at the end of each invocation.
 
-An exporter is never trusted. It works in threads of its own, nobody waits for it longer than `PATIENCE` seconds, and not at
-all while an earlier flush hangs.
+An exporter is never trusted: it works in threads of its own, an invocation waits for it no longer than `PATIENCE` seconds, and
+once it was late nobody does until it is prompt again.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ class Pipeline:
     def __init__(self, traces: TracerProvider, logs: LoggerProvider, metrics: MeterProvider) -> None:
         self._traces, self._logs, self._metrics = traces, logs, metrics
         self._handler = ExportHandler(logs.get_logger(_SCOPE))
-        #: the last flush, and when it began
-        self._last: tuple[futures.Future[None], float] | None = None
+        self._last: futures.Future[None] | None = None
+        #: whether the last flush that ended took no longer than is waited; one that is late once is not waited for again
+        self._is_prompt = True
 
     def attach(self) -> None:
         """Record with it from now on."""
@@ -58,22 +59,21 @@ class Pipeline:
 
     async def flush(self) -> bool:
         """Send what was recorded; false if that was not done in time."""
-        deadline = time.monotonic() + PATIENCE
-        while self._last is not None and not self._last[0].done():
-            under_way, began = self._last
-            if time.monotonic() > began + PATIENCE:
-                return False  # it hangs, and one invocation has waited for it
-            # it began before this invocation ended, so it may have left out what this one recorded
-            if not await _done(under_way, deadline):
-                return False
-        work = _in_daemon(self._send)
-        self._last = work, time.monotonic()
-        return await _done(work, deadline)
+        deadline = time.monotonic() + (PATIENCE if self._is_prompt else 0.0)
+        if self._last is not None and not await _done(self._last, deadline):
+            return False
+        # the last one may have left out what was recorded while it was under way
+        self._last = _in_daemon(self._send)
+        if not await _done(self._last, deadline):
+            self._is_prompt = False
+            return False
+        return True
 
     def _send(self) -> None:
-        self._traces.force_flush()
-        self._logs.force_flush()
-        self._metrics.force_flush()
+        began = time.monotonic()
+        for provider in (self._traces, self._logs, self._metrics):
+            provider.force_flush()
+        self._is_prompt = time.monotonic() - began < PATIENCE
 
     def _shut_down(self) -> None:
         self._traces.shutdown()
@@ -99,9 +99,9 @@ def _in_daemon(work: Callable[[], None]) -> futures.Future[None]:
 
 
 async def _done(work: futures.Future[None], deadline: float) -> bool:
-    waiting = asyncio.wrap_future(work)
-    done, _ = await asyncio.wait([waiting], timeout=max(0.0, deadline - time.monotonic()))
-    return bool(done)
+    if not work.done() and (left := deadline - time.monotonic()) > 0:
+        await asyncio.wait([asyncio.wrap_future(work)], timeout=left)
+    return work.done()
 
 
 _current: tuple[Pipeline, Settings] | None = None

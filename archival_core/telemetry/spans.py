@@ -24,6 +24,8 @@ Attributes = Mapping[str, AttributeValue | None]
 JOB_ID: Final = "archival.job.id"
 STEP: Final = "archival.step"
 ERROR_TYPE: Final = "error.type"
+#: the same once more: Azure Monitor's exporter leaves out what is OpenTelemetry's own
+ERROR_CODE: Final = "archival.error.code"
 
 _tracer: Tracer = NoOpTracer()
 
@@ -86,7 +88,7 @@ class Span:
         kind = error_type(error)
         # what a defect says may hold anything: its kind is enough here
         said = str(error) if isinstance(error, ArchivalError) else kind
-        self._span.set_attribute(ERROR_TYPE, kind)
+        self._span.set_attributes({ERROR_TYPE: kind, ERROR_CODE: kind})
         self._span.set_status(StatusCode.ERROR, said)
         return kind
 
@@ -155,8 +157,8 @@ def carried_on(name: str, traceparent: str | None, job_id: UUID, **attributes: A
 
 def new_trace(name: str) -> str | None:
     """Begin a trace with a span of no duration, linked to the current one; its `traceparent` is for what belongs to it."""
-    here = trace.get_current_span().get_span_context()
-    with opened(name, parent=Context(), links=[Link(here)] if here.is_valid else []) as span:
+    parent, links = parent_of(None)
+    with opened(name, parent=parent, links=links) as span:
         return span.traceparent
 
 
