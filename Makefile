@@ -5,15 +5,21 @@ STAMP := $(VENV)/.installed
 
 BENCH_VENV := .local/bench-venv
 BENCH_STAMP := $(BENCH_VENV)/.installed
+# checkov pins versions that the service does not, so it has an environment of its own
+INFRA_VENV := .local/infra-venv
+INFRA_STAMP := $(INFRA_VENV)/.installed
 
-.PHONY: help setup demo run test check faults bench docs clean
+.PHONY: help setup demo run key picture test check infra-check faults bench docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
+	@echo "make key    print the function key of the stack that make run keeps up"
 	@echo "make test   every check: make check, then all tests"
-	@echo "make check  the quick half: ruff, mypy, import-linter"
+	@echo "make check  the quick half: ruff, mypy, import-linter, and the templates of infra/"
+	@echo "make infra-check  checkov on the templates, beside what make check does with them"
 	@echo "make faults a thousand seeded faults at every step (ARGS='--seed N --runs N --only FAULT --json')"
 	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json)"
+	@echo "make picture  take the dashboard's picture for the README anew (needs Chromium)"
 	@echo "make docs   write the generated documents anew"
 	@echo "make clean  remove everything local (.venv, .local)"
 
@@ -30,14 +36,32 @@ demo: setup
 run: setup
 	@$(PY) -m dev.stack $(ARGS)
 
+key: setup
+	@$(PY) -m dev.stack.key
+
+picture: setup
+	@PAGE_PICTURES=docs $(PY) -m pytest -q tests/browser -k picture
+
 check: setup
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports --no-cache
+	@$(PY) -m pytest --quiet --no-header tests/infra
 
 test: check
 	@$(PY) -m pytest $(ARGS)
+
+$(INFRA_STAMP): infra/requirements.txt dev/find-python
+	@python=$$(dev/find-python) && echo "Setting up $(INFRA_VENV)" && "$$python" -m venv --clear $(INFRA_VENV)
+	@$(INFRA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r infra/requirements.txt
+	@touch $@
+
+# checkov passes over what it cannot parse, and says so: that is a failure here
+infra-check: setup $(INFRA_STAMP)
+	@$(PY) -m pytest --quiet --no-header tests/infra
+	@out=$$($(INFRA_VENV)/bin/checkov -d infra --framework bicep --compact --quiet --skip-download); status=$$?; echo "$$out"; \
+	case "$$out" in *"Parsing errors"*) exit 1;; esac; exit $$status
 
 faults: setup
 	@$(PY) -m tests.faults $(ARGS)

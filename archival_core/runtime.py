@@ -11,12 +11,13 @@ from archival_core.clients.chunk_records import ChunkRecords
 from archival_core.clients.credentials import token_source
 from archival_core.clients.discards import Discards
 from archival_core.clients.findings import Findings
+from archival_core.clients.insights import InsightReader
 from archival_core.clients.intake import Intake
 from archival_core.clients.job_list import JobList
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.ledger_pool import LedgerPool
-from archival_core.clients.messaging_client import MessagingClient
+from archival_core.clients.messaging_client import REDIS_SCOPE, MessagingClient
 from archival_core.clients.policies import Policies
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue_client import QueueClient
@@ -30,17 +31,20 @@ from archival_core.flows.archival_processor import ArchivalProcessor
 from archival_core.flows.archive_requests import ArchiveRequests
 from archival_core.flows.chunk_archiver import ArchiveOptions, ChunkArchiver
 from archival_core.flows.chunk_list import ChunkList
+from archival_core.flows.chunk_map import ChunkMap
 from archival_core.flows.chunk_removal import ChunkRemoval
 from archival_core.flows.chunk_restore import ChunkRestorer
 from archival_core.flows.dead_letters import DeadLetters
 from archival_core.flows.due_chunks import DueChunks
 from archival_core.flows.event_drain import DrainLimits, EventDrain
+from archival_core.flows.insights import Insights, Queue
 from archival_core.flows.intake_control import IntakeControl
 from archival_core.flows.job_runner import JobRunner
 from archival_core.flows.jobs import Jobs
 from archival_core.flows.ledger_rebuild import LedgerRebuild
 from archival_core.flows.lost_messages import LostMessages
 from archival_core.flows.once import Once
+from archival_core.flows.overdue import OverdueChunks
 from archival_core.flows.policies import ArchivalPolicies
 from archival_core.flows.policy_jobs import PolicyJobs
 from archival_core.flows.readiness import Probe
@@ -72,10 +76,13 @@ class Runtime:
             group=config.events_group,
             results=config.results_stream,
             dead=config.dead_stream,
+            token=token_source(REDIS_SCOPE),
         )
-        self.queue, self.restore_queue = (
+        names = (config.archive_queue, config.restore_queue)
+        self.queue, self.restore_queue, *self._poisoned = (
             QueueClient.open(name, connection_string=config.storage_connection, service_url=config.queue_service_url)
-            for name in (config.archive_queue, config.restore_queue)
+            # the host gives the queues of poisoned messages their names
+            for name in (*names, *(f"{name}-poison" for name in names))
         )
         options = ArchiveOptions(
             readers=config.archive_readers,
@@ -112,10 +119,10 @@ class Runtime:
                 config.drain_max_events, config.drain_max_seconds, config.event_max_deliveries, config.event_claim_idle
             ),
         )
-        self._look_after(announcer)
+        self._look_after(announcer, removals)
         self._ask_and_show()
 
-    def _look_after(self, announcer: Announcer) -> None:
+    def _look_after(self, announcer: Announcer, removals: Removals) -> None:
         """What finds out and puts right, beside the way from event to archive."""
         config, pool = self.settings, self._pool
         queues = {Kind.ARCHIVE: self.queue, Kind.RESTORE: self.restore_queue}
@@ -136,6 +143,15 @@ class Runtime:
         self.policies = ArchivalPolicies(policies, due, self._source)
         self.dead_letters = DeadLetters(self.messaging, Discards(pool), self.ledger, queues)
         self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._source)
+        reader = InsightReader(pool)
+        self.chunk_map = ChunkMap(reader, policies, self._source)
+        self.insights = Insights(
+            reader,
+            self.messaging,
+            {kind: Queue(queue, poisoned) for (kind, queue), poisoned in zip(queues.items(), self._poisoned, strict=True)},
+            OverdueChunks(policies, due, removals),
+            self.probes(),
+        )
 
     def _ask_and_show(self) -> None:
         """What people ask for and see."""
@@ -163,6 +179,7 @@ class Runtime:
             self.messaging.close,
             self.queue.close,
             self.restore_queue.close,
+            *(queue.close for queue in self._poisoned),
             self.lake.close,
         )
         await asyncio.gather(*(close() for close in closing), return_exceptions=True)

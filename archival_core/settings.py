@@ -68,11 +68,8 @@ class Settings(BaseSettings):
     applicationinsights_connection_string: str | None = None
     #: `Authorization=AAD[;ClientId=…]`: telemetry is sent with the app's identity, as the host's own is
     applicationinsights_authentication_string: str | None = None
-    #: OpenTelemetry's own; without it every span is kept
-    otel_traces_sampler: str | None = None
-    otel_service_name: str = "archival_service"
-    #: set by the platform
-    website_instance_id: str | None = None
+    #: OpenTelemetry's own: which spans are kept
+    otel_traces_sampler: str = "always_on"
 
     @field_validator("telemetry_exporter", "applicationinsights_connection_string", mode="before")
     @classmethod

@@ -46,7 +46,8 @@ class Guard:
                 message["headers"] = [*message["headers"], *(header for header in _HEADERS if header[0] not in given)]
             await send(message)
 
-        if self._requests >= MOST_REQUESTS:
+        # whoever asks whether the process lives must not hear that it is busy
+        if self._requests >= MOST_REQUESTS and not scope["path"].startswith("/api/health/"):
             refusal = problems.answer(429, "too-many-requests", headers={"Retry-After": "1"})
             await refusal(scope, receive, sending)
             return

@@ -1,14 +1,17 @@
-"""Health: what a load balancer, a deployment or an operator asks."""
+"""Health and metrics: what a load balancer, a deployment, Prometheus or an operator asks."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, Field
 
 from archival_core.api import problems
-from archival_core.api.services import Provider
+from archival_core.api.metrics import Snapshot
+from archival_core.api.services import Current, Provider
 from archival_core.errors import SettingsError
 from archival_core.flows import readiness
 from archival_core.flows.readiness import Probe
@@ -62,3 +65,28 @@ async def ready(response: Response, probes: Annotated[dict[str, Probe] | None, D
         status="ok" if all(answers.values()) else "failed",
         checks={name: "ok" if answered else "failed" for name, answered in answers.items()},
     )
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "one family after the other; docs/metrics.md describes each",
+            "content": {
+                "text/plain": {"schema": {"type": "string"}, "example": "archival_dead_letters 0.0\n"},
+                "application/openmetrics-text": {"schema": {"type": "string"}},
+            },
+        },
+        **problems.documented(401, 429, 500, 503),
+    },
+)
+async def metrics(services: Current, accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
+    """Metrics in the text format of Prometheus, or as OpenMetrics where `Accept` asks for it.
+
+    A source that does not answer leaves its families out and `archival_scrape_success` at 0. Numbers may be some seconds old.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Snapshot(await services.insights.measure()))
+    encode, content_type = choose_encoder(accept)
+    return Response(encode(registry), headers={"Content-Type": content_type})

@@ -35,7 +35,6 @@ STATUS_OF_CODE: Final[Mapping[str, int]] = {
             "unknown-policy",
             "unknown-dead-letter",
             "no-archive",
-            "unknown-page",
         ),
         404,
     ),

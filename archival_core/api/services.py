@@ -10,7 +10,9 @@ from fastapi import Depends, Request
 
 from archival_core.flows.archive_requests import ArchiveRequests
 from archival_core.flows.chunk_list import ChunkList
+from archival_core.flows.chunk_map import ChunkMap
 from archival_core.flows.dead_letters import DeadLetters
+from archival_core.flows.insights import Insights
 from archival_core.flows.intake_control import IntakeControl
 from archival_core.flows.jobs import Jobs
 from archival_core.flows.once import Once
@@ -32,6 +34,8 @@ class Services:
     verification: Verification
     policies: ArchivalPolicies
     dead_letters: DeadLetters
+    insights: Insights
+    chunk_map: ChunkMap
     jobs: Jobs
     chunks: ChunkList
     intake: IntakeControl

@@ -61,6 +61,7 @@ _LAKE = telemetry.Dependency(
     # the convention's name, and the one that Application Insights knows so far
     {"azure.resource_provider.namespace": "Microsoft.Storage", "az.namespace": "Microsoft.Storage"},
 )
+_OPERATIONS = {"look at": "stat"}
 #: What is done for each block, or yields while it is going on: timed, and no spans.
 _TIMED_ONLY = frozenset({"append", "read", "list"})
 
@@ -68,7 +69,7 @@ _TIMED_ONLY = frozenset({"append", "read", "list"})
 @contextmanager
 def lake_errors(action: str, path: str) -> Iterator[None]:
     """Time what the lake does, and translate what the SDK raises; `action` and `path` begin the message ("read tables/…")."""
-    operation = action.split()[0]
+    operation = _OPERATIONS.get(action, action.partition(" ")[0])
     with (
         _LAKE.timed(operation) if operation in _TIMED_ONLY else _LAKE.call(operation, lake_path=path),
         _translated(action, path),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
+from psycopg.errors import DeadlockDetected, UniqueViolation
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from archival_core import telemetry
@@ -18,6 +19,7 @@ Row = dict[str, Any]
 
 #: Advisory lock of the migrations, so that instances that start together do not race.
 _MIGRATION_LOCK = 7_203_114_850_221
+_TRIES = 4
 
 
 class LedgerPool:
@@ -61,7 +63,19 @@ class LedgerPool:
                 return await cursor.fetchall()
 
     async def each(self, query: str, parameters: Sequence[Row]) -> list[Row]:
-        """One row for each of `parameters`, in one transaction."""
+        """One row for each of `parameters`, in one transaction.
+
+        When another transaction was at the same rows, it is done again, and finds what that has left.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                return await self._each(query, parameters)
+            except TransientError as error:
+                if not left or not isinstance(error.__cause__, UniqueViolation | DeadlockDetected):
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    async def _each(self, query: str, parameters: Sequence[Row]) -> list[Row]:
         rows: list[Row] = []
         with self._dependency.call(query):
             async with self.connection() as connection, connection.transaction(), connection.cursor() as cursor:

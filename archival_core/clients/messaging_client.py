@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
+from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import uuid4
 
 from redis.asyncio import Redis
+from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError, ResponseError
 
 from archival_core import telemetry
+from archival_core.clients import stream_state
 from archival_core.errors import TransientError
+from archival_core.model.insight import StreamState
 
 REDIS_SCOPE = "https://redis.azure.com/.default"
 
@@ -41,6 +46,24 @@ class DeadLetter:
     is_event: bool
 
 
+class EntraCredentials(CredentialProvider):
+    """A Microsoft Entra token as the password of `user`, which is the object id of the identity. Asked at each connect.
+
+    Redis ends a connection whose token has expired; the client connects again, with a new one.
+    """
+
+    def __init__(self, user: str, token: Callable[[], str]) -> None:
+        self._user, self._token = user, token
+
+    def get_credentials(self) -> tuple[str, str]:
+        """What AUTH is given."""
+        return self._user, self._token()
+
+    async def get_credentials_async(self) -> tuple[str, str]:
+        """The same, without holding up the loop."""
+        return self._user, await asyncio.to_thread(self._token)
+
+
 class MessagingClient:
     """One connection pool to Redis."""
 
@@ -52,9 +75,17 @@ class MessagingClient:
         self.channel = telemetry.Channel("redis", events)
 
     @classmethod
-    def open(cls, url: str, *, events: str, group: str, results: str, dead: str) -> Self:
-        """Connects on first use. `url` is `redis://` or `rediss://` with a password."""
-        redis = Redis.from_url(url, socket_timeout=10, socket_connect_timeout=10, health_check_interval=30)
+    def open(
+        cls, url: str, *, events: str, group: str, results: str, dead: str, token: Callable[[], str] | None = None
+    ) -> Self:
+        """Connects on first use. A `rediss://` URL with a user and without a password asks `token` for one, at each connect."""
+        options: dict[str, Any] = {"socket_timeout": 10, "socket_connect_timeout": 10, "health_check_interval": 30}
+        parts = urlsplit(url)
+        # a token is sent over TLS only
+        if token is not None and parts.scheme == "rediss" and parts.username and parts.password is None:
+            options["credential_provider"] = EntraCredentials(unquote(parts.username), token)
+            url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        redis = Redis.from_url(url, **options)
         return cls(redis, events=events, group=group, results=results, dead=dead)
 
     async def close(self) -> None:
@@ -113,6 +144,12 @@ class MessagingClient:
             entries: Any = await self._redis.xrange(self._dead, min=f"({after}" if after else "-", count=count)
         return [_dead_letter(entry_id.decode(), fields) for entry_id, fields in entries]
 
+    async def newest_dead(self, count: int) -> list[DeadLetter]:
+        """The newest entries of the dead stream, newest first."""
+        with _calling("XREVRANGE"):
+            entries: Any = await self._redis.xrevrange(self._dead, count=count)
+        return [_dead_letter(entry_id.decode(), fields) for entry_id, fields in entries]
+
     async def dead_letter(self, entry_id: str) -> DeadLetter | None:
         """One entry of the dead stream."""
         with _calling("XRANGE"):
@@ -135,6 +172,11 @@ class MessagingClient:
         """Raises `TransientError` when Redis does not answer."""
         with _calling("PING"):
             await self._redis.ping()
+
+    async def state(self) -> StreamState:
+        """How far the event stream has been read, and how much is dead."""
+        with _calling("XINFO"):
+            return await stream_state.read(self._redis, events=self._events, group=self._group, dead=self._dead)
 
     async def announce(self, event_type: str, subject: str, data: Mapping[str, Any], traceparent: str | None) -> None:
         """Publish a result as a CloudEvent."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Self
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
@@ -21,6 +22,8 @@ from archival_core.model.message import JobMessage
 #: A message never expires by itself: a backlog may be older than a week.
 _NEVER_EXPIRES = -1
 _CONCURRENT_SENDS = 32
+#: the most that the service shows at a time; its order is that of sending, roughly
+_PEEKED = 32
 #: The storage emulator's public account on its usual port.
 _EMULATOR = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
@@ -87,6 +90,17 @@ class QueueClient:
             return 0
         except AzureError as error:
             raise TransientError(f"the queue does not answer: {type(error).__name__}", code="queue") from error
+
+    async def oldest(self) -> datetime | None:
+        """When the oldest of the messages at the head was sent; `None` when none is visible."""
+        try:
+            with self._dependency.timed("peek"):
+                seen = await self._client.peek_messages(max_messages=_PEEKED)
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise TransientError(f"the queue does not answer: {type(error).__name__}", code="queue") from error
+        return min((message.inserted_on for message in seen if message.inserted_on), default=None)
 
     async def send(self, messages: Sequence[JobMessage], *, delay_seconds: float = 0) -> None:
         """Put every message into the queue, visible after `delay_seconds`; returns when all are accepted.

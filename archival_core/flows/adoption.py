@@ -89,18 +89,21 @@ class Adoption:
         for folder in folders:
             try:
                 await self._settle(folder, known.get(folder), folder in superseded, report)
-            except PermanentError as error:
-                report.strays[folder] = str(error)
-                _LOG.warning("%s in the lake is no archive: %s", folder, error)
             except TransientError as error:
                 report.postponed += 1
                 _LOG.warning("%s in the lake is looked at later: %s", folder, error)
 
     async def _settle(self, folder: str, known: KnownArchive | None, superseded: bool, report: AdoptionReport) -> None:
-        if known is None:
-            await self._take_in(folder, report)
-        elif superseded or known.status is Status.SUPERSEDED:
-            await self._retire(folder, report)
+        try:
+            if known is None:
+                await self._take_in(folder, report)
+            elif superseded or known.status is Status.SUPERSEDED:
+                await self._retire(folder, report)
+        except PermanentError as error:
+            # what was moved away meanwhile, by a worker or another run, is nobody's stray
+            if await self._lake.stat(folder) is not None:
+                report.strays[folder] = str(error)
+                _LOG.warning("%s in the lake is no archive: %s", folder, error)
 
     async def _take_in(self, folder: str, report: AdoptionReport) -> None:
         manifest = await read_inner_manifest(self._lake, folder)

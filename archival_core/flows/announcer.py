@@ -12,6 +12,7 @@ from archival_core.clients.messaging_client import MessagingClient
 from archival_core.model import lake_path
 from archival_core.model.finding import Finding
 from archival_core.model.job import Job, Status
+from archival_core.telemetry import instruments
 
 _ENDED: Final = {
     Status.ARCHIVED: "archival.chunk.archived",
@@ -38,6 +39,8 @@ class Announcer:
         if announced or job.status not in _ENDED:
             return
         await self._messaging.announce(_ENDED[job.status], str(job.chunk), _result(job), job.traceparent)
+        if job.status is Status.REMOVED and job.source_bytes is not None:
+            instruments.get().removed_size.add(job.source_bytes, {"hypertable": str(job.hypertable)})
         with telemetry.about_job(job.job_id):
             error_code = str(job.error["code"]) if job.status is Status.FAILED and job.error else None
             telemetry.event(_ENDED[job.status], error_code=error_code, **_counted(job))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archival_core.clients.chunk_records import ChunkRecord, ChunkRecords
 from archival_core.clients.job_list import JobList
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres import Connection, Database
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, Relation
 from archival_core.model.chunk_state import ChunkCursor, ChunkPlace, ChunkState, position
@@ -46,34 +46,36 @@ class ChunkList:
 
         Raises `PermanentError` (`unknown-hypertable`) if neither the source nor the ledger knows it.
         """
-        chunks = await self._chunks(hypertable, after)
-        gone = await self._records.without_chunk(str(hypertable), [str(chunk.relation) for chunk in chunks], after, limit + 1)
-        places: list[tuple[ChunkCursor, Chunk | ChunkRecord]] = [(_cursor(chunk), chunk) for chunk in chunks]
-        # only what follows is compared: the chunks before `after` are on earlier pages
-        places = [(cursor, chunk) for cursor, chunk in places if after is None or cursor > after]
-        places += [(ChunkCursor(position(record.range_start), record.chunk, record.revision), record) for record in gone]
-        places.sort(key=lambda place: place[0])
-        shown = places[:limit]
-        states = await self._states(hypertable, [place for _, place in shown])
+        async with self._source.connect() as connection:
+            chunks = await self._chunks(connection, hypertable)
+            present = [str(chunk.relation) for chunk in chunks]
+            gone = await self._records.without_chunk(str(hypertable), present, after, limit + 1)
+            places: list[tuple[ChunkCursor, Chunk | ChunkRecord]] = [
+                *((_cursor(chunk), chunk) for chunk in chunks),
+                *((ChunkCursor(position(found.range_start), found.chunk, found.revision), found) for found in gone),
+            ]
+            # those of earlier pages are in the catalog too
+            places = [place for place in places if after is None or place[0] > after]
+            places.sort(key=lambda place: place[0])
+            shown = places[:limit]
+            states = await self._states(connection, hypertable, [place for _, place in shown])
         return states, shown[-1][0] if len(places) > limit else None
 
-    async def _chunks(self, hypertable: Relation, after: ChunkCursor | None) -> list[Chunk]:
-        async with self._source.connect() as connection:
-            try:
-                return await catalog.chunks(connection, hypertable)
-            except PermanentError as error:
-                # its archives outlive it
-                if error.code != "unknown-hypertable" or str(hypertable) not in await self._jobs.hypertables():
-                    raise
-                return []
+    async def _chunks(self, connection: Connection, hypertable: Relation) -> list[Chunk]:
+        try:
+            return await catalog.chunks(connection, hypertable)
+        except PermanentError as error:
+            # its archives outlive it
+            if error.code != "unknown-hypertable" or str(hypertable) not in await self._jobs.hypertables():
+                raise
+            return []
 
-    async def _states(self, hypertable: Relation, shown: Sequence[Chunk | ChunkRecord]) -> list[ChunkState]:
+    async def _states(
+        self, connection: Connection, hypertable: Relation, shown: Sequence[Chunk | ChunkRecord]
+    ) -> list[ChunkState]:
         chunks = [place for place in shown if isinstance(place, Chunk)]
         records = await self._records.of(str(hypertable), [str(chunk.relation) for chunk in chunks])
-        found: dict[int, Size] = {}
-        if chunks:
-            async with self._source.connect() as connection:
-                found = await sizes.estimates(connection, chunks)
+        found = await sizes.estimates(connection, chunks) if chunks else {}
         return [
             _present(place, records.get(str(place.relation)), found.get(place.oid))
             if isinstance(place, Chunk)

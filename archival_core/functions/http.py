@@ -14,15 +14,30 @@ from archival_core.functions.observed import observed
 
 _ALL: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
+#: The first segments of the addresses that `management` serves.
+MANAGED: Final = (
+    "archives",
+    "chunks",
+    "dead-letters",
+    "docs",
+    "hypertables",
+    "intake",
+    "jobs",
+    "openapi.json",
+    "policies",
+    "restores",
+    "verifications",
+)
+
 #: What each function may serve, whichever of them the host's routing gives a request to: an anonymous one can never lead to
 #: what needs a key.
-_SERVES: Final = {
+SERVES: Final = {
     "health": re.compile(r"/api/health/[^/]+"),
     "metrics": re.compile(r"/api/metrics"),
     "dashboard": re.compile(r"/api/dashboard"),
     "dashboard_files": re.compile(r"/api/dashboard/static/[^/]+"),
     "dashboard_data": re.compile(r"/api/dashboard/[^/]+"),
-    "management": re.compile(r".*", re.DOTALL),
+    "management": re.compile(rf"/api/({'|'.join(map(re.escape, MANAGED))})(/.*)?", re.DOTALL),
 }
 
 _current: tuple[asyncio.AbstractEventLoop, func.AsgiMiddleware] | None = None
@@ -32,7 +47,8 @@ def blueprint() -> func.Blueprint:
     """`management`, `health`, `metrics`, `dashboard`, `dashboard_files` and `dashboard_data`."""
     http = func.Blueprint()  # type: ignore[no-untyped-call]
 
-    # no two of these overlap, except with the last, which answers what none of them knows
+    # No two routes overlap: of those that match, the host takes the first by the name of its function, not the best, see
+    # https://github.com/Azure/azure-functions-host/issues/9876
 
     @http.route(route="health/{probe}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
     async def health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
@@ -54,7 +70,9 @@ def blueprint() -> func.Blueprint:
     async def dashboard_data(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         return await _serve("dashboard_data", req, context)
 
-    @http.route(route="{*path}", methods=_ALL, auth_level=func.AuthLevel.FUNCTION)
+    @http.route(
+        route=f"{{resource:regex(^({'|'.join(MANAGED)})$)}}/{{*rest}}", methods=_ALL, auth_level=func.AuthLevel.FUNCTION
+    )
     async def management(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         return await _serve("management", req, context)
 
@@ -66,7 +84,7 @@ async def _serve(function: str, req: func.HttpRequest, context: func.Context) ->
         path = unquote_to_bytes(urlsplit(req.url).path).decode()
     except UnicodeDecodeError:
         return _refusal(400, "Bad Request", "invalid-path")
-    if not _SERVES[function].fullmatch(path):
+    if not SERVES[function].fullmatch(path):
         return _refusal(404, "Not Found", "not-found")
     async with observed(function, "http"):
         answer: func.HttpResponse = await _middleware().handle_async(req, context)

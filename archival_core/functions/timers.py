@@ -49,6 +49,9 @@ def blueprint() -> func.Blueprint:
             report = await services.reconcile.run(services.settings.job_time_budget)
             if not report.is_empty:
                 _LOG.info("reconciled: %s", report)
+            from archival_core.flows.backlog import tell_backlog
+
+            await tell_backlog(services.insights)
 
     return timers
 

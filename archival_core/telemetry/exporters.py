@@ -6,14 +6,13 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
@@ -48,15 +47,9 @@ def build(settings: Settings) -> Pipeline:
     Without one spans are made all the same, so that logs and messages name their trace. Raises `SettingsError`.
     """
     exporters = _EXPORTERS[settings.exporter](settings)
-    resource = Resource.create(
-        {
-            "service.name": settings.otel_service_name,
-            "service.version": _own_version(),
-            "service.instance.id": settings.website_instance_id or socket.gethostname(),
-        }
-    )
-    # Complete, whatever the sender of an event does with its own spans; OTEL_TRACES_SAMPLER asks for less.
-    sampler = None if settings.otel_traces_sampler else ALWAYS_ON
+    resource = _resource()
+    # Complete, whatever the sender of an event does with its own spans; any other is made from OpenTelemetry's variables.
+    sampler = ALWAYS_ON if settings.otel_traces_sampler == "always_on" else None
     traces = TracerProvider(sampler, resource, shutdown_on_exit=False)
     logs = LoggerProvider(resource, shutdown_on_exit=False)
     readers = []
@@ -67,6 +60,12 @@ def build(settings: Settings) -> Pipeline:
     if exporters.metrics is not None:
         readers.append(PeriodicExportingMetricReader(exporters.metrics))
     return Pipeline(traces, logs, MeterProvider(readers, resource, shutdown_on_exit=False))
+
+
+def _resource() -> Resource:
+    """Who sends; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say it better."""
+    known = {"service.name": "archival_service", "service.instance.id": socket.gethostname()}
+    return Resource(known).merge(OTELResourceDetector().detect())
 
 
 def _none(_: Settings) -> Exporters:
@@ -109,9 +108,7 @@ def _opencensus(settings: Settings) -> Exporters:
     from archival_core.telemetry.opencensus import open_exporters
 
     try:
-        spans, logs = open_exporters(
-            settings.applicationinsights_connection_string or "", settings.otel_service_name, _credential(settings)
-        )
+        spans, logs = open_exporters(settings.applicationinsights_connection_string or "", _credential(settings))
     except ValueError as error:
         raise _wrong_connection_string(error) from None
     return Exporters(spans, logs)
@@ -135,13 +132,6 @@ def _quieten() -> None:
 
 def _wrong_connection_string(error: ValueError) -> SettingsError:
     return SettingsError(f"wrong settings: APPLICATIONINSIGHTS_CONNECTION_STRING: {error}")
-
-
-def _own_version() -> str:
-    try:
-        return version("archival-service")
-    except PackageNotFoundError:
-        return "0.1.0"
 
 
 _EXPORTERS: dict[str, Callable[[Settings], Exporters]] = {

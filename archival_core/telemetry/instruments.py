@@ -1,6 +1,7 @@
 """Every instrument, in one place. Names and units follow OpenTelemetry's conventions for metrics: seconds, `By`, `{thing}`.
 
-The ledger's own metrics (backlog, archives by status) are not here: instances are many and short-lived, and it knows better.
+What the ledger knows is asked there, because function instances are many and short-lived; `GET /metrics` has all of it. Only
+what alerts of Application Insights need is here as well.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ class Instruments:
             "How long another system took to answer, its client's own retries included",
             explicit_bucket_boundaries_advisory=_CALLS,
         )
+        #: by `queue`: the kind of its jobs
+        self.queue_age = meter.create_gauge("archival.queue.age", "s", "How long the oldest message has been waiting")
+        #: by `hypertable`
+        self.policy_lag = meter.create_gauge("archival.policy.lag", "s", "For how long a chunk has been due and not archived")
+        #: by `hypertable`
+        self.removed_size = meter.create_counter("archival.removed.size", "By", "Size in the database of what was removed")
         #: by `error.type`, the error's code, and `archival.job.kind`
         self.retries = meter.create_counter("archival.job.retries", "{retry}", "Runs of jobs that have to be repeated")
 

@@ -12,8 +12,9 @@ from typing import Any, Final
 from opentelemetry import context, trace
 from opentelemetry._logs import Logger, LogRecord, SeverityNumber
 
+from archival_core.errors import ArchivalError
 from archival_core.telemetry.context import current_job
-from archival_core.telemetry.spans import JOB_ID
+from archival_core.telemetry.spans import ERROR_CODE, ERROR_TYPE, JOB_ID
 
 #: Whose records are exported. What libraries log stays with the host: an exporter's own would go round in circles.
 _ROOT: Final = "archival_core"
@@ -71,16 +72,20 @@ class ExportHandler(logging.Handler):
 
 def _translated(record: logging.LogRecord) -> LogRecord:
     number = next((severity for level, severity in _SEVERITIES if record.levelno >= level), SeverityNumber.DEBUG)
-    job_id = current_job()
+    told: dict[str, str | int] = {
+        "code.function.name": f"{record.name}.{record.funcName}",
+        "code.line.number": record.lineno,
+    }
+    if (job_id := current_job()) is not None:
+        told[JOB_ID] = job_id
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    if (error := next((found for found in arguments if isinstance(found, ArchivalError)), None)) is not None:
+        told |= {ERROR_TYPE: error.code, ERROR_CODE: error.code}
     return LogRecord(
         timestamp=int(record.created * 1e9),
         context=context.get_current(),
         severity_number=number,
         severity_text=record.levelname,
         body=record.getMessage(),
-        attributes={
-            "code.function.name": f"{record.name}.{record.funcName}",
-            "code.line.number": record.lineno,
-            **({JOB_ID: job_id} if job_id else {}),
-        },
+        attributes=told,
     )

@@ -39,11 +39,13 @@ _KINDS: Final = {
 #: what a dependency's type is taken from
 _TYPES: Final = ("db.system.name", "messaging.system", "azure.resource_provider.namespace")
 _UNKNOWN: Final = 2
+#: an attribute on the way from a span to its envelope
+_ROLE: Final = "service.name"
 #: of OpenTelemetry's severities: from 9 on information, each level four numbers
 _LEAST_SEVERITY, _SEVERITIES_A_LEVEL = 9, 4
 
 
-def open_exporters(connection_string: str, role: str, credential: Any) -> tuple[SpanExporter, LogRecordExporter]:
+def open_exporters(connection_string: str, credential: Any) -> tuple[SpanExporter, LogRecordExporter]:
     """For spans, and for events and logs. Raises `ValueError` for a connection string that is wrong."""
     # a semicolon at the end, which the portal writes, is too much for it
     connection_string = connection_string.strip("; ")
@@ -55,33 +57,30 @@ def open_exporters(connection_string: str, role: str, credential: Any) -> tuple[
         # nothing waits in its own queue, so there is nothing to wait for at the end
         grace_period=0.1,
     )
-    exporter.role = role
     return _Spans(exporter), _Logs(exporter)
 
 
 class _Exporter(AzureExporter):  # type: ignore[misc]
     """Microsoft's exporter, with what it leaves out; envelopes that are finished pass."""
 
-    role = ""
-
     def span_data_to_envelope(self, sd: SpanData | Envelope) -> Iterator[Envelope]:
         if isinstance(sd, Envelope):
-            yield self._signed(sd)
+            sd.iKey = self.options.instrumentation_key
+            yield sd
             return
+        role = sd.attributes.pop(_ROLE)
         for error in sd.annotations:
-            yield self._signed(_exception(sd, error))
+            envelope = _exception(sd, error, role)
+            envelope.iKey = self.options.instrumentation_key
+            yield envelope
         for envelope in super().span_data_to_envelope(sd):
             data = envelope.data.baseData
             data.name = sd.name
             data.success = sd.status.code == 0
             if envelope.data.baseType == "RequestData":
                 envelope.tags["ai.operation.name"] = sd.name
-            yield self._signed(envelope)
-
-    def _signed(self, envelope: Envelope) -> Envelope:
-        envelope.iKey = self.options.instrumentation_key
-        envelope.tags["ai.cloud.role"] = self.role
-        return envelope
+            envelope.tags["ai.cloud.role"] = role
+            yield envelope
 
 
 class _Spans(SpanExporter):
@@ -110,7 +109,7 @@ class _Logs(LogRecordExporter):
 
 
 def _span(span: ReadableSpan) -> SpanData:
-    attributes = dict(span.attributes or {})
+    attributes = {**(span.attributes or {}), _ROLE: span.resource.attributes["service.name"]}
     kind = next((str(attributes[name]) for name in _TYPES if name in attributes), None)
     if kind is not None and span.kind in (SpanKind.CLIENT, SpanKind.PRODUCER):
         attributes["component"] = kind
@@ -136,7 +135,7 @@ def _span(span: ReadableSpan) -> SpanData:
     )
 
 
-def _exception(span: SpanData, error: Mapping[str, Any]) -> Envelope:
+def _exception(span: SpanData, error: Mapping[str, Any], role: str) -> Envelope:
     details = {
         "id": 1,
         "outerId": 0,
@@ -146,7 +145,7 @@ def _exception(span: SpanData, error: Mapping[str, Any]) -> Envelope:
         "stack": str(error.get("exception.stacktrace", "")),
     }
     data = ExceptionData(exceptions=[details], properties=_texts(span.attributes))
-    envelope = _envelope("Exception", span.end_time, span.context.trace_id, span.span_id)
+    envelope = _envelope("Exception", role, span.end_time, span.context.trace_id, span.span_id)
     envelope.data = Data(baseData=data, baseType="ExceptionData")
     return envelope
 
@@ -156,9 +155,9 @@ def _log(readable: ReadableLogRecord) -> Envelope:
     attributes = dict(record.attributes or {})
     name = attributes.pop(CUSTOM_EVENT, None)
     trace_id, span_id = format_trace_id(record.trace_id or 0), format_span_id(record.span_id or 0)
-    envelope = _envelope(
-        "Event" if name else "Message", _time(record.timestamp or record.observed_timestamp), trace_id, span_id
-    )
+    role = str(readable.resource.attributes["service.name"])
+    time = _time(record.timestamp or record.observed_timestamp)
+    envelope = _envelope("Event" if name else "Message", role, time, trace_id, span_id)
     if name:
         envelope.data = Data(baseData=Event(name=str(name), properties=_texts(attributes)), baseType="EventData")
         return envelope
@@ -169,8 +168,8 @@ def _log(readable: ReadableLogRecord) -> Envelope:
     return envelope
 
 
-def _envelope(name: str, time: str, trace_id: str, span_id: str) -> Envelope:
-    tags = {**azure_monitor_context, "ai.operation.id": trace_id, "ai.operation.parentId": span_id}
+def _envelope(name: str, role: str, time: str, trace_id: str, span_id: str) -> Envelope:
+    tags = {**azure_monitor_context, "ai.cloud.role": role, "ai.operation.id": trace_id, "ai.operation.parentId": span_id}
     return Envelope(name=f"Microsoft.ApplicationInsights.{name}", time=time, tags=tags)
 
 

@@ -39,13 +39,15 @@ def main() -> None:
     parser.add_argument("--trace", metavar="FILE", help="write the trace of one archive as a page; `-` draws it here")
     parser.add_argument("--rows", type=int, default=_ROWS, help=f"of the sample table; {_ROWS:,} by default")
     parser.add_argument("--local", type=Path, default=ROOT / ".local", help="folder of everything the demo keeps")
+    parser.add_argument("--core-tools", action="store_true", help="under Microsoft's `func start`, which has to be installed")
     arguments = parser.parse_args()
     console = Console(stderr=arguments.json)
     for number in (signal.SIGINT, signal.SIGTERM):  # said for both: a shell's background job ignores SIGINT
         signal.signal(number, signal.default_int_handler)
     try:
         with tracing(arguments.trace) as traced:
-            report = _run(State(arguments.local.resolve(), "demo"), arguments.rows, console, traced)
+            state = State(arguments.local.resolve(), "demo")
+            report = _run(state, arguments.rows, console, traced, core_tools=arguments.core_tools)
     except KeyboardInterrupt:
         sys.exit("stopped")
     except (ServerError, DemoError, TraceError) as error:
@@ -57,13 +59,13 @@ def main() -> None:
         sys.exit("the archives are NOT equal to the database")
 
 
-def _run(state: State, rows: int, console: Console, traced: Tracing | None) -> Report:
+def _run(state: State, rows: int, console: Console, traced: Tracing | None, *, core_tools: bool) -> Report:
     started = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         step = progress.add_task("starting the servers", total=None)
         # nothing is taken from the environment: the demo empties what it uses
-        with Stack(state, traced.settings if traced else {}, fresh=True) as stack:
+        with Stack(state, traced.settings if traced else {}, fresh=True, core_tools=core_tools) as stack:
             url = str(stack.addresses["source_database_url"])
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("drop schema if exists archival cascade")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dev.docs.metrics import METRICS_FILE, metrics_document
 from dev.docs.types import TYPES_FILE, types_document
 
 if __name__ == "__main__":
     TYPES_FILE.parent.mkdir(exist_ok=True)
-    TYPES_FILE.write_text(types_document())
-    print(TYPES_FILE)
+    for file, document in ((TYPES_FILE, types_document), (METRICS_FILE, metrics_document)):
+        file.write_text(document())
+        print(file)

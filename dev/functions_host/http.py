@@ -33,8 +33,9 @@ class HttpTriggers:
         router = self.application.router
         router.add_get("/admin/host/status", self._status)
         router.add_post("/admin/functions/{name}", self._call_by_hand)
-        # a literal segment goes before a parameter, as in ASP.NET's routing
-        for function in sorted(functions, key=lambda found: [segment.startswith("{") for segment in found.route.split("/")]):
+        # Of the routes that match, the first by the name of its function is taken, unlike in ASP.NET:
+        # https://github.com/Azure/azure-functions-host/issues/9876
+        for function in sorted(functions, key=lambda found: found.name.lower()):
             if function.kind == "httptrigger":
                 for path in aiohttp_paths(config.route_prefix, function.route):
                     for method in function.trigger.get("methods") or ["*"]:
@@ -88,18 +89,21 @@ class HttpTriggers:
 
 
 def aiohttp_paths(prefix: str, route: str) -> list[str]:
-    """The paths of an ASP.NET route template: `{id:guid}`, `{*rest}`, and `{last?}` which may be left out."""
+    """The paths of an ASP.NET route template: `{id:guid}`, `{id:regex(^(a|b)$)}`, and `{*rest}` or `{last?}`, which may be
+    left out."""
     full = "/" + "/".join(part for part in (prefix, route) if part)
     paths = [_PARAMETER.sub(_segment, full)]
-    if re.search(r"/\{[^}]*\?\}$", full):
+    if re.search(r"/\{(\*[^}]*|[^}]*\?)\}$", full):
         paths.append(_PARAMETER.sub(_segment, full.rpartition("/")[0]))
-    return paths
+    return [path for path in paths if path]
 
 
 def _segment(match: re.Match[str]) -> str:
     name, *constraints = match[1].rstrip("?").split(":")
     everything = ".*" if name.startswith("*") else "[^/]+"
-    pattern = next((_CONSTRAINTS[constraint] for constraint in constraints if constraint in _CONSTRAINTS), everything)
+    known = {constraint: _CONSTRAINTS[constraint] for constraint in constraints if constraint in _CONSTRAINTS}
+    known |= {c: c[len("regex(") : -1].removeprefix("^").removesuffix("$") for c in constraints if c.startswith("regex(")}
+    pattern = next(iter(known.values()), everything)
     return f"{{{name.lstrip('*')}:{pattern}}}"
 
 

@@ -20,25 +20,29 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 
 
 class AzuriteServer:
-    """A queue service that keeps its messages in `folder`."""
+    """A queue service that keeps its messages in `folder`; with `complete`, the blobs and tables that a real host wants too."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, complete: bool = False) -> None:
         self._folder = folder
+        self._services = ("Blob", "Queue", "Table") if complete else ("Queue",)
         self._process: Process | None = None
         self.connection_string = ""
 
     def __enter__(self) -> Self:
         script = _install()
+        if len(self._services) > 1:
+            script = script.parents[1] / "azurite.js"
         self._folder.mkdir(parents=True, exist_ok=True)
-        port = free_port()
-        options: list[str | Path] = ["--queueHost", "127.0.0.1", "--queuePort", str(port), "--location", self._folder]
+        ports = {service: free_port() for service in self._services}
+        options: list[str | Path] = ["--location", self._folder]
+        for service, port in ports.items():
+            options += [f"--{service.lower()}Host", "127.0.0.1", f"--{service.lower()}Port", str(port)]
         quiet = ["--skipApiVersionCheck", "--silent", "--disableTelemetry"]
         self._process = Process([_node(), script, *options, *quiet], self._folder / "azurite.log")
         self._process.start()
-        self._process.wait_until(lambda: accepts_connections(port), "Azurite")
-        self.connection_string = (
-            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
-            f"QueueEndpoint=http://127.0.0.1:{port}/{ACCOUNT};"
+        self._process.wait_until(lambda: all(accepts_connections(port) for port in ports.values()), "Azurite")
+        self.connection_string = f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};" + "".join(
+            f"{service}Endpoint=http://127.0.0.1:{port}/{ACCOUNT};" for service, port in ports.items()
         )
         return self
 

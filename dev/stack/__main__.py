@@ -67,6 +67,7 @@ def _welcome(local: Path, state: State, stack: Stack) -> str:
         example = "SCHEMA.HYPERTABLE --older-than TIME"
     return f"""archival_service is up. Ctrl-C stops it.
 
+  dashboard   {stack.addresses["api_url"]}/dashboard (`make key` prints the function key that it asks for)
   API         {stack.addresses["api_url"]}/health/ready
   addresses   {local / "stack.json"} (with keys and passwords)
   lake        {lake}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,10 +19,11 @@ _HEALTHY_AFTER_SECONDS = 20
 
 
 class HostProcess:
-    """`python -m dev.functions_host` over this checkout, always on the same port."""
+    """`python -m dev.functions_host` over this checkout, or with `core_tools` Microsoft's `func start`; always on one port."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], log: Path, *, core_tools: bool = False) -> None:
         self._environment = dict(environment)
+        self._core_tools = core_tools
         #: everything that the host and the functions log
         self.log = log
         self._ready = log.with_name("host.ready")
@@ -42,6 +45,9 @@ class HostProcess:
 
     def start(self) -> None:
         """Return when every function is indexed and listening; raises `ServerError` with the host's own words otherwise."""
+        if self._core_tools:
+            self._start_core_tools()
+            return
         self._ready.unlink(missing_ok=True)
         options = ["--port", str(self._port), "--ready-file", str(self._ready), "--no-local-settings"]
         visibility = ["--message-visibility", str(_MESSAGE_VISIBILITY_SECONDS)]
@@ -50,6 +56,16 @@ class HostProcess:
         self._started = time.monotonic()
         self._process.start()
         self._process.wait_until(self._ready.exists, "the functions host")
+
+    def _start_core_tools(self) -> None:
+        # `func` looks for its worker's Python in the active virtual environment
+        path = f"{sys.prefix}/bin{os.pathsep}{self._environment.get('PATH', '')}"
+        environment = {**self._environment, "FUNCTIONS_WORKER_RUNTIME": "python", "VIRTUAL_ENV": sys.prefix, "PATH": path}
+        self._process = Process(["func", "start", "--python", "--port", str(self._port)], self.log, env=environment, cwd=ROOT)
+        self._started = time.monotonic()
+        self._process.start()
+        # the first start downloads the extension bundle
+        self._process.wait_until(lambda: _answers(f"{self.url}/api/health/live"), "func start", 180)
 
     def keep_up(self) -> bool:
         """Start the host again if it has died, and say whether it had. Raises `ServerError` when it keeps dying."""
@@ -68,3 +84,11 @@ class HostProcess:
         """Ask it to stop and wait; what it was working on comes again."""
         if self._process is not None:
             self._process.stop()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310  our own http://127.0.0.1
+            return bool(answer.status == 200)
+    except OSError:
+        return False

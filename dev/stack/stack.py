@@ -40,11 +40,11 @@ class Stack:
     """The servers run while the context is open; `host.start()` adds the function app.
 
     `given` are settings that replace embedded parts and local defaults. With `fresh`, what an earlier run left in the embedded
-    Redis, queue and lake is removed; PostgreSQL's data stay.
+    Redis, queue and lake is removed; PostgreSQL's data stay. With `core_tools` the host is Microsoft's `func start`.
     """
 
-    def __init__(self, state: State, given: Mapping[str, str], *, fresh: bool = False) -> None:
-        self._state, self._given, self._fresh = state, given, fresh
+    def __init__(self, state: State, given: Mapping[str, str], *, fresh: bool = False, core_tools: bool = False) -> None:
+        self._state, self._given, self._fresh, self._core_tools = state, given, fresh, core_tools
         self._stack = ExitStack()
         self._settings: dict[str, str] = {}
         #: the lake as plain files; `None` for a lake given from outside
@@ -59,7 +59,8 @@ class Stack:
                     shutil.rmtree(folder, ignore_errors=True)
             self._settings = {**_LOCAL_SETTINGS, **self._given, **self._start_servers(stack)}
             keys = {"LOCAL_FUNCTION_KEY": secrets.token_urlsafe(24), "LOCAL_MASTER_KEY": secrets.token_urlsafe(24)}
-            self.host = HostProcess({**os.environ, **self._settings, **keys}, self._state.logs / "host.log")
+            environment, log = {**os.environ, **self._settings, **keys}, self._state.logs / "host.log"
+            self.host = HostProcess(environment, log, core_tools=self._core_tools)
             stack.callback(self.host.stop)
             self.addresses: dict[str, str | None] = {
                 "redis_url": self._settings["REDIS_URL"],
@@ -85,7 +86,8 @@ class Stack:
         if not self._given.get("REDIS_URL"):
             found["REDIS_URL"] = stack.enter_context(ValkeyServer(servers / "valkey")).url
         if not any(self._given.get(name) for name in _STORAGE):
-            found["AzureWebJobsStorage"] = stack.enter_context(AzuriteServer(servers / "azurite")).connection_string
+            azurite = AzuriteServer(servers / "azurite", complete=self._core_tools)
+            found["AzureWebJobsStorage"] = stack.enter_context(azurite).connection_string
         if not self._given.get("LAKE_URL"):
             found["LAKE_URL"] = f"http://127.0.0.1:{self._start_lake(stack)}/{DEFAULT_ACCOUNT}/{_FILESYSTEM}"
             found["LAKE_ACCOUNT_KEY"] = DEFAULT_KEY

@@ -19,6 +19,7 @@ from uuid import uuid4
 import pytest
 from azure.storage.queue import QueueClient
 
+from archival_core.functions.http import MANAGED
 from dev.servers.processes import Process
 
 ROOT = Path(__file__).parents[2]
@@ -242,7 +243,7 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
         "dashboard": {**unset, **anonymous, "route": "dashboard"},
         "dashboard_files": {**unset, **anonymous, "route": "dashboard/static/{file}"},
         "dashboard_data": {**unset, **keyed, "route": "dashboard/{view}"},
-        "management": {**unset, **keyed, "route": "{*path}"},
+        "management": {**unset, **keyed, "route": f"{{resource:regex(^({'|'.join(MANAGED)})$)}}/{{*rest}}"},
     }
     # what takes long to import waits for the first invocation
     assert indexed["heavy"] == []

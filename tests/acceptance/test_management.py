@@ -106,6 +106,18 @@ async def test_the_same_key_is_the_same_request(service: Service, client: httpx.
     assert problem["code"] == "idempotency-key-reused"
 
 
+async def test_requests_for_the_same_chunks_at_the_same_time_make_one_job_each(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    body = {"hypertable": f"{service.schema}.readings", "older_than": "2026-04-01T00:00:00Z"}
+    for _ in range(5):
+        answers = await asyncio.gather(*(ask(client, body) for _ in range(4)))
+        assert all(len(answer["jobs"]) == 3 for answer in answers)
+    assert sorted(job["chunk"] for job in service.jobs() if job["status"] == "queued") == [
+        f"{service.schema}.{chunk}" for chunk in ("feb", "jan", "mar")
+    ]
+
+
 async def test_jobs_come_in_pages_newest_first(service: Service, client: httpx.AsyncClient) -> None:
     table = f"{service.schema}.readings"
     for chunk in ("jan", "feb", "mar", "jan"):
@@ -162,6 +174,30 @@ async def test_the_worker_of_a_cancelled_job_stops(
     # its message comes again, and finds that there is nothing to do
     await service.runtime.archival_processor.process(message)
     assert [job["status"] for job in service.jobs()] == ["cancelled"]
+
+
+async def test_a_restore_that_is_cancelled_leaves_no_row(
+    service: Service, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = f"{service.schema}.readings"
+    await ask(client, {"hypertable": table, "older_than": "2026-02-01T00:00:00Z", "remove": True})
+    await work(service)
+    await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    [job] = (await client.post("/restores", json={"hypertable": table})).json()["jobs"]
+    restorer = service.runtime.restore_processor._restorer
+    restore = restorer.restore
+
+    async def cancelled_meanwhile(*arguments: Any) -> Any:
+        assert (await client.post(f"/jobs/{job['job_id']}/cancel")).json()["status"] == "cancelled"
+        return await restore(*arguments)
+
+    monkeypatch.setattr(restorer, "restore", cancelled_meanwhile)
+    assert await service.restore() == ["lost-lease"]
+    assert service.rows("select count(*) from $s.readings where time < '2026-02-01Z'") == [(0,)]
+    monkeypatch.setattr(restorer, "restore", restore)
+    assert (await client.post(f"/jobs/{job['job_id']}/retry")).status_code == 202
+    assert await service.restore() == []
+    assert service.rows("select count(*) from $s.readings where time < '2026-02-01Z'") == [(744,)]
 
 
 async def test_chunks_show_where_their_rows_are(service: Service, client: httpx.AsyncClient) -> None:
@@ -338,7 +374,7 @@ async def test_through_the_functions_host(service: Service, client: httpx.AsyncC
         process.wait_until(ready.exists, "the host")
         async with httpx.AsyncClient(base_url=f"{ready.read_text()}/api", timeout=60) as host:
             assert (await host.get("/health/live")).json() == {"status": "ok"}
-            for path in ("/jobs", "/openapi.json", "/docs", "/nothing", "/dashboard/overview", "/metrics"):
+            for path in ("/jobs", "/openapi.json", "/docs", "/dashboard/overview", "/metrics"):
                 assert (await host.get(path)).status_code == 401, path
             # an anonymous function leads nowhere else, whatever the address looks like
             for path in ("/health/%2e%2e%2fjobs", "/dashboard/static/%2e%2e%2f%2e%2e%2fjobs"):
@@ -355,7 +391,8 @@ async def test_through_the_functions_host(service: Service, client: httpx.AsyncC
                     await asyncio.sleep(0.2)
             answer = await host.post("/archives", json={"hypertable": "x" * 70_000})
             assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
-            answer = await host.get("/nothing")
+            assert (await host.get("/nothing")).status_code == 404
+            answer = await host.get("/jobs/1/nothing")
             assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
             answer = await host.get("/jobs/%ff")
             assert answer.status_code in (400, 422)

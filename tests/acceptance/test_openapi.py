@@ -15,6 +15,7 @@ from schemathesis.python import asgi
 from schemathesis.specs.openapi import checks
 
 from archival_core.api.app import create_app
+from archival_core.functions import http
 from archival_core.functions.api_services import services
 
 if TYPE_CHECKING:
@@ -88,3 +89,10 @@ def test_every_operation_has_an_example_and_documented_answers() -> None:
                 assert operation["requestBody"]["content"]["application/json"]["examples"], where
             if operation.get("security") != []:
                 assert {"401", "429", "500"} <= set(operation["responses"]), where
+
+
+def test_every_operation_belongs_to_one_function() -> None:
+    # the host takes the first function that matches, by its name: two would hide each other
+    for path in create_app(services).openapi()["paths"]:
+        serving = [name for name, served in http.SERVES.items() if served.fullmatch(path)]
+        assert len(serving) == 1, (path, serving)

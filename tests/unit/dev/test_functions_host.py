@@ -76,3 +76,4 @@ def test_route_templates() -> None:
     assert http.aiohttp_paths("api", "jobs/{id:guid}") == [r"/api/jobs/{id:[0-9a-fA-F-]{36}}"]
     assert http.aiohttp_paths("api", "policies/{name?}") == ["/api/policies/{name:[^/]+}", "/api/policies"]
     assert http.aiohttp_paths("", "{*rest}") == ["/{rest:.*}"]
+    assert http.aiohttp_paths("api", "{kind:regex(^(a|b)$)}/{*rest}") == ["/api/{kind:(a|b)}/{rest:.*}", "/api/{kind:(a|b)}"]

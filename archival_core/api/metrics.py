@@ -1,0 +1,117 @@
+"""Measurements as Prometheus metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from archival_core.api import metrics_catalog as catalog
+from archival_core.api.metrics_catalog import Described
+from archival_core.flows.insights import Measurements
+from archival_core.model.insight import Histogram, LedgerState, Outcome, OutcomeTotals, Overdue, QueueState, StreamState
+
+#: What a counter tells of each outcome. A failed job moves nothing.
+_MOVING: Final = (Outcome.ARCHIVED, Outcome.REMOVED, Outcome.RESTORED)
+
+Samples = Iterable[tuple[tuple[str, ...], float | None]]
+
+
+class Snapshot(Collector):
+    """The families of one scrape."""
+
+    def __init__(self, measured: Measurements) -> None:
+        self._measured = measured
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family that has a sample, and how the sources did."""
+        measured = self._measured
+        if measured.ledger.value is not None:
+            yield from _ledger(measured.ledger.value)
+        if measured.queues.value is not None:
+            yield from _queues(measured.queues.value)
+        if measured.stream.value is not None:
+            yield from _stream(measured.stream.value)
+        if measured.overdue.value is not None:
+            yield _family(catalog.OVERDUE, _overdue(measured.overdue.value))
+        if measured.dependencies.value is not None:
+            yield _family(catalog.UP, (((name,), float(up)) for name, up in measured.dependencies.value.items()))
+        sources = {
+            "ledger": measured.ledger,
+            "queues": measured.queues,
+            "stream": measured.stream,
+            "policies": measured.overdue,
+            "dependencies": measured.dependencies,
+        }
+        yield _family(catalog.SCRAPE_SUCCESS, (((name,), float(a.value is not None)) for name, a in sources.items()))
+        yield _family(catalog.SCRAPE_SECONDS, (((name,), answer.seconds) for name, answer in sources.items()))
+
+
+def _ledger(state: LedgerState) -> Iterator[Metric]:
+    yield _family(catalog.JOBS, (((count.hypertable, count.kind, count.status), count.jobs) for count in state.jobs))
+    outcomes = state.outcomes
+    yield _family(catalog.OUTCOMES, (((o.hypertable, o.outcome), o.totals.jobs) for o in outcomes))
+    moving = [outcome for outcome in outcomes if outcome.outcome in _MOVING]
+    yield _family(catalog.ROWS, (((o.hypertable, o.outcome), o.totals.rows) for o in moving))
+    yield _family(catalog.SOURCE_BYTES, (((o.hypertable, o.outcome), o.totals.source_bytes) for o in moving))
+    yield _family(catalog.PARQUET_BYTES, (((o.hypertable, o.outcome), o.totals.parquet_bytes) for o in moving))
+    archived, restored = _of(outcomes, Outcome.ARCHIVED), _of(outcomes, Outcome.RESTORED)
+    yield _histograms(catalog.ARCHIVE_SECONDS, {o.hypertable: o.seconds for o in archived})
+    yield _histograms(catalog.ARCHIVE_BYTES, {o.hypertable: o.parquet_bytes for o in archived})
+    yield _histograms(catalog.RESTORE_SECONDS, {o.hypertable: o.seconds for o in restored})
+    yield _family(catalog.UNREMOVED, (((name,), _timestamp(at)) for name, at in state.oldest_unremoved.items()))
+    yield _family(catalog.FINDINGS, (((found.hypertable, found.problem), found.findings) for found in state.findings))
+    yield _family(catalog.STRAYS, [((), state.strays)])
+    yield _family(catalog.DISCARDED, [((), state.discarded)])
+    yield _family(catalog.PAUSED, [((), float(state.paused))])
+
+
+def _queues(states: Mapping[str, QueueState]) -> Iterator[Metric]:
+    yield _family(catalog.QUEUE_MESSAGES, (((name,), state.messages) for name, state in states.items()))
+    yield _family(catalog.QUEUE_POISONED, (((name,), state.poisoned) for name, state in states.items()))
+    yield _family(catalog.QUEUE_OLDEST, (((name,), _timestamp(state.oldest)) for name, state in states.items()))
+
+
+def _stream(state: StreamState) -> Iterator[Metric]:
+    yield _family(catalog.STREAM_ENTRIES, [((), state.entries)])
+    yield _family(catalog.STREAM_LAG, [((), state.lag)])
+    yield _family(catalog.STREAM_PENDING, [((), state.pending)])
+    yield _family(catalog.STREAM_OLDEST, [((), _timestamp(state.oldest_pending))])
+    yield _family(catalog.DEAD, [((), state.dead)])
+
+
+def _overdue(found: Mapping[str, Overdue | None]) -> Samples:
+    return (((name,), overdue.seconds if overdue else 0.0) for name, overdue in found.items())
+
+
+def _of(outcomes: Iterable[OutcomeTotals], wanted: Outcome) -> list[OutcomeTotals]:
+    return [outcome for outcome in outcomes if outcome.outcome is wanted]
+
+
+def _family(described: Described, samples: Samples) -> Metric:
+    """The family with those of `samples` that have a value."""
+    family: Any = described.family()
+    for labels, value in samples:
+        if value is not None:
+            family.add_metric(labels, value)
+    return family  # type: ignore[no-any-return]
+
+
+def _histograms(described: Described, by_hypertable: Mapping[str, Histogram | None]) -> Metric:
+    family: Any = described.family()
+    for hypertable, histogram in by_hypertable.items():
+        if histogram is not None:
+            family.add_metric([hypertable], [(_bound(le), n) for le, n in histogram.buckets], histogram.sum)
+    return family  # type: ignore[no-any-return]
+
+
+def _timestamp(moment: datetime | None) -> float | None:
+    return moment.timestamp() if moment else None
+
+
+def _bound(le: float) -> str:
+    return "+Inf" if le == math.inf else repr(le)

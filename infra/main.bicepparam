@@ -1,0 +1,30 @@
+// Read from the environment, so that `azd` (`azd env set NAME VALUE`) and `az deployment sub create` take the same values.
+using 'main.bicep'
+
+param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
+param location = readEnvironmentVariable('AZURE_LOCATION')
+
+// false for a first try from a laptop, since the grants of the database are made over its network
+param privateNetworking = bool(readEnvironmentVariable('PRIVATE_NETWORKING', 'true'))
+param publicApi = bool(readEnvironmentVariable('PUBLIC_API', 'true'))
+
+param databaseAdminId = readEnvironmentVariable('DATABASE_ADMIN_ID', '')
+param databaseAdminName = readEnvironmentVariable('DATABASE_ADMIN_NAME', '')
+param databaseAdminType = readEnvironmentVariable('DATABASE_ADMIN_TYPE', 'User')
+
+param sourceDatabaseUrl = readEnvironmentVariable('SOURCE_DATABASE_URL', '')
+param ledgerDatabaseUrl = readEnvironmentVariable('LEDGER_DATABASE_URL', '')
+param redisUrl = readEnvironmentVariable('REDIS_URL', '')
+param lakeAccountId = readEnvironmentVariable('LAKE_ACCOUNT_ID', '')
+param logAnalyticsId = readEnvironmentVariable('LOG_ANALYTICS_ID', '')
+param appSubnetId = readEnvironmentVariable('APP_SUBNET_ID', '')
+param endpointSubnetId = readEnvironmentVariable('ENDPOINT_SUBNET_ID', '')
+
+param databaseConnections = int(readEnvironmentVariable('DATABASE_CONNECTIONS', '200'))
+param archiveReaders = int(readEnvironmentVariable('ARCHIVE_READERS', '2'))
+
+param coolPrefixes = json(readEnvironmentVariable('COOL_PREFIXES', '[]'))
+param alertEmails = json(readEnvironmentVariable('ALERT_EMAILS', '[]'))
+
+// what is not to have its default, such as { REMOVAL_POLICY: 'drop' }
+param settings = {}

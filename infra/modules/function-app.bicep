@@ -1,0 +1,198 @@
+// The function app on Flex Consumption, its settings, and how far it may scale.
+param name string
+param location string
+param tags object
+param identityId string
+param identityClientId string
+param storageAccountName string
+param deploymentContainerUrl string
+param applicationInsightsConnectionString string
+param sourceDatabaseUrl string
+param ledgerDatabaseUrl string
+param redisUrl string
+param lakeUrl string
+param databaseConnections int
+param archiveReaders int
+param instanceMemoryMB int
+param telemetryExporter string
+param settings object
+
+@description('Empty: the app is in no network.')
+param appSubnetId string
+
+@description('Empty: the API has no private endpoint.')
+param endpointSubnetId string
+
+param zoneIds object
+param publicApi bool
+
+// --- how far it may scale ----------------------------------------------------------------------------------------------
+// maximumInstanceCount holds for each function, and for all HTTP functions as one; each instance works on one message at a time
+// (host.json: batchSize 1, newBatchThreshold 0). What one instance opens at most, with L for the pool of the ledger:
+//   archive_chunk                                  1 for the snapshot + archiveReaders + L
+//   restore_chunk                                  2 + L
+//   archive_chunk_poison, restore_chunk_poison     L each
+//   all HTTP functions                             httpConcurrency + L
+//   the four timers, which run once in the app     1 + L each
+// Ledger and source count together, as if they were one server. What is left of databaseConnections is never reached, and the
+// role's CONNECTION LIMIT (docs/deploy.md) holds where the platform's own limit does not, as for bursts of HTTP.
+var ledgerPool = 4
+var httpConcurrency = 8
+var timers = 4 * (1 + ledgerPool)
+var perInstance = (1 + archiveReaders + ledgerPool) + (2 + ledgerPool) + 2 * ledgerPool + (httpConcurrency + ledgerPool)
+var maximumInstances = min(1000, max(1, (databaseConnections - timers) / perInstance))
+
+// --- settings --------------------------------------------------------------------------------------------------------------
+// Every setting of the service with its default; docs/reference.md says what each means.
+var defaults = {
+  EVENTS_STREAM: 'archival.events'
+  EVENTS_GROUP: 'archival-service'
+  RESULTS_STREAM: 'archival.results'
+  DEAD_STREAM: 'archival.events.dead'
+  ARCHIVE_QUEUE: 'archive-chunks'
+  RESTORE_QUEUE: 'restore-chunks'
+  DRAIN_SCHEDULE: '*/15 * * * * *'
+  REMOVAL_SCHEDULE: '0 */5 * * * *'
+  VERIFY_SCHEDULE: '0 */15 * * * *'
+  RECONCILE_SCHEDULE: '30 */5 * * * *'
+  DRAIN_MAX_EVENTS: '10000'
+  DRAIN_MAX_SECONDS: '45'
+  EVENT_MAX_DELIVERIES: '5'
+  EVENT_CLAIM_IDLE: 'PT5M'
+  JOB_LEASE: 'PT2M'
+  JOB_TIME_BUDGET: 'PT20M'
+  ARCHIVE_PART_BYTES: '268435456'
+  PARQUET_PROFILE: 'fast'
+  ARROW_DEFAULT_MEMORY_POOL: 'system'
+  MALLOC_ARENA_MAX: '2'
+  REMOVAL_POLICY: 'keep'
+  REMOVAL_GRACE: 'P1D'
+  VERIFY_EVERY: 'P30D'
+  VERIFY_SAMPLE: '1.0'
+  POLICY_BACKLOG: '200'
+  OTEL_TRACES_SAMPLER: 'always_on'
+}
+var wiring = {
+  SOURCE_DATABASE_URL: sourceDatabaseUrl
+  LEDGER_DATABASE_URL: ledgerDatabaseUrl
+  REDIS_URL: redisUrl
+  LAKE_URL: lakeUrl
+  ARCHIVE_READERS: string(archiveReaders)
+  TELEMETRY_EXPORTER: telemetryExporter
+  // the host's own storage, and the queues, by identity
+  AzureWebJobsStorage__accountName: storageAccountName
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identityClientId
+  // which identity DefaultAzureCredential means
+  AZURE_CLIENT_ID: identityClientId
+  // an address; what opens it is a token, since Application Insights refuses its key here
+  APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${identityClientId}'
+  PYTHON_ENABLE_OPENTELEMETRY: telemetryExporter == 'none' ? 'false' : 'true'
+}
+
+resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+  name: 'plan-${name}'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: {
+    // checkov:skip=CKV_AZURE_225: a zone that is lost takes runs with it and no work: messages come again
+    reserved: true
+  }
+}
+
+resource app 'Microsoft.Web/sites@2024-11-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
+  }
+  properties: {
+    // checkov:skip=CKV_AZURE_222: publicApi decides it
+    // checkov:skip=CKV_AZURE_17: callers are programs with a function key
+    // checkov:skip=CKV_AZURE_212: Flex Consumption scales from zero
+    // checkov:skip=CKV_AZURE_213: Flex Consumption has no health check path
+    serverFarmId: plan.id
+    httpsOnly: true
+    publicNetworkAccess: publicApi ? 'Enabled' : 'Disabled'
+    virtualNetworkSubnetId: empty(appSubnetId) ? null : appSubnetId
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: deploymentContainerUrl
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+      runtime: {
+        name: 'python'
+        version: '3.13'
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: instanceMemoryMB
+        maximumInstanceCount: maximumInstances
+        triggers: {
+          http: {
+            perInstanceConcurrency: httpConcurrency
+          }
+        }
+      }
+    }
+    siteConfig: {
+      minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      appSettings: [for setting in items(union(defaults, settings, wiring)): {
+        name: setting.key
+        value: setting.value
+      }]
+    }
+  }
+}
+
+// Deployment with a user and a password; `func azure functionapp publish` and azd use tokens.
+resource ftpPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+  parent: app
+  name: 'ftp'
+  properties: {
+    allow: false
+  }
+}
+
+resource scmPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+  parent: app
+  name: 'scm'
+  properties: {
+    allow: false
+  }
+}
+
+module endpoint 'private-endpoint.bicep' = if (!empty(endpointSubnetId)) {
+  params: {
+    name: name
+    location: location
+    tags: tags
+    targetId: app.id
+    group: 'sites'
+    subnetId: endpointSubnetId
+    zoneId: zoneIds.?sites ?? ''
+  }
+}
+
+output name string = app.name
+output apiUrl string = 'https://${app.properties.defaultHostName}/api'
+output maximumInstances int = maximumInstances

@@ -1,0 +1,34 @@
+// The identity may read and write the filesystem, whether the account was made here or brought along.
+param accountName string
+param filesystem string
+param principalId string
+
+// Not Owner: it changes no access rights. Renames of directories are part of it.
+var blobContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: accountName
+}
+
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' existing = {
+  parent: account
+  name: 'default'
+}
+
+resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
+  parent: blobs
+  name: filesystem
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(container.id, principalId, blobContributor)
+  scope: container
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobContributor)
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+  }
+}

@@ -1,0 +1,140 @@
+// The data lake. Archives may cool; nothing here is ever deleted by a rule.
+param name string
+param location string
+param tags object
+param filesystem string
+
+@description('Beginnings of paths below the filesystem. See the rule for why `tables/` alone is too short.')
+param coolPrefixes array
+
+param endpointSubnetId string
+param zoneIds object
+
+@description('Days after the last write until an archive is cool.')
+param coolAfterDays int = 30
+
+@description('And until it is cold.')
+param coldAfterDays int = 180
+
+var isPrivate = !empty(endpointSubnetId)
+
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: {
+    name: 'Standard_ZRS'
+  }
+  properties: {
+    // checkov:skip=CKV_AZURE_35: privateNetworking decides it, and is on by default
+    // checkov:skip=CKV_AZURE_206: copies in three zones; a second region is the owner's decision and price
+    accessTier: 'Hot'
+    isHnsEnabled: true
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    allowSharedKeyAccess: false
+    defaultToOAuthAuthentication: true
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+    publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled'
+    networkAcls: {
+      defaultAction: isPrivate ? 'Deny' : 'Allow'
+      bypass: 'AzureServices'
+    }
+  }
+}
+
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    // what somebody deletes by mistake comes back; the service itself deletes leftovers of staging alone
+    deleteRetentionPolicy: {
+      enabled: true
+      days: 14
+    }
+    containerDeleteRetentionPolicy: {
+      enabled: true
+      days: 14
+    }
+  }
+}
+
+var paths = [for prefix in coolPrefixes: '${filesystem}/${prefix}']
+
+// A filter knows beginnings of paths and no exceptions. `tables/` would also cool what others keep beside the archives, the
+// `_delta_log` of a Delta table among it, which is written all the time. Archives' folders never begin with `_`, so a prefix that
+// goes on into their names is safe: `tables/public.conditions/hyper_` means every chunk of that hypertable. `manifests/` and
+// `staging/` stay hot: the first are read by every verification and small, the second is gone within hours.
+// Nothing goes to the archive tier: it answers no read, and verification, restore and removal would all fail there.
+var archives = [
+  {
+    name: 'archives-cool'
+    type: 'Lifecycle'
+    enabled: true
+    definition: {
+      filters: {
+        blobTypes: ['blockBlob']
+        prefixMatch: paths
+      }
+      actions: {
+        baseBlob: {
+          tierToCool: {
+            daysAfterModificationGreaterThan: coolAfterDays
+          }
+          tierToCold: {
+            daysAfterModificationGreaterThan: coldAfterDays
+          }
+        }
+      }
+    }
+  }
+]
+
+// Archives whose place a later one has taken: kept, because their rows may differ, and hardly ever read again.
+var superseded = [
+  {
+    name: 'superseded-cold'
+    type: 'Lifecycle'
+    enabled: true
+    definition: {
+      filters: {
+        blobTypes: ['blockBlob']
+        prefixMatch: ['${filesystem}/superseded/']
+      }
+      actions: {
+        baseBlob: {
+          tierToCold: {
+            daysAfterModificationGreaterThan: coolAfterDays
+          }
+        }
+      }
+    }
+  }
+]
+
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    policy: {
+      // without a prefix a rule means everything
+      rules: concat(empty(paths) ? [] : archives, superseded)
+    }
+  }
+}
+
+module endpoints 'private-endpoint.bicep' = [for service in isPrivate ? ['blob', 'dfs'] : []: {
+  params: {
+    name: name
+    location: location
+    tags: tags
+    targetId: account.id
+    group: service
+    subnetId: endpointSubnetId
+    zoneId: zoneIds[service]
+  }
+}]
+
+output id string = account.id

@@ -1,0 +1,127 @@
+// A PostgreSQL flexible server with TimescaleDB allowed and preloaded, and Microsoft Entra as the only way in.
+param name string
+param location string
+param tags object
+param database string
+param adminId string
+param adminName string
+
+@allowed(['User', 'Group', 'ServicePrincipal'])
+param adminType string
+
+param endpointSubnetId string
+param zoneIds object
+
+@description('Decides how many connections there are: 35 on B1ms, 844 on D2ds_v5, for users.')
+param skuName string = 'Standard_D2ds_v5'
+
+@allowed(['Burstable', 'GeneralPurpose', 'MemoryOptimized'])
+param skuTier string = 'GeneralPurpose'
+
+param version string = '16'
+param storageSizeGB int = 128
+
+var isPrivate = !empty(endpointSubnetId)
+
+resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
+  name: name
+  location: location
+  tags: tags
+  sku: {
+    name: skuName
+    tier: skuTier
+  }
+  properties: {
+    version: version
+    authConfig: {
+      activeDirectoryAuth: 'Enabled'
+      passwordAuth: 'Disabled'
+      tenantId: tenant().tenantId
+    }
+    storage: {
+      storageSizeGB: storageSizeGB
+      autoGrow: 'Enabled'
+    }
+    backup: {
+      backupRetentionDays: 14
+      geoRedundantBackup: 'Disabled'
+    }
+    highAvailability: {
+      mode: 'Disabled'
+    }
+    network: {
+      publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled'
+    }
+  }
+}
+
+// The server takes one change at a time, so each waits for the one before it.
+
+resource admin 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2025-08-01' = {
+  parent: server
+  name: adminId
+  properties: {
+    principalName: adminName
+    principalType: adminType
+    tenantId: tenant().tenantId
+  }
+}
+
+resource allowList 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2025-08-01' = {
+  parent: server
+  name: 'azure.extensions'
+  properties: {
+    value: 'TIMESCALEDB'
+    source: 'user-override'
+  }
+  dependsOn: [admin]
+}
+
+// takes effect with the next restart
+resource preload 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2025-08-01' = {
+  parent: server
+  name: 'shared_preload_libraries'
+  properties: {
+    value: 'pg_cron,pg_stat_statements,timescaledb'
+    source: 'user-override'
+  }
+  dependsOn: [allowList]
+}
+
+resource source 'Microsoft.DBforPostgreSQL/flexibleServers/databases@2025-08-01' = {
+  parent: server
+  name: database
+  properties: {
+    charset: 'UTF8'
+    collation: 'en_US.utf8'
+  }
+  dependsOn: [preload]
+}
+
+// 0.0.0.0 stands for services inside Azure, of anybody: without a network of its own the app has no address to name. A token of
+// this tenant is still needed, and a role in the database.
+resource insideAzure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2025-08-01' = if (!isPrivate) {
+  parent: server
+  name: 'inside-azure'
+  properties: {
+    startIpAddress: '0.0.0.0'
+    endIpAddress: '0.0.0.0'
+  }
+  dependsOn: [source]
+}
+
+module endpoint 'private-endpoint.bicep' = if (isPrivate) {
+  params: {
+    name: name
+    location: location
+    tags: tags
+    targetId: server.id
+    group: 'postgresqlServer'
+    subnetId: endpointSubnetId
+    zoneId: zoneIds.?postgresqlServer ?? ''
+  }
+  dependsOn: [source]
+}
+
+output name string = server.name
+output host string = server.properties.fullyQualifiedDomainName

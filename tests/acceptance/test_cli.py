@@ -1,0 +1,107 @@
+"""The command line against the service, through the functions host."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dev.servers.processes import Process
+
+if TYPE_CHECKING:
+    from conftest import Service
+
+ROOT = Path(__file__).parents[2]
+TABLE = """
+create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
+create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+insert into $s.readings select t, random() from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
+"""
+NEVER = "0 0 0 1 1 *"
+
+
+class CommandLine:
+    """Runs `python -m archival_core.cli` as a user would."""
+
+    def __init__(self, url: str) -> None:
+        self._environment = {**os.environ, "ARCHIVAL_API_URL": url, "ARCHIVAL_API_KEY": "key", "COLUMNS": "200"}
+
+    async def __call__(self, *arguments: str, expect: int = 0, **environment: str) -> str:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "archival_core.cli", *arguments],
+            env=self._environment | environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == expect, (arguments, done.stdout, done.stderr)
+        return done.stdout if expect == 0 else done.stdout + done.stderr
+
+    async def json(self, *arguments: str) -> Any:
+        return json.loads(await self(*arguments, "--json"))
+
+
+@pytest.fixture
+def database_url(own_database_url: str) -> str:
+    return own_database_url
+
+
+@pytest.fixture
+async def cli(service: Service) -> AsyncIterator[CommandLine]:
+    service.execute(TABLE)
+    ready = Path(service.emulator.root) / "ready"
+    names = ("DRAIN_SCHEDULE", "REMOVAL_SCHEDULE", "VERIFY_SCHEDULE", "RECONCILE_SCHEDULE")
+    environment = {**os.environ, **service.names, **dict.fromkeys(names, NEVER), "LOCAL_FUNCTION_KEY": "key"}
+    command = [sys.executable, "-m", "dev.functions_host", str(ROOT), "--ready-file", str(ready), "--no-local-settings"]
+    with Process(command, ready.with_name("host.log"), env=environment, cwd=ROOT) as process:
+        process.wait_until(ready.exists, "the host")
+        yield CommandLine(f"{ready.read_text()}/api")
+
+
+async def test_a_day_with_the_command_line(service: Service, cli: CommandLine) -> None:
+    table = f"{service.schema}.readings"
+    assert "nothing was recorded" in await cli("archive", table, "--older-than", "2026-04-01T00:00:00Z", "--dry-run")
+    found = await cli.json("archive", table, "--older-than", "2026-04-01T00:00:00Z", "--follow")
+    assert [job["status"] for job in found["jobs"]] == ["archived", "archived"]
+    job_id = found["jobs"][0]["job_id"]
+    assert f"{service.schema}.jan" in await cli("jobs", "--status", "archived")
+    assert "archived" in await cli("job", job_id, "--follow")
+    assert [chunk["state"] for chunk in (await cli.json("chunks", table))["chunks"]] == ["archived", "archived"]
+    refused = await cli("retry", job_id, expect=1)
+    assert refused.strip().endswith("(not-retryable)")
+    assert "not-restorable" in await cli("restore", table, expect=1)
+    copies = await cli.json(
+        "restore", table, "--chunk", f"{service.schema}.jan", "--into", f"{service.schema}.copy", "--follow"
+    )
+    assert [job["status"] for job in copies["jobs"]] == ["restored"]
+    await cli("policies", "set", table, "--archive-after", "P1D")
+    assert table in await cli("policies")
+    assert "nothing is due" in await cli("policies", "preview", table, "--archive-after", "P1D")
+    await cli("policies", "delete", table)
+    await service.publish(hypertable="", chunk="")
+    await service.runtime.event_drain.run()
+    [letter] = (await cli.json("dead-letters"))["dead_letters"]
+    assert "why?" in await cli("dead-letters", "discard", letter["entry_id"], expect=2)
+    await cli("dead-letters", "discard", letter["entry_id"], "--reason", "a test")
+    assert "paused" in await cli("pause", "--reason", "an upgrade")
+    assert "an upgrade" in await cli("status")
+    await cli("resume")
+
+
+async def test_errors_are_clear(cli: CommandLine, tmp_path: Path) -> None:
+    assert "does not know this key" in await cli("jobs", expect=3, ARCHIVAL_API_KEY="wrong")
+    assert "does not answer" in await cli("jobs", "--url", "http://127.0.0.1:1/api", expect=3)
+    assert "no http:// or https:// address" in await cli("jobs", "--url", "file:///etc/passwd", expect=3)
+    assert "unknown-hypertable" in await cli("archive", "public.nothing", "--older-than", "1", expect=1)
+    assert "one of chunk, older_than" in await cli("archive", "public.nothing", expect=1)
+    await cli("nonsense", expect=2)
