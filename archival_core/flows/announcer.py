@@ -82,7 +82,7 @@ def _result(job: Job) -> dict[str, object]:
 def _counted(job: Job) -> dict[str, str | int | None]:
     """Of a result, what is counted and told apart."""
     return {
-        "job_kind": job.kind,
+        "job.kind": job.kind,
         "hypertable": str(job.hypertable),
         "chunk": str(job.chunk),
         "rows": job.rows,

@@ -11,7 +11,7 @@ _LOG = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def observed(function: str | None = None, trigger: str = "timer") -> AsyncIterator[None]:
-    """Record what happens inside, and have it sent at the end, within a second.
+    """Record what happens inside, and have it sent at the end, within a second; who asks by HTTP does not wait for that.
 
     With a name it is a span of its own. A message has its span where its job is known, in the trace of whoever asked for it.
     Nothing that is wrong with telemetry keeps a function from its work.
@@ -29,4 +29,4 @@ async def observed(function: str | None = None, trigger: str = "timer") -> Async
                 stack.enter_context(telemetry.invocation(function, trigger))
             yield
     finally:
-        await telemetry.flush()
+        await telemetry.flush(wait=trigger != "http")

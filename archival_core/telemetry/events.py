@@ -49,4 +49,4 @@ def retried(kind: str, error: BaseException) -> None:
     """A run of a job has to be repeated, and why."""
     code = error_type(error) if isinstance(error, ArchivalError) else "internal"
     instruments.get().retries.add(1, {"archival.job.kind": kind, ERROR_TYPE: code})
-    event("archival.job.retried", job_kind=kind, error_code=code)
+    event("archival.job.retried", error_code=code, **{"job.kind": kind})

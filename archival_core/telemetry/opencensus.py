@@ -38,6 +38,8 @@ _KINDS: Final = {
 }
 #: what a dependency's type is taken from
 _TYPES: Final = ("db.system.name", "messaging.system", "azure.resource_provider.namespace")
+#: and its target
+_TARGETS: Final = ("server.address", "messaging.destination.name")
 _UNKNOWN: Final = 2
 #: an attribute on the way from a span to its envelope
 _ROLE: Final = "service.name"
@@ -77,6 +79,8 @@ class _Exporter(AzureExporter):  # type: ignore[misc]
             data = envelope.data.baseData
             data.name = sd.name
             data.success = sd.status.code == 0
+            if envelope.data.baseType == "RemoteDependencyData":
+                data.target = next((sd.attributes[name] for name in _TARGETS if name in sd.attributes), None)
             if envelope.data.baseType == "RequestData":
                 envelope.tags["ai.operation.name"] = sd.name
             envelope.tags["ai.cloud.role"] = role
@@ -109,8 +113,8 @@ class _Logs(LogRecordExporter):
 
 
 def _span(span: ReadableSpan) -> SpanData:
-    attributes = {**(span.attributes or {}), _ROLE: span.resource.attributes["service.name"]}
-    kind = next((str(attributes[name]) for name in _TYPES if name in attributes), None)
+    attributes = _texts({**(span.attributes or {}), _ROLE: span.resource.attributes["service.name"]})
+    kind = next((attributes[name] for name in _TYPES if name in attributes), None)
     if kind is not None and span.kind in (SpanKind.CLIENT, SpanKind.PRODUCER):
         attributes["component"] = kind
     failed = span.status.status_code is StatusCode.ERROR

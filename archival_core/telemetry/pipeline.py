@@ -57,15 +57,15 @@ class Pipeline:
         self._handler.detach()
         futures.wait([_in_daemon(self._shut_down)], PATIENCE)
 
-    async def flush(self) -> bool:
+    async def flush(self, *, wait: bool) -> bool:
         """Send what was recorded; false if that was not done in time."""
-        deadline = time.monotonic() + (PATIENCE if self._is_prompt else 0.0)
+        deadline = time.monotonic() + (PATIENCE if wait and self._is_prompt else 0.0)
         if self._last is not None and not await _done(self._last, deadline):
             return False
         # the last one may have left out what was recorded while it was under way
         self._last = _in_daemon(self._send)
         if not await _done(self._last, deadline):
-            self._is_prompt = False
+            self._is_prompt = self._is_prompt and not wait
             return False
         return True
 
@@ -124,9 +124,12 @@ def configure(settings: Settings) -> None:
     _current = pipeline, settings
 
 
-async def flush() -> bool:
-    """Send what was recorded so far, within `PATIENCE`; false if that was not done in time. Never raises."""
-    return await _current[0].flush() if _current is not None else True
+async def flush(*, wait: bool = True) -> bool:
+    """Send what was recorded so far, within `PATIENCE`; false if that was not done in time. Never raises.
+
+    Without `wait` it is only begun.
+    """
+    return await _current[0].flush(wait=wait) if _current is not None else True
 
 
 def close() -> None:

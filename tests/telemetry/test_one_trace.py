@@ -13,6 +13,7 @@ import pytest
 
 from archival_core import telemetry
 from archival_core.errors import TransientError
+from archival_core.flows.backlog import tell_backlog
 from archival_core.flows.chunk_restore import RestoreWish
 from archival_core.flows.restore_requests import RestoreRequest
 from archival_core.functions.observed import observed
@@ -166,6 +167,8 @@ async def test_removal_and_restore_go_on_in_it(recording: Service, collector: Co
         "      restore.place",
         f"      send {results}",
     ]
+    [removed] = collector.metrics["archival.removed.size"][-1:]
+    assert removed == {"hypertable": f"{recording.schema}.readings"}
     told = [result["traceparent"].split("-")[1] for result in await recording.results()]
     assert told == [TRACE] * 3
 
@@ -227,6 +230,30 @@ async def test_instruments(recording: Service, collector: Collector) -> None:
     }
     calls = {point["archival.dependency"] for point in collector.metrics["archival.dependency.duration"]}
     assert calls == {"lake", "queue", "redis", "source", "ledger"}
+
+
+async def test_how_far_behind_the_service_is(recording: Service, collector: Collector) -> None:
+    recording.execute("insert into archival.policy (hypertable, archive_after) values ('$s.readings', '1 day')")
+    await publish(recording, "jan")
+    await recording.runtime.event_drain.run()
+    async with observed("reconcile"):
+        await tell_backlog(recording.runtime.insights)
+    assert {point["queue"] for point in collector.metrics["archival.queue.age"]} == {"archive", "restore"}
+    assert f"{recording.schema}.readings" in {point["hypertable"] for point in collector.metrics["archival.policy.lag"]}
+    recording.execute("delete from archival.policy where hypertable = '$s.readings'")
+
+
+async def test_log_lines_of_failures_have_their_code(recording: Service, collector: Collector) -> None:
+    await publish(recording, "gone")
+    await drain_and_archive(recording)
+    [failed] = [told for body, told in collector.logs if " failed: " in body]
+    assert (failed["archival.error.code"], failed["trace_id"]) == ("unknown-chunk", TRACE)
+    [told] = [told for body, told in collector.logs if body == "archival.chunk.failed"]
+    assert told["archival.error.code"] == "unknown-chunk"
+    [root] = trees(collector.trace(TRACE))
+    # the run failed, and the error is attached to it alone
+    with_error = [span.name for _, span in root.walk() if span.events]
+    assert with_error == [f"process {recording.names['ARCHIVE_QUEUE']}"]
 
 
 async def test_logs_name_trace_and_job(recording: Service, collector: Collector, caplog: pytest.LogCaptureFixture) -> None:
