@@ -108,10 +108,9 @@ def _opencensus(settings: Settings) -> Exporters:
     from archival_core.telemetry.opencensus import open_exporters
 
     try:
-        spans, logs = open_exporters(settings.applicationinsights_connection_string or "", _credential(settings))
+        return Exporters(*open_exporters(settings.applicationinsights_connection_string or "", _credential(settings)))
     except ValueError as error:
         raise _wrong_connection_string(error) from None
-    return Exporters(spans, logs)
 
 
 def _credential(settings: Settings) -> Any:

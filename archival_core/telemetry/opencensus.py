@@ -1,8 +1,8 @@
-"""OpenTelemetry's spans and events by opencensus-ext-azure, for teams whose dashboards are built on its telemetry.
+"""OpenTelemetry's spans, events and metrics by opencensus-ext-azure, for teams whose dashboards are built on its telemetry.
 
 That library is out of support since 2024-09-30. Its log and event handlers fail on Python 3.13, so only its envelopes and its
 transport are used here; what it would lose on the way (names of requests that are not HTTP, failures inside the process,
-exceptions) is put back. Metrics are not sent: each duration is on its span. This file is all that knows it.
+exceptions) is put back. This file is all that knows it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from opencensus.ext.azure.common import INSTRUMENTATION_KEY, parse_connection_string
-from opencensus.ext.azure.common.protocol import Data, Envelope, Event, ExceptionData, Message
+from opencensus.ext.azure.common.protocol import Data, DataPoint, Envelope, Event, ExceptionData, Message, MetricData
 from opencensus.ext.azure.common.utils import azure_monitor_context, validate_instrumentation_key
 from opencensus.ext.azure.trace_exporter import AzureExporter
 from opencensus.trace.link import Link
@@ -23,6 +23,15 @@ from opencensus.trace.span_data import SpanData
 from opencensus.trace.status import Status
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.metrics import Counter, Histogram
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    HistogramDataPoint,
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+    NumberDataPoint,
+)
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
@@ -47,8 +56,8 @@ _ROLE: Final = "service.name"
 _LEAST_SEVERITY, _SEVERITIES_A_LEVEL = 9, 4
 
 
-def open_exporters(connection_string: str, credential: Any) -> tuple[SpanExporter, LogRecordExporter]:
-    """For spans, and for events and logs. Raises `ValueError` for a connection string that is wrong."""
+def open_exporters(connection_string: str, credential: Any) -> tuple[SpanExporter, LogRecordExporter, MetricExporter]:
+    """For spans, for events and logs, and for metrics. Raises `ValueError` for a connection string that is wrong."""
     # a semicolon at the end, which the portal writes, is too much for it
     connection_string = connection_string.strip("; ")
     # before a thread of its own begins, which an error would leave behind
@@ -59,7 +68,7 @@ def open_exporters(connection_string: str, credential: Any) -> tuple[SpanExporte
         # nothing waits in its own queue, so there is nothing to wait for at the end
         grace_period=0.1,
     )
-    return _Spans(exporter), _Logs(exporter)
+    return _Spans(exporter), _Logs(exporter), _Metrics(exporter)
 
 
 class _Exporter(AzureExporter):  # type: ignore[misc]
@@ -110,6 +119,42 @@ class _Logs(LogRecordExporter):
 
     def shutdown(self) -> None:
         """It has no connection of its own."""
+
+
+class _Metrics(MetricExporter):
+    def __init__(self, exporter: _Exporter) -> None:
+        # Application Insights adds up by itself
+        super().__init__({Counter: AggregationTemporality.DELTA, Histogram: AggregationTemporality.DELTA})
+        self._exporter = exporter
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: object) -> MetricExportResult:
+        self._exporter.emit(list(_measured(metrics_data)))
+        return MetricExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Nothing waits in it."""
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **_: object) -> None:
+        """It has no connection of its own."""
+
+
+def _measured(metrics: MetricsData) -> Iterator[Envelope]:
+    for resource in metrics.resource_metrics:
+        role = str(resource.resource.attributes["service.name"])
+        for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+            for point in metric.data.data_points:
+                envelope = _envelope("Metric", role, _time(point.time_unix_nano), "", "")
+                data = MetricData(metrics=[_point(metric.name, point)], properties=_texts(point.attributes or {}))
+                envelope.data = Data(baseData=data, baseType="MetricData")
+                yield envelope
+
+
+def _point(name: str, point: Any) -> DataPoint:
+    if isinstance(point, HistogramDataPoint):
+        return DataPoint(name=name, kind=1, value=point.sum, count=point.count, min=point.min, max=point.max)
+    assert isinstance(point, NumberDataPoint), "no other kind is recorded"
+    return DataPoint(name=name, value=point.value, count=1)
 
 
 def _span(span: ReadableSpan) -> SpanData:

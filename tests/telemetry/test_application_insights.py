@@ -4,6 +4,8 @@ operation's ids, received by a local server in place of Application Insights."""
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from conftest import Configure, Ingestion, Service
 
 TRACE, EVENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+KINDS = ("Request", "RemoteDependency", "Exception", "Event", "Message", "Metric")
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.parametrize("exporter", ["azuremonitor", "opencensus"])
 
@@ -115,6 +120,26 @@ async def test_exceptions_events_and_log_lines_belong_to_it(sent: Ingestion, fil
 
 
 async def test_metrics(sent: Ingestion, exporter: str) -> None:
-    names = {metric["name"] for found in sent.of("Metric") for metric in found["metrics"]}
-    expected = {"archival.step.duration", "archival.step.rows", "archival.dependency.duration", "archival.job.retries"}
-    assert expected <= names if exporter == "azuremonitor" else not names
+    found = [(metric, told["properties"]) for told in sent.of("Metric") for metric in told["metrics"]]
+    names = {metric["name"] for metric, _ in found}
+    assert {"archival.step.duration", "archival.step.rows", "archival.dependency.duration", "archival.job.retries"} <= names
+    # each flush sends what is new: added up they are what happened
+    retries = [metric["value"] for metric, _ in found if metric["name"] == "archival.job.retries"]
+    assert sum(retries) == 1
+    uploads = [m for m, told in found if m["name"] == "archival.step.duration" and told["archival.step"] == "archive.upload"]
+    assert sum(metric["count"] for metric in uploads) == 1
+    assert all(0 < metric["min"] <= metric["value"] for metric in uploads)
+
+
+async def test_the_documented_queries_ask_for_what_is_sent(sent: Ingestion, exporter: str) -> None:
+    queries = re.findall(r"```kusto\n(.*?)```", (ROOT / "docs/telemetry.md").read_text(), re.DOTALL)
+    assert len(queries) == 6
+    dimensions = {key for kind in KINDS for found in sent.of(kind) for key in found.get("properties", {})}
+    names = {found.get("name", "") for kind in KINDS for found in sent.of(kind)}
+    names |= {metric["name"] for found in sent.of("Metric") for metric in found["metrics"]}
+    for query in queries:
+        assert set(re.findall(r'customDimensions\["([^"]+)"\]', query)) <= dimensions
+        for wanted in re.findall(r'name == "([^"]+)"', query):
+            assert wanted in names
+        for start in re.findall(r'name startswith "([^"]+)"', query):
+            assert any(name.startswith(start) for name in names)
