@@ -63,7 +63,18 @@ class Settings(BaseSettings):
     verify_sample: float = Field(default=1.0, ge=0, le=1)
     #: jobs of policies that are queued or running at a time, all hypertables together
     policy_backlog: int = Field(default=200, ge=1)
-    telemetry_exporter: Literal["azuremonitor", "opencensus", "otlp", "none"] = "none"
+    #: what sends telemetry; see `exporter`
+    telemetry_exporter: Literal["azuremonitor", "opencensus", "otlp", "none"] | None = None
+    applicationinsights_connection_string: str | None = None
+    #: `Authorization=AAD[;ClientId=…]`: telemetry is sent with the app's identity, as the host's own is
+    applicationinsights_authentication_string: str | None = None
+    #: OpenTelemetry's own: which spans are kept
+    otel_traces_sampler: str = "always_on"
+
+    @field_validator("telemetry_exporter", "applicationinsights_connection_string", mode="before")
+    @classmethod
+    def _unset(cls, value: object) -> object:
+        return value or None
 
     @field_validator("source_database_url", "ledger_database_url")
     @classmethod
@@ -93,6 +104,11 @@ class Settings(BaseSettings):
         return self.ledger_database_url or self.source_database_url
 
     @property
+    def exporter(self) -> Literal["azuremonitor", "opencensus", "otlp", "none"]:
+        """What sends telemetry: what is said, else Azure Monitor if there is one, else nothing."""
+        return self.telemetry_exporter or ("azuremonitor" if self.applicationinsights_connection_string else "none")
+
+    @property
     def queue_service_url(self) -> str | None:
         """The queue endpoint for identity-based access, in either form that the host understands."""
         if self.storage_queue_uri or not self.storage_account_name:
@@ -119,6 +135,10 @@ def load() -> Settings:
         raise SettingsError("wrong settings: AzureWebJobsStorage: is not set (nor AzureWebJobsStorage__queueServiceUri)")
     if settings.lake_url.startswith("http:") and not settings.lake_account_key:
         raise SettingsError("wrong settings: LAKE_URL: http:// needs LAKE_ACCOUNT_KEY; a token is sent over https:// only")
+    if settings.exporter in ("azuremonitor", "opencensus") and not settings.applicationinsights_connection_string:
+        raise SettingsError(
+            f"wrong settings: APPLICATIONINSIGHTS_CONNECTION_STRING: is not set, and TELEMETRY_EXPORTER is {settings.exporter}"
+        )
     return settings
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
+from archival_core import telemetry
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 
 _MISSING_FILESYSTEM = {"FilesystemNotFound", "ContainerNotFound"}
@@ -55,9 +56,29 @@ def is_damaged(error: AzureError) -> bool:
     return error_code(error) == "Md5Mismatch" or error.message.startswith("MD5 mismatch")
 
 
+_LAKE = telemetry.Dependency(
+    "lake",
+    # the convention's name, and the one that Application Insights knows so far
+    {"azure.resource_provider.namespace": "Microsoft.Storage", "az.namespace": "Microsoft.Storage"},
+)
+_OPERATIONS = {"look at": "stat"}
+#: What is done for each block, or yields while it is going on: timed, and no spans.
+_TIMED_ONLY = frozenset({"append", "read", "list"})
+
+
 @contextmanager
 def lake_errors(action: str, path: str) -> Iterator[None]:
-    """Translate what the SDK raises inside; `action` and `path` begin the message ("read tables/…")."""
+    """Time what the lake does, and translate what the SDK raises; `action` and `path` begin the message ("read tables/…")."""
+    operation = _OPERATIONS.get(action, action.partition(" ")[0])
+    with (
+        _LAKE.timed(operation) if operation in _TIMED_ONLY else _LAKE.call(operation, lake_path=path),
+        _translated(action, path),
+    ):
+        yield
+
+
+@contextmanager
+def _translated(action: str, path: str) -> Iterator[None]:
     try:
         yield
     except ClientAuthenticationError as error:

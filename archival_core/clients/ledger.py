@@ -14,6 +14,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from archival_core import telemetry
 from archival_core.clients.ledger_pool import LedgerPool, Row
 from archival_core.errors import LostLeaseError
 from archival_core.model.chunk import Chunk, ChunkRange, Relation, ServerIdentity
@@ -61,7 +62,8 @@ class Ledger:
                 "remove": job.remove,
                 "request_key": job.request_key,
                 "requested_by": job.requested_by,
-                "traceparent": job.traceparent,
+                # a request that nobody traces begins a trace of its own
+                "traceparent": job.traceparent or telemetry.new_trace("archive.request"),
                 "force": job.force,
             }
             for job in jobs
@@ -76,7 +78,7 @@ class Ledger:
 
     async def take_lease(self, job_id: UUID, lease: timedelta) -> Job | None:
         """Make the caller the owner of the job; `None` when another worker is, or when the job is not waiting."""
-        row = await self._pool.one("take_lease", job_id=job_id, lease=lease)
+        row = await self._pool.one("take_lease", job_id=job_id, lease=lease, traceparent=telemetry.traceparent())
         return read_job(row) if row else None
 
     async def find(self, job_id: UUID) -> tuple[Job, float, bool] | None:
@@ -218,6 +220,7 @@ def read_job(row: Row) -> Job:
         requested_by=row["requested_by"],
         requested_at=row["requested_at"],
         traceparent=row["traceparent"],
+        first_attempt=row["first_attempt"],
         restores=row["restores"],
         options=row["options"],
         rows=row["rows"],

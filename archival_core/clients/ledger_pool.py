@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 from psycopg.errors import DeadlockDetected, UniqueViolation
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from archival_core import telemetry
 from archival_core.clients.postgres import OPTIONS, Connection, Database, translated
 from archival_core.clients.sql import migrations, queries
 from archival_core.errors import TransientError
@@ -26,6 +27,7 @@ class LedgerPool:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._dependency = telemetry.Dependency("ledger", database.described)
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._opening = asyncio.Lock()
 
@@ -49,14 +51,16 @@ class LedgerPool:
 
     async def one(self, query: str, **parameters: Any) -> Row | None:
         """The first row of a statement."""
-        async with self.connection() as connection:
-            return await execute(connection, query, parameters)
+        with self._dependency.call(query):
+            async with self.connection() as connection:
+                return await execute(connection, query, parameters)
 
     async def all(self, query: str, **parameters: Any) -> list[Row]:
         """Every row of a statement."""
-        async with self.connection() as connection:
-            cursor = await connection.execute(queries()[query], parameters)
-            return await cursor.fetchall()
+        with self._dependency.call(query):
+            async with self.connection() as connection:
+                cursor = await connection.execute(queries()[query], parameters)
+                return await cursor.fetchall()
 
     async def each(self, query: str, parameters: Sequence[Row]) -> list[Row]:
         """One row for each of `parameters`, in one transaction.
@@ -73,12 +77,13 @@ class LedgerPool:
 
     async def _each(self, query: str, parameters: Sequence[Row]) -> list[Row]:
         rows: list[Row] = []
-        async with self.connection() as connection, connection.transaction(), connection.cursor() as cursor:
-            await cursor.executemany(queries()[query], parameters, returning=True)
-            async for result in cursor.results():
-                row = await result.fetchone()
-                assert row is not None, "such a statement inserts or updates one row"
-                rows.append(row)
+        with self._dependency.call(query):
+            async with self.connection() as connection, connection.transaction(), connection.cursor() as cursor:
+                await cursor.executemany(queries()[query], parameters, returning=True)
+                async for result in cursor.results():
+                    row = await result.fetchone()
+                    assert row is not None, "such a statement inserts or updates one row"
+                    rows.append(row)
         return rows
 
     @asynccontextmanager

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError, ResponseError
 
+from archival_core import telemetry
 from archival_core.clients import stream_state
 from archival_core.errors import TransientError
 from archival_core.model.insight import StreamState
@@ -70,6 +71,9 @@ class MessagingClient:
         self._redis = redis
         self._events, self._group, self._results, self._dead = events, group, results, dead
 
+        #: as its entries' spans name it
+        self.channel = telemetry.Channel("redis", events)
+
     @classmethod
     def open(
         cls, url: str, *, events: str, group: str, results: str, dead: str, token: Callable[[], str] | None = None
@@ -98,7 +102,7 @@ class MessagingClient:
 
     async def claim_stale(self, consumer: str, idle: timedelta, count: int) -> list[StreamEntry]:
         """Take over entries that another consumer has left unacknowledged for `idle`."""
-        with _translated():
+        with _calling("XAUTOCLAIM"):
             await self._ensure_group()
             answer = await self._redis.xautoclaim(
                 self._events,
@@ -113,12 +117,12 @@ class MessagingClient:
     async def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """These entries are in hand and need not come again."""
         if entry_ids:
-            with _translated():
+            with _calling("XACK"):
                 await self._redis.xack(self._events, self._group, *entry_ids)
 
     async def bury(self, entry: StreamEntry, reason: str) -> None:
         """Copy an entry with the reason to the dead stream, then acknowledge it: it is never in neither."""
-        with _translated():
+        with _calling("XADD"):
             fields: dict[Any, Any] = {
                 **entry.fields,
                 "dead.reason": reason[:2000],
@@ -131,52 +135,52 @@ class MessagingClient:
 
     async def bury_message(self, text: str, reason: str) -> None:
         """Keep a queue message that cannot be understood."""
-        with _translated():
+        with _calling("XADD"):
             await self._redis.xadd(self._dead, {"message": text[:65536], "dead.reason": reason[:2000]})
 
     async def dead_letters(self, after: str, count: int) -> list[DeadLetter]:
         """Entries of the dead stream with ids after `after` (empty for the first), oldest first."""
-        with _translated():
+        with _calling("XRANGE"):
             entries: Any = await self._redis.xrange(self._dead, min=f"({after}" if after else "-", count=count)
         return [_dead_letter(entry_id.decode(), fields) for entry_id, fields in entries]
 
     async def newest_dead(self, count: int) -> list[DeadLetter]:
         """The newest entries of the dead stream, newest first."""
-        with _translated():
+        with _calling("XREVRANGE"):
             entries: Any = await self._redis.xrevrange(self._dead, count=count)
         return [_dead_letter(entry_id.decode(), fields) for entry_id, fields in entries]
 
     async def dead_letter(self, entry_id: str) -> DeadLetter | None:
         """One entry of the dead stream."""
-        with _translated():
+        with _calling("XRANGE"):
             entries: Any = await self._redis.xrange(self._dead, min=entry_id, max=entry_id)
         return _dead_letter(entry_id, entries[0][1]) if entries else None
 
     async def replay(self, letter: DeadLetter) -> None:
         """Put an event back as it came, then take it off the dead stream: it is never in neither."""
-        with _translated():
+        with _calling("XADD"):
             fields: dict[Any, Any] = dict(letter.fields)
             await self._redis.xadd(self._events, fields)
             await self._redis.xdel(self._dead, letter.entry_id)
 
     async def remove_dead(self, entry_id: str) -> None:
         """Take an entry off the dead stream."""
-        with _translated():
+        with _calling("XDEL"):
             await self._redis.xdel(self._dead, entry_id)
 
     async def ping(self) -> None:
         """Raises `TransientError` when Redis does not answer."""
-        with _translated():
+        with _calling("PING"):
             await self._redis.ping()
 
     async def state(self) -> StreamState:
         """How far the event stream has been read, and how much is dead."""
-        with _translated():
+        with _calling("XINFO"):
             return await stream_state.read(self._redis, events=self._events, group=self._group, dead=self._dead)
 
     async def announce(self, event_type: str, subject: str, data: Mapping[str, Any], traceparent: str | None) -> None:
         """Publish a result as a CloudEvent."""
-        event = {
+        event: dict[str, Any] = {
             "specversion": "1.0",
             "id": str(uuid4()),
             "source": "archival_service",
@@ -184,14 +188,16 @@ class MessagingClient:
             "subject": subject,
             "time": datetime.now(UTC).isoformat(),
             "datacontenttype": "application/json",
-            **({"traceparent": traceparent} if traceparent else {}),
             "data": dict(data),
         }
-        with _translated():
+        described = {"cloudevents.event_id": event["id"], "cloudevents.event_type": event_type}
+        with telemetry.produce(telemetry.Channel("redis", self._results), traceparent, described) as sent, _calling("XADD"):
+            if sent:
+                event["traceparent"] = sent
             await self._redis.xadd(self._results, {"event": json.dumps(event, default=str)})
 
     async def _read(self, consumer: str, start: str, count: int) -> list[StreamEntry]:
-        with _translated():
+        with _calling("XREADGROUP"):
             await self._ensure_group()
             answer: Any = await self._redis.xreadgroup(self._group, consumer, {self._events: start}, count=count)
         if not answer:
@@ -208,7 +214,7 @@ class MessagingClient:
         """An entry that was trimmed away while it was pending has no fields any more."""
         if not entries:
             return []
-        with _translated():
+        with _calling("XPENDING"):
             pending = await self._redis.xpending_range(
                 self._events, self._group, min=entries[0][0], max=entries[-1][0], count=10_000
             )
@@ -235,9 +241,14 @@ def _dead_letter(entry_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
     return DeadLetter(entry_id, reason, original, is_event=b"dead.stream" in fields and bool(original))
 
 
+_REDIS = telemetry.Dependency("redis")
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
+def _calling(command: str) -> Iterator[None]:
+    """Time a command, the one that matters of those inside, and translate what is raised."""
     try:
-        yield
+        with _REDIS.timed(command):
+            yield
     except RedisError as error:
         raise TransientError(f"Redis: {type(error).__name__}: {str(error)[:200]}", code="redis") from error

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
+from archival_core import telemetry
 from archival_core.errors import PermanentError, TransientError
 
 Connection = psycopg.AsyncConnection[DictRow]
@@ -43,6 +44,17 @@ class Database:
     def __init__(self, url: str, token: Callable[[], str] | None = None) -> None:
         self._url = url
         self._token = token
+        self._dependency = telemetry.Dependency("source", self.described)
+
+    @property
+    def described(self) -> dict[str, str]:
+        """Which server and database it is, for telemetry."""
+        parts = urlsplit(self._url)
+        return {
+            "db.system.name": "postgresql",
+            "db.namespace": parts.path.strip("/"),
+            "server.address": parts.hostname or "localhost",
+        }
 
     async def url(self) -> str:
         """The URL with a password that is valid now; for drivers that connect by themselves. Never log it."""
@@ -62,7 +74,7 @@ class Database:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
         """A connection in autocommit mode, closed at the end."""
-        with translated("the database"):
+        with self._dependency.call("connect"), translated("the database"):
             connection = await Connection.connect(await self.url(), **OPTIONS)
         async with connection:
             yield connection

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient as AzureQueueClient
 
+from archival_core import telemetry
 from archival_core.errors import SettingsError, TransientError
 from archival_core.model.message import JobMessage
 
@@ -38,6 +40,10 @@ class QueueClient:
     def __init__(self, client: AzureQueueClient, credential: Any = None) -> None:
         self._client = client
         self._credential = credential
+        self._dependency = telemetry.Dependency("queue")
+        #: as its messages' spans name it
+        self.channel = telemetry.Channel("azure_queue_storage", client.queue_name)
+        self.poison_channel = telemetry.Channel("azure_queue_storage", f"{client.queue_name}-poison")
 
     @classmethod
     def open(cls, queue: str, *, connection_string: str | None, service_url: str | None) -> Self:
@@ -78,7 +84,8 @@ class QueueClient:
     async def count(self) -> int:
         """Messages in the queue, those in flight included; not fewer than there are, by the service's own account."""
         try:
-            return int((await self._client.get_queue_properties()).approximate_message_count or 0)
+            with self._dependency.timed("count"):
+                return int((await self._client.get_queue_properties()).approximate_message_count or 0)
         except ResourceNotFoundError:
             return 0
         except AzureError as error:
@@ -87,7 +94,8 @@ class QueueClient:
     async def oldest(self) -> datetime | None:
         """When the oldest of the messages at the head was sent; `None` when none is visible."""
         try:
-            seen = await self._client.peek_messages(max_messages=_PEEKED)
+            with self._dependency.timed("peek"):
+                seen = await self._client.peek_messages(max_messages=_PEEKED)
         except ResourceNotFoundError:
             return None
         except AzureError as error:
@@ -103,7 +111,8 @@ class QueueClient:
 
         async def sender() -> None:
             for message in waiting:
-                await self._send(message.to_json(), delay_seconds)
+                with telemetry.about_job(message.job_id), telemetry.produce(self.channel, message.traceparent) as traceparent:
+                    await self._send(replace(message, traceparent=traceparent).to_json(), delay_seconds)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -116,9 +125,10 @@ class QueueClient:
     async def _send(self, body: str, delay_seconds: float) -> None:
         for may_create in (True, False):
             try:
-                await self._client.send_message(
-                    body, visibility_timeout=round(delay_seconds) or None, time_to_live=_NEVER_EXPIRES
-                )
+                with self._dependency.timed("send"):
+                    await self._client.send_message(
+                        body, visibility_timeout=round(delay_seconds) or None, time_to_live=_NEVER_EXPIRES
+                    )
                 return
             except ResourceNotFoundError:
                 if not may_create:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from archival_core import telemetry
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.messaging_client import MessagingClient
 from archival_core.model import lake_path
 from archival_core.model.finding import Finding
 from archival_core.model.job import Job, Status
+from archival_core.telemetry import instruments
 
 _ENDED: Final = {
     Status.ARCHIVED: "archival.chunk.archived",
@@ -37,6 +39,11 @@ class Announcer:
         if announced or job.status not in _ENDED:
             return
         await self._messaging.announce(_ENDED[job.status], str(job.chunk), _result(job), job.traceparent)
+        if job.status is Status.REMOVED and job.source_bytes is not None:
+            instruments.get().removed_size.add(job.source_bytes, {"hypertable": str(job.hypertable)})
+        with telemetry.about_job(job.job_id):
+            error_code = str(job.error["code"]) if job.status is Status.FAILED and job.error else None
+            telemetry.event(_ENDED[job.status], error_code=error_code, **_counted(job))
         await self._ledger.mark_announced(job.job_id)
 
     async def tell_damaged(self, job: Job, findings: Sequence[Finding]) -> None:
@@ -51,6 +58,9 @@ class Announcer:
             "findings": [{"file": f.file, "problem": str(f.problem), "detail": f.detail} for f in findings[:_TOLD]],
         }
         await self._messaging.announce("archival.archive.damaged", str(job.chunk), data, job.traceparent)
+        with telemetry.about_job(job.job_id):
+            only_copy = job.status is Status.REMOVED
+            telemetry.event("archival.archive.damaged", chunk=str(job.chunk), findings=len(findings), only_copy=only_copy)
 
 
 def _result(job: Job) -> dict[str, object]:
@@ -66,4 +76,16 @@ def _result(job: Job) -> dict[str, object]:
         "parquet_bytes": job.parquet_bytes,
         "lake_path": job.lake_path,
         "manifest": lake_path.manifest_file(job.hypertable, job.chunk, job.revision),
+    }
+
+
+def _counted(job: Job) -> dict[str, str | int | None]:
+    """Of a result, what is counted and told apart."""
+    return {
+        "job.kind": job.kind,
+        "hypertable": str(job.hypertable),
+        "chunk": str(job.chunk),
+        "rows": job.rows,
+        "source_bytes": job.source_bytes,
+        "parquet_bytes": job.parquet_bytes,
     }

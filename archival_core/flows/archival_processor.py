@@ -8,6 +8,7 @@ manifest, so an attempt that finds its job's archive published only has to finis
 
 from __future__ import annotations
 
+from archival_core import telemetry
 from archival_core.clients.ledger import Ledger
 from archival_core.errors import PermanentError
 from archival_core.flows.chunk_archiver import ChunkArchiver
@@ -39,5 +40,6 @@ class ArchivalProcessor:
             raise
         if manifest is None:
             return False
-        await self._ledger.finish_archive(job, manifest)
+        with telemetry.step("archive.ledger"):
+            await self._ledger.finish_archive(job, manifest)
         return True

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from archival_core import telemetry
 from archival_core.clients.lake_file import LakeSource
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.codec import parquet
@@ -45,11 +46,17 @@ class ArchiveLoader:
 
         def work(stop: threading.Event) -> None:
             with loading(self.database_url, self.staging, self.columns) as opened:
-                for part in self.manifest.parts:
-                    with LakeSource(self.lake, f"{self.manifest.lake_path}/{part.file}", part.bytes, loop) as source:
+                for number, part in enumerate(self.manifest.parts):
+                    with (
+                        telemetry.step("restore.load", part=number, file=part.file) as span,
+                        LakeSource(self.lake, f"{self.manifest.lake_path}/{part.file}", part.bytes, loop) as source,
+                    ):
                         self._append(opened, part, source, stop)
+                        span.count(rows=part.rows, size=part.bytes)
                     give_back()
-                self._prove(opened, stop)
+                with telemetry.step("restore.prove") as span:
+                    self._prove(opened, stop)
+                    span.count(rows=self.manifest.rows)
                 opened.commit()
             give_back()
 

@@ -17,6 +17,7 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
+from archival_core import telemetry
 from archival_core.clients.lakehouse_client import DestinationExistsError, LakehouseClient
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.postgres import Connection, Database
@@ -76,12 +77,15 @@ class ChunkArchiver:
                 raise
             if manifest is None:
                 return None
-            await self._publish(job, manifest)
+            with telemetry.step("archive.publish", lake_path=manifest.lake_path):
+                await self._publish(job, manifest)
             # what lies there now is the archive, whichever attempt was faster
             published = await self._published(job, manifest.lake_path)
             if published is None:
                 raise TransientError(f"job {job.job_id}: what was published is gone", code="lake-conflict")
-        await self._lake.write_once(lake_path.manifest_file(job.hypertable, job.chunk, published.revision), published.to_json())
+        with telemetry.step("archive.manifest"):
+            path = lake_path.manifest_file(job.hypertable, job.chunk, published.revision)
+            await self._lake.write_once(path, published.to_json())
         await self._retire(published)
         await self._tidy_up(job)
         return published
@@ -108,15 +112,17 @@ class ChunkArchiver:
         earlier = await self._ledger.parts(job)
         as_text = frozenset(earlier[0].as_text if earlier else ())
         async with self._source.connect() as connection:
-            described = await ChunkDescription.of(connection, job)
-            job = replace(job, revision=await self._ledger.settle(job, described.chunk))
+            with telemetry.step("archive.catalog"):
+                described = await ChunkDescription.of(connection, job)
+                job = replace(job, revision=await self._ledger.settle(job, described.chunk))
             while True:
                 try:
                     async with ReadSnapshot(connection, described.chunk) as snapshot:
-                        reading = await Reading.begin(
-                            connection, snapshot, described, as_text, self._options.profile, self._options.part_bytes
-                        )
-                        reading, done = await self._resume(job, connection, reading, earlier)
+                        with telemetry.step("archive.snapshot"):
+                            reading = await Reading.begin(
+                                connection, snapshot, described, as_text, self._options.profile, self._options.part_bytes
+                            )
+                            reading, done = await self._resume(job, connection, reading, earlier)
                         await self._archive_parts(job, reading, snapshot.snapshot_id, done, deadline)
                 except DoesNotFitError as error:
                     _LOG.warning("job %s: %s, so the column is archived as text", job.job_id, error)

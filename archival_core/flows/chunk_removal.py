@@ -12,10 +12,12 @@ import asyncio
 import logging
 import random
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from archival_core import telemetry
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.clients.ledger import Ledger, NewJob
 from archival_core.clients.postgres import Connection, Database
@@ -105,11 +107,13 @@ class ChunkRemoval:
     async def _settle(self, job: Job, report: RemovalReport) -> str | None:
         """Remove one chunk, or record and return why not: one that stays keeps no other from going."""
         try:
-            await self._remove(job)
+            with telemetry.carried_on("removal", job.traceparent, job.job_id, chunk=str(job.chunk)) as span:
+                span.link(job.first_attempt)
+                await self._remove(job)
         except ArchivalError as error:
             _LOG.warning("job %s: %s", job.job_id, error)
             report.kept[str(job.chunk)] = str(error)
-            await self._removals.refuse(job, error)
+            await self._refuse(job, error)
             if isinstance(error, ChangedError):
                 await self._archive_again(job)
             return error.code
@@ -117,9 +121,16 @@ class ChunkRemoval:
         await self._announcer.announce(job.job_id)
         return None
 
+    async def _refuse(self, job: Job, error: ArchivalError) -> None:
+        await self._removals.refuse(job, error)
+        with telemetry.about_job(job.job_id):
+            telemetry.event("archival.removal.refused", chunk=str(job.chunk), error_code=error.code)
+
     async def _remove(self, job: Job) -> None:
         manifest = _manifest_of(job)
-        if findings := await check_archive(self._lake, manifest):
+        with telemetry.step("removal.check"):
+            findings = await check_archive(self._lake, manifest)
+        if findings:
             raise PermanentError(
                 f"{job.chunk} is not removed, because its archive is damaged: {findings[0]}", code="archive-damaged"
             )
@@ -143,11 +154,16 @@ class ChunkRemoval:
                     await asyncio.sleep(random.uniform(0.2, 1.0) * attempt)  # noqa: S311  only spreads contenders
 
     async def _drop(self, connection: Connection, job: Job, chunk: Chunk, manifest: Manifest) -> None:
-        async with removal.locked(connection, chunk):
-            await self._check_rows(connection, chunk, manifest)
-            if self._removals.shares_source:
-                await self._removals.finish(job, connection)
-            await removal.drop(connection, chunk)
+        async with AsyncExitStack() as stack:
+            with telemetry.step("removal.lock"):
+                await stack.enter_async_context(removal.locked(connection, chunk))
+            with telemetry.step("removal.compare"):
+                await self._check_rows(connection, chunk, manifest)
+            with telemetry.step("removal.drop"):
+                if self._removals.shares_source:
+                    await self._removals.finish(job, connection)
+                await removal.drop(connection, chunk)
+                await stack.aclose()  # commits
         if not self._removals.shares_source:
             await self._removals.finish(job)
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 from uuid import UUID
 
+from archival_core import telemetry
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.clients.postgres import Connection, Database
 from archival_core.errors import ArchivalError
@@ -97,13 +98,16 @@ class ChunkRestorer:
         leaves a row behind.
         """
         async with self._source.connect() as connection:
-            placement = await _prepare(connection, manifest, wish)
-            await drop_job_staging(connection, job_id, attempt)
+            with telemetry.step("restore.catalog"):
+                placement = await _prepare(connection, manifest, wish)
+                await drop_job_staging(connection, job_id, attempt)
         staging = StagingTable(job_id, attempt)
         try:
             loader = ArchiveLoader(self._lake, await self._source.url(), staging, manifest, placement.columns)
             await loader.load()
-            restored = await self._place(placement, staging, settle)
+            with telemetry.step("restore.place", table=str(placement.target.relation)) as span:
+                restored = await self._place(placement, staging, settle)
+                span.count(rows=restored.inserted)
         except ArchivalError:
             await self._tidy_up(staging)
             raise

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from archival_core import telemetry
 from archival_core.clients.intake import Intake
 from archival_core.clients.ledger import Ledger, NewJob
 from archival_core.clients.messaging_client import MessagingClient, StreamEntry
@@ -116,6 +117,7 @@ class EventDrain:
             except PermanentError as error:
                 _LOG.warning("event %s goes to the dead stream: %s", entry.entry_id, error)
                 await self._messaging.bury(entry, f"{error.code}: {error}")
+                telemetry.event("archival.event.buried", error_code=error.code, entry_id=entry.entry_id)
                 report.buried += 1
             except TransientError as error:
                 # it stays pending and comes again with the next drain
@@ -135,22 +137,31 @@ class EventDrain:
         if not entry.fields:
             raise InvalidEventError("the entry was trimmed from the stream before it was drained")
         event = parse_entry(entry.fields)
+        described = {
+            "messaging.message.id": entry.entry_id,
+            "cloudevents.event_id": event.id,
+            "cloudevents.event_source": event.source,
+        }
+        with telemetry.consume(self._messaging.channel, event.trace_parent, described) as span:
+            return await self._jobs_asked_for(entry, event, span.traceparent or event.trace_parent)
+
+    async def _jobs_asked_for(self, entry: StreamEntry, event: ArchivalEvent, traceparent: str | None) -> list[NewJob]:
         if entry.deliveries > self._limits.deliveries:
             raise PermanentError(f"delivered {entry.deliveries} times without success", code="over-delivered")
         request = event.data
         if request.older_than is None:
             assert request.chunk_relation is not None  # the event has one or the other
-            return [_new_job(entry, event, request.chunk_relation)]
+            return [_new_job(entry, event, request.chunk_relation, traceparent)]
         found = await self._find_chunks(request.table, request.older_than)
-        return [_new_job(entry, event, chunk.relation) for chunk in found]
+        return [_new_job(entry, event, chunk.relation, traceparent) for chunk in found]
 
 
-def _new_job(entry: StreamEntry, event: ArchivalEvent, chunk: Relation) -> NewJob:
+def _new_job(entry: StreamEntry, event: ArchivalEvent, chunk: Relation, traceparent: str | None) -> NewJob:
     return NewJob(
         hypertable=event.data.table,
         chunk=chunk,
         remove=event.data.remove,
         request_key=f"{entry.entry_id}/{event.requested_by}",
         requested_by=event.requested_by,
-        traceparent=event.trace_parent,
+        traceparent=traceparent,
     )

@@ -6,9 +6,11 @@ A message is deleted when its job has ended, or is being worked on by somebody; 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
+from archival_core import telemetry
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.queue_client import QueueClient
 from archival_core.errors import LostLeaseError, PermanentError, TransientError
@@ -34,10 +36,16 @@ class JobRunner:
 
         Returns when the message may be deleted. Raises `TransientError` (or whatever is a defect) when it must come again.
         """
-        job = await self._ledger.take_lease(message.job_id, self._lease)
-        if job is None:
-            await self._look_later(message)
-            return
+        with _taken(message, self._queue.channel) as span:
+            job = await self._ledger.take_lease(message.job_id, self._lease)
+            if job is None:
+                await self._look_later(message)
+                return
+            span.link(job.first_attempt)
+            span.describe(_described(job))
+            await self._run(message, job, work, span)
+
+    async def _run(self, message: JobMessage, job: Job, work: Work, span: telemetry.Span) -> None:
         _LOG.info("job %s: %s %s, attempt %d", job.job_id, job.kind, job.chunk, job.attempt)
         try:
             async with kept_lease(self._ledger, job, self._lease):
@@ -46,16 +54,21 @@ class JobRunner:
                     await self._ledger.postpone(job)
                     await self._send(message)
                     return
-        except LostLeaseError:
+        except LostLeaseError as error:
+            telemetry.retried(job.kind, error)
             raise
         except PermanentError as error:
             _LOG.error("job %s failed: %s", job.job_id, error)
+            span.fail(error)
+            span.record(error)
             await self._ledger.fail(job, error.code, str(error))
         except TransientError as error:
+            telemetry.retried(job.kind, error)
             await self._ledger.release(job, error.code, str(error))
             raise
         except Exception as error:
             # a defect: what it says may hold anything, so only its kind is recorded
+            telemetry.retried(job.kind, error)
             await self._ledger.release(job, "internal", f"unexpected {type(error).__name__}; the service's log has the details")
             raise
         await self._announcer.announce(message.job_id)
@@ -65,9 +78,10 @@ class JobRunner:
 
         Raises `PermanentError` (`unknown-job`) if the ledger has no such job.
         """
-        if await self._ledger.fail_poisoned(message.job_id):
-            _LOG.error("job %s failed: its message was delivered too often", message.job_id)
-        await self._look_later(message)
+        with _taken(message, self._queue.poison_channel):
+            if await self._ledger.fail_poisoned(message.job_id):
+                _LOG.error("job %s failed: its message was delivered too often", message.job_id)
+            await self._look_later(message)
 
     async def _look_later(self, message: JobMessage) -> None:
         """Announce what has ended. A worker that has the job, or had it and was killed, is looked at when its lease is over,
@@ -84,3 +98,19 @@ class JobRunner:
     async def _send(self, message: JobMessage, delay_seconds: float = 0) -> None:
         await self._queue.send([message], delay_seconds=delay_seconds)
         await self._ledger.messaged([message.job_id])
+
+
+@contextmanager
+def _taken(message: JobMessage, channel: telemetry.Channel) -> Iterator[telemetry.Span]:
+    told = {"faas.trigger": "pubsub"}
+    with telemetry.about_job(message.job_id), telemetry.consume(channel, message.traceparent, told) as span:
+        yield span
+
+
+def _described(job: Job) -> dict[str, str | int]:
+    return {
+        "archival.job.kind": job.kind,
+        "archival.job.attempt": job.attempt,
+        "archival.hypertable": str(job.hypertable),
+        "archival.chunk": str(job.chunk),
+    }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from archival_core import telemetry
 from archival_core.clients.lake_file import LakeSink, LakeSource
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.codec import parquet
@@ -54,17 +55,22 @@ class PartArchiver:
         file = lake_path.part_file(number)
 
         def work(stop: threading.Event) -> ManifestPart:
-            sink = LakeSink(self.lake, f"{self.staging}/{file}", loop)
-            try:
-                written = self._write(sink, part, {**self.metadata, "archival.part": str(number)}, stop)
-            except BaseException:
-                sink.abort()
-                raise
-            sink.close()
+            with telemetry.step("archive.upload") as upload:
+                sink = LakeSink(self.lake, f"{self.staging}/{file}", loop)
+                try:
+                    with telemetry.step("archive.extract") as extract:
+                        written = self._write(sink, part, {**self.metadata, "archival.part": str(number)}, stop, extract)
+                except BaseException:
+                    sink.abort()
+                    raise
+                sink.close()
+                upload.count(size=sink.length)
             give_back()
-            with LakeSource(self.lake, f"{self.staging}/{file}", sink.length, loop) as source:
-                _check_equal(file, written, self._read(file, source, stop))
-                _check_bytes(file, sink.sha256, source)
+            with telemetry.step("archive.read_back") as read_back:
+                with LakeSource(self.lake, f"{self.staging}/{file}", sink.length, loop) as source:
+                    _check_equal(file, written, self._read(file, source, stop))
+                    _check_bytes(file, sink.sha256, source)
+                read_back.count(rows=written.rows, size=sink.length)
             give_back()
             return ManifestPart(
                 file=file,
@@ -76,13 +82,20 @@ class PartArchiver:
                 digests=written.digests,
             )
 
-        return await in_thread(work)
+        with telemetry.step("archive.part", part=number, file=file):
+            return await in_thread(work)
 
-    def _write(self, sink: LakeSink, part: PartRange, metadata: dict[str, str], stop: threading.Event) -> parquet.Content:
+    def _write(
+        self, sink: LakeSink, part: PartRange, metadata: dict[str, str], stop: threading.Event, span: telemetry.Span
+    ) -> parquet.Content:
         meter = parquet.ContentMeter(self.plan.schema, self.chunk.time_column)
         with closing(read_batches(self.database_url, self.snapshot_id, self.chunk, self.plan, part)) as batches:
-            parquet.write(until(stop, batches), self.plan.schema, sink, metadata, meter, self.layout)
-        return meter.content()
+            # the encoder draws the batches in, so the time that it waits for them is the database's
+            arriving = span.waiting("archival.source_seconds", until(stop, batches))
+            parquet.write(arriving, self.plan.schema, sink, metadata, meter, self.layout)
+        written = meter.content()
+        span.count(rows=written.rows)
+        return written
 
     def _read(self, file: str, source: LakeSource, stop: threading.Event) -> parquet.Content:
         meter = parquet.ContentMeter(self.plan.schema, self.chunk.time_column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archival_core import telemetry
 from archival_core.clients.ledger import Ledger
 from archival_core.clients.postgres import Connection
 from archival_core.clients.restores import Restores
@@ -38,13 +39,15 @@ class RestoreProcessor:
 
         await self._restorer.restore(job.job_id, job.attempt, manifest, wish, settle)
         if not self._restores.shares_source:
-            await self._restores.finish(job, in_place=in_place)
+            with telemetry.step("restore.ledger"):
+                await self._restores.finish(job, in_place=in_place)
         return True
 
     async def _check_archive(self, job: Job, in_place: bool) -> None:
         """Raise `PermanentError` (`not-restorable`) if its rows are in the database, or its files not where they were."""
         found = await self._ledger.find(job.restores) if job.restores else None
         status = found[0].status if found else None
+        telemetry.link(found[0].traceparent if found else None)
         if status is Status.ARCHIVED and in_place:
             raise PermanentError(
                 f"{job.chunk} was archived and not removed: its rows are in {job.hypertable}; restore into a table of its own",

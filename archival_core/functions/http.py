@@ -10,6 +10,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import azure.functions as func
 
+from archival_core.functions.observed import observed
+
 _ALL: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 #: The first segments of the addresses that `management` serves.
@@ -84,8 +86,9 @@ async def _serve(function: str, req: func.HttpRequest, context: func.Context) ->
         return _refusal(400, "Bad Request", "invalid-path")
     if not SERVES[function].fullmatch(path):
         return _refusal(404, "Not Found", "not-found")
-    answer: func.HttpResponse = await _middleware().handle_async(req, context)
-    return answer
+    async with observed(function, "http"):
+        answer: func.HttpResponse = await _middleware().handle_async(req, context)
+        return answer
 
 
 def _middleware() -> func.AsgiMiddleware:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
+from archival_core.functions.observed import observed
+
 if TYPE_CHECKING:
     from archival_core.model.message import JobMessage
     from archival_core.runtime import Runtime
@@ -22,19 +24,23 @@ def blueprint() -> func.Blueprint:
 
     @queues.queue_trigger(arg_name="message", queue_name="%ARCHIVE_QUEUE%", connection="AzureWebJobsStorage")
     async def archive_chunk(message: func.QueueMessage) -> None:
-        await _runtime().archival_processor.process(_read(message))
+        async with observed():
+            await _runtime().archival_processor.process(_read(message))
 
     @queues.queue_trigger(arg_name="message", queue_name="%ARCHIVE_QUEUE%-poison", connection="AzureWebJobsStorage")
     async def archive_chunk_poison(message: func.QueueMessage) -> None:
-        await _give_up(message, restores=False)
+        async with observed():
+            await _give_up(message, restores=False)
 
     @queues.queue_trigger(arg_name="message", queue_name="%RESTORE_QUEUE%", connection="AzureWebJobsStorage")
     async def restore_chunk(message: func.QueueMessage) -> None:
-        await _runtime().restore_processor.process(_read(message))
+        async with observed():
+            await _runtime().restore_processor.process(_read(message))
 
     @queues.queue_trigger(arg_name="message", queue_name="%RESTORE_QUEUE%-poison", connection="AzureWebJobsStorage")
     async def restore_chunk_poison(message: func.QueueMessage) -> None:
-        await _give_up(message, restores=True)
+        async with observed():
+            await _give_up(message, restores=True)
 
     return queues
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
+from archival_core.functions.observed import observed
+
 if TYPE_CHECKING:
     from archival_core.runtime import Runtime
 
@@ -19,30 +21,37 @@ def blueprint() -> func.Blueprint:
 
     @timers.timer_trigger(arg_name="timer", schedule="%DRAIN_SCHEDULE%", run_on_startup=False, use_monitor=True)
     async def drain_events(timer: func.TimerRequest) -> None:
-        report = await _runtime().event_drain.run()
-        if report.events:
-            _LOG.info("drained %s", report)
+        async with observed("drain_events"):
+            report = await _runtime().event_drain.run()
+            if report.events:
+                _LOG.info("drained %s", report)
 
     @timers.timer_trigger(arg_name="timer", schedule="%REMOVAL_SCHEDULE%", run_on_startup=False, use_monitor=True)
     async def remove_chunks(timer: func.TimerRequest) -> None:
-        services = _runtime()
-        report = await services.chunk_removal.run(services.settings.job_time_budget)
-        if report.removed or report.kept:
-            _LOG.info("removed %d chunks, %d stay", report.removed, len(report.kept))
+        async with observed("remove_chunks"):
+            services = _runtime()
+            report = await services.chunk_removal.run(services.settings.job_time_budget)
+            if report.removed or report.kept:
+                _LOG.info("removed %d chunks, %d stay", report.removed, len(report.kept))
 
     @timers.timer_trigger(arg_name="timer", schedule="%VERIFY_SCHEDULE%", run_on_startup=False, use_monitor=True)
     async def verify_archives(timer: func.TimerRequest) -> None:
-        services = _runtime()
-        report = await services.verification.run(services.settings.job_time_budget)
-        if report.verified or report.unread:
-            _LOG.info("verified %d archives, %d damaged, %d unread", report.verified, len(report.damaged), report.unread)
+        async with observed("verify_archives"):
+            services = _runtime()
+            report = await services.verification.run(services.settings.job_time_budget)
+            if report.verified or report.unread:
+                _LOG.info("verified %d archives, %d damaged, %d unread", report.verified, len(report.damaged), report.unread)
 
     @timers.timer_trigger(arg_name="timer", schedule="%RECONCILE_SCHEDULE%", run_on_startup=False, use_monitor=True)
     async def reconcile(timer: func.TimerRequest) -> None:
-        services = _runtime()
-        report = await services.reconcile.run(services.settings.job_time_budget)
-        if not report.is_empty:
-            _LOG.info("reconciled: %s", report)
+        async with observed("reconcile"):
+            services = _runtime()
+            report = await services.reconcile.run(services.settings.job_time_budget)
+            if not report.is_empty:
+                _LOG.info("reconciled: %s", report)
+            from archival_core.flows.backlog import tell_backlog
+
+            await tell_backlog(services.insights)
 
     return timers
 

@@ -80,7 +80,10 @@ class Job:
     remove: bool | None
     requested_by: str
     requested_at: datetime
+    #: where its spans belong
     traceparent: str | None = None
+    #: the span of its first attempt
+    first_attempt: str | None = None
     #: of a restore: the job of the archive, and where it goes
     restores: UUID | None = None
     options: dict[str, Any] | None = None

@@ -18,6 +18,7 @@ from dev.demo import events, sample_data
 from dev.demo.comparison import Comparison, compare
 from dev.demo.jobs import JobRow, read_jobs
 from dev.demo.report import Report
+from dev.demo.tracing import TraceError, Tracing, tracing
 from dev.servers.processes import ServerError
 from dev.stack.stack import Stack
 from dev.stack.state import ROOT, State
@@ -35,6 +36,7 @@ def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m dev.demo", description="the main job on sample data, every row compared")
     parser.add_argument("--json", action="store_true", help="end with one JSON object on the last line")
+    parser.add_argument("--trace", metavar="FILE", help="write the trace of one archive as a page; `-` draws it here")
     parser.add_argument("--rows", type=int, default=_ROWS, help=f"of the sample table; {_ROWS:,} by default")
     parser.add_argument("--local", type=Path, default=ROOT / ".local", help="folder of everything the demo keeps")
     parser.add_argument("--core-tools", action="store_true", help="under Microsoft's `func start`, which has to be installed")
@@ -43,10 +45,12 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # said for both: a shell's background job ignores SIGINT
         signal.signal(number, signal.default_int_handler)
     try:
-        report = _run(State(arguments.local.resolve(), "demo"), arguments.rows, console, core_tools=arguments.core_tools)
+        with tracing(arguments.trace) as traced:
+            state = State(arguments.local.resolve(), "demo")
+            report = _run(state, arguments.rows, console, traced, core_tools=arguments.core_tools)
     except KeyboardInterrupt:
         sys.exit("stopped")
-    except (ServerError, DemoError) as error:
+    except (ServerError, DemoError, TraceError) as error:
         sys.exit(str(error))
     report.show(console)
     if arguments.json:
@@ -55,19 +59,19 @@ def main() -> None:
         sys.exit("the archives are NOT equal to the database")
 
 
-def _run(state: State, rows: int, console: Console, *, core_tools: bool) -> Report:
+def _run(state: State, rows: int, console: Console, traced: Tracing | None, *, core_tools: bool) -> Report:
     started = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         step = progress.add_task("starting the servers", total=None)
         # nothing is taken from the environment: the demo empties what it uses
-        with Stack(state, {}, fresh=True, core_tools=core_tools) as stack:
+        with Stack(state, traced.settings if traced else {}, fresh=True, core_tools=core_tools) as stack:
             url = str(stack.addresses["source_database_url"])
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("drop schema if exists archival cascade")
                 progress.update(step, description=f"making {rows:,} rows in {sample_data.DAYS} partitions")
                 sample_data.create(url, rows)
-                events.publish(str(stack.addresses["redis_url"]))
+                traceparent = events.publish(str(stack.addresses["redis_url"]))
                 progress.update(step, description="starting the function app")
                 stack.host.start()
                 progress.update(step, description="archiving", total=len(events.chunks()), completed=0)
@@ -79,6 +83,8 @@ def _run(state: State, rows: int, console: Console, *, core_tools: bool) -> Repo
             progress.update(step, description="done")
             duplicates = [job for job in jobs if job.is_duplicate]
             lake = stack.lake_folder
+    if traced:
+        traced.draw(traceparent, events.traced_chunk(), console)
     return Report(list(zip(archived, comparisons, strict=True)), duplicates, dead, lake, time.monotonic() - started)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 
 from dev.demo.sample_data import DAYS, FIRST_DAY, KEPT_DAYS, TABLE, partition
-from dev.stack.publish import request
+from dev.stack.publish import new_traceparent, request
 
 _STREAM = "archival.events"
 _DEAD_STREAM = "archival.events.dead"
@@ -22,15 +22,22 @@ def chunks() -> list[str]:
     return [_chunk(day) for day in range(_OLDER_DAYS)]
 
 
-def publish(redis_url: str) -> None:
-    """Write all events into the stream."""
+def traced_chunk() -> str:
+    """The partition whose event `publish` tells the trace of."""
+    return _chunk(_DAYS_BY_AGE)
+
+
+def publish(redis_url: str) -> str:
+    """Write all events into the stream; the `traceparent` of the one that asks for `traced_chunk`."""
     by_age = {"older_than": (FIRST_DAY + timedelta(days=_DAYS_BY_AGE)).isoformat()}
     single = [{"chunk": _chunk(day)} for day in range(_DAYS_BY_AGE, _OLDER_DAYS)]
-    duplicate, malformed = single[0], {"older_than": "the day before yesterday"}
+    duplicate, malformed = dict(single[0]), {"older_than": "the day before yesterday"}
+    traceparent = new_traceparent()
     with Redis.from_url(redis_url) as redis:
         for data in (by_age, *single, duplicate, malformed):
-            fields: dict[Any, Any] = request(TABLE, **data)
+            fields: dict[Any, Any] = request(TABLE, traceparent=traceparent if data is single[0] else None, **data)
             redis.xadd(_STREAM, fields)
+    return traceparent
 
 
 def dead_reasons(redis_url: str) -> list[str]:

@@ -12,6 +12,9 @@ from pathlib import Path
 from dev.functions_host import host
 from dev.functions_host.errors import HostError
 
+#: `trace_id` and `job_id` are there if the app gives its records such fields
+_LOG_LINE = "%(asctime)s %(levelname)s %(name)s trace=%(trace_id)s job=%(job_id)s: %(message)s"
+
 
 async def _run(arguments: argparse.Namespace) -> None:
     stopping = asyncio.Event()
@@ -42,7 +45,9 @@ def main() -> None:
         help="how long a message in flight is hidden; 600 like the real host, less to see a killed host's messages sooner",
     )
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(logging.Formatter(_LOG_LINE, defaults={"trace_id": "", "job_id": ""}))
     for name in ("azure", "azure_functions_runtime"):
         logging.getLogger(name).setLevel(logging.WARNING)
     try:

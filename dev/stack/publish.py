@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,12 @@ from redis import Redis
 from dev.stack.state import ROOT
 
 
-def request(hypertable: str, **data: object) -> dict[str, str]:
+def new_traceparent() -> str:
+    """Where a trace begins: in whoever asks."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def request(hypertable: str, *, traceparent: str | None = None, **data: object) -> dict[str, str]:
     """The fields of a stream entry that asks for archives."""
     event = {
         "specversion": "1.0",
@@ -22,6 +28,7 @@ def request(hypertable: str, **data: object) -> dict[str, str]:
         "source": "local",
         "type": "archival.chunk.requested",
         "time": datetime.now(UTC).isoformat(),
+        "traceparent": traceparent or new_traceparent(),
         "data": {"hypertable": hypertable, **data},
     }
     return {"event": json.dumps(event)}

@@ -70,6 +70,7 @@ var defaults = {
   VERIFY_EVERY: 'P30D'
   VERIFY_SAMPLE: '1.0'
   POLICY_BACKLOG: '200'
+  OTEL_TRACES_SAMPLER: 'always_on'
 }
 var wiring = {
   SOURCE_DATABASE_URL: sourceDatabaseUrl

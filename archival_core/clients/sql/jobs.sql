@@ -57,7 +57,8 @@ order by o.lake_path
 
 -- name: take_lease
 update archival.job
-set status = 'running', attempt = attempt + 1, lease_until = now() + %(lease)s, started_at = now(), error = null
+set status = 'running', attempt = attempt + 1, lease_until = now() + %(lease)s, started_at = now(), error = null,
+    first_attempt = coalesce(first_attempt, %(traceparent)s)
 where job_id = %(job_id)s and (status = 'queued' or (status = 'running' and lease_until < now()))
 returning *
 

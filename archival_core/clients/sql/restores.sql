@@ -11,8 +11,8 @@ order by archival.bound(j.range_start), j.chunk, j.revision
 -- The same request finds its own row again.
 insert into archival.job (kind, hypertable, chunk, range_start, range_end, status, settled, request_key, requested_by, traceparent,
                           restores, options, rows, lake_path, manifest, source_bytes, parquet_bytes, revision)
-select 'restore', hypertable, chunk, range_start, range_end, 'queued', true, %(request_key)s, %(requested_by)s, %(traceparent)s,
-       job_id, %(options)s, rows, lake_path, manifest, source_bytes, parquet_bytes, revision
+select 'restore', hypertable, chunk, range_start, range_end, 'queued', true, %(request_key)s, %(requested_by)s,
+       coalesce(%(traceparent)s, traceparent), job_id, %(options)s, rows, lake_path, manifest, source_bytes, parquet_bytes, revision
 from archival.job where job_id = %(archive)s
 on conflict (request_key, hypertable, chunk) do update set request_key = excluded.request_key
 returning job_id, status, traceparent
