@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 #: What is shown at most: hypertables, chunks of all together, and of each its newest.
 _HYPERTABLES: Final = 50
-_CHUNKS: Final = 4_000
+_CHUNKS: Final = 1_500
 _CHUNKS_OF_ONE: Final = 366
 #: in seconds
 _GOOD_FOR: Final = 8.0
