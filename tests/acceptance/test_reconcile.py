@@ -121,6 +121,24 @@ async def test_a_row_that_is_gone_comes_back_as_removed_if_the_chunk_is_gone(ser
     assert statuses(service) == ["removed"]
 
 
+async def test_an_archive_of_another_database_is_none_of_ours(service: Service) -> None:
+    """Two databases share a lake, and have tables of the same names."""
+    service.execute(TABLE)
+    await archive(service, "jan")
+    [job] = service.jobs()
+    identity = job["manifest"]["source"]["system_identifier"]
+    for manifest in (service.lake / job["lake_path"] / "_manifest.json", service.lake / service.files("manifests")[0]):
+        manifest.write_text(manifest.read_text().replace(f'"{identity}"', '"7"'))
+    service.execute("delete from archival.job")
+    before = service.files()
+    report = await reconcile(service)
+    assert (report.adoption.adopted, service.jobs(), service.files()) == ([], [], before)
+    assert "archived from another database" in report.adoption.strays[folder(service, "jan_r0")]
+    # and no reason to skip
+    await archive(service, "jan")
+    assert service.jobs()[0]["status"] != "skipped", service.jobs()[0]["error"]
+
+
 async def test_what_a_later_archive_holds_is_superseded(service: Service) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
