@@ -85,7 +85,7 @@ class Adoption:
     async def _compare(self, folders: Sequence[str], report: AdoptionReport) -> None:
         """One question to the ledger for all of them; only what is amiss is looked at by itself."""
         known = await self._archives.known(folders)
-        overtaken = [folder for folder, archive in known.items() if archive.overtaken and archive.status is Status.ARCHIVED]
+        overtaken = [folder for folder, archive in known.items() if archive.overtaken]
         superseded = set(await self._archives.supersede(overtaken)) if overtaken else set()
         for folder in folders:
             try:
