@@ -37,6 +37,7 @@ from archival_core.flows.chunk_restore import ChunkRestorer
 from archival_core.flows.dead_letters import DeadLetters
 from archival_core.flows.due_chunks import DueChunks
 from archival_core.flows.event_drain import DrainLimits, EventDrain
+from archival_core.flows.gone_chunks import GoneChunks
 from archival_core.flows.insights import Insights, Queue
 from archival_core.flows.intake_control import IntakeControl
 from archival_core.flows.job_runner import JobRunner
@@ -136,6 +137,7 @@ class Runtime:
             StagingSweep(self.lake, upkeep, self.ledger),
             RestoreSweep(self._source, upkeep),
             Adoption(self.lake, archives, self._source),
+            GoneChunks(self._source, removals),
             upkeep,
             announcer,
             PolicyJobs(policies, due, self.ledger, self.queue, Intake(pool), config.policy_backlog),

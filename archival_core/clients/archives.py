@@ -58,7 +58,7 @@ class Archives:
         return Publisher(Status(row["status"]) if row["status"] else None, row["contested"], row["overtaken"])
 
     async def adopt(self, manifest: Manifest, status: Status) -> bool:
-        """The job of `manifest` has published it: `archived`, or `superseded`.
+        """The job of `manifest` has published it: `archived`, or `superseded`; `removed` if one whose place it takes is.
 
         False, and nothing is written, if the job is alive or has such a row already, or another job of the chunk is alive.
         """
@@ -76,7 +76,7 @@ class Archives:
         return await self._pool.one("insert_archive", status=status, **parameters) is not None
 
     async def supersede(self, folders: Collection[str]) -> list[str]:
-        """Mark those of `folders` that are archived and overtaken; returns them."""
+        """Mark those of `folders` that are overtaken; returns them."""
         return [row["lake_path"] for row in await self._pool.all("supersede_overtaken", folders=list(folders))]
 
     async def record_strays(self, reasons: Mapping[str, str], *, complete: bool) -> None:

@@ -229,4 +229,5 @@ def read_job(row: Row) -> Job:
         lake_path=row["lake_path"],
         manifest=row["manifest"],
         error=row["error"],
+        adopted=row["adopted"],
     )

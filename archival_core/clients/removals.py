@@ -63,6 +63,15 @@ class Removals:
         """The chunk stays, and this is why."""
         await self._pool.one("refuse_removal", job_id=job.job_id, error=Jsonb(_as_json(error)))
 
+    async def tables(self, after: UUID, limit: int) -> dict[UUID, int]:
+        """The oid of each archive's table, of those that are archived and were never restored; begins behind `after`."""
+        rows = await self._pool.all("archived_tables", after=after, limit=limit)
+        return {row["job_id"]: row["relation_oid"] for row in rows}
+
+    async def archived(self, job_ids: Collection[UUID]) -> list[Job]:
+        """Those of `job_ids` that are archived and were never restored."""
+        return [read_job(row) for row in await self._pool.all("archived_jobs", job_ids=list(job_ids))]
+
     async def unarchived(self, hypertable: Relation, chunks: Collection[Relation]) -> list[str]:
         """Those of `chunks` that have no finished archive."""
         rows = await self._pool.all("unarchived", hypertable=str(hypertable), chunks=[str(chunk) for chunk in chunks])

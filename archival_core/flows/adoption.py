@@ -21,11 +21,12 @@ from archival_core.clients.postgres import Database
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive_check import check_archive
 from archival_core.flows.published import read_inner_manifest
-from archival_core.flows.whereabouts import statuses
+from archival_core.flows.whereabouts import is_from, statuses
 from archival_core.model import lake_path
 from archival_core.model.finding import Problem
 from archival_core.model.job import Status
 from archival_core.model.manifest import Manifest
+from archival_core.source import catalog
 
 _LOG = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class Adoption:
     async def _compare(self, folders: Sequence[str], report: AdoptionReport) -> None:
         """One question to the ledger for all of them; only what is amiss is looked at by itself."""
         known = await self._archives.known(folders)
-        overtaken = [folder for folder, archive in known.items() if archive.overtaken and archive.status is Status.ARCHIVED]
+        overtaken = [folder for folder, archive in known.items() if archive.overtaken]
         superseded = set(await self._archives.supersede(overtaken)) if overtaken else set()
         for folder in folders:
             try:
@@ -108,6 +109,8 @@ class Adoption:
     async def _take_in(self, folder: str, report: AdoptionReport) -> None:
         manifest = await read_inner_manifest(self._lake, folder)
         publisher = await self._archives.publisher(manifest)
+        if publisher.status is None:
+            await self._check_source(manifest)
         if publisher.status is Status.RUNNING or publisher.contested:
             return  # whoever works on the chunk finishes it, or leaves it to a later run
         if publisher.status not in _ADOPTABLE:
@@ -127,6 +130,18 @@ class Adoption:
         report.adopted.append(folder)
         for other in (folder,) if status is Status.SUPERSEDED else manifest.supersedes:
             await self._retire(other, report)
+
+    async def _check_source(self, manifest: Manifest) -> None:
+        """Services of several databases may share a lake, and their tables their names."""
+        async with self._source.connect() as connection:
+            here = await catalog.server_identity(connection)
+        if not is_from(here, manifest):
+            then = manifest.source
+            raise PermanentError(
+                f"it was archived from another database, {then.database!r} of server {then.system_identifier or 'unknown'};"
+                " if that is where this one comes from, rebuild_ledger --add takes it in",
+                code="other-server",
+            )
 
     async def _check(self, manifest: Manifest) -> None:
         """What is adopted is complete; a later verification reads its content."""

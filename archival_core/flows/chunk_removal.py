@@ -170,6 +170,8 @@ class ChunkRemoval:
     async def _look(self, connection: Connection, job: Job, manifest: Manifest) -> Chunk:
         """The chunk, if it is still the one that was archived and nothing but its own rows would go."""
         chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
+        if job.adopted:
+            raise ChangedError(chunk, "it was found in the lake and not archived by this ledger, so nobody knows what happened")
         if not await is_same_table(connection, chunk, manifest):
             raise ChangedError(chunk, "its table was altered")
         await guards.check_frozen(connection, chunk)

@@ -1,8 +1,9 @@
 """Chunks against ledger against lake against queue: whatever a crash, a lost message or a lost event left undone is done.
 
 Every duty is bounded, may run twice and beside itself, and keeps no other from its turn. What the queue was told and lost is
-sent again; what was published and not recorded is adopted; what ended and was not told is announced; what crashes left in
-staging goes. An event that a Redis failover lost is made up for by the policies, and by nothing else: see `policy_jobs`.
+sent again; what was published and not recorded is adopted; what somebody else removed counts as removed; what ended and was not
+told is announced; what crashes left in staging goes. An event that a Redis failover lost is made up for by the policies, and by
+nothing else: see `policy_jobs`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from archival_core.clients.upkeep import Upkeep
 from archival_core.errors import ArchivalError
 from archival_core.flows.adoption import Adoption, AdoptionReport
 from archival_core.flows.announcer import Announcer
+from archival_core.flows.gone_chunks import GoneChunks, GoneReport
 from archival_core.flows.lost_messages import LostMessages
 from archival_core.flows.policy_jobs import PolicyJobs, PolicyReport
 from archival_core.flows.restore_sweep import RestoreSweep
@@ -40,6 +42,7 @@ class ReconcileReport:
     #: folders and files of staging, and staging tables of restores, that were removed
     swept: int = 0
     adoption: AdoptionReport = field(default_factory=AdoptionReport)
+    gone: GoneReport = field(default_factory=GoneReport)
     #: jobs whose end was told late
     announced: int = 0
     policies: PolicyReport = field(default_factory=PolicyReport)
@@ -53,6 +56,8 @@ class ReconcileReport:
             "retired": len(self.adoption.retired),
             "strays": len(self.adoption.strays),
             "postponed": self.adoption.postponed,
+            "chunks gone": self.gone.removed,
+            "tables merged": self.gone.merged,
             "ends told": self.announced,
             "jobs of policies": self.policies.queued,
             "policies with a problem": len(self.policies.problems),
@@ -76,18 +81,21 @@ class Reconcile:
         staging: StagingSweep,
         restores: RestoreSweep,
         adoption: Adoption,
+        gone_chunks: GoneChunks,
         upkeep: Upkeep,
         announcer: Announcer,
         policies: PolicyJobs,
     ) -> None:
         self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
-        self._upkeep, self._announcer, self._policies = upkeep, announcer, policies
+        self._gone_chunks, self._upkeep, self._announcer, self._policies = gone_chunks, upkeep, announcer, policies
 
     async def run(self, time_budget: timedelta) -> ReconcileReport:
         """Do every duty once. Only looking through the lake can take long: that ends when the time is over."""
         report, deadline = ReconcileReport(), time.monotonic() + time_budget.total_seconds()
         # adoption first: a job that turns out to be published needs no message, and is announced
         await self._duty("adoption", self._adopt, report, deadline)
+        # before the policies ask: what has the name of a chunk that is gone is not archived yet
+        await self._duty("gone chunks", self._mark_gone, report, deadline)
         await self._duty("messages", self._send_lost_messages, report, deadline)
         await self._duty("announcements", self._announce, report, deadline)
         await self._duty("policies", self._follow_policies, report, deadline)
@@ -113,6 +121,9 @@ class Reconcile:
 
     async def _adopt(self, report: ReconcileReport, deadline: float) -> None:
         report.adoption = await self._adoption.run(deadline)
+
+    async def _mark_gone(self, report: ReconcileReport, deadline: float) -> None:
+        report.gone = await self._gone_chunks.run()
 
     async def _send_lost_messages(self, report: ReconcileReport, deadline: float) -> None:
         report.messages = await self._messages.send_again()

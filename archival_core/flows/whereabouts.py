@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archival_core.clients.postgres import Database
-from archival_core.model.chunk import Relation
+from archival_core.model.chunk import Relation, ServerIdentity
 from archival_core.model.job import Status
 from archival_core.model.manifest import Manifest
 from archival_core.source import catalog
@@ -22,8 +22,7 @@ async def statuses(source: Database, manifests: Sequence[Manifest]) -> list[Stat
         oids = await table_oids(connection, [Relation.parse(manifest.chunk) for manifest in manifests])
 
     def status(manifest: Manifest) -> Status:
-        source = manifest.source
-        if not here.system_identifier or (source.system_identifier, source.database) != (here.system_identifier, here.database):
+        if not here.system_identifier or not is_from(here, manifest):
             return Status.ARCHIVED
         oid = oids.get(Relation.parse(manifest.chunk))
         # a manifest without an oid says only the name
@@ -31,3 +30,9 @@ async def statuses(source: Database, manifests: Sequence[Manifest]) -> list[Stat
         return Status.ARCHIVED if is_there else Status.REMOVED
 
     return [status(manifest) for manifest in manifests]
+
+
+def is_from(here: ServerIdentity, manifest: Manifest) -> bool:
+    """Whether the archive is of this very database, as far as the server tells."""
+    source = manifest.source
+    return (source.system_identifier, source.database) == (here.system_identifier, here.database)

@@ -39,20 +39,30 @@ class Status(StrEnum):
 
 #: from → to. A running job goes back to `queued` when it is to be tried again, and to `running` when its lease is taken over.
 #: A removed archive is `archived` again once it was restored into its hypertable. A waiting or ended job that was published
-#: after all is found out by reconcile, and is `superseded` at once if a later one has taken its place.
+#: after all is found out by reconcile, and is `superseded` at once if a later one has taken its place. If the archive whose
+#: place it takes is removed already, so is this one: its chunk is gone.
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset(
-        {Status.RUNNING, Status.CANCELLED, Status.SKIPPED, Status.FAILED, Status.ARCHIVED, Status.SUPERSEDED}
+        {Status.RUNNING, Status.CANCELLED, Status.SKIPPED, Status.FAILED, Status.ARCHIVED, Status.REMOVED, Status.SUPERSEDED}
     ),
     Status.RUNNING: frozenset(
-        {Status.RUNNING, Status.QUEUED, Status.ARCHIVED, Status.RESTORED, Status.FAILED, Status.CANCELLED, Status.SKIPPED}
+        {
+            Status.RUNNING,
+            Status.QUEUED,
+            Status.ARCHIVED,
+            Status.REMOVED,
+            Status.RESTORED,
+            Status.FAILED,
+            Status.CANCELLED,
+            Status.SKIPPED,
+        }
     ),
     Status.ARCHIVED: frozenset({Status.REMOVED, Status.SUPERSEDED}),
     Status.SUPERSEDED: frozenset(),
     Status.REMOVED: frozenset({Status.ARCHIVED, Status.SUPERSEDED}),
     Status.RESTORED: frozenset(),
-    Status.FAILED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.SUPERSEDED}),
-    Status.CANCELLED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.SUPERSEDED}),
+    Status.FAILED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.REMOVED, Status.SUPERSEDED}),
+    Status.CANCELLED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.REMOVED, Status.SUPERSEDED}),
     Status.SKIPPED: frozenset(),
 }
 
@@ -93,3 +103,5 @@ class Job:
     lake_path: str | None = None
     manifest: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
+    #: its row was made from what lies in the lake, which says nothing about the database: no chunk goes on the grounds of it
+    adopted: bool = False

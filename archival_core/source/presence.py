@@ -18,6 +18,12 @@ JOIN pg_catalog.pg_namespace n ON n.nspname = asked.schema
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.name
 """
 
+# A standby may not have them yet: of its tables none is gone.
+GONE: Final[LiteralString] = """
+SELECT asked.oid FROM unnest(%s::bigint[]) AS asked (oid)
+WHERE NOT pg_is_in_recovery() AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = asked.oid::oid)
+"""
+
 
 async def table_oids(conn: AsyncConnection[Any], tables: Sequence[Relation]) -> dict[Relation, int]:
     """Those of `tables` that exist, and their oid in the catalog."""
@@ -25,3 +31,11 @@ async def table_oids(conn: AsyncConnection[Any], tables: Sequence[Relation]) -> 
         async with conn.cursor(row_factory=dict_row) as cur:
             await cur.execute(OIDS, {"schemas": [t.schema for t in tables], "names": [t.name for t in tables]})
             return {Relation(row["schema"], row["name"]): row["oid"] for row in await cur.fetchall()}
+
+
+async def gone_oids(conn: AsyncConnection[Any], oids: Sequence[int]) -> set[int]:
+    """Those of `oids` that no table has: one that was renamed, or is no chunk any more, is there."""
+    with source_errors():
+        async with conn.cursor(row_factory=dict_row) as cur:
+            await cur.execute(GONE, (list(oids),))
+            return {row["oid"] for row in await cur.fetchall()}

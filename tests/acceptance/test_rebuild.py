@@ -103,9 +103,26 @@ async def test_the_same_rows_come_back(service: Service) -> None:
     # and they are as good as the old ones
     assert (await service.runtime.reconcile.run(MINUTE)).is_empty
     assert (await service.runtime.verification.run(MINUTE)).damaged == {}
+    assert len(await service.results()) == 5, "what was told once is not told again"
+
+
+async def test_no_chunk_goes_on_the_grounds_of_what_was_found_in_the_lake(service: Service) -> None:
+    await a_life(service)
+    before = [service.rows(f"select * from $s.{table}") for table in ("jan", '"M. är/z"')]
+    forget(service)
+    await service.runtime.ledger_rebuild.run()
     service.execute("update archival.job set remove = true")
+    report = await service.runtime.chunk_removal.run(MINUTE)
+    assert (report.removed, len(report.kept)) == (0, 2)
+    assert all("found in the lake" in reason for reason in report.kept.values())
+    assert [service.rows(f"select * from $s.{table}") for table in ("jan", '"M. är/z"')] == before
+    # it is archived again, that takes the place of what was found, and the chunk goes on the grounds of that
+    await service.work()
     assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 2
-    assert len(await service.results()) == 7, "what was told once is not told again"
+    assert sorted(job["status"] for job in service.jobs()) == ["removed"] * 3 + ["superseded"] * 3
+    revisions = sorted(found.name[-3:] for found in (service.lake / f"tables/{service.schema}.readings").iterdir())
+    assert revisions == ["_r0", "_r1", "_r2"]
+    assert (await service.runtime.reconcile.run(MINUTE)).is_empty
 
 
 async def test_a_ledger_that_has_rows_is_only_added_to(service: Service) -> None:

@@ -15,7 +15,13 @@ from uuid import uuid4
 import pyarrow.dataset as ds
 import pytest
 
+from archival_core.clients.ledger import NewJob
+from archival_core.errors import PermanentError
+from archival_core.flows.chunk_archiver import ChunkArchiver
+from archival_core.flows.chunk_restore import RestoreWish
 from archival_core.flows.reconcile import ReconcileReport
+from archival_core.flows.restore_requests import RestoreRequest
+from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.message import JobMessage
 from dev.lake_emulator import Fault
 
@@ -121,6 +127,24 @@ async def test_a_row_that_is_gone_comes_back_as_removed_if_the_chunk_is_gone(ser
     assert statuses(service) == ["removed"]
 
 
+async def test_an_archive_of_another_database_is_none_of_ours(service: Service) -> None:
+    """Two databases share a lake, and have tables of the same names."""
+    service.execute(TABLE)
+    await archive(service, "jan")
+    [job] = service.jobs()
+    identity = job["manifest"]["source"]["system_identifier"]
+    for manifest in (service.lake / job["lake_path"] / "_manifest.json", service.lake / service.files("manifests")[0]):
+        manifest.write_text(manifest.read_text().replace(f'"{identity}"', '"7"'))
+    service.execute("delete from archival.job")
+    before = service.files()
+    report = await reconcile(service)
+    assert (report.adoption.adopted, service.jobs(), service.files()) == ([], [], before)
+    assert "archived from another database" in report.adoption.strays[folder(service, "jan_r0")]
+    # and no reason to skip
+    await archive(service, "jan")
+    assert service.jobs()[0]["status"] != "skipped", service.jobs()[0]["error"]
+
+
 async def test_what_a_later_archive_holds_is_superseded(service: Service) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
@@ -161,6 +185,54 @@ async def test_an_adopted_archive_takes_the_place_of_the_one_before(service: Ser
     )
     assert (await reconcile(service)).adoption.retired == [folder(service, "jan_r0")]
     assert (await reconcile(service)).is_empty
+
+
+async def published_by_a_worker_that_died(service: Service) -> JobMessage:
+    """January changed and is archived again: that is published, and nothing comes after."""
+    readings = Relation(service.schema, "readings")
+    again = NewJob(readings, Relation(service.schema, "jan"), None, "again", "a test", None, force=True)
+    [job] = await service.runtime.ledger.add_jobs([again])
+
+    async def dead(*_: object) -> None:
+        raise PermanentError("dead", code="dead")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ChunkArchiver, "_retire", dead)
+        await service.runtime.archival_processor.process(JobMessage(job.job_id))
+    assert statuses(service) == ["archived", "failed"]
+    return JobMessage(job.job_id)
+
+
+async def remove(service: Service) -> None:
+    service.execute("update archival.job set remove = true, finished_at = now() - interval '2 days' where status = 'archived'")
+    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+
+
+@pytest.mark.parametrize("found_by", ["reconcile", "another attempt", "rebuild_ledger"])
+async def test_what_takes_the_place_of_a_removed_archive_is_removed_too(service: Service, found_by: str) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    message = await published_by_a_worker_that_died(service)
+    await remove(service)
+    if found_by == "reconcile":
+        assert (await reconcile(service)).adoption.adopted == [folder(service, "jan_r1")]
+    elif found_by == "another attempt":
+        await service.runtime.dead_letters.retry(message.job_id)
+        await service.runtime.archival_processor.process(message)
+    else:
+        service.execute("delete from archival.job")
+        await service.runtime.ledger_rebuild.run()
+    await reconcile(service)
+    assert [(job["status"], job["removed_at"] is not None) for job in service.jobs() if job["status"] != "superseded"] == [
+        ("removed", True)
+    ]
+    assert published(service).count_rows() == 744
+    assert len(service.files(f"superseded/{service.schema}.readings/{service.schema}.jan_r0")) == 2
+    assert (await reconcile(service)).is_empty
+    wish = RestoreRequest(Relation(service.schema, "readings"), None, ChunkRange(None, None), RestoreWish(), "k", "a test")
+    await service.runtime.restore_requests.request(wish)
+    assert await service.restore() == []
+    assert service.rows("select count(*) from $s.jan") == [(744,)]
 
 
 async def test_what_a_worker_is_at_is_left_alone(service: Service) -> None:

@@ -1,6 +1,9 @@
 -- name: known_archives
 -- Of these folders below tables/: what their job is, and whether its rows are in another archive too.
-select j.lake_path, j.status, j.status = 'archived' and archival.is_overtaken(j.job_id, j.hypertable, j.chunk, j.relation_oid, j.revision, j.lake_path, '{}') as overtaken
+-- Of a removed one only another that names it: it may be all there is of its rows.
+select j.lake_path, j.status, j.status <> 'superseded' and archival.is_overtaken(
+    j.job_id, j.hypertable, j.chunk, case when j.status = 'archived' then j.relation_oid end, j.revision, j.lake_path, '{}'
+) as overtaken
 from archival.job j
 where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status in ('archived', 'superseded', 'removed')
 
@@ -17,13 +20,19 @@ archival.is_overtaken(%(job_id)s, %(hypertable)s, %(chunk)s, %(relation_oid)s, %
 from (select 1) one left join archival.job j on j.job_id = %(job_id)s
 
 -- name: adopt
--- An ended or waiting job has been published after all. The archives whose place it takes are superseded with it.
-with owner as (
+-- An ended or waiting job has been published after all. The archives whose place it takes are superseded with it; if one of them is
+-- removed, so is the chunk.
+with gone as (
+    select max(removed_at) as removed_at from archival.job
+    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'removed' and relation_oid = %(relation_oid)s
+), owner as (
     update archival.job j
-    set status = %(status)s, finished_at = now(), lease_until = null, progress = null, error = null, settled = true,
-        announced = false, revision = %(revision)s, relation_oid = %(relation_oid)s, range_start = %(range_start)s,
-        range_end = %(range_end)s, rows = %(rows)s, source_bytes = %(source_bytes)s, parquet_bytes = %(parquet_bytes)s,
-        lake_path = %(lake_path)s, manifest = %(manifest)s
+    set status = case when %(status)s = 'archived' and gone.removed_at is not null then 'removed' else %(status)s end,
+        removed_at = case when %(status)s = 'archived' then gone.removed_at end, finished_at = now(), lease_until = null,
+        progress = null, error = null, settled = true, announced = false, revision = %(revision)s,
+        relation_oid = %(relation_oid)s, range_start = %(range_start)s, range_end = %(range_end)s, rows = %(rows)s,
+        source_bytes = %(source_bytes)s, parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s, manifest = %(manifest)s
+    from gone
     where job_id = %(job_id)s and kind = 'archive'
       and (status in ('failed', 'cancelled') or (status = 'queued' and coalesce(lease_until < now(), true)))
       and not exists (select from archival.job live where live.hypertable = j.hypertable and live.chunk = j.chunk
@@ -33,36 +42,42 @@ with owner as (
     delete from archival.part where job_id in (select job_id from owner)
 ), superseded as (
     update archival.job set status = 'superseded'
-    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'archived' and %(status)s = 'archived'
-      and exists (select from owner)
+    where lake_path = any(%(supersedes)s) and kind = 'archive' and status in ('archived', 'removed')
+      and %(status)s = 'archived' and exists (select from owner)
 )
 select job_id from owner
 
 -- name: insert_archive
 -- A published archive whose row is gone. Its times are those of its manifest.
-with owner as (
+with gone as (
+    select max(removed_at) as removed_at from archival.job
+    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'removed' and relation_oid = %(relation_oid)s
+), owner as (
     insert into archival.job (job_id, kind, hypertable, chunk, range_start, range_end, status, attempt, revision, settled,
                               relation_oid, request_key, requested_by, requested_at, started_at, finished_at, removed_at, rows,
-                              source_bytes, parquet_bytes, lake_path, manifest, announced)
-    select %(job_id)s, 'archive', %(hypertable)s, %(chunk)s, %(range_start)s, %(range_end)s, %(status)s, %(attempt)s,
+                              source_bytes, parquet_bytes, lake_path, manifest, announced, adopted)
+    select %(job_id)s, 'archive', %(hypertable)s, %(chunk)s, %(range_start)s, %(range_end)s,
+           case when %(status)s = 'archived' and gone.removed_at is not null then 'removed' else %(status)s end, %(attempt)s,
            %(revision)s, true, %(relation_oid)s::bigint, %(request_key)s, %(requested_by)s, %(archived_at)s, %(archived_at)s,
-           %(archived_at)s, case when %(status)s = 'removed' then now() end, %(rows)s, %(source_bytes)s, %(parquet_bytes)s,
-           %(lake_path)s, %(manifest)s, %(announced)s
+           %(archived_at)s, case %(status)s when 'removed' then now() when 'archived' then gone.removed_at end, %(rows)s,
+           %(source_bytes)s, %(parquet_bytes)s, %(lake_path)s, %(manifest)s, %(announced)s, true
+    from gone
     where not exists (select from archival.job live where live.hypertable = %(hypertable)s and live.chunk = %(chunk)s
                       and live.kind = 'archive' and live.status in ('queued', 'running'))
     on conflict (job_id) do nothing
     returning job_id
 ), superseded as (
     update archival.job set status = 'superseded'
-    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'archived' and %(status)s <> 'superseded'
-      and exists (select from owner)
+    where lake_path = any(%(supersedes)s) and kind = 'archive' and status in ('archived', 'removed')
+      and %(status)s <> 'superseded' and exists (select from owner)
 )
 select job_id from owner
 
 -- name: supersede_overtaken
 update archival.job j set status = 'superseded'
-where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status = 'archived'
-  and archival.is_overtaken(j.job_id, j.hypertable, j.chunk, j.relation_oid, j.revision, j.lake_path, '{}')
+where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status in ('archived', 'removed')
+  and archival.is_overtaken(j.job_id, j.hypertable, j.chunk, case when j.status = 'archived' then j.relation_oid end, j.revision,
+                            j.lake_path, '{}')
 returning j.lake_path
 
 -- name: record_strays

@@ -102,12 +102,19 @@ where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
 returning job_id
 
 -- name: finish_archive
-with owner as (
+-- It may have been published by an earlier attempt, and the chunk removed since then on the grounds of the archive before. One
+-- that was restored from another table says nothing of this one.
+with gone as (
+    select max(removed_at) as removed_at from archival.job
+    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'removed' and relation_oid = %(relation_oid)s
+), owner as (
     update archival.job
-    set status = 'archived', finished_at = now(), lease_until = null, progress = null, rows = %(rows)s,
+    set status = case when gone.removed_at is null then 'archived' else 'removed' end, removed_at = gone.removed_at,
+        finished_at = now(), lease_until = null, progress = null, rows = %(rows)s,
         source_bytes = %(source_bytes)s, parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s,
         manifest = %(manifest)s, error = null, range_start = %(range_start)s, range_end = %(range_end)s,
         relation_oid = %(relation_oid)s
+    from gone
     where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
     returning job_id
 ), done as (

@@ -35,3 +35,14 @@ select chunk from unnest(%(chunks)s::text[]) as asked (chunk)
 where not exists (select from archival.job j where j.kind = 'archive' and j.status in ('archived', 'removed')
                   and j.hypertable = %(hypertable)s and j.chunk = asked.chunk)
 order by chunk
+
+-- name: archived_tables
+-- In one order that begins anywhere and comes round. What was restored has another table now.
+select job_id, relation_oid from archival.job
+where kind = 'archive' and status = 'archived' and restored_at is null and relation_oid is not null
+order by job_id <= %(after)s, job_id limit %(limit)s
+
+-- name: archived_jobs
+select * from archival.job
+where job_id = any(%(job_ids)s) and kind = 'archive' and status = 'archived' and restored_at is null
+order by job_id
