@@ -77,6 +77,7 @@ param coolPrefixes array = []
 param alertEmails array = []
 
 @description('Hours without a finished archive, while jobs wait, that are an alert.')
+@allowed([1, 2, 3, 4, 5, 6])
 param idleHours int = 6
 
 // ---------------------------------------------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Response
 from starlette.exceptions import HTTPException
 
+from archival_core.api import chart_models as charts
 from archival_core.api import dashboard_models as models
 from archival_core.api import page_files, problems
 from archival_core.api.services import Current
@@ -51,13 +53,13 @@ async def static(file: str, known_tag: KnownTag = None) -> Response:
 async def overview(services: Current) -> models.Overview:
     """What is going on now. A source that does not answer is named in `away`, and takes nothing else with it."""
     insights = services.insights
-    measured, lists, letters = await insights.measure(), await insights.lists(), await insights.dead_letters()
+    measured, lists, letters = await asyncio.gather(insights.measure(), insights.lists(), insights.dead_letters())
     ledger, stream = measured.ledger.value, measured.stream.value
     return models.Overview(
         generated_at=measured.taken_at,
         numbers=_numbers(ledger) if ledger else None,
-        running=[models.running(job) for job in lists.value.running] if lists.value else None,
-        failed=[models.failed(failure) for failure in lists.value.failures] if lists.value else None,
+        running=[models.Running.model_validate(job) for job in lists.value.running] if lists.value else None,
+        failed=[models.Failed.model_validate(failure) for failure in lists.value.failures] if lists.value else None,
         dead_letters=None
         if letters.value is None
         else [
@@ -90,19 +92,19 @@ async def timeline(
     services: Current,
     days: Annotated[int, Query(ge=1, le=366, description="how many, today included")] = 30,
     hypertable: Annotated[str | None, Query(max_length=140, description="of one alone")] = None,
-) -> models.Timeline:
+) -> charts.Timeline:
     """What was archived, removed and restored on each day in UTC."""
     found = await services.insights.timeline(days, hypertable)
-    return models.Timeline(days=[models.timeline_day(day) for day in found])
+    return charts.Timeline(days=[charts.timeline_day(day) for day in found])
 
 
 @router.get("/dashboard/hypertables", responses=_KEYED)
-async def hypertables(services: Current) -> models.Hypertables:
+async def hypertables(services: Current) -> charts.Hypertables:
     """The newest chunks of each hypertable, and where their rows are."""
     found = await services.chunk_map.all()
     if found.value is None:
         raise TransientError("the ledger does not tell the chunks", code="database")
-    return models.Hypertables(hypertables=[models.hypertable(one) for one in found.value])
+    return charts.Hypertables(hypertables=[charts.hypertable(one) for one in found.value])
 
 
 def _file(name: str, known_tag: str | None) -> Response:
@@ -118,9 +120,9 @@ def _numbers(ledger: LedgerState) -> models.Numbers:
         jobs[count.status] += count.jobs
     return models.Numbers(
         jobs=dict(jobs),
-        archived=models.sums(_total(ledger.outcomes, Outcome.ARCHIVED)),
-        removed=models.sums(_total(ledger.outcomes, Outcome.REMOVED)),
-        restored=models.sums(_total(ledger.outcomes, Outcome.RESTORED)),
+        archived=models.Sums.model_validate(_total(ledger.outcomes, Outcome.ARCHIVED)),
+        removed=models.Sums.model_validate(_total(ledger.outcomes, Outcome.REMOVED)),
+        restored=models.Sums.model_validate(_total(ledger.outcomes, Outcome.RESTORED)),
         failures=_total(ledger.outcomes, Outcome.FAILED).jobs,
         findings=sum(found.findings for found in ledger.findings),
         paused=ledger.paused,

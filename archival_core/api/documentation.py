@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 from typing import Any, Final
 
@@ -38,32 +39,37 @@ def _page(document: dict[str, Any]) -> str:
             if tag["name"] in operation.get("tags", [])
         ]
         if found:
-            sections.append(f"<h2>{escape(tag['name'])}</h2><p>{escape(tag['description'])}</p>{''.join(found)}")
+            sections.append(f"<h2>{escape(tag['name'])}</h2><p>{_prose(tag['description'])}</p>{''.join(found)}")
     title = escape(document["info"]["title"])
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1><p>{escape(document['info']['description'])}</p>"
+        f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1><p>{_prose(document['info']['description'])}</p>"
         f"<p>The same for programs: <code>/api/openapi.json</code></p>{''.join(sections)}</html>"
     )
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{escape(p['name'])}</code><td>{escape(p['in'])}<td>{escape(p.get('description', ''))}"
+        f"<tr><td><code>{escape(p['name'])}</code><td>{escape(p['in'])}<td>{_prose(p.get('description', ''))}"
         for p in operation.get("parameters", [])
     )
     parameters = f"<table><tr><th>parameter<th>in<th>meaning{rows}</table>" if rows else ""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     examples = "".join(
-        f"<p>{escape(example.get('summary', name))}</p><pre>{escape(json.dumps(example['value'], indent=2))}</pre>"
+        f"<p>{_prose(example.get('summary', name))}</p><pre>{escape(json.dumps(example['value'], indent=2))}</pre>"
         for name, example in body.get("examples", {}).items()
     )
     answers = "".join(
-        f"<tr><td><code>{escape(status)}</code><td>{escape(told['description'])}"
+        f"<tr><td><code>{escape(status)}</code><td>{_prose(told['description'])}"
         for status, told in operation["responses"].items()
     )
     return (
-        f'<details><summary><span class="method">{method.upper()}</span> <code>{escape(path)}</code> '
-        f"{escape(operation.get('summary', ''))}</summary><p>{escape(operation.get('description', ''))}</p>"
+        f'<details><summary><span class="method">{method.upper()}</span> <code>{escape(path)}</code></summary>'
+        f"<p>{_prose(operation.get('description', ''))}</p>"
         f"{parameters}{examples}<table><tr><th>answer<th>when{answers}</table></details>"
     )
+
+
+def _prose(text: str) -> str:
+    """Escaped, with what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -60,9 +60,9 @@ def _ledger(state: LedgerState) -> Iterator[Metric]:
     yield _family(catalog.SOURCE_BYTES, (((o.hypertable, o.outcome), o.totals.source_bytes) for o in moving))
     yield _family(catalog.PARQUET_BYTES, (((o.hypertable, o.outcome), o.totals.parquet_bytes) for o in moving))
     archived, restored = _of(outcomes, Outcome.ARCHIVED), _of(outcomes, Outcome.RESTORED)
-    yield _histograms(catalog.ARCHIVE_SECONDS, {o.hypertable: o.seconds for o in archived})
-    yield _histograms(catalog.ARCHIVE_BYTES, {o.hypertable: o.parquet_bytes for o in archived})
-    yield _histograms(catalog.RESTORE_SECONDS, {o.hypertable: o.seconds for o in restored})
+    yield _histogram(catalog.ARCHIVE_SECONDS, (o.seconds for o in archived))
+    yield _histogram(catalog.ARCHIVE_BYTES, (o.parquet_bytes for o in archived))
+    yield _histogram(catalog.RESTORE_SECONDS, (o.seconds for o in restored))
     yield _family(catalog.UNREMOVED, (((name,), _timestamp(at)) for name, at in state.oldest_unremoved.items()))
     yield _family(catalog.FINDINGS, (((found.hypertable, found.problem), found.findings) for found in state.findings))
     yield _family(catalog.STRAYS, [((), state.strays)])
@@ -101,11 +101,12 @@ def _family(described: Described, samples: Samples) -> Metric:
     return family  # type: ignore[no-any-return]
 
 
-def _histograms(described: Described, by_hypertable: Mapping[str, Histogram | None]) -> Metric:
+def _histogram(described: Described, histograms: Iterable[Histogram | None]) -> Metric:
     family: Any = described.family()
-    for hypertable, histogram in by_hypertable.items():
-        if histogram is not None:
-            family.add_metric([hypertable], [(_bound(le), n) for le, n in histogram.buckets], histogram.sum)
+    known = [histogram for histogram in histograms if histogram is not None]
+    if known:
+        total = sum(known[1:], known[0])
+        family.add_metric([], [(_bound(le), n) for le, n in total.buckets], total.sum)
     return family  # type: ignore[no-any-return]
 
 

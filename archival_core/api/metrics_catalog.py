@@ -2,7 +2,7 @@
 
 Names and units by the conventions of Prometheus and OpenMetrics: seconds and bytes, counters end in `_total`, moments are
 timestamps rather than ages, so that nothing changes between two scrapes but what really changed. Labels are few and bounded: a
-hypertable is one, a chunk or a job never.
+hypertable is one, but not of histograms, which have many series each; a chunk or a job never is.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ PARQUET_BYTES = Described(
     "archival_parquet_bytes_total", "counter", "Size in the lake of what was archived, removed or restored.", _MOVED, "bytes"
 )
 ARCHIVE_SECONDS = Described(
-    "archival_archive_duration_seconds", "histogram", "How long the attempts took that archived a chunk.", _TABLE, "seconds"
+    "archival_archive_duration_seconds", "histogram", "How long the attempts took that archived a chunk.", unit="seconds"
 )
-ARCHIVE_BYTES = Described("archival_archive_size_bytes", "histogram", "Size of the archives in the lake.", _TABLE, "bytes")
+ARCHIVE_BYTES = Described("archival_archive_size_bytes", "histogram", "Size of the archives in the lake.", unit="bytes")
 RESTORE_SECONDS = Described(
-    "archival_restore_duration_seconds", "histogram", "How long the attempts took that restored a chunk.", _TABLE, "seconds"
+    "archival_restore_duration_seconds", "histogram", "How long the attempts took that restored a chunk.", unit="seconds"
 )
 UNREMOVED = Described(
     "archival_oldest_unremoved_timestamp_seconds",

@@ -1,4 +1,4 @@
-"""The ledger in numbers. Nothing here takes longer because the ledger has more jobs; see migration 0006."""
+"""The ledger in numbers. Nothing here takes longer because the ledger has more jobs; see migration 0008."""
 
 from __future__ import annotations
 
@@ -112,10 +112,11 @@ class InsightReader:
         """Published archives of the newest `limit` chunks of each hypertable."""
         return await self._pool.all("newest_archives", hypertables=list(hypertables), limit=limit)
 
-    async def latest(self, hypertable: str, chunks: Sequence[str]) -> dict[str, Row]:
-        """Those of `chunks` that had an archive job, and the one that says what the chunk is."""
-        rows = await self._pool.all("latest_of_chunks", hypertable=hypertable, chunks=list(chunks))
-        return {row["chunk"]: row for row in rows}
+    async def latest(self, chunks: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row]:
+        """Those of `chunks`, each with its hypertable before it, that had an archive job, and the one that says what it is."""
+        hypertables, names = [hypertable for hypertable, _ in chunks], [name for _, name in chunks]
+        rows = await self._pool.all("latest_of_chunks", hypertables=hypertables, chunks=names)
+        return {(row["hypertable"], row["chunk"]): row for row in rows}
 
     async def _outcomes(self, rows: Iterable[Row]) -> list[OutcomeTotals]:
         if self._bounds is None:

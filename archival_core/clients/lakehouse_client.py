@@ -27,7 +27,7 @@ from archival_core.clients.lake_errors import (
     translate,
 )
 from archival_core.clients.lake_url import parse_lake_url
-from archival_core.errors import ArchivalError
+from archival_core.errors import ArchivalError, TransientError
 from archival_core.model.lake_path import WRITE_ONCE
 
 __all__ = ["DestinationExistsError", "LakePath", "LakehouseClient"]
@@ -209,6 +209,9 @@ class LakehouseClient:
         if data:
             await self.append(staged, data, 0)
             await self.flush(staged, len(data))
+            # the MD5 covers the way there and the way back, not what lies between
+            if await self.read_all(staged) != data:
+                raise TransientError(f"{staged}: what was read back is not what was written", code="lake-damaged-transfer")
         return staged
 
     def _stand_in(self, staged: str) -> DataLakeFileClient:

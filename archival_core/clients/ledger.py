@@ -6,7 +6,7 @@ database's time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from archival_core import telemetry
 from archival_core.clients.ledger_pool import LedgerPool, Row
 from archival_core.errors import LostLeaseError
-from archival_core.model.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.chunk import Chunk, ChunkRange, Relation, ServerIdentity
 from archival_core.model.job import Job, Kind, Status
 from archival_core.model.manifest import Manifest, ManifestPart
 from archival_core.model.progress import Progress
@@ -36,15 +36,6 @@ class NewJob:
     traceparent: str | None
     #: archive again although there is a finished archive
     force: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What an archive is settled on at its first attempt."""
-
-    revision: int
-    #: `lake_path` of the finished archives of the same rows, whose place it takes
-    supersedes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +94,10 @@ class Ledger:
         """Raises `LostLeaseError` unless the caller is still the owner."""
         await self._guarded("check_lease", job)
 
-    async def settle(self, job: Job, chunk: Chunk) -> Settled:
+    async def settle(self, job: Job, chunk: Chunk) -> int:
         """Decide, at the first attempt, which revision the archive of `job` is; later attempts get the same answer.
 
-        A finished archive of the same table, or one that was restored into this range, has rows that are in the chunk, so this
-        one takes its place; any other stays beside it. Raises `LostLeaseError`.
+        Raises `LostLeaseError`.
         """
         row = await self._pool.one(
             "settle",
@@ -119,7 +109,28 @@ class Ledger:
         )
         if row is None:
             raise LostLeaseError(job.job_id, job.attempt)
-        return Settled(row["revision"], tuple(row["supersedes"]))
+        revision: int = row["revision"]
+        return revision
+
+    async def supersedes(
+        self, job: Job, chunk: Chunk, server: ServerIdentity, restored: Mapping[UUID, Mapping[str, str]]
+    ) -> tuple[str, ...]:
+        """`lake_path` of the published archives whose place an archive of `chunk` takes, because it has their rows.
+
+        They are of the same table of the same server, whatever its name was, or they are in `restored`: archives that were
+        restored into the chunk, each with the other chunks that took rows of it (oid, and the transaction that brought them),
+        which have to be archived too, later than that.
+        """
+        rows = await self._pool.all(
+            "supersedes",
+            job_id=job.job_id,
+            relation_oid=chunk.oid,
+            system_identifier=server.system_identifier,
+            database=server.database,
+            restored=list(restored),
+            others=Jsonb({str(archive): dict(others) for archive, others in restored.items()}),
+        )
+        return tuple(row["lake_path"] for row in rows)
 
     async def begin_parts(self, job: Job, progress: Progress | None) -> None:
         """A set of parts begins, and replaces an earlier one; `None` if it cannot be resumed. Raises `LostLeaseError`."""
@@ -153,6 +164,7 @@ class Ledger:
             manifest=Jsonb(manifest.model_dump(mode="json")),
             range_start=manifest.range_start,
             range_end=manifest.range_end,
+            relation_oid=manifest.relation_oid,
             supersedes=list(manifest.supersedes),
         )
 

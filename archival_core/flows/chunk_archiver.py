@@ -114,8 +114,7 @@ class ChunkArchiver:
         async with self._source.connect() as connection:
             with telemetry.step("archive.catalog"):
                 described = await ChunkDescription.of(connection, job)
-                settled = await self._ledger.settle(job, described.chunk)
-            job = replace(job, revision=settled.revision)
+                job = replace(job, revision=await self._ledger.settle(job, described.chunk))
             while True:
                 try:
                     async with ReadSnapshot(connection, described.chunk) as snapshot:
@@ -134,7 +133,12 @@ class ChunkArchiver:
             _LOG.info("job %s: %d of %d parts are done, another run goes on", job.job_id, len(done), len(reading.ranges))
             return None
         reading.check_total(done.values())
-        return reading.manifest(job, done, settled.supersedes)
+        return reading.manifest(job, done, await self._supersedes(job, reading))
+
+    async def _supersedes(self, job: Job, reading: Reading) -> tuple[str, ...]:
+        """Folders of the archives whose rows are all in this one, or in finished archives beside it."""
+        restored = {placed.archive: placed.others for placed in reading.placed}
+        return await self._ledger.supersedes(job, reading.described.chunk, reading.described.identity, restored)
 
     async def _resume(
         self, job: Job, connection: Connection, reading: Reading, earlier: Finished | None

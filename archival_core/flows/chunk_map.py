@@ -13,8 +13,8 @@ from archival_core.clients.postgres import Connection, Database
 from archival_core.errors import ArchivalError, PermanentError
 from archival_core.flows.cached import Answer, Cached
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
-from archival_core.model.insight import PlacedChunk, Whereabouts
 from archival_core.model.moment import moment
+from archival_core.model.placed_chunk import PlacedChunk, Whereabouts
 from archival_core.source import catalog
 from archival_core.source.hypertables import source_tables
 
@@ -64,9 +64,10 @@ class ChunkMap:
         known |= {str(policy.policy.hypertable) for policy in await self._policies.all()}
         try:
             async with self._source.connect() as connection:
-                listed = [str(table.relation) for table in await source_tables(connection)]
+                listed = {str(table.relation): table.relation for table in await source_tables(connection)}
                 names = sorted(known.union(listed))[:_HYPERTABLES]
-                places = {name: await _in_database(connection, name) for name in names}
+                # one that is gone has left its archives, and no chunk
+                places = {name: await _in_database(connection, listed[name]) if name in listed else [] for name in names}
         except ArchivalError as error:
             _LOG.warning("the source does not tell its chunks: %s", error)
             names = sorted(known)[:_HYPERTABLES]
@@ -75,34 +76,44 @@ class ChunkMap:
         archives: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
         for row in await self._reader.archives(names, limit):
             archives[row["hypertable"]].append(row)
-        return [await self._map(name, places[name], archives[name], limit) for name in names]
-
-    async def _map(
-        self, hypertable: str, found: list[Chunk] | str, archives: Sequence[Mapping[str, Any]], limit: int
-    ) -> HypertableMap:
-        if isinstance(found, str):
-            places = [_place(row, Whereabouts(row["status"])) for row in archives]
-            return HypertableMap(hypertable, _newest(places, limit), None, found)
-        newest = found[-limit:]
-        names = [str(chunk.relation) for chunk in newest]
-        latest = await self._reader.latest(hypertable, names) if names else {}
-        places = [_place_in_database(chunk, latest.get(str(chunk.relation))) for chunk in newest]
-        shown = {(place.chunk, place.range) for place in places if place.state is not Whereabouts.DATABASE}
-        # an archive whose chunk is gone is the only copy, unless it was restored into another chunk
-        places += [
-            _place(row, Whereabouts.ARCHIVED if row["restored_at"] else Whereabouts.REMOVED)
-            for row in archives
-            if (row["chunk"], ChunkRange(row["range_start"], row["range_end"])) not in shown
+        newest = {name: found[-limit:] for name, found in places.items() if not isinstance(found, str)}
+        latest = await self._reader.latest([(name, str(chunk.relation)) for name in newest for chunk in newest[name]])
+        return [
+            _unknown(name, found, archives[name])
+            if isinstance(found := places[name], str)
+            else HypertableMap(name, _merged(name, newest[name], latest, archives[name])[-limit:], len(found))
+            for name in names
         ]
-        return HypertableMap(hypertable, _newest(places, limit), len(found))
 
 
-async def _in_database(connection: Connection, name: str) -> list[Chunk] | str:
+async def _in_database(connection: Connection, hypertable: Relation) -> list[Chunk] | str:
     """The chunks of a hypertable, those that end last at the end; or why they cannot be told."""
     try:
-        return sorted(await catalog.chunks(connection, Relation.parse(name)), key=lambda chunk: _order(chunk.range))
+        return sorted(await catalog.chunks(connection, hypertable), key=lambda chunk: _order(chunk.range))
     except PermanentError as error:
         return str(error)
+
+
+def _unknown(hypertable: str, problem: str, archives: Sequence[Mapping[str, Any]]) -> HypertableMap:
+    """What the ledger alone knows."""
+    return HypertableMap(hypertable, _sorted([_place(row, Whereabouts(row["status"])) for row in archives]), None, problem)
+
+
+def _merged(
+    hypertable: str,
+    chunks: Sequence[Chunk],
+    latest: Mapping[tuple[str, str], Mapping[str, Any]],
+    archives: Sequence[Mapping[str, Any]],
+) -> tuple[PlacedChunk, ...]:
+    places = [_place_in_database(chunk, latest.get((hypertable, str(chunk.relation)))) for chunk in chunks]
+    shown = {(place.chunk, place.range) for place in places if place.state is not Whereabouts.DATABASE}
+    # an archive whose chunk is gone is the only copy, unless it was restored into another chunk
+    places += [
+        _place(row, Whereabouts.ARCHIVED if row["restored_at"] else Whereabouts.REMOVED)
+        for row in archives
+        if (row["chunk"], ChunkRange(row["range_start"], row["range_end"])) not in shown
+    ]
+    return _sorted(places)
 
 
 def _place_in_database(chunk: Chunk, job: Mapping[str, Any] | None) -> PlacedChunk:
@@ -121,9 +132,8 @@ def _numbers(job: Mapping[str, Any]) -> tuple[Any, ...]:
     return job["job_id"], job["rows"], job["source_bytes"], job["parquet_bytes"]
 
 
-def _newest(places: Sequence[PlacedChunk], limit: int) -> tuple[PlacedChunk, ...]:
-    """The newest `limit` of `places`, oldest first."""
-    return tuple(sorted(places, key=lambda place: (_order(place.range), place.chunk))[-limit:])
+def _sorted(places: Sequence[PlacedChunk]) -> tuple[PlacedChunk, ...]:
+    return tuple(sorted(places, key=lambda place: (_order(place.range), place.chunk)))
 
 
 def _order(bounds: ChunkRange) -> float:

@@ -27,11 +27,12 @@ from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.flows.announcer import Announcer
 from archival_core.flows.archive_check import check_archive
 from archival_core.flows.same_source import check_same_server, is_same_table
-from archival_core.model.chunk import Chunk
+from archival_core.model.chunk import Chunk, Relation
 from archival_core.model.job import Job, Status
 from archival_core.model.manifest import Manifest
 from archival_core.model.message import JobMessage
 from archival_core.source import catalog, fence, guards, removal
+from archival_core.source.placed import companions
 from archival_core.source.session import pinned
 
 _LOG = logging.getLogger(__name__)
@@ -76,11 +77,14 @@ class ChunkRemoval:
     async def run(self, time_budget: timedelta) -> RemovalReport:
         """Remove what is due, one chunk after the other, until nothing is left or the time is over."""
         report, deadline = RemovalReport(), time.monotonic() + time_budget.total_seconds()
-        while time.monotonic() < deadline and (jobs := await self._removals.due(_BATCH)):
+        busy: set[Relation] = set()
+        while jobs := [job for job in await self._removals.due(_BATCH) if job.hypertable not in busy]:
             for job in jobs:
                 if time.monotonic() > deadline:
-                    break
-                await self._settle(job, report)
+                    return report
+                if job.hypertable not in busy and await self._settle(job, report) in _BUSY:
+                    # whoever holds one chunk's lock may hold all: the others wait for the next run, and writers for nobody
+                    busy.add(job.hypertable)
         return report
 
     async def preview(self, limit: int) -> dict[str, str | None]:
@@ -100,24 +104,22 @@ class ChunkRemoval:
                 found[str(job.chunk)] = None
         return found
 
-    async def _settle(self, job: Job, report: RemovalReport) -> None:
-        """Remove one chunk, or record why not: one that stays keeps no other from going."""
+    async def _settle(self, job: Job, report: RemovalReport) -> str | None:
+        """Remove one chunk, or record and return why not: one that stays keeps no other from going."""
         try:
             with telemetry.carried_on("removal", job.traceparent, job.job_id, chunk=str(job.chunk)) as span:
                 span.link(job.first_attempt)
                 await self._remove(job)
-        except ChangedError as error:
-            await self._refuse(job, error)
-            await self._archive_again(job)
-            report.kept[str(job.chunk)] = str(error)
         except ArchivalError as error:
-            await self._refuse(job, error)
+            _LOG.warning("job %s: %s", job.job_id, error)
             report.kept[str(job.chunk)] = str(error)
-        else:
-            report.removed += 1
-            await self._announcer.announce(job.job_id)
-            return
-        _LOG.warning("job %s: %s", job.job_id, report.kept[str(job.chunk)])
+            await self._refuse(job, error)
+            if isinstance(error, ChangedError):
+                await self._archive_again(job)
+            return error.code
+        report.removed += 1
+        await self._announcer.announce(job.job_id)
+        return None
 
     async def _refuse(self, job: Job, error: ArchivalError) -> None:
         await self._removals.refuse(job, error)
@@ -134,11 +136,15 @@ class ChunkRemoval:
             )
         async with self._source.connect() as connection:
             await check_same_server(connection, manifest)
-            if await removal.is_gone(connection, job.chunk):
+            if await removal.is_gone(connection, job.chunk, manifest.relation_oid):
                 # an earlier run whose answer was lost, or somebody by hand
                 await self._removals.finish(job, note=PermanentError(f"{job.chunk} was gone already", code="was-gone"))
                 return
-            chunk = await self._look(connection, job, manifest)
+            with telemetry.step("removal.look"):
+                chunk = await self._look(connection, job, manifest)
+                # once without a lock: what has changed keeps no writer waiting, and what has not is in memory the second time
+                async with pinned(connection, row_security="off"):
+                    await self._check_rows(connection, chunk, manifest)
             for attempt in range(1, _TRIES + 1):
                 try:
                     await self._drop(connection, job, chunk, manifest)
@@ -169,9 +175,11 @@ class ChunkRemoval:
             raise ChangedError(chunk, "its table was altered")
         await guards.check_frozen(connection, chunk)
         await guards.check_aggregates(connection, chunk)
-        if missing := await self._removals.unarchived(job.hypertable, await guards.siblings(connection, chunk)):
+        together = [*await guards.siblings(connection, chunk), *await companions(connection, chunk)]
+        if missing := await self._removals.unarchived(job.hypertable, together):
             raise PermanentError(
-                f"{job.chunk} is not removed before every chunk of its time range is archived: {', '.join(missing)} is not",
+                f"{job.chunk} is not removed before the chunks of its time range, and those that one archive was restored"
+                f" into with it, are archived: {', '.join(missing)} is not",
                 code="sibling-not-archived",
             )
         return chunk

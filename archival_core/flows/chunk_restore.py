@@ -100,7 +100,6 @@ class ChunkRestorer:
         async with self._source.connect() as connection:
             with telemetry.step("restore.catalog"):
                 placement = await _prepare(connection, manifest, wish)
-                await ensure_schema(connection)
                 await drop_job_staging(connection, job_id, attempt)
         staging = StagingTable(job_id, attempt)
         try:
@@ -158,7 +157,10 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
     else:
         target = await own_target(connection, manifest, wish.into)
     fitted = fit_columns(manifest.columns, await catalog.columns(connection, target.relation), target.relation)
-    placement = Placement(archived_chunk(manifest), manifest.rows, fitted, target, wish.beside, wish.fire_triggers)
+    placement = Placement(
+        UUID(manifest.job_id), archived_chunk(manifest), manifest.rows, fitted, target, wish.beside, wish.fire_triggers
+    )
+    await ensure_schema(connection)
     await check_room(connection, placement)
     return placement
 

@@ -28,7 +28,7 @@ _GOOD_FOR: Final = 4.0
 _DEADLINE: Final = 5.0
 #: The catalog of the source is asked for each policy, so less often.
 _OVERDUE_GOOD_FOR: Final = 60.0
-_OVERDUE_DEADLINE: Final = 20.0
+_OVERDUE_DEADLINE: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from archival_core.source.columns import ColumnPlan, plan_columns
 from archival_core.source.fence import Mark, hash_content, take_mark
 from archival_core.source.ordering import order_columns
 from archival_core.source.parts import PartRange, Storage
+from archival_core.source.placed import PlacedArchive, placed_in
 from archival_core.source.snapshot import ChunkFacts, ReadSnapshot
 
 _TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
@@ -62,6 +63,8 @@ class Reading:
     mark: Mark | None
     #: only where there is no mark: it takes seconds for each million rows
     content_hash: str | None
+    #: archives that were restored into the chunk
+    placed: tuple[PlacedArchive, ...]
     ranges: tuple[PartRange, ...]
     layout: Layout
     started_at: datetime
@@ -91,7 +94,8 @@ class Reading:
         started_at = await snapshot.started_at()
         layout = Layout(profile, order)
         known = (described, columns, frozenset(as_text), plan, facts, storage, mark, content_hash)
-        return cls(*known, tuple(ranges), layout, started_at)
+        placed = await placed_in(connection, chunk)
+        return cls(*known, placed, tuple(ranges), layout, started_at)
 
     @property
     def progress(self) -> Progress | None:
@@ -120,8 +124,8 @@ class Reading:
         return progress.columns == self._column_types and set(progress.as_text) == self.as_text
 
     @property
-    def _column_types(self) -> tuple[tuple[str, str, str], ...]:
-        return tuple((c.name, c.type_name, str(self.plan.schema.field(c.name).type)) for c in self.columns)
+    def _column_types(self) -> tuple[tuple[int, str, str, str], ...]:
+        return tuple((c.number, c.name, c.type_name, str(self.plan.schema.field(c.name).type)) for c in self.columns)
 
     def check_total(self, done: Collection[ManifestPart]) -> None:
         """All parts together must be what the database counted; raises `TransientError` (`count-differs`)."""
@@ -160,6 +164,7 @@ class Reading:
                 database=identity.database,
                 server_version=identity.server_version,
                 timescaledb_version=identity.timescaledb_version,
+                timeline=identity.timeline,
             ),
             ddl=self.described.ddl,
             columns=tuple(
@@ -169,6 +174,7 @@ class Reading:
                     arrow_type=str(self.plan.schema.field(column.name).type),
                     not_null=column.not_null,
                     generated=column.generated,
+                    number=column.number,
                 )
                 for column in self.columns
             ),

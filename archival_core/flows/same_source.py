@@ -33,5 +33,13 @@ async def check_same_server(connection: Connection, manifest: Manifest) -> None:
 
 
 async def is_same_table(connection: Connection, chunk: Chunk, manifest: Manifest) -> bool:
-    """Whether the chunk is the table that was archived, in a hypertable that is defined as it was."""
-    return chunk.oid == manifest.relation_oid and await catalog.describe_ddl(connection, chunk.hypertable) == manifest.ddl
+    """Whether the chunk is the table that was archived, in a hypertable that is defined as it was, on a server that went on
+    from there: one that was restored to an earlier time has the same names and numbers, and other rows under them."""
+    identity = await catalog.server_identity(connection)
+    columns = await catalog.columns(connection, chunk.hypertable)
+    return (
+        chunk.oid == manifest.relation_oid
+        and identity.timeline == manifest.source.timeline
+        and [(column.name, column.number) for column in columns] == [(c.name, c.number) for c in manifest.columns]
+        and await catalog.describe_ddl(connection, chunk.hypertable) == manifest.ddl
+    )

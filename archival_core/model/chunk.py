@@ -103,6 +103,8 @@ class Column:
     extension: str | None = None
     #: how PostgreSQL fills it by itself: `stored`, `virtual`, `identity always`, `identity by default`
     generated: str | None = None
+    #: `attnum`: tells a column from a later one of the same name
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +115,5 @@ class ServerIdentity:
     database: str
     server_version: str
     timescaledb_version: str | None
+    #: of its write-ahead log: a server that was restored to an earlier time, or promoted, begins another
+    timeline: str | None = None

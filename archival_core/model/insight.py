@@ -64,6 +64,11 @@ class Histogram:
     buckets: tuple[tuple[float, int], ...]
     sum: float
 
+    def __add__(self, other: Histogram) -> Histogram:
+        """Of both; they have the same bounds."""
+        pairs = zip(self.buckets, other.buckets, strict=True)
+        return Histogram(tuple((bound, one + more) for (bound, one), (_, more) in pairs), self.sum + other.sum)
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeTotals:
@@ -178,31 +183,3 @@ class Day:
     removed: Totals = Totals()
     restored: Totals = Totals()
     failed: int = 0
-
-
-class Whereabouts(StrEnum):
-    """Where the rows of a chunk are."""
-
-    #: in the database alone
-    DATABASE = "database"
-    #: a job is queued or running
-    ARCHIVING = "archiving"
-    #: in the lake and in the database
-    ARCHIVED = "archived"
-    #: in the lake alone
-    REMOVED = "removed"
-    #: in the database, and its last job failed
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedChunk:
-    """A chunk on the time axis."""
-
-    chunk: str
-    range: ChunkRange
-    state: Whereabouts
-    job_id: UUID | None = None
-    rows: int | None = None
-    source_bytes: int | None = None
-    parquet_bytes: int | None = None

@@ -49,7 +49,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     ),
     Status.ARCHIVED: frozenset({Status.REMOVED, Status.SUPERSEDED}),
     Status.SUPERSEDED: frozenset(),
-    Status.REMOVED: frozenset({Status.ARCHIVED}),
+    Status.REMOVED: frozenset({Status.ARCHIVED, Status.SUPERSEDED}),
     Status.RESTORED: frozenset(),
     Status.FAILED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.SUPERSEDED}),
     Status.CANCELLED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.SUPERSEDED}),

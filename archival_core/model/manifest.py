@@ -23,6 +23,8 @@ class ManifestSource(_Part):
     database: str
     server_version: str
     timescaledb_version: str | None
+    #: of the write-ahead log
+    timeline: str | None = None
 
 
 class ManifestColumn(_Part):
@@ -34,6 +36,8 @@ class ManifestColumn(_Part):
     not_null: bool
     #: how PostgreSQL filled it by itself: `stored`, `virtual`, `identity always`, `identity by default`
     generated: str | None = None
+    #: `attnum` in the hypertable
+    number: int = 0
 
 
 class ManifestPart(_Part):

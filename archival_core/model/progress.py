@@ -14,8 +14,8 @@ class Progress(BaseModel):
     snapshot: str
     files: tuple[int, ...]
     tuples: tuple[int, ...]
-    #: name, PostgreSQL type and Arrow type of every column
-    columns: tuple[tuple[str, str, str], ...]
+    #: number, name, PostgreSQL type and Arrow type of every column
+    columns: tuple[tuple[int, str, str, str], ...]
     #: columns that are read as text, because a value did not fit their form
     as_text: tuple[str, ...]
     #: the condition of each part, by its number

@@ -36,7 +36,7 @@ WITH RECURSIVE type AS (
     FROM resolved r JOIN type t ON t.oid = r.type
     WHERE t.typtype = 'd' OR t.is_array
 )
-SELECT d.attname AS name, format_type(d.atttypid, d.atttypmod) AS type_name, d.attnotnull AS not_null,
+SELECT d.attname AS name, d.attnum::int AS number, format_type(d.atttypid, d.atttypmod) AS type_name, d.attnotnull AS not_null,
        n.nspname || '.' || t.typname AS base_type, r.is_array, r.modifier, e.extname AS extension,
        CASE WHEN d.attgenerated = 's' THEN 'stored' WHEN d.attgenerated = 'v' THEN 'virtual'
             WHEN d.attidentity = 'a' THEN 'identity always' WHEN d.attidentity = 'd' THEN 'identity by default'
@@ -53,7 +53,8 @@ ORDER BY d.attnum
 
 IDENTITY: Final[LiteralString] = """
 SELECT current_database() AS database, current_setting('server_version') AS server_version,
-       (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') AS timescaledb_version
+       (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') AS timescaledb_version,
+       CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline
 """
 SYSTEM_IDENTIFIER: Final[LiteralString] = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()"
 

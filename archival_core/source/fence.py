@@ -26,10 +26,17 @@ _COUNTS: LiteralString = (
     "SELECT count(*), count(*) FILTER (WHERE age(xmin) <="
     " age((pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::bigint %% 4294967296)::text::xid)) FROM "
 )
-# 32 bits of a transaction's number are stored with a row: beyond half of that, older and newer cannot be told apart.
+# 32 bits of a transaction's number are stored with a row: beyond half of that, older and newer cannot be told apart. A server
+# that has not come as far as the snapshot was restored to an earlier time, and gives the same numbers out again.
 _IN_REACH: LiteralString = (
-    "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::numeric"
-    " - pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::numeric < 2147000000"
+    "SELECT pg_snapshot_xmax(now.snapshot)::text::numeric - pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::numeric"
+    " < 2147000000 AND pg_snapshot_xmax(now.snapshot)::text::numeric >="
+    " pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric FROM (SELECT pg_current_snapshot() AS snapshot) now"
+)
+# Nobody else was writing, and no row can be half the numbers old.
+_IS_CLEAR: LiteralString = (
+    "SELECT pg_snapshot_xmin(%(snapshot)s::pg_snapshot) = pg_snapshot_xmax(%(snapshot)s::pg_snapshot)"
+    " AND pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric < 2147000000"
 )
 _HASH = "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM {}"
 
@@ -49,11 +56,16 @@ class Mark:
 async def take_mark(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts, files: tuple[int, ...]) -> Mark | None:
     """What to compare with later, inside the transaction that reads; `files` are those of `Storage`.
 
-    `None` if this version of TimescaleDB does not tell where a compressed chunk is stored.
+    `None` where nobody could ever tell: this version of TimescaleDB does not say where a compressed chunk is stored, or rows
+    look newer than the snapshot already, because a transaction that began before they were written is still open.
     """
-    if not chunk.is_compressed:
-        return Mark(facts.snapshot, files, (facts.rows,))
     with source_errors():
+        if not chunk.is_compressed:
+            mark = Mark(facts.snapshot, files, (facts.rows,))
+            async with conn.cursor(row_factory=tuple_row) as cur:
+                if (await (await cur.execute(_IS_CLEAR, {"snapshot": facts.snapshot})).fetchone()) == (True,):
+                    return mark
+            return mark if await _counts(conn, chunk.relation.sql, facts.snapshot) == (facts.rows, 0) else None
         stored = await _stored(conn, chunk, files)
         if stored is None:
             return None

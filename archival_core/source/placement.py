@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from psycopg import AsyncConnection
 
@@ -19,6 +20,8 @@ from archival_core.source.target import Target
 class Placement:
     """What goes where."""
 
+    #: the job of the archive
+    archive: UUID
     #: the archive's chunk, as it was
     chunk: Chunk
     #: of the archive
@@ -29,6 +32,11 @@ class Placement:
     beside: bool = False
     #: what the target's own triggers do, they may do again for rows that come back
     fire_triggers: bool = False
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the rows go back to where they were."""
+        return self.target.relation == self.chunk.hypertable
 
     @property
     def there(self) -> str:

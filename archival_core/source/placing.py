@@ -11,6 +11,7 @@ from psycopg.rows import tuple_row
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunk import Relation, quote_identifier
 from archival_core.source import partition, row_hash, timescaledb
+from archival_core.source.placed import is_placed, record, rows_of_others
 from archival_core.source.placement import Placement, differs, would_double
 from archival_core.source.restore_errors import restore_errors
 from archival_core.source.row_hash import Rows
@@ -33,6 +34,8 @@ async def check_room(conn: AsyncConnection[Any], placement: Placement) -> None:
     """
     with restore_errors(placement.target.relation):
         async with conn.transaction(force_rollback=True), held(conn, READING | _HASTY):
+            if placement.is_in_place and await is_placed(conn, placement.archive):
+                return
             there = await _count(conn, placement)
             if there not in (0, placement.rows) and placement.rows and not await _may_be_beside(conn, placement):
                 raise would_double(placement, there)
@@ -62,6 +65,8 @@ async def place(conn: AsyncConnection[Any], placement: Placement, staging: Stagi
             if not await _is_there(conn, placement, staging, wanted):
                 inserted = await _insert(conn, placement, staging, wanted)
                 await advance_sequences(conn, placement.target.relation, staging, placement.columns)
+                if placement.is_in_place:
+                    await record(conn, placement.archive, wanted.count, placement.there)
             await conn.execute(f"DROP TABLE {staging.relation.sql}".encode())
     return inserted
 
@@ -82,15 +87,21 @@ async def _staged(conn: AsyncConnection[Any], placement: Placement, staging: Sta
 
 async def _is_there(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable, wanted: Rows) -> bool:
     """Whether the archive's rows are in the target already; raises `would-double` for anything between yes and no."""
+    if placement.is_in_place and await is_placed(conn, placement.archive):
+        return True
     there = await row_hash.of(conn, placement.there, [quote_identifier(c.target.name) for c in placement.columns])
     if there == wanted and wanted.count:
         return True
     if there.count == 0 or wanted.count == 0:
         return there.count > 0
     if await _may_be_beside(conn, placement):
+        if placement.is_in_place and await rows_of_others(conn, placement.archive, placement.there) >= there.count:
+            return False  # equal rows among them are of other archives
         missing = await row_hash.missing(conn, staging, placement.columns, placement.there)
-        if missing in (0, wanted.count):
-            return missing == 0
+        if missing == wanted.count:
+            return False
+        if missing == 0 and not placement.is_in_place:
+            return True
         raise would_double(placement, there.count, wanted.count - missing)
     raise would_double(placement, there.count)
 

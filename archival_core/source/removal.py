@@ -21,8 +21,12 @@ from archival_core.model.chunk import Chunk, Relation
 from archival_core.source.session import READING, pin_statement
 from archival_core.source.translate import source_errors
 
-#: How long writers wait behind a lock that cannot be had, and the remover with them.
-_LOCK_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '2s'"
+#: Writers wait behind a lock that cannot be had. While the chunk's is asked for, the hypertable's is held: a report that reads
+#: the chunk must not stop ingest.
+_PARENT_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '2s'"
+_CHUNK_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '100ms'"
+#: A remover that is frozen, or a comparison that takes too long, ends by itself and lets writers go on.
+_BOUNDED: Final = {"idle_in_transaction_session_timeout": "5s", "statement_timeout": "60s"}
 
 # By the parent's lock nobody else adds or removes a chunk meanwhile.
 _CHUNKS: Final[dict[str, LiteralString]] = {
@@ -41,10 +45,14 @@ _KEEP_AGGREGATES: Final[LiteralString] = (
 )
 
 
-async def is_gone(conn: AsyncConnection[Any], chunk: Relation) -> bool:
-    """Whether there is no such table any more; one that is only no chunk any more, such as a detached partition, is there."""
+async def is_gone(conn: AsyncConnection[Any], chunk: Relation, oid: int) -> bool:
+    """Whether there is no such table any more; one that was renamed, or is no chunk any more, is there."""
     with source_errors():
-        cursor = await conn.execute("SELECT to_regclass(%s) IS NULL AS gone", (chunk.sql,))
+        cursor = await conn.execute(
+            "SELECT to_regclass(%s) IS NULL"
+            " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = %s::bigint::oid) AS gone",
+            (chunk.sql, oid),
+        )
         row = await cursor.fetchone()
     return row is not None and bool(row["gone"])
 
@@ -53,30 +61,24 @@ async def is_gone(conn: AsyncConnection[Any], chunk: Relation) -> bool:
 async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None]:
     """A READ COMMITTED transaction in which nobody else writes to `chunk`; it commits at the end, and rolls back on an error.
 
-    A native partition is detached already, so that only its own rows are looked at. Waits two seconds at most; raises
-    `TransientError` (`source-locked`, `source-busy`) when somebody else is faster.
+    A native partition is detached already, so that only its own rows are looked at. Waits two seconds at most, and so do
+    writers; raises `TransientError` (`source-locked`, `source-busy`) when somebody else is faster.
     """
     parent, table = chunk.hypertable.sql, chunk.relation.sql
-    if chunk.kind == "native":
-        locks = [
-            f"LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE",
-            f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE",
-            f"ALTER TABLE {parent} DETACH PARTITION {table}",
-        ]
-    else:
-        locks = [
-            f"LOCK TABLE ONLY {parent} IN SHARE ROW EXCLUSIVE MODE",
-            f"LOCK TABLE {table} IN EXCLUSIVE MODE",
-        ]
+    # all that the drop needs, at once: to begin lower and rise later waits for readers with writers in the queue
+    mode = "ACCESS EXCLUSIVE" if chunk.kind == "native" else "SHARE ROW EXCLUSIVE"
     with source_errors():
         # a snapshot from before the lock would not show what was committed while waiting for it
         await conn.set_isolation_level(IsolationLevel.READ_COMMITTED)
         async with conn.transaction():
-            await conn.execute(_LOCK_TIMEOUT)
+            await conn.execute(pin_statement(READING | _BOUNDED).encode())
             with _blockers(chunk.relation):
-                for statement in locks:
-                    await conn.execute(statement.encode())
-            await conn.execute(pin_statement(READING).encode())
+                await conn.execute(_PARENT_TIMEOUT)
+                await conn.execute(f"LOCK TABLE ONLY {parent} IN {mode} MODE".encode())
+                await conn.execute(_CHUNK_TIMEOUT)
+                await conn.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+                if chunk.kind == "native":
+                    await conn.execute(f"ALTER TABLE {parent} DETACH PARTITION {table}".encode())
             yield
 
 

@@ -19,6 +19,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Relation, quote_identifier
+from archival_core.source import placed
 from archival_core.source.translate import source_errors
 
 SCHEMA: Final = "archival_restore"
@@ -28,7 +29,8 @@ _TABLES: Final[LiteralString] = """
 SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relkind = 'r' ORDER BY c.relname
 """
-_EXISTS: Final[LiteralString] = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s"
+_SCHEMA_EXISTS: Final[LiteralString] = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s"
+_EXISTS: Final[LiteralString] = "SELECT 1 WHERE to_regclass(%s) IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,13 +52,15 @@ class StagingTable:
 
 
 async def ensure_schema(conn: AsyncConnection[Any]) -> None:
-    """Make the schema if it is not there. Raises `PermanentError` (`source-permission-denied`)."""
+    """Make the schema, and what is kept in it, if they are not there. Raises `PermanentError` (`source-permission-denied`)."""
     with source_errors():
-        if await (await conn.execute(_EXISTS, (SCHEMA,))).fetchone() is None:
+        if await (await conn.execute(_EXISTS, (f"{SCHEMA}.placed",))).fetchone() is None:
             try:
                 async with conn.transaction():
-                    await conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(SCHEMA)}".encode())
-            except (postgres.UniqueViolation, postgres.DuplicateSchema):
+                    if await (await conn.execute(_SCHEMA_EXISTS, (SCHEMA,))).fetchone() is None:
+                        await conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(SCHEMA)}".encode())
+                    await conn.execute(placed.MAKE)
+            except (postgres.UniqueViolation, postgres.DuplicateSchema, postgres.DuplicateTable):
                 pass  # another restore was faster: IF NOT EXISTS does not see what is not committed
             except postgres.InsufficientPrivilege as error:
                 raise PermanentError(

@@ -31,10 +31,11 @@ scrape_configs:
 
 """
 _REST: Final = """
-`outcome` is `archived`, `removed`, `restored` or `failed`; `kind` and `queue` are `archive` or `restore`. An outcome counts when it
-happens and is never taken back: a removed archive that is restored stays counted as archived and as removed. Timestamps are seconds
-since 1970; `time() - archival_oldest_unremoved_timestamp_seconds` is an age. The sums are kept by the ledger itself; after an edit
-of its tables by hand, `select archival.count_again()` makes them anew, and counters may go back once.
+`outcome` is `archived`, `removed`, `restored` or `failed`; `kind` and `queue` are `archive` or `restore`. An outcome counts
+when it happens and is never taken back: a removed archive that is restored stays counted as archived and as removed.
+
+Timestamps are seconds since 1970; `time() - archival_oldest_unremoved_timestamp_seconds` is an age. The ledger keeps the sums
+itself; after an edit of its tables by hand, `select archival.count_again()` makes them anew, and counters may go back once.
 """
 
 

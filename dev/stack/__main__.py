@@ -74,7 +74,8 @@ def _welcome(local: Path, state: State, stack: Stack) -> str:
   logs        {state.logs}
 
 Ask for archives:
-  .venv/bin/python -m dev.stack.publish {example}
+  .venv/bin/python -m archival_core.cli archive {example} --follow
+  .venv/bin/python -m dev.stack.publish {example}   (as an event)
 """
 
 

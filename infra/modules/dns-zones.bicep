@@ -12,15 +12,15 @@ var zoneNames = {
   sites: 'privatelink.azurewebsites.net'
 }
 
-var zoneList = items(zoneNames)
+var groups = ['blob', 'dfs', 'queue', 'table', 'redisEnterprise', 'postgresqlServer', 'sites']
 
-resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for zone in zoneList: {
-  name: zone.value
+resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for group in groups: {
+  name: zoneNames[group]
   location: 'global'
   tags: tags
 }]
 
-resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (zone, i) in zoneList: {
+resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (group, i) in groups: {
   parent: zones[i]
   name: 'archival'
   location: 'global'

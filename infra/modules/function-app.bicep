@@ -122,6 +122,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
     // checkov:skip=CKV_AZURE_17: callers are programs with a function key
     // checkov:skip=CKV_AZURE_212: Flex Consumption scales from zero
     // checkov:skip=CKV_AZURE_213: Flex Consumption has no health check path
+    // checkov:skip=CKV_AZURE_78: Flex Consumption has no FTP
     serverFarmId: plan.id
     httpsOnly: true
     publicNetworkAccess: publicApi ? 'Enabled' : 'Disabled'
@@ -154,7 +155,6 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       http20Enabled: true
       appSettings: [for setting in items(union(defaults, settings, wiring)): {
         name: setting.key

@@ -99,5 +99,6 @@ def test_a_stop_leaves_no_process_and_no_addresses(tmp_path: Path) -> None:
     output, errors = stack.communicate(timeout=60)
     assert (stack.returncode, errors) == (0, "")
     assert "stopped" in output
+    assert f"{addresses['api_url']}/dashboard" in output
     assert processes_of(tmp_path) == []
     assert not (tmp_path / "stack.json").exists()

@@ -142,6 +142,19 @@ async def test_a_bit_that_no_reader_looks_at_is_found_too(service: Service) -> N
     assert equal(service, "jan")
 
 
+async def test_a_manifest_that_is_damaged_in_the_lake_is_not_published(service: Service) -> None:
+    service.execute(TABLE)
+    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
+    await service.runtime.event_drain.run()
+    [message] = service.messages()
+    service.emulator.faults.append(Fault("PATCH", "write-once", "bit_rot"))
+    with pytest.raises(TransientError):
+        await service.runtime.archival_processor.process(message)
+    assert service.files("tables") == []
+    await service.runtime.archival_processor.process(message)
+    assert equal(service, "jan")
+
+
 async def test_an_archive_that_was_published_before_a_crash_is_adopted(service: Service) -> None:
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")

@@ -9,14 +9,18 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
 from archival_core.errors import LostLeaseError
+from archival_core.model.chunk import Relation
 from dev.servers.processes import Process
 from tests.acceptance.api_client import api_client
+from tests.acceptance.test_security import HOSTILE
 
 if TYPE_CHECKING:
     from conftest import Service
@@ -344,6 +348,33 @@ async def test_what_cannot_be_is_refused_clearly(service: Service, client: httpx
         assert not code or problem["code"] == code, (path, problem)
         if code == "invalid-request":
             assert all(error["field"] and error["reason"] for error in problem["errors"])
+
+
+async def test_a_hostile_name_is_only_a_name(service: Service, client: httpx.AsyncClient) -> None:
+    service.execute("create table $s.victims (v int); insert into $s.victims values (1)")
+    for number, name in enumerate(HOSTILE):
+        table, chunk = Relation(service.schema, name), Relation(service.schema, f"hostile_{number}")
+        with psycopg.connect(service.url, autocommit=True) as connection:
+            connection.execute(f"create table {table.sql} (time timestamptz not null) partition by range (time)".encode())
+            bounds = "from ('2026-01-01Z') to ('2026-02-01Z')"
+            connection.execute(f"create table {chunk.sql} partition of {table.sql} for values {bounds}".encode())
+        hypertable = str(table)
+        body = {"hypertable": hypertable, "older_than": "2026-03-01T00:00:00Z"}
+        assert [found["chunk"] for found in (await ask(client, {**body, "dry_run": True}, 200))["chunks"]] == [str(chunk)]
+        [job] = (await ask(client, body))["jobs"]
+        assert job["hypertable"] == hypertable
+        assert (await client.get("/jobs", params={"hypertable": hypertable})).json()["jobs"] == [job]
+        [found] = (await client.get("/chunks", params={"hypertable": hypertable})).json()["chunks"]
+        assert found["state"] == "queued"
+        address = f"/policies/{quote(hypertable, safe='')}"
+        if "\n" in name:
+            # no address holds a line break: a policy for such a table is a row of `archival.policy`
+            assert (await client.get(address)).status_code == 404
+            continue
+        assert (await client.put(address, json={"archive_after": "P1D"})).json()["hypertable"] == hypertable
+        assert (await client.get(address)).json()["hypertable"] == hypertable
+        assert (await client.delete(address)).status_code == 204
+    assert service.rows("select * from $s.victims") == [(1,)]
 
 
 async def test_a_database_that_is_away_is_told_without_its_address(

@@ -140,8 +140,8 @@ async def test_a_scrape_tells_what_there_is(service: Service, client: httpx.Asyn
     assert found["archival_rows_total", table, "removed"] == jan["rows"]
     assert found["archival_source_bytes_total", table, "removed"] == jan["source_bytes"]
     assert found["archival_parquet_bytes_total", table, "archived"] == jan["parquet_bytes"] + feb["parquet_bytes"]
-    assert found["archival_archive_duration_seconds_count", table] == 2
-    assert found["archival_archive_size_bytes_bucket", table, "1048576.0"] == 2
+    assert found["archival_archive_duration_seconds_count",] == 2
+    assert found["archival_archive_size_bytes_bucket", "1048576.0"] == 2
     assert found["archival_oldest_unremoved_timestamp_seconds", table] == pytest.approx(feb["finished_at"].timestamp())
     assert (found["archival_stream_lag_entries",], found["archival_stream_pending_entries",]) == (1, 0)
     assert found["archival_dead_letters",] == 1

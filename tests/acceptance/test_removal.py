@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pyarrow.dataset as ds
 import pytest
+from psycopg.pq import TransactionStatus
 
 from archival_core.flows.chunk_removal import RemovalReport
+from archival_core.source import fence, removal
 
 if TYPE_CHECKING:
     from conftest import Service
@@ -188,6 +192,83 @@ async def test_a_lock_that_is_held_is_waited_for_only_briefly(service: Service) 
             "transient": True,
         }
     assert (await remove(service)).removed == 1
+
+
+async def test_nobody_writes_between_the_comparison_and_the_drop(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    holds_same_rows, refused = fence.holds_same_rows, list[str]()
+
+    async def and_then_somebody_writes(connection: Any, *arguments: Any) -> bool:
+        same = await holds_same_rows(connection, *arguments)
+        if same and connection.info.transaction_status is TransactionStatus.INTRANS:
+            with psycopg.connect(service.url, autocommit=True) as writer:
+                writer.execute("set lock_timeout = '200ms'")
+                try:
+                    writer.execute(f"insert into {service.schema}.jan values ('2026-01-15Z', 1, 'late')".encode())
+                except psycopg.errors.LockNotAvailable as error:
+                    refused.append(str(error))
+        return same
+
+    monkeypatch.setattr(fence, "holds_same_rows", and_then_somebody_writes)
+    report = await remove(service)
+    # the first comparison takes no lock, so a row gets in there; it is noticed by the second
+    assert report.removed == 0
+    assert service.jobs()[0]["removal_error"]["code"] == "source-changed"
+    assert refused == []
+    await service.work()
+    monkeypatch.setattr(fence, "holds_same_rows", _only_under_lock(and_then_somebody_writes, holds_same_rows))
+    assert (await remove(service)).removed == 1
+    assert len(refused) == 1
+
+
+def _only_under_lock(under_lock: Any, otherwise: Any) -> Any:
+    """The first comparison of each chunk as it is, the second one, under the lock, as `under_lock`."""
+    calls = 0
+
+    async def compare(*arguments: Any) -> bool:
+        nonlocal calls
+        calls += 1
+        same: bool = await (under_lock if calls % 2 == 0 else otherwise)(*arguments)
+        return same
+
+    return compare
+
+
+async def test_a_frozen_remover_does_not_stop_ingest(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    drop = removal.drop
+
+    async def freeze(connection: Any, chunk: Any) -> None:
+        await asyncio.sleep(8)
+        await drop(connection, chunk)
+
+    monkeypatch.setattr(removal, "drop", freeze)
+    working = asyncio.create_task(remove(service))
+    await asyncio.sleep(1)
+    started = time.monotonic()
+    await asyncio.to_thread(service.execute, "insert into $s.readings values ('2026-02-15Z', 1, 'now')")
+    assert time.monotonic() - started < 6.5
+    assert (await working).removed == 0
+    assert (statuses(service), partitions(service)) == (["archived"], ["feb", "jan"])
+
+
+async def test_a_column_that_was_made_anew_is_a_change(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute("alter table $s.readings drop column note, add column note text default 'new'")
+    service.execute("alter table $s.readings alter column note drop default")
+    assert (await remove(service)).removed == 0
+    assert service.jobs()[0]["removal_error"]["code"] == "source-changed"
+
+
+async def test_a_renamed_chunk_is_not_gone(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute("alter table $s.jan rename to january")
+    assert (await remove(service)).removed == 0
+    assert statuses(service) == ["archived"]
 
 
 async def test_who_is_faster_is_noticed(service: Service) -> None:

@@ -20,7 +20,7 @@ _MAX_DELIVERIES = 5
 
 @dataclass(slots=True)
 class Plan:
-    """What happens to one coming invocation: the first one of `function` uses it up."""
+    """What happens to one coming invocation of `function`: to the first that it can happen to."""
 
     function: str
     interruption: Interruption | None = None
@@ -45,14 +45,22 @@ class Host:
     options: dict[str, Any] = field(default_factory=dict)
     plan: Plan | None = None
     invocations: list[Invocation] = field(default_factory=list)
+    _workers: list[worker.Worker] = field(default_factory=list)
 
     def start(self, function: str, body: str | None = None, **options: Any) -> worker.Worker:
         """Begin an invocation and return its worker."""
         if self.plan is not None and self.plan.function == function:
             options = {"interruption": self.plan.interruption, **self.plan.options, **options}
-            self.plan = None
         order = Order(function, dict(self.world.environment), self.world.log, body, **{**self.options, **options})
-        return worker.start(order)
+        self._workers.append(worker.start(order))
+        return self._workers[-1]
+
+    def close(self) -> None:
+        """End what still runs, or is paused."""
+        for left in self._workers:
+            if left.process.is_alive():
+                left.kill()
+            left.process.join()
 
     def begin(self, function: str, **options: Any) -> Running:
         """Begin an invocation as the host would: a timer, or a queue function with its next message."""
@@ -66,6 +74,8 @@ class Host:
         """One whole invocation."""
         outcome = self.start(function, body, **options).outcome()
         self.invocations.append(Invocation(function, outcome))
+        if self.plan is not None and self.plan.function == function and not outcome.succeeded:
+            self.plan = None
         return outcome
 
     def run(self, function: str) -> bool:

@@ -121,7 +121,10 @@ class Runner:
         with world.fresh(self.servers, f"template_{story.name}", truth, {**story.settings, **self.settings}) as fresh:
             host = Host(fresh, story.timers, options=dict(self.options))
             stage = Stage(fresh, story, host, rng, lambda: self._trace(story), [])
-            yield stage
+            try:
+                yield stage
+            finally:
+                host.close()
 
     def _prepare(self, story: Story) -> Truth:
         """The template of the story's databases, made once."""

@@ -61,8 +61,9 @@ class Stage:
             self.host.run(earlier)
 
     def step(self, function: str, like: str = "", when: When | None = None) -> Step:
-        """One of its steps: every name is as likely as every other, however often it is met."""
+        """One of its steps, if it has any like that one: every name is as likely as every other, however often it is met."""
         found = [step for step in self.trace()[function] if re.search(like, step.name) and (when is None or step.when == when)]
+        found = found or list(self.trace()[function])
         name = self.rng.choice(sorted({step.name for step in found}))
         step = self.rng.choice(sorted({step for step in found if step.name == name}))
         self.note(f"{function} {step}")

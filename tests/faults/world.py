@@ -22,8 +22,10 @@ from dev.lake_emulator import Fault
 from tests.faults.servers import Servers
 from tests.faults.truth import Truth
 
-_LEASE_OVER = "update archival.job set lease_until = now() - interval '1 second' where status = 'running'"
-_TRY_AGAIN = "update archival.job set removal_tried_at = null where removal_tried_at is not null"
+# rows that a paused worker has locked are left as they are: their time goes on when it does
+_OTHERS = "job_id in (select job_id from archival.job for update skip locked)"
+_LEASE_OVER = f"update archival.job set lease_until = now() - interval '1 second' where status = 'running' and {_OTHERS}"
+_TRY_AGAIN = f"update archival.job set removal_tried_at = null where removal_tried_at is not null and {_OTHERS}"
 
 
 @dataclass(slots=True)
@@ -60,8 +62,8 @@ class World:
     def let_time_pass(self) -> None:
         """The database's time goes on: no dead worker owns a job any more, and what was refused is tried again."""
         with self.connect() as connection, suppress(psycopg.errors.UndefinedTable):
-            connection.execute(_LEASE_OVER)
-            connection.execute(_TRY_AGAIN)
+            connection.execute(_LEASE_OVER.encode())
+            connection.execute(_TRY_AGAIN.encode())
 
     def publish(self, key: str = "", **data: Any) -> None:
         """An event, as database_service sends it."""

@@ -79,6 +79,21 @@ class Declaration:
         return any(child.type == "=" for child in self.node.children)
 
     @property
+    def type(self) -> str:
+        """Of a parameter or an output."""
+        return _text(next(child for child in self.node.named_children if child.type == "type"))
+
+    @property
+    def allowed(self) -> list[Any]:
+        """Of a parameter, what its decorator allows; nothing means everything."""
+        before = self.node.prev_named_sibling
+        while before is not None and before.type in ("decorators", "decorator", "comment"):
+            if found := re.search(r"@allowed\((\[.*?\])\)", _text(before), re.DOTALL):
+                return re.findall(r"[\w]+", found[1])
+            before = before.prev_named_sibling
+        return []
+
+    @property
     def body(self) -> dict[str, Any]:
         """The object, of a loop's or a condition's too, as plain values."""
         found = next(node for node in _walk(self.node) if node.type == "object")

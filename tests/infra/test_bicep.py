@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.infra.bicep import FUNCTIONS, INFRA, Bicep, load, templates
+from tests.infra.bicep import FUNCTIONS, INFRA, Bicep, Expression, load, templates
 
 DECORATORS = frozenset({"allowed", "description", "maxLength", "maxValue", "minLength", "minValue"})
 MAIN = load(INFRA / "main.bicep")
@@ -41,6 +41,18 @@ def test_modules_get_what_they_ask_for(template: Bicep) -> None:
         given = module.body.get("params", {})
         assert given.keys() - asked.keys() == set(), f"{name} has no such parameter"
         assert {p for p, parameter in asked.items() if not parameter.has_default} - given.keys() == set(), f"{name} needs more"
+
+
+@each_template
+def test_parameters_that_are_passed_on_allow_no_more_than_the_module(template: Bicep) -> None:
+    own = template.of("param")
+    for module in template.of("module").values():
+        asked = load((template.path.parent / module.target).resolve()).of("param")
+        for name, value in module.body.get("params", {}).items():
+            passed = own.get(value.text) if isinstance(value, Expression) else None
+            if passed is not None:
+                assert passed.type == asked[name].type, name
+                assert not asked[name].allowed or passed.allowed == asked[name].allowed, name
 
 
 @each_template

@@ -87,9 +87,9 @@ class ArchivesAsked(Body):
 class WantedChunkView(BaseModel):
     """A chunk that would be archived."""
 
-    chunk: str
-    range_start: str | None
-    range_end: str | None
+    chunk: str = Field(examples=["_timescaledb_internal._hyper_1_1_chunk"])
+    range_start: str | None = Field(examples=["2026-01-01T00:00:00Z"])
+    range_end: str | None = Field(examples=["2026-01-08T00:00:00Z"])
     rows_estimated: int | None = Field(description="by the database's statistics; null where they do not tell")
     bytes: int | None = Field(description="on disk, indexes included; null if it is gone meanwhile")
 
@@ -98,8 +98,8 @@ class DryRun(BaseModel):
     """What would be archived; a chunk that is archived already is among it, and would be skipped without `force`."""
 
     chunks: list[WantedChunkView]
-    rows_estimated: int
-    bytes: int
+    rows_estimated: int = Field(examples=[6048000])
+    bytes: int = Field(examples=[805306368])
 
 
 @router.post(

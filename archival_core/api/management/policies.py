@@ -22,7 +22,7 @@ Age = Annotated[
     timedelta,
     Field(description="ISO 8601, `P90D`: the age of the end of a chunk's range", json_schema_extra={"format": "duration"}),
 ]
-# a name may hold a slash
+# a name may hold a slash; one with a line break has no address
 Hypertable = Annotated[TableName, Path(examples=["public.conditions"])]
 _ADDRESS = "/policies/{hypertable:path}"
 

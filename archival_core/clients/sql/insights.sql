@@ -88,11 +88,11 @@ cross join lateral (
 -- name: latest_of_chunks
 -- Of each of these chunks the archive job that says what it is: a live one, an archive, or the last.
 select j.*
-from unnest(%(chunks)s::text[]) as asked (chunk)
+from unnest(%(hypertables)s::text[], %(chunks)s::text[]) as asked (hypertable, chunk)
 cross join lateral (
     select job_id, hypertable, chunk, range_start, range_end, status, rows, source_bytes, parquet_bytes, restored_at
     from archival.job j
-    where j.hypertable = %(hypertable)s and j.chunk = asked.chunk and j.kind = 'archive'
+    where j.hypertable = asked.hypertable and j.chunk = asked.chunk and j.kind = 'archive'
       and j.status not in ('skipped', 'superseded', 'cancelled')
     order by j.status in ('queued', 'running') desc, j.status = 'archived' desc, j.requested_at desc limit 1
 ) j

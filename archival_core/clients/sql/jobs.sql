@@ -1,10 +1,11 @@
 -- name: add_job
 -- The same request finds its own row again. A request for a chunk that has a live archive, or a finished one and no `force`, is
--- recorded as skipped. A removed archive is no reason: if the chunk is there again, other rows are in it.
+-- recorded as skipped. A removed or restored archive is no reason: who asks wants the rows that are there now to be archived.
 with twin as (
     select job_id, status from archival.job
     where hypertable = %(hypertable)s and chunk = %(chunk)s and kind = 'archive'
-      and (status in ('queued', 'running') or (status = 'archived' and not %(force)s)) and request_key <> %(request_key)s
+      and (status in ('queued', 'running') or (status = 'archived' and restored_at is null and not %(force)s))
+      and request_key <> %(request_key)s
     order by status = 'archived', requested_at limit 1
 )
 insert into archival.job (kind, hypertable, chunk, status, remove, request_key, requested_by, traceparent, force, finished_at,
@@ -23,31 +24,36 @@ update archival.job set messaged_at = now() where job_id = any(%(job_ids)s) and 
 
 -- name: settle
 -- The first attempt decides; later ones find `settled`. Whatever became of an earlier archive of the same chunk or range, its
--- revision is taken. Its place is taken if its rows are in this chunk: it is of the same table, or was restored into the range.
-with kin as (
-    select o.*, o.chunk = j.chunk and o.relation_oid = %(relation_oid)s as same_table
-    from archival.job j join archival.job o on o.hypertable = j.hypertable and o.kind = 'archive' and o.job_id <> j.job_id
-    where j.job_id = %(job_id)s and o.settled
-), owner as (
-    update archival.job j
-    set settled = true,
-        range_start = case when settled then range_start else %(range_start)s end,
-        range_end = case when settled then range_end else %(range_end)s end,
-        relation_oid = case when settled then relation_oid else %(relation_oid)s end,
-        revision = case when settled then revision else coalesce((
-            select max(kin.revision) + 1 from kin
-            where kin.chunk = j.chunk or (kin.range_start, kin.range_end) is not distinct from (%(range_start)s, %(range_end)s)
-        ), 0) end
-    where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
-    returning revision
-)
-select owner.revision, coalesce((
-    select array_agg(lake_path order by lake_path) from kin
-    where status = 'archived' and (same_table or restored_at is not null
-        and coalesce(archival.bound(kin.range_start) < archival.bound(%(range_end)s), true)
-        and coalesce(archival.bound(%(range_start)s) < archival.bound(kin.range_end), true))
-), '{}'::text[]) as supersedes
-from owner
+-- revision is taken.
+update archival.job j
+set settled = true,
+    range_start = case when settled then range_start else %(range_start)s end,
+    range_end = case when settled then range_end else %(range_end)s end,
+    relation_oid = case when settled then relation_oid else %(relation_oid)s end,
+    revision = case when settled then revision else coalesce((
+        select max(o.revision) + 1 from archival.job o
+        where o.hypertable = j.hypertable and o.kind = 'archive' and o.job_id <> j.job_id and o.settled
+          and (o.chunk = j.chunk or (o.range_start, o.range_end) is not distinct from (%(range_start)s, %(range_end)s))
+    ), 0) end
+where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+returning revision
+
+-- name: supersedes
+-- Published archives whose rows are in a chunk: of the same table of the same server, or restored into it. Of the latter every
+-- other chunk that took rows must have a finished archive of its own, or rows would be in none.
+select o.lake_path from archival.job o
+where o.kind = 'archive' and o.job_id <> %(job_id)s and o.lake_path is not null
+  and (o.status = 'archived' and o.relation_oid = %(relation_oid)s and o.relation_oid <> 0
+       and o.manifest #>> '{source,system_identifier}' = %(system_identifier)s
+       and o.manifest #>> '{source,database}' = %(database)s
+    or o.status in ('archived', 'removed') and o.job_id = any(%(restored)s::uuid[])
+       and not exists (
+           select from jsonb_each_text(%(others)s::jsonb -> o.job_id::text) other (oid, xact)
+           where not exists (select from archival.job a where a.kind = 'archive' and a.status in ('archived', 'removed')
+                             and a.relation_oid = other.oid::bigint and pg_visible_in_snapshot(
+                                 other.xact::xid8, (a.manifest ->> 'snapshot')::pg_snapshot))
+       ))
+order by o.lake_path
 
 -- name: take_lease
 update archival.job
@@ -100,14 +106,16 @@ with owner as (
     update archival.job
     set status = 'archived', finished_at = now(), lease_until = null, progress = null, rows = %(rows)s,
         source_bytes = %(source_bytes)s, parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s,
-        manifest = %(manifest)s, error = null, range_start = %(range_start)s, range_end = %(range_end)s
+        manifest = %(manifest)s, error = null, range_start = %(range_start)s, range_end = %(range_end)s,
+        relation_oid = %(relation_oid)s
     where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
     returning job_id
 ), done as (
     delete from archival.part where job_id in (select job_id from owner)
 ), superseded as (
     update archival.job set status = 'superseded'
-    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'archived' and exists (select from owner)
+    where lake_path = any(%(supersedes)s) and kind = 'archive' and status in ('archived', 'removed')
+      and exists (select from owner)
 )
 select job_id from owner
 

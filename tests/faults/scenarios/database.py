@@ -37,8 +37,10 @@ create trigger fault before insert on archival.part for each row execute functio
 """
 
 
-def _paused(stage: Stage, like: str = "") -> Running | None:
-    function = stage.rng.choice([name for name in stage.story.functions if name not in ("drain_events", "request_restore")])
+def _paused(stage: Stage, like: str = "", function: str = "") -> Running | None:
+    function = function or stage.rng.choice(
+        [name for name in stage.story.functions if name not in ("drain_events", "request_restore")]
+    )
     stage.approach(function)
     return stage.begin_until(function, stage.step(function, like))
 
@@ -97,7 +99,7 @@ def changed_meanwhile(stage: Stage) -> None:
 
 def changed_between_attempts(stage: Stage) -> None:
     """The worker dies half-way, the chunk changes, and the next attempt must not mix the two."""
-    if running := _paused(stage, "add_part|begin_parts|read_batches|append|flush"):
+    if running := _paused(stage, "add_part|begin_parts|read_batches|append|flush", "archive_chunk"):
         running.worker.kill()
         running.end()
         _change(stage)

@@ -21,8 +21,8 @@ def overtaken(stage: Stage) -> None:
     body = running.message.content if running.message is not None else None
     stage.world.let_time_pass()
     second = stage.host.start(function, body).outcome(_BLOCKED_AFTER_SECONDS)
-    if second.killed:
-        stage.note("the second waited for locks that the first was paused with")
+    if second.killed or "TransientError" in second.error:
+        stage.note(f"the first was paused with locks that the second needs: {second.error}")
     else:
         assert second.succeeded, f"the second worker failed: {second.error}"
     before = _published(stage)

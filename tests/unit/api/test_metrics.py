@@ -44,6 +44,7 @@ LEDGER = LedgerState(
     jobs=(JobCount("public.a", Kind.ARCHIVE, Status.QUEUED, 3), JobCount(HOSTILE, Kind.RESTORE, Status.FAILED, 1)),
     outcomes=(
         OutcomeTotals("public.a", Outcome.ARCHIVED, Totals(4, 400, 4_000, 400), SECONDS, BYTES),
+        OutcomeTotals(HOSTILE, Outcome.ARCHIVED, Totals(4, 400, 4_000, 400), SECONDS, None),
         OutcomeTotals("public.a", Outcome.RESTORED, Totals(1, 100, 1_000, 100), SECONDS, None),
         OutcomeTotals("public.a", Outcome.FAILED, Totals(2), None, None),
     ),
@@ -147,9 +148,9 @@ def test_values_and_hostile_labels_survive() -> None:
     assert ("archival_rows_total", {"hypertable": "public.a", "outcome": "archived"}, 400.0) in samples
     assert ("archival_policy_lag_seconds", {"hypertable": "public.a"}, 0.0) in samples
     duration = "archival_archive_duration_seconds"
-    assert (f"{duration}_bucket", {"hypertable": "public.a", "le": "+Inf"}, 4.0) in samples
-    assert (f"{duration}_count", {"hypertable": "public.a"}, 4.0) in samples
-    assert (f"{duration}_sum", {"hypertable": "public.a"}, 130.5) in samples
+    assert (f"{duration}_bucket", {"le": "+Inf"}, 8.0) in samples
+    assert (f"{duration}_count", {}, 8.0) in samples
+    assert (f"{duration}_sum", {}, 261.0) in samples
     assert ("archival_queue_oldest_timestamp_seconds", {"queue": "archive"}, NOW.timestamp()) in samples
 
 

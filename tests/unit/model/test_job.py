@@ -15,7 +15,7 @@ JOB = UUID("00000000-0000-0000-0000-00000000002a")
 
 def test_every_status_has_a_row_and_a_removed_chunk_comes_back_only_by_a_restore() -> None:
     assert set(TRANSITIONS) == set(Status)
-    assert TRANSITIONS[Status.REMOVED] == {Status.ARCHIVED}
+    assert TRANSITIONS[Status.REMOVED] == {Status.ARCHIVED, Status.SUPERSEDED}
     assert {source for source, targets in TRANSITIONS.items() if Status.REMOVED in targets} == {Status.ARCHIVED}
     assert all(Status.QUEUED not in TRANSITIONS[end] for end in (Status.ARCHIVED, Status.REMOVED))
     assert {Status.QUEUED, Status.RUNNING} == LIVE

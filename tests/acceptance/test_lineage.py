@@ -1,0 +1,512 @@
+"""Findings of a review: every test here states what should hold."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pyarrow.dataset as ds
+import pytest
+
+from archival_core.clients.ledger import NewJob
+from archival_core.errors import ArchivalError, PermanentError, TransientError
+from archival_core.flows.chunk_removal import ChunkRemoval, RemovalReport
+from archival_core.flows.chunk_restore import RestoreWish
+from archival_core.flows.restore_requests import RestoreRequest
+from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.message import JobMessage
+from dev.servers.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from conftest import Service
+
+    from dev.lake_emulator import Emulator
+
+MINUTE = timedelta(minutes=1)
+
+
+def open_service(*arguments: Any) -> Any:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("review_conftest", Path(__file__).with_name("conftest.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.open_service(*arguments)
+
+
+NATIVE = """
+create table $s.readings (time timestamptz not null, value double precision, note text) partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
+create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+insert into $s.readings
+select t, random(), 'note ' || t from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
+"""
+HYPERTABLE = """
+create table $s.readings (time timestamptz not null, value double precision, note text);
+select create_hypertable('$s.readings', 'time', chunk_time_interval => interval '7 days');
+insert into $s.readings
+select t, random(), 'note ' || t from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
+"""
+JAN_AGAIN = "create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z')"
+LATE = "insert into $s.readings values ('2026-01-15 00:30Z', 1, 'late')"
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
+
+
+@pytest.fixture
+def database_url(own_database_url: str) -> str:
+    return own_database_url
+
+
+async def archive(service: Service, *chunks: str, remove: bool | None = True) -> None:
+    for chunk in chunks:
+        await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", remove=remove)
+    await service.work()
+
+
+async def archive_old(service: Service, older_than: str = "2026-03-06T00:00:00Z", remove: bool | None = True) -> None:
+    await service.publish(hypertable=f"{service.schema}.readings", older_than=older_than, remove=remove)
+    await service.work()
+
+
+async def remove(service: Service) -> RemovalReport:
+    service.execute("update archival.job set removal_tried_at = null where hypertable like '$s.%'")
+    return await service.runtime.chunk_removal.run(MINUTE)
+
+
+async def restore(service: Service, key: str, **wish: Any) -> list[str]:
+    request = RestoreRequest(
+        Relation(service.schema, "readings"), None, ChunkRange(None, None), RestoreWish(**wish), key, "a test"
+    )
+    await service.runtime.restore_requests.request(request)
+    return await service.restore()
+
+
+def published(service: Service) -> list[str]:
+    """The text of every row below tables/, whatever table's."""
+    found: list[str] = []
+    for folder in (service.lake / "tables").glob("*"):
+        found += [f"{row['time']}|{row['note']}" for row in ds.dataset(folder).to_table().to_pylist()]
+    return sorted(found)
+
+
+def in_database(service: Service, table: str = "readings") -> list[str]:
+    found = service.rows(f"select time at time zone 'UTC', note from $s.{table}")
+    return sorted(f"{when}+00:00|{note}" for when, note in found)
+
+
+def statuses(service: Service) -> list[tuple[str, str]]:
+    return [((job["lake_path"] or job["chunk"]).rpartition("/")[2].rpartition(".")[2], job["status"]) for job in service.jobs()]
+
+
+async def test_rows_restored_and_dropped_by_hand_stay_published(service: Service) -> None:
+    service.execute(NATIVE)
+    rows = in_database(service, "jan")
+    await archive(service, "jan")
+    assert (await remove(service)).removed == 1
+    assert await restore(service, "one") == []
+    # somebody has seen enough, or a retention policy runs: what is archived may go
+    service.execute("drop table $s.jan")
+    service.execute(JAN_AGAIN)
+    service.execute(LATE)
+    await service.runtime.ledger.add_jobs(
+        [NewJob(Relation(service.schema, "readings"), Relation(service.schema, "jan"), True, "k", "x", None, force=True)]
+    )
+    [job] = [job for job in service.jobs() if job["status"] == "queued"]
+    await service.runtime.archival_processor.process(JobMessage(job["job_id"]))
+    assert [row for row in rows if row not in published(service) and row not in in_database(service)] == [], statuses(service)
+
+
+async def test_rows_restored_and_dropped_by_retention_stay_published(timescaledb_service: Service) -> None:
+    service = timescaledb_service
+    service.execute(HYPERTABLE)
+    rows = in_database(service)
+    await archive_old(service)
+    await remove(service)
+    assert await restore(service, "one") == []
+    service.execute("select drop_chunks('$s.readings', older_than => timestamptz '2026-03-10Z')")
+    service.execute(LATE)
+    await archive_old(service)
+    lost = set(rows) - set(published(service)) - set(in_database(service))
+    assert not lost, (len(lost), statuses(service))
+
+
+async def test_a_restored_archive_is_superseded_only_by_one_that_has_its_rows(timescaledb_service: Service) -> None:
+    service = timescaledb_service
+    service.execute(HYPERTABLE)
+    await archive_old(service)
+    await remove(service)
+    service.execute("select set_chunk_time_interval('$s.readings', interval '1 day')")
+    assert await restore(service, "one") == []
+    assert len(service.rows("select 1 from timescaledb_information.chunks where hypertable_schema = '$s'")) > 20
+    before = published(service)
+    await archive_old(service, "2026-01-02T00:00:00Z", remove=False)
+    assert set(before) - set(published(service)) == set(), statuses(service)
+
+
+@pytest.mark.parametrize("ledger", ["apart", "inside"])
+async def test_a_server_that_was_restored_to_an_earlier_time(
+    ledger: str,
+    own_database_url: str,
+    redis_url: str,
+    storage_connection: str,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    with PostgresServer(tmp_path / "source") as server:
+        if ledger == "apart":
+            monkeypatch.setenv("LEDGER_DATABASE_URL", own_database_url)
+        monkeypatch.setenv("REMOVAL_POLICY", "drop")
+        opened = open_service(server.url, redis_url, storage_connection, emulator, monkeypatch)
+        service: Service = await anext(opened)
+        process: Any = server._process
+        data = Path(service.rows("show data_directory")[0][0])
+        try:
+            service.execute(NATIVE)
+            await service.runtime.ledger.ping()
+            process.stop()
+            shutil.copytree(data, tmp_path / "backup", copy_function=copy_owned)
+            process.start()
+            process.wait_until(server._answers, "PostgreSQL")
+            service.execute("insert into $s.readings values ('2026-01-15 00:10Z', 1, 'lost with the server')")
+            await archive(service, "jan", remove=None)
+            process.stop()
+            for child in data.iterdir():
+                shutil.rmtree(child) if child.is_dir() else child.unlink()
+            shutil.copytree(tmp_path / "backup", data, copy_function=copy_owned, dirs_exist_ok=True)
+            own(data)
+            (data / "postmaster.pid").unlink(missing_ok=True)
+            process.start()
+            process.wait_until(server._answers, "PostgreSQL")
+            service.execute("insert into $s.readings values ('2026-01-15 00:20Z', 1, 'after the restore')")
+            if ledger == "inside":
+                await service.runtime.reconcile.run(MINUTE)
+            report = await service.runtime.chunk_removal.run(MINUTE)
+            assert "2026-01-15 00:20:00+00:00|after the restore" in published(service) + in_database(service), report
+        finally:
+            with pytest.raises(StopAsyncIteration):
+                await anext(opened)
+
+
+def copy_owned(source: str, target: str) -> None:
+    shutil.copy2(source, target)
+
+
+def own(folder: Path) -> None:
+    import os
+
+    stat = folder.stat()
+    for found in folder.rglob("*"):
+        os.chown(found, stat.st_uid, stat.st_gid)
+
+
+async def test_a_column_that_was_made_anew_has_other_values(service: Service) -> None:
+    service.execute(NATIVE)
+    await archive(service, "jan")
+    service.execute(
+        "alter table $s.readings drop column note, add column note text default 'new'; alter table $s.readings alter note drop default"
+    )
+    rows = in_database(service, "jan")
+    await remove(service)
+    assert set(rows) - set(published(service)) - set(in_database(service)) == set(), statuses(service)
+
+
+async def test_equal_late_rows_come_back_too(service: Service) -> None:
+    service.execute(NATIVE)
+    [before] = service.rows("select count(*) from $s.jan")
+    twin = service.rows("select value from $s.jan where time = '2026-01-15Z'")[0][0]
+    await archive(service, "jan")
+    await remove(service)
+    service.execute(JAN_AGAIN)
+    service.execute(f"insert into $s.readings select '2026-01-15Z', {twin!r}, 'note ' || timestamptz '2026-01-15Z'")
+    await archive(service, "jan")
+    assert (await remove(service)).removed == 1
+    assert len(published(service)) == before[0] + 1
+    await restore(service, "one", beside=True)
+    assert [job["status"] for job in service.jobs() if job["kind"] == "restore"] == ["restored"] * 2
+    [after] = service.rows("select count(*) from $s.jan")
+    assert after[0] == before[0] + 1
+
+
+async def test_a_renamed_chunk_is_not_published_twice(service: Service) -> None:
+    service.execute(NATIVE)
+    await archive(service, "jan", remove=False)
+    rows = in_database(service, "jan")
+    service.execute("alter table $s.jan rename to jan_2026")
+    await archive_old(service, "2026-02-01T00:00:00Z", remove=False)
+    assert published(service) == rows, statuses(service)
+
+
+async def test_a_renamed_chunk_is_not_gone(service: Service) -> None:
+    service.execute(NATIVE)
+    await archive(service, "jan")
+    service.execute("alter table $s.jan rename to jan_2026")
+    await remove(service)
+    assert statuses(service) == [("jan_r0", "archived")]
+
+
+async def test_a_renamed_table_is_not_published_twice(service: Service) -> None:
+    service.execute(NATIVE)
+    await archive(service, "jan", remove=False)
+    rows = in_database(service, "jan")
+    service.execute("alter table $s.readings rename to measurements")
+    await service.publish(hypertable=f"{service.schema}.measurements", chunk=f"{service.schema}.jan", remove=False)
+    await service.work()
+    assert published(service) == rows, statuses(service)
+
+
+async def test_merged_chunks_are_published_once(timescaledb_service: Service) -> None:
+    service = timescaledb_service
+    service.execute(HYPERTABLE)
+    rows = in_database(service)
+    await archive_old(service)
+    chunks = service.rows(
+        "select format('%I.%I', chunk_schema, chunk_name) from timescaledb_information.chunks"
+        " where hypertable_schema = '$s' order by range_start limit 2"
+    )
+    service.execute(f"call merge_chunks('{chunks[0][0]}', '{chunks[1][0]}')")
+    for _ in range(3):
+        await remove(service)
+        await service.work()
+    assert len(in_database(service)) == 0, statuses(service)
+    assert len(published(service)) == len(rows), (len(published(service)), len(rows), statuses(service))
+
+
+async def test_a_restore_between_settling_and_reading(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.execute(NATIVE)
+    rows = in_database(service, "jan")
+    await archive(service, "jan")
+    await remove(service)
+    service.execute(JAN_AGAIN)
+    service.execute(LATE)
+    ledger: Any = service.runtime.ledger
+    settle = ledger.settle
+
+    async def slow(*arguments: Any) -> Any:
+        settled = await settle(*arguments)
+        monkeypatch.undo()
+        assert await restore(service, "one", beside=True) == []
+        return settled
+
+    monkeypatch.setattr(type(ledger), "settle", lambda self, *arguments: slow(*arguments))
+    await archive(service, "jan")
+    await service.runtime.reconcile.run(MINUTE)
+    await remove(service)
+    assert in_database(service, "readings") and statuses(service)
+    assert len(published(service)) == len(rows) + 1, (len(published(service)), statuses(service))
+
+
+async def test_a_restore_whose_end_the_ledger_does_not_know(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger of its own: the rows are back, the worker dies, a late row comes."""
+    service.execute(NATIVE)
+    rows = in_database(service, "jan")
+    await archive(service, "jan")
+    await remove(service)
+    restores: Any = service.runtime.restore_processor._restores
+    finish = restores.finish
+    monkeypatch.setattr(restores, "shares_source", False)
+
+    async def lost(*_: Any, **__: Any) -> None:
+        raise TransientError("the ledger is away", code="database")
+
+    monkeypatch.setattr(restores, "finish", lost)
+    await restore(service, "one")
+    monkeypatch.setattr(restores, "finish", finish)
+    service.execute(LATE)
+    [job] = [job for job in service.jobs() if job["kind"] == "restore"]
+    await service.runtime.restore_processor.process(JobMessage(job["job_id"]))
+    await archive(service, "jan")
+    await remove(service)
+    assert len(published(service)) == len(rows) + 1, (len(published(service)), statuses(service))
+
+
+async def test_an_old_transaction_does_not_have_a_chunk_archived_for_ever(service: Service) -> None:
+    with psycopg.connect(service.url) as other:
+        other.execute("select pg_current_xact_id()")
+        service.execute(NATIVE)
+        await archive(service, "jan")
+        for _ in range(4):
+            await remove(service)
+            await service.work()
+        assert len(service.jobs()) <= 2, statuses(service)
+
+
+async def test_an_old_job_that_is_tried_again_is_not_overtaken(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.execute(NATIVE)
+
+    async def fail(*_: Any) -> None:
+        raise PermanentError("no", code="no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(service.runtime.chunk_archiver), "_archive_parts", fail)
+        await archive(service, "jan")
+    [failed] = service.jobs()
+    assert (failed["status"], failed["settled"]) == ("failed", True)
+    await archive(service, "jan")
+    assert (await remove(service)).removed == 1
+    service.execute(JAN_AGAIN)
+    service.execute(LATE)
+    await service.runtime.dead_letters.retry(failed["job_id"])
+    await service.work()
+    assert sum("late" in row for row in published(service)) == 1
+    await service.runtime.reconcile.run(MINUTE)
+    assert sum("late" in row for row in published(service)) == 1, statuses(service)
+
+
+async def test_a_new_table_under_an_archived_name_is_archived(service: Service) -> None:
+    service.execute(NATIVE)
+    await archive(service, "jan", remove=False)
+    service.execute("drop table $s.jan")
+    service.execute(JAN_AGAIN)
+    service.execute(LATE)
+    await archive(service, "jan", remove=False)
+    assert any("late" in row for row in published(service)), statuses(service)
+
+
+async def test_an_archive_of_another_server_is_no_reason_to_skip(service: Service) -> None:
+    """Two databases share a lake, and have tables of the same names."""
+    service.execute(NATIVE)
+    await archive(service, "jan", remove=False)
+    [job] = service.jobs()
+    identity = job["manifest"]["source"]["system_identifier"]
+    for manifest in (service.lake / job["lake_path"] / "_manifest.json", service.lake / service.files("manifests")[0]):
+        manifest.write_text(manifest.read_text().replace(f'"{identity}"', '"7"'))
+    # this is the other database: its ledger knows nothing of that archive
+    service.execute("delete from archival.job")
+    await service.runtime.reconcile.run(MINUTE)
+    await archive(service, "jan", remove=False)
+    assert service.jobs()[-1]["status"] != "skipped", service.jobs()[-1]["error"]
+
+
+async def test_a_removed_archive_that_is_superseded_can_be_restored(service: Service) -> None:
+    """The second archive is published and its worker dies; the chunk goes on the grounds of the first; then reconcile."""
+    service.execute(NATIVE)
+    rows = in_database(service, "jan")
+    await archive(service, "jan")
+    await service.runtime.ledger.add_jobs(
+        [NewJob(Relation(service.schema, "readings"), Relation(service.schema, "jan"), None, "k", "x", None, force=True)]
+    )
+    [job] = [job for job in service.jobs() if job["status"] == "queued"]
+    ledger: Any = service.runtime.ledger
+    with pytest.MonkeyPatch.context() as patch:
+
+        async def dead(*_: Any) -> None:
+            raise PermanentError("dead", code="dead")
+
+        patch.setattr(type(service.runtime.chunk_archiver), "_retire", dead)
+        await service.runtime.archival_processor.process(JobMessage(job["job_id"]))
+    assert ledger and [job["status"] for job in service.jobs()] == ["archived", "failed"]
+    assert (await remove(service)).removed == 1
+    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconcile.run(MINUTE)
+    assert published(service) == rows
+    try:
+        await restore(service, "one")
+    except ArchivalError as error:
+        pytest.fail(f"{error}; {statuses(service)}")
+    assert in_database(service, "readings")[: len(rows)] == rows, [(job["status"], job["error"]) for job in service.jobs()]
+
+
+async def test_a_reader_does_not_make_writers_wait(timescaledb_service: Service) -> None:
+    service = timescaledb_service
+    service.execute(HYPERTABLE)
+    await archive_old(service, "2026-01-20T00:00:00Z")
+    waits: list[float] = []
+    stop = threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(service.url, autocommit=True) as connection:
+            while not stop.is_set():
+                begin = time.monotonic()
+                connection.execute(f"insert into {service.schema}.readings values ('2026-02-27Z', 1, 'new')".encode())
+                waits.append(time.monotonic() - begin)
+                time.sleep(0.01)
+
+    with psycopg.connect(service.url) as reader:
+        # pg_dump, a report
+        reader.execute(f"select count(*) from {service.schema}.readings".encode())
+        writer = threading.Thread(target=write)
+        writer.start()
+        begin = time.monotonic()
+        try:
+            report = await remove(service)
+        finally:
+            took = time.monotonic() - begin
+            stop.set()
+            writer.join()
+    blocked = sum(wait for wait in waits if wait > 0.2)
+    assert max(waits) < 1, (
+        f"{len(report.kept)} chunks, {took:.1f} s, writers blocked {blocked:.1f} s, longest {max(waits):.1f} s"
+    )
+
+
+async def test_a_paused_remover_does_not_stop_ingest(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.execute(NATIVE)
+    await archive(service, "jan")
+    check = ChunkRemoval._check_rows
+    answers: list[str] = []
+
+    async def paused(self: ChunkRemoval, *arguments: Any) -> None:
+        await check(self, *arguments)
+        # SIGSTOP, a frozen instance: the connection stays open
+        with psycopg.connect(service.url, autocommit=True) as writer:
+            writer.execute("set statement_timeout = '15s'")
+            try:
+                writer.execute(f"insert into {service.schema}.readings values ('2026-02-27Z', 1, 'new')".encode())
+            except psycopg.Error as error:
+                answers.append(str(error).splitlines()[0])
+
+    monkeypatch.setattr(ChunkRemoval, "_check_rows", paused)
+    await remove(service)
+    assert answers == []
+
+
+async def test_rows_older_than_two_billion_transactions(
+    redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import os
+    import subprocess
+
+    with PostgresServer(tmp_path / "source") as server:
+        process: Any = server._process
+        opened: AsyncIterator[Service] = open_service(server.url, redis_url, storage_connection, emulator, monkeypatch)
+        service = await anext(opened)
+        data = Path(service.rows("show data_directory")[0][0])
+        try:
+            service.execute(NATIVE)
+            owner = data.stat().st_uid
+            for xid in (2_000_000_000, 4_000_000_000):
+                subprocess.run(
+                    [server.binaries / "vacuumdb", "--all", "--freeze", "-q", "--maintenance-db", server.url],
+                    check=True,
+                    user=owner,
+                    cwd="/",
+                )
+                service.execute("checkpoint")
+                process.stop()
+                segment = data / "pg_xact" / f"{xid // 1048576:04X}"
+                segment.write_bytes(bytes(262144))
+                os.chown(segment, owner, -1)
+                subprocess.run([server.binaries / "pg_resetwal", "-f", "-x", str(xid), data], check=True, user=owner, cwd="/")
+                process.start()
+                process.wait_until(server._answers, "PostgreSQL")
+            await archive(service, "jan")
+            for _ in range(3):
+                await remove(service)
+                await service.work()
+            assert [status for _, status in statuses(service)] == ["removed"], statuses(service)
+        finally:
+            with pytest.raises(StopAsyncIteration):
+                await anext(opened)
