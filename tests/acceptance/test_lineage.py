@@ -216,7 +216,8 @@ async def test_a_column_that_was_made_anew_has_other_values(service: Service) ->
     service.execute(NATIVE)
     await archive(service, "jan")
     service.execute(
-        "alter table $s.readings drop column note, add column note text default 'new'; alter table $s.readings alter note drop default"
+        "alter table $s.readings drop column note, add column note text default 'new';"
+        " alter table $s.readings alter note drop default"
     )
     rows = in_database(service, "jan")
     await remove(service)
