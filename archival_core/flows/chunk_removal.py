@@ -140,10 +140,11 @@ class ChunkRemoval:
                 # an earlier run whose answer was lost, or somebody by hand
                 await self._removals.finish(job, note=PermanentError(f"{job.chunk} was gone already", code="was-gone"))
                 return
-            chunk = await self._look(connection, job, manifest)
-            # once without a lock: what has changed keeps no writer waiting, and what has not is in memory for the second time
-            async with pinned(connection, row_security="off"):
-                await self._check_rows(connection, chunk, manifest)
+            with telemetry.step("removal.look"):
+                chunk = await self._look(connection, job, manifest)
+                # once without a lock: what has changed keeps no writer waiting, and what has not is in memory the second time
+                async with pinned(connection, row_security="off"):
+                    await self._check_rows(connection, chunk, manifest)
             for attempt in range(1, _TRIES + 1):
                 try:
                     await self._drop(connection, job, chunk, manifest)

@@ -148,9 +148,10 @@ async def test_removal_and_restore_go_on_in_it(recording: Service, collector: Co
     [root] = trees(collector.trace(TRACE))
     lines = outline(root)
     removal, results = lines.index("  removal"), recording.names["RESULTS_STREAM"]
-    assert lines[removal:][:6] == [
+    assert lines[removal:][:7] == [
         "  removal",
         "    removal.check",
+        "    removal.look",
         "    removal.lock",
         "    removal.compare",
         "    removal.drop",
