@@ -173,8 +173,8 @@ class ChunkRemoval:
         chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
         if job.adopted:
             raise ChangedError(chunk, "it was found in the lake and not archived by this ledger, so nobody knows what happened")
-        if not await is_same_table(connection, chunk, manifest):
-            raise ChangedError(chunk, "its table was altered")
+        if not await is_same_table(connection, chunk, manifest, ledger_is_inside=self._removals.shares_source):
+            raise ChangedError(chunk, "its table was altered, or its server put back or started anew,")
         await guards.check_frozen(connection, chunk)
         await guards.check_aggregates(connection, chunk)
         together = [*await guards.siblings(connection, chunk), *await companions(connection, chunk)]

@@ -32,10 +32,16 @@ async def check_same_server(connection: Connection, manifest: Manifest) -> None:
         )
 
 
-async def is_same_table(connection: Connection, chunk: Chunk, manifest: Manifest) -> bool:
+async def is_same_table(connection: Connection, chunk: Chunk, manifest: Manifest, *, ledger_is_inside: bool) -> bool:
     """Whether the chunk is the table that was archived, in a hypertable that is defined as it was, on a server that went on
-    from there: one that was restored to an earlier time has the same names and numbers, and other rows under them."""
+    from there: one that was restored to an earlier time has the same names and numbers, and other rows under them.
+
+    That begins a timeline of its own, but not where its disks were put back. A ledger inside went back with them; with one
+    elsewhere, a server that was started since then could be such a one.
+    """
     identity = await catalog.server_identity(connection)
+    if not ledger_is_inside and (identity.started_at is None or identity.started_at > manifest.archived_at):
+        return False
     columns = await catalog.columns(connection, chunk.hypertable)
     return (
         chunk.oid == manifest.relation_oid

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from archival_core.errors import PermanentError
@@ -117,3 +118,5 @@ class ServerIdentity:
     timescaledb_version: str | None
     #: of its write-ahead log: a server that was restored to an earlier time, or promoted, begins another
     timeline: str | None = None
+    #: when the server was started
+    started_at: datetime | None = None

@@ -54,7 +54,8 @@ ORDER BY d.attnum
 IDENTITY: Final[LiteralString] = """
 SELECT current_database() AS database, current_setting('server_version') AS server_version,
        (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') AS timescaledb_version,
-       CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline
+       CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline,
+       pg_postmaster_start_time() AS started_at
 """
 SYSTEM_IDENTIFIER: Final[LiteralString] = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()"
 
