@@ -19,6 +19,7 @@ from archival_core.clients.ledger import NewJob
 from archival_core.errors import PermanentError
 from archival_core.flows.chunk_archiver import ChunkArchiver
 from archival_core.flows.chunk_restore import RestoreWish
+from archival_core.flows.gone_chunks import GoneReport
 from archival_core.flows.reconcile import ReconcileReport
 from archival_core.flows.restore_requests import RestoreRequest
 from archival_core.model.chunk import ChunkRange, Relation
@@ -233,6 +234,64 @@ async def test_what_takes_the_place_of_a_removed_archive_is_removed_too(service:
     await service.runtime.restore_requests.request(wish)
     assert await service.restore() == []
     assert service.rows("select count(*) from $s.jan") == [(744,)]
+
+
+async def test_a_new_table_under_an_archived_name_is_archived(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute("drop table $s.jan")
+    service.execute("create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z')")
+    service.execute("insert into $s.readings values ('2026-01-15 00:30Z', 7)")
+    assert (await reconcile(service)).gone == GoneReport(removed=1)
+    [job] = service.jobs()
+    assert (job["status"], job["removal_error"]["code"]) == ("removed", "was-gone")
+    await archive(service, "jan")
+    assert statuses(service) == ["removed", "archived"]
+    assert published(service).count_rows() == 744 + 1
+    assert (await reconcile(service)).is_empty
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alter table $s.jan rename to january",
+        "alter table $s.readings detach partition $s.jan",
+        "vacuum full $s.jan",
+        # what was archived may be in the larger one
+        "drop table $s.jan, $s.feb;"
+        "create table $s.both partition of $s.readings for values from ('2026-01-01Z') to ('2026-03-01Z')",
+        # a copy of the server
+        "drop table $s.jan;update archival.job set manifest = jsonb_set(manifest, '{source,system_identifier}', '\"7\"')",
+        # its rows are back, in another table
+        "drop table $s.jan; update archival.job set restored_at = now()",
+    ],
+)
+async def test_what_may_be_there_does_not_count_as_removed(service: Service, change: str) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    for statement in change.split(";"):
+        service.execute(statement)
+    assert (await reconcile(service)).gone == GoneReport(merged=int("both" in change))
+    assert statuses(service) == ["archived"]
+
+
+async def test_a_merged_chunk_is_not_gone(timescaledb_service: Service) -> None:
+    service = timescaledb_service
+    service.execute(
+        "create table $s.readings (time timestamptz not null, value double precision);"
+        "select create_hypertable('$s.readings', 'time', chunk_time_interval => interval '7 days');"
+        "insert into $s.readings select t, 1 from generate_series(timestamptz '2026-01-01Z', '2026-01-31Z', '1 hour') t"
+    )
+    await service.publish(hypertable=f"{service.schema}.readings", older_than="2026-03-01T00:00:00Z")
+    await service.work()
+    first, second, third = service.rows(
+        "select format('%I.%I', chunk_schema, chunk_name) from timescaledb_information.chunks"
+        " where hypertable_schema = '$s' order by range_start limit 3"
+    )
+    service.execute(f"call merge_chunks('{first[0]}', '{second[0]}')")
+    service.execute(f"drop table {third[0]}")
+    await service.runtime.reconcile._gone_chunks.run()
+    assert {job["chunk"]: job["status"] for job in service.jobs()[:3] if job["status"] == "removed"} == {third[0]: "removed"}
 
 
 async def test_what_a_worker_is_at_is_left_alone(service: Service) -> None:
