@@ -87,21 +87,22 @@ async def _staged(conn: AsyncConnection[Any], placement: Placement, staging: Sta
 
 async def _is_there(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable, wanted: Rows) -> bool:
     """Whether the archive's rows are in the target already; raises `would-double` for anything between yes and no."""
-    if placement.is_in_place and await is_placed(conn, placement.archive):
-        return True
     there = await row_hash.of(conn, placement.there, [quote_identifier(c.target.name) for c in placement.columns])
     if there == wanted and wanted.count:
         return True
     if there.count == 0 or wanted.count == 0:
         return there.count > 0
+    if placement.is_in_place and await is_placed(conn, placement.archive):
+        # it was restored before, and others have written since; what is there decides, not what was noted
+        if await row_hash.missing(conn, staging, placement.columns, placement.there) == 0:
+            return True
+        raise would_double(placement, there.count)
     if await _may_be_beside(conn, placement):
         if placement.is_in_place and await rows_of_others(conn, placement.archive, placement.there) >= there.count:
             return False  # equal rows among them are of other archives
         missing = await row_hash.missing(conn, staging, placement.columns, placement.there)
-        if missing == wanted.count:
-            return False
-        if missing == 0 and not placement.is_in_place:
-            return True
+        if missing in (0, wanted.count):
+            return missing == 0
         raise would_double(placement, there.count, wanted.count - missing)
     raise would_double(placement, there.count)
 

@@ -65,7 +65,7 @@ class Bench:
         """Archive `chunk` of `table`, both names as the catalog has them."""
         job = Job(
             uuid.uuid4(), Kind.ARCHIVE, Relation(self.schema, table), Relation(schema or self.schema, chunk),
-            ChunkRange(None, None), Status.RUNNING, 1, 0, None, "test", datetime.now(UTC),
+            ChunkRange(None, None), Status.RUNNING, 1, 0, True, None, "test", datetime.now(UTC),
         )  # fmt: skip
         as_text: frozenset[str] = frozenset()
         database = Database(self.url)
@@ -77,7 +77,7 @@ class Bench:
                         reading = await Reading.begin(connection, snapshot, described, as_text, "fast", part_bytes)
                         done = await self._parts(reading, snapshot.snapshot_id, job)
                     reading.check_total(done.values())
-                    return reading.manifest(job, done)
+                    return reading.manifest(job, done, ())
                 except DoesNotFitError as error:
                     as_text |= {error.column}
 
