@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -25,6 +26,10 @@ def source_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     from dev.servers.postgres import PostgresServer
 
     with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            # its transactions come when they like, and while one is open a row that is written looks newer than it is
+            connection.execute("alter system set autovacuum = off")
+            connection.execute("select pg_reload_conf()")
         yield server.url
 
 
