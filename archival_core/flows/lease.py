@@ -10,9 +10,12 @@ from datetime import timedelta
 
 from archival_core.clients.ledger import Ledger
 from archival_core.errors import LostLeaseError, TransientError
-from archival_core.model.job import Job
+from archival_core.model.job import Job, Status
 
 _LOG = logging.getLogger(__name__)
+
+#: how a job ends while it is worked on, by another hand than the worker's: by request, or with its message
+_TAKEN_AWAY = frozenset({Status.CANCELLED, Status.FAILED})
 
 
 @asynccontextmanager
@@ -27,7 +30,8 @@ async def kept_lease(ledger: Ledger, job: Job, lease: timedelta) -> AsyncIterato
         while lost is None:
             await asyncio.sleep(lease.total_seconds() / 3)
             try:
-                await ledger.renew_lease(job, lease)
+                if not await _renewed(ledger, job, lease):
+                    return
             except LostLeaseError as error:
                 lost = error
                 owner.cancel()
@@ -45,3 +49,18 @@ async def kept_lease(ledger: Ledger, job: Job, lease: timedelta) -> AsyncIterato
         raise lost from None
     finally:
         renewal.cancel()
+
+
+async def _renewed(ledger: Ledger, job: Job, lease: timedelta) -> bool:
+    """False when there is nothing to renew, because the work itself has just ended the job or put it back into the queue.
+
+    Raises `LostLeaseError` when somebody else took it away.
+    """
+    try:
+        await ledger.renew_lease(job, lease)
+    except LostLeaseError:
+        found = await ledger.find(job.job_id)
+        if found is None or found[0].attempt != job.attempt or found[0].status in _TAKEN_AWAY:
+            raise
+        return False
+    return True
