@@ -25,7 +25,8 @@ Connection = psycopg.AsyncConnection[Any]
 async def read_chunk(url: str, conn: Connection, chunk: Chunk, **options: Any) -> tuple[pa.Table, ChunkFacts]:
     """The chunk as the service reads it, and the facts measured in the same snapshot."""
     async with ReadSnapshot(conn, chunk) as snapshot:
-        plan = plan_columns(await catalog.columns(conn, chunk.hypertable))
+        columns = await catalog.columns(conn, chunk.hypertable)
+        plan = plan_columns(columns, dense={column.name for column in columns})
         facts = await snapshot.measure()
         with closing(read_batches(url, snapshot.snapshot_id, chunk, plan, **options)) as batches:
             table = pa.Table.from_batches(batches, plan.schema)

@@ -62,21 +62,21 @@ class Trip:
             connection.execute(f"SET search_path = {self._schema}, public".encode())
             connection.execute(statements.encode())
 
-    async def take(self, layout: Layout | None = None) -> Comparison:
+    async def take(self, layout: Layout | None = None, *, packed: bool = True) -> Comparison:
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
-            await self._archive(connection, layout)
+            await self._archive(connection, layout, packed)
         with psycopg.connect(self._url, autocommit=True) as plain:
             plain.execute(f"SET search_path = {self._schema}, public".encode())
             return compare(plain, "p", self._folder)
 
-    async def _archive(self, connection: psycopg.AsyncConnection[Any], layout: Layout | None) -> None:
+    async def _archive(self, connection: psycopg.AsyncConnection[Any], layout: Layout | None, packed: bool) -> None:
         chunk = await catalog.find_chunk(connection, Relation(self._schema, "t"), Relation(self._schema, "p"))
         async with ReadSnapshot(connection, chunk) as snapshot:
             columns = await catalog.columns(connection, chunk.hypertable)
             if layout is None:
                 layout = Layout("small", await order_columns(connection, chunk))
             while True:
-                plan = plan_columns(columns, self.as_text)
+                plan = plan_columns(columns, self.as_text, {column.name for column in columns} if packed else ())
                 written, read = (parquet.ContentMeter(plan.schema, chunk.time_column) for _ in range(2))
                 try:
                     with (
@@ -111,8 +111,8 @@ async def test_every_type(trip: Trip) -> None:
         for row in range(rows)
     )
     trip.prepare(PREPARE + _table(columns) + inserts + "INSERT INTO t (at) VALUES (-1)")
-    for layout in (Layout(), None):
-        assert await trip.take(layout) == Comparison(rows + 1, rows + 1, 0)
+    for layout, packed in ((Layout(), True), (None, False)):
+        assert await trip.take(layout, packed=packed) == Comparison(rows + 1, rows + 1, 0)
     assert trip.as_text == []
 
 
@@ -141,7 +141,8 @@ async def test_random_tables(trip: Trip, data: st.DataObject) -> None:
         + _table({f"c{i}": kind for i, kind in enumerate(kinds)})
         + inserts
     )
-    assert await trip.take(data.draw(st.sampled_from([Layout(), None]))) == Comparison(len(rows), len(rows), 0)
+    layout = data.draw(st.sampled_from([Layout(), None]))
+    assert await trip.take(layout, packed=data.draw(st.booleans())) == Comparison(len(rows), len(rows), 0)
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -22,7 +22,7 @@ from tests.contract.source_support import Connection, assert_equal_rows, plain_r
 pytestmark = pytest.mark.timescaledb
 
 CONDITIONS = """
-CREATE TABLE conditions (time timestamptz NOT NULL, gone int, device text, value double precision);
+CREATE TABLE conditions (time timestamptz NOT NULL, gone int, device text, value double precision, low real DEFAULT 0.5, level smallint);
 SELECT create_hypertable('conditions', 'time', chunk_time_interval => interval '1 day');
 """
 FILL = """
@@ -263,10 +263,11 @@ async def test_chunks_older_than_a_column(conn: Connection, schema: str, timesca
         + FILL
         + """ALTER TABLE conditions DROP COLUMN gone, ADD COLUMN added int DEFAULT 7, DROP COLUMN device,
                  ADD COLUMN "device" jsonb;
-             INSERT INTO conditions VALUES ('2026-02-01 00:00+00', 2.5, 8, '{}'), ('2026-01-01 00:00+00', NULL, NULL, NULL);""",
+             INSERT INTO conditions (time, value, added, device)
+             VALUES ('2026-02-01 00:00+00', 2.5, 8, '{}'), ('2026-01-01 00:00+00', NULL, NULL, NULL);""",
     )
     names = [c.name for c in await catalog.columns(conn, Relation(schema, "conditions"))]
-    assert names == ["time", "value", "added", "device"]
+    assert names == ["time", "value", "low", "level", "added", "device"]
     for chunk in await all_chunks(conn, schema):
         table, _ = await read_chunk(timescaledb_url, conn, chunk)
         assert table.column_names == names

@@ -1,0 +1,141 @@
+"""Packed numbers are the numbers: to the bit, wherever NULLs are, and however many there are."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunk import Column, Relation
+from archival_core.source import catalog
+from archival_core.source.columns import plan_columns
+from archival_core.source.extract import read_batches
+from archival_core.source.packing import MOST_NUMBERS, Pack
+from archival_core.source.snapshot import ReadSnapshot
+from archival_core.source.statistics import dense_columns
+
+#: PostgreSQL's name, and what `struct` calls its binary form and the integer of the same size
+KINDS = {"float8": ("d", pa.int64()), "float4": ("f", pa.int32()), "int4": ("i", pa.int32()), "int2": ("h", pa.int16())}
+#: signs, infinities, and NaNs that are not the usual one
+BITS = {
+    "float8": [0, 1 << 63, 0x7FF0 << 48, 0xFFF0 << 48, 0x7FF8 << 48, 0xFFF8 << 48, 0x7FF8DEADBEEF0001, 1],
+    "float4": [0, 1 << 31, 0x7F80 << 16, 0xFF80 << 16, 0x7FC0 << 16, 0xFFC0 << 16, 0x7FC12345, 1],
+}
+
+
+@pytest.fixture
+def schema(source_database_url: str) -> Iterator[str]:
+    name = f"pack_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(source_database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+        yield name
+        connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+
+
+class Table:
+    """A table `t` of numbers `c0`, `c1`, …, filled by binary COPY, so that every bit can be given."""
+
+    def __init__(self, url: str, schema: str, kinds: list[str], rows: list[list[bytes | None]]) -> None:
+        self._url, self._schema, self.kinds = url, schema, kinds
+        columns = ", ".join(f"c{i} {kind}" for i, kind in enumerate(kinds))
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                f"""SET search_path = {schema}; DROP TABLE IF EXISTS t;
+                CREATE TABLE t (at int DEFAULT 1, {columns}) PARTITION BY RANGE (at);
+                CREATE TABLE p PARTITION OF t FOR VALUES FROM (MINVALUE) TO (MAXVALUE)""".encode()
+            )
+            names = ", ".join(f"c{i}" for i in range(len(kinds)))
+            with connection.cursor().copy(f"COPY t ({names}) FROM STDIN (FORMAT BINARY)".encode()) as copy:
+                copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"".join(map(_tuple, rows)) + b"\xff\xff")
+            connection.execute("ANALYZE p")
+
+    async def read(self, dense: bool, **options: Any) -> pa.Table:
+        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
+            chunk = await catalog.find_chunk(connection, Relation(self._schema, "t"), Relation(self._schema, "p"))
+            columns = await catalog.columns(connection, chunk.hypertable)
+            plan = plan_columns(columns, dense={column.name for column in columns} if dense else ())
+            assert ("COALESCE" in plan.select_list) == dense
+            async with ReadSnapshot(connection, chunk) as snapshot:
+                with closing(read_batches(self._url, snapshot.snapshot_id, chunk, plan, **options)) as batches:
+                    return pa.Table.from_batches(batches, plan.schema)
+
+    async def dense(self) -> frozenset[str]:
+        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
+            chunk = await catalog.find_chunk(connection, Relation(self._schema, "t"), Relation(self._schema, "p"))
+            return await dense_columns(connection, chunk)
+
+
+def _tuple(row: list[bytes | None]) -> bytes:
+    fields = (b"\xff\xff\xff\xff" if value is None else struct.pack(">i", len(value)) + value for value in row)
+    return struct.pack(">h", len(row)) + b"".join(fields)
+
+
+def bits(table: pa.Table, kinds: list[str]) -> list[list[int | None]]:
+    """Every value as the integer of the same bits, column by column."""
+    columns = (table.column(f"c{i}").combine_chunks() for i in range(len(kinds)))
+    return [column.view(KINDS[kind][1]).to_pylist() for kind, column in zip(kinds, columns, strict=True)]
+
+
+def values(kind: str) -> st.SearchStrategy[bytes]:
+    code = KINDS[kind][0]
+    if kind in BITS:
+        width = struct.calcsize(code)
+        odd = st.sampled_from(BITS[kind]).map(lambda value: value.to_bytes(width, "big"))
+        return odd | st.floats(width=width * 8).map(lambda value: struct.pack(f">{code}", value))
+    size = struct.calcsize(code) * 8 - 1
+    return st.integers(-(2**size), 2**size - 1).map(lambda value: struct.pack(f">{code}", value))
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+async def test_any_numbers_and_nulls(source_database_url: str, schema: str, data: st.DataObject) -> None:
+    kinds = data.draw(st.lists(st.sampled_from(list(KINDS)), min_size=3, max_size=2 * MOST_NUMBERS + 3))
+    nullable = data.draw(st.sampled_from([0, 1, len(kinds)]))
+    row = [st.none() | values(kind) if i < nullable else values(kind) for i, kind in enumerate(kinds)]
+    rows = data.draw(st.lists(st.tuples(*row).map(list), max_size=12))
+    table = Table(source_database_url, schema, kinds, rows)
+    assert bits(await table.read(True), kinds) == bits(await table.read(False), kinds)
+
+
+@pytest.mark.parametrize("width", [3, 4, 5, 6, 7, 16, 17, 40])
+async def test_many_rows_in_many_batches(source_database_url: str, schema: str, width: int) -> None:
+    kinds = ["float8"] * width
+    rows: list[list[bytes | None]] = [
+        [None if (i * 31 + j) % 97 == 0 else struct.pack(">d", i * 1.5 + j) for j in range(width)] for i in range(3000)
+    ]
+    table = Table(source_database_url, schema, kinds, rows)
+    packed = await table.read(True, batch_bytes=4096)
+    assert packed.column("c0").num_chunks > 5
+    assert bits(packed, kinds) == bits(await table.read(False), kinds)
+    assert packed.column(f"c{width - 1}").null_count == sum(row[-1] is None for row in rows) > 0
+
+
+async def test_columns_with_many_nulls_are_not_dense(source_database_url: str, schema: str) -> None:
+    number = struct.pack(">d", 1.0)
+    rows = [[number, number if i % 5 else None, None if i == 7 else number] for i in range(1000)]
+    table = Table(source_database_url, schema, ["float8"] * 3, rows)
+    assert await table.dense() == {"at", "c0", "c2"}
+
+
+def test_another_length_than_was_asked_for_is_noticed() -> None:
+    pack = Pack(("a", "b", "c"), (pa.float64(),) * 3)
+    with pytest.raises(PermanentError, match="another length"):
+        pack.read(pa.array([bytes(24), bytes(40)], pa.binary()))
+
+
+def test_never_null_needs_no_statistics_and_text_no_packing() -> None:
+    numbers = [Column(name, "integer", name != "c", "pg_catalog.int4") for name in ("a", "b", "c", "d")]
+    assert plan_columns(numbers).select_list.startswith(
+        'COALESCE(pg_catalog.circle_send(pg_catalog.circle(pg_catalog.point("a"'
+    )
+    assert plan_columns(numbers).select_list.endswith(', "c" AS "c"')
+    assert plan_columns(numbers, as_text={"a"}).select_list == '"a"::pg_catalog.text AS "a", "b" AS "b", "c" AS "c", "d" AS "d"'
