@@ -24,6 +24,7 @@ help:
 	@echo "make clean  remove everything local (.venv, .local)"
 
 $(STAMP): requirements.txt requirements-dev.txt dev/find-python
+	@test ! -L $(VENV) || { echo "$(VENV) is a link: setting it up would empty the environment it leads to. Remove the link first."; exit 1; }
 	@python=$$(dev/find-python) && echo "Setting up $(VENV) with $$python" && "$$python" -m venv --clear $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
@@ -50,7 +51,7 @@ check: setup
 	@$(PY) -m pytest --quiet --no-header tests/infra
 
 test: check
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 $(INFRA_STAMP): infra/requirements.txt dev/find-python
 	@python=$$(dev/find-python) && echo "Setting up $(INFRA_VENV)" && "$$python" -m venv --clear $(INFRA_VENV)

@@ -17,6 +17,17 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two workers run the tests side by side, each with servers of its own; what shares one goes to the same worker."""
+    for item in items:
+        if "timescaledb_url" in getattr(item, "fixturenames", ()):
+            # transactions of one test keep another's chunk from being resumed
+            item.add_marker(pytest.mark.xdist_group("timescaledb"))
+        elif item.path.parent.name == "browser":
+            # its pages are opened once for all of them
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
 @pytest.fixture(scope="session")
 def source_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server of the tests' own, or the one named by TEST_POSTGRESQL_URL (a superuser's)."""
