@@ -22,7 +22,9 @@ from tests.contract.source_support import Connection, assert_equal_rows, plain_r
 pytestmark = pytest.mark.timescaledb
 
 CONDITIONS = """
-CREATE TABLE conditions (time timestamptz NOT NULL, gone int, device text, value double precision, low real DEFAULT 0.5, level smallint);
+CREATE TABLE conditions (
+    time timestamptz NOT NULL, gone int, device text, value double precision, low real DEFAULT 0.5, level smallint
+);
 SELECT create_hypertable('conditions', 'time', chunk_time_interval => interval '1 day');
 """
 FILL = """
