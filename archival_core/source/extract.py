@@ -26,7 +26,7 @@ def read_batches(
     plan: ColumnPlan,
     part: PartRange = WHOLE,
     *,
-    batch_bytes: int = 4 * 1024 * 1024,
+    batch_bytes: int = 2 * 1024 * 1024,
 ) -> Generator[pa.RecordBatch]:
     """Stream the rows of one part of `chunk` as they are in the exported snapshot, in batches of about `batch_bytes` of
     PostgreSQL's data.
