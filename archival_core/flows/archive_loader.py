@@ -21,9 +21,9 @@ from archival_core.codec.memory import give_back
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.worker_thread import in_thread, until
 from archival_core.model.manifest import Manifest, ManifestPart
-from archival_core.source.fitting import FittedColumn
-from archival_core.source.load import Loading, loading
-from archival_core.source.staging import StagingTable
+from archival_core.source.restore.fitting import FittedColumn
+from archival_core.source.restore.load import Loading, loading
+from archival_core.source.restore.staging import StagingTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,13 @@ from archival_core.flows.archive_loader import ArchiveLoader
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.chunk_room import make_chunk
-from archival_core.source.compression import compress_again
-from archival_core.source.fitting import fit_columns
-from archival_core.source.placement import Placement
-from archival_core.source.placing import check_room, place
-from archival_core.source.staging import StagingTable, drop_job_staging, ensure_schema
-from archival_core.source.target import Target, original_target, own_target
+from archival_core.source.restore.chunk_room import make_chunk
+from archival_core.source.restore.compression import compress_again
+from archival_core.source.restore.fitting import fit_columns
+from archival_core.source.restore.placement import Placement
+from archival_core.source.restore.placing import check_room, place
+from archival_core.source.restore.staging import StagingTable, drop_job_staging, ensure_schema
+from archival_core.source.restore.target import Target, original_target, own_target
 from archival_core.source.translate import source_errors
 
 _LOG = logging.getLogger(__name__)

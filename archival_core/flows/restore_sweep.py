@@ -7,7 +7,7 @@ from typing import Final
 
 from archival_core.clients.postgres import Database
 from archival_core.clients.upkeep import Upkeep
-from archival_core.source.staging import drop_staging, staging_tables
+from archival_core.source.restore.staging import drop_staging, staging_tables
 
 #: after the end of a job; longer than a lease, and than a retry that is just being asked for
 _ENDED_FOR: Final = timedelta(hours=1)

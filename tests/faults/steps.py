@@ -70,12 +70,12 @@ def install(listener: Listener) -> None:
 
 def _modules(*packages: Any) -> Iterator[Any]:
     for package in packages:
-        for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             yield importlib.import_module(found.name)
 
 
 def _label(module: str) -> str:
-    return module.removeprefix("archival_core.").partition(".")[2]
+    return module.rpartition(".")[2]
 
 
 def _public_functions(module: Any) -> Iterator[tuple[Any, str, Any]]:

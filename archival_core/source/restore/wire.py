@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column
 from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
-from archival_core.source.array_bytes import array_bytes
+from archival_core.source.restore.array_bytes import array_bytes
 
 #: PostgreSQL counts from 2000-01-01, Arrow from 1970-01-01.
 _EPOCH_DAYS: Final = 10_957

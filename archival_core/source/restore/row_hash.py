@@ -18,8 +18,8 @@ from psycopg.rows import tuple_row
 from archival_core.model.chunk import Chunk, quote_identifier
 from archival_core.model.moment import moment
 from archival_core.source.bounds import check_time_type
-from archival_core.source.fitting import FittedColumn
-from archival_core.source.staging import StagingTable
+from archival_core.source.restore.fitting import FittedColumn
+from archival_core.source.restore.staging import StagingTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.source.placement import Placement
+from archival_core.source.restore.placement import Placement
+from archival_core.source.restore.staging import StagingTable
+from archival_core.source.restore.triggers import insert_and_delete_triggers
 from archival_core.source.session import READING, pin_statement
-from archival_core.source.staging import StagingTable
-from archival_core.source.triggers import insert_and_delete_triggers
 
 _LOG = logging.getLogger(__name__)
 

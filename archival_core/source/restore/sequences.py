@@ -9,8 +9,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from archival_core.model.chunk import Relation
-from archival_core.source.fitting import FittedColumn
-from archival_core.source.staging import StagingTable
+from archival_core.source.restore.fitting import FittedColumn
+from archival_core.source.restore.staging import StagingTable
 
 # Those of identity columns and of `serial`. A sequence that goes down, or that the user may not set, is left alone.
 _OWNED: Final[LiteralString] = """

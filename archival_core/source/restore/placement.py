@@ -10,10 +10,10 @@ from psycopg import AsyncConnection
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, Relation, quote_identifier
-from archival_core.source import row_hash
-from archival_core.source.fitting import FittedColumn
-from archival_core.source.staging import StagingTable
-from archival_core.source.target import Target
+from archival_core.source.restore import row_hash
+from archival_core.source.restore.fitting import FittedColumn
+from archival_core.source.restore.staging import StagingTable
+from archival_core.source.restore.target import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import pyarrow as pa
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column, Relation, quote_identifier
 from archival_core.model.manifest import ManifestColumn
+from archival_core.source.restore.wire import Wire, wire_of
 from archival_core.source.types import TEXT, Form, form_of
-from archival_core.source.wire import Wire, wire_of
 
 
 @dataclass(frozen=True, slots=True)
