@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -48,6 +49,13 @@ def reason(error: Mapping[str, Any] | None) -> str:
     """Of an `error` field."""
     return "" if error is None else str(error.get("message") or error.get("code") or "")
 
+
+_NUMBERS: Final = ("rows", "source", "Parquet", "in database")
+#: Titles of columns that may be broken into lines.
+_SENTENCES: Final = ("reason", "problem")
+_SENTENCE: Final = 40
+#: Wider than any table.
+_WIDE: Final = 10_000
 
 #: A column: its title, and how it reads a row.
 Column = tuple[str, Callable[[Mapping[str, Any]], str]]
@@ -121,16 +129,25 @@ class Output:
         """A sentence; nothing in it is markup."""
         self.console.print(Text(text))
 
+    def note(self, text: str) -> None:
+        """A sentence beside the answer."""
+        self.aside.print(Text(text))
+
     def _table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         cells = [[read(row) for _, read in columns] for row in rows]
         shown = [number for number in range(len(columns)) if any(line[number] for line in cells)]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for number in shown:
-            table.add_column(columns[number][0], overflow="fold", justify="right" if _is_number(columns[number][0]) else "left")
+            title = columns[number][0]
+            justify: JustifyMethod = "right" if title in _NUMBERS else "left"
+            is_sentence = title in _SENTENCES
+            least = _SENTENCE if is_sentence else None
+            table.add_column(title, overflow="fold", justify=justify, no_wrap=not is_sentence, min_width=least)
         for line in cells:
             table.add_row(*(Text(line[number], style=_STYLES.get(line[number], "")) for number in shown))
-        self.console.print(table)
+        Console(width=self._width(table)).print(table)
 
-
-def _is_number(title: str) -> bool:
-    return title in ("rows", "source", "Parquet", "in database")
+    def _width(self, table: Table) -> int:
+        """The terminal's, but names and numbers are never broken, since they are copied; without a terminal nothing is."""
+        least, most = Measurement.get(self.console, self.console.options.update(max_width=_WIDE), table)
+        return max(self.console.width, least) if self.console.is_terminal else most

@@ -14,7 +14,7 @@ select 'archive', %(hypertable)s, %(chunk)s, case when twin.job_id is null then 
        %(remove)s, %(request_key)s, %(requested_by)s, %(traceparent)s, %(force)s,
        case when twin.job_id is not null then now() end,
        case when twin.job_id is not null then jsonb_build_object('code', 'duplicate', 'message',
-            format('the chunk has job %%s already, which is %%s', twin.job_id, twin.status), 'job_id', twin.job_id) end
+            format('the chunk has job %%s already, which was %%s then', twin.job_id, twin.status), 'job_id', twin.job_id) end
 from (select 1) one left join twin on true
 on conflict (request_key, hypertable, chunk) do update set request_key = excluded.request_key
 returning job_id, status, traceparent
