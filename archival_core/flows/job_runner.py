@@ -49,11 +49,12 @@ class JobRunner:
         _LOG.info("job %s: %s %s, attempt %d", job.job_id, job.kind, job.chunk, job.attempt)
         try:
             async with kept_lease(self._ledger, job, self._lease):
-                if not await work(job):
-                    # by a message of its own: this one's deliveries count towards poison
-                    await self._ledger.postpone(job)
-                    await self._send(message)
-                    return
+                is_done = await work(job)
+            if not is_done:
+                # by a message of its own: this one's deliveries count towards poison
+                await self._ledger.postpone(job)
+                await self._send(message)
+                return
         except LostLeaseError as error:
             telemetry.retried(job.kind, error)
             raise

@@ -14,8 +14,8 @@ from archival_core.model.job import Job, Status
 
 _LOG = logging.getLogger(__name__)
 
-#: how a job ends while it is worked on, by another hand than the worker's: by request, or with its message
-_TAKEN_AWAY = frozenset({Status.CANCELLED, Status.FAILED})
+#: How work itself ends its job. Every write after that is refused, whoever does it.
+_DONE = frozenset({Status.ARCHIVED, Status.REMOVED, Status.RESTORED, Status.SKIPPED})
 
 
 @asynccontextmanager
@@ -52,15 +52,12 @@ async def kept_lease(ledger: Ledger, job: Job, lease: timedelta) -> AsyncIterato
 
 
 async def _renewed(ledger: Ledger, job: Job, lease: timedelta) -> bool:
-    """False when there is nothing to renew, because the work itself has just ended the job or put it back into the queue.
-
-    Raises `LostLeaseError` when somebody else took it away.
-    """
+    """False when there is nothing to renew, because the work has just ended its job. Raises `LostLeaseError`."""
     try:
         await ledger.renew_lease(job, lease)
     except LostLeaseError:
         found = await ledger.find(job.job_id)
-        if found is None or found[0].attempt != job.attempt or found[0].status in _TAKEN_AWAY:
+        if found is None or found[0].attempt != job.attempt or found[0].status not in _DONE:
             raise
         return False
     return True

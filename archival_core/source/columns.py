@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column, quote_identifier
-from archival_core.source.packing import LEAST_NUMBERS, MOST_NUMBERS, PACKED_TYPES, Pack
+from archival_core.source.packing import PACKED_TYPES, packs
 from archival_core.source.types import TEXT, DoesNotFitError, Form, form_of
 
 #: SQL that is true for an array that a list cannot carry: of more dimensions, or not beginning at 1.
@@ -28,11 +28,6 @@ class _Reader:
     @property
     def arrow(self) -> pa.DataType:
         return pa.list_(self.form.arrow) if self.is_array else self.form.arrow
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it can be packed."""
-        return self.arrow in PACKED_TYPES
 
     @property
     def outputs(self) -> list[str]:
@@ -84,7 +79,7 @@ class ColumnPlan:
 def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), dense: Collection[str] = ()) -> ColumnPlan:
     """The plan that reads `columns` exactly, those named in `as_text` as their text.
 
-    Numbers that are never NULL, or hardly ever as those named in `dense`, come packed, which is faster and changes no value.
+    Numbers that are never NULL, or hardly ever (`dense`), come packed, which is faster and changes no value.
     Its `exact` raises `DoesNotFitError`, which names a column that has to be read as text.
     """
     readers = [
@@ -100,34 +95,25 @@ def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), dense
         for column, reader in zip(columns, readers, strict=True)
     )
 
-    full = {column.name for column in columns if column.not_null or column.name in dense}
-    packs = _packs([reader for reader in readers if reader.name in full and reader.is_number])
-    packed = {name for pack in packs for name in pack.names}
-    others = [reader for reader in readers if reader.name not in packed]
+    can_be_packed = {column.name for column in columns if column.not_null or column.name in dense}
+    packed = packs([(r.name, r.arrow) for r in readers if r.arrow in PACKED_TYPES and r.name in can_be_packed])
+    names = {name for pack in packed for name in pack.names}
+    others = [reader for reader in readers if reader.name not in names]
 
     def exact(batch: pa.RecordBatch) -> pa.RecordBatch:
         arrived = list(batch.columns)
         arrays: dict[str, pa.Array] = {}
-        for pack in packs:
+        for pack in packed:
             arrays |= pack.read(arrived.pop(0))
-        if packs:
+        if packed:
             # what arrived is freed as a whole: these alone would keep the packed numbers in memory
             arrived = [array.copy_to(pa.default_cpu_memory_manager()) for array in arrived]
         for reader in others:
             arrays[reader.name] = reader.read(arrived)
         return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
-    outputs = [*(pack.output for pack in packs), *(output for reader in others for output in reader.outputs)]
+    outputs = [*(pack.output for pack in packed), *(output for reader in others for output in reader.outputs)]
     return ColumnPlan(", ".join(outputs), schema, exact)
-
-
-def _packs(numbers: Sequence[_Reader]) -> list[Pack]:
-    shares = [numbers[start : start + MOST_NUMBERS] for start in range(0, len(numbers), MOST_NUMBERS)]
-    return [
-        Pack(tuple(reader.name for reader in share), tuple(reader.arrow for reader in share))
-        for share in shares
-        if len(share) >= LEAST_NUMBERS
-    ]
 
 
 def _nulls(array: pa.Array) -> pa.Array | None:

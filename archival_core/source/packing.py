@@ -4,8 +4,9 @@ Most of what COPY costs, on both sides, it costs by the value: a call of the typ
 length, a call of the client's reader. PostgreSQL has types that are nothing but two, three or four doubles (`point`, `circle`,
 `lseg`), and each is sent by one call. So numbers travel in those, joined to one `bytea`; docs/performance.md has what it saves.
 
-Every double keeps its bits, and the smaller numbers are doubles exactly. The constructors give NULL when one of their numbers
-is NULL. Such a row travels with zeros in the places of its NULLs, and a word more, whose bits say where they were.
+Every double keeps its bits, and an integer is a double exactly. `real` does not travel so: the cast changes the bits of a
+signalling NaN. The constructors give NULL when one of their numbers is NULL; such a row travels with zeros in the places of
+its NULLs, and a word more, whose bits say where they were.
 """
 
 from __future__ import annotations
@@ -16,18 +17,19 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import quote_identifier
 
-#: Arrow types whose every value is a double.
-PACKED_TYPES: Final = frozenset({pa.float64(), pa.float32(), pa.int32(), pa.int16()})
-#: With fewer nothing is won.
-LEAST_NUMBERS: Final = 3
-#: A NULL in one makes all of them travel the longer way, and joining copies.
-MOST_NUMBERS: Final = 16
-_DOUBLE: Final = 8
+#: What is packed. Of smaller integers the wire would grow.
+PACKED_TYPES: Final = frozenset({pa.float64(), pa.int32()})
+#: With fewer columns nothing is won.
+_LEAST: Final = 3
+#: A NULL in one makes all of them travel the longer way (of 16 columns with one NULL in a hundred, 15 rows in a hundred).
+_MOST: Final = 16
+#: Rows of wider tables come in so small batches that unpacking them costs more than it saves.
+_WIDEST: Final = 20 * _MOST
+_WORD: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,31 @@ class Pack:
     def read(self, arrived: pa.BinaryArray) -> dict[str, pa.Array]:
         """The columns, of as many rows as values arrived."""
         width = len(self.names)
-        whole = pc.equal(pc.binary_length(arrived), width * _DOUBLE)
-        columns = _columns(arrived, width) if pc.all(whole).as_py() else _with_nulls(arrived, whole, width)
-        return {name: column.cast(kind) for name, kind, column in zip(self.names, self.types, columns, strict=True)}
+        _, offsets, data = arrived.buffers()
+        ends = np.frombuffer(offsets, np.int32)[arrived.offset : arrived.offset + len(arrived) + 1]
+        sizes = np.diff(ends)
+        longer = sizes == (width + 1) * _WORD
+        if arrived.null_count or not ((sizes == width * _WORD) | longer).all():
+            raise PermanentError("packed numbers arrived in another length than was asked for", code="unexpected-schema")
+        # as integers: nothing may look at a NaN as a number, which could change its bits
+        words = np.frombuffer(data, ">u8", int(ends[-1] - ends[0]) // _WORD, int(ends[0]))
+        if not longer.any():
+            rows, nulls = words.reshape(len(arrived), width), None
+        else:
+            first = (ends[:-1] - ends[0]) // _WORD
+            rows = words[first[:, None] + np.arange(width)]
+            nulls = np.zeros(len(arrived), np.uint64)
+            nulls[longer] = words[first[longer] + width]
+        return {
+            name: _column(rows[:, bit], None if nulls is None else (nulls >> np.uint64(bit)) & np.uint64(1) != 0, kind)
+            for bit, (name, kind) in enumerate(zip(self.names, self.types, strict=True))
+        }
+
+
+def packs(columns: Sequence[tuple[str, pa.DataType]]) -> list[Pack]:
+    """How `columns`, all of `PACKED_TYPES`, travel; those that are in none travel alone."""
+    shares = [columns[start : start + _MOST] for start in range(0, len(columns[:_WIDEST]), _MOST)]
+    return [Pack(*zip(*share, strict=True)) for share in shares if len(share) >= _LEAST]
 
 
 def _sent(numbers: Sequence[str]) -> Iterator[str]:
@@ -72,31 +96,7 @@ def _joined(values: Iterable[str]) -> str:
     return " OPERATOR(pg_catalog.||) ".join(values)
 
 
-def _columns(values: pa.BinaryArray, width: int) -> list[pa.Array]:
-    """The doubles of `values`, each of which holds `width` of them, column by column."""
-    _, offsets, data = values.buffers()
-    bounds = pa.Array.from_buffers(pa.int32(), len(values) + 1, [None, offsets], offset=values.offset)
-    received = memoryview(data)[bounds[0].as_py() : bounds[len(values)].as_py()]
-    # as words, because nothing may look at them as numbers: that could change the bits of a NaN
-    rows = np.frombuffer(received, ">u8").reshape(len(values), width)
-    columns = (pa.py_buffer(rows[:, column].astype("=u8")) for column in range(width))
-    return [pa.Array.from_buffers(pa.float64(), len(values), [None, column]) for column in columns]
-
-
-def _with_nulls(values: pa.BinaryArray, whole: pa.BooleanArray, width: int) -> list[pa.Array]:
-    longer = pc.invert(whole)
-    rest = values.filter(longer)
-    if not pc.all(pc.equal(pc.binary_length(rest), (width + 1) * _DOUBLE)).as_py():
-        raise PermanentError("packed numbers arrived in another length than was asked for", code="unexpected-schema")
-    *mended, bits = _columns(rest, width + 1)
-    # the whole ones stand before the longer ones; from there each goes to its row
-    count = whole.true_count
-    before = pc.cumulative_sum(whole.cast(pa.int64()))
-    after = pc.add(pc.cumulative_sum(longer.cast(pa.int64())), count)
-    places = pc.subtract(pc.if_else(whole, before, after), 1)
-    columns = []
-    for column, numbers in enumerate(_columns(values.filter(whole), width)):
-        is_null = pc.not_equal(pc.bit_wise_and(bits.view(pa.int64()), 1 << column), 0)
-        with_nulls = pc.if_else(is_null, pa.scalar(None, pa.float64()), mended[column])
-        columns.append(pa.concat_arrays([numbers, with_nulls]).take(places))
-    return columns
+def _column(words: np.ndarray, is_null: np.ndarray | None, kind: pa.DataType) -> pa.Array:
+    doubles = words.astype("=u8").view(np.float64)
+    # or a NaN would be a NULL
+    return pa.array(doubles, pa.float64(), mask=is_null, from_pandas=False).cast(kind)

@@ -10,15 +10,20 @@ from psycopg.rows import tuple_row
 from archival_core.model.chunk import Chunk
 from archival_core.source.translate import source_errors
 
-# The view leaves out what the caller may not read, and what was never analysed.
+# The view leaves out what the caller may not read, and what was never analysed. A partition with partitions has two rows.
 DENSE: Final[LiteralString] = """
 SELECT attname::text FROM pg_catalog.pg_stats
-WHERE schemaname = %s AND tablename = %s AND NOT inherited AND null_frac <= 0.01
+WHERE schemaname = %s AND tablename = %s GROUP BY attname HAVING max(null_frac) <= 0.01
 """
 
 
 async def dense_columns(conn: AsyncConnection[Any], chunk: Chunk) -> frozenset[str]:
-    """Columns of which at most one value in a hundred is NULL; none if nobody knows."""
+    """Columns of which at most one value in a hundred is NULL; none if nobody knows.
+
+    Of a compressed chunk they tell only the rows that came later.
+    """
+    if chunk.is_compressed:
+        return frozenset()
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             await cur.execute(DENSE, (chunk.relation.schema, chunk.relation.name))

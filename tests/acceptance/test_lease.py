@@ -35,17 +35,22 @@ async def taken(service: Service) -> Job:
     return job
 
 
-@pytest.mark.parametrize("end", ["archive", "postpone"])
-async def test_work_that_has_just_ended_its_job_has_not_lost_it(service: Service, end: str) -> None:
+async def test_work_that_has_just_ended_its_job_has_not_lost_it(service: Service) -> None:
     job = await taken(service)
     async with kept_lease(service.runtime.ledger, job, LEASE):
-        if end == "archive":
-            manifest = await service.runtime.chunk_archiver.archive(job)
-            assert manifest is not None
-            await service.runtime.ledger.finish_archive(job, manifest)
-        else:
-            await service.runtime.ledger.postpone(job)
+        manifest = await service.runtime.chunk_archiver.archive(job)
+        assert manifest is not None
+        await service.runtime.ledger.finish_archive(job, manifest)
         await asyncio.sleep(A_WHILE)
+
+
+async def test_work_whose_job_was_cancelled_and_asked_for_again_is_stopped(service: Service) -> None:
+    job = await taken(service)
+    with pytest.raises(LostLeaseError):
+        async with kept_lease(service.runtime.ledger, job, LEASE):
+            await service.runtime.jobs.cancel(job.job_id, "test")
+            await service.runtime.dead_letters.retry(job.job_id)
+            await asyncio.sleep(10)
 
 
 async def test_work_whose_job_somebody_else_has_taken_is_stopped(service: Service) -> None:
