@@ -56,6 +56,9 @@ def main() -> None:
         sys.exit(f"The host does not start. {error}")
     except OSError as error:
         sys.exit(f"The host does not start on port {arguments.port}: {error.strerror}")
+    finally:
+        # a host just ends: that the app's clients were open until then is no news
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
 
 if __name__ == "__main__":
