@@ -32,12 +32,7 @@ def archive(client: Client, output: Output, given: Namespace) -> int:
             told = f"{len(answer['chunks'])} chunks, about {count(answer['rows_estimated'])} rows, {size(answer['bytes'])}"
             output.say(f"{told}; nothing was recorded")
         return 0
-    code = _jobs(client, output, answer["jobs"], following=given.follow, empty="no chunk is meant")
-    if given.remove and any(job["status"] == "skipped" for job in answer["jobs"]):
-        output.note(
-            "--remove counts for new archives: for what is archived already set a policy with --remove-after, or --force"
-        )
-    return code
+    return _jobs(client, output, answer["jobs"], following=given.follow, empty="no chunk is meant")
 
 
 def restore(client: Client, output: Output, given: Namespace) -> int:

@@ -129,10 +129,6 @@ class Output:
         """A sentence; nothing in it is markup."""
         self.console.print(Text(text))
 
-    def note(self, text: str) -> None:
-        """A sentence beside the answer."""
-        self.aside.print(Text(text))
-
     def _table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         cells = [[read(row) for _, read in columns] for row in rows]
         shown = [number for number in range(len(columns)) if any(line[number] for line in cells)]

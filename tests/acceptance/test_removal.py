@@ -54,8 +54,23 @@ def published(service: Service) -> ds.Dataset:
     return ds.dataset(service.lake / "tables" / f"{service.schema}.readings")
 
 
+def wishes(service: Service) -> list[bool | None]:
+    return [job["remove"] for job in service.jobs() if job["status"] == "archived"]
+
+
 def statuses(service: Service) -> list[str]:
     return [job["status"] for job in service.jobs()]
+
+
+async def test_a_duplicate_that_wants_removal_counts_for_the_archive_that_is_there(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb", remove=None)
+    await archive(service, "jan", remove=False)
+    assert wishes(service) == [None, None]
+    await archive(service, "jan", remove=True)
+    assert sorted(statuses(service)) == ["archived", "archived", "skipped", "skipped"]
+    assert (await remove(service)).removed == 1
+    assert partitions(service) == ["feb"]
 
 
 async def test_a_chunk_is_removed_on_request_and_the_other_stays(service: Service) -> None:

@@ -1,17 +1,20 @@
 -- name: add_job
 -- The same request finds its own row again. A request for a chunk that has a live archive, or a finished one and no `force`, is
--- recorded as skipped. A removed or restored archive is no reason: who asks wants the rows that are there now to be archived.
+-- recorded as skipped; that it wants the chunk removed counts for the other job. A removed or restored archive is no reason: who asks
+-- wants the rows that are there now to be archived.
 with twin as (
     select job_id, status from archival.job
     where hypertable = %(hypertable)s and chunk = %(chunk)s and kind = 'archive'
       and (status in ('queued', 'running') or (status = 'archived' and restored_at is null and not %(force)s))
       and request_key <> %(request_key)s
     order by status = 'archived', requested_at limit 1
+), wished as (
+    update archival.job set remove = true from twin where job.job_id = twin.job_id and %(remove)s::boolean
 )
 insert into archival.job (kind, hypertable, chunk, status, remove, request_key, requested_by, traceparent, force, finished_at,
                           error)
 select 'archive', %(hypertable)s, %(chunk)s, case when twin.job_id is null then 'queued' else 'skipped' end,
-       %(remove)s, %(request_key)s, %(requested_by)s, %(traceparent)s, %(force)s,
+       %(remove)s::boolean, %(request_key)s, %(requested_by)s, %(traceparent)s, %(force)s,
        case when twin.job_id is not null then now() end,
        case when twin.job_id is not null then jsonb_build_object('code', 'duplicate', 'message',
             format('the chunk has job %%s already, which was %%s then', twin.job_id, twin.status), 'job_id', twin.job_id) end
