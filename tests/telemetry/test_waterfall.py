@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -27,6 +28,13 @@ def tree() -> Node:
 def test_bars_are_shares_of_the_whole() -> None:
     found = [(line.depth, line.span.name, line.left, line.width) for line in lines(tree())]
     assert found == [(0, "a", 0, 1), (1, "b", 0.25, 0.5), (2, "c", 0.5, 0.5)]
+
+
+def test_what_waited_in_a_queue_is_told() -> None:
+    sent, taken = replace(span("a", "", 0, 10), kind="producer"), replace(span("b", "a", 60, 100), kind="consumer")
+    [root] = trees([sent, taken])
+    assert [line.waited for line in lines(root)] == [0, 0.5]
+    assert 'style="left:10.000%;width:50.000%" title="in the queue for 0.0 ms"' in as_html(root, "")
 
 
 def test_the_page_shows_every_span_and_escapes() -> None:
