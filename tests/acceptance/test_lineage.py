@@ -110,6 +110,20 @@ def statuses(service: Service) -> list[tuple[str, str]]:
     return [((job["lake_path"] or job["chunk"]).rpartition("/")[2].rpartition(".")[2], job["status"]) for job in service.jobs()]
 
 
+async def test_restored_rows_stay_until_somebody_asks(service: Service) -> None:
+    service.execute(NATIVE)
+    before = in_database(service)
+    await archive(service, "jan")
+    await remove(service)
+    assert await restore(service, "one") == []
+    await remove(service)
+    assert in_database(service) == before
+    assert sorted(job["status"] for job in service.jobs()) == ["archived", "restored"]
+    await archive(service, "jan")
+    await remove(service)
+    assert sorted(in_database(service) + published(service)) == before
+
+
 async def test_rows_restored_and_dropped_by_hand_stay_published(service: Service) -> None:
     service.execute(NATIVE)
     rows = in_database(service, "jan")
