@@ -13,7 +13,8 @@ GRANT USAGE ON SCHEMA data TO archival_service;
 GRANT SELECT ON ALL TABLES IN SCHEMA data TO archival_service;
 ALTER DEFAULT PRIVILEGES FOR ROLE data_owner IN SCHEMA data GRANT SELECT ON TABLES TO archival_service;
 
--- 3. Remove and restore: PostgreSQL lets only owners drop or detach a table. Leave this out where the service only archives.
+-- 3. Remove and restore: PostgreSQL lets only owners drop or detach a table, and a partition has an owner of its own: ALTER TABLE
+--    … OWNER TO data_owner for each that another role has made. Leave this out where the service only archives.
 GRANT data_owner TO archival_service;
 
 -- 4. Restore: where rows wait until they are proven to be the archive's.
