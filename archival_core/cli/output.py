@@ -53,7 +53,7 @@ def reason(error: Mapping[str, Any] | None) -> str:
 _NUMBERS: Final = ("rows", "source", "Parquet", "in database")
 #: Titles of columns that may be broken into lines.
 _SENTENCES: Final = ("reason", "problem")
-_SENTENCE: Final = 40
+_SENTENCE_WIDTH: Final = 40
 #: Wider than any table.
 _WIDE: Final = 10_000
 
@@ -136,9 +136,10 @@ class Output:
         for number in shown:
             title = columns[number][0]
             justify: JustifyMethod = "right" if title in _NUMBERS else "left"
-            is_sentence = title in _SENTENCES
-            least = _SENTENCE if is_sentence else None
-            table.add_column(title, overflow="fold", justify=justify, no_wrap=not is_sentence, min_width=least)
+            if title in _SENTENCES:
+                table.add_column(title, overflow="fold", justify=justify, min_width=_SENTENCE_WIDTH)
+            else:
+                table.add_column(title, overflow="fold", justify=justify, no_wrap=True)
         for line in cells:
             table.add_row(*(Text(line[number], style=_STYLES.get(line[number], "")) for number in shown))
         Console(width=self._width(table)).print(table)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Final
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
@@ -14,13 +13,10 @@ from archival_core.model.chunk import Chunk
 from archival_core.source.columns import ColumnPlan
 from archival_core.source.driver import arriving, connected, driver_errors
 from archival_core.source.parts import WHOLE, PartRange
-from archival_core.source.session import READING, pin_statement
+from archival_core.source.session import ALONE, READING, pin_statement
 
 #: PostgreSQL's snapshot identifiers; nothing else is put into the statement.
 _SNAPSHOT_CHARACTERS = frozenset("0123456789ABCDEFabcdef-")
-
-#: How many processes of the server read at a time is for `ARCHIVE_READERS` to say; and rows keep their order.
-_ALONE: Final = {"max_parallel_workers_per_gather": "0"}
 
 
 def read_batches(
@@ -64,5 +60,5 @@ def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str) -> None:
             "the exported snapshot is gone: the transaction that holds it has ended", code="snapshot-lost"
         ) from error
     with driver_errors():
-        cur.execute(pin_statement(READING | _ALONE))
+        cur.execute(pin_statement(READING | ALONE))
         cur.fetchall()

@@ -32,6 +32,9 @@ READING: Final[dict[str, str]] = TEXT_FORMS | {
     "transaction_timeout": "0",
 }
 
+#: No workers beside a scan: how many processes read at a time is for `ARCHIVE_READERS` to say, and rows keep their order.
+ALONE: Final[dict[str, str]] = {"max_parallel_workers_per_gather": "0"}
+
 _NOW: Final[LiteralString] = """
 SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS s (name)
 WHERE pg_catalog.current_setting(name, true) IS NOT NULL

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from archival_core.telemetry import instruments
-from archival_core.telemetry.spans import ERROR_TYPE, error_type, is_recording, opened
+from archival_core.telemetry.spans import is_recording, opened, timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +36,7 @@ class Dependency:
         with self.timed(operation), opened(name, SpanKind.CLIENT, {**self.attributes, **told}):
             yield
 
-    @contextmanager
-    def timed(self, operation: str) -> Iterator[None]:
+    def timed(self, operation: str) -> AbstractContextManager[None]:
         """Only time a call: those that are many, such as the blocks of a file, say little one by one."""
-        began, failure = time.perf_counter(), dict[str, str]()
-        try:
-            yield
-        except BaseException as error:
-            failure = {ERROR_TYPE: error_type(error)}
-            raise
-        finally:
-            told = {"archival.dependency": self.name, "archival.operation": operation, **failure}
-            instruments.get().dependency_duration.record(time.perf_counter() - began, told)
+        told = {"archival.dependency": self.name, "archival.operation": operation}
+        return timed(lambda: instruments.get().dependency_duration, told)

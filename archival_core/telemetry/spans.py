@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import traceback
 from asyncio import CancelledError
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 from uuid import UUID
 
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.metrics import Histogram
 from opentelemetry.trace import Link, NoOpTracer, SpanKind, StatusCode, Tracer
 from opentelemetry.util.types import AttributeValue
 
@@ -162,8 +163,13 @@ def new_trace(name: str) -> str | None:
         return span.traceparent
 
 
+def _timed(name: str) -> AbstractContextManager[None]:
+    return timed(lambda: instruments.get().step_duration, {STEP: name})
+
+
 @contextmanager
-def _timed(name: str) -> Iterator[None]:
+def timed(histogram: Callable[[], Histogram], told: Mapping[str, str]) -> Iterator[None]:
+    """Record how long the block takes, in seconds, and what it fails with. `histogram` is asked for at the end."""
     began, failure = time.perf_counter(), dict[str, str]()
     try:
         yield
@@ -171,7 +177,7 @@ def _timed(name: str) -> Iterator[None]:
         failure = {ERROR_TYPE: error_type(error)}
         raise
     finally:
-        instruments.get().step_duration.record(time.perf_counter() - began, {STEP: name, **failure})
+        histogram().record(time.perf_counter() - began, {**told, **failure})
 
 
 @contextmanager

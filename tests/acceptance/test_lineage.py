@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -30,16 +29,6 @@ if TYPE_CHECKING:
     from dev.lake_emulator import Emulator
 
 MINUTE = timedelta(minutes=1)
-
-
-def open_service(*arguments: Any) -> Any:
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("review_conftest", Path(__file__).with_name("conftest.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module.open_service(*arguments)
 
 
 NATIVE = """
@@ -179,6 +168,8 @@ async def test_a_server_that_was_restored_to_an_earlier_time(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
+    from tests.acceptance.conftest import open_service
+
     with PostgresServer(tmp_path / "source") as server:
         if ledger == "apart":
             monkeypatch.setenv("LEDGER_DATABASE_URL", own_database_url)
@@ -495,6 +486,8 @@ async def test_rows_older_than_two_billion_transactions(
 ) -> None:
     import os
     import subprocess
+
+    from tests.acceptance.conftest import open_service
 
     with PostgresServer(tmp_path / "source") as server:
         process: Any = server._process

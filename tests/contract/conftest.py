@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
@@ -11,6 +11,16 @@ import pytest
 from archival_core.clients.lakehouse_client import LakehouseClient
 from dev.lake_emulator import Emulator
 from tests.contract.restore_support import Bench
+
+
+@pytest.fixture
+def schema(source_database_url: str) -> Iterator[str]:
+    """A schema of the test's own on PostgreSQL."""
+    name = f"contract_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(source_database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+        yield name
+        connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
 
 
 async def open_bench(url: str, emulator: Emulator) -> AsyncIterator[Bench]:

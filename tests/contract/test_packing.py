@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import struct
-import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -31,15 +29,6 @@ BITS = {
     "float8": [0, 1 << 63, 0x7FF0 << 48, 0xFFF0 << 48, 0x7FF8 << 48, 0xFFF8 << 48, 0x7FF8DEADBEEF0001, 0x7FF0000000000001, 1],
     "float4": [0, 1 << 31, 0x7F80 << 16, 0xFF80 << 16, 0x7FC0 << 16, 0xFFC0 << 16, 0x7FC12345, 0x7F812345, 0xFF800001, 1],
 }
-
-
-@pytest.fixture
-def schema(source_database_url: str) -> Iterator[str]:
-    name = f"pack_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(source_database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}".encode())
-        yield name
-        connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
 
 
 class Table:

@@ -6,8 +6,6 @@ every value as PostgreSQL prints it.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -38,15 +36,6 @@ CREATE TYPE pair AS (a numeric, "the b" text, c integer[]); CREATE TYPE span AS 
 CREATE DOMAIN prices AS price[];
 """
 CHUNK = "CREATE TABLE p PARTITION OF t FOR VALUES FROM (MINVALUE) TO (MAXVALUE);"
-
-
-@pytest.fixture
-def schema(source_database_url: str) -> Iterator[str]:
-    name = f"trip_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(source_database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}".encode())
-        yield name
-        connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
 
 
 class Trip:

@@ -17,10 +17,10 @@ from archival_core.source.columns import plan_columns
 from archival_core.source.driver import arriving, connected, driver_errors
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import SCHEMA, StagingTable
-from archival_core.source.session import READING, pin_statement
+from archival_core.source.session import ALONE, READING, pin_statement
 
-#: One scan from the first page to the last: no workers beside it, no joining of a scan that is on its way.
-_IN_ORDER = {"max_parallel_workers_per_gather": "0", "synchronize_seqscans": "off"}
+#: One scan from the first page to the last, and no joining of one that is on its way.
+_IN_ORDER = ALONE | {"synchronize_seqscans": "off"}
 
 
 class Loading:
