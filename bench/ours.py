@@ -26,6 +26,7 @@ from archival_core.settings import load
 from archival_core.source import catalog, parts
 from archival_core.source.columns import plan_columns
 from archival_core.source.extract import read_batches
+from archival_core.source.gathering import gathered_pages
 from archival_core.source.parts import PartRange
 from archival_core.source.snapshot import ReadSnapshot
 from archival_core.source.statistics import dense_columns
@@ -40,13 +41,16 @@ def extract(runner: asyncio.Runner, url: str, table: Relation, chunk_name: Relat
             chunk = await catalog.find_chunk(connection, table, chunk_name)
             async with ReadSnapshot(connection, chunk) as snapshot:
                 plan = plan_columns(await catalog.columns(connection, table), dense=await dense_columns(connection, chunk))
-                ranges = parts.by_pages(await parts.storage(connection, chunk), load().archive_part_bytes)
+                storage = await parts.storage(connection, chunk)
+                ranges = parts.by_pages(storage, load().archive_part_bytes)
+                reading = (url, snapshot.snapshot_id, chunk, plan)
+                pages = gathered_pages(chunk, plan, storage)
 
                 def write(number: int, part: PartRange) -> int:
                     path = folder / f"extract-{number}.parquet"
                     with (
                         path.open("wb") as file,
-                        closing(read_batches(url, snapshot.snapshot_id, chunk, plan, part)) as batches,
+                        closing(read_batches(*reading, part, gathered_pages=pages)) as batches,
                     ):
                         parquet.write(batches, plan.schema, file, {}, _Unmetered(plan.schema, chunk.time_column), Layout())
                     return path.stat().st_size

@@ -181,9 +181,7 @@ class ChunkArchiver:
             staging=lake_path.staging_folder(job.job_id, job.attempt),
             database_url=await self._source.url(),
             snapshot_id=snapshot_id,
-            chunk=reading.described.chunk,
-            plan=reading.plan,
-            layout=reading.layout,
+            reading=reading,
             metadata={
                 "archival.job_id": str(job.job_id),
                 "archival.hypertable": str(job.hypertable),

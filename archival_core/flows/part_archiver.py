@@ -17,14 +17,12 @@ from archival_core import telemetry
 from archival_core.clients.lake_file import LakeSink, LakeSource
 from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.codec import parquet
-from archival_core.codec.layout import Layout
 from archival_core.codec.memory import give_back
 from archival_core.errors import TransientError
+from archival_core.flows.reading import Reading
 from archival_core.flows.worker_thread import in_thread, until
 from archival_core.model import lake_path
-from archival_core.model.chunk import Chunk
 from archival_core.model.manifest import ManifestPart
-from archival_core.source.columns import ColumnPlan
 from archival_core.source.extract import read_batches
 from archival_core.source.parts import PartRange
 
@@ -40,9 +38,7 @@ class PartArchiver:
     staging: str
     database_url: str
     snapshot_id: str
-    chunk: Chunk
-    plan: ColumnPlan
-    layout: Layout
+    reading: Reading
     #: key-value metadata of every file
     metadata: dict[str, str]
 
@@ -88,24 +84,28 @@ class PartArchiver:
     def _write(
         self, sink: LakeSink, part: PartRange, metadata: dict[str, str], stop: threading.Event, span: telemetry.Span
     ) -> parquet.Content:
-        meter = parquet.ContentMeter(self.plan.schema, self.chunk.time_column)
-        with closing(read_batches(self.database_url, self.snapshot_id, self.chunk, self.plan, part)) as batches:
+        meter, plan, chunk = self._meter(), self.reading.plan, self.reading.described.chunk
+        source = (self.database_url, self.snapshot_id, chunk, plan, part)
+        with closing(read_batches(*source, gathered_pages=self.reading.gathered_pages)) as batches:
             # the encoder draws the batches in, so the time that it waits for them is the database's
             arriving = span.waiting("archival.source_seconds", until(stop, batches))
-            parquet.write(arriving, self.plan.schema, sink, metadata, meter, self.layout)
+            parquet.write(arriving, plan.schema, sink, metadata, meter, self.reading.layout)
         written = meter.content()
         span.count(rows=written.rows)
         return written
 
     def _read(self, file: str, source: LakeSource, stop: threading.Event) -> parquet.Content:
-        meter = parquet.ContentMeter(self.plan.schema, self.chunk.time_column)
+        meter = self._meter()
         source.read(_MAGIC_BYTES)  # what follows is read in order, and so digested on the way
         try:
-            for batch in until(stop, parquet.read(source, self.plan.schema, source.expect)):
+            for batch in until(stop, parquet.read(source, self.reading.plan.schema, source.expect)):
                 meter.add(batch)
         except (pa.ArrowException, ValueError, OSError) as error:
             raise TransientError(f"{file} does not read back: {error}", code="read-back-differs") from error
         return meter.content()
+
+    def _meter(self) -> parquet.ContentMeter:
+        return parquet.ContentMeter(self.reading.plan.schema, self.reading.described.chunk.time_column)
 
 
 def _check_bytes(file: str, written: str, source: LakeSource) -> None:

@@ -20,6 +20,7 @@ from archival_core.model.progress import Progress
 from archival_core.source import catalog, parts
 from archival_core.source.columns import ColumnPlan, plan_columns
 from archival_core.source.fence import Mark, hash_content, take_mark
+from archival_core.source.gathering import gathered_pages
 from archival_core.source.ordering import order_columns
 from archival_core.source.parts import PartRange, Storage
 from archival_core.source.placed import PlacedArchive, placed_in
@@ -111,6 +112,11 @@ class Reading:
             as_text=tuple(sorted(self.as_text)),
             parts=tuple(part.condition for part in self.ranges),
         )
+
+    @property
+    def gathered_pages(self) -> int | None:
+        """See `source.gathering`."""
+        return gathered_pages(self.described.chunk, self.plan, self.storage)
 
     def resumed(self, progress: Progress) -> Reading:
         """This reading with the parts, and the snapshot to compare with later, of an earlier attempt."""

@@ -33,11 +33,11 @@ class _Reader:
     def outputs(self) -> list[str]:
         name = quote_identifier(self.name)
         if not self.is_array:
-            return [f"{self.form.sql.format(name)} AS {name}"]
+            return [self.form.sql.format(name)]
         # The driver flattens dimensions without a word, and gives up at another lower bound. So such a value comes as NULL,
         # and a second output says that it was there.
         odd, cast = _ODD_SHAPE.format(name), self.form.sql.format("") + ("[]" if self.form.sql != "{}" else "")
-        return [f"CASE WHEN {odd} THEN NULL ELSE {name}{cast} END AS {name}", f"{odd} IS TRUE AS {name}"]
+        return [f"CASE WHEN {odd} THEN NULL ELSE {name}{cast} END", f"{odd} IS TRUE"]
 
     def read(self, arrived: list[pa.Array]) -> pa.Array:
         value = arrived.pop(0)
@@ -69,8 +69,10 @@ class _Reader:
 class ColumnPlan:
     """How the columns of a hypertable are read."""
 
-    #: SQL between SELECT and FROM
-    select_list: str
+    #: SQL of what has to be selected, in this order
+    outputs: tuple[str, ...]
+    #: whether outputs are arrays
+    has_arrays: bool
     #: of the batches that `exact` gives; fields carry `postgresql.type` and `postgresql.not_null`
     schema: pa.Schema
     exact: Callable[[pa.RecordBatch], pa.RecordBatch]
@@ -112,8 +114,8 @@ def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), dense
             arrays[reader.name] = reader.read(arrived)
         return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
-    outputs = [*(pack.output for pack in packed), *(output for reader in others for output in reader.outputs)]
-    return ColumnPlan(", ".join(outputs), schema, exact)
+    outputs = (*(pack.output for pack in packed), *(output for reader in others for output in reader.outputs))
+    return ColumnPlan(outputs, any(reader.is_array for reader in others), schema, exact)
 
 
 def _nulls(array: pa.Array) -> pa.Array | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
@@ -12,6 +12,7 @@ from archival_core.errors import TransientError
 from archival_core.model.chunk import Chunk
 from archival_core.source.columns import ColumnPlan
 from archival_core.source.driver import arriving, connected, driver_errors
+from archival_core.source.gathering import BY_PAGES, gathered_query, ungathered
 from archival_core.source.parts import WHOLE, PartRange
 from archival_core.source.session import ALONE, READING, pin_statement
 
@@ -26,10 +27,11 @@ def read_batches(
     plan: ColumnPlan,
     part: PartRange = WHOLE,
     *,
+    gathered_pages: int | None = None,
     batch_bytes: int = 2 * 1024 * 1024,
 ) -> Generator[pa.RecordBatch]:
     """Stream the rows of one part of `chunk` as they are in the exported snapshot, in batches of about `batch_bytes` of
-    PostgreSQL's data.
+    PostgreSQL's data; gathered from the chunk's pages, if that is how many it has (`source.gathering`).
 
     Blocks: run it in a worker thread. It opens a connection of its own at the first batch and closes it at the end, or when
     the generator is closed. Rows come in no promised order; each batch has exactly `plan.schema`.
@@ -40,17 +42,20 @@ def read_batches(
     if not snapshot_id or not _SNAPSHOT_CHARACTERS.issuperset(snapshot_id):
         raise ValueError(f"not a snapshot identifier: {snapshot_id!r}")
     with connected(database_url) as conn, conn.cursor() as cur:
-        _join_snapshot(cur, snapshot_id)
+        _join_snapshot(cur, snapshot_id, READING | ALONE | (BY_PAGES if gathered_pages is not None else {}))
         with driver_errors():
             cur.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(batch_bytes)})
-            # A query, never the table: COPY of a compressed chunk gives no rows, and ONLY leaves the compressed ones out.
-            cur.execute(f"SELECT {plan.select_list} FROM {chunk.relation.sql} WHERE {part.condition}")
+            if gathered_pages is None:
+                # A query, never the table: COPY of a compressed chunk gives no rows, and ONLY leaves the compressed ones out.
+                cur.execute(f"SELECT {', '.join(plan.outputs)} FROM {chunk.relation.sql} WHERE {part.condition}")
+            else:
+                cur.execute(gathered_query(chunk, plan, part, gathered_pages))
             reader = cur.fetch_record_batch()
         for batch in arriving(reader):
-            yield plan.exact(batch)
+            yield plan.exact(batch if gathered_pages is None else ungathered(batch))
 
 
-def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str) -> None:
+def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str, settings: Mapping[str, str]) -> None:
     with driver_errors():
         cur.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
@@ -60,5 +65,5 @@ def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str) -> None:
             "the exported snapshot is gone: the transaction that holds it has ended", code="snapshot-lost"
         ) from error
     with driver_errors():
-        cur.execute(pin_statement(READING | ALONE))
+        cur.execute(pin_statement(settings))
         cur.fetchall()

@@ -6,6 +6,7 @@ has compressed them away. Every row is in exactly one part.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, LiteralString
@@ -33,6 +34,8 @@ WITH leaf AS (
 SELECT coalesce(sum(pg_catalog.pg_table_size(c.oid)), 0)::bigint,
        coalesce(max(pg_catalog.pg_relation_size(c.oid)) / current_setting('block_size')::int, 0)::bigint,
        coalesce(bool_and(am.amname = 'heap'), true),
+       coalesce(sum(pg_catalog.pg_relation_size(NULLIF(c.reltoastrelid, 0))), 0) > 0,
+       current_setting('server_version_num')::int >= 140000,
        coalesce(array_agg(pg_catalog.pg_relation_filenode(c.oid)::bigint ORDER BY c.oid), '{}')
 FROM leaf JOIN pg_catalog.pg_class c ON c.oid = leaf.oid AND c.relkind <> 'p'
 LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
@@ -52,6 +55,13 @@ class PartRange:
 
     condition: str
 
+    def pages(self, of: int) -> range:
+        """The pages that it is limited to, in a table that has `of` pages."""
+        bounds = dict(_PAGE_BOUND.findall(self.condition))
+        return range(int(bounds.get(">=", 0)), int(bounds.get("<", of)))
+
+
+_PAGE_BOUND: Final = re.compile(r"ctid (>=|<) '\((\d+),0\)'")
 
 WHOLE: Final = PartRange("true")
 
@@ -65,6 +75,10 @@ class Storage:
     #: of the largest table
     pages: int
     is_heap: bool
+    #: in TOAST
+    has_values_out_of_line: bool
+    #: without reading the other pages too
+    reads_page_ranges: bool
     #: changes whenever rows may have moved to other pages: VACUUM FULL, CLUSTER, compression
     files: tuple[int, ...]
 
@@ -75,8 +89,8 @@ async def storage(conn: AsyncConnection[Any], chunk: Chunk) -> Storage:
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(STORAGE, {"name": chunk.relation.sql})).fetchone()
     assert row is not None
-    size, pages, is_heap, files = row
-    return Storage(size, pages, is_heap, tuple(files))
+    size, pages, is_heap, has_values_out_of_line, reads_page_ranges, files = row
+    return Storage(size, pages, is_heap, has_values_out_of_line, reads_page_ranges, tuple(files))
 
 
 async def plan_parts(

@@ -13,9 +13,10 @@ import pyarrow as pa
 from psycopg.rows import tuple_row
 
 from archival_core.model.chunk import Chunk, quote_identifier
-from archival_core.source import catalog
+from archival_core.source import catalog, parts
 from archival_core.source.columns import plan_columns
 from archival_core.source.extract import read_batches
+from archival_core.source.gathering import gathered_pages
 from archival_core.source.session import pinned
 from archival_core.source.snapshot import ChunkFacts, ReadSnapshot
 
@@ -23,11 +24,12 @@ Connection = psycopg.AsyncConnection[Any]
 
 
 async def read_chunk(url: str, conn: Connection, chunk: Chunk, **options: Any) -> tuple[pa.Table, ChunkFacts]:
-    """The chunk as the service reads it, and the facts measured in the same snapshot."""
+    """The chunk as the service reads it, unless `options` say otherwise, and the facts measured in the same snapshot."""
     async with ReadSnapshot(conn, chunk) as snapshot:
         columns = await catalog.columns(conn, chunk.hypertable)
         plan = plan_columns(columns, dense={column.name for column in columns})
         facts = await snapshot.measure()
+        options = {"gathered_pages": gathered_pages(chunk, plan, await parts.storage(conn, chunk))} | options
         with closing(read_batches(url, snapshot.snapshot_id, chunk, plan, **options)) as batches:
             table = pa.Table.from_batches(batches, plan.schema)
     table.validate(full=True)

@@ -15,6 +15,7 @@ from archival_core.source import catalog, parts
 from archival_core.source.columns import plan_columns
 from archival_core.source.extract import read_batches
 from archival_core.source.fence import Mark, is_unchanged, take_mark
+from archival_core.source.gathering import gathered_pages
 from archival_core.source.parts import by_pages
 from archival_core.source.snapshot import ReadSnapshot
 from tests.contract.source_support import Connection
@@ -119,17 +120,23 @@ async def test_what_changes_no_row_is_no_alarm(conn: Connection, schema: str, ha
     assert await unchanged(conn, chunk, mark)
 
 
+@pytest.mark.parametrize("gathered", [True, False])
 @pytest.mark.parametrize("part_bytes", [8192, 50_000, 10**9])
-async def test_every_row_is_in_one_part(conn: Connection, schema: str, source_database_url: str, part_bytes: int) -> None:
+async def test_every_row_is_in_one_part(
+    conn: Connection, schema: str, source_database_url: str, part_bytes: int, gathered: bool
+) -> None:
     chunk = await chunk_of(conn, schema)
     # holes in the pages, and pages at the end that hold nothing any more
     await conn.execute("DELETE FROM t WHERE at % 7 = 0 OR at BETWEEN 1000 AND 2500 OR at > 4500")
     async with ReadSnapshot(conn, chunk) as snapshot:
         plan = plan_columns(await catalog.columns(conn, chunk.hypertable))
-        ranges = by_pages(await parts.storage(conn, chunk), part_bytes)
+        on_disk = await parts.storage(conn, chunk)
+        ranges, pages = by_pages(on_disk, part_bytes), gathered_pages(chunk, plan, on_disk)
+        assert pages is not None
+        reading = (source_database_url, snapshot.snapshot_id, chunk, plan)
         found: list[Any] = []
         for part in ranges:
-            with closing(read_batches(source_database_url, snapshot.snapshot_id, chunk, plan, part)) as batches:
+            with closing(read_batches(*reading, part, gathered_pages=pages if gathered else None)) as batches:
                 for batch in batches:
                     found += batch.column("at").to_pylist()
         facts = await snapshot.measure()

@@ -54,7 +54,7 @@ class Table:
             chunk = await catalog.find_chunk(connection, *self.names)
             columns = await catalog.columns(connection, chunk.hypertable)
             plan = plan_columns(columns, dense={column.name for column in columns} if dense else ())
-            assert ("COALESCE" in plan.select_list) == dense
+            assert ("COALESCE" in plan.outputs[0]) == dense
             async with ReadSnapshot(connection, chunk) as snapshot:
                 with closing(read_batches(self._url, snapshot.snapshot_id, chunk, plan, **options)) as batches:
                     return pa.Table.from_batches(batches, plan.schema)
@@ -124,7 +124,7 @@ async def test_an_archive_is_read_packed(source_database_url: str, schema: str) 
         described = ChunkDescription(chunk, await catalog.server_identity(connection), "", 0)
         async with ReadSnapshot(connection, chunk) as snapshot:
             reading = await Reading.begin(connection, snapshot, described, (), "fast", 2**28)
-    assert "lseg_send" in reading.plan.select_list
+    assert "lseg_send" in reading.plan.outputs[0]
 
 
 def test_a_slice_of_what_arrived() -> None:
@@ -145,8 +145,7 @@ def test_another_length_than_was_asked_for_is_noticed() -> None:
 
 def test_never_null_needs_no_statistics_and_text_no_packing() -> None:
     numbers = [Column(name, "integer", name != "c", "pg_catalog.int4") for name in ("a", "b", "c", "d")]
-    assert plan_columns(numbers).select_list.startswith(
-        'COALESCE(pg_catalog.circle_send(pg_catalog.circle(pg_catalog.point("a"'
-    )
-    assert plan_columns(numbers).select_list.endswith(', "c" AS "c"')
-    assert plan_columns(numbers, as_text={"a"}).select_list == '"a"::pg_catalog.text AS "a", "b" AS "b", "c" AS "c", "d" AS "d"'
+    pack, alone = plan_columns(numbers).outputs
+    assert pack.startswith('COALESCE(pg_catalog.circle_send(pg_catalog.circle(pg_catalog.point("a"')
+    assert alone == '"c"'
+    assert plan_columns(numbers, as_text={"a"}).outputs == ('"a"::pg_catalog.text', '"b"', '"c"', '"d"')

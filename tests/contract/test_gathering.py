@@ -1,0 +1,141 @@
+"""Gathered rows are the rows, whatever the table is called, and however its pages are read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pytest
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunk import Chunk, Relation
+from archival_core.source import catalog, parts
+from archival_core.source.columns import plan_columns
+from archival_core.source.gathering import gathered_pages, gathered_query, ungathered
+from archival_core.source.parts import WHOLE
+from archival_core.source.snapshot import ReadSnapshot
+from tests.contract.source_support import assert_equal_rows, read_chunk, rows
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+@pytest.fixture
+async def conn(source_database_url: str) -> AsyncIterator[Connection]:
+    async with await psycopg.AsyncConnection.connect(source_database_url, autocommit=True) as conn:
+        yield conn
+
+
+async def chunk_of(conn: Connection, schema: str, statements: str, table: str = "t", chunk: str = "p") -> Chunk:
+    await conn.execute(f"SET search_path = {schema}; {statements}".encode())
+    return await catalog.find_chunk(conn, Relation(schema, table), Relation(schema, chunk))
+
+
+def partition(columns: str, table: str = "t", chunk: str = "p") -> str:
+    return f"""CREATE TABLE {table} (at int, {columns}) PARTITION BY RANGE (at);
+        CREATE TABLE {chunk} PARTITION OF {table} FOR VALUES FROM (MINVALUE) TO (MAXVALUE);"""
+
+
+async def pages_of(conn: Connection, chunk: Chunk) -> int | None:
+    plan = plan_columns(await catalog.columns(conn, chunk.hypertable))
+    async with ReadSnapshot(conn, chunk):
+        return gathered_pages(chunk, plan, await parts.storage(conn, chunk))
+
+
+async def test_many_groups_with_nulls_and_holes(conn: Connection, schema: str, source_database_url: str) -> None:
+    chunk = await chunk_of(
+        conn,
+        schema,
+        partition("a float8, b int, c text, d bigint NOT NULL, e date, f bool, g float8")
+        + """INSERT INTO t SELECT i, nullif(i % 90, 1), i, nullif('text ' || i % 9, 'text 3'), i, date '2026-01-01' + i % 50,
+            nullif(i % 3, 1)::bool, -i FROM generate_series(1, 60000) i;
+        DELETE FROM t WHERE at % 5 = 0 OR at BETWEEN 10000 AND 40000""",
+    )
+    pages = await pages_of(conn, chunk)
+    assert pages is not None
+    assert pages > 3 * 64
+    gathered, facts = await read_chunk(source_database_url, conn, chunk)
+    one_by_one, _ = await read_chunk(source_database_url, conn, chunk, gathered_pages=None)
+    assert rows(gathered) == rows(one_by_one)
+    assert facts.rows == gathered.num_rows == 24_000
+    assert gathered.column("c").null_count > 2_000
+
+
+async def test_names_that_the_query_uses_itself(conn: Connection, schema: str, source_database_url: str) -> None:
+    for name in ("groups", "gathered", "chunk", "page"):
+        statements = partition("page int, groups point, chunk text, gathered int", f"{name}s", name)
+        chunk = await chunk_of(
+            conn, schema, f"{statements} INSERT INTO {name} VALUES (1, 7, '(1,2)', 'x', 8)", f"{name}s", name
+        )
+        assert await pages_of(conn, chunk) == 1
+        table, _ = await read_chunk(source_database_url, conn, chunk)
+        assert table.to_pylist() == [{"at": 1, "page": 7, "groups": "(1,2)", "chunk": "x", "gathered": 8}]
+
+
+async def test_only_the_pages_of_a_group_are_read(conn: Connection, schema: str, source_database_url: str) -> None:
+    """Else every group would read the whole chunk; the database's owner may have turned off what it takes."""
+    chunk = await chunk_of(conn, schema, partition("v int") + "INSERT INTO t SELECT i, i FROM generate_series(1, 50000) i")
+    plan = plan_columns(await catalog.columns(conn, chunk.hypertable))
+    pages = await pages_of(conn, chunk)
+    assert pages is not None
+    database = conn.info.dbname
+    await conn.execute(f"ALTER DATABASE {database} SET enable_tidscan = off".encode())
+    try:
+        before = await _pages_read(conn)
+        table, _ = await read_chunk(source_database_url, conn, chunk)
+        read = await _pages_read(conn) - before
+    finally:
+        await conn.execute(f"ALTER DATABASE {database} RESET enable_tidscan".encode())
+    assert table.num_rows == 50_000
+    # counted once and read once
+    assert pages <= read < 3 * pages
+    [*explained] = await (await conn.execute(f"EXPLAIN {gathered_query(chunk, plan, WHOLE, pages)}".encode())).fetchall()
+    assert any("Tid Range Scan" in line for (line,) in explained)
+
+
+async def test_an_empty_chunk(conn: Connection, schema: str, source_database_url: str) -> None:
+    chunk = await chunk_of(conn, schema, partition("v text"))
+    assert await pages_of(conn, chunk) == 0
+    assert (await assert_equal_rows(source_database_url, conn, chunk)).rows == 0
+
+
+async def test_values_that_compression_made_small(conn: Connection, schema: str, source_database_url: str) -> None:
+    chunk = await chunk_of(
+        conn, schema, partition("v text") + "INSERT INTO t SELECT i, repeat('ab', 50000) FROM generate_series(1, 300) i"
+    )
+    assert await pages_of(conn, chunk) is not None
+    assert (await assert_equal_rows(source_database_url, conn, chunk)).rows == 300
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        partition("v int[]") + "INSERT INTO t VALUES (1, '{2,3}')",
+        partition("v text") + "ALTER TABLE p ALTER v SET STORAGE EXTERNAL; INSERT INTO t VALUES (1, repeat('x', 9000))",
+        """CREATE TABLE t (at int, k int) PARTITION BY RANGE (at);
+        CREATE TABLE p PARTITION OF t FOR VALUES FROM (0) TO (9) PARTITION BY HASH (k);
+        CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+        CREATE TABLE p1 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 1); INSERT INTO t VALUES (1, 1), (1, 2), (1, 5)""",
+    ],
+    ids=["arrays", "values out of line", "partitioned again"],
+)
+async def test_what_is_read_row_by_row(conn: Connection, schema: str, source_database_url: str, statements: str) -> None:
+    chunk = await chunk_of(conn, schema, statements)
+    assert await pages_of(conn, chunk) is None
+    table, _ = await read_chunk(source_database_url, conn, chunk)
+    assert table.num_rows > 0
+
+
+def test_outputs_that_do_not_belong_together_are_noticed() -> None:
+    groups = pa.RecordBatch.from_arrays([pa.array([[1, 2], [3]]), pa.array([["a"], ["b", "c"]])], ["a", "b"])
+    with pytest.raises(PermanentError, match="as many"):
+        ungathered(groups)
+
+
+async def _pages_read(conn: Connection) -> int:
+    """What all sessions have read of tables so far."""
+    await conn.execute("SELECT pg_stat_clear_snapshot()")
+    row = await (await conn.execute("SELECT sum(heap_blks_read + heap_blks_hit)::bigint FROM pg_statio_user_tables")).fetchone()
+    assert row is not None
+    return int(row[0])
