@@ -16,9 +16,11 @@ from archival_core.model.chunk import Chunk
 from archival_core.source.columns import ColumnPlan
 from archival_core.source.parts import PartRange, Storage
 
-#: About half a megabyte. With fewer, what a group costs by itself is felt; with more, nothing is won, and a group is in memory
-#: as a whole, on both sides.
+#: Half a megabyte on disk. With fewer, what a group costs by itself is felt; with more, nothing is won, and a group is in
+#: memory as a whole, on both sides.
 _GROUP_PAGES: Final = 64
+#: Messages are saved by the row, and an array costs by the value: with many outputs the server would lose more than is won.
+_MOST_OUTPUTS: Final = 4
 
 #: Where a range of pages is not read as such, the whole chunk would be read for every group.
 BY_PAGES: Final[dict[str, str]] = {"enable_tidscan": "on", "enable_seqscan": "off"}
@@ -30,9 +32,9 @@ def gathered_pages(chunk: Chunk, plan: ColumnPlan, on_disk: Storage) -> int | No
     A group must be small. Values out of line could make it any size; those in line are at most what compression took out of
     their pages.
     """
-    is_one_heap = not chunk.is_compressed and on_disk.is_heap and len(on_disk.files) == 1
-    can_be_gathered = is_one_heap and on_disk.reads_page_ranges and not on_disk.has_values_out_of_line and not plan.has_arrays
-    return on_disk.pages if can_be_gathered else None
+    has_pages = not chunk.is_compressed and on_disk.is_heap and on_disk.reads_page_ranges
+    is_cheap = len(plan.outputs) <= _MOST_OUTPUTS and not plan.has_arrays
+    return on_disk.pages if has_pages and is_cheap and not on_disk.has_values_out_of_line else None
 
 
 def gathered_query(chunk: Chunk, plan: ColumnPlan, part: PartRange, pages: int) -> str:
@@ -51,7 +53,7 @@ def gathered_query(chunk: Chunk, plan: ColumnPlan, part: PartRange, pages: int) 
 def ungathered(groups: pa.RecordBatch) -> pa.RecordBatch:
     """The rows again, each with one value an output."""
     lengths = [column.value_lengths() for column in groups.columns]
-    if any(length != lengths[0] for length in lengths):
+    if any(length.null_count or length != lengths[0] for length in lengths):
         raise PermanentError("gathered outputs have not as many values as each other", code="unexpected-schema")
     return pa.RecordBatch.from_arrays([column.flatten() for column in groups.columns], groups.schema.names)
 

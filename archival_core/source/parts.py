@@ -33,9 +33,12 @@ WITH leaf AS (
 )
 SELECT coalesce(sum(pg_catalog.pg_table_size(c.oid)), 0)::bigint,
        coalesce(max(pg_catalog.pg_relation_size(c.oid)) / current_setting('block_size')::int, 0)::bigint,
-       coalesce(bool_and(am.amname = 'heap'), true),
-       coalesce(sum(pg_catalog.pg_relation_size(NULLIF(c.reltoastrelid, 0))), 0) > 0,
-       current_setting('server_version_num')::int >= 140000,
+       coalesce(bool_and(am.amname IS NOT DISTINCT FROM 'heap'), true),
+       coalesce(bool_or(pg_catalog.pg_relation_size(NULLIF(c.reltoastrelid, 0)) > 0 OR EXISTS (
+           SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attlen = -1
+           AND (a.atthasmissing OR a.attgenerated = 'v'))), false),
+       current_setting('server_version_num')::int >= 140000
+           AND coalesce(bool_and(c.oid = to_regclass(%(name)s) AND NOT c.relhassubclass), false),
        coalesce(array_agg(pg_catalog.pg_relation_filenode(c.oid)::bigint ORDER BY c.oid), '{}')
 FROM leaf JOIN pg_catalog.pg_class c ON c.oid = leaf.oid AND c.relkind <> 'p'
 LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
@@ -56,12 +59,17 @@ class PartRange:
     condition: str
 
     def pages(self, of: int) -> range:
-        """The pages that it is limited to, in a table that has `of` pages."""
-        bounds = dict(_PAGE_BOUND.findall(self.condition))
-        return range(int(bounds.get(">=", 0)), int(bounds.get("<", of)))
+        """The pages of a part that is a range of them, in a table that has `of` pages."""
+        if self == WHOLE:
+            return range(of)
+        bounds = [_PAGE_BOUND.fullmatch(bound) for bound in self.condition.split(" AND ")]
+        named = {bound[1]: int(bound[2]) for bound in bounds if bound}
+        if len(named) != len(bounds):
+            raise ValueError(f"not a range of pages: {self.condition}")
+        return range(named.get(">=", 0), named.get("<", of))
 
 
-_PAGE_BOUND: Final = re.compile(r"ctid (>=|<) '\((\d+),0\)'")
+_PAGE_BOUND: Final = re.compile(r"ctid (>=|<) '\((\d+),0\)'::pg_catalog\.tid")
 
 WHOLE: Final = PartRange("true")
 
@@ -75,9 +83,9 @@ class Storage:
     #: of the largest table
     pages: int
     is_heap: bool
-    #: in TOAST
+    #: in TOAST, or in the catalog (a column added with a default), or computed when they are read
     has_values_out_of_line: bool
-    #: without reading the other pages too
+    #: whether the chunk is one table, of which the server (from PostgreSQL 14 on) reads some pages without the others
     reads_page_ranges: bool
     #: changes whenever rows may have moved to other pages: VACUUM FULL, CLUSTER, compression
     files: tuple[int, ...]

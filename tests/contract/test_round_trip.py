@@ -7,6 +7,7 @@ every value as PostgreSQL prints it.
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,10 @@ class Trip:
                 layout = Layout("small", await order_columns(connection, chunk))
             while True:
                 plan = plan_columns(columns, self.as_text, {column.name for column in columns} if gathered else ())
-                pages = gathered_pages(chunk, plan, await parts.storage(connection, chunk)) if gathered else None
+                on_disk = await parts.storage(connection, chunk)
+                # however many outputs it has: here it is about the values
+                few = replace(plan, outputs=plan.outputs[:1])
+                pages = gathered_pages(chunk, few, on_disk) if gathered else None
                 self.gathered = pages is not None
                 written, read = (parquet.ContentMeter(plan.schema, chunk.time_column) for _ in range(2))
                 try:
