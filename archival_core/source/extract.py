@@ -42,7 +42,7 @@ def read_batches(
     if not snapshot_id or not _SNAPSHOT_CHARACTERS.issuperset(snapshot_id):
         raise ValueError(f"not a snapshot identifier: {snapshot_id!r}")
     with connected(database_url) as conn, conn.cursor() as cur:
-        _join_snapshot(cur, snapshot_id, READING | ALONE | (BY_PAGES if gathered_pages is not None else {}))
+        _join_snapshot(cur, snapshot_id, READING | ALONE if gathered_pages is None else READING | ALONE | BY_PAGES)
         with driver_errors():
             cur.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(batch_bytes)})
             if gathered_pages is None:
@@ -51,8 +51,8 @@ def read_batches(
             else:
                 cur.execute(gathered_query(chunk, plan, part, gathered_pages))
             reader = cur.fetch_record_batch()
-        for batch in arriving(reader):
-            yield plan.exact(batch if gathered_pages is None else ungathered(batch))
+        batches = arriving(reader)
+        yield from map(plan.exact, batches if gathered_pages is None else map(ungathered, batches))
 
 
 def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str, settings: Mapping[str, str]) -> None:

@@ -38,7 +38,8 @@ def partition(columns: str, table: str = "t", chunk: str = "p") -> str:
 
 
 async def pages_of(conn: Connection, chunk: Chunk) -> int | None:
-    plan = plan_columns(await catalog.columns(conn, chunk.hypertable))
+    columns = await catalog.columns(conn, chunk.hypertable)
+    plan = plan_columns(columns, dense={column.name for column in columns})
     async with ReadSnapshot(conn, chunk):
         return gathered_pages(chunk, plan, await parts.storage(conn, chunk))
 
@@ -47,9 +48,9 @@ async def test_many_groups_with_nulls_and_holes(conn: Connection, schema: str, s
     chunk = await chunk_of(
         conn,
         schema,
-        partition("a text, b bool, c timestamptz")
+        partition("a text, b bool, c timestamptz, x float8, y int")
         + """INSERT INTO t SELECT i, nullif('text ' || i % 9, 'text 3'), nullif(i % 3, 1)::bool,
-            timestamptz '2026-01-01' + i * interval '1 s' FROM generate_series(1, 60000) i;
+            timestamptz '2026-01-01' + i * interval '1 s', i * 1.5, nullif(i % 90, 1) FROM generate_series(1, 60000) i;
         DELETE FROM t WHERE at % 5 = 0 OR at BETWEEN 10000 AND 40000""",
     )
     pages = await pages_of(conn, chunk)
@@ -60,6 +61,7 @@ async def test_many_groups_with_nulls_and_holes(conn: Connection, schema: str, s
     assert rows(gathered) == rows(one_by_one)
     assert facts.rows == gathered.num_rows == 24_000
     assert gathered.column("a").null_count > 2_000
+    assert gathered.column("y").null_count > 200
 
 
 async def test_names_that_the_query_uses_itself(conn: Connection, schema: str, source_database_url: str) -> None:

@@ -46,7 +46,7 @@ class Trip:
         self._url, self._schema, self._folder = url, schema, folder
         #: columns that were read as text, in the order in which that turned out
         self.as_text: list[str] = []
-        #: whether the last one was read so
+        #: whether the last trip was read gathered
         self.gathered = False
 
     def prepare(self, statements: str) -> None:
@@ -112,7 +112,7 @@ async def test_every_type(trip: Trip, gathered: bool) -> None:
     )
     trip.prepare(PREPARE + _table(columns) + inserts + "INSERT INTO t (at) VALUES (-1)")
     for layout in (Layout(), None):
-        assert await trip.take(layout) == Comparison(rows + 1, rows + 1, 0)
+        assert await trip.take(layout, gathered=gathered) == Comparison(rows + 1, rows + 1, 0)
         assert trip.gathered == gathered
     assert trip.as_text == []
 
