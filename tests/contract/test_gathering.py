@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -82,8 +83,10 @@ async def test_only_the_pages_of_a_group_are_read(conn: Connection, schema: str,
     database = conn.info.dbname
     await conn.execute(f"ALTER DATABASE {database} SET enable_tidscan = off".encode())
     try:
-        before = await _pages_read(conn)
+        before, sessions = await _pages_read(conn), await _sessions(conn)
         table, _ = await read_chunk(source_database_url, conn, chunk)
+        while await _sessions(conn) - sessions:
+            await asyncio.sleep(0.01)
         read = await _pages_read(conn) - before
     finally:
         await conn.execute(f"ALTER DATABASE {database} RESET enable_tidscan".encode())
@@ -145,8 +148,13 @@ def test_outputs_that_do_not_belong_together_are_noticed() -> None:
         ungathered(groups)
 
 
+async def _sessions(conn: Connection) -> set[int]:
+    return {pid for (pid,) in await (await conn.execute("SELECT pid FROM pg_stat_activity")).fetchall()}
+
+
 async def _pages_read(conn: Connection) -> int:
-    """What all sessions have read of tables so far."""
+    """What this session, and those that are over, have read of tables so far."""
+    await conn.execute("SELECT pg_stat_force_next_flush()")
     await conn.execute("SELECT pg_stat_clear_snapshot()")
     row = await (await conn.execute("SELECT sum(heap_blks_read + heap_blks_hit)::bigint FROM pg_statio_user_tables")).fetchone()
     assert row is not None
