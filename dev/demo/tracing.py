@@ -21,6 +21,7 @@ STEPS: Final = (
     "process archive-chunks",
     "archive.catalog",
     "archive.snapshot",
+    "archive.count",
     "archive.part",
     "archive.extract",
     "archive.upload",

@@ -86,6 +86,7 @@ def test_the_demo_writes_the_whole_trace_of_one_archive(tmp_path: Path) -> None:
         "process archive-chunks",
         "archive.catalog",
         "archive.snapshot",
+        "archive.count",
         "archive.part",
         "archive.upload",
         "archive.extract",
