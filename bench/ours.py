@@ -29,7 +29,7 @@ from archival_core.source.extract import read_batches
 from archival_core.source.gathering import gathered_pages
 from archival_core.source.parts import PartRange
 from archival_core.source.snapshot import ReadSnapshot
-from archival_core.source.statistics import dense_columns
+from archival_core.source.statistics import null_shares
 from bench.worker import Contestant, serve
 
 
@@ -40,7 +40,7 @@ def extract(runner: asyncio.Runner, url: str, table: Relation, chunk_name: Relat
         async with Database(url).connect() as connection:
             chunk = await catalog.find_chunk(connection, table, chunk_name)
             async with ReadSnapshot(connection, chunk) as snapshot:
-                plan = plan_columns(await catalog.columns(connection, table), dense=await dense_columns(connection, chunk))
+                plan = plan_columns(await catalog.columns(connection, table), nulls=await null_shares(connection, chunk))
                 storage = await parts.storage(connection, chunk)
                 ranges = parts.by_pages(storage, load().archive_part_bytes)
                 reading = (url, snapshot.snapshot_id, chunk, plan)

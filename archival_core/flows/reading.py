@@ -24,7 +24,7 @@ from archival_core.source.ordering import order_columns
 from archival_core.source.parts import PartRange, Storage
 from archival_core.source.placed import PlacedArchive, placed_in
 from archival_core.source.snapshot import ReadSnapshot
-from archival_core.source.statistics import dense_columns
+from archival_core.source.statistics import null_shares
 
 _TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
 
@@ -82,7 +82,7 @@ class Reading:
         if chunk != described.chunk:
             raise TransientError(f"{chunk.relation} was compressed or altered just now", code="source-changed")
         columns = await catalog.columns(connection, chunk.hypertable)
-        plan = plan_columns(columns, as_text, await dense_columns(connection, chunk))
+        plan = plan_columns(columns, as_text, await null_shares(connection, chunk))
         order = await order_columns(connection, chunk) if profile == "small" else ()
         storage = await parts.storage(connection, chunk)
         ranges = await parts.plan_parts(connection, chunk, storage, snapshot, plan.schema, part_bytes)

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column, quote_identifier
+from archival_core.source.joining import Joined, joined
 from archival_core.source.packing import PACKED_TYPES, packs
 from archival_core.source.types import TEXT, DoesNotFitError, Form, form_of
 
+_UNKNOWN: Final[Mapping[str, float]] = MappingProxyType({})
+#: Of a column that is packed; a row with a NULL takes more than one without packing would.
+_MOST_NULLS: Final = 0.01
 #: SQL that is true for an array that a list cannot carry: of more dimensions, or not beginning at 1.
 _ODD_SHAPE = "(pg_catalog.array_ndims({0}) > 1 OR pg_catalog.array_lower({0}, 1) <> 1)"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One value of the SELECT."""
+
+    sql: str
+    #: how those of many rows can travel as one
+    joined: Joined | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +39,23 @@ class _Reader:
     name: str
     form: Form
     is_array: bool
+    #: whether it is never NULL, as far as one knows
+    is_complete: bool
 
     @property
     def arrow(self) -> pa.DataType:
         return pa.list_(self.form.arrow) if self.is_array else self.form.arrow
 
     @property
-    def outputs(self) -> list[str]:
+    def outputs(self) -> list[Output]:
         name = quote_identifier(self.name)
         if not self.is_array:
-            return [self.form.sql.format(name)]
+            value = self.form.sql.format(name)
+            return [Output(value, joined(value, self.form) if self.is_complete else None)]
         # The driver flattens dimensions without a word, and gives up at another lower bound. So such a value comes as NULL,
         # and a second output says that it was there.
         odd, cast = _ODD_SHAPE.format(name), self.form.sql.format("") + ("[]" if self.form.sql != "{}" else "")
-        return [f"CASE WHEN {odd} THEN NULL ELSE {name}{cast} END", f"{odd} IS TRUE"]
+        return [Output(f"CASE WHEN {odd} THEN NULL ELSE {name}{cast} END"), Output(f"{odd} IS TRUE")]
 
     def read(self, arrived: list[pa.Array]) -> pa.Array:
         value = arrived.pop(0)
@@ -69,23 +87,34 @@ class _Reader:
 class ColumnPlan:
     """How the columns of a hypertable are read."""
 
-    #: SQL of what has to be selected, in this order
-    outputs: tuple[str, ...]
+    #: what has to be selected, in this order
+    outputs: tuple[Output, ...]
     #: whether outputs are arrays
     has_arrays: bool
     #: of the batches that `exact` gives; fields carry `postgresql.type` and `postgresql.not_null`
     schema: pa.Schema
     exact: Callable[[pa.RecordBatch], pa.RecordBatch]
 
+    @property
+    def select_list(self) -> str:
+        """SQL of `outputs`."""
+        return ", ".join(output.sql for output in self.outputs)
 
-def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), dense: Collection[str] = ()) -> ColumnPlan:
+
+def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), nulls: Mapping[str, float] = _UNKNOWN) -> ColumnPlan:
     """The plan that reads `columns` exactly, those named in `as_text` as their text.
 
-    Numbers that are never NULL, or hardly ever (`dense`), come packed, which is faster and changes no value.
-    Its `exact` raises `DoesNotFitError`, which names a column that has to be read as text.
+    Numbers that are never NULL, or hardly ever, come packed, which is faster and changes no value: `nulls` says what share of a
+    column is NULL, where that is known. Its `exact` raises `DoesNotFitError`, which names a column that has to be read as text.
     """
+    shares = {column.name: 0.0 if column.not_null else nulls.get(column.name, 1.0) for column in columns}
     readers = [
-        _Reader(column.name, TEXT, False) if column.name in as_text else _Reader(column.name, form_of(column), column.is_array)
+        _Reader(
+            column.name,
+            TEXT if column.name in as_text else form_of(column),
+            column.is_array and column.name not in as_text,
+            shares[column.name] == 0,
+        )
         for column in columns
     ]
     schema = pa.schema(
@@ -97,8 +126,7 @@ def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), dense
         for column, reader in zip(columns, readers, strict=True)
     )
 
-    can_be_packed = {column.name for column in columns if column.not_null or column.name in dense}
-    packed = packs([(r.name, r.arrow) for r in readers if r.arrow in PACKED_TYPES and r.name in can_be_packed])
+    packed = packs([(r.name, r.arrow) for r in readers if r.arrow in PACKED_TYPES and shares[r.name] <= _MOST_NULLS])
     names = {name for pack in packed for name in pack.names}
     others = [reader for reader in readers if reader.name not in names]
 
@@ -114,7 +142,10 @@ def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), dense
             arrays[reader.name] = reader.read(arrived)
         return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
-    outputs = (*(pack.output for pack in packed), *(output for reader in others for output in reader.outputs))
+    sent_packed = [
+        Output(pack.output, pack.joined if all(shares[name] == 0 for name in pack.names) else None) for pack in packed
+    ]
+    outputs = (*sent_packed, *(output for reader in others for output in reader.outputs))
     return ColumnPlan(outputs, any(reader.is_array for reader in others), schema, exact)
 
 

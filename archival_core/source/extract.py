@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
@@ -10,9 +12,10 @@ import pyarrow as pa
 
 from archival_core.errors import TransientError
 from archival_core.model.chunk import Chunk
-from archival_core.source.columns import ColumnPlan
+from archival_core.source.columns import ColumnPlan, Output
 from archival_core.source.driver import arriving, connected, driver_errors
-from archival_core.source.gathering import BY_PAGES, gathered_query, ungathered
+from archival_core.source.gathering import BY_PAGES, first_page, gathered_query, ungathered
+from archival_core.source.joining import NotJoinedError
 from archival_core.source.parts import WHOLE, PartRange
 from archival_core.source.session import ALONE, READING, pin_statement
 
@@ -28,7 +31,7 @@ def read_batches(
     part: PartRange = WHOLE,
     *,
     gathered_pages: int | None = None,
-    batch_bytes: int = 2 * 1024 * 1024,
+    batch_bytes: int = 3 * 1024 * 1024,
 ) -> Generator[pa.RecordBatch]:
     """Stream the rows of one part of `chunk` as they are in the exported snapshot, in batches of about `batch_bytes` of
     PostgreSQL's data; gathered from the chunk's pages, if that is how many it has (`source.gathering`).
@@ -41,18 +44,47 @@ def read_batches(
     """
     if not snapshot_id or not _SNAPSHOT_CHARACTERS.issuperset(snapshot_id):
         raise ValueError(f"not a snapshot identifier: {snapshot_id!r}")
-    with connected(database_url) as conn, conn.cursor() as cur:
-        _join_snapshot(cur, snapshot_id, READING | ALONE if gathered_pages is None else READING | ALONE | BY_PAGES)
-        with driver_errors():
-            cur.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(batch_bytes)})
-            if gathered_pages is None:
-                # A query, never the table: COPY of a compressed chunk gives no rows, and ONLY leaves the compressed ones out.
-                cur.execute(f"SELECT {', '.join(plan.outputs)} FROM {chunk.relation.sql} WHERE {part.condition}")
-            else:
-                cur.execute(gathered_query(chunk, plan, part, gathered_pages))
-            reader = cur.fetch_record_batch()
-        batches = arriving(reader)
-        yield from map(plan.exact, batches if gathered_pages is None else map(ungathered, batches))
+    source = _Source(database_url, snapshot_id, batch_bytes)
+    if gathered_pages is None:
+        # A query, never the table: COPY of a compressed chunk gives no rows, and ONLY leaves the compressed ones out.
+        batches = source.read(f"SELECT {plan.select_list} FROM {chunk.relation.sql} WHERE {part.condition}", READING | ALONE)
+    else:
+        batches = source.read_gathered(chunk, plan, part.pages(gathered_pages))
+    with closing(batches):
+        yield from map(plan.exact, batches)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One snapshot of a database."""
+
+    database_url: str
+    snapshot_id: str
+    batch_bytes: int
+
+    def read(self, query: str, settings: Mapping[str, str]) -> Generator[pa.RecordBatch]:
+        """What `query` gives, over a connection of its own."""
+        with connected(self.database_url) as conn, conn.cursor() as cur:
+            _join_snapshot(cur, self.snapshot_id, settings)
+            with driver_errors():
+                cur.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(self.batch_bytes)})
+                cur.execute(query)
+                reader = cur.fetch_record_batch()
+            yield from arriving(reader)
+
+    def read_gathered(self, chunk: Chunk, plan: ColumnPlan, pages: range) -> Generator[pa.RecordBatch]:
+        """The rows in `pages`: joined, and from where that does not work, as arrays."""
+        for outputs in (plan.outputs, [Output(output.sql) for output in plan.outputs]):
+            with closing(self.read(gathered_query(chunk, outputs, pages), READING | ALONE | BY_PAGES)) as groups:
+                for group in groups:
+                    try:
+                        rows = ungathered(group, outputs)
+                    except NotJoinedError:
+                        pages = range(first_page(group), pages.stop)
+                        break
+                    yield rows
+                else:
+                    return
 
 
 def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str, settings: Mapping[str, str]) -> None:

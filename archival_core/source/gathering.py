@@ -1,26 +1,28 @@
 """Many rows of a chunk as one row on the wire.
 
 COPY sends a message a row, which costs the client as much as what is in it. So the server gathers each output over a few pages
-into an array (`array_agg`), and COPY sends rows of arrays, which the driver reads in one go. All aggregates of a group see its
-rows in the same order, so that the n-th elements belong together.
+into one value: joined where that can be (`source.joining`), else as an array (`array_agg`). All aggregates of a group see its
+rows in the same order, so that the n-th values belong together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk
-from archival_core.source.columns import ColumnPlan
-from archival_core.source.parts import PartRange, Storage
+from archival_core.source.columns import ColumnPlan, Output
+from archival_core.source.parts import Storage
 
 #: Half a megabyte on disk. With fewer, what a group costs by itself is felt; with more, nothing is won, and a group is in
 #: memory as a whole, on both sides.
 _GROUP_PAGES: Final = 64
-#: Messages are saved by the row, and an array costs by the value: with many outputs the server would lose more than is won.
-_MOST_OUTPUTS: Final = 4
+#: Messages are saved by the row, and an array costs by the value: with many the server would lose more than is won.
+_MOST_ARRAYS: Final = 4
 
 #: Where a range of pages is not read as such, the whole chunk would be read for every group.
 BY_PAGES: Final[dict[str, str]] = {"enable_tidscan": "on", "enable_seqscan": "off"}
@@ -33,29 +35,41 @@ def gathered_pages(chunk: Chunk, plan: ColumnPlan, on_disk: Storage) -> int | No
     their pages.
     """
     has_pages = not chunk.is_compressed and on_disk.is_heap and on_disk.reads_page_ranges
-    is_cheap = len(plan.outputs) <= _MOST_OUTPUTS and not plan.has_arrays
+    is_cheap = sum(output.joined is None for output in plan.outputs) <= _MOST_ARRAYS and not plan.has_arrays
     return on_disk.pages if has_pages and is_cheap and not on_disk.has_values_out_of_line else None
 
 
-def gathered_query(chunk: Chunk, plan: ColumnPlan, part: PartRange, pages: int) -> str:
-    """SQL of the rows of `part` as groups; the chunk has `pages` in all."""
-    within = part.pages(pages)
-    arrays = ", ".join(f"pg_catalog.array_agg({output})" for output in plan.outputs)
-    end = f"LEAST(groups.page + {_GROUP_PAGES}, {within.stop})"
-    starts = f"pg_catalog.generate_series({within.start}, {within.stop - 1}, {_GROUP_PAGES})"
+def gathered_query(chunk: Chunk, outputs: Sequence[Output], pages: range) -> str:
+    """SQL of the rows in `pages` as groups, by the page with which each begins."""
+    end = f"LEAST(groups.page + {_GROUP_PAGES}, {pages.stop})"
+    aggregates = [output.joined.aggregate if output.joined else f"pg_catalog.array_agg({output.sql})" for output in outputs]
     return (
-        f"SELECT gathered.* FROM {starts} AS groups (page), LATERAL ("
-        f"SELECT {arrays} FROM {chunk.relation.sql} AS chunk"
+        f"SELECT groups.page, gathered.*"
+        f" FROM pg_catalog.generate_series({pages.start}, {pages.stop - 1}, {_GROUP_PAGES}) AS groups (page),"
+        f" LATERAL (SELECT {', '.join(['pg_catalog.count(*)', *aggregates])} FROM {chunk.relation.sql} AS chunk"
         f" WHERE chunk.ctid >= {_tid('groups.page')} AND chunk.ctid < {_tid(end)} HAVING pg_catalog.count(*) > 0) AS gathered"
     )
 
 
-def ungathered(groups: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows again, each with one value an output."""
-    lengths = [column.value_lengths() for column in groups.columns]
-    if any(length.null_count or length != lengths[0] for length in lengths):
-        raise PermanentError("gathered outputs have not as many values as each other", code="unexpected-schema")
-    return pa.RecordBatch.from_arrays([column.flatten() for column in groups.columns], groups.schema.names)
+def first_page(groups: pa.RecordBatch) -> int:
+    """Where these groups begin."""
+    return int(groups.column(0)[0].as_py())
+
+
+def ungathered(groups: pa.RecordBatch, outputs: Sequence[Output]) -> pa.RecordBatch:
+    """The rows again, each with one value an output; raises `NotJoinedError`."""
+    _, rows, *arrived = groups.columns
+    values = [
+        output.joined.split(column, rows) if output.joined else _flat(column, rows)
+        for output, column in zip(outputs, arrived, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(values, [str(number) for number in range(len(values))])
+
+
+def _flat(arrays: pa.ListArray, rows: pa.Array) -> pa.Array:
+    if arrays.null_count or pc.list_value_length(arrays).cast(pa.int64()) != rows:
+        raise PermanentError("gathered outputs have not as many values as rows", code="unexpected-schema")
+    return arrays.flatten()
 
 
 def _tid(page: str) -> str:

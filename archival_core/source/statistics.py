@@ -11,20 +11,19 @@ from archival_core.model.chunk import Chunk
 from archival_core.source.translate import source_errors
 
 # The view leaves out what the caller may not read, and what was never analysed. A partition with partitions has two rows.
-DENSE: Final[LiteralString] = """
-SELECT attname::text FROM pg_catalog.pg_stats
-WHERE schemaname = %s AND tablename = %s GROUP BY attname HAVING max(null_frac) <= 0.01
+NULLS: Final[LiteralString] = """
+SELECT attname::text, max(null_frac)::float8 FROM pg_catalog.pg_stats WHERE schemaname = %s AND tablename = %s GROUP BY attname
 """
 
 
-async def dense_columns(conn: AsyncConnection[Any], chunk: Chunk) -> frozenset[str]:
-    """Columns of which at most one value in a hundred is NULL; none if nobody knows.
+async def null_shares(conn: AsyncConnection[Any], chunk: Chunk) -> dict[str, float]:
+    """What share of each column's values is NULL, as far as anybody knows.
 
-    Of a compressed chunk they tell only the rows that came later.
+    Of a compressed chunk nobody does: its statistics tell only the rows that came later.
     """
     if chunk.is_compressed:
-        return frozenset()
+        return {}
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
-            await cur.execute(DENSE, (chunk.relation.schema, chunk.relation.name))
-            return frozenset(name for (name,) in await cur.fetchall())
+            await cur.execute(NULLS, (chunk.relation.schema, chunk.relation.name))
+            return dict(await cur.fetchall())

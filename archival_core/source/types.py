@@ -18,12 +18,12 @@ from archival_core.errors import TransientError
 from archival_core.model.chunk import Column
 from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
 
-# The driver adds the years between PostgreSQL's epoch (2000) and Arrow's (1970) without a check for overflow, so that the
-# infinities and the last thirty years wrap around to before the first day that PostgreSQL knows, 4714-11-24 BC. No value is
-# there otherwise, so it can be told what they were.
-_EPOCH_DAYS: Final = 10_957
+#: Between PostgreSQL's epoch (2000) and Arrow's (1970). The driver adds it without a check for overflow, so that the infinities
+#: and the last thirty years wrap around to before the first day that PostgreSQL knows, 4714-11-24 BC. No value is there
+#: otherwise, so it can be told what they were.
+EPOCH_DAYS: Final = 10_957
+EPOCH_MICROSECONDS: Final = EPOCH_DAYS * DAY
 _FIRST_DAY: Final = -2_440_588
-_EPOCH_MICROSECONDS: Final = _EPOCH_DAYS * DAY
 _FIRST_MICROSECOND: Final = _FIRST_DAY * DAY
 
 
@@ -47,6 +47,8 @@ class Form:
     exact: Callable[[pa.Array], pa.Array] | None = None
     #: for docs/types.md
     rule: str = "the value"
+    #: whether `sql` is a `text`, or the same by another name
+    is_text: bool = False
 
 
 def exact_dates(array: pa.Array) -> pa.Array:
@@ -55,8 +57,8 @@ def exact_dates(array: pa.Array) -> pa.Array:
     least = pc.min(days).as_py()
     if least is None or least >= _FIRST_DAY:
         return array
-    mended = _replaced(days, 2**31 - 1 + _EPOCH_DAYS - 2**32, INFINITE_DAYS)
-    return _replaced(mended, -(2**31) + _EPOCH_DAYS, -INFINITE_DAYS).view(array.type)
+    mended = _replaced(days, 2**31 - 1 + EPOCH_DAYS - 2**32, INFINITE_DAYS)
+    return _replaced(mended, -(2**31) + EPOCH_DAYS, -INFINITE_DAYS).view(array.type)
 
 
 def exact_timestamps(array: pa.Array) -> pa.Array:
@@ -67,8 +69,8 @@ def exact_timestamps(array: pa.Array) -> pa.Array:
         return array
     if bounds["max"] == INFINITE_MICROSECONDS:
         raise DoesNotFitError("a timestamp after 294247-01-10 04:00:54.775806")
-    mended = _replaced(moments, 2**63 - 1 + _EPOCH_MICROSECONDS - 2**64, INFINITE_MICROSECONDS)
-    mended = _replaced(mended, -(2**63) + _EPOCH_MICROSECONDS, -INFINITE_MICROSECONDS)
+    mended = _replaced(moments, 2**63 - 1 + EPOCH_MICROSECONDS - 2**64, INFINITE_MICROSECONDS)
+    mended = _replaced(mended, -(2**63) + EPOCH_MICROSECONDS, -INFINITE_MICROSECONDS)
     least = pc.min(pc.filter(mended, pc.not_equal(mended, -INFINITE_MICROSECONDS))).as_py()
     if least is not None and least < _FIRST_MICROSECOND:
         raise DoesNotFitError("a timestamp after 294247-01-10 04:00:54.775806")
@@ -99,7 +101,7 @@ def _replaced(array: pa.Array, value: int, by: int) -> pa.Array:
     return pc.if_else(pc.equal(array, value), pa.scalar(by, array.type), array)
 
 
-TEXT: Final = Form(pa.string(), "{}::pg_catalog.text", rule="its text")
+TEXT: Final = Form(pa.string(), "{}::pg_catalog.text", rule="its text", is_text=True)
 _NUMERIC: Final = Form(
     pa.string(), exact=exact_numeric_text, rule="its digits; `NaN`, `Infinity` and `-Infinity` as PostgreSQL writes them"
 )
@@ -118,8 +120,8 @@ FORMS: Final[dict[str, Form]] = {
     "float4": Form(pa.float32(), rule="the value; NaN, ±Infinity and -0 too"),
     "float8": Form(pa.float64(), rule="the value; NaN, ±Infinity and -0 too"),
     "bool": Form(pa.bool_()),
-    "text": Form(pa.string()),
-    "varchar": Form(pa.string()),
+    "text": Form(pa.string(), is_text=True),
+    "varchar": Form(pa.string(), is_text=True),
     # not cast to text: that would strip its trailing spaces
     "bpchar": Form(pa.string(), rule="the value, padded as PostgreSQL stores it"),
     "name": Form(pa.string()),

@@ -23,11 +23,16 @@ from archival_core.source.snapshot import ChunkFacts, ReadSnapshot
 Connection = psycopg.AsyncConnection[Any]
 
 
-async def read_chunk(url: str, conn: Connection, chunk: Chunk, **options: Any) -> tuple[pa.Table, ChunkFacts]:
-    """The chunk as the service reads it, unless `options` say otherwise, and the facts measured in the same snapshot."""
+async def read_chunk(
+    url: str, conn: Connection, chunk: Chunk, nulls: float = 0.0, **options: Any
+) -> tuple[pa.Table, ChunkFacts]:
+    """The chunk as the service reads it, unless `options` say otherwise, and the facts measured in the same snapshot.
+
+    `nulls` is what the statistics may wrongly say of every column.
+    """
     async with ReadSnapshot(conn, chunk) as snapshot:
         columns = await catalog.columns(conn, chunk.hypertable)
-        plan = plan_columns(columns, dense={column.name for column in columns})
+        plan = plan_columns(columns, nulls={column.name: nulls for column in columns})
         facts = await snapshot.measure()
         options = {"gathered_pages": gathered_pages(chunk, plan, await parts.storage(conn, chunk))} | options
         with closing(read_batches(url, snapshot.snapshot_id, chunk, plan, **options)) as batches:

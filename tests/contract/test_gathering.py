@@ -13,9 +13,8 @@ import pytest
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, Relation
 from archival_core.source import catalog, parts
-from archival_core.source.columns import plan_columns
+from archival_core.source.columns import Output, plan_columns
 from archival_core.source.gathering import gathered_pages, gathered_query, ungathered
-from archival_core.source.parts import WHOLE
 from archival_core.source.snapshot import ReadSnapshot
 from tests.contract.source_support import assert_equal_rows, read_chunk, rows
 
@@ -40,7 +39,7 @@ def partition(columns: str, table: str = "t", chunk: str = "p") -> str:
 
 async def pages_of(conn: Connection, chunk: Chunk) -> int | None:
     columns = await catalog.columns(conn, chunk.hypertable)
-    plan = plan_columns(columns, dense={column.name for column in columns})
+    plan = plan_columns(columns, nulls=dict.fromkeys((column.name for column in columns), 0.01))
     async with ReadSnapshot(conn, chunk):
         return gathered_pages(chunk, plan, await parts.storage(conn, chunk))
 
@@ -93,7 +92,9 @@ async def test_only_the_pages_of_a_group_are_read(conn: Connection, schema: str,
     assert table.num_rows == 50_000
     # counted once and read once
     assert pages <= read < 3 * pages
-    [*explained] = await (await conn.execute(f"EXPLAIN {gathered_query(chunk, plan, WHOLE, pages)}".encode())).fetchall()
+    [*explained] = await (
+        await conn.execute(f"EXPLAIN {gathered_query(chunk, plan.outputs, range(pages))}".encode())
+    ).fetchall()
     assert any("Tid Range Scan" in line for (line,) in explained)
 
 
@@ -143,9 +144,10 @@ def test_a_condition_that_is_no_range_of_pages() -> None:
 
 
 def test_outputs_that_do_not_belong_together_are_noticed() -> None:
-    groups = pa.RecordBatch.from_arrays([pa.array([[1, 2], [3]]), pa.array([["a"], ["b", "c"]])], ["a", "b"])
+    columns = [pa.array([0, 64]), pa.array([2, 1]), pa.array([[1, 2], [3]]), pa.array([["a"], ["b", "c"]])]
+    groups = pa.RecordBatch.from_arrays(columns, ["page", "rows", "a", "b"])
     with pytest.raises(PermanentError, match="as many"):
-        ungathered(groups)
+        ungathered(groups, [Output("a"), Output("b")])
 
 
 async def _sessions(conn: Connection) -> set[int]:

@@ -68,9 +68,7 @@ class Loading:
         names = [column.target.name for column in self._columns]
         with self._conn.cursor() as cur:
             with driver_errors():
-                cur.execute(
-                    f"SELECT {', '.join(plan.outputs)} FROM (SELECT {naturals} FROM {self._staging.relation.sql}) AS staged"
-                )
+                cur.execute(f"SELECT {plan.select_list} FROM (SELECT {naturals} FROM {self._staging.relation.sql}) AS staged")
                 reader = cur.fetch_record_batch()
             for batch in arriving(reader):
                 yield plan.exact(batch).rename_columns(names)

@@ -40,14 +40,14 @@ def column(base: str, *, name: str = "c", type_name: str | None = None, **more: 
 )
 def test_what_the_driver_reads_is_selected_as_it_is(base: str, arrow: pa.DataType) -> None:
     plan = plan_columns([column(base)])
-    assert plan.outputs == ('"c"',)
+    assert plan.select_list == '"c"'
     assert plan.schema.field("c").type == arrow
 
 
 @pytest.mark.parametrize("base", ["uuid", "interval", "timetz", "time", "inet", "my.schema.mood", "public.pair", "regclass"])
 def test_everything_else_goes_as_its_text(base: str) -> None:
     plan = plan_columns([column(base), column(base, name="many", is_array=True)])
-    text, array, _ = plan.outputs
+    text, array, _ = (output.sql for output in plan.outputs)
     assert text == '"c"::pg_catalog.text'
     assert array.startswith('CASE WHEN (pg_catalog.array_ndims("many") > 1 OR ')
     assert array.endswith('ELSE "many"::pg_catalog.text[] END')
@@ -77,12 +77,12 @@ def test_postgis_is_told_from_a_type_of_the_same_name() -> None:
 
 def test_a_column_can_be_read_as_text() -> None:
     plan = plan_columns([column("int4", is_array=True), column("date", name="d")], as_text={"c", "d"})
-    assert plan.outputs == ('"c"::pg_catalog.text', '"d"::pg_catalog.text')
+    assert plan.select_list == '"c"::pg_catalog.text, "d"::pg_catalog.text'
 
 
 def test_hostile_names_are_quoted() -> None:
     plan = plan_columns([column("uuid", name='a"; DROP TABLE x; --')])
-    assert plan.outputs == ('"a""; DROP TABLE x; --"::pg_catalog.text',)
+    assert plan.select_list == '"a""; DROP TABLE x; --"::pg_catalog.text'
     assert plan.schema.names == ['a"; DROP TABLE x; --']
 
 

@@ -1,0 +1,129 @@
+"""The values of many rows as one value.
+
+An array costs the server by the element, as COPY does by the value: each is sent by a call into a buffer of its own. To append
+(`string_agg`) is cheaper, where it can be told afterwards which bytes were whose: of numbers because all are of one length, of
+texts by a character between them. Neither can carry NULL, and a text may hold that character itself. Both are noticed, and then
+the rows have to be read otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from archival_core.source.types import EPOCH_DAYS, EPOCH_MICROSECONDS, Form
+
+#: Between texts, and in the place of a NULL: so more texts seem to arrive than there are rows, whatever the reason.
+_SEPARATOR: Final = "\x01"
+_SEPARATOR_SQL: Final = r"E'\x01'"
+
+#: What sends the numbers of an Arrow type, as integers in network byte order, and what the driver adds to them.
+_NUMBERS: Final[dict[pa.DataType, tuple[str, int]]] = {
+    pa.int16(): ("int2send", 0),
+    pa.int32(): ("int4send", 0),
+    pa.int64(): ("int8send", 0),
+    pa.float32(): ("float4send", 0),
+    pa.float64(): ("float8send", 0),
+    pa.date32(): ("date_send", EPOCH_DAYS),
+    pa.timestamp("us"): ("timestamp_send", EPOCH_MICROSECONDS),
+    pa.timestamp("us", tz="UTC"): ("timestamptz_send", EPOCH_MICROSECONDS),
+}
+
+
+class NotJoinedError(Exception):
+    """What arrived cannot be told apart: there are NULLs, or a text with the separator."""
+
+
+class Joined(Protocol):
+    """How the values of many rows travel as one."""
+
+    @property
+    def aggregate(self) -> str:
+        """SQL of that one."""
+        ...
+
+    def split(self, arrived: pa.Array, rows: pa.Array) -> pa.Array:
+        """The values of all groups, as they would have come one by one; `rows` says how many each group has.
+
+        Raises `NotJoinedError`.
+        """
+        ...
+
+
+def joined(value: str, form: Form) -> Joined | None:
+    """How values of `form`, of which `value` is the SQL, travel joined; `None` if they cannot."""
+    if form.is_text:
+        return JoinedTexts(value)
+    if form.arrow not in _NUMBERS:
+        return None
+    send, shift = _NUMBERS[form.arrow]
+    return JoinedNumbers(JoinedBytes(f"pg_catalog.{send}({value})", form.arrow.bit_width // 8), form.arrow, shift)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedBytes:
+    """Of `bytea`s of `size` bytes each."""
+
+    value: str
+    size: int
+
+    @property
+    def aggregate(self) -> str:
+        """One behind the other."""
+        return f"pg_catalog.string_agg({self.value}, NULL)"
+
+    def split(self, arrived: pa.BinaryArray, rows: pa.Array) -> pa.FixedSizeBinaryArray:
+        """Without a copy."""
+        if arrived.null_count or pc.binary_length(arrived).cast(pa.int64()) != pc.multiply(rows, self.size):
+            raise NotJoinedError
+        count = pc.sum(rows).as_py()
+        _, offsets, data = arrived.buffers()
+        start = int(np.frombuffer(offsets, np.int32)[arrived.offset])
+        return pa.Array.from_buffers(pa.binary(self.size), count, [None, data.slice(start, count * self.size)])
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedNumbers:
+    """Of numbers, and of dates and times, which are numbers."""
+
+    sent: JoinedBytes
+    arrow: pa.DataType
+    shift: int
+
+    @property
+    def aggregate(self) -> str:
+        """As they are sent."""
+        return self.sent.aggregate
+
+    def split(self, arrived: pa.BinaryArray, rows: pa.Array) -> pa.Array:
+        """In the byte order of this machine."""
+        size = self.sent.size
+        data = self.sent.split(arrived, rows).buffers()[1]
+        # as integers: nothing may look at a NaN as a number, which could change its bits
+        numbers = np.frombuffer(data, f">i{size}").astype(f"=i{size}")
+        if self.shift:
+            numbers += self.shift  # wraps around, as it does in the driver
+        return pa.Array.from_buffers(self.arrow, len(numbers), [None, pa.py_buffer(numbers)])
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedTexts:
+    """Of texts."""
+
+    value: str
+
+    @property
+    def aggregate(self) -> str:
+        """Separated."""
+        return f"pg_catalog.string_agg(COALESCE({self.value}::pg_catalog.text, {_SEPARATOR_SQL}), {_SEPARATOR_SQL})"
+
+    def split(self, arrived: pa.StringArray, rows: pa.Array) -> pa.StringArray:
+        """They are copied."""
+        texts = pc.split_pattern(arrived, _SEPARATOR)
+        if texts.null_count or pc.list_value_length(texts).cast(pa.int64()) != rows:
+            raise NotJoinedError
+        return texts.flatten()
