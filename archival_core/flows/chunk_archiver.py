@@ -25,7 +25,6 @@ from archival_core.codec.layout import Profile
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.part_archiver import PartArchiver
 from archival_core.flows.reading import ChunkDescription, Reading
-from archival_core.flows.tally import Tally
 from archival_core.model import lake_path
 from archival_core.model.job import Job
 from archival_core.model.manifest import Manifest, ManifestPart
@@ -124,7 +123,7 @@ class ChunkArchiver:
                                 connection, snapshot, described, as_text, self._options.profile, self._options.part_bytes
                             )
                             reading, done = await self._resume(job, connection, reading, earlier)
-                        tally = await self._archive_parts(job, connection, snapshot, reading, done, deadline)
+                        await self._archive_parts(job, reading, snapshot.snapshot_id, done, deadline)
                 except DoesNotFitError as error:
                     _LOG.warning("job %s: %s, so the column is archived as text", job.job_id, error)
                     as_text |= {error.column}
@@ -133,8 +132,8 @@ class ChunkArchiver:
         if len(done) < len(reading.ranges):
             _LOG.info("job %s: %d of %d parts are done, another run goes on", job.job_id, len(done), len(reading.ranges))
             return None
-        tally.check(done.values())
-        return reading.manifest(job, tally, done, await self._supersedes(job, reading))
+        reading.check_total(done.values())
+        return reading.manifest(job, done, await self._supersedes(job, reading))
 
     async def _supersedes(self, job: Job, reading: Reading) -> tuple[str, ...]:
         """Folders of the archives whose rows are all in this one, or in finished archives beside it."""
@@ -154,8 +153,7 @@ class ChunkArchiver:
                 _LOG.info("job %s: %d of %d parts are there already", job.job_id, len(done), len(progress.parts))
                 return reading.resumed(progress), done
         await self._clear_staging(job)
-        # forgotten at once; what there is to go on with is known when the chunk is counted
-        await self._ledger.begin_parts(job, None)
+        await self._ledger.begin_parts(job, reading.progress)
         return reading, {}
 
     async def _take_over(self, job: Job, done: dict[int, ManifestPart]) -> bool:
@@ -175,23 +173,14 @@ class ChunkArchiver:
         return False
 
     async def _archive_parts(
-        self,
-        job: Job,
-        connection: Connection,
-        snapshot: ReadSnapshot,
-        reading: Reading,
-        done: dict[int, ManifestPart],
-        deadline: float,
-    ) -> Tally:
-        """Work off the parts that are not in `done`, and add them to it, until all are or the time is over.
-
-        The database counts meanwhile.
-        """
+        self, job: Job, reading: Reading, snapshot_id: str, done: dict[int, ManifestPart], deadline: float
+    ) -> None:
+        """Work off the parts that are not in `done`, and add them to it, until all are or the time is over."""
         archiver = PartArchiver(
             lake=self._lake,
             staging=lake_path.staging_folder(job.job_id, job.attempt),
             database_url=await self._source.url(),
-            snapshot_id=snapshot.snapshot_id,
+            snapshot_id=snapshot_id,
             reading=reading,
             metadata={
                 "archival.job_id": str(job.job_id),
@@ -203,33 +192,21 @@ class ChunkArchiver:
         waiting = iter([(number, part) for number, part in enumerate(reading.ranges) if number not in done])
         before = len(done)
 
-        async def count() -> Tally:
-            with telemetry.step("archive.count"):
-                tally = await Tally.take(connection, snapshot, reading.described.chunk, reading.columns, reading.storage.files)
-            if reading.resumes is None:
-                await self._ledger.begin_parts(job, reading.progress(tally))
-            return tally
-
-        async def record(number: int, part: ManifestPart) -> None:
-            await counting
-            await self._ledger.add_part(job, number, part)
-
         async def read() -> None:
             for number, part in waiting:
                 # at least one part a run, or the job would never end; all of them if the next run could not go on
-                if time.monotonic() > deadline and len(done) > before and (await counting).mark is not None:
+                if time.monotonic() > deadline and len(done) > before and reading.mark is not None:
                     return
-                done[number] = await archiver.archive(number, part)
-                group.create_task(record(number, done[number]))
+                finished = await archiver.archive(number, part)
+                await self._ledger.add_part(job, number, finished)
+                done[number] = finished
 
         try:
             async with asyncio.TaskGroup() as group:
-                counting = group.create_task(count())
                 for _ in range(self._options.readers):
                     group.create_task(read())
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from errors
-        return counting.result()
 
     async def _publish(self, job: Job, manifest: Manifest) -> None:
         staging = lake_path.staging_folder(job.job_id, job.attempt)

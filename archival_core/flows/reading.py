@@ -1,4 +1,4 @@
-"""How a chunk is read, decided when the reading begins, and the manifest that comes of it."""
+"""What is known about a chunk when the reading of it begins, and the manifest that comes of it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from typing import Final
 from archival_core.clients.postgres import Connection
 from archival_core.codec.layout import Layout, Profile
 from archival_core.errors import TransientError
-from archival_core.flows.tally import Tally
 from archival_core.model import lake_path
 from archival_core.model.chunk import Chunk, Column, ServerIdentity
 from archival_core.model.job import Job
 from archival_core.model.manifest import Manifest, ManifestColumn, ManifestPart, ManifestSource
+from archival_core.model.moment import moment
 from archival_core.model.progress import Progress
 from archival_core.source import catalog, parts
 from archival_core.source.columns import ColumnPlan, plan_columns
+from archival_core.source.fence import Mark, hash_content, take_mark
 from archival_core.source.gathering import gathered_pages
 from archival_core.source.ordering import order_columns
 from archival_core.source.parts import PartRange, Storage
 from archival_core.source.placed import PlacedArchive, placed_in
-from archival_core.source.snapshot import ReadSnapshot
+from archival_core.source.snapshot import ChunkFacts, ReadSnapshot
 from archival_core.source.statistics import null_shares
 
 _TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
@@ -52,20 +53,23 @@ class ChunkDescription:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the chunk is read in one snapshot."""
+    """How the chunk is read in one snapshot: columns, parts, and the facts that the copy must equal."""
 
     described: ChunkDescription
     columns: tuple[Column, ...]
     as_text: frozenset[str]
     plan: ColumnPlan
+    facts: ChunkFacts
     storage: Storage
+    #: `None` if nobody could tell later whether the chunk has changed: it has to be read in one go
+    mark: Mark | None
+    #: only where there is no mark: it takes seconds for each million rows
+    content_hash: str | None
     #: archives that were restored into the chunk
     placed: tuple[PlacedArchive, ...]
     ranges: tuple[PartRange, ...]
     layout: Layout
     started_at: datetime
-    #: the earlier attempt whose parts these are
-    resumes: Progress | None = None
 
     @classmethod
     async def begin(
@@ -85,18 +89,25 @@ class Reading:
         plan = plan_columns(columns, as_text, await null_shares(connection, chunk))
         order = await order_columns(connection, chunk) if profile == "small" else ()
         storage = await parts.storage(connection, chunk)
-        ranges = await parts.plan_parts(connection, chunk, storage, snapshot, plan.schema, part_bytes)
-        known = (described, columns, frozenset(as_text), plan, storage, await placed_in(connection, chunk), tuple(ranges))
-        return cls(*known, Layout(profile, order), await snapshot.started_at())
+        facts = await snapshot.measure()
+        mark = await take_mark(connection, chunk, facts, storage.files)
+        content_hash = None if mark else await hash_content(connection, chunk, columns)
+        ranges = await parts.plan_parts(connection, chunk, storage, facts, plan.schema, part_bytes)
+        started_at = await snapshot.started_at()
+        layout = Layout(profile, order)
+        known = (described, columns, frozenset(as_text), plan, facts, storage, mark, content_hash)
+        placed = await placed_in(connection, chunk)
+        return cls(*known, placed, tuple(ranges), layout, started_at)
 
-    def progress(self, tally: Tally) -> Progress | None:
+    @property
+    def progress(self) -> Progress | None:
         """What the next attempt needs, should this one end early; `None` if it cannot go on."""
-        if tally.mark is None:
+        if self.mark is None:
             return None
         return Progress(
-            snapshot=tally.mark.snapshot,
-            files=tally.mark.files,
-            tuples=tally.mark.tuples,
+            snapshot=self.mark.snapshot,
+            files=self.mark.files,
+            tuples=self.mark.tuples,
             columns=self._column_types,
             as_text=tuple(sorted(self.as_text)),
             parts=tuple(part.condition for part in self.ranges),
@@ -108,8 +119,12 @@ class Reading:
         return gathered_pages(self.described.chunk, self.plan, self.storage)
 
     def resumed(self, progress: Progress) -> Reading:
-        """This reading with the parts of an earlier attempt, and so with its snapshot to compare with later."""
-        return replace(self, resumes=progress, ranges=tuple(PartRange(condition) for condition in progress.parts))
+        """This reading with the parts, and the snapshot to compare with later, of an earlier attempt."""
+        return replace(
+            self,
+            facts=replace(self.facts, snapshot=progress.snapshot),
+            ranges=tuple(PartRange(condition) for condition in progress.parts),
+        )
 
     def continues(self, progress: Progress) -> bool:
         """Whether files of that attempt have the same columns as this one's."""
@@ -119,7 +134,23 @@ class Reading:
     def _column_types(self) -> tuple[tuple[int, str, str, str], ...]:
         return tuple((c.number, c.name, c.type_name, str(self.plan.schema.field(c.name).type)) for c in self.columns)
 
-    def manifest(self, job: Job, tally: Tally, done: Mapping[int, ManifestPart], supersedes: tuple[str, ...]) -> Manifest:
+    def check_total(self, done: Collection[ManifestPart]) -> None:
+        """All parts together must be what the database counted; raises `TransientError` (`count-differs`)."""
+        filled = [part for part in done if part.rows]
+        copied = (
+            sum(part.rows for part in filled),
+            min((part.min_time for part in filled if part.min_time is not None), key=_order, default=None),
+            max((part.max_time for part in filled if part.max_time is not None), key=_order, default=None),
+        )
+        counted = (self.facts.rows, moment(self.facts.min_time), moment(self.facts.max_time))
+        if copied != counted:
+            raise TransientError(
+                f"the copy has {copied[0]} rows from {copied[1]} to {copied[2]},"
+                f" the database counted {counted[0]} from {counted[1]} to {counted[2]}",
+                code="count-differs",
+            )
+
+    def manifest(self, job: Job, done: Mapping[int, ManifestPart], supersedes: tuple[str, ...]) -> Manifest:
         """The manifest of the whole archive, which takes the place of those at `supersedes`."""
         chunk, identity = self.described.chunk, self.described.identity
         return Manifest(
@@ -154,12 +185,12 @@ class Reading:
                 )
                 for column in self.columns
             ),
-            rows=tally.facts.rows,
-            min_time=tally.facts.min_time,
-            max_time=tally.facts.max_time,
-            snapshot=self.resumes.snapshot if self.resumes else tally.facts.snapshot,
-            tuples=tally.mark.tuples if tally.mark else None,
-            content_hash=tally.content_hash,
+            rows=self.facts.rows,
+            min_time=self.facts.min_time,
+            max_time=self.facts.max_time,
+            snapshot=self.facts.snapshot,
+            tuples=self.mark.tuples if self.mark else None,
+            content_hash=self.content_hash,
             supersedes=supersedes,
             source_bytes=self.described.source_bytes,
             parquet_bytes=sum(part.bytes for part in done.values()),
@@ -168,3 +199,10 @@ class Reading:
             archived_at=self.started_at,
             tools={name: version(name) for name in _TOOLS},
         )
+
+
+def _order(value: int | str) -> tuple[float, str]:
+    """Numbers in their order, with the infinities around them; text among itself."""
+    if isinstance(value, int):
+        return value, ""
+    return {"-infinity": float("-inf"), "infinity": float("inf")}.get(value, 0.0), value

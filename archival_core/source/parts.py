@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.model.chunk import Chunk, quote_identifier
 from archival_core.source.bounds import INTEGER_TIMES
-from archival_core.source.snapshot import ChunkFacts, ReadSnapshot
+from archival_core.source.snapshot import ChunkFacts
 from archival_core.source.translate import source_errors
 
 #: A chunk above this is read in two parts at least, so that two readers have work.
@@ -105,14 +105,13 @@ async def plan_parts(
     conn: AsyncConnection[Any],
     chunk: Chunk,
     on_disk: Storage,
-    snapshot: ReadSnapshot,
+    facts: ChunkFacts,
     schema: pa.Schema,
     part_bytes: int,
 ) -> list[PartRange]:
-    """Parts of about `part_bytes` of PostgreSQL's data. Has to count a compressed chunk."""
+    """Parts of about `part_bytes` of PostgreSQL's data."""
     if not chunk.is_compressed:
         return by_pages(on_disk, part_bytes) if on_disk.is_heap else [WHOLE]
-    facts = await snapshot.measure()
     parts = _count(facts.rows * _row_bytes(schema), part_bytes)
     return await _by_time(conn, chunk, facts, parts)
 

@@ -50,7 +50,6 @@ class ReadSnapshot:
         self._stack = AsyncExitStack()
         #: for `SET TRANSACTION SNAPSHOT`; valid inside the context
         self.snapshot_id = ""
-        self._facts: ChunkFacts | None = None
 
     async def __aenter__(self) -> Self:
         if self._conn.info.transaction_status is not TransactionStatus.IDLE:
@@ -91,17 +90,14 @@ class ReadSnapshot:
             await self._conn.set_read_only(read_only)
 
     async def measure(self) -> ChunkFacts:
-        """Count the chunk in one scan, once, independently of whoever copies it."""
-        if self._facts is not None:
-            return self._facts
+        """Count the chunk in one scan, independently of whoever copies it."""
         with source_errors():
             async with self._conn.cursor(row_factory=tuple_row) as cur:
                 await cur.execute(_facts_query(self._chunk).encode())
                 row = await cur.fetchone()
         assert row is not None
         rows, least, greatest, snapshot = row
-        self._facts = ChunkFacts(rows, _time(least, self._chunk), _time(greatest, self._chunk), snapshot)
-        return self._facts
+        return ChunkFacts(rows, _time(least, self._chunk), _time(greatest, self._chunk), snapshot)
 
     async def started_at(self) -> datetime:
         """When the transaction began, by the database's clock."""

@@ -21,7 +21,6 @@ STEPS: Final = (
     "process archive-chunks",
     "archive.catalog",
     "archive.snapshot",
-    "archive.count",
     "archive.part",
     "archive.extract",
     "archive.upload",

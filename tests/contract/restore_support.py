@@ -15,7 +15,6 @@ from archival_core.clients.postgres import Database
 from archival_core.flows.chunk_restore import ChunkRestorer, Restored, RestoreWish
 from archival_core.flows.part_archiver import PartArchiver
 from archival_core.flows.reading import ChunkDescription, Reading
-from archival_core.flows.tally import Tally
 from archival_core.model import lake_path
 from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
 from archival_core.model.job import Job, Kind, Status
@@ -77,9 +76,8 @@ class Bench:
                     async with ReadSnapshot(connection, described.chunk) as snapshot:
                         reading = await Reading.begin(connection, snapshot, described, as_text, "fast", part_bytes)
                         done = await self._parts(reading, snapshot.snapshot_id, job)
-                        tally = await Tally.take(connection, snapshot, described.chunk, reading.columns, reading.storage.files)
-                    tally.check(done.values())
-                    return reading.manifest(job, tally, done, ())
+                    reading.check_total(done.values())
+                    return reading.manifest(job, done, ())
                 except DoesNotFitError as error:
                     as_text |= {error.column}
 

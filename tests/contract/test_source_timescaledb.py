@@ -145,8 +145,8 @@ async def test_parts_of_a_compressed_chunk(conn: Connection, schema: str, timesc
         assert chunk.is_compressed
         async with ReadSnapshot(conn, chunk) as snapshot:
             plan = plan_columns(await catalog.columns(conn, chunk.hypertable))
-            storage = await parts.storage(conn, chunk)
-            ranges = await parts.plan_parts(conn, chunk, storage, snapshot, plan.schema, 20_000)
+            facts, storage = await snapshot.measure(), await parts.storage(conn, chunk)
+            ranges = await parts.plan_parts(conn, chunk, storage, facts, plan.schema, 20_000)
             most = max(most, len(ranges))
             for part in ranges:
                 with closing(read_batches(timescaledb_url, snapshot.snapshot_id, chunk, plan, part)) as batches:

@@ -47,7 +47,7 @@ def trusts_the_lake() -> None:
 @_way
 def drops_rows() -> None:
     """The first row of each batch is left out, and nobody counts."""
-    from archival_core.flows import part_archiver, tally
+    from archival_core.flows import part_archiver, reading
 
     read = part_archiver.read_batches
 
@@ -56,13 +56,13 @@ def drops_rows() -> None:
             yield batch.slice(1)
 
     part_archiver.read_batches = fewer  # type: ignore[assignment]
-    tally.Tally.check = lambda self, done: None  # type: ignore[method-assign]
+    reading.Reading.check_total = lambda self, done: None  # type: ignore[method-assign]
 
 
 @_way
 def doubles_rows() -> None:
     """Each batch comes twice, and nobody counts."""
-    from archival_core.flows import part_archiver, tally
+    from archival_core.flows import part_archiver, reading
 
     read = part_archiver.read_batches
 
@@ -72,16 +72,16 @@ def doubles_rows() -> None:
             yield batch
 
     part_archiver.read_batches = more  # type: ignore[assignment]
-    tally.Tally.check = lambda self, done: None  # type: ignore[method-assign]
+    reading.Reading.check_total = lambda self, done: None  # type: ignore[method-assign]
 
 
 @_way
 def ignores_the_fence() -> None:
     """A chunk that has changed is taken for unchanged."""
-    from archival_core.flows import chunk_archiver, tally
+    from archival_core.flows import chunk_archiver, reading
 
     async def unchanged(*_: Any) -> bool:
         return True
 
     chunk_archiver.is_unchanged = unchanged
-    tally.Tally.check = lambda self, done: None  # type: ignore[method-assign]
+    reading.Reading.check_total = lambda self, done: None  # type: ignore[method-assign]

@@ -82,7 +82,6 @@ async def test_an_archive_is_one_tree_below_the_event(recording: Service, collec
         f"    process {queue}",
         "      archive.catalog",
         "      archive.snapshot",
-        "      archive.count",
         "      archive.part",
         "        archive.upload",
         "          archive.extract",

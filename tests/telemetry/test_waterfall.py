@@ -86,7 +86,6 @@ def test_the_demo_writes_the_whole_trace_of_one_archive(tmp_path: Path) -> None:
         "process archive-chunks",
         "archive.catalog",
         "archive.snapshot",
-        "archive.count",
         "archive.part",
         "archive.upload",
         "archive.extract",
