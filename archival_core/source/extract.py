@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from archival_core.errors import TransientError
 from archival_core.model.chunk import Chunk
 from archival_core.source.columns import ColumnPlan, Output
 from archival_core.source.driver import arriving, connected, driver_errors
-from archival_core.source.gathering import BY_PAGES, first_page, gathered_query, ungathered
-from archival_core.source.joining import NotJoinedError
+from archival_core.source.gathering import BY_PAGES, NotJoinedError, gathered_query, pages_behind, ungathered
 from archival_core.source.parts import WHOLE, PartRange
 from archival_core.source.session import ALONE, READING, pin_statement
+
+_LOG = logging.getLogger(__name__)
 
 #: PostgreSQL's snapshot identifiers; nothing else is put into the statement.
 _SNAPSHOT_CHARACTERS = frozenset("0123456789ABCDEFabcdef-")
@@ -73,18 +75,20 @@ class _Source:
             yield from arriving(reader)
 
     def read_gathered(self, chunk: Chunk, plan: ColumnPlan, pages: range) -> Generator[pa.RecordBatch]:
-        """The rows in `pages`: joined, and from where that does not work, as arrays."""
-        for outputs in (plan.outputs, [Output(output.sql) for output in plan.outputs]):
-            with closing(self.read(gathered_query(chunk, outputs, pages), READING | ALONE | BY_PAGES)) as groups:
-                for group in groups:
-                    try:
-                        rows = ungathered(group, outputs)
-                    except NotJoinedError:
-                        pages = range(first_page(group), pages.stop)
-                        break
-                    yield rows
-                else:
+        """The rows in `pages`; outputs that cannot be joined come as arrays from there on."""
+        outputs = list(plan.outputs)
+        while pages:
+            with closing(self.read(gathered_query(chunk, outputs, pages), READING | ALONE | BY_PAGES)) as arriving:
+                try:
+                    for groups in arriving:
+                        rows, behind = ungathered(groups, outputs), pages_behind(groups, pages)
+                        yield rows
+                        pages = behind
                     return
+                except NotJoinedError as error:
+                    apart = [outputs[number].sql for number in error.outputs]
+                    _LOG.info("%s: not joined from page %d on: %s", chunk.relation, pages.start, ", ".join(apart))
+                    outputs = [Output(output.sql) if output.sql in apart else output for output in outputs]
 
 
 def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str, settings: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,20 +24,31 @@ from archival_core.source.parts import Storage
 _GROUP_PAGES: Final = 64
 #: Messages are saved by the row, and an array costs by the value: with many the server would lose more than is won.
 _MOST_ARRAYS: Final = 4
+#: Few rows of a wide table are in a group, and each group costs the more, the more outputs it has.
+_MOST_OUTPUTS: Final = 256
 
 #: Where a range of pages is not read as such, the whole chunk would be read for every group.
 BY_PAGES: Final[dict[str, str]] = {"enable_tidscan": "on", "enable_seqscan": "off"}
 
 
+class NotJoinedError(Exception):
+    """Values of some outputs cannot be told apart: there are NULLs, or a text holds the separator."""
+
+    def __init__(self, outputs: Sequence[int]) -> None:
+        super().__init__(outputs)
+        self.outputs = outputs
+
+
 def gathered_pages(chunk: Chunk, plan: ColumnPlan, on_disk: Storage) -> int | None:
     """How many pages of rows there are to gather; `None` if they have to be read one by one.
 
-    A group must be small. Values out of line could make it any size; those in line are at most what compression took out of
-    their pages.
+    A group must be small: large values could make it any size, and the server's limit is a gigabyte. Others are at most what
+    compression took out of their pages.
     """
     has_pages = not chunk.is_compressed and on_disk.is_heap and on_disk.reads_page_ranges
-    is_cheap = sum(output.joined is None for output in plan.outputs) <= _MOST_ARRAYS and not plan.has_arrays
-    return on_disk.pages if has_pages and is_cheap and not on_disk.has_values_out_of_line else None
+    arrays = sum(output.joined is None for output in plan.outputs)
+    is_cheap = arrays <= _MOST_ARRAYS and len(plan.outputs) <= _MOST_OUTPUTS and not plan.has_arrays
+    return on_disk.pages if has_pages and is_cheap and not on_disk.has_large_values else None
 
 
 def gathered_query(chunk: Chunk, outputs: Sequence[Output], pages: range) -> str:
@@ -51,11 +63,6 @@ def gathered_query(chunk: Chunk, outputs: Sequence[Output], pages: range) -> str
     )
 
 
-def first_page(groups: pa.RecordBatch) -> int:
-    """Where these groups begin."""
-    return int(groups.column(0)[0].as_py())
-
-
 def ungathered(groups: pa.RecordBatch, outputs: Sequence[Output]) -> pa.RecordBatch:
     """The rows again, each with one value an output; raises `NotJoinedError`."""
     _, rows, *arrived = groups.columns
@@ -63,7 +70,20 @@ def ungathered(groups: pa.RecordBatch, outputs: Sequence[Output]) -> pa.RecordBa
         output.joined.split(column, rows) if output.joined else _flat(column, rows)
         for output, column in zip(outputs, arrived, strict=True)
     ]
-    return pa.RecordBatch.from_arrays(values, [str(number) for number in range(len(values))])
+    if apart := [number for number, value in enumerate(values) if value is None]:
+        raise NotJoinedError(apart)
+    return pa.RecordBatch.from_arrays(values, [output.sql for output in outputs])
+
+
+def pages_behind(groups: pa.RecordBatch, pages: range) -> range:
+    """What is left of `pages` when these groups have been read.
+
+    Raises `PermanentError` if they did not come in their order: to go on from there would leave rows out, or read them again.
+    """
+    starts = groups.column(0).to_numpy()
+    if starts[0] < pages.start or (np.diff(starts) < _GROUP_PAGES).any():
+        raise PermanentError("groups of pages came in another order than was asked for", code="unexpected-schema")
+    return range(int(starts[-1]) + _GROUP_PAGES, pages.stop)
 
 
 def _flat(arrays: pa.ListArray, rows: pa.Array) -> pa.Array:

@@ -1,9 +1,9 @@
 """The values of many rows as one value.
 
 An array costs the server by the element, as COPY does by the value: each is sent by a call into a buffer of its own. To append
-(`string_agg`) is cheaper, where it can be told afterwards which bytes were whose: of numbers because all are of one length, of
-texts by a character between them. Neither can carry NULL, and a text may hold that character itself. Both are noticed, and then
-the rows have to be read otherwise.
+them to each other (`string_agg`) is cheaper, where it can be told afterwards which bytes were whose: of numbers because all are
+of one length, of texts by a character between them. Neither can carry NULL, and a text may hold that character itself. Both are
+noticed, and then the values have to travel otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from archival_core.source.types import EPOCH_DAYS, EPOCH_MICROSECONDS, Form
 
-#: Between texts, and in the place of a NULL: so more texts seem to arrive than there are rows, whatever the reason.
+#: Between texts, and in the place of a NULL. So there seem to be too many texts if one is NULL or holds it; were NULLs left
+#: out, the one could make up for the other.
 _SEPARATOR: Final = "\x01"
 _SEPARATOR_SQL: Final = r"E'\x01'"
 
@@ -34,22 +35,18 @@ _NUMBERS: Final[dict[pa.DataType, tuple[str, int]]] = {
 }
 
 
-class NotJoinedError(Exception):
-    """What arrived cannot be told apart: there are NULLs, or a text with the separator."""
-
-
 class Joined(Protocol):
-    """How the values of many rows travel as one."""
+    """A way in which the values of a group of rows travel as one."""
 
     @property
     def aggregate(self) -> str:
         """SQL of that one."""
         ...
 
-    def split(self, arrived: pa.Array, rows: pa.Array) -> pa.Array:
-        """The values of all groups, as they would have come one by one; `rows` says how many each group has.
+    def split(self, arrived: pa.Array, rows: pa.Array) -> pa.Array | None:
+        """The values of several groups, as they would have come one by one.
 
-        Raises `NotJoinedError`.
+        `arrived` has one value a group, and `rows` says how many rows each has. `None` if they cannot be told apart.
         """
         ...
 
@@ -66,20 +63,20 @@ def joined(value: str, form: Form) -> Joined | None:
 
 @dataclass(frozen=True, slots=True)
 class JoinedBytes:
-    """Of `bytea`s of `size` bytes each."""
+    """`bytea`s of `size` bytes each, one behind the other."""
 
     value: str
     size: int
 
     @property
     def aggregate(self) -> str:
-        """One behind the other."""
+        """NULLs are left out, so the length tells."""
         return f"pg_catalog.string_agg({self.value}, NULL)"
 
-    def split(self, arrived: pa.BinaryArray, rows: pa.Array) -> pa.FixedSizeBinaryArray:
-        """Without a copy."""
+    def split(self, arrived: pa.BinaryArray, rows: pa.Array) -> pa.FixedSizeBinaryArray | None:
+        """They stay where they arrived."""
         if arrived.null_count or pc.binary_length(arrived).cast(pa.int64()) != pc.multiply(rows, self.size):
-            raise NotJoinedError
+            return None
         count = pc.sum(rows).as_py()
         _, offsets, data = arrived.buffers()
         start = int(np.frombuffer(offsets, np.int32)[arrived.offset])
@@ -88,7 +85,7 @@ class JoinedBytes:
 
 @dataclass(frozen=True, slots=True)
 class JoinedNumbers:
-    """Of numbers, and of dates and times, which are numbers."""
+    """Numbers, and dates and times, which are numbers, as they are sent; `shift` is what the driver would add."""
 
     sent: JoinedBytes
     arrow: pa.DataType
@@ -96,13 +93,15 @@ class JoinedNumbers:
 
     @property
     def aggregate(self) -> str:
-        """As they are sent."""
+        """Each as a `bytea`."""
         return self.sent.aggregate
 
-    def split(self, arrived: pa.BinaryArray, rows: pa.Array) -> pa.Array:
+    def split(self, arrived: pa.BinaryArray, rows: pa.Array) -> pa.Array | None:
         """In the byte order of this machine."""
-        size = self.sent.size
-        data = self.sent.split(arrived, rows).buffers()[1]
+        values = self.sent.split(arrived, rows)
+        if values is None:
+            return None
+        size, data = self.sent.size, values.buffers()[1]
         # as integers: nothing may look at a NaN as a number, which could change its bits
         numbers = np.frombuffer(data, f">i{size}").astype(f"=i{size}")
         if self.shift:
@@ -112,18 +111,18 @@ class JoinedNumbers:
 
 @dataclass(frozen=True, slots=True)
 class JoinedTexts:
-    """Of texts."""
+    """Texts, with a separator between them."""
 
     value: str
 
     @property
     def aggregate(self) -> str:
-        """Separated."""
+        """With a separator for each NULL too."""
         return f"pg_catalog.string_agg(COALESCE({self.value}::pg_catalog.text, {_SEPARATOR_SQL}), {_SEPARATOR_SQL})"
 
-    def split(self, arrived: pa.StringArray, rows: pa.Array) -> pa.StringArray:
-        """They are copied."""
+    def split(self, arrived: pa.StringArray, rows: pa.Array) -> pa.StringArray | None:
+        """As many as rows, or there were NULLs or separators among them."""
         texts = pc.split_pattern(arrived, _SEPARATOR)
         if texts.null_count or pc.list_value_length(texts).cast(pa.int64()) != rows:
-            raise NotJoinedError
+            return None
         return texts.flatten()

@@ -35,8 +35,9 @@ SELECT coalesce(sum(pg_catalog.pg_table_size(c.oid)), 0)::bigint,
        coalesce(max(pg_catalog.pg_relation_size(c.oid)) / current_setting('block_size')::int, 0)::bigint,
        coalesce(bool_and(am.amname IS NOT DISTINCT FROM 'heap'), true),
        coalesce(bool_or(pg_catalog.pg_relation_size(NULLIF(c.reltoastrelid, 0)) > 0 OR EXISTS (
-           SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attlen = -1
-           AND (a.atthasmissing OR a.attgenerated = 'v'))), false),
+           SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+           WHERE a.attrelid = c.oid AND a.attlen = -1 AND (a.atthasmissing OR a.attgenerated = 'v' OR t.typoutput::text IN
+               ('bit_out', 'jsonb_out', 'multirange_out', 'range_out', 'record_out', 'varbit_out')))), false),
        current_setting('server_version_num')::int >= 140000
            AND coalesce(bool_and(c.oid = to_regclass(%(name)s) AND NOT c.relhassubclass), false),
        coalesce(array_agg(pg_catalog.pg_relation_filenode(c.oid)::bigint ORDER BY c.oid), '{}')
@@ -83,8 +84,9 @@ class Storage:
     #: of the largest table
     pages: int
     is_heap: bool
-    #: in TOAST, or in the catalog (a column added with a default), or computed when they are read
-    has_values_out_of_line: bool
+    #: larger than pages are: in TOAST, or in the catalog (a column added with a default), or computed when they are read, or as
+    #: text many times longer than they are stored
+    has_large_values: bool
     #: whether the chunk is one table, of which the server (from PostgreSQL 14 on) reads some pages without the others
     reads_page_ranges: bool
     #: changes whenever rows may have moved to other pages: VACUUM FULL, CLUSTER, compression
@@ -97,8 +99,8 @@ async def storage(conn: AsyncConnection[Any], chunk: Chunk) -> Storage:
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(STORAGE, {"name": chunk.relation.sql})).fetchone()
     assert row is not None
-    size, pages, is_heap, has_values_out_of_line, reads_page_ranges, files = row
-    return Storage(size, pages, is_heap, has_values_out_of_line, reads_page_ranges, tuple(files))
+    size, pages, is_heap, has_large_values, reads_page_ranges, files = row
+    return Storage(size, pages, is_heap, has_large_values, reads_page_ranges, tuple(files))
 
 
 async def plan_parts(

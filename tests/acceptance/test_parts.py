@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pyarrow as pa
 import pytest
 
 from archival_core.errors import ArchivalError
+from archival_core.flows import part_archiver
 from dev.demo.comparison import compare
 from dev.lake_emulator import Fault
 
@@ -97,6 +100,30 @@ async def test_parts_together_are_the_chunk(service: Service) -> None:
     manifest = assert_archived(service)
     assert len(manifest["parts"]) >= 8
     assert len({part["digests"]["note"] for part in manifest["parts"]}) == len(manifest["parts"])
+
+
+@pytest.mark.parametrize("rows", [slice(1, None), [0, *range(8000)], [1, *range(1, 8000)]], ids=["fewer", "more", "as many"])
+async def test_parts_that_are_not_what_the_database_counted(
+    service: Service, monkeypatch: pytest.MonkeyPatch, rows: slice | list[int]
+) -> None:
+    """The first row of the chunk, the earliest, is left out, or comes twice, or another takes its place."""
+    read = part_archiver.read_batches
+
+    def wrong(*args: Any, **kwargs: Any) -> Iterator[pa.RecordBatch]:
+        for batch in read(*args, **kwargs):
+            if batch.column("note")[0].as_py() != "reading 0":
+                yield batch
+            elif isinstance(rows, slice):
+                yield batch.slice(1)
+            else:
+                yield batch.take(pa.array([row for row in rows if row < batch.num_rows]))
+
+    monkeypatch.setattr(part_archiver, "read_batches", wrong)
+    await request(service)
+    [error] = await work(service)
+    assert error.code == "count-differs"
+    assert service.files("tables") == []
+    monkeypatch.undo()
 
 
 async def test_an_interrupted_archive_goes_on(service: Service) -> None:

@@ -38,7 +38,7 @@ async def read_chunk(
         with closing(read_batches(url, snapshot.snapshot_id, chunk, plan, **options)) as batches:
             table = pa.Table.from_batches(batches, plan.schema)
     table.validate(full=True)
-    assert table.num_rows == facts.rows
+    assert "part" in options or table.num_rows == facts.rows
     return table, facts
 
 

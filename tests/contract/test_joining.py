@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from typing import Any
-from unittest.mock import patch
 
 import psycopg
 import pyarrow as pa
@@ -14,8 +15,8 @@ from hypothesis import strategies as st
 from archival_core.codec import parquet
 from archival_core.model.chunk import Relation
 from archival_core.source import catalog, extract
-from archival_core.source.gathering import first_page
-from archival_core.source.joining import JoinedBytes, JoinedNumbers, JoinedTexts, NotJoinedError
+from archival_core.source.joining import Joined, JoinedBytes, JoinedNumbers, JoinedTexts
+from archival_core.source.parts import PartRange
 from tests.contract.source_support import read_chunk
 
 KINDS = ["smallint", "real", "double precision", "bigint", "date", "timestamp", "timestamptz", "text", "varchar", "uuid"]
@@ -48,20 +49,27 @@ async def fill(url: str, schema: str, kinds: list[str], values: list[tuple[Any, 
             )
 
 
-async def read_both(url: str, schema: str) -> tuple[pa.Table, pa.Table, list[int]]:
-    """The chunk joined, whatever is in it, and row by row; and the pages from which it had to be read otherwise."""
-    pages: list[int] = []
+class Both:
+    """A chunk read joined, whatever is in it, and row by row."""
 
-    def noticed(groups: pa.RecordBatch) -> int:
-        pages.append(first_page(groups))
-        return pages[-1]
+    def __init__(self, caplog: pytest.LogCaptureFixture, url: str, schema: str) -> None:
+        self._caplog, self._url, self._schema = caplog, url, schema
 
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
-        chunk = await catalog.find_chunk(conn, Relation(schema, "t"), Relation(schema, "p"))
-        with patch.object(extract, "first_page", noticed):
-            joined, _ = await read_chunk(url, conn, chunk, nulls=0.0, batch_bytes=1)
-        one_by_one, _ = await read_chunk(url, conn, chunk, nulls=1.0, gathered_pages=None)
-    return joined, one_by_one, pages
+    async def read(self, **options: Any) -> list[int]:
+        """Asserts that both are equal; returns the pages from which on an output could not be joined."""
+        self._caplog.clear()
+        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as conn:
+            chunk = await catalog.find_chunk(conn, Relation(self._schema, "t"), Relation(self._schema, "p"))
+            with self._caplog.at_level(logging.INFO, extract.__name__):
+                joined, _ = await read_chunk(self._url, conn, chunk, nulls=0.0, **options)
+            one_by_one, _ = await read_chunk(self._url, conn, chunk, nulls=1.0, **options | {"gathered_pages": None})
+        assert content(joined) == content(one_by_one)
+        return [int(page) for page in re.findall(r"not joined from page (\d+) on", self._caplog.text)]
+
+
+@pytest.fixture
+def both(caplog: pytest.LogCaptureFixture, source_database_url: str, schema: str) -> Both:
+    return Both(caplog, source_database_url, schema)
 
 
 def content(table: pa.Table) -> parquet.Content:
@@ -72,28 +80,38 @@ def content(table: pa.Table) -> parquet.Content:
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-async def test_any_values_whatever_the_statistics_say(source_database_url: str, schema: str, data: st.DataObject) -> None:
+async def test_any_values_whatever_the_statistics_say(
+    both: Both, source_database_url: str, schema: str, data: st.DataObject
+) -> None:
     kinds = data.draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=6))
     nothing = st.none() if data.draw(st.booleans()) else st.nothing()
     row = st.tuples(*(st.sampled_from(EDGES[kind]) | nothing for kind in kinds))
     values = data.draw(st.lists(row, max_size=20))
     await fill(source_database_url, schema, kinds, values)
-    joined, one_by_one, pages = await read_both(source_database_url, schema)
-    assert content(joined) == content(one_by_one)
-    assert bool(pages) == any(value is None or "\x01" in value for row in values for value in row)
+    assert await both.read() == [0] * any(v is None or "\x01" in v for row in values for v in row)
 
 
+@pytest.mark.parametrize("texts", [[None, "a\x01b"], ["\x01", None], [None, None, "\x01\x01"], [None]])
+async def test_a_separator_does_not_make_up_for_a_null(
+    both: Both, source_database_url: str, schema: str, texts: list[str | None]
+) -> None:
+    await fill(source_database_url, schema, ["text"], [(text,) for text in texts])
+    assert await both.read() == [0]
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 2**18])
 @pytest.mark.parametrize("odd", ["NULL", r"E'\x01'", r"E'a\x01b'"])
-async def test_what_cannot_be_joined_is_read_otherwise_from_there_on(source_database_url: str, schema: str, odd: str) -> None:
+async def test_what_cannot_be_joined_is_read_otherwise_from_there_on(
+    both: Both, source_database_url: str, schema: str, odd: str, batch_bytes: int
+) -> None:
     await fill(source_database_url, schema, ["text", "bigint"], [])
     with psycopg.connect(source_database_url, autocommit=True) as conn:
         value = f"CASE WHEN i = 30000 THEN {odd} ELSE 'text ' || i % 9 END"
         conn.execute(f"INSERT INTO {schema}.t SELECT i, {value}, i FROM generate_series(1, 60000) i".encode())
-    joined, one_by_one, [page] = await read_both(source_database_url, schema)
+    [page] = await both.read(batch_bytes=batch_bytes)
     assert page % 64 == 0
     assert page > 64
-    assert content(joined) == content(one_by_one)
-    assert joined.num_rows == 60_000
+    assert await both.read(batch_bytes=batch_bytes, part=PartRange("ctid >= '(70,0)'::pg_catalog.tid"))
 
 
 @pytest.mark.parametrize(
@@ -108,15 +126,20 @@ async def test_what_cannot_be_joined_is_read_otherwise_from_there_on(source_data
         (JoinedTexts("v"), pa.array(["a\x01b", None])),
     ],
 )
-def test_other_numbers_of_values_than_of_rows(how: JoinedBytes | JoinedNumbers | JoinedTexts, arrived: pa.Array) -> None:
-    with pytest.raises(NotJoinedError):
-        how.split(arrived, pa.array([2, 1]))
+def test_other_numbers_of_values_than_of_rows(how: Joined, arrived: pa.Array) -> None:
+    assert how.split(arrived, pa.array([2, 1])) is None
 
 
 def test_a_slice_of_what_arrived() -> None:
     sent = JoinedBytes("v", 2)
     arrived = pa.array([b"--", b"\0\1\0\2", b"\0\3", b"--"])[1:3]
-    assert sent.split(arrived, pa.array([2, 1])).to_pylist() == [b"\0\1", b"\0\2", b"\0\3"]
-    assert JoinedNumbers(sent, pa.int16(), 0).split(arrived, pa.array([2, 1])).to_pylist() == [1, 2, 3]
-    texts = pa.array(["-", "a\x01b", "", "-"])[1:3]
-    assert JoinedTexts("v").split(texts, pa.array([2, 1])).to_pylist() == ["a", "b", ""]
+    assert _listed(sent, arrived) == [b"\0\1", b"\0\2", b"\0\3"]
+    assert _listed(JoinedNumbers(sent, pa.int16(), 0), arrived) == [1, 2, 3]
+    assert _listed(JoinedTexts("v"), pa.array(["-", "a\x01b", "", "-"])[1:3]) == ["a", "b", ""]
+
+
+def _listed(how: Joined, arrived: pa.Array) -> list[Any]:
+    values = how.split(arrived, pa.array([2, 1]))
+    assert values is not None
+    values.validate(full=True)
+    return list(values.to_pylist())

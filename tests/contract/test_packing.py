@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from archival_core.errors import PermanentError
 from archival_core.flows.reading import ChunkDescription, Reading
 from archival_core.model.chunk import Column, Relation
-from archival_core.source import catalog
+from archival_core.source import catalog, parts
 from archival_core.source.columns import plan_columns
 from archival_core.source.extract import read_batches
+from archival_core.source.gathering import gathered_pages
 from archival_core.source.packing import Pack
 from archival_core.source.snapshot import ReadSnapshot
 from archival_core.source.statistics import null_shares
@@ -49,13 +50,16 @@ class Table:
                 copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"".join(map(_tuple, rows)) + b"\xff\xff")
             connection.execute("ANALYZE p")
 
-    async def read(self, dense: bool, **options: Any) -> pa.Table:
+    async def read(self, nulls: float, joined: bool = False, **options: Any) -> pa.Table:
+        """As if `nulls` were the share of NULLs in each column."""
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
             chunk = await catalog.find_chunk(connection, *self.names)
             columns = await catalog.columns(connection, chunk.hypertable)
-            plan = plan_columns(columns, nulls={column.name: 0.01 for column in columns} if dense else {})
-            assert ("COALESCE" in plan.outputs[0].sql) == dense
+            plan = plan_columns(columns, nulls={column.name: nulls for column in columns})
+            assert ("COALESCE" in plan.outputs[0].sql) == (nulls < 1)
             async with ReadSnapshot(connection, chunk) as snapshot:
+                if joined:
+                    options["gathered_pages"] = gathered_pages(chunk, plan, await parts.storage(connection, chunk))
                 with closing(read_batches(self._url, snapshot.snapshot_id, chunk, plan, **options)) as batches:
                     return pa.Table.from_batches(batches, plan.schema)
 
@@ -94,7 +98,9 @@ async def test_any_numbers_and_nulls(source_database_url: str, schema: str, data
     row = [st.none() | values(kind) if i < nullable else values(kind) for i, kind in enumerate(kinds)]
     rows = data.draw(st.lists(st.tuples(*row).map(list), max_size=12))
     table = Table(source_database_url, schema, kinds, rows)
-    assert bits(await table.read(True), kinds) == bits(await table.read(False), kinds)
+    one_by_one = bits(await table.read(1), kinds)
+    assert bits(await table.read(0), kinds) == one_by_one
+    assert bits(await table.read(0, joined=True), kinds) == one_by_one
 
 
 @pytest.mark.parametrize("width", [3, 4, 5, 6, 7, 16, 17, 40])
@@ -104,9 +110,9 @@ async def test_many_rows_in_many_batches(source_database_url: str, schema: str, 
         [None if (i * 31 + j) % 97 == 0 else struct.pack(">d", i * 1.5 + j) for j in range(width)] for i in range(3000)
     ]
     table = Table(source_database_url, schema, kinds, rows)
-    packed = await table.read(True, batch_bytes=4096)
+    packed = await table.read(0.01, batch_bytes=4096)
     assert packed.column("c0").num_chunks > 5
-    assert bits(packed, kinds) == bits(await table.read(False), kinds)
+    assert bits(packed, kinds) == bits(await table.read(1), kinds)
     assert packed.column(f"c{width - 1}").null_count == sum(row[-1] is None for row in rows) > 0
 
 
