@@ -33,7 +33,7 @@ def read_batches(
     part: PartRange = WHOLE,
     *,
     gathered_pages: int | None = None,
-    batch_bytes: int = 3 * 1024 * 1024,
+    batch_bytes: int = 2 * 1024 * 1024,
 ) -> Generator[pa.RecordBatch]:
     """Stream the rows of one part of `chunk` as they are in the exported snapshot, in batches of about `batch_bytes` of
     PostgreSQL's data; gathered from the chunk's pages, if that is how many it has (`source.gathering`).
