@@ -17,7 +17,7 @@ from archival_core.source.packing import PACKED_TYPES, packs
 from archival_core.source.types import TEXT, DoesNotFitError, Form, form_of
 
 _UNKNOWN: Final[Mapping[str, float]] = MappingProxyType({})
-#: Of a column that is packed; a row with a NULL takes more than one without packing would.
+#: Share of a column that may be NULL for it to be packed: a packed row with a NULL costs more than an unpacked one.
 _MOST_NULLS: Final = 0.01
 #: SQL that is true for an array that a list cannot carry: of more dimensions, or not beginning at 1.
 _ODD_SHAPE = "(pg_catalog.array_ndims({0}) > 1 OR pg_catalog.array_lower({0}, 1) <> 1)"

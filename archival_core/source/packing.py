@@ -2,7 +2,8 @@
 
 Most of what COPY costs, on both sides, it costs by the value: a call of the type's send function into a buffer of its own, a
 length, a call of the client's reader. PostgreSQL has types that are nothing but two, three or four doubles (`point`, `circle`,
-`lseg`), and each is sent by one call. So numbers travel in those, joined to one `bytea`; docs/performance.md has what it saves.
+`lseg`), and each is sent by one call. So numbers travel in those, one behind the other in a `bytea`; docs/performance.md has
+what it saves.
 
 Every double keeps its bits, and an integer is a double exactly. `real` does not travel so: the cast changes the bits of a
 signalling NaN. The constructors give NULL when one of their numbers is NULL; such a row travels with zeros in the places of

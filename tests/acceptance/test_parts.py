@@ -123,7 +123,6 @@ async def test_parts_that_are_not_what_the_database_counted(
     [error] = await work(service)
     assert error.code == "count-differs"
     assert service.files("tables") == []
-    monkeypatch.undo()
 
 
 async def test_an_interrupted_archive_goes_on(service: Service) -> None:
