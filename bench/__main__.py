@@ -92,11 +92,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a smaller table and the nearest peer: under a minute")
     parser.add_argument("--rows", type=int, default=0, help="rows of the table")
     parser.add_argument("--decimals", type=int, default=0, help="of the usages; TSBS has none, 2 is harder to shrink")
-    parser.add_argument("--rounds", type=int, default=0, help="rounds that count, after one that does not")
+    parser.add_argument("--rounds", type=int, help="rounds that count, after one that does not; 0: one, which counts")
     parser.add_argument("--only", nargs="+", choices=list(_TITLES), help="these contestants alone")
     arguments = parser.parse_args()
     arguments.rows = arguments.rows or (_QUICK_ROWS if arguments.quick else _ROWS)
-    arguments.rounds = arguments.rounds or (3 if arguments.quick else 5)
+    if arguments.rounds is None:
+        arguments.rounds = 3 if arguments.quick else 5
     return arguments
 
 
@@ -134,7 +135,7 @@ def _environment(stack: ExitStack, server: PostgresServer) -> dict[str, str]:
     return {
         **os.environ,
         "ARROW_DEFAULT_MEMORY_POOL": "system",
-        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_ARENA_MAX": "1",
         "SOURCE_DATABASE_URL": server.url,
         "REDIS_URL": redis.url,
         "LAKE_URL": f"http://127.0.0.1:{port_file.read_text()}/{DEFAULT_ACCOUNT}/bench",

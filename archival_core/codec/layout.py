@@ -34,7 +34,7 @@ class _Settings:
 #: Each page costs its reader and its writer a zstd context, and what is decoded in batches of as many rows goes page by page.
 _PAGE_ROWS: Final = 65_536
 _SETTINGS: Final[dict[Profile, _Settings]] = {
-    "fast": _Settings(1, 24 * 1024 * 1024, False, {"max_rows_per_page": _PAGE_ROWS, "write_batch_size": 8192}),
+    "fast": _Settings(1, 20 * 1024 * 1024, False, {"max_rows_per_page": _PAGE_ROWS, "write_batch_size": 8192}),
     "small": _Settings(6, 16 * 1024 * 1024, True, {"data_page_size": 4 * 1024 * 1024, "max_rows_per_page": 1_000_000}),
 }
 #: Rows of the first row group that `fast` looks at.

@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk
@@ -65,7 +64,8 @@ def gathered_query(chunk: Chunk, outputs: Sequence[Output], pages: range) -> str
 
 def ungathered(groups: pa.RecordBatch, outputs: Sequence[Output]) -> pa.RecordBatch:
     """The rows again, each with one value an output; raises `NotJoinedError`."""
-    _, rows, *arrived = groups.columns
+    _, counts, *arrived = groups.columns
+    rows = counts.to_numpy()
     values = [
         output.joined.split(column, rows) if output.joined else _flat(column, rows)
         for output, column in zip(outputs, arrived, strict=True)
@@ -86,8 +86,8 @@ def pages_behind(groups: pa.RecordBatch, pages: range) -> range:
     return range(int(starts[-1]) + _GROUP_PAGES, pages.stop)
 
 
-def _flat(arrays: pa.ListArray, rows: pa.Array) -> pa.Array:
-    if arrays.null_count or pc.list_value_length(arrays).cast(pa.int64()) != rows:
+def _flat(arrays: pa.ListArray, rows: np.ndarray) -> pa.Array:
+    if arrays.null_count or not np.array_equal(np.diff(arrays.offsets), rows):
         raise PermanentError("gathered outputs have not as many values as rows", code="unexpected-schema")
     return arrays.flatten()
 

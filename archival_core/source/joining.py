@@ -43,7 +43,7 @@ class Joined(Protocol):
         """SQL of that one."""
         ...
 
-    def split(self, arrived: pa.Array, rows: pa.Array) -> pa.Array | None:
+    def split(self, arrived: pa.Array, rows: np.ndarray) -> pa.Array | None:
         """The values of several groups, as they would have come one by one.
 
         `arrived` has one value a group, and `rows` says how many rows each has. `None` if they cannot be told apart.
@@ -73,14 +73,14 @@ class JoinedBytes:
         """NULLs are left out, so the length tells."""
         return f"pg_catalog.string_agg({self.value}, NULL)"
 
-    def split(self, arrived: pa.BinaryArray, rows: pa.Array) -> pa.FixedSizeBinaryArray | None:
+    def split(self, arrived: pa.BinaryArray, rows: np.ndarray) -> pa.FixedSizeBinaryArray | None:
         """They stay where they arrived."""
-        if arrived.null_count or pc.binary_length(arrived).cast(pa.int64()) != pc.multiply(rows, self.size):
-            return None
-        count = pc.sum(rows).as_py()
         _, offsets, data = arrived.buffers()
-        start = int(np.frombuffer(offsets, np.int32)[arrived.offset])
-        return pa.Array.from_buffers(pa.binary(self.size), count, [None, data.slice(start, count * self.size)])
+        ends = np.frombuffer(offsets, np.int32)[arrived.offset : arrived.offset + len(arrived) + 1]
+        if arrived.null_count or not np.array_equal(np.diff(ends), rows * self.size):
+            return None
+        start, size = int(ends[0]), int(ends[-1] - ends[0])
+        return pa.Array.from_buffers(pa.binary(self.size), size // self.size, [None, data.slice(start, size)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class JoinedNumbers:
         """Each as a `bytea`."""
         return self.sent.aggregate
 
-    def split(self, arrived: pa.BinaryArray, rows: pa.Array) -> pa.Array | None:
+    def split(self, arrived: pa.BinaryArray, rows: np.ndarray) -> pa.Array | None:
         """In the byte order of this machine."""
         values = self.sent.split(arrived, rows)
         if values is None:
@@ -120,9 +120,9 @@ class JoinedTexts:
         """With a separator for each NULL too."""
         return f"pg_catalog.string_agg(COALESCE({self.value}::pg_catalog.text, {_SEPARATOR_SQL}), {_SEPARATOR_SQL})"
 
-    def split(self, arrived: pa.StringArray, rows: pa.Array) -> pa.StringArray | None:
+    def split(self, arrived: pa.StringArray, rows: np.ndarray) -> pa.StringArray | None:
         """As many as rows, or there were NULLs or separators among them."""
         texts = pc.split_pattern(arrived, _SEPARATOR)
-        if texts.null_count or pc.list_value_length(texts).cast(pa.int64()) != rows:
+        if texts.null_count or not np.array_equal(np.diff(texts.offsets), rows):
             return None
         return texts.flatten()

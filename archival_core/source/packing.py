@@ -124,4 +124,5 @@ def _concatenated(values: Iterable[str]) -> str:
 
 def _column(words: np.ndarray, is_null: np.ndarray | None, kind: pa.DataType) -> pa.Array:
     # or a NaN would be a NULL
-    return pa.array(words.view(np.float64), pa.float64(), mask=is_null, from_pandas=False).cast(kind)
+    numbers = pa.array(words.view(np.float64), pa.float64(), mask=is_null, from_pandas=False)
+    return numbers if kind == numbers.type else numbers.cast(kind)
