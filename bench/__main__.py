@@ -135,7 +135,8 @@ def _environment(stack: ExitStack, server: PostgresServer) -> dict[str, str]:
     return {
         **os.environ,
         "ARROW_DEFAULT_MEMORY_POOL": "system",
-        "MALLOC_ARENA_MAX": "1",
+        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": "3000000",
         "SOURCE_DATABASE_URL": server.url,
         "REDIS_URL": redis.url,
         "LAKE_URL": f"http://127.0.0.1:{port_file.read_text()}/{DEFAULT_ACCOUNT}/bench",

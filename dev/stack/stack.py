@@ -31,7 +31,8 @@ _LOCAL_SETTINGS = {
     "RESTORE_QUEUE": "restore-chunks",
     "TELEMETRY_EXPORTER": "none",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "3000000",
 }
 _STORAGE = ("AzureWebJobsStorage", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__accountName")
 

@@ -24,7 +24,7 @@ SAMPLE: dict[str, str] = json.loads((ROOT / "local.settings.sample.json").read_t
 REFERENCE = (ROOT / "docs/reference.md").read_text()
 
 #: Read by the host, the runtime or a library, and not by `Settings`.
-OTHERS = {"ARROW_DEFAULT_MEMORY_POOL", "MALLOC_ARENA_MAX"}
+OTHERS = {"ARROW_DEFAULT_MEMORY_POOL", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_"}
 IN_AZURE_ONLY = {
     "AzureWebJobsStorage__credential",
     "AzureWebJobsStorage__clientId",
