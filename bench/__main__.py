@@ -26,6 +26,7 @@ from dev.lake_emulator import DEFAULT_ACCOUNT, DEFAULT_KEY
 from dev.servers.postgres import PostgresServer
 from dev.servers.processes import Process
 from dev.servers.valkey import ValkeyServer
+from dev.stack.memory import FLAT_MEMORY
 from dev.stack.state import ROOT
 
 _LOCAL = ROOT / ".local" / "bench"
@@ -134,9 +135,7 @@ def _environment(stack: ExitStack, server: PostgresServer) -> dict[str, str]:
     lake.wait_until(port_file.exists, "the lake emulator")
     return {
         **os.environ,
-        "ARROW_DEFAULT_MEMORY_POOL": "system",
-        "MALLOC_ARENA_MAX": "2",
-        "MALLOC_MMAP_THRESHOLD_": "3000000",
+        **FLAT_MEMORY,
         "SOURCE_DATABASE_URL": server.url,
         "REDIS_URL": redis.url,
         "LAKE_URL": f"http://127.0.0.1:{port_file.read_text()}/{DEFAULT_ACCOUNT}/bench",

@@ -61,6 +61,11 @@ def joined(value: str, form: Form) -> Joined | None:
     return JoinedNumbers(JoinedBytes(f"pg_catalog.{send}({value})", form.arrow.bit_width // 8), form.arrow, shift)
 
 
+def bounds_of(values: pa.BinaryArray) -> np.ndarray:
+    """Where each value begins in the buffer of all, and where the last ends."""
+    return np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values) + 1]
+
+
 @dataclass(frozen=True, slots=True)
 class JoinedBytes:
     """`bytea`s of `size` bytes each, one behind the other."""
@@ -75,12 +80,11 @@ class JoinedBytes:
 
     def split(self, arrived: pa.BinaryArray, rows: np.ndarray) -> pa.FixedSizeBinaryArray | None:
         """They stay where they arrived."""
-        _, offsets, data = arrived.buffers()
-        ends = np.frombuffer(offsets, np.int32)[arrived.offset : arrived.offset + len(arrived) + 1]
-        if arrived.null_count or not np.array_equal(np.diff(ends), rows * self.size):
+        bounds = bounds_of(arrived)
+        if arrived.null_count or not np.array_equal(np.diff(bounds), rows * self.size):
             return None
-        start, size = int(ends[0]), int(ends[-1] - ends[0])
-        return pa.Array.from_buffers(pa.binary(self.size), size // self.size, [None, data.slice(start, size)])
+        start, size = int(bounds[0]), int(bounds[-1] - bounds[0])
+        return pa.Array.from_buffers(pa.binary(self.size), size // self.size, [None, arrived.buffers()[2].slice(start, size)])
 
 
 @dataclass(frozen=True, slots=True)

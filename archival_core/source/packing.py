@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import quote_identifier
-from archival_core.source.joining import JoinedBytes
+from archival_core.source.joining import JoinedBytes, bounds_of
 
 #: What is packed. Of smaller integers the wire would grow.
 PACKED_TYPES: Final = frozenset({pa.float64(), pa.int32()})
@@ -70,18 +70,17 @@ class Pack:
         if pa.types.is_fixed_size_binary(arrived.type):
             words = np.frombuffer(arrived.buffers()[1], ">u8", len(arrived) * width, arrived.offset * width * _WORD)
             return self._columns(words.reshape(len(arrived), width), None)
-        _, offsets, data = arrived.buffers()
-        ends = np.frombuffer(offsets, np.int32)[arrived.offset : arrived.offset + len(arrived) + 1]
-        sizes = np.diff(ends)
+        bounds = bounds_of(arrived)
+        sizes = np.diff(bounds)
         longer = sizes == (width + 1) * _WORD
         if arrived.null_count or not ((sizes == width * _WORD) | longer).all():
             raise PermanentError("packed numbers arrived in another length than was asked for", code="unexpected-schema")
         # as integers: nothing may look at a NaN as a number, which could change its bits
-        words = np.frombuffer(data, ">u8", int(ends[-1] - ends[0]) // _WORD, int(ends[0]))
+        words = np.frombuffer(arrived.buffers()[2], ">u8", int(bounds[-1] - bounds[0]) // _WORD, int(bounds[0]))
         if not longer.any():
             rows, nulls = words.reshape(len(arrived), width), None
         else:
-            first = (ends[:-1] - ends[0]) // _WORD
+            first = (bounds[:-1] - bounds[0]) // _WORD
             rows = words[first[:, None] + np.arange(width)]
             nulls = np.zeros(len(arrived), np.uint64)
             nulls[longer] = words[first[longer] + width]

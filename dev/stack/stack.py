@@ -17,6 +17,7 @@ from dev.servers.postgres import PostgresServer
 from dev.servers.processes import Process
 from dev.servers.valkey import ValkeyServer
 from dev.stack.host import HostProcess
+from dev.stack.memory import FLAT_MEMORY
 from dev.stack.state import ROOT, State
 
 _FILESYSTEM = "archive"
@@ -30,9 +31,7 @@ _LOCAL_SETTINGS = {
     "ARCHIVE_QUEUE": "archive-chunks",
     "RESTORE_QUEUE": "restore-chunks",
     "TELEMETRY_EXPORTER": "none",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": "3000000",
+    **FLAT_MEMORY,
 }
 _STORAGE = ("AzureWebJobsStorage", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__accountName")
 

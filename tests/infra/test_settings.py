@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from archival_core.settings import Settings
+from dev.stack.memory import FLAT_MEMORY
 from tests.infra.bicep import INFRA, ROOT, load
 
 NEEDED = {
@@ -24,7 +25,7 @@ SAMPLE: dict[str, str] = json.loads((ROOT / "local.settings.sample.json").read_t
 REFERENCE = (ROOT / "docs/reference.md").read_text()
 
 #: Read by the host, the runtime or a library, and not by `Settings`.
-OTHERS = {"ARROW_DEFAULT_MEMORY_POOL", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_"}
+OTHERS = FLAT_MEMORY.keys()
 IN_AZURE_ONLY = {
     "AzureWebJobsStorage__credential",
     "AzureWebJobsStorage__clientId",
@@ -61,6 +62,11 @@ def _documented() -> dict[str, str]:
 
 def test_the_sample_has_every_setting_and_no_other() -> None:
     assert SAMPLE.keys() == (ALL - STORAGE) | {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME"}
+
+
+def test_memory_is_set_alike_on_every_machine() -> None:
+    assert DEFAULTS.items() >= FLAT_MEMORY.items()
+    assert SAMPLE.items() >= FLAT_MEMORY.items()
 
 
 def test_the_template_has_every_setting_and_no_other() -> None:
