@@ -6,6 +6,5 @@ from typing import Final
 
 FLAT_MEMORY: Final = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": "3000000",
+    "GLIBC_TUNABLES": "glibc.malloc.arena_max=2:glibc.malloc.mmap_threshold=3000000:glibc.malloc.hugetlb=1",
 }
