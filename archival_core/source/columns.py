@@ -37,6 +37,8 @@ class _Reader:
     """One column's outputs in the SELECT, and how they become its values."""
 
     name: str
+    #: schema-qualified, domains resolved; of an array its elements'
+    base_type: str
     form: Form
     is_array: bool
     #: whether it is never NULL, as far as one knows
@@ -50,12 +52,17 @@ class _Reader:
     def outputs(self) -> list[Output]:
         name = quote_identifier(self.name)
         if not self.is_array:
-            value = self.form.sql.format(name)
+            value = self._sql.format(name)
             return [Output(value, joined(value, self.form) if self.is_complete else None)]
         # The driver flattens dimensions without a word, and gives up at another lower bound. So such a value comes as NULL,
         # and a second output says that it was there.
-        odd, cast = _ODD_SHAPE.format(name), self.form.sql.format("") + ("[]" if self.form.sql != "{}" else "")
-        return [Output(f"CASE WHEN {odd} THEN NULL ELSE {name}{cast} END"), Output(f"{odd} IS TRUE")]
+        odd = _ODD_SHAPE.format(name)
+        return [Output(f"CASE WHEN {odd} THEN NULL ELSE {self._sql.format(name)}[] END"), Output(f"{odd} IS TRUE")]
+
+    @property
+    def _sql(self) -> str:
+        # arrays of a domain, gathered ones too, are of a type that the driver does not know
+        return self.form.sql if self.form.sql != "{}" else f"{{}}::{self.base_type}"
 
     def read(self, arrived: list[pa.Array]) -> pa.Array:
         value = arrived.pop(0)
@@ -112,6 +119,7 @@ def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), nulls
     readers = [
         _Reader(
             column.name,
+            column.base_type,
             TEXT if column.name in as_text else form_of(column),
             column.is_array and column.name not in as_text,
             shares[column.name] == 0,

@@ -38,9 +38,11 @@ def column(base: str, *, name: str = "c", type_name: str | None = None, **more: 
         ("timestamptz", pa.timestamp("us", tz="UTC")),
     ],
 )
-def test_what_the_driver_reads_is_selected_as_it_is(base: str, arrow: pa.DataType) -> None:
-    plan = plan_columns([column(base)])
-    assert plan.select_list == '"c"'
+def test_what_the_driver_reads_is_selected_as_the_servers_own_type(base: str, arrow: pa.DataType) -> None:
+    plan = plan_columns([column(base), column(base, name="many", is_array=True)])
+    value, array, _ = (output.sql for output in plan.outputs)
+    assert value == f'"c"::pg_catalog.{base}'
+    assert array.endswith(f'ELSE "many"::pg_catalog.{base}[] END')
     assert plan.schema.field("c").type == arrow
 
 
