@@ -7,6 +7,9 @@
 -- 1. The ledger: a schema of the service's own. In a database of its own, run this there.
 CREATE SCHEMA archival AUTHORIZATION archival_service;
 
+--    Every role may connect to the database "postgres" unless that was revoked. The service looks up the server's own types there
+--    (in "template1" if the data is in "postgres"); otherwise each connection reads the whole catalog of the data's database.
+
 -- 2. Archive: read the tables. TimescaleDB passes a hypertable's grants on to its chunks; partitions need their own, those that
 --    are still to come included. Where a table has row-level security, the role needs BYPASSRLS: it never reads through a policy.
 GRANT USAGE ON SCHEMA data TO archival_service;
