@@ -153,5 +153,6 @@ def test_never_null_needs_no_statistics_and_text_no_packing() -> None:
     numbers = [Column(name, "integer", name != "c", "pg_catalog.int4") for name in ("a", "b", "c", "d")]
     pack, alone = (output.sql for output in plan_columns(numbers).outputs)
     assert pack.startswith('COALESCE(pg_catalog.circle_send(pg_catalog.circle(pg_catalog.point("a"')
-    assert alone == '"c"'
-    assert plan_columns(numbers, as_text={"a"}).select_list == '"a"::pg_catalog.text, "b", "c", "d"'
+    assert alone == '"c"::pg_catalog.int4'
+    apart = [output.sql for output in plan_columns(numbers, as_text={"a"}).outputs]
+    assert apart == ['"a"::pg_catalog.text', *(f'"{name}"::pg_catalog.int4' for name in ("b", "c", "d"))]
