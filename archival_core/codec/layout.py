@@ -41,6 +41,9 @@ _SETTINGS: Final[dict[Profile, _Settings]] = {
 _SAMPLE_ROWS: Final = 20_000
 #: A column whose sample has more different values than this share gains nothing from a dictionary.
 _DICTIONARY_SHARE: Final = 0.6
+#: A column of whose sample compression leaves more than this share is not compressed by `fast`. The sample's dictionary, which
+#: shrinks, is a larger part of it than of a row group.
+_COMPRESSED_SHARE: Final = 0.95
 _ONE_AT_A_TIME: Final = threading.Lock()
 
 
@@ -80,7 +83,7 @@ class Layout:
         choose = _smallest if settings.shrinks else _usual
         keys = [pq.SortingColumn(group.schema.get_field_index(name)) for name in self._keys(group.schema)]
         chosen = {_leaf(name, sample.schema): choose(sample.column(name)) for name in sample.column_names}
-        return {
+        options = {
             "compression": "zstd",
             "compression_level": settings.level,
             "use_dictionary": [leaf for leaf, encoding in chosen.items() if encoding == "DICTIONARY"],
@@ -88,6 +91,7 @@ class Layout:
             "sorting_columns": keys or None,
             **settings.pages,
         }
+        return options if settings.shrinks or not sample.num_rows else options | _compression(sample, options)
 
     def _keys(self, schema: pa.Schema) -> list[str]:
         if not _SETTINGS[self.profile].shrinks:
@@ -101,6 +105,29 @@ def _usual(column: pa.ChunkedArray) -> str:
     if pa.types.is_nested(column.type) or pa.types.is_boolean(column.type) or not len(column):
         return "PLAIN" if pa.types.is_boolean(column.type) else "DICTIONARY"
     return "DICTIONARY" if pc.count_distinct(column).as_py() <= _DICTIONARY_SHARE * len(column) else "PLAIN"
+
+
+def _compression(sample: pa.Table, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that compress what gets smaller by it.
+
+    Indices into a dictionary of numbers hardly do; to compress them would only take time, here and in every reader.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(sample, sink, **options)
+    group = pq.read_metadata(pa.BufferReader(sink.getvalue())).row_group(0)
+    sizes = {
+        leaf.path_in_schema: (leaf.total_compressed_size, leaf.total_uncompressed_size)
+        for leaf in map(group.column, range(group.num_columns))
+    }
+    levels = {
+        leaf: options["compression_level"]
+        for leaf, (compressed, plain) in sizes.items()
+        if compressed <= _COMPRESSED_SHARE * plain
+    }
+    return {
+        "compression": {leaf: options["compression"] if leaf in levels else "none" for leaf in sizes},
+        "compression_level": levels,
+    }
 
 
 def _smallest(column: pa.ChunkedArray) -> str:

@@ -32,6 +32,7 @@ def readings() -> pa.Table:
             "host": [f"host_{host}" for _, host in rows],
             "usage": [walks[host][reading] for reading, host in rows],
             "noise": [generator.random() for _ in rows],
+            "digit": [float(generator.randrange(16)) for _ in rows],
             "flag": [host % 2 == 0 for _, host in rows],
             "tags": [[f"t{host}"] for _, host in rows],
         }
@@ -51,6 +52,11 @@ def encodings(file: pq.ParquetFile) -> dict[str, Sequence[str]]:
     return {group.column(i).path_in_schema: group.column(i).encodings for i in range(group.num_columns)}
 
 
+def compressions(file: pq.ParquetFile) -> dict[str, str]:
+    group = file.metadata.row_group(0)
+    return {group.column(i).path_in_schema: group.column(i).compression for i in range(group.num_columns)}
+
+
 def rows(table: pa.Table) -> list[Any]:
     return sorted(map(repr, table.to_pylist()))
 
@@ -68,6 +74,16 @@ def test_fast_keeps_the_order_and_writes_what_every_reader_knows() -> None:
     assert {encoding for found in encodings(file).values() for encoding in found} <= {"PLAIN", "RLE", "RLE_DICTIONARY"}
     assert "RLE_DICTIONARY" in encodings(file)["usage"]
     assert "RLE_DICTIONARY" not in encodings(file)["noise"]
+
+
+def test_fast_compresses_what_gets_smaller_by_it() -> None:
+    codecs = compressions(written(readings(), Layout("fast")))
+    assert codecs["digit"] == "UNCOMPRESSED"  # random indices are as small as they can be
+    assert codecs["time"] == codecs["host"] == codecs["tags.list.element"] == "ZSTD"
+
+
+def test_small_compresses_everything() -> None:
+    assert set(compressions(written(readings(), SMALL)).values()) == {"ZSTD"}
 
 
 def test_small_orders_rows_and_chooses_encodings() -> None:
@@ -105,7 +121,6 @@ def test_readers_find_statistics_page_index_and_identity() -> None:
 
 def _bytes(file: pq.ParquetFile) -> list[int]:
     group = file.metadata.row_group(0)
+    columns = [group.column(i) for i in range(group.num_columns)]
     # what is random cannot shrink
-    return [
-        group.column(i).total_compressed_size for i in range(group.num_columns) if group.column(i).path_in_schema != "noise"
-    ]
+    return [column.total_compressed_size for column in columns if column.path_in_schema not in ("noise", "digit")]
