@@ -28,16 +28,19 @@ WITH RECURSIVE type AS (
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND a.attnum > 0 AND NOT a.attisdropped
-), resolved (attnum, type, modifier, is_array) AS (
-    SELECT attnum, atttypid, atttypmod, false FROM declared
+), resolved (attnum, type, modifier, is_array, is_nested) AS (
+    SELECT attnum, atttypid, atttypmod, false, false FROM declared
     UNION ALL
     SELECT r.attnum, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END,
-           CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE r.modifier END, r.is_array OR t.typtype <> 'd'
+           CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE r.modifier END, r.is_array OR t.typtype <> 'd',
+           r.is_nested OR r.is_array AND t.typtype <> 'd'
     FROM resolved r JOIN type t ON t.oid = r.type
     WHERE t.typtype = 'd' OR t.is_array
 )
 SELECT d.attname AS name, d.attnum::int AS number, format_type(d.atttypid, d.atttypmod) AS type_name, d.attnotnull AS not_null,
-       n.nspname || '.' || t.typname AS base_type, r.is_array, r.modifier, e.extname AS extension,
+       -- arrays in arrays, which only domains make, are of no type that the driver knows: all of it goes as text
+       CASE WHEN r.is_nested THEN format_type(d.atttypid, NULL) ELSE n.nspname || '.' || t.typname END AS base_type,
+       r.is_array AND NOT r.is_nested AS is_array, r.modifier, e.extname AS extension,
        CASE WHEN d.attgenerated = 's' THEN 'stored' WHEN d.attgenerated = 'v' THEN 'virtual'
             WHEN d.attidentity = 'a' THEN 'identity always' WHEN d.attidentity = 'd' THEN 'identity by default'
        END AS generated

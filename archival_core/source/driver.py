@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql
@@ -59,11 +59,13 @@ def _database(database_url: str) -> adbc.AdbcDatabase:
 
 
 def _connection(database: adbc.AdbcDatabase) -> adbc_postgresql.Connection:
-    try:
-        return adbc_postgresql.Connection(database, adbc.AdbcConnection(database))
-    except adbc.Error:
-        database.close()
-        raise
+    with ExitStack() as opened:
+        opened.callback(database.close)
+        conn = adbc.AdbcConnection(database)
+        opened.callback(conn.close)
+        made = adbc_postgresql.Connection(database, conn)  # begins a transaction, which may fail too
+        opened.pop_all()
+        return made
 
 
 def arriving(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
+import adbc_driver_manager as adbc
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -41,7 +42,8 @@ def catalog_rows_read(url: str) -> int:
     def total() -> int:
         with psycopg.connect(url, autocommit=True) as connection:
             while connection.execute(  # what a session counted is there once it has ended
-                "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+                " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
             ).fetchone():
                 pass
             row = connection.execute(_CATALOG_ROWS).fetchone()
@@ -76,3 +78,13 @@ def test_what_is_wrong_with_the_url_is_said_without_its_password(database_url: s
             pass
         assert failure.value.code == "source-unreachable"
         assert "s3cret" not in str(failure.value)
+
+
+def test_a_connection_that_breaks_when_it_begins_is_closed(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> None:
+        raise adbc.OperationalError("the server went away", status_code=adbc.AdbcStatusCode.IO)
+
+    monkeypatch.setattr(driver.adbc_postgresql, "Connection", breaks)
+
+    with pytest.raises(TransientError, match="went away"), connected(database_url):
+        pass

@@ -195,3 +195,16 @@ async def _pages_read(conn: Connection) -> int:
     row = await (await conn.execute("SELECT sum(heap_blks_read + heap_blks_hit)::bigint FROM pg_statio_user_tables")).fetchone()
     assert row is not None
     return int(row[0])
+
+
+async def test_arrays_in_arrays_go_as_their_text(source_database_url: str, conn: Connection, schema: str) -> None:
+    long = "{" + "a" * 50 + "," + "b" * 50 + "}"
+    chunk = await chunk_of(
+        conn,
+        schema,
+        "CREATE DOMAIN dn AS name[]; CREATE DOMAIN di AS int[];"
+        + partition("n dn[], i di[]")
+        + f"INSERT INTO t VALUES (1, ARRAY['{long}'::dn], ARRAY['{{1,2}}'::di])",
+    )
+    read, _ = await read_chunk(source_database_url, conn, chunk)
+    assert rows(read.drop(["at"])) == [(f'{{"{long}"}}', '{"{1,2}"}')]
