@@ -48,7 +48,8 @@ def _database(database_url: str) -> adbc.AdbcDatabase:
     there are 10,000 chunks. What is read here are the server's own types, so a small database shows it all of them.
     """
     try:
-        small = _SMALL_TOO if conninfo_to_dict(database_url).get("dbname") == _SMALL else _SMALL
+        given = conninfo_to_dict(database_url)
+        small = _SMALL_TOO if (given.get("dbname") or given.get("user")) == _SMALL else _SMALL
         database: adbc.AdbcDatabase = adbc_driver_postgresql.connect(make_conninfo(database_url, dbname=small))
     except (psycopg.ProgrammingError, adbc.Error) as error:
         # what is wrong with the URL or the server shows again

@@ -41,7 +41,7 @@ class Form:
 
     #: in Parquet
     arrow: pa.DataType
-    #: SQL of the value; `{}` is the column
+    #: SQL of the value; `{}` is the column, and alone it is read as its base type
     sql: str = "{}"
     #: makes of what the driver gives exactly what PostgreSQL holds, or raises `DoesNotFitError`
     exact: Callable[[pa.Array], pa.Array] | None = None
