@@ -19,14 +19,14 @@ from archival_core.source.translate import translate
 _LOG = logging.getLogger(__name__)
 
 #: A database that servers have besides those with data, and one for where the data is in the first.
-_SMALL, _SMALL_TOO = "postgres", "template1"
+_SMALL, _OTHERWISE = "postgres", "template1"
 
 
 @contextmanager
 def connected(database_url: str) -> Iterator[adbc_postgresql.Connection]:
     """A connection whose first statement begins a transaction; what is not committed at the end is rolled back.
 
-    The driver knows the server's own types, and none that were made in this database.
+    Only the server's own types are sure to be known to the driver, not those that were made in this database.
     """
     try:
         conn = _connection(_database(database_url))
@@ -44,12 +44,12 @@ def connected(database_url: str) -> Iterator[adbc_postgresql.Connection]:
 def _database(database_url: str) -> adbc.AdbcDatabase:
     """The driver, ready to connect.
 
-    First of all it reads every type of a database, and every column of every table: half a second and 70 MB a connection where
-    there are 10,000 chunks. What is read here are the server's own types, so a small database shows it all of them.
+    Its first act is to read every type of a database, and every column of every table: with 10,000 chunks half a second and
+    70 MB a connection. What is read here are the server's own types, so a small database shows it all of them.
     """
     try:
         given = conninfo_to_dict(database_url)
-        small = _SMALL_TOO if (given.get("dbname") or given.get("user")) == _SMALL else _SMALL
+        small = _OTHERWISE if (given.get("dbname") or given.get("user")) == _SMALL else _SMALL
         database: adbc.AdbcDatabase = adbc_driver_postgresql.connect(make_conninfo(database_url, dbname=small))
     except (psycopg.ProgrammingError, adbc.Error) as error:
         # what is wrong with the URL or the server shows again

@@ -184,19 +184,6 @@ def _as_text(column: pa.ChunkedArray) -> list[str | None]:
     return [None if value is None else str(value) for value in column.to_pylist()]
 
 
-async def _sessions(conn: Connection) -> set[int]:
-    return {pid for (pid,) in await (await conn.execute("SELECT pid FROM pg_stat_activity")).fetchall()}
-
-
-async def _pages_read(conn: Connection) -> int:
-    """What this session, and those that are over, have read of tables so far."""
-    await conn.execute("SELECT pg_stat_force_next_flush()")
-    await conn.execute("SELECT pg_stat_clear_snapshot()")
-    row = await (await conn.execute("SELECT sum(heap_blks_read + heap_blks_hit)::bigint FROM pg_statio_user_tables")).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 async def test_arrays_in_arrays_go_as_their_text(source_database_url: str, conn: Connection, schema: str) -> None:
     long = "{" + "a" * 50 + "," + "b" * 50 + "}"
     chunk = await chunk_of(
@@ -208,3 +195,16 @@ async def test_arrays_in_arrays_go_as_their_text(source_database_url: str, conn:
     )
     read, _ = await read_chunk(source_database_url, conn, chunk)
     assert rows(read.drop(["at"])) == [(f'{{"{long}"}}', '{"{1,2}"}')]
+
+
+async def _sessions(conn: Connection) -> set[int]:
+    return {pid for (pid,) in await (await conn.execute("SELECT pid FROM pg_stat_activity")).fetchall()}
+
+
+async def _pages_read(conn: Connection) -> int:
+    """What this session, and those that are over, have read of tables so far."""
+    await conn.execute("SELECT pg_stat_force_next_flush()")
+    await conn.execute("SELECT pg_stat_clear_snapshot()")
+    row = await (await conn.execute("SELECT sum(heap_blks_read + heap_blks_hit)::bigint FROM pg_statio_user_tables")).fetchone()
+    assert row is not None
+    return int(row[0])

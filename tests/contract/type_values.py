@@ -77,6 +77,7 @@ TYPES: dict[str, list[str]] = {
     "mood[]": ["ARRAY['it''s'::mood]"],
     "pair[]": ["ARRAY[ROW(1, 'a', NULL)::pair, NULL]"],
     "prices": ["'{1.5,NULL}'"],
+    "prices[]": ["""'{"{1.5,NULL}",NULL,"{}"}'"""],
 }
 #: Values that the column's form cannot carry: the column becomes text.
 AS_TEXT: dict[str, list[str]] = {
