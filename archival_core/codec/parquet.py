@@ -142,7 +142,7 @@ def _row_groups(batches: Iterable[pa.RecordBatch], metadata: dict[bytes, bytes],
             continue
         group.append(batch)
         rows += batch.num_rows
-        size += batch.nbytes
+        size += batch.get_total_buffer_size()
         if rows >= _ROW_GROUP_ROWS or size >= most_bytes:
             yield _taken(group, metadata)
             rows = size = 0

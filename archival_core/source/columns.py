@@ -53,7 +53,7 @@ class _Reader:
         name = quote_identifier(self.name)
         if not self.is_array:
             value = self._sql.format(name)
-            return [Output(value, joined(value, self.form) if self.is_complete else None)]
+            return [Output(value, joined(value, self.form, self.is_complete))]
         # The driver flattens dimensions without a word, and gives up at another lower bound. So such a value comes as NULL,
         # and a second output says that it was there.
         odd = _ODD_SHAPE.format(name)
@@ -62,7 +62,7 @@ class _Reader:
     @property
     def _sql(self) -> str:
         # arrays of a domain, gathered ones too, are of a type that the driver does not know
-        return self.form.sql if self.form.sql != "{}" else f"{{}}::{self.base_type}"
+        return f"{{}}::{self.base_type}" if self.form.is_stored else self.form.sql
 
     def read(self, arrived: list[pa.Array]) -> pa.Array:
         value = arrived.pop(0)

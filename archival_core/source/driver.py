@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql
@@ -20,6 +21,25 @@ _LOG = logging.getLogger(__name__)
 
 #: A database that servers have besides those with data, and one for where the data is in the first.
 _SMALL, _OTHERWISE = "postgres", "template1"
+_NOT_OF_THE_SERVER = {"dbname", "user", "password"}
+
+
+class _OfThread(threading.local):
+    """What each thread has for itself, since objects of the driver are not for several."""
+
+    def __init__(self) -> None:
+        #: by server
+        self.databases: dict[frozenset[tuple[str, object]], adbc.AdbcDatabase] = {}
+
+
+_OF_THREAD = _OfThread()
+
+
+class _Kept:
+    """In the place of a database that a connection would close with itself."""
+
+    def close(self) -> None:
+        """The thread's next connection is of the same."""
 
 
 @contextmanager
@@ -30,7 +50,7 @@ def connected(database_url: str) -> Iterator[adbc_postgresql.Connection]:
     """
     try:
         conn = _connection(_database(database_url))
-    except adbc.Error as error:
+    except (adbc.Error, psycopg.ProgrammingError) as error:
         # Not chained: what libpq quotes of a URL that it cannot read may be the password.
         raise TransientError(
             f"the source database cannot be reached: {_harmless(str(error), database_url)}", code="source-unreachable"
@@ -42,43 +62,44 @@ def connected(database_url: str) -> Iterator[adbc_postgresql.Connection]:
 
 
 def _database(database_url: str) -> adbc.AdbcDatabase:
-    """The driver, ready to connect.
+    """The driver, ready to connect, and to be used again by this thread."""
+    databases, given = _OF_THREAD.databases, conninfo_to_dict(database_url)
+    server = frozenset((name, value) for name, value in given.items() if name not in _NOT_OF_THE_SERVER)
+    if server not in databases:
+        databases[server] = _with_types(database_url, given)
+    databases[server].set_options(uri=database_url)
+    return databases[server]
 
-    Its first act is to read every type of a database, and every column of every table: with 10,000 chunks half a second and
-    70 MB a connection. What is read here are the server's own types, so a small database shows it all of them.
-    """
+
+def _with_types(database_url: str, given: Mapping[str, object]) -> adbc.AdbcDatabase:
+    """The driver's first act is to read every type of a database, and every column of every table: with 10,000 chunks half a
+    second and 70 MB. What is read here are the server's own types, so a small database shows it all of them."""
+    small = _OTHERWISE if (given.get("dbname") or given.get("user")) == _SMALL else _SMALL
+    database: adbc.AdbcDatabase
     try:
-        given = conninfo_to_dict(database_url)
-        small = _OTHERWISE if (given.get("dbname") or given.get("user")) == _SMALL else _SMALL
-        database: adbc.AdbcDatabase = adbc_driver_postgresql.connect(make_conninfo(database_url, dbname=small))
-    except (psycopg.ProgrammingError, adbc.Error) as error:
-        # what is wrong with the URL or the server shows again
+        database = adbc_driver_postgresql.connect(make_conninfo(database_url, dbname=small))
+    except adbc.Error as error:
+        # what is wrong with the server shows again
         _LOG.info("no small database can be read for the types: %s", _harmless(str(error), database_url))
         database = adbc_driver_postgresql.connect(database_url)
-    database.set_options(uri=database_url)
     return database
 
 
 def _connection(database: adbc.AdbcDatabase) -> adbc_postgresql.Connection:
-    with ExitStack() as opened:
-        opened.callback(database.close)
-        conn = adbc.AdbcConnection(database)
-        opened.callback(conn.close)
-        made = adbc_postgresql.Connection(database, conn)  # begins a transaction, which may fail too
-        opened.pop_all()
-        return made
+    conn = adbc.AdbcConnection(database)
+    try:
+        return adbc_postgresql.Connection(_Kept(), conn)  # begins a transaction, which may fail too
+    except BaseException:
+        conn.close()
+        raise
 
 
 def arriving(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     """The batches of a query's result, without empty ones."""
-    while True:
-        with driver_errors():
-            try:
-                batch = reader.read_next_batch()
-            except StopIteration:
-                return
-        if batch.num_rows:
-            yield batch
+    with driver_errors():
+        for batch in reader:
+            if batch.num_rows:
+                yield batch
 
 
 @contextmanager

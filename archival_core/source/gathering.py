@@ -8,6 +8,7 @@ rows in the same order, so that the n-th values belong together.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -80,10 +81,10 @@ def pages_behind(groups: pa.RecordBatch, pages: range) -> range:
 
     Raises `PermanentError` if they did not come in their order: to go on from there would leave rows out, or read them again.
     """
-    starts = groups.column(0).to_numpy()
-    if starts[0] < pages.start or (np.diff(starts) < _GROUP_PAGES).any():
+    starts = groups.column(0).to_pylist()
+    if starts[0] < pages.start or any(second - first < _GROUP_PAGES for first, second in pairwise(starts)):
         raise PermanentError("groups of pages came in another order than was asked for", code="unexpected-schema")
-    return range(int(starts[-1]) + _GROUP_PAGES, pages.stop)
+    return range(starts[-1] + _GROUP_PAGES, pages.stop)
 
 
 def _flat(arrays: pa.ListArray, rows: np.ndarray) -> pa.Array:

@@ -32,7 +32,7 @@ _MOST: Final = 16
 #: Rows of wider tables come in so small batches that unpacking them costs more than it saves.
 _WIDEST: Final = 20 * _MOST
 _WORD: Final = 8
-_CACHED_ROWS: Final = 512
+_CACHED_ROWS: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,21 @@ class Pack:
         return self._columns(rows, nulls)
 
     def _columns(self, rows: np.ndarray, nulls: np.ndarray | None) -> dict[str, pa.Array]:
+        count = len(rows)
         words = np.empty(rows.shape[::-1], np.uint64)
         # in stretches that the processor's cache holds, since each column would go through all of it
-        for start in range(0, len(rows), _CACHED_ROWS):
+        for start in range(0, count, _CACHED_ROWS):
             words[:, start : start + _CACHED_ROWS] = rows[start : start + _CACHED_ROWS].T
+        is_null = None
+        if nulls is not None:
+            bits = np.arange(len(words), dtype=np.uint64)
+            is_null = ((nulls >> bits[:, None]) & np.uint64(1) != 0).ravel()
+        # not `from_pandas`, or a NaN would be a NULL
+        numbers = pa.array(words.view(np.float64).ravel(), mask=is_null, from_pandas=False)
+        columns = (numbers.slice(bit * count, count) for bit in range(len(words)))
         return {
-            name: _column(words[bit], None if nulls is None else (nulls >> np.uint64(bit)) & np.uint64(1) != 0, kind)
-            for bit, (name, kind) in enumerate(zip(self.names, self.types, strict=True))
+            name: column if kind == column.type else column.cast(kind)
+            for name, kind, column in zip(self.names, self.types, columns, strict=True)
         }
 
 
@@ -119,9 +127,3 @@ def _sent(numbers: Sequence[str]) -> Iterator[str]:
 
 def _concatenated(values: Iterable[str]) -> str:
     return " OPERATOR(pg_catalog.||) ".join(values)
-
-
-def _column(words: np.ndarray, is_null: np.ndarray | None, kind: pa.DataType) -> pa.Array:
-    # or a NaN would be a NULL
-    numbers = pa.array(words.view(np.float64), pa.float64(), mask=is_null, from_pandas=False)
-    return numbers if kind == numbers.type else numbers.cast(kind)

@@ -50,6 +50,11 @@ class Form:
     #: whether `sql` is a `text`, or the same by another name
     is_text: bool = False
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether the value is sent as it is stored: to ask for it costs the server nothing."""
+        return self.sql == "{}"
+
 
 def exact_dates(array: pa.Array) -> pa.Array:
     """`date32` as the driver gives it, with its infinities mended."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import adbc_driver_manager as adbc
 import psycopg
@@ -25,6 +26,12 @@ _OTHERS = """
 SELECT FROM pg_catalog.pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
+
+
+@pytest.fixture(autouse=True)
+def of_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a thread that has not connected yet."""
+    monkeypatch.setattr(driver, "_OF_THREAD", driver._OfThread())
 
 
 @pytest.fixture
@@ -64,6 +71,28 @@ def catalog_rows_read(url: str) -> int:
 def test_a_connection_leaves_the_columns_of_all_tables_alone(database_url: str) -> None:
     # to open the database at all takes some two hundred
     assert catalog_rows_read(database_url) < _TABLES * _COLUMNS
+
+
+def test_a_thread_reads_the_types_once(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def again(*_: object) -> None:
+        raise AssertionError("read again")
+
+    catalog_rows_read(database_url)
+    monkeypatch.setattr(driver.adbc_driver_postgresql, "connect", again)
+
+    for _ in range(2):  # which also shows that the end of one connection leaves the next one's database
+        with connected(database_url) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT 1.5::float8, 'a'::text, ARRAY[now()]")
+            assert cursor.fetch_arrow_table().num_rows == 1
+    with ThreadPoolExecutor() as others, pytest.raises(AssertionError, match="read again"):
+        others.submit(connected(database_url).__enter__).result()
+
+
+def test_another_database_of_the_server_is_the_one_asked_for(database_url: str, source_database_url: str) -> None:
+    for url in (database_url, source_database_url, database_url):
+        with connected(url) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT current_database()")
+            assert cursor.fetchone() == (psycopg.conninfo.conninfo_to_dict(url)["dbname"],)
 
 
 def test_a_server_with_the_one_database_alone_is_read_all_the_same(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
