@@ -44,6 +44,8 @@ _DICTIONARY_SHARE: Final = 0.6
 #: A column of whose sample compression leaves more than this share is not compressed by `fast`. The sample's dictionary, which
 #: shrinks, is a larger part of it than of a row group.
 _COMPRESSED_SHARE: Final = 0.95
+#: Fewer bytes of a sample say nothing of the rows that follow, such as NULLs before the first values.
+_TELLING_BYTES: Final = 4096
 _ONE_AT_A_TIME: Final = threading.Lock()
 
 
@@ -122,7 +124,7 @@ def _compression(sample: pa.Table, options: Mapping[str, Any]) -> dict[str, Any]
     levels = {
         leaf: options["compression_level"]
         for leaf, (compressed, plain) in sizes.items()
-        if compressed <= _COMPRESSED_SHARE * plain
+        if compressed <= _COMPRESSED_SHARE * plain or plain < _TELLING_BYTES
     }
     return {
         "compression": {leaf: options["compression"] if leaf in levels else "none" for leaf in sizes},

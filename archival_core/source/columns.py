@@ -96,6 +96,8 @@ class ColumnPlan:
 
     #: what has to be selected, in this order
     outputs: tuple[Output, ...]
+    #: how many of them, the first, are packed numbers
+    packed: int
     #: whether outputs are arrays
     has_arrays: bool
     #: of the batches that `exact` gives; fields carry `postgresql.type` and `postgresql.not_null`
@@ -144,9 +146,6 @@ def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), nulls
         arrays: dict[str, pa.Array] = {}
         for pack in packed:
             arrays |= pack.read(arrived.pop(0))
-        if packed:
-            # what arrived is freed as a whole: these alone would keep the packed numbers in memory
-            arrived = [array.copy_to(pa.default_cpu_memory_manager()) for array in arrived]
         for reader in others:
             arrays[reader.name] = reader.read(arrived)
         return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
@@ -155,7 +154,7 @@ def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), nulls
         Output(pack.output, pack.joined if all(shares[name] == 0 for name in pack.names) else None) for pack in packed
     ]
     outputs = (*sent_packed, *(output for reader in others for output in reader.outputs))
-    return ColumnPlan(outputs, any(reader.is_array for reader in others), schema, exact)
+    return ColumnPlan(outputs, len(packed), any(reader.is_array for reader in others), schema, exact)
 
 
 def _nulls(array: pa.Array) -> pa.Array | None:

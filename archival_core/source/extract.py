@@ -6,6 +6,7 @@ import logging
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Final
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
@@ -24,6 +25,9 @@ _LOG = logging.getLogger(__name__)
 #: PostgreSQL's snapshot identifiers; nothing else is put into the statement.
 _SNAPSHOT_CHARACTERS = frozenset("0123456789ABCDEFabcdef-")
 
+#: Five gathered groups of pages: each batch costs some Python, and above 3 MB its memory would come from the system every time.
+_BATCH_BYTES: Final = 5 * 512 * 1024
+
 
 def read_batches(
     database_url: str,
@@ -33,7 +37,7 @@ def read_batches(
     part: PartRange = WHOLE,
     *,
     gathered_pages: int | None = None,
-    batch_bytes: int = 2 * 1024 * 1024,
+    batch_bytes: int = _BATCH_BYTES,
 ) -> Generator[pa.RecordBatch]:
     """Stream the rows of one part of `chunk` as they are in the exported snapshot, in batches of about `batch_bytes` of
     PostgreSQL's data; gathered from the chunk's pages, if that is how many it has (`source.gathering`).
@@ -49,7 +53,8 @@ def read_batches(
     source = _Source(database_url, snapshot_id, batch_bytes)
     if gathered_pages is None:
         # A query, never the table: COPY of a compressed chunk gives no rows, and ONLY leaves the compressed ones out.
-        batches = source.read(f"SELECT {plan.select_list} FROM {chunk.relation.sql} WHERE {part.condition}", READING | ALONE)
+        query = f"SELECT {plan.select_list} FROM {chunk.relation.sql} WHERE {part.condition}"
+        batches = source.read_rows(query, plan.packed)
     else:
         batches = source.read_gathered(chunk, plan, part.pages(gathered_pages))
     with closing(batches):
@@ -74,6 +79,11 @@ class _Source:
                 reader = cur.fetch_record_batch()
             yield from arriving(reader)
 
+    def read_rows(self, query: str, packed: int) -> Generator[pa.RecordBatch]:
+        """Rows one by one, whose first columns, as many as `packed` says, are packed numbers."""
+        with closing(self.read(query, READING | ALONE)) as arriving:
+            yield from (_apart(batch, packed) for batch in arriving) if packed else arriving
+
     def read_gathered(self, chunk: Chunk, plan: ColumnPlan, pages: range) -> Generator[pa.RecordBatch]:
         """The rows in `pages`; outputs that cannot be joined come as arrays from there on."""
         outputs = list(plan.outputs)
@@ -89,6 +99,13 @@ class _Source:
                     apart = [outputs[number].sql for number in error.outputs]
                     _LOG.info("%s: not joined from page %d on: %s", chunk.relation, pages.start, ", ".join(apart))
                     outputs = [Output(output.sql) if output.sql in apart else output for output in outputs]
+
+
+def _apart(batch: pa.RecordBatch, packed: int) -> pa.RecordBatch:
+    """What arrived is freed as a whole: the other columns alone would keep the packed numbers in memory."""
+    memory = pa.default_cpu_memory_manager()
+    columns = [column.copy_to(memory) if number >= packed else column for number, column in enumerate(batch.columns)]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str, settings: Mapping[str, str]) -> None:

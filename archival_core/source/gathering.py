@@ -90,7 +90,8 @@ def pages_behind(groups: pa.RecordBatch, pages: range) -> range:
 def _flat(arrays: pa.ListArray, rows: np.ndarray) -> pa.Array:
     if arrays.null_count or not np.array_equal(np.diff(arrays.offsets), rows):
         raise PermanentError("gathered outputs have not as many values as rows", code="unexpected-schema")
-    return arrays.flatten()
+    # what arrived is freed as a whole, and holds all the other outputs
+    return arrays.flatten().copy_to(pa.default_cpu_memory_manager())
 
 
 def _tid(page: str) -> str:

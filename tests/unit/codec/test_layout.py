@@ -82,6 +82,14 @@ def test_fast_compresses_what_gets_smaller_by_it() -> None:
     assert codecs["time"] == codecs["host"] == codecs["tags.list.element"] == "ZSTD"
 
 
+def test_fast_compresses_what_its_sample_does_not_show() -> None:
+    times = pa.array(range(10_000), pa.timestamp("us"))
+    texts = [f"{number:4} {'long ' * 100}" if number < 1000 else None for number in range(10_000)]
+    numbers = pa.array([float(number % 7) if number < 1000 else None for number in range(10_000)])
+    table = pa.table({"time": times, "text": texts, "number": numbers})
+    assert compressions(written(table, Layout("fast"))) == dict.fromkeys(table.column_names, "ZSTD")
+
+
 def test_small_compresses_everything() -> None:
     assert set(compressions(written(readings(), SMALL)).values()) == {"ZSTD"}
 
