@@ -44,8 +44,8 @@ _DICTIONARY_SHARE: Final = 0.6
 #: A column of whose sample compression leaves more than this share is not compressed by `fast`. The sample's dictionary, which
 #: shrinks, is a larger part of it than of a row group.
 _COMPRESSED_SHARE: Final = 0.95
-#: Fewer bytes of a sample say nothing of the rows that follow, such as NULLs before the first values.
-_TELLING_BYTES: Final = 4096
+#: A sample with less than this to a row says nothing of the rows that follow: NULLs before the first values, a constant.
+_LEAST_BITS: Final = 1
 _ONE_AT_A_TIME: Final = threading.Lock()
 
 
@@ -124,7 +124,7 @@ def _compression(sample: pa.Table, options: Mapping[str, Any]) -> dict[str, Any]
     levels = {
         leaf: options["compression_level"]
         for leaf, (compressed, plain) in sizes.items()
-        if compressed <= _COMPRESSED_SHARE * plain or plain < _TELLING_BYTES
+        if compressed <= _COMPRESSED_SHARE * plain or plain * 8 < sample.num_rows * _LEAST_BITS
     }
     return {
         "compression": {leaf: options["compression"] if leaf in levels else "none" for leaf in sizes},
