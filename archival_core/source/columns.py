@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column, quote_identifier
 from archival_core.source.joining import Joined, joined
+from archival_core.source.measuring import measured
 from archival_core.source.packing import PACKED_TYPES, packs
 from archival_core.source.types import TEXT, DoesNotFitError, Form, form_of
 
@@ -49,20 +50,25 @@ class _Reader:
         return pa.list_(self.form.arrow) if self.is_array else self.form.arrow
 
     @property
-    def outputs(self) -> list[Output]:
-        name = quote_identifier(self.name)
-        if not self.is_array:
-            value = self._sql.format(name)
-            return [Output(value, joined(value, self.form, self.is_complete))]
-        # The driver flattens dimensions without a word, and gives up at another lower bound. So such a value comes as NULL,
-        # and a second output says that it was there.
-        odd = _ODD_SHAPE.format(name)
-        return [Output(f"CASE WHEN {odd} THEN NULL ELSE {self._sql.format(name)}[] END"), Output(f"{odd} IS TRUE")]
+    def is_stored_text(self) -> bool:
+        """Whether its length costs the server nothing to tell."""
+        return self.form.is_text and self.form.is_stored and not self.is_array
 
     @property
-    def _sql(self) -> str:
+    def value(self) -> str:
+        """SQL of the value, of an array of one of its elements."""
         # arrays of a domain, gathered ones too, are of a type that the driver does not know
-        return f"{{}}::{self.base_type}" if self.form.is_stored else self.form.sql
+        sql = f"{{}}::{self.base_type}" if self.form.is_stored else self.form.sql
+        return sql.format(quote_identifier(self.name))
+
+    @property
+    def outputs(self) -> list[Output]:
+        if not self.is_array:
+            return [Output(self.value, joined(self.value, self.form) if self.is_complete else None)]
+        # The driver flattens dimensions without a word, and gives up at another lower bound. So such a value comes as NULL,
+        # and a second output says that it was there.
+        odd = _ODD_SHAPE.format(quote_identifier(self.name))
+        return [Output(f"CASE WHEN {odd} THEN NULL ELSE {self.value}[] END"), Output(f"{odd} IS TRUE")]
 
     def read(self, arrived: list[pa.Array]) -> pa.Array:
         value = arrived.pop(0)
@@ -150,11 +156,15 @@ def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), nulls
             arrays[reader.name] = reader.read(arrived)
         return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
-    sent_packed = [
-        Output(pack.output, pack.joined if all(shares[name] == 0 for name in pack.names) else None) for pack in packed
-    ]
-    outputs = (*sent_packed, *(output for reader in others for output in reader.outputs))
-    return ColumnPlan(outputs, len(packed), any(reader.is_array for reader in others), schema, exact)
+    complete = {number: pack for number, pack in enumerate(packed) if all(shares[name] == 0 for name in pack.names)}
+    texts = measured({reader.name: reader.value for reader in others if reader.is_stored_text}, complete)
+    outputs = []
+    for number, pack in enumerate(packed):
+        lengths = [text.octets for text in texts.values() if text.pack == number]
+        outputs.append(Output(pack.output, pack.joined(lengths) if number in complete else None))
+    for reader in others:
+        outputs += [Output(reader.value, texts[reader.name])] if reader.name in texts else reader.outputs
+    return ColumnPlan(tuple(outputs), len(packed), any(reader.is_array for reader in others), schema, exact)
 
 
 def _nulls(array: pa.Array) -> pa.Array | None:

@@ -67,10 +67,9 @@ def ungathered(groups: pa.RecordBatch, outputs: Sequence[Output]) -> pa.RecordBa
     """The rows again, each with one value an output; raises `NotJoinedError`."""
     _, counts, *arrived = groups.columns
     rows = counts.to_numpy()
-    values = [
-        output.joined.split(column, rows) if output.joined else _flat(column, rows)
-        for output, column in zip(outputs, arrived, strict=True)
-    ]
+    values: list[pa.Array | None] = []
+    for output, column in zip(outputs, arrived, strict=True):
+        values.append(output.joined.split(column, rows, values) if output.joined else _flat(column, rows))
     if apart := [number for number, value in enumerate(values) if value is None]:
         raise NotJoinedError(apart)
     return pa.RecordBatch.from_arrays(values, [output.sql for output in outputs])

@@ -43,6 +43,11 @@ class Pack:
     types: tuple[pa.DataType, ...]
 
     @property
+    def free_words(self) -> range:
+        """Which words more numbers would be, as many as can travel along."""
+        return range(len(self.names), _MOST)
+
+    @property
     def output(self) -> str:
         """SQL of the value, a `bytea`."""
         columns = [quote_identifier(name) for name in self.names]
@@ -50,10 +55,11 @@ class Pack:
         nulls = [f"CASE WHEN {column} IS NULL THEN {1 << bit} ELSE 0 END" for bit, column in enumerate(columns)]
         return f"COALESCE({self._complete}, {_concatenated([*_sent(numbers), f'pg_catalog.int8send({" + ".join(nulls)})'])})"
 
-    @property
-    def joined(self) -> JoinedBytes:
-        """How the values of many rows without NULLs travel as one."""
-        return JoinedBytes(self._complete, len(self.names) * _WORD)
+    def joined(self, more: Sequence[str] = ()) -> JoinedBytes:
+        """How the values of many rows without NULLs travel as one, and with them `more`, SQL of integers without NULLs, which
+        are for others to read (`words_of`)."""
+        numbers = [*self._numbers, *(f"({number})::pg_catalog.float8" for number in more)]
+        return JoinedBytes(_concatenated(_sent(numbers)), len(numbers) * _WORD)
 
     @property
     def _numbers(self) -> list[str]:
@@ -68,8 +74,7 @@ class Pack:
         """The columns, of as many rows as values arrived; of one fixed size are those without NULLs."""
         width = len(self.names)
         if pa.types.is_fixed_size_binary(arrived.type):
-            words = np.frombuffer(arrived.buffers()[1], ">u8", len(arrived) * width, arrived.offset * width * _WORD)
-            return self._columns(words.reshape(len(arrived), width), None)
+            return self._columns(words_of(arrived)[:, :width], None)
         bounds = bounds_of(arrived)
         sizes = np.diff(bounds)
         longer = sizes == (width + 1) * _WORD
@@ -103,6 +108,13 @@ class Pack:
             name: column if kind == column.type else column.cast(kind)
             for name, kind, column in zip(self.names, self.types, columns, strict=True)
         }
+
+
+def words_of(joined: pa.FixedSizeBinaryArray) -> np.ndarray:
+    """What a `JoinedBytes` of numbers was split into: the bits of each, by row and number."""
+    width = joined.type.byte_width // _WORD
+    words = np.frombuffer(joined.buffers()[1], ">u8", len(joined) * width, joined.offset * width * _WORD)
+    return words.reshape(len(joined), width)
 
 
 def packs(columns: Sequence[tuple[str, pa.DataType]]) -> list[Pack]:

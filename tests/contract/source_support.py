@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import Any
@@ -24,15 +24,16 @@ Connection = psycopg.AsyncConnection[Any]
 
 
 async def read_chunk(
-    url: str, conn: Connection, chunk: Chunk, nulls: float = 0.0, **options: Any
+    url: str, conn: Connection, chunk: Chunk, nulls: float | Mapping[str, float] = 0.0, **options: Any
 ) -> tuple[pa.Table, ChunkFacts]:
     """The chunk as the service reads it, unless `options` say otherwise, and the facts measured in the same snapshot.
 
-    `nulls` is what the statistics may wrongly say of every column.
+    `nulls` is what the statistics may wrongly say of every column, or of some.
     """
     async with ReadSnapshot(conn, chunk) as snapshot:
         columns = await catalog.columns(conn, chunk.hypertable)
-        plan = plan_columns(columns, nulls={column.name: nulls for column in columns})
+        shares = nulls if isinstance(nulls, Mapping) else dict.fromkeys((column.name for column in columns), nulls)
+        plan = plan_columns(columns, nulls=shares)
         facts = await snapshot.measure()
         options = {"gathered_pages": gathered_pages(chunk, plan, await parts.storage(conn, chunk))} | options
         with closing(read_batches(url, snapshot.snapshot_id, chunk, plan, **options)) as batches:
