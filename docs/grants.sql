@@ -8,7 +8,7 @@
 CREATE SCHEMA archival AUTHORIZATION archival_service;
 
 --    Every role may connect to the database "postgres" unless that was revoked. The service looks up the server's own types there
---    (in "template1" if the data is in "postgres"); otherwise each connection reads the whole catalog of the data's database.
+--    (in "template1" if the data is in "postgres"); otherwise each thread reads the whole catalog of the data's database, once.
 
 -- 2. Archive: read the tables. TimescaleDB passes a hypertable's grants on to its chunks; partitions need their own, those that
 --    are still to come included. Where a table has row-level security, the role needs BYPASSRLS: it never reads through a policy.
