@@ -40,6 +40,7 @@ class Pack:
     """Columns that travel as one value."""
 
     names: tuple[str, ...]
+    #: doubles first
     types: tuple[pa.DataType, ...]
 
     @property
@@ -92,22 +93,17 @@ class Pack:
         return self._columns(rows, nulls)
 
     def _columns(self, rows: np.ndarray, nulls: np.ndarray | None) -> dict[str, pa.Array]:
-        count = len(rows)
-        words = np.empty(rows.shape[::-1], np.uint64)
+        count, doubles = len(rows), self.types.count(pa.float64())
+        words = np.empty((doubles, count), np.uint64)
         # in stretches that the processor's cache holds, since each column would go through all of it
         for start in range(0, count, _CACHED_ROWS):
-            words[:, start : start + _CACHED_ROWS] = rows[start : start + _CACHED_ROWS].T
-        is_null = None
-        if nulls is not None:
-            bits = np.arange(len(words), dtype=np.uint64)
-            is_null = ((nulls >> bits[:, None]) & np.uint64(1) != 0).ravel()
-        # not `from_pandas`, or a NaN would be a NULL
-        numbers = pa.array(words.view(np.float64).ravel(), mask=is_null, from_pandas=False)
-        columns = (numbers.slice(bit * count, count) for bit in range(len(words)))
-        return {
-            name: column if kind == column.type else column.cast(kind)
-            for name, kind, column in zip(self.names, self.types, columns, strict=True)
-        }
+            words[:, start : start + _CACHED_ROWS] = rows[start : start + _CACHED_ROWS, :doubles].T
+        together = _numbers(words, nulls, range(doubles))
+        columns = [together.slice(bit * count, count) for bit in range(doubles)]
+        # not with them: of an integer the double is not kept
+        for bit, kind in enumerate(self.types[doubles:], doubles):
+            columns.append(_numbers(rows[:, bit].astype(np.uint64), nulls, range(bit, bit + 1)).cast(kind))
+        return dict(zip(self.names, columns, strict=True))
 
 
 def words_of(joined: pa.FixedSizeBinaryArray) -> np.ndarray:
@@ -119,7 +115,8 @@ def words_of(joined: pa.FixedSizeBinaryArray) -> np.ndarray:
 
 def packs(columns: Sequence[tuple[str, pa.DataType]]) -> list[Pack]:
     """How `columns`, all of `PACKED_TYPES`, travel; those that are in none travel alone."""
-    shares = [columns[start : start + _MOST] for start in range(0, len(columns[:_WIDEST]), _MOST)]
+    ordered = sorted(columns[:_WIDEST], key=lambda column: column[1] != pa.float64())
+    shares = [ordered[start : start + _MOST] for start in range(0, len(ordered), _MOST)]
     return [Pack(*zip(*share, strict=True)) for share in shares if len(share) >= _LEAST]
 
 
@@ -139,3 +136,10 @@ def _sent(numbers: Sequence[str]) -> Iterator[str]:
 
 def _concatenated(values: Iterable[str]) -> str:
     return " OPERATOR(pg_catalog.||) ".join(values)
+
+
+def _numbers(words: np.ndarray, nulls: np.ndarray | None, bits: range) -> pa.Array:
+    """All of `words` one behind the other; `nulls` has a word a row, whose `bits` say which of them are NULL."""
+    is_null = None if nulls is None else (nulls >> np.array(bits, np.uint64)[:, None]) & np.uint64(1) != 0
+    # not `from_pandas`, or a NaN would be a NULL
+    return pa.array(words.view(np.float64).ravel(), mask=None if is_null is None else is_null.ravel(), from_pandas=False)
