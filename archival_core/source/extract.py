@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 _SNAPSHOT_CHARACTERS = frozenset("0123456789ABCDEFabcdef-")
 
 #: Five gathered groups of pages: each batch costs some Python, and above 3 MB its memory would come from the system every time.
-_BATCH_BYTES: Final = 5 * 512 * 1024
+_BATCH_BYTES: Final = 9 * 256 * 1024
 
 
 def read_batches(
