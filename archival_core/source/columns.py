@@ -119,9 +119,9 @@ class ColumnPlan:
 def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), nulls: Mapping[str, float] = _UNKNOWN) -> ColumnPlan:
     """The plan that reads `columns` exactly, those named in `as_text` as their text.
 
-    `nulls` says what share of a column is NULL, where that is known: numbers that hardly ever are come packed, and values that
-    never are can be joined. Both are faster and change no value. The plan's `exact` raises `DoesNotFitError`, which names a
-    column that has to be read as text.
+    `nulls` says what share of a column is NULL, where that is known: numbers that hardly ever are come packed, values that
+    never are can be joined, and so can texts that have numbers to carry their lengths. That is faster and changes no value.
+    The plan's `exact` raises `DoesNotFitError`, which names a column that has to be read as text.
     """
     shares = {column.name: 0.0 if column.not_null else nulls.get(column.name, 1.0) for column in columns}
     readers = [
