@@ -40,7 +40,7 @@ async def fill(url: str, schema: str, kinds: list[str], values: list[tuple[Any, 
         columns = ", ".join(f"c{i} {kind}" for i, kind in enumerate(kinds))
         await conn.execute(
             f"""SET search_path = {schema}; DROP TABLE IF EXISTS t;
-            CREATE TABLE t (at int, {columns}) PARTITION BY RANGE (at);
+            CREATE TABLE t (at bigint, {columns}) PARTITION BY RANGE (at);
             CREATE TABLE p PARTITION OF t FOR VALUES FROM (MINVALUE) TO (MAXVALUE)""".encode()
         )
         async with conn.cursor() as cursor:
@@ -84,7 +84,10 @@ def content(table: pa.Table) -> parquet.Content:
 async def test_any_values_whatever_the_statistics_say(
     both: Both, source_database_url: str, schema: str, data: st.DataObject
 ) -> None:
-    kinds = data.draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=6))
+    # with three doubles there would be packed numbers, which carry the lengths of texts: see test_measuring
+    kinds = data.draw(
+        st.lists(st.sampled_from(KINDS), min_size=1, max_size=6).filter(lambda k: k.count("double precision") < 3)
+    )
     nothing = st.none() if data.draw(st.booleans()) else st.nothing()
     row = st.tuples(*(st.sampled_from(EDGES[kind]) | nothing for kind in kinds))
     values = data.draw(st.lists(row, max_size=20))
