@@ -1,7 +1,8 @@
 """Texts whose lengths travel among packed numbers.
 
 To look for the ends of joined texts costs the client more than all else that it does with them, and to send each length as a
-value of its own would cost the server as much. One packed number more costs next to nothing, and a NULL can have a length too.
+value of its own would cost the server as much. One packed number more costs it hardly anything, as long as it fills up a group
+of four, and a NULL can have a length too.
 """
 
 from __future__ import annotations

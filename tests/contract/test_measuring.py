@@ -79,7 +79,7 @@ async def test_any_texts(
 async def test_many_groups_and_more_texts_than_have_room(
     caplog: pytest.LogCaptureFixture, source_database_url: str, conn: Connection, schema: str
 ) -> None:
-    names = [f"c{number}" for number in range(15)]
+    names = [f"c{number}" for number in range(3)]
     chunk = await chunk_of(conn, schema, ", ".join(f"{name} text" for name in names))
     some = "CASE i % 4 WHEN 0 THEN NULL WHEN 1 THEN '' ELSE repeat('é', i % 9) END"
     late = "CASE WHEN i > 30000 THEN 'late' END"
