@@ -40,7 +40,8 @@ def extract(runner: asyncio.Runner, url: str, table: Relation, chunk_name: Relat
         async with Database(url).connect() as connection:
             chunk = await catalog.find_chunk(connection, table, chunk_name)
             async with ReadSnapshot(connection, chunk) as snapshot:
-                plan = plan_columns(await catalog.columns(connection, table), nulls=await null_shares(connection, chunk))
+                columns, shares = await catalog.columns(connection, table), await null_shares(connection, chunk)
+                plan = plan_columns(columns, nulls=shares, in_utf8=snapshot.in_utf8)
                 storage = await parts.storage(connection, chunk)
                 ranges = parts.by_pages(storage, load().archive_part_bytes)
                 reading = (url, snapshot.snapshot_id, chunk, plan)

@@ -86,7 +86,7 @@ class Reading:
         if chunk != described.chunk:
             raise TransientError(f"{chunk.relation} was compressed or altered just now", code="source-changed")
         columns = await catalog.columns(connection, chunk.hypertable)
-        plan = plan_columns(columns, as_text, await null_shares(connection, chunk))
+        plan = plan_columns(columns, as_text, await null_shares(connection, chunk), in_utf8=snapshot.in_utf8)
         order = await order_columns(connection, chunk) if profile == "small" else ()
         storage = await parts.storage(connection, chunk)
         facts = await snapshot.measure()

@@ -51,7 +51,7 @@ class _Reader:
 
     @property
     def is_stored_text(self) -> bool:
-        """Whether its length costs the server nothing to tell."""
+        """Whether the server knows its length without making it, in a database in UTF8."""
         return self.form.is_text and self.form.is_stored and not self.is_array
 
     @property
@@ -116,11 +116,18 @@ class ColumnPlan:
         return ", ".join(output.sql for output in self.outputs)
 
 
-def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), nulls: Mapping[str, float] = _UNKNOWN) -> ColumnPlan:
+def plan_columns(
+    columns: Sequence[Column],
+    as_text: Collection[str] = (),
+    nulls: Mapping[str, float] = _UNKNOWN,
+    *,
+    in_utf8: bool = False,
+) -> ColumnPlan:
     """The plan that reads `columns` exactly, those named in `as_text` as their text.
 
     `nulls` says what share of a column is NULL, where that is known: numbers that hardly ever are come packed, values that
-    never are can be joined, and so can texts that have numbers to carry their lengths. That is faster and changes no value.
+    never are can be joined, and so can texts that have numbers to carry their lengths, which are known only where the database
+    is `in_utf8`. That is faster and changes no value.
     The plan's `exact` raises `DoesNotFitError`, which names a column that has to be read as text.
     """
     shares = {column.name: 0.0 if column.not_null else nulls.get(column.name, 1.0) for column in columns}
@@ -157,7 +164,7 @@ def plan_columns(columns: Sequence[Column], as_text: Collection[str] = (), nulls
         return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
 
     complete = {number: pack for number, pack in enumerate(packed) if all(shares[name] == 0 for name in pack.names)}
-    texts = measured({reader.name: reader.value for reader in others if reader.is_stored_text}, complete)
+    texts = measured({r.name: r.value for r in others if r.is_stored_text}, complete) if in_utf8 else {}
     outputs = []
     for number, pack in enumerate(packed):
         lengths = [text.octets for text in texts.values() if text.pack == number]

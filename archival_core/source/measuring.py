@@ -2,7 +2,7 @@
 
 To look for the ends of joined texts costs the client more than all else that it does with them, and to send each length as a
 value of its own would cost the server as much. One packed number more costs it hardly anything, as long as it fills up a group
-of four, and a NULL can have a length too.
+of four, and a NULL can have a length too. Only in databases in UTF8 is the length known without a look at the text.
 """
 
 from __future__ import annotations
@@ -17,12 +17,6 @@ import pyarrow as pa
 from archival_core.source.joining import Before, bounds_of
 from archival_core.source.packing import Pack, words_of
 
-#: SQL of a text's length as it is sent, which is in UTF-8. Most databases are in it, and there the length is known without a
-#: look at the text; a subquery that depends on nothing is asked once.
-_OCTETS: Final = (
-    "CASE WHEN (SELECT pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.=) 'UTF8')"
-    " THEN pg_catalog.octet_length({0}) ELSE pg_catalog.octet_length(pg_catalog.convert_to({0}, 'UTF8')) END"
-)
 #: the length of a NULL
 _NULL: Final = -1
 
@@ -38,8 +32,8 @@ class MeasuredTexts:
 
     @property
     def octets(self) -> str:
-        """SQL of the length of one."""
-        return f"COALESCE({_OCTETS.format(self.value)}, {_NULL})"
+        """SQL of the length of one, in bytes as the database stores it: those that are sent only if that is UTF8."""
+        return f"COALESCE(pg_catalog.octet_length({self.value}), {_NULL})"
 
     @property
     def aggregate(self) -> str:

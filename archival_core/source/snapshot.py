@@ -50,6 +50,8 @@ class ReadSnapshot:
         self._stack = AsyncExitStack()
         #: for `SET TRANSACTION SNAPSHOT`; valid inside the context
         self.snapshot_id = ""
+        #: whether text is sent as the database stores it
+        self.in_utf8 = False
 
     async def __aenter__(self) -> Self:
         if self._conn.info.transaction_status is not TransactionStatus.IDLE:
@@ -82,7 +84,7 @@ class ReadSnapshot:
                 "the source database is in SQL_ASCII, which does not say what its text means; convert it to UTF8",
                 code="unsupported-encoding",
             )
-        self.snapshot_id = row[0]
+        self.snapshot_id, self.in_utf8 = row[0], row[1] == "UTF8"
 
     async def _restore(self, isolation_level: IsolationLevel | None, read_only: bool | None) -> None:
         if not self._conn.closed:

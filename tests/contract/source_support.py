@@ -33,7 +33,7 @@ async def read_chunk(
     async with ReadSnapshot(conn, chunk) as snapshot:
         columns = await catalog.columns(conn, chunk.hypertable)
         shares = nulls if isinstance(nulls, Mapping) else dict.fromkeys((column.name for column in columns), nulls)
-        plan = plan_columns(columns, nulls=shares)
+        plan = plan_columns(columns, nulls=shares, in_utf8=snapshot.in_utf8)
         facts = await snapshot.measure()
         options = {"gathered_pages": gathered_pages(chunk, plan, await parts.storage(conn, chunk))} | options
         with closing(read_batches(url, snapshot.snapshot_id, chunk, plan, **options)) as batches:

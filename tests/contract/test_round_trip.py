@@ -78,7 +78,7 @@ class Trip:
                 layout = Layout("small", await order_columns(connection, chunk))
             while True:
                 nulls = dict.fromkeys((column.name for column in columns), 0.0 if how == "joined" else 0.01)
-                plan = plan_columns(columns, self.as_text, {} if how == "rows" else nulls)
+                plan = plan_columns(columns, self.as_text, {} if how == "rows" else nulls, in_utf8=snapshot.in_utf8)
                 on_disk = await parts.storage(connection, chunk)
                 # however many outputs it has: here it is about the values
                 few = replace(plan, outputs=plan.outputs[:1])
