@@ -8,7 +8,7 @@ import sys
 
 from archival_core import runtime
 from archival_core.errors import ArchivalError
-from archival_core.flows.ledger_rebuild import RebuildReport
+from archival_core.flows.upkeep.ledger_rebuild import RebuildReport
 
 
 def main() -> None:

@@ -6,55 +6,55 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from archival_core import settings
-from archival_core.clients.archives import Archives
-from archival_core.clients.chunk_records import ChunkRecords
 from archival_core.clients.credentials import token_source
-from archival_core.clients.discards import Discards
-from archival_core.clients.findings import Findings
-from archival_core.clients.insights import InsightReader
-from archival_core.clients.intake import Intake
-from archival_core.clients.job_list import JobList
-from archival_core.clients.lakehouse_client import LakehouseClient
-from archival_core.clients.ledger import Ledger
-from archival_core.clients.ledger_pool import LedgerPool
-from archival_core.clients.messaging_client import REDIS_SCOPE, MessagingClient
-from archival_core.clients.policies import Policies
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
-from archival_core.clients.queue_client import QueueClient
-from archival_core.clients.removals import RemovalRules, Removals
-from archival_core.clients.requests import Requests
-from archival_core.clients.restores import Restores
-from archival_core.clients.upkeep import Upkeep
-from archival_core.flows.adoption import Adoption
-from archival_core.flows.announcer import Announcer
-from archival_core.flows.archival_processor import ArchivalProcessor
-from archival_core.flows.archive_requests import ArchiveRequests
-from archival_core.flows.chunk_archiver import ArchiveOptions, ChunkArchiver
-from archival_core.flows.chunk_list import ChunkList
-from archival_core.flows.chunk_map import ChunkMap
-from archival_core.flows.chunk_removal import ChunkRemoval
-from archival_core.flows.chunk_restore import ChunkRestorer
-from archival_core.flows.dead_letters import DeadLetters
-from archival_core.flows.due_chunks import DueChunks
-from archival_core.flows.event_drain import DrainLimits, EventDrain
-from archival_core.flows.gone_chunks import GoneChunks
-from archival_core.flows.insights import Insights, Queue
-from archival_core.flows.intake_control import IntakeControl
-from archival_core.flows.job_runner import JobRunner
-from archival_core.flows.jobs import Jobs
-from archival_core.flows.ledger_rebuild import LedgerRebuild
-from archival_core.flows.lost_messages import LostMessages
-from archival_core.flows.once import Once
-from archival_core.flows.overdue import OverdueChunks
-from archival_core.flows.policies import ArchivalPolicies
-from archival_core.flows.policy_jobs import PolicyJobs
-from archival_core.flows.readiness import Probe
-from archival_core.flows.reconcile import Reconcile
-from archival_core.flows.restore_processor import RestoreProcessor
-from archival_core.flows.restore_requests import RestoreRequests
-from archival_core.flows.restore_sweep import RestoreSweep
-from archival_core.flows.staging_sweep import StagingSweep
-from archival_core.flows.verification import Verification, VerificationRules
+from archival_core.clients.queue import QueueClient
+from archival_core.clients.redis import REDIS_SCOPE, MessagingClient
+from archival_core.flows.archive.chunk_archiver import ArchiveOptions, ChunkArchiver
+from archival_core.flows.archive.processor import ArchivalProcessor
+from archival_core.flows.asking.archive_requests import ArchiveRequests
+from archival_core.flows.asking.due_chunks import DueChunks
+from archival_core.flows.asking.event_drain import DrainLimits, EventDrain
+from archival_core.flows.asking.intake_control import IntakeControl
+from archival_core.flows.asking.once import Once
+from archival_core.flows.asking.policies import ArchivalPolicies
+from archival_core.flows.asking.policy_jobs import PolicyJobs
+from archival_core.flows.asking.restore_requests import RestoreRequests
+from archival_core.flows.insight.chunk_list import ChunkList
+from archival_core.flows.insight.chunk_map import ChunkMap
+from archival_core.flows.insight.insights import Insights, Queue
+from archival_core.flows.insight.overdue import OverdueChunks
+from archival_core.flows.insight.readiness import Probe
+from archival_core.flows.jobs.announcer import Announcer
+from archival_core.flows.jobs.dead_letters import DeadLetters
+from archival_core.flows.jobs.jobs import Jobs
+from archival_core.flows.jobs.runner import JobRunner
+from archival_core.flows.removal.chunk_removal import ChunkRemoval
+from archival_core.flows.restore.chunk_restore import ChunkRestorer
+from archival_core.flows.restore.processor import RestoreProcessor
+from archival_core.flows.upkeep.adoption import Adoption
+from archival_core.flows.upkeep.gone_chunks import GoneChunks
+from archival_core.flows.upkeep.ledger_rebuild import LedgerRebuild
+from archival_core.flows.upkeep.lost_messages import LostMessages
+from archival_core.flows.upkeep.reconcile import Reconcile
+from archival_core.flows.upkeep.restore_sweep import RestoreSweep
+from archival_core.flows.upkeep.staging_sweep import StagingSweep
+from archival_core.flows.upkeep.verification import Verification, VerificationRules
+from archival_core.lake.client import LakehouseClient
+from archival_core.ledger.archives import Archives
+from archival_core.ledger.chunk_records import ChunkRecords
+from archival_core.ledger.discards import Discards
+from archival_core.ledger.findings import Findings
+from archival_core.ledger.insights import InsightReader
+from archival_core.ledger.intake import Intake
+from archival_core.ledger.job_list import JobList
+from archival_core.ledger.jobs import Ledger
+from archival_core.ledger.policies import Policies
+from archival_core.ledger.pool import LedgerPool
+from archival_core.ledger.removals import RemovalRules, Removals
+from archival_core.ledger.requests import Requests
+from archival_core.ledger.restores import Restores
+from archival_core.ledger.upkeep import Upkeep
 from archival_core.model.chunk import Chunk, Relation
 from archival_core.model.job import Kind
 from archival_core.settings import Settings

@@ -15,21 +15,22 @@ from pathlib import Path
 import psycopg
 import pyarrow as pa
 
-from archival_core.clients.ledger import NewJob
 from archival_core.clients.postgres import Database
 from archival_core.codec import parquet
 from archival_core.codec.layout import Layout
+from archival_core.ledger.jobs import NewJob
 from archival_core.model.chunk import Relation
 from archival_core.model.message import JobMessage
 from archival_core.runtime import Runtime
 from archival_core.settings import load
-from archival_core.source import catalog, parts
-from archival_core.source.columns import plan_columns
-from archival_core.source.extract import read_batches
-from archival_core.source.gathering import gathered_pages
-from archival_core.source.parts import PartRange
-from archival_core.source.snapshot import ReadSnapshot
-from archival_core.source.statistics import null_shares
+from archival_core.source import catalog
+from archival_core.source.catalog.statistics import null_shares
+from archival_core.source.state import parts
+from archival_core.source.state.parts import PartRange
+from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.extract import read_batches
+from archival_core.source.wire.gathering import gathered_pages
 from bench.worker import Contestant, serve
 
 

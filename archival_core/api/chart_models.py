@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from archival_core.api.dashboard_models import Model, Range, Sums
-from archival_core.flows.chunk_map import HypertableMap
+from archival_core.flows.insight.chunk_map import HypertableMap
 from archival_core.model.insight import Day
 from archival_core.model.moment import moment
 from archival_core.model.placed_chunk import PlacedChunk, Whereabouts

@@ -14,7 +14,7 @@ from archival_core.api import dashboard_models as models
 from archival_core.api import page_files, problems
 from archival_core.api.services import Current
 from archival_core.errors import TransientError
-from archival_core.flows.insights import Measurements
+from archival_core.flows.insight.insights import Measurements
 from archival_core.model.insight import LedgerState, Outcome, OutcomeTotals, Totals
 
 router = APIRouter(tags=["dashboarding"])

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from archival_core.api import metrics_catalog as catalog
 from archival_core.api.metrics_catalog import Described
-from archival_core.flows.insights import Measurements
+from archival_core.flows.insight.insights import Measurements
 from archival_core.model.insight import Histogram, LedgerState, Outcome, OutcomeTotals, Overdue, QueueState, StreamState
 
 #: What a counter tells of each outcome. A failed job moves nothing.

@@ -13,8 +13,8 @@ from archival_core.api import problems
 from archival_core.api.metrics import Snapshot
 from archival_core.api.services import Current, Provider
 from archival_core.errors import SettingsError
-from archival_core.flows import readiness
-from archival_core.flows.readiness import Probe
+from archival_core.flows.insight import readiness
+from archival_core.flows.insight.readiness import Probe
 
 router = APIRouter(tags=["monitoring"])
 

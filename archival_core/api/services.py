@@ -8,18 +8,18 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from archival_core.flows.archive_requests import ArchiveRequests
-from archival_core.flows.chunk_list import ChunkList
-from archival_core.flows.chunk_map import ChunkMap
-from archival_core.flows.dead_letters import DeadLetters
-from archival_core.flows.insights import Insights
-from archival_core.flows.intake_control import IntakeControl
-from archival_core.flows.jobs import Jobs
-from archival_core.flows.once import Once
-from archival_core.flows.policies import ArchivalPolicies
-from archival_core.flows.readiness import Probe
-from archival_core.flows.restore_requests import RestoreRequests
-from archival_core.flows.verification import Verification
+from archival_core.flows.asking.archive_requests import ArchiveRequests
+from archival_core.flows.asking.intake_control import IntakeControl
+from archival_core.flows.asking.once import Once
+from archival_core.flows.asking.policies import ArchivalPolicies
+from archival_core.flows.asking.restore_requests import RestoreRequests
+from archival_core.flows.insight.chunk_list import ChunkList
+from archival_core.flows.insight.chunk_map import ChunkMap
+from archival_core.flows.insight.insights import Insights
+from archival_core.flows.insight.readiness import Probe
+from archival_core.flows.jobs.dead_letters import DeadLetters
+from archival_core.flows.jobs.jobs import Jobs
+from archival_core.flows.upkeep.verification import Verification
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def blueprint() -> func.Blueprint:
             report = await services.reconcile.run(services.settings.job_time_budget)
             if not report.is_empty:
                 _LOG.info("reconciled: %s", report)
-            from archival_core.flows.backlog import tell_backlog
+            from archival_core.flows.insight.backlog import tell_backlog
 
             await tell_backlog(services.insights)
 

@@ -8,7 +8,7 @@ from archival_core.telemetry.context import about_job, traceparent
 from archival_core.telemetry.dependencies import Dependency
 from archival_core.telemetry.events import event, retried
 from archival_core.telemetry.messages import Channel, consume, produce
-from archival_core.telemetry.pipeline import close, configure, flush
+from archival_core.telemetry.process import close, configure, flush
 from archival_core.telemetry.spans import Span, carried_on, invocation, link, new_trace, step
 
 __all__ = [

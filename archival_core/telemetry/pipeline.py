@@ -1,4 +1,4 @@
-"""From instruments to an exporter: built once a process, flushed at the end of each invocation.
+"""From instruments to an exporter, flushed at the end of each invocation.
 
 An exporter is never trusted: it works in threads of its own, an invocation waits for it no longer than `PATIENCE` seconds, and
 once it was late nobody does until it is prompt again.
@@ -7,7 +7,6 @@ once it was late nobody does until it is prompt again.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import threading
 import time
@@ -17,14 +16,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from archival_core.telemetry import events, instruments, spans
-from archival_core.telemetry.logs import ExportHandler, name_traces
+from archival_core.telemetry.logs import ExportHandler
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import TracerProvider
-
-    from archival_core.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 _SCOPE: Final = "archival_core"
@@ -102,42 +99,3 @@ async def _done(work: futures.Future[None], deadline: float) -> bool:
     if not work.done() and (left := deadline - time.monotonic()) > 0:
         await asyncio.wait([asyncio.wrap_future(work)], timeout=left)
     return work.done()
-
-
-_current: tuple[Pipeline, Settings] | None = None
-
-
-def configure(settings: Settings) -> None:
-    """Record and export as the settings say; the same ones again change nothing.
-
-    Raises `SettingsError` for a connection string that the exporter does not understand. Never connects by itself.
-    """
-    global _current
-    if _current is not None and _current[1] is settings:
-        return
-    from archival_core.telemetry.exporters import build
-
-    close()
-    name_traces()
-    pipeline = build(settings)
-    pipeline.attach()
-    _current = pipeline, settings
-
-
-async def flush(*, wait: bool = True) -> bool:
-    """Send what was recorded so far, within `PATIENCE`; false if that was not done in time. Never raises.
-
-    Without `wait` it is only begun.
-    """
-    return await _current[0].flush(wait=wait) if _current is not None else True
-
-
-def close() -> None:
-    """Record nothing from now on; waits for what is left to be sent, within `PATIENCE`."""
-    global _current
-    if _current is not None:
-        _current[0].detach()
-        _current = None
-
-
-atexit.register(close)

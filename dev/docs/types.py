@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archival_core.source.types import FORMS, POSTGIS, TEXT, decimals
+from archival_core.source.wire.types import FORMS, POSTGIS, TEXT, decimals
 from dev.stack.state import ROOT
 
 TYPES_FILE: Final = ROOT / "docs" / "types.md"
@@ -35,7 +35,7 @@ _AS_TEXT: Final = (
 
 _INTRODUCTION: Final = """# PostgreSQL types and their form in Parquet
 
-Generated from `archival_core/source/types.py` by `make docs`.
+Generated from `archival_core/source/wire/types.py` by `make docs`.
 
 A value is kept exactly, or it is not kept in that form. What has no exact form that Delta Lake and Spark can read goes as the
 text that PostgreSQL prints (`TimeZone` UTC, `DateStyle` ISO, `IntervalStyle` postgres, shortest exact floating point), which is

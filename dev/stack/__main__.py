@@ -74,7 +74,7 @@ def _welcome(local: Path, state: State, stack: Stack) -> str:
   logs        {state.logs}
 
 Ask for archives:
-  .venv/bin/python -m archival_core.cli archive {example} --follow
+  .venv/bin/python -m archival_cli archive {example} --follow
   .venv/bin/python -m dev.stack.publish {example}   (as an event)
 """
 

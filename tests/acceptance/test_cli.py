@@ -29,7 +29,7 @@ NEVER = "0 0 0 1 1 *"
 
 
 class CommandLine:
-    """Runs `python -m archival_core.cli` as a user would."""
+    """Runs `python -m archival_cli` as a user would."""
 
     def __init__(self, url: str) -> None:
         self._environment = {**os.environ, "ARCHIVAL_API_URL": url, "ARCHIVAL_API_KEY": "key", "COLUMNS": "200"}
@@ -37,7 +37,7 @@ class CommandLine:
     async def __call__(self, *arguments: str, expect: int = 0, **environment: str) -> str:
         done = await asyncio.to_thread(
             subprocess.run,
-            [sys.executable, "-m", "archival_core.cli", *arguments],
+            [sys.executable, "-m", "archival_cli", *arguments],
             env=self._environment | environment,
             cwd=ROOT,
             capture_output=True,

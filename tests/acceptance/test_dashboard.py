@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from archival_core.flows import insights
+from archival_core.flows.insight import insights
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:

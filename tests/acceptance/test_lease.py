@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from archival_core.errors import LostLeaseError
-from archival_core.flows.lease import kept_lease
+from archival_core.flows.jobs.lease import kept_lease
 from archival_core.model.job import Job
 
 if TYPE_CHECKING:

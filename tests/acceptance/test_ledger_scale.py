@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from archival_core.flows import chunk_map, insights
+from archival_core.flows.insight import chunk_map, insights
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:

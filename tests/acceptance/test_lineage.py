@@ -14,11 +14,11 @@ import psycopg
 import pyarrow.dataset as ds
 import pytest
 
-from archival_core.clients.ledger import NewJob
 from archival_core.errors import ArchivalError, PermanentError, TransientError
-from archival_core.flows.chunk_removal import ChunkRemoval, RemovalReport
-from archival_core.flows.chunk_restore import RestoreWish
-from archival_core.flows.restore_requests import RestoreRequest
+from archival_core.flows.asking.restore_requests import RestoreRequest
+from archival_core.flows.removal.chunk_removal import ChunkRemoval, RemovalReport
+from archival_core.flows.restore.chunk_restore import RestoreWish
+from archival_core.ledger.jobs import NewJob
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.message import JobMessage
 from dev.servers.postgres import PostgresServer

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 from redis.asyncio import Redis
 
-from archival_core.flows import insights
+from archival_core.flows.insight import insights
 from archival_core.model.chunk import Relation
 from archival_core.model.policy import Policy
 from tests.acceptance.api_client import api_client

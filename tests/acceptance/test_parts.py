@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from archival_core.errors import ArchivalError
-from archival_core.flows import part_archiver
+from archival_core.flows.archive import part_archiver
 from dev.demo.comparison import compare
 from dev.lake_emulator import Fault
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.flows.reconcile import ReconcileReport
+from archival_core.flows.upkeep.reconcile import ReconcileReport
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.policy import Policy
 

@@ -15,13 +15,13 @@ from uuid import uuid4
 import pyarrow.dataset as ds
 import pytest
 
-from archival_core.clients.ledger import NewJob
 from archival_core.errors import PermanentError
-from archival_core.flows.chunk_archiver import ChunkArchiver
-from archival_core.flows.chunk_restore import RestoreWish
-from archival_core.flows.gone_chunks import GoneReport
-from archival_core.flows.reconcile import ReconcileReport
-from archival_core.flows.restore_requests import RestoreRequest
+from archival_core.flows.archive.chunk_archiver import ChunkArchiver
+from archival_core.flows.asking.restore_requests import RestoreRequest
+from archival_core.flows.restore.chunk_restore import RestoreWish
+from archival_core.flows.upkeep.gone_chunks import GoneReport
+from archival_core.flows.upkeep.reconcile import ReconcileReport
+from archival_core.ledger.jobs import NewJob
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.message import JobMessage
 from dev.lake_emulator import Fault

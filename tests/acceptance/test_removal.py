@@ -13,8 +13,9 @@ import pyarrow.dataset as ds
 import pytest
 from psycopg.pq import TransactionStatus
 
-from archival_core.flows.chunk_removal import RemovalReport
-from archival_core.source import fence, removal
+from archival_core.flows.removal.chunk_removal import RemovalReport
+from archival_core.source.removal import dropping
+from archival_core.source.state import fence
 
 if TYPE_CHECKING:
     from conftest import Service
@@ -253,13 +254,13 @@ def _only_under_lock(under_lock: Any, otherwise: Any) -> Any:
 async def test_a_frozen_remover_does_not_stop_ingest(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
-    drop = removal.drop
+    drop = dropping.drop
 
     async def freeze(connection: Any, chunk: Any) -> None:
         await asyncio.sleep(8)
         await drop(connection, chunk)
 
-    monkeypatch.setattr(removal, "drop", freeze)
+    monkeypatch.setattr(dropping, "drop", freeze)
     working = asyncio.create_task(remove(service))
     await asyncio.sleep(1)
     started = time.monotonic()

@@ -11,7 +11,7 @@ import psycopg
 import pyarrow.dataset as ds
 import pytest
 
-from archival_core.flows.chunk_removal import RemovalReport
+from archival_core.flows.removal.chunk_removal import RemovalReport
 
 if TYPE_CHECKING:
     from conftest import Service

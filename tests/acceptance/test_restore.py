@@ -10,8 +10,8 @@ import pyarrow.dataset as ds
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.flows.chunk_restore import RestoreWish
-from archival_core.flows.restore_requests import RestoreRequest
+from archival_core.flows.asking.restore_requests import RestoreRequest
+from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.message import JobMessage
 
@@ -143,7 +143,7 @@ async def test_restored_rows_that_are_archived_again_are_in_one_archive(filled: 
         True: "select chunk_schema || '.' || chunk_name from timescaledb_information.chunks where hypertable_schema = '$s'",
         False: "select inhrelid::regclass::text from pg_inherits where inhparent = '$s.readings'::regclass",
     }[service.has_timescaledb]
-    from archival_core.clients.ledger import NewJob
+    from archival_core.ledger.jobs import NewJob
 
     jobs = [
         NewJob(Relation(service.schema, "readings"), Relation.parse(name), True, "again", "a person", None, force=True)

@@ -10,8 +10,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from archival_core.flows.chunk_restore import RestoreWish
-from archival_core.flows.restore_requests import RestoreRequest
+from archival_core.flows.asking.restore_requests import RestoreRequest
+from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
 
 if TYPE_CHECKING:

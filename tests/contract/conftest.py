@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import psycopg
 import pytest
 
-from archival_core.clients.lakehouse_client import LakehouseClient
+from archival_core.lake.client import LakehouseClient
 from dev.lake_emulator import Emulator
 from tests.contract.restore_support import Bench
 

@@ -10,17 +10,17 @@ from typing import Any
 
 import psycopg
 
-from archival_core.clients.lakehouse_client import LakehouseClient
 from archival_core.clients.postgres import Database
-from archival_core.flows.chunk_restore import ChunkRestorer, Restored, RestoreWish
-from archival_core.flows.part_archiver import PartArchiver
-from archival_core.flows.reading import ChunkDescription, Reading
-from archival_core.model import lake_path
+from archival_core.flows.archive.part_archiver import PartArchiver
+from archival_core.flows.archive.reading import ChunkDescription, Reading
+from archival_core.flows.restore.chunk_restore import ChunkRestorer, Restored, RestoreWish
+from archival_core.lake import paths
+from archival_core.lake.client import LakehouseClient
 from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
 from archival_core.model.job import Job, Kind, Status
 from archival_core.model.manifest import Manifest, ManifestPart
-from archival_core.source.snapshot import ReadSnapshot
-from archival_core.source.types import DoesNotFitError
+from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.wire.types import DoesNotFitError
 
 PINNED = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c bytea_output=hex -c row_security=off"
 
@@ -82,7 +82,7 @@ class Bench:
                     as_text |= {error.column}
 
     async def _parts(self, reading: Reading, snapshot_id: str, job: Job) -> dict[int, ManifestPart]:
-        folder = lake_path.archive_folder(job.hypertable, job.chunk, job.revision)
+        folder = paths.archive_folder(job.hypertable, job.chunk, job.revision)
         archiver = PartArchiver(self.lake, folder, self.url, snapshot_id, reading, {})
         return {number: await archiver.archive(number, part) for number, part in enumerate(reading.ranges)}
 

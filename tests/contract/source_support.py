@@ -13,12 +13,13 @@ import pyarrow as pa
 from psycopg.rows import tuple_row
 
 from archival_core.model.chunk import Chunk, quote_identifier
-from archival_core.source import catalog, parts
-from archival_core.source.columns import plan_columns
-from archival_core.source.extract import read_batches
-from archival_core.source.gathering import gathered_pages
+from archival_core.source import catalog
 from archival_core.source.session import pinned
-from archival_core.source.snapshot import ChunkFacts, ReadSnapshot
+from archival_core.source.state import parts
+from archival_core.source.state.snapshot import ChunkFacts, ReadSnapshot
+from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.extract import read_batches
+from archival_core.source.wire.gathering import gathered_pages
 
 Connection = psycopg.AsyncConnection[Any]
 

@@ -13,8 +13,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from archival_core.errors import TransientError
-from archival_core.source import driver
-from archival_core.source.driver import connected
+from archival_core.source.wire import driver
+from archival_core.source.wire.driver import connected
 
 _TABLES = 200
 _COLUMNS = 4

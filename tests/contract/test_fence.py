@@ -11,13 +11,14 @@ import psycopg
 import pytest
 
 from archival_core.model.chunk import Chunk, Relation
-from archival_core.source import catalog, parts
-from archival_core.source.columns import plan_columns
-from archival_core.source.extract import read_batches
-from archival_core.source.fence import Mark, is_unchanged, take_mark
-from archival_core.source.gathering import gathered_pages
-from archival_core.source.parts import by_pages
-from archival_core.source.snapshot import ReadSnapshot
+from archival_core.source import catalog
+from archival_core.source.state import parts
+from archival_core.source.state.fence import Mark, is_unchanged, take_mark
+from archival_core.source.state.parts import by_pages
+from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.extract import read_batches
+from archival_core.source.wire.gathering import gathered_pages
 from tests.contract.source_support import Connection
 
 TABLE = """

@@ -12,11 +12,12 @@ import pytest
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, Relation, quote_identifier
-from archival_core.source import catalog, parts
-from archival_core.source.columns import Output, plan_columns
-from archival_core.source.gathering import BY_PAGES, gathered_pages, gathered_query, pages_behind, ungathered
+from archival_core.source import catalog
 from archival_core.source.session import ALONE, READING, held
-from archival_core.source.snapshot import ReadSnapshot
+from archival_core.source.state import parts
+from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.wire.columns import Output, plan_columns
+from archival_core.source.wire.gathering import BY_PAGES, gathered_pages, gathered_query, pages_behind, ungathered
 from tests.contract.source_support import assert_equal_rows, read_chunk, rows
 
 Connection = psycopg.AsyncConnection[Any]

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from archival_core.codec import parquet
 from archival_core.model.chunk import Relation
-from archival_core.source import catalog, extract
-from archival_core.source.joining import Joined, JoinedBytes, JoinedNumbers, JoinedTexts
-from archival_core.source.parts import PartRange
+from archival_core.source import catalog
+from archival_core.source.state.parts import PartRange
+from archival_core.source.wire import extract
+from archival_core.source.wire.joining import Joined, JoinedBytes, JoinedNumbers, JoinedTexts
 from tests.contract.source_support import read_chunk
 
 KINDS = ["smallint", "real", "double precision", "bigint", "date", "timestamp", "timestamptz", "text", "varchar", "uuid"]

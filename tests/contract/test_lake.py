@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from archival_core.clients import lakehouse_client
-from archival_core.clients.lake_file import LakeSink, LakeSource
-from archival_core.clients.lakehouse_client import DestinationExistsError, LakehouseClient
 from archival_core.errors import PermanentError, SettingsError, TransientError
+from archival_core.lake import client as lake_client
+from archival_core.lake.client import DestinationExistsError, LakehouseClient
+from archival_core.lake.files import LakeSink, LakeSource
 from dev.lake_emulator import Emulator, Fault, serve
 from dev.lake_emulator.faults import FaultKind
 
@@ -32,9 +32,9 @@ async def emulator(tmp_path: Path) -> AsyncIterator[Emulator]:
 async def lake(
     emulator: Emulator, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[LakehouseClient]:
-    monkeypatch.setitem(lakehouse_client._OPTIONS, "initial_backoff", 0)
-    monkeypatch.setitem(lakehouse_client._OPTIONS, "increment_base", 0)
-    monkeypatch.setitem(lakehouse_client._OPTIONS, "random_jitter_range", 0.02)
+    monkeypatch.setitem(lake_client._OPTIONS, "initial_backoff", 0)
+    monkeypatch.setitem(lake_client._OPTIONS, "increment_base", 0)
+    monkeypatch.setitem(lake_client._OPTIONS, "random_jitter_range", 0.02)
     client = LakehouseClient.open(f"{emulator.url}/archive{request.param}", emulator.key)
     await client.ensure_filesystem()
     yield client

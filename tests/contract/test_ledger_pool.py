@@ -6,8 +6,8 @@ import asyncio
 
 import psycopg
 
-from archival_core.clients.ledger_pool import _MIGRATION_LOCK, LedgerPool
 from archival_core.clients.postgres import Database
+from archival_core.ledger.pool import _MIGRATION_LOCK, LedgerPool
 
 
 async def test_an_instance_that_is_frozen_in_its_migration_holds_up_nobody(source_database_url: str) -> None:

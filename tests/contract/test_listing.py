@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from archival_core.model.chunk import Relation
-from archival_core.source import catalog, sizes
-from archival_core.source.hypertables import source_tables
+from archival_core.source import catalog
+from archival_core.source.catalog import sizes
+from archival_core.source.catalog.hypertables import source_tables
 
 
 @dataclass

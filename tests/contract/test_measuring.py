@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
 from archival_core.model.chunk import Chunk, Relation
-from archival_core.source import catalog, extract
-from archival_core.source.columns import plan_columns
-from archival_core.source.joining import JoinedBytes
-from archival_core.source.measuring import MeasuredTexts
+from archival_core.source import catalog
+from archival_core.source.wire import extract
+from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.joining import JoinedBytes
+from archival_core.source.wire.measuring import MeasuredTexts
 from tests.contract.source_support import read_chunk, rows
 
 Connection = psycopg.AsyncConnection[Any]

@@ -13,15 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archival_core.errors import PermanentError
-from archival_core.flows.reading import ChunkDescription, Reading
+from archival_core.flows.archive.reading import ChunkDescription, Reading
 from archival_core.model.chunk import Column, Relation
-from archival_core.source import catalog, parts
-from archival_core.source.columns import plan_columns
-from archival_core.source.extract import read_batches
-from archival_core.source.gathering import gathered_pages
-from archival_core.source.packing import Pack
-from archival_core.source.snapshot import ReadSnapshot
-from archival_core.source.statistics import null_shares
+from archival_core.source import catalog
+from archival_core.source.catalog.statistics import null_shares
+from archival_core.source.state import parts
+from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.extract import read_batches
+from archival_core.source.wire.gathering import gathered_pages
+from archival_core.source.wire.packing import Pack
 
 #: PostgreSQL's name, and what `struct` calls its binary form and the integer of the same size
 KINDS = {"float8": ("d", pa.int64()), "float4": ("f", pa.int32()), "int4": ("i", pa.int32()), "int2": ("h", pa.int16())}

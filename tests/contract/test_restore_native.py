@@ -13,8 +13,8 @@ import pytest
 
 from archival_core.clients.postgres import Connection, Database
 from archival_core.errors import ArchivalError, LostLeaseError, PermanentError
-from archival_core.flows.archive_loader import ArchiveLoader
-from archival_core.flows.chunk_restore import Restored, RestoreWish, _prepare
+from archival_core.flows.restore.archive_loader import ArchiveLoader
+from archival_core.flows.restore.chunk_restore import Restored, RestoreWish, _prepare
 from archival_core.model.manifest import Manifest
 from archival_core.source.restore.load import Loading
 from archival_core.source.restore.placing import place

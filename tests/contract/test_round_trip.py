@@ -23,13 +23,15 @@ from hypothesis import strategies as st
 from archival_core.codec import parquet
 from archival_core.codec.layout import Layout
 from archival_core.model.chunk import Relation
-from archival_core.source import catalog, extract, parts
-from archival_core.source.columns import Output, plan_columns
-from archival_core.source.extract import read_batches
-from archival_core.source.gathering import gathered_pages, ungathered
-from archival_core.source.ordering import order_columns
-from archival_core.source.snapshot import ReadSnapshot
-from archival_core.source.types import DoesNotFitError
+from archival_core.source import catalog
+from archival_core.source.catalog.ordering import order_columns
+from archival_core.source.state import parts
+from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.wire import extract
+from archival_core.source.wire.columns import Output, plan_columns
+from archival_core.source.wire.extract import read_batches
+from archival_core.source.wire.gathering import gathered_pages, ungathered
+from archival_core.source.wire.types import DoesNotFitError
 from dev.demo.comparison import Comparison, compare
 from tests.contract.type_values import AS_TEXT, TYPES
 

@@ -16,9 +16,9 @@ import pytest
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
 from archival_core.source import catalog
-from archival_core.source.columns import plan_columns
-from archival_core.source.extract import read_batches
-from archival_core.source.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.extract import read_batches
 from tests.contract.source_support import Connection, assert_equal_rows, read_chunk, rows
 
 #: the zone that pyarrow gives

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from archival_core.clients import lakehouse_client, queue_client
+from archival_core.clients import queue
+from archival_core.lake import client
 
 
 def short_waits() -> None:
     """For this process."""
-    for options in (lakehouse_client._OPTIONS, queue_client._RETRIES):
+    for options in (client._OPTIONS, queue._RETRIES):
         options.update(initial_backoff=0.02, increment_base=1.05, random_jitter_range=0.01)

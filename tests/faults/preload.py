@@ -29,8 +29,8 @@ for _found in pkgutil.walk_packages(archival_core.__path__, "archival_core."):
 async def request_restore(_: object) -> None:
     """What a management request does: everything that was removed from the table comes back."""
     from archival_core import runtime
-    from archival_core.flows.chunk_restore import RestoreWish
-    from archival_core.flows.restore_requests import RestoreRequest
+    from archival_core.flows.asking.restore_requests import RestoreRequest
+    from archival_core.flows.restore.chunk_restore import RestoreWish
     from archival_core.model.chunk import ChunkRange, Relation
 
     request = RestoreRequest(

@@ -23,7 +23,7 @@ def _way(function: Callable[[], None]) -> Callable[[], None]:
 @_way
 def acknowledges_first() -> None:
     """An event is acknowledged before its job and its message are there."""
-    from archival_core.flows.event_drain import EventDrain
+    from archival_core.flows.asking.event_drain import EventDrain
 
     take = EventDrain._take
 
@@ -37,7 +37,7 @@ def acknowledges_first() -> None:
 @_way
 def trusts_the_lake() -> None:
     """What was written is not compared with what reads back."""
-    from archival_core.flows import part_archiver
+    from archival_core.flows.archive import part_archiver
 
     part_archiver._check_equal = lambda *_: None
     part_archiver._check_bytes = lambda *_: None
@@ -47,7 +47,7 @@ def trusts_the_lake() -> None:
 @_way
 def drops_rows() -> None:
     """The first row of each batch is left out, and nobody counts."""
-    from archival_core.flows import part_archiver, reading
+    from archival_core.flows.archive import part_archiver, reading
 
     read = part_archiver.read_batches
 
@@ -62,7 +62,7 @@ def drops_rows() -> None:
 @_way
 def doubles_rows() -> None:
     """Each batch comes twice, and nobody counts."""
-    from archival_core.flows import part_archiver, reading
+    from archival_core.flows.archive import part_archiver, reading
 
     read = part_archiver.read_batches
 
@@ -78,7 +78,7 @@ def doubles_rows() -> None:
 @_way
 def ignores_the_fence() -> None:
     """A chunk that has changed is taken for unchanged."""
-    from archival_core.flows import chunk_archiver, reading
+    from archival_core.flows.archive import chunk_archiver, reading
 
     async def unchanged(*_: Any) -> bool:
         return True

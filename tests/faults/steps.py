@@ -1,8 +1,8 @@
 """Named steps of the service, and what can be made to happen at one of them.
 
-A step is a call of a public function or method of the rooms that touch other systems (`clients`, `source`), an SQL statement,
-or the end of a transaction; each is met before and after its effect. They are found by looking at the code that is there, so
-a new one is covered by itself.
+A step is a call of a public function or method of the rooms that touch other systems (`clients`, `lake`, `ledger`, `source`),
+an SQL statement, or the end of a transaction; each is met before and after its effect. They are found by looking at the code
+that is there, so a new one is covered by itself.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import psycopg
 
 import archival_core
 import archival_core.clients
+import archival_core.lake
+import archival_core.ledger
 import archival_core.source
 
 When = Literal["before", "after"]
@@ -55,7 +57,7 @@ def install(listener: Listener) -> None:
         listener(Step(name, occurrence, when))
 
     wrapped: dict[Any, Any] = {}
-    for module in _modules(archival_core.clients, archival_core.source):
+    for module in _modules(archival_core.clients, archival_core.lake, archival_core.ledger, archival_core.source):
         for owner, name, function in _public_functions(module):
             step = _around(f"{_label(module.__name__)}.{function.__qualname__}", function, reached)
             setattr(owner, name, step)
@@ -75,7 +77,8 @@ def _modules(*packages: Any) -> Iterator[Any]:
 
 
 def _label(module: str) -> str:
-    return module.rpartition(".")[2]
+    """The room and the file: `lake.client` of `archival_core.lake.client`."""
+    return ".".join(module.split(".")[-2:])
 
 
 def _public_functions(module: Any) -> Iterator[tuple[Any, str, Any]]:

@@ -103,9 +103,9 @@ def test_reports_are_logged_as_the_queries_parse_them() -> None:
     # `drained` and `reconciled` print their reports, whose field says how many jobs were queued
     assert '"drained %s"' in SOURCES
     assert '"reconciled: %s"' in SOURCES
-    from archival_core.flows.event_drain import DrainReport
-    from archival_core.flows.policy_jobs import PolicyReport
-    from archival_core.flows.reconcile import ReconcileReport
+    from archival_core.flows.asking.event_drain import DrainReport
+    from archival_core.flows.asking.policy_jobs import PolicyReport
+    from archival_core.flows.upkeep.reconcile import ReconcileReport
 
     [query] = [rule["query"] for rule in ALERTS if rule["name"] == "nothing-archived"]
     [pattern] = re.findall(r'matches regex "([^"]+)"', query)

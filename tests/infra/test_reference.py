@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from archival_core.flows.announcer import _ENDED
+from archival_core.flows.jobs.announcer import _ENDED
 from archival_core.model.event import ArchivalEvent
 from archival_core.model.finding import Problem
 from archival_core.model.job import Status
@@ -14,7 +14,7 @@ from tests.infra.bicep import ROOT
 REFERENCE = (ROOT / "docs/reference.md").read_text()
 OPERATE = (ROOT / "docs/operate.md").read_text()
 SOURCES = "\n".join(path.read_text() for path in (ROOT / "archival_core").rglob("*.py"))
-MIGRATIONS = "\n".join(path.read_text() for path in (ROOT / "archival_core/clients/sql/migrations").glob("*.sql"))
+MIGRATIONS = "\n".join(path.read_text() for path in (ROOT / "archival_core/ledger/sql/migrations").glob("*.sql"))
 
 
 def _named(text: str) -> set[str]:

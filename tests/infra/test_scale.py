@@ -6,14 +6,14 @@ import inspect
 import json
 import re
 
-from archival_core.clients import ledger_pool
+from archival_core.ledger import pool
 from tests.infra.bicep import INFRA, ROOT, load
 
 APP = load(INFRA / "modules/function-app.bicep").of("var")
 
 
 def test_the_pool_is_the_code_s() -> None:
-    [size] = re.findall(r"max_size=(\d+)", inspect.getsource(ledger_pool))
+    [size] = re.findall(r"max_size=(\d+)", inspect.getsource(pool))
     assert APP["ledgerPool"].value == int(size)
 
 

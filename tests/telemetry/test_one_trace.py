@@ -13,9 +13,9 @@ import pytest
 
 from archival_core import telemetry
 from archival_core.errors import TransientError
-from archival_core.flows.backlog import tell_backlog
-from archival_core.flows.chunk_restore import RestoreWish
-from archival_core.flows.restore_requests import RestoreRequest
+from archival_core.flows.asking.restore_requests import RestoreRequest
+from archival_core.flows.insight.backlog import tell_backlog
+from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.functions.observed import observed
 from archival_core.model.chunk import ChunkRange, Relation
 from dev.traces.collector import Collector

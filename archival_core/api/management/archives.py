@@ -22,7 +22,7 @@ from archival_core.api.management.fields import (
 )
 from archival_core.api.management.job_view import JobsView, view
 from archival_core.api.services import Current
-from archival_core.flows.archive_requests import ArchiveWish, WantedChunk
+from archival_core.flows.asking.archive_requests import ArchiveWish, WantedChunk
 from archival_core.model.chunk import Relation
 
 router = APIRouter(tags=["archives"])

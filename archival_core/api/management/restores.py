@@ -26,8 +26,8 @@ from archival_core.api.management.fields import (
 from archival_core.api.management.job_view import JobsView, view
 from archival_core.api.services import Current
 from archival_core.errors import PermanentError
-from archival_core.flows.chunk_restore import RestoreWish
-from archival_core.flows.restore_requests import RestoreRequest
+from archival_core.flows.asking.restore_requests import RestoreRequest
+from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.finding import Problem
 from archival_core.model.job import Status

@@ -11,7 +11,7 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column, Relation, quote_identifier
 from archival_core.model.manifest import ManifestColumn
 from archival_core.source.restore.wire import Wire, wire_of
-from archival_core.source.types import TEXT, Form, form_of
+from archival_core.source.wire.types import TEXT, Form, form_of
 
 
 @dataclass(frozen=True, slots=True)

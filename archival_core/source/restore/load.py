@@ -13,11 +13,11 @@ from contextlib import contextmanager
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
-from archival_core.source.columns import plan_columns
-from archival_core.source.driver import arriving, connected, driver_errors
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import SCHEMA, StagingTable
 from archival_core.source.session import ALONE, READING, pin_statement
+from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.driver import arriving, connected, driver_errors
 
 #: One scan from the first page to the last, and no joining of one that is on its way.
 _IN_ORDER = ALONE | {"synchronize_seqscans": "off"}

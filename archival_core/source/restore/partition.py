@@ -14,7 +14,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, Relation
-from archival_core.source import native
+from archival_core.source.catalog import native
 from archival_core.source.restore.row_hash import literal
 
 _EXISTS: Final[LiteralString] = "SELECT to_regclass(%s) IS NOT NULL"

@@ -10,8 +10,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunk import Relation, quote_identifier
-from archival_core.source import timescaledb
-from archival_core.source.placed import is_placed, record, rows_of_others
+from archival_core.source.catalog import timescaledb
 from archival_core.source.restore import partition, row_hash
 from archival_core.source.restore.errors import restore_errors
 from archival_core.source.restore.placement import Placement, differs, would_double
@@ -20,6 +19,7 @@ from archival_core.source.restore.sequences import advance_sequences
 from archival_core.source.restore.staging import StagingTable, is_staged
 from archival_core.source.restore.triggers import insert_triggers
 from archival_core.source.session import READING, held, pin_statement
+from archival_core.source.state.placed import is_placed, record, rows_of_others
 
 #: Restores into one table wait for each other here: two archives of it may hold the same rows.
 _LOCK: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 1))"

@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.model.chunk import Chunk, quote_identifier
 from archival_core.model.moment import moment
-from archival_core.source.bounds import check_time_type
+from archival_core.source.catalog.bounds import check_time_type
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import StagingTable
 

@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from archival_core.api.metrics import Snapshot
 from archival_core.api.metrics_catalog import CATALOG
-from archival_core.flows.cached import Answer
-from archival_core.flows.insights import Measurements
+from archival_core.flows.insight.cached import Answer
+from archival_core.flows.insight.insights import Measurements
 from archival_core.model.chunk import ChunkRange
 from archival_core.model.insight import (
     FindingCount,

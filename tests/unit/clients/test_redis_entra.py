@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
-from archival_core.clients.messaging_client import EntraCredentials, MessagingClient
+from archival_core.clients.redis import EntraCredentials, MessagingClient
 
 NAMES = {"events": "e", "group": "g", "results": "r", "dead": "d"}
 USER = "00000000-1111-2222-3333-444444444444"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from archival_core.errors import TransientError
-from archival_core.flows.cached import Cached
+from archival_core.flows.insight.cached import Cached
 
 
 async def test_many_ask_and_one_question_is_put() -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.model import lake_path
+from archival_core.lake import paths
 from archival_core.model.chunk import Relation
 from archival_core.model.job import LIVE, TRANSITIONS, Status
 from archival_core.model.message import JobMessage
@@ -43,19 +43,19 @@ def test_what_is_no_message_is_refused(text: str) -> None:
 
 def test_no_name_climbs_out_of_its_folder() -> None:
     evil = Relation("..", "../../etc/passwd")
-    assert lake_path.archive_folder(evil, evil, 0) == (
+    assert paths.archive_folder(evil, evil, 0) == (
         "tables/%2E%2E.%2E%2E%2F%2E%2E%2Fetc%2Fpasswd/%2E%2E.%2E%2E%2F%2E%2E%2Fetc%2Fpasswd_r0"
     )
 
 
 def test_plain_names_stay_readable() -> None:
     table, chunk = Relation("public", "conditions"), Relation("_timescaledb_internal", "_hyper_1_1_chunk")
-    assert lake_path.archive_folder(table, chunk, 0) == "tables/public.conditions/hyper_1_1_chunk_r0"
-    assert lake_path.manifest_file(table, chunk, 2) == "manifests/public.conditions/hyper_1_1_chunk_r2.json"
-    assert lake_path.staging_folder(JOB, 3) == f"staging/{JOB}/3"
+    assert paths.archive_folder(table, chunk, 0) == "tables/public.conditions/hyper_1_1_chunk_r0"
+    assert paths.manifest_file(table, chunk, 2) == "manifests/public.conditions/hyper_1_1_chunk_r2.json"
+    assert paths.staging_folder(JOB, 3) == f"staging/{JOB}/3"
 
 
 def test_no_folder_looks_hidden_to_readers() -> None:
     hidden = Relation("_private", "_readings")
     for chunk in (hidden, Relation("public", "_jan"), Relation("_timescaledb_internal", "__odd"), Relation("p", ".dot")):
-        assert not any(part.startswith(("_", ".")) for part in lake_path.archive_folder(hidden, chunk, 0).split("/")), chunk
+        assert not any(part.startswith(("_", ".")) for part in paths.archive_folder(hidden, chunk, 0).split("/")), chunk

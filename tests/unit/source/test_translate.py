@@ -6,9 +6,9 @@ from psycopg import errors as postgres
 
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
-from archival_core.source.columns import plan_columns
-from archival_core.source.extract import read_batches
 from archival_core.source.translate import source_errors, translate
+from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.extract import read_batches
 
 
 @pytest.mark.parametrize(

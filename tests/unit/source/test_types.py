@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from archival_core.model.chunk import Column
-from archival_core.source.columns import plan_columns
-from archival_core.source.types import (
+from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.types import (
     DoesNotFitError,
     exact_dates,
     exact_numeric_text,

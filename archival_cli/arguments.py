@@ -1,0 +1,88 @@
+"""What can be written on the command line."""
+
+from __future__ import annotations
+
+import argparse
+
+_EPILOG = (
+    "exit codes: 0 done; 1 refused, or a job failed; 2 not understood; 3 the service does not answer or does not know the key"
+)
+_STATUSES = ("queued", "running", "archived", "superseded", "removed", "restored", "failed", "cancelled", "skipped")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    common.add_argument("--url", help="of the API; otherwise ARCHIVAL_API_URL, or the local stack of `make run`")
+    common.add_argument("--key", help="a function key; otherwise ARCHIVAL_API_KEY. Others can see the flag, so rather set that")
+    main = argparse.ArgumentParser(prog="python -m archival_cli", description="archival_service", epilog=_EPILOG)
+    commands = main.add_subparsers(dest="command", required=True, metavar="command")
+
+    def command(name: str, about: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=about, description=about, parents=[common])
+
+    _archive(command("archive", "archive chunks"))
+    _jobs(command("jobs", "list jobs, newest first"))
+    job = command("job", "one job")
+    job.add_argument("job_id")
+    job.add_argument("--follow", action="store_true", help="until it has ended")
+    command("retry", "queue a failed or cancelled job again").add_argument("job_id")
+    command("cancel", "end a queued or running job").add_argument("job_id")
+    _restore(command("restore", "bring archived rows back"))
+    chunks = command("chunks", "chunks of a hypertable and where their rows are")
+    chunks.add_argument("hypertable")
+    chunks.add_argument("--state", action="append", help="only these")
+    _dead_letters(command("dead-letters", "events that could not be used"))
+    _policies(command("policies", "from which age on chunks are archived, and removed"))
+    command("status", "is everything there, and what is on its way")
+    command("pause", "take no events and follow no policies").add_argument("--reason")
+    command("resume", "take events and follow policies again")
+    return main
+
+
+def _archive(command: argparse.ArgumentParser) -> None:
+    command.add_argument("hypertable")
+    command.add_argument("--chunk")
+    command.add_argument("--older-than", metavar="TIME", help="every chunk that ends by then")
+    command.add_argument("--from", dest="since", metavar="TIME", help="of --to: only chunks that begin no earlier")
+    command.add_argument("--to", dest="until", metavar="TIME", help="every chunk that ends by then")
+    remove = command.add_mutually_exclusive_group()
+    remove.add_argument("--remove", action="store_true", default=None, help="drop the chunks afterwards")
+    remove.add_argument("--keep", dest="remove", action="store_false", help="keep them, whatever the policy says")
+    command.add_argument("--force", action="store_true", help="again, as a new revision, what is archived already")
+    command.add_argument("--dry-run", action="store_true", help="say what would be archived")
+    command.add_argument("--follow", action="store_true", help="until all have ended")
+
+
+def _jobs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--hypertable")
+    command.add_argument("--status", action="append", choices=_STATUSES)
+    command.add_argument("--kind", action="append", choices=("archive", "restore"))
+    command.add_argument("--from", dest="since", metavar="TIME", help="requested at or after")
+    command.add_argument("--to", dest="until", metavar="TIME", help="requested before")
+    command.add_argument("--limit", type=int, default=50)
+
+
+def _restore(command: argparse.ArgumentParser) -> None:
+    command.add_argument("hypertable")
+    command.add_argument("--chunk")
+    command.add_argument("--from", dest="since", metavar="TIME", help="only archives that overlap the range")
+    command.add_argument("--to", dest="until", metavar="TIME")
+    command.add_argument("--into", help="a table of its own; without it the rows go back where they were")
+    command.add_argument("--recreate", action="store_true", help="make the hypertable again if it is gone")
+    command.add_argument("--follow", action="store_true", help="until all have ended")
+
+
+def _dead_letters(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", nargs="?", default="list", choices=("list", "replay", "discard"))
+    command.add_argument("entry_id", nargs="?")
+    command.add_argument("--reason", help="of discard")
+
+
+def _policies(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", nargs="?", default="list", choices=("list", "set", "delete", "preview"))
+    command.add_argument("hypertable", nargs="?")
+    command.add_argument("--archive-after", metavar="AGE", help="ISO 8601, P90D")
+    command.add_argument("--remove-after", metavar="AGE", help="ISO 8601; without it nothing is removed")
+    command.add_argument("--disabled", action="store_true", help="of set: makes no jobs yet")

@@ -1,0 +1,1 @@
+"""One chunk of the database becomes one published archive in the lake."""

@@ -1,0 +1,125 @@
+"""One part of a chunk: out of the database, as Parquet into staging, read back and compared.
+
+pyarrow and the driver work synchronously and let go of the interpreter's lock, so a part is a thread's work; its transfers run
+in the event loop meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import closing
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from archival_core import telemetry
+from archival_core.codec import parquet
+from archival_core.codec.memory import give_back
+from archival_core.errors import TransientError
+from archival_core.flows.archive.reading import Reading
+from archival_core.flows.jobs.worker_thread import in_thread, until
+from archival_core.lake import paths
+from archival_core.lake.client import LakehouseClient
+from archival_core.lake.files import LakeSink, LakeSource
+from archival_core.model.manifest import ManifestPart
+from archival_core.source.state.parts import PartRange
+from archival_core.source.wire.extract import read_batches
+
+#: at the beginning of a Parquet file
+_MAGIC_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PartArchiver:
+    """Archives parts of one chunk as one snapshot shows them."""
+
+    lake: LakehouseClient
+    staging: str
+    database_url: str
+    snapshot_id: str
+    reading: Reading
+    #: key-value metadata of every file
+    metadata: dict[str, str]
+
+    async def archive(self, number: int, part: PartRange) -> ManifestPart:
+        """Write the part's file, and prove that it reads back as it was written.
+
+        Raises `TransientError` (`read-back-differs`) if it does not.
+        """
+        loop = asyncio.get_running_loop()
+        file = paths.part_file(number)
+
+        def work(stop: threading.Event) -> ManifestPart:
+            with telemetry.step("archive.upload") as upload:
+                sink = LakeSink(self.lake, f"{self.staging}/{file}", loop)
+                try:
+                    with telemetry.step("archive.extract") as extract:
+                        written = self._write(sink, part, {**self.metadata, "archival.part": str(number)}, stop, extract)
+                except BaseException:
+                    sink.abort()
+                    raise
+                sink.close()
+                upload.count(size=sink.length)
+            give_back()
+            with telemetry.step("archive.read_back") as read_back:
+                with LakeSource(self.lake, f"{self.staging}/{file}", sink.length, loop) as source:
+                    _check_equal(file, written, self._read(file, source, stop))
+                    _check_bytes(file, sink.sha256, source)
+                read_back.count(rows=written.rows, size=sink.length)
+            give_back()
+            return ManifestPart(
+                file=file,
+                rows=written.rows,
+                bytes=sink.length,
+                sha256=sink.sha256,
+                min_time=written.min_time,
+                max_time=written.max_time,
+                digests=written.digests,
+            )
+
+        with telemetry.step("archive.part", part=number, file=file):
+            return await in_thread(work)
+
+    def _write(
+        self, sink: LakeSink, part: PartRange, metadata: dict[str, str], stop: threading.Event, span: telemetry.Span
+    ) -> parquet.Content:
+        meter, plan, chunk = self._meter(), self.reading.plan, self.reading.described.chunk
+        source = (self.database_url, self.snapshot_id, chunk, plan, part)
+        with closing(read_batches(*source, gathered_pages=self.reading.gathered_pages)) as batches:
+            # the encoder draws the batches in, so the time that it waits for them is the database's
+            arriving = span.waiting("archival.source_seconds", until(stop, batches))
+            parquet.write(arriving, plan.schema, sink, metadata, meter, self.reading.layout)
+        written = meter.content()
+        span.count(rows=written.rows)
+        return written
+
+    def _read(self, file: str, source: LakeSource, stop: threading.Event) -> parquet.Content:
+        meter = self._meter()
+        source.read(_MAGIC_BYTES)  # what follows is read in order, and so digested on the way
+        try:
+            for batch in until(stop, parquet.read(source, self.reading.plan.schema, source.expect)):
+                meter.add(batch)
+        except (pa.ArrowException, ValueError, OSError) as error:
+            raise TransientError(f"{file} does not read back: {error}", code="read-back-differs") from error
+        return meter.content()
+
+    def _meter(self) -> parquet.ContentMeter:
+        return parquet.ContentMeter(self.reading.plan.schema, self.reading.described.chunk.time_column)
+
+
+def _check_bytes(file: str, written: str, source: LakeSource) -> None:
+    """Every byte, those too that decoding does not look at: statistics that lie hide rows from readers, and a removal would
+    find an archive that is not what its manifest says."""
+    if source.sha256() != written:
+        raise TransientError(f"{file}: its SHA-256 in the lake is not that of what was sent", code="read-back-differs")
+
+
+def _check_equal(file: str, written: parquet.Content, read: parquet.Content) -> None:
+    if read != written:
+        wrong = [name for name, digest in written.digests.items() if read.digests.get(name) != digest]
+        raise TransientError(
+            f"{file}: what was read back is not what was written: {read.rows} rows of {written.rows},"
+            f" columns that differ: {wrong}",
+            code="read-back-differs",
+        )

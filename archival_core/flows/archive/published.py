@@ -1,0 +1,38 @@
+"""Reading what is published: the manifest inside an archive's folder."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from archival_core.errors import PermanentError
+from archival_core.lake import paths
+from archival_core.lake.client import LakehouseClient
+from archival_core.model.chunk import Relation
+from archival_core.model.manifest import Manifest
+
+
+def parse_manifest(content: bytes, where: str) -> Manifest:
+    """Read a manifest that somebody may have written; raises `PermanentError` (`invalid-manifest`) that names `where`."""
+    try:
+        manifest = Manifest.model_validate_json(content)
+        UUID(manifest.job_id)
+        Relation.parse(manifest.hypertable), Relation.parse(manifest.chunk)
+    except (ValidationError, ValueError, PermanentError):
+        raise PermanentError(f"{where} is no manifest of this service", code="invalid-manifest") from None
+    return manifest
+
+
+async def read_inner_manifest(lake: LakehouseClient, folder: str) -> Manifest:
+    """The manifest of the archive at `folder` below `tables/`.
+
+    Raises `PermanentError`: `no-manifest`, `invalid-manifest`, or `moved-archive` if it is the manifest of another folder.
+    """
+    path = f"{folder}/{paths.INNER_MANIFEST}"
+    if await lake.stat(path) is None:
+        raise PermanentError("it has no manifest", code="no-manifest")
+    manifest = parse_manifest(await lake.read_all(path), path)
+    if manifest.lake_path != folder:
+        raise PermanentError(f"its manifest is that of {manifest.lake_path}", code="moved-archive")
+    return manifest

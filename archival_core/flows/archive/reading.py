@@ -1,0 +1,209 @@
+"""What is known about a chunk when the reading of it begins, and the manifest that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+from typing import Final
+
+from archival_core.clients.postgres import Connection
+from archival_core.codec.layout import Layout, Profile
+from archival_core.errors import TransientError
+from archival_core.lake import paths
+from archival_core.model.chunk import Chunk, Column, ServerIdentity
+from archival_core.model.job import Job
+from archival_core.model.manifest import Manifest, ManifestColumn, ManifestPart, ManifestSource
+from archival_core.model.moment import moment
+from archival_core.model.progress import Progress
+from archival_core.source import catalog
+from archival_core.source.catalog.ordering import order_columns
+from archival_core.source.catalog.statistics import null_shares
+from archival_core.source.state import parts
+from archival_core.source.state.fence import Mark, hash_content, take_mark
+from archival_core.source.state.parts import PartRange, Storage
+from archival_core.source.state.placed import PlacedArchive, placed_in
+from archival_core.source.state.snapshot import ChunkFacts, ReadSnapshot
+from archival_core.source.wire.columns import ColumnPlan, plan_columns
+from archival_core.source.wire.gathering import gathered_pages
+
+_TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDescription:
+    """What the catalog says of a chunk, and who says it."""
+
+    chunk: Chunk
+    identity: ServerIdentity
+    ddl: str
+    source_bytes: int
+
+    @classmethod
+    async def of(cls, connection: Connection, job: Job) -> ChunkDescription:
+        """Ask the source; raises `PermanentError` for what is not there."""
+        chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
+        return cls(
+            chunk,
+            await catalog.server_identity(connection),
+            await catalog.describe_ddl(connection, job.hypertable),
+            await catalog.source_bytes(connection, chunk),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the chunk is read in one snapshot: columns, parts, and the facts that the copy must equal."""
+
+    described: ChunkDescription
+    columns: tuple[Column, ...]
+    as_text: frozenset[str]
+    plan: ColumnPlan
+    facts: ChunkFacts
+    storage: Storage
+    #: `None` if nobody could tell later whether the chunk has changed: it has to be read in one go
+    mark: Mark | None
+    #: only where there is no mark: it takes seconds for each million rows
+    content_hash: str | None
+    #: archives that were restored into the chunk
+    placed: tuple[PlacedArchive, ...]
+    ranges: tuple[PartRange, ...]
+    layout: Layout
+    started_at: datetime
+
+    @classmethod
+    async def begin(
+        cls,
+        connection: Connection,
+        snapshot: ReadSnapshot,
+        described: ChunkDescription,
+        as_text: Collection[str],
+        profile: Profile,
+        part_bytes: int,
+    ) -> Reading:
+        """Look at the chunk inside `snapshot`; raises `TransientError` if it is not the one that was described any more."""
+        chunk = await catalog.find_chunk(connection, described.chunk.hypertable, described.chunk.relation)
+        if chunk != described.chunk:
+            raise TransientError(f"{chunk.relation} was compressed or altered just now", code="source-changed")
+        columns = await catalog.columns(connection, chunk.hypertable)
+        plan = plan_columns(columns, as_text, await null_shares(connection, chunk), in_utf8=snapshot.in_utf8)
+        order = await order_columns(connection, chunk) if profile == "small" else ()
+        storage = await parts.storage(connection, chunk)
+        facts = await snapshot.measure()
+        mark = await take_mark(connection, chunk, facts, storage.files)
+        content_hash = None if mark else await hash_content(connection, chunk, columns)
+        ranges = await parts.plan_parts(connection, chunk, storage, facts, plan.schema, part_bytes)
+        started_at = await snapshot.started_at()
+        layout = Layout(profile, order)
+        known = (described, columns, frozenset(as_text), plan, facts, storage, mark, content_hash)
+        placed = await placed_in(connection, chunk)
+        return cls(*known, placed, tuple(ranges), layout, started_at)
+
+    @property
+    def progress(self) -> Progress | None:
+        """What the next attempt needs, should this one end early; `None` if it cannot go on."""
+        if self.mark is None:
+            return None
+        return Progress(
+            snapshot=self.mark.snapshot,
+            files=self.mark.files,
+            tuples=self.mark.tuples,
+            columns=self._column_types,
+            as_text=tuple(sorted(self.as_text)),
+            parts=tuple(part.condition for part in self.ranges),
+        )
+
+    @property
+    def gathered_pages(self) -> int | None:
+        """See `source.gathering`."""
+        return gathered_pages(self.described.chunk, self.plan, self.storage)
+
+    def resumed(self, progress: Progress) -> Reading:
+        """This reading with the parts, and the snapshot to compare with later, of an earlier attempt."""
+        return replace(
+            self,
+            facts=replace(self.facts, snapshot=progress.snapshot),
+            ranges=tuple(PartRange(condition) for condition in progress.parts),
+        )
+
+    def continues(self, progress: Progress) -> bool:
+        """Whether files of that attempt have the same columns as this one's."""
+        return progress.columns == self._column_types and set(progress.as_text) == self.as_text
+
+    @property
+    def _column_types(self) -> tuple[tuple[int, str, str, str], ...]:
+        return tuple((c.number, c.name, c.type_name, str(self.plan.schema.field(c.name).type)) for c in self.columns)
+
+    def check_total(self, done: Collection[ManifestPart]) -> None:
+        """All parts together must be what the database counted; raises `TransientError` (`count-differs`)."""
+        filled = [part for part in done if part.rows]
+        copied = (
+            sum(part.rows for part in filled),
+            min((part.min_time for part in filled if part.min_time is not None), key=_order, default=None),
+            max((part.max_time for part in filled if part.max_time is not None), key=_order, default=None),
+        )
+        counted = (self.facts.rows, moment(self.facts.min_time), moment(self.facts.max_time))
+        if copied != counted:
+            raise TransientError(
+                f"the copy has {copied[0]} rows from {copied[1]} to {copied[2]},"
+                f" the database counted {counted[0]} from {counted[1]} to {counted[2]}",
+                code="count-differs",
+            )
+
+    def manifest(self, job: Job, done: Mapping[int, ManifestPart], supersedes: tuple[str, ...]) -> Manifest:
+        """The manifest of the whole archive, which takes the place of those at `supersedes`."""
+        chunk, identity = self.described.chunk, self.described.identity
+        return Manifest(
+            job_id=str(job.job_id),
+            attempt=job.attempt,
+            revision=job.revision,
+            hypertable=str(job.hypertable),
+            chunk=str(job.chunk),
+            relation_oid=chunk.oid,
+            kind=chunk.kind,
+            time_column=chunk.time_column,
+            time_type=chunk.time_type,
+            range_start=chunk.range.start,
+            range_end=chunk.range.end,
+            was_compressed=chunk.is_compressed,
+            source=ManifestSource(
+                system_identifier=identity.system_identifier,
+                database=identity.database,
+                server_version=identity.server_version,
+                timescaledb_version=identity.timescaledb_version,
+                timeline=identity.timeline,
+            ),
+            ddl=self.described.ddl,
+            columns=tuple(
+                ManifestColumn(
+                    name=column.name,
+                    postgresql_type=column.type_name,
+                    arrow_type=str(self.plan.schema.field(column.name).type),
+                    not_null=column.not_null,
+                    generated=column.generated,
+                    number=column.number,
+                )
+                for column in self.columns
+            ),
+            rows=self.facts.rows,
+            min_time=self.facts.min_time,
+            max_time=self.facts.max_time,
+            snapshot=self.facts.snapshot,
+            tuples=self.mark.tuples if self.mark else None,
+            content_hash=self.content_hash,
+            supersedes=supersedes,
+            source_bytes=self.described.source_bytes,
+            parquet_bytes=sum(part.bytes for part in done.values()),
+            lake_path=paths.archive_folder(job.hypertable, job.chunk, job.revision),
+            parts=tuple(part for _, part in sorted(done.items())),
+            archived_at=self.started_at,
+            tools={name: version(name) for name in _TOOLS},
+        )
+
+
+def _order(value: int | str) -> tuple[float, str]:
+    """Numbers in their order, with the infinities around them; text among itself."""
+    if isinstance(value, int):
+        return value, ""
+    return {"-infinity": float("-inf"), "infinity": float("inf")}.get(value, 0.0), value

@@ -1,0 +1,1 @@
+"""Events, requests and policies become jobs in the ledger and messages in the queue."""

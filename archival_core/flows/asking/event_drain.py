@@ -1,0 +1,167 @@
+"""Drain: events in Redis become jobs in the ledger and messages in the queue.
+
+The order is what keeps the promise: ledger row, message, and only then the acknowledgement. A crash between any two of them
+makes the event come again; it finds its own row, and a second message for a job is harmless.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from archival_core import telemetry
+from archival_core.clients.queue import QueueClient
+from archival_core.clients.redis import MessagingClient, StreamEntry
+from archival_core.errors import InvalidEventError, PermanentError, TransientError
+from archival_core.ledger.intake import Intake
+from archival_core.ledger.jobs import Ledger, NewJob
+from archival_core.model.chunk import Chunk, Relation
+from archival_core.model.event import ArchivalEvent, parse_entry
+from archival_core.model.job import Status
+from archival_core.model.message import JobMessage
+
+_LOG = logging.getLogger(__name__)
+
+#: The timer is a singleton, so all drains are one consumer: what a killed one left pending is the next one's own.
+_CONSUMER = "drain"
+_BATCH = 500
+
+#: Which chunks of a hypertable end by a bound; the source's catalog knows.
+FindChunks = Callable[[Relation, str | int], Awaitable[Sequence[Chunk]]]
+
+
+@dataclass(slots=True)
+class DrainReport:
+    """What one drain did, in events and jobs."""
+
+    events: int = 0
+    queued: int = 0
+    duplicates: int = 0
+    buried: int = 0
+    postponed: int = 0
+    #: somebody has paused the intake: events wait in the stream
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DrainLimits:
+    """How far one drain goes."""
+
+    events: int
+    seconds: float
+    #: an event that was delivered more often goes to the dead stream
+    deliveries: int
+    #: another consumer's event is taken over after this
+    claim_idle: timedelta
+
+
+class EventDrain:
+    """Moves events on, batch by batch."""
+
+    def __init__(
+        self,
+        messaging: MessagingClient,
+        ledger: Ledger,
+        queue: QueueClient,
+        intake: Intake,
+        find_chunks: FindChunks,
+        limits: DrainLimits,
+    ) -> None:
+        self._messaging, self._ledger, self._queue, self._intake = messaging, ledger, queue, intake
+        self._find_chunks, self._limits = find_chunks, limits
+
+    async def run(self) -> DrainReport:
+        """Drain until the stream is empty, a limit is reached or the intake is paused."""
+        report = DrainReport()
+        # before anything is read: an entry that is read and not taken counts as delivered
+        report.paused = (await self._intake.state()).paused
+        if report.paused:
+            return report
+        async for batch in self._batches():
+            await self._take(batch, report)
+            report.paused = (await self._intake.state()).paused
+            if report.paused:
+                break
+        return report
+
+    async def _batches(self) -> AsyncIterator[list[StreamEntry]]:
+        """Own pending entries, then stale ones of others, then new ones."""
+        deadline = time.monotonic() + self._limits.seconds
+        left = self._limits.events
+
+        def size() -> int:
+            return min(_BATCH, left) if time.monotonic() < deadline else 0
+
+        last = "0"
+        while size() and (batch := await self._messaging.pending_of(_CONSUMER, last, size())):
+            last = batch[-1].entry_id
+            left -= len(batch)
+            yield batch
+        while size() and (batch := await self._messaging.claim_stale(_CONSUMER, self._limits.claim_idle, size())):
+            left -= len(batch)
+            yield batch
+        while size() and (batch := await self._messaging.new(_CONSUMER, size())):
+            left -= len(batch)
+            yield batch
+
+    async def _take(self, batch: Sequence[StreamEntry], report: DrainReport) -> None:
+        report.events += len(batch)
+        jobs: list[NewJob] = []
+        understood: list[str] = []
+        for entry in batch:
+            try:
+                jobs += await self._jobs_of(entry)
+            except PermanentError as error:
+                _LOG.warning("event %s goes to the dead stream: %s", entry.entry_id, error)
+                await self._messaging.bury(entry, f"{error.code}: {error}")
+                telemetry.event("archival.event.buried", error_code=error.code, entry_id=entry.entry_id)
+                report.buried += 1
+            except TransientError as error:
+                # it stays pending and comes again with the next drain
+                _LOG.warning("event %s is postponed: %s", entry.entry_id, error)
+                report.postponed += 1
+            else:
+                understood.append(entry.entry_id)
+        added = await self._ledger.add_jobs(jobs)
+        waiting = [job for job in added if job.status is Status.QUEUED]
+        await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in waiting])
+        await self._ledger.messaged([job.job_id for job in waiting])
+        await self._messaging.acknowledge(understood)
+        report.queued += len(waiting)
+        report.duplicates += sum(job.status is Status.SKIPPED for job in added)
+
+    async def _jobs_of(self, entry: StreamEntry) -> list[NewJob]:
+        if not entry.fields:
+            raise InvalidEventError("the entry was trimmed from the stream before it was drained")
+        event = parse_entry(entry.fields)
+        described = {
+            "messaging.message.id": entry.entry_id,
+            "cloudevents.event_id": event.id,
+            "cloudevents.event_source": event.source,
+        }
+        with telemetry.consume(self._messaging.channel, event.trace_parent, described) as span:
+            return await self._jobs_asked_for(entry, event, span.traceparent or event.trace_parent)
+
+    async def _jobs_asked_for(self, entry: StreamEntry, event: ArchivalEvent, traceparent: str | None) -> list[NewJob]:
+        if entry.deliveries > self._limits.deliveries:
+            raise PermanentError(f"delivered {entry.deliveries} times without success", code="over-delivered")
+        request = event.data
+        if request.older_than is None:
+            assert request.chunk_relation is not None  # the event has one or the other
+            return [_new_job(entry, event, request.chunk_relation, traceparent)]
+        found = await self._find_chunks(request.table, request.older_than)
+        return [_new_job(entry, event, chunk.relation, traceparent) for chunk in found]
+
+
+def _new_job(entry: StreamEntry, event: ArchivalEvent, chunk: Relation, traceparent: str | None) -> NewJob:
+    return NewJob(
+        hypertable=event.data.table,
+        chunk=chunk,
+        remove=event.data.remove,
+        request_key=f"{entry.entry_id}/{event.requested_by}",
+        requested_by=event.requested_by,
+        traceparent=traceparent,
+    )

@@ -1,0 +1,97 @@
+"""Policies become jobs: every chunk that is due and has none gets one, the oldest first.
+
+This is also what makes up for events that never arrived, a Redis failover that lost the last writes among them: whatever is
+due is found in the catalog, and nothing else needs to be known about the lost event. Without a policy for its hypertable a lost
+event stays lost, and its chunk stays in the database.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from archival_core.clients.queue import QueueClient
+from archival_core.errors import ArchivalError
+from archival_core.flows.asking.due_chunks import DueChunks
+from archival_core.ledger.intake import Intake
+from archival_core.ledger.jobs import Ledger, NewJob
+from archival_core.ledger.policies import DuePolicy, Policies
+from archival_core.model.chunk import Chunk
+from archival_core.model.job import Status
+from archival_core.model.message import JobMessage
+from archival_core.model.moment import moment
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class PolicyReport:
+    """What policies asked for."""
+
+    queued: int = 0
+    #: why a policy makes no jobs, by its hypertable
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+class PolicyJobs:
+    """Makes jobs, `backlog` of them alive at a time: a queue and a database are not flooded by years of chunks."""
+
+    def __init__(
+        self, policies: Policies, due: DueChunks, ledger: Ledger, queue: QueueClient, intake: Intake, backlog: int
+    ) -> None:
+        self._policies, self._due, self._ledger, self._queue = policies, due, ledger, queue
+        self._intake, self._backlog = intake, backlog
+
+    async def run(self) -> PolicyReport:
+        """Fill the backlog up, from all policies together; one that cannot be followed keeps no other from it.
+
+        While the intake is paused nothing is asked for.
+        """
+        report = PolicyReport()
+        if (await self._intake.state()).paused or await self._room() == 0:
+            return report
+        due: list[Chunk] = []
+        for policy in await self._policies.all():
+            if policy.policy.enabled:
+                due += await self._due_of(policy, report)
+        # Asked again, after what is due: another run may have filled the backlog. If it does so only now, its jobs are these
+        # ones, and the same request finds its own row.
+        room = await self._room()
+        jobs = [_new_job(chunk) for chunk in sorted(due, key=_end)[:room]]
+        added = [job for job in await self._ledger.add_jobs(jobs) if job.status is Status.QUEUED]
+        await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in added])
+        await self._ledger.messaged([job.job_id for job in added])
+        report.queued = len(added)
+        return report
+
+    async def _room(self) -> int:
+        return max(0, self._backlog - await self._policies.live_jobs())
+
+    async def _due_of(self, policy: DuePolicy, report: PolicyReport) -> list[Chunk]:
+        hypertable, problem, found = policy.policy.hypertable, None, list[Chunk]()
+        try:
+            found = await self._due.of(hypertable, policy.cutoff, self._backlog)
+        except ArchivalError as error:
+            problem = str(error)
+            report.problems[str(hypertable)] = problem
+            _LOG.warning("the policy of %s makes no jobs: %s", hypertable, problem)
+        await self._policies.note(hypertable, problem)
+        return found
+
+
+def _end(chunk: Chunk) -> float:
+    end = moment(chunk.range.end)
+    return end if isinstance(end, int) else float("-inf")
+
+
+def _new_job(chunk: Chunk) -> NewJob:
+    return NewJob(
+        hypertable=chunk.hypertable,
+        chunk=chunk.relation,
+        remove=None,
+        request_key=f"policy/{chunk.hypertable}/{chunk.relation}/{chunk.oid}",
+        requested_by="policy",
+        traceparent=None,
+        # the ledger was asked: an archive that has this name is of another range
+        force=True,
+    )

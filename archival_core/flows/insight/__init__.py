@@ -1,0 +1,1 @@
+"""What people and programs look at: numbers, lists and maps of chunks."""

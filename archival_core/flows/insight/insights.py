@@ -1,0 +1,127 @@
+"""One place that metrics, pages and the management API read from, so that they never tell different numbers.
+
+Everything comes from the ledger, the queues and the stream, never from the memory of one instance: function instances are many
+and short-lived. Answers are kept for some seconds, so that many readers cost what one does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from archival_core.clients.queue import QueueClient
+from archival_core.clients.redis import DeadLetter, MessagingClient
+from archival_core.flows.insight import readiness
+from archival_core.flows.insight.cached import Answer, Cached
+from archival_core.flows.insight.overdue import OverdueChunks
+from archival_core.flows.insight.readiness import Probe
+from archival_core.ledger.insights import InsightReader
+from archival_core.model.insight import Day, Failure, LedgerState, Overdue, QueueState, RunningJob, StreamState
+
+#: Rows of a list that a person still reads.
+_LISTED: Final = 50
+#: In seconds: how long an answer is good for, and how long it may take.
+_GOOD_FOR: Final = 4.0
+_DEADLINE: Final = 5.0
+#: The catalog of the source is asked for each policy, so less often.
+_OVERDUE_GOOD_FOR: Final = 60.0
+_OVERDUE_DEADLINE: Final = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue, and the one that takes its poisoned messages."""
+
+    messages: QueueClient
+    poisoned: QueueClient
+
+    async def state(self) -> QueueState:
+        """Depths and the age of the head; raises `TransientError`."""
+        messages, poisoned, oldest = await asyncio.gather(self.messages.count(), self.poisoned.count(), self.messages.oldest())
+        return QueueState(messages, poisoned, oldest)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """What each source says in numbers now. A source that is away takes none of the others with it."""
+
+    ledger: Answer[LedgerState]
+    #: by the kind of job they are for
+    queues: Answer[dict[str, QueueState]]
+    stream: Answer[StreamState]
+    #: which dependencies answer
+    dependencies: Answer[dict[str, bool]]
+    #: by hypertable that has a policy
+    overdue: Answer[dict[str, Overdue | None]]
+    taken_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What there is to look at, the first of each."""
+
+    running: tuple[RunningJob, ...]
+    failures: tuple[Failure, ...]
+
+
+class Insights:
+    """Questions and their answers of the last seconds."""
+
+    def __init__(
+        self,
+        reader: InsightReader,
+        messaging: MessagingClient,
+        queues: Mapping[str, Queue],
+        overdue: OverdueChunks,
+        probes: Mapping[str, Probe],
+    ) -> None:
+        self._reader, self._messaging, self._queues = reader, messaging, queues
+        self._ledger = _quick("the ledger", reader.state)
+        self._queue_states = _quick("the queues", self._read_queues)
+        self._stream = _quick("the event stream", messaging.state)
+        self._dependencies = _quick("readiness", lambda: readiness.check(probes))
+        self._overdue = Cached("overdue", overdue.oldest, good_for=_OVERDUE_GOOD_FOR, deadline=_OVERDUE_DEADLINE)
+        self._lists = _quick("the ledger's lists", self._read_lists)
+        self._dead = _quick("the dead stream", lambda: messaging.newest_dead(_LISTED))
+
+    async def measure(self) -> Measurements:
+        """Every number, all sources asked at once."""
+        ledger, queues, stream, dependencies, overdue = await asyncio.gather(
+            self._ledger.get(),
+            self._queue_states.get(),
+            self._stream.get(),
+            self._dependencies.get(),
+            self._overdue.get(),
+        )
+        return Measurements(ledger, queues, stream, dependencies, overdue, datetime.now(UTC))
+
+    async def lists(self) -> Answer[Lists]:
+        """Jobs at work, and failures that nobody has made up for."""
+        return await self._lists.get()
+
+    async def dead_letters(self) -> Answer[list[DeadLetter]]:
+        """The newest entries of the dead stream, newest first."""
+        return await self._dead.get()
+
+    async def timeline(self, days: int, hypertable: str | None = None) -> list[Day]:
+        """The last `days` days in UTC, today included, oldest first and without gaps. Raises as the ledger does."""
+        today = datetime.now(UTC).date()
+        first = today - timedelta(days=days - 1)
+        found = {day.day: day for day in await self._reader.timeline(first, hypertable)}
+        every = (first + timedelta(days=number) for number in range(days))
+        return [found.get(day, Day(day)) for day in every]
+
+    async def _read_queues(self) -> dict[str, QueueState]:
+        states = await asyncio.gather(*(queue.state() for queue in self._queues.values()))
+        return dict(zip(self._queues, states, strict=True))
+
+    async def _read_lists(self) -> Lists:
+        running, failures = await asyncio.gather(self._reader.running(_LISTED), self._reader.failures(_LISTED))
+        return Lists(tuple(running), tuple(failures))
+
+
+def _quick[T](name: str, ask: Callable[[], Awaitable[T]]) -> Cached[T]:
+    return Cached(name, ask, good_for=_GOOD_FOR, deadline=_DEADLINE)

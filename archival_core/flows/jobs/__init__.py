@@ -1,0 +1,1 @@
+"""What every job has in common: its lease, its run, its announcement, and what becomes of it when it fails."""

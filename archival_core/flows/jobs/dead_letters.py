@@ -1,0 +1,105 @@
+"""What was given up: events that could not be used, messages that name no job, jobs that failed. Most can be tried again."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from archival_core.clients.queue import QueueClient
+from archival_core.clients.redis import DeadLetter, MessagingClient
+from archival_core.errors import PermanentError
+from archival_core.ledger.discards import Discards
+from archival_core.ledger.jobs import Ledger
+from archival_core.model.job import Job, Kind, Status
+from archival_core.model.message import JobMessage
+
+_LOG = logging.getLogger(__name__)
+
+_ENTRY_ID: Final = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
+_LARGEST: Final = 2**64 - 1
+
+
+class DeadLetters:
+    """The dead stream, and failed jobs."""
+
+    def __init__(
+        self, messaging: MessagingClient, discards: Discards, ledger: Ledger, queues: Mapping[Kind, QueueClient]
+    ) -> None:
+        self._messaging, self._discards, self._ledger, self._queues = messaging, discards, ledger, queues
+
+    async def page(self, limit: int, after: str = "") -> list[DeadLetter]:
+        """The oldest entries with ids after `after`: the last id of a page is where the next one begins."""
+        return await self._messaging.dead_letters(_checked(after) if after else "", limit)
+
+    async def replay(self, entry_id: str) -> None:
+        """Put an event back into the event stream, as it came.
+
+        It is another event then, and may be buried again. A crash half-way leaves it in both streams, which does no harm.
+        Raises `PermanentError`: `unknown-dead-letter`, `not-replayable` for a queue message.
+        """
+        letter = await self._find(entry_id)
+        if not letter.is_event:
+            raise PermanentError(
+                f"{entry_id} is no event but a message that names no job, or nothing is left of it: it can only be discarded",
+                code="not-replayable",
+            )
+        await self._messaging.replay(letter)
+        _LOG.info("dead event %s is replayed", entry_id)
+
+    async def discard(self, entry_id: str, reason: str, discarded_by: str) -> None:
+        """Give an entry up: the ledger keeps what it was, and why.
+
+        Raises `PermanentError`: `unknown-dead-letter`, `no-reason`.
+        """
+        if not reason.strip():
+            raise PermanentError("say why it is discarded", code="no-reason")
+        letter = await self._find(entry_id)
+        await self._discards.keep(letter, reason.strip(), discarded_by)
+        await self._messaging.remove_dead(entry_id)
+        _LOG.warning("dead letter %s is discarded by %r: %r", entry_id, discarded_by, reason.strip())
+
+    async def discarded(self) -> int:
+        """How many entries were given up, ever."""
+        return await self._discards.count()
+
+    async def retry(self, job_id: UUID) -> Job:
+        """Queue a failed or cancelled job again, and send its message.
+
+        Raises `PermanentError`: `unknown-job`, `not-retryable`, and `chunk-has-a-live-job`, which does what a retry would.
+        """
+        job = await self._discards.retry(job_id)
+        if job is None:
+            raise await self._refusal(job_id)
+        # a crash before the message leaves a queued job without one: reconcile finds those
+        await self._queues[job.kind].send([JobMessage(job.job_id, job.traceparent)])
+        await self._ledger.messaged([job.job_id])
+        return job
+
+    async def _refusal(self, job_id: UUID) -> PermanentError:
+        found = await self._ledger.find(job_id)
+        if found is None:
+            return PermanentError(f"there is no job {job_id}", code="unknown-job")
+        job = found[0]
+        if job.status not in (Status.FAILED, Status.CANCELLED):
+            return PermanentError(f"job {job_id} is {job.status}; failed and cancelled ones are retried", code="not-retryable")
+        return PermanentError(
+            f"{job.chunk} has a live job already, so job {job_id} is not queued beside it", code="chunk-has-a-live-job"
+        )
+
+    async def _find(self, entry_id: str) -> DeadLetter:
+        letter = await self._messaging.dead_letter(_checked(entry_id))
+        if letter is None:
+            raise PermanentError(f"there is no dead letter {entry_id}", code="unknown-dead-letter")
+        return letter
+
+
+def _checked(entry_id: str) -> str:
+    match = _ENTRY_ID.fullmatch(entry_id)
+    if match is None or not all(int(part) < _LARGEST for part in match.groups()):
+        raise PermanentError(
+            f"{entry_id[:60]!r} is not the id of a dead letter, such as 1700000000000-0", code="unknown-dead-letter"
+        )
+    return entry_id

@@ -1,0 +1,1 @@
+"""One archived chunk leaves the database."""

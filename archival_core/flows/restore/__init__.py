@@ -1,0 +1,1 @@
+"""One archive of the lake goes back into the database."""

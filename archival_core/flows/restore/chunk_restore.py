@@ -1,0 +1,178 @@
+"""One archive back into PostgreSQL, as its steps.
+
+    manifest → its table, found or made → parts into a staging table → read back and compared → placed in one transaction
+
+A staging table is visible only when it is proven equal to the archive, and goes with the commit that puts its rows into their
+table. So a run may end anywhere and begin again: either the rows are all there, which the next run sees, or none is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+from uuid import UUID
+
+from archival_core import telemetry
+from archival_core.clients.postgres import Connection, Database
+from archival_core.errors import ArchivalError
+from archival_core.flows.restore.archive_loader import ArchiveLoader
+from archival_core.lake.client import LakehouseClient
+from archival_core.model.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.manifest import Manifest
+from archival_core.source import catalog
+from archival_core.source.restore.chunk_room import make_chunk
+from archival_core.source.restore.compression import compress_again
+from archival_core.source.restore.fitting import fit_columns
+from archival_core.source.restore.placement import Placement
+from archival_core.source.restore.placing import check_room, place
+from archival_core.source.restore.staging import StagingTable, drop_job_staging, ensure_schema
+from archival_core.source.restore.target import Target, original_target, own_target
+from archival_core.source.translate import source_errors
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreWish:
+    """What was asked for."""
+
+    #: a table of its own; without one the rows go back to where they were
+    into: Relation | None = None
+    #: run the manifest's DDL if the table is gone
+    recreate: bool = False
+    #: rows of others may be in the archive's range, if none of them is one of the archive's
+    beside: bool = False
+    #: let the table's own triggers fire for rows that come back
+    fire_triggers: bool = False
+
+    def to_options(self) -> dict[str, Any]:
+        """As the ledger keeps it."""
+        return {**asdict(self), "into": str(self.into) if self.into else None}
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Self:
+        """What `to_options` gave."""
+        into = options.get("into")
+        return cls(**{**options, "into": Relation.parse(into) if into else None})
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What became of it."""
+
+    target: Relation
+    #: of the archive; all of them are in the target
+    rows: int
+    #: by this run: all, or 0 if they were there already
+    inserted: int
+    #: whether this run made the target
+    is_new: bool
+    #: why chunks that were compressed are not compressed again
+    not_compressed: str | None = None
+
+
+#: What the caller writes in the transaction that restores, before it commits.
+Settle = Callable[[Connection, Restored], Awaitable[None]]
+
+
+async def _nothing(_: Connection, __: Restored) -> None:
+    return None
+
+
+class ChunkRestorer:
+    """Restores archives of one lake into one source database."""
+
+    def __init__(self, source: Database, lake: LakehouseClient) -> None:
+        self._source, self._lake = source, lake
+
+    async def restore(
+        self, job_id: UUID, attempt: int, manifest: Manifest, wish: RestoreWish, settle: Settle = _nothing
+    ) -> Restored:
+        """Bring the archive's rows back, every one of them once.
+
+        `settle` is called with the transaction that does it, after the rows and before the commit; what it raises rolls all
+        of it back. It may be called again, with nothing inserted, if an earlier commit's answer was lost. Raises
+        `PermanentError` when nothing but a change elsewhere can help, `TransientError` when another attempt may work; neither
+        leaves a row behind.
+        """
+        async with self._source.connect() as connection:
+            with telemetry.step("restore.catalog"):
+                placement = await _prepare(connection, manifest, wish)
+                await drop_job_staging(connection, job_id, attempt)
+        staging = StagingTable(job_id, attempt)
+        try:
+            loader = ArchiveLoader(self._lake, await self._source.url(), staging, manifest, placement.columns)
+            await loader.load()
+            with telemetry.step("restore.place", table=str(placement.target.relation)) as span:
+                restored = await self._place(placement, staging, settle)
+                span.count(rows=restored.inserted)
+        except ArchivalError:
+            await self._tidy_up(staging)
+            raise
+        # also what an earlier run put there: it may have ended between its commit and this
+        if manifest.was_compressed and placement.target.kind == "timescaledb":
+            return await self._compress(restored, placement.chunk)
+        return restored
+
+    async def _place(self, placement: Placement, staging: StagingTable, settle: Settle) -> Restored:
+        async with self._source.connect() as connection:
+            if placement.target.kind == "timescaledb":
+                await make_chunk(connection, placement, staging)
+            with source_errors():
+                async with connection.transaction():
+                    inserted = await place(connection, placement, staging)
+                    restored = Restored(placement.target.relation, placement.rows, inserted, placement.target.is_new)
+                    await settle(connection, restored)
+        return restored
+
+    async def _compress(self, restored: Restored, chunk: Chunk) -> Restored:
+        """Best effort: the rows are back, whatever becomes of this."""
+        try:
+            async with self._source.connect() as connection:
+                reason = await compress_again(connection, restored.target, chunk)
+        except ArchivalError as error:
+            reason = str(error)
+        if reason is None:
+            return restored
+        _LOG.warning("%s: what was restored is not compressed again: %s", restored.target, reason)
+        return replace(restored, not_compressed=reason)
+
+    async def _tidy_up(self, staging: StagingTable) -> None:
+        """Leave no staging table, if that is possible now."""
+        try:
+            async with self._source.connect() as connection:
+                await drop_job_staging(connection, staging.job_id, staging.attempt)
+        except ArchivalError as error:
+            # nobody reads it: it only takes space, and the next attempt drops it
+            _LOG.warning("%s is left behind: %s", staging.relation, error)
+
+
+async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish) -> Placement:
+    """Find or make the target, and refuse early what cannot be."""
+    target: Target
+    if wish.into is None:
+        target = await original_target(connection, manifest, recreate=wish.recreate)
+    else:
+        target = await own_target(connection, manifest, wish.into)
+    fitted = fit_columns(manifest.columns, await catalog.columns(connection, target.relation), target.relation)
+    placement = Placement(
+        UUID(manifest.job_id), archived_chunk(manifest), manifest.rows, fitted, target, wish.beside, wish.fire_triggers
+    )
+    await ensure_schema(connection)
+    await check_room(connection, placement)
+    return placement
+
+
+def archived_chunk(manifest: Manifest) -> Chunk:
+    """The chunk as it was when it was archived."""
+    return Chunk(
+        hypertable=Relation.parse(manifest.hypertable),
+        relation=Relation.parse(manifest.chunk),
+        kind=manifest.kind,
+        time_column=manifest.time_column,
+        time_type=manifest.time_type,
+        range=ChunkRange(manifest.range_start, manifest.range_end),
+        is_compressed=manifest.was_compressed,
+    )

@@ -1,0 +1,161 @@
+"""Folders below `tables/` against the ledger: every published archive has its row, and its rows are there once.
+
+The rename publishes an archive, the ledger's row is written after it. Where a crash came in between and nobody finished the
+job, the folder is adopted by its own manifest. The row comes first and the folder moves after it, so that whatever is left
+half-way is found again here: a superseded archive that is still below `tables/`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from archival_core.clients.postgres import Database
+from archival_core.errors import PermanentError, TransientError
+from archival_core.flows.archive.archive_check import check_archive
+from archival_core.flows.archive.published import read_inner_manifest
+from archival_core.flows.upkeep.whereabouts import is_from, statuses
+from archival_core.lake import paths
+from archival_core.lake.client import LakehouseClient, LakePath
+from archival_core.ledger.archives import Archives, KnownArchive
+from archival_core.model.finding import Problem
+from archival_core.model.job import Status
+from archival_core.model.manifest import Manifest
+from archival_core.source import catalog
+
+_LOG = logging.getLogger(__name__)
+
+_BATCH: Final = 500
+_ADOPTABLE: Final = frozenset({None, Status.QUEUED, Status.FAILED, Status.CANCELLED})
+
+
+@dataclass(slots=True)
+class AdoptionReport:
+    """What was found below `tables/`, in folders."""
+
+    #: archives that the ledger did not know
+    adopted: list[str] = field(default_factory=list)
+    #: superseded archives that are out of the way now
+    retired: list[str] = field(default_factory=list)
+    #: what is no archive, or cannot be taken for one, and why; it is left as it is
+    strays: dict[str, str] = field(default_factory=dict)
+    #: what could not be looked at now
+    postponed: int = 0
+
+
+class Adoption:
+    """Brings ledger and `tables/` together."""
+
+    def __init__(self, lake: LakehouseClient, archives: Archives, source: Database) -> None:
+        self._lake, self._archives, self._source = lake, archives, source
+
+    async def run(self, deadline: float) -> AdoptionReport:
+        """Look at every folder, until `deadline` (`time.monotonic`); where it begins is left to chance, so that each has its
+        turn."""
+        report = AdoptionReport()
+        await self._lake.ensure_filesystem()
+        tables = [table async for table in self._lake.list(paths.TABLES, recursive=False)]
+        random.shuffle(tables)
+        complete = await self._look(tables, deadline, report)
+        await self._archives.record_strays(report.strays, complete=complete and not report.postponed)
+        return report
+
+    async def _look(self, tables: Sequence[LakePath], deadline: float, report: AdoptionReport) -> bool:
+        """Whether there was time for all."""
+        for table in tables:
+            for batch in itertools.batched(await self._folders(table, report), _BATCH, strict=False):
+                if time.monotonic() > deadline:
+                    return False
+                await self._compare(batch, report)
+        return True
+
+    async def _folders(self, table: LakePath, report: AdoptionReport) -> list[str]:
+        """What should be archives of one table, later revisions first: what they supersede is not adopted before them."""
+        entries = [entry async for entry in self._lake.list(table.path, recursive=False)] if table.is_directory else [table]
+        for entry in entries:
+            if not entry.is_directory:
+                report.strays[entry.path] = "it is a file where an archive's folder should be"
+        return sorted((entry.path for entry in entries if entry.is_directory), key=_revision, reverse=True)
+
+    async def _compare(self, folders: Sequence[str], report: AdoptionReport) -> None:
+        """One question to the ledger for all of them; only what is amiss is looked at by itself."""
+        known = await self._archives.known(folders)
+        overtaken = [folder for folder, archive in known.items() if archive.overtaken]
+        superseded = set(await self._archives.supersede(overtaken)) if overtaken else set()
+        for folder in folders:
+            try:
+                await self._settle(folder, known.get(folder), folder in superseded, report)
+            except TransientError as error:
+                report.postponed += 1
+                _LOG.warning("%s in the lake is looked at later: %s", folder, error)
+
+    async def _settle(self, folder: str, known: KnownArchive | None, superseded: bool, report: AdoptionReport) -> None:
+        try:
+            if known is None:
+                await self._take_in(folder, report)
+            elif superseded or known.status is Status.SUPERSEDED:
+                await self._retire(folder, report)
+        except PermanentError as error:
+            # what was moved away meanwhile, by a worker or another run, is nobody's stray
+            if await self._lake.stat(folder) is not None:
+                report.strays[folder] = str(error)
+                _LOG.warning("%s in the lake is no archive: %s", folder, error)
+
+    async def _take_in(self, folder: str, report: AdoptionReport) -> None:
+        manifest = await read_inner_manifest(self._lake, folder)
+        publisher = await self._archives.publisher(manifest)
+        if publisher.status is None:
+            await self._check_source(manifest)
+        if publisher.status is Status.RUNNING or publisher.contested:
+            return  # whoever works on the chunk finishes it, or leaves it to a later run
+        if publisher.status not in _ADOPTABLE:
+            raise PermanentError(f"its job {manifest.job_id} is {publisher.status}", code="lake-conflict")
+        await self._check(manifest)
+        await self._lake.write_once(paths.archive_manifest(folder), manifest.to_json())
+        status = Status.SUPERSEDED if publisher.overtaken else Status.ARCHIVED
+        if publisher.status is None:
+            if not publisher.overtaken:
+                [status] = await statuses(self._source, [manifest])
+            taken = await self._archives.insert(manifest, status, "reconcile", announced=False)
+        else:
+            taken = await self._archives.adopt(manifest, status)
+        if not taken:
+            return  # somebody was faster
+        _LOG.warning("%s was published and not recorded: it is %s now", folder, status)
+        report.adopted.append(folder)
+        for other in (folder,) if status is Status.SUPERSEDED else manifest.supersedes:
+            await self._retire(other, report)
+
+    async def _check_source(self, manifest: Manifest) -> None:
+        """Services of several databases may share a lake, and their tables their names."""
+        async with self._source.connect() as connection:
+            here = await catalog.server_identity(connection)
+        if not is_from(here, manifest):
+            then = manifest.source
+            raise PermanentError(
+                f"it was archived from another database, {then.database!r} of server {then.system_identifier or 'unknown'};"
+                " if that is where this one comes from, rebuild_ledger --add takes it in",
+                code="other-server",
+            )
+
+    async def _check(self, manifest: Manifest) -> None:
+        """What is adopted is complete; a later verification reads its content."""
+        outer = paths.archive_manifest(manifest.lake_path)
+        for finding in await check_archive(self._lake, manifest, content=False):
+            if (finding.file, finding.problem) != (outer, Problem.MISSING):
+                raise PermanentError(f"it is not adopted, because {finding}", code="archive-damaged")
+
+    async def _retire(self, folder: str, report: AdoptionReport) -> None:
+        if await self._lake.stat(folder) is not None:
+            await self._lake.publish_directory(folder, paths.superseded_folder(folder))
+            report.retired.append(folder)
+
+
+def _revision(folder: str) -> int:
+    digits = folder.rpartition("_r")[2]
+    return int(digits) if digits.isascii() and digits.isdigit() else -1

@@ -1,0 +1,141 @@
+"""Chunks against ledger against lake against queue: whatever a crash, a lost message or a lost event left undone is done.
+
+Every duty is bounded, may run twice and beside itself, and keeps no other from its turn. What the queue was told and lost is
+sent again; what was published and not recorded is adopted; what somebody else removed counts as removed; what ended and was not
+told is announced; what crashes left in staging goes. An event that a Redis failover lost is made up for by the policies, and by
+nothing else: see `policy_jobs`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from archival_core.errors import ArchivalError
+from archival_core.flows.asking.policy_jobs import PolicyJobs, PolicyReport
+from archival_core.flows.jobs.announcer import Announcer
+from archival_core.flows.upkeep.adoption import Adoption, AdoptionReport
+from archival_core.flows.upkeep.gone_chunks import GoneChunks, GoneReport
+from archival_core.flows.upkeep.lost_messages import LostMessages
+from archival_core.flows.upkeep.restore_sweep import RestoreSweep
+from archival_core.flows.upkeep.staging_sweep import StagingSweep
+from archival_core.ledger.upkeep import Upkeep
+
+_LOG = logging.getLogger(__name__)
+
+#: Whoever ended a job announces it in the next moment; only what is older was forgotten.
+_UNTOLD_FOR: Final = timedelta(minutes=3)
+_ANNOUNCED_A_RUN: Final = 500
+_SWEPT_A_RUN: Final = 500
+
+
+@dataclass(slots=True)
+class ReconcileReport:
+    """What one run put right."""
+
+    #: jobs whose message was sent again
+    messages: int = 0
+    #: folders and files of staging, and staging tables of restores, that were removed
+    swept: int = 0
+    adoption: AdoptionReport = field(default_factory=AdoptionReport)
+    gone: GoneReport = field(default_factory=GoneReport)
+    #: jobs whose end was told late
+    announced: int = 0
+    policies: PolicyReport = field(default_factory=PolicyReport)
+    #: duties that could not be finished, and why
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        numbers = {
+            "messages sent again": self.messages,
+            "archives adopted": len(self.adoption.adopted),
+            "retired": len(self.adoption.retired),
+            "strays": len(self.adoption.strays),
+            "postponed": self.adoption.postponed,
+            "chunks gone": self.gone.removed,
+            "tables merged": self.gone.merged,
+            "ends told": self.announced,
+            "jobs of policies": self.policies.queued,
+            "policies with a problem": len(self.policies.problems),
+            "leftovers removed": self.swept,
+            "duties not finished": len(self.failed),
+        }
+        return ", ".join(f"{name}: {number}" for name, number in numbers.items() if number) or "nothing"
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing had to be done, and nothing is amiss."""
+        return self == ReconcileReport()
+
+
+class Reconcile:
+    """The duties, one after the other."""
+
+    def __init__(
+        self,
+        messages: LostMessages,
+        staging: StagingSweep,
+        restores: RestoreSweep,
+        adoption: Adoption,
+        gone_chunks: GoneChunks,
+        upkeep: Upkeep,
+        announcer: Announcer,
+        policies: PolicyJobs,
+    ) -> None:
+        self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
+        self._gone_chunks, self._upkeep, self._announcer, self._policies = gone_chunks, upkeep, announcer, policies
+
+    async def run(self, time_budget: timedelta) -> ReconcileReport:
+        """Do every duty once. Only looking through the lake can take long: that ends when the time is over."""
+        report, deadline = ReconcileReport(), time.monotonic() + time_budget.total_seconds()
+        # adoption first: a job that turns out to be published needs no message, and is announced
+        await self._duty("adoption", self._adopt, report, deadline)
+        # before the policies ask: what has the name of a chunk that is gone is not archived yet
+        await self._duty("gone chunks", self._mark_gone, report, deadline)
+        await self._duty("messages", self._send_lost_messages, report, deadline)
+        await self._duty("announcements", self._announce, report, deadline)
+        await self._duty("policies", self._follow_policies, report, deadline)
+        await self._duty("staging", self._sweep_staging, report, deadline)
+        return report
+
+    async def _duty(
+        self,
+        name: str,
+        duty: Callable[[ReconcileReport, float], Awaitable[None]],
+        report: ReconcileReport,
+        deadline: float,
+    ) -> None:
+        try:
+            await duty(report, deadline)
+        except ArchivalError as error:
+            report.failed[name] = str(error)
+            _LOG.warning("reconcile: %s not finished: %s", name, error)
+        except Exception as error:
+            # a defect: what it says may hold anything, so only its kind is reported
+            report.failed[name] = f"unexpected {type(error).__name__}; the service's log has the details"
+            _LOG.exception("reconcile: %s not finished", name)
+
+    async def _adopt(self, report: ReconcileReport, deadline: float) -> None:
+        report.adoption = await self._adoption.run(deadline)
+
+    async def _mark_gone(self, report: ReconcileReport, deadline: float) -> None:
+        report.gone = await self._gone_chunks.run()
+
+    async def _send_lost_messages(self, report: ReconcileReport, deadline: float) -> None:
+        report.messages = await self._messages.send_again()
+
+    async def _announce(self, report: ReconcileReport, deadline: float) -> None:
+        for job_id in await self._upkeep.untold(_UNTOLD_FOR, _ANNOUNCED_A_RUN):
+            await self._announcer.announce(job_id)
+            report.announced += 1
+
+    async def _follow_policies(self, report: ReconcileReport, deadline: float) -> None:
+        report.policies = await self._policies.run()
+
+    async def _sweep_staging(self, report: ReconcileReport, deadline: float) -> None:
+        report.swept = await self._staging.run(_SWEPT_A_RUN)
+        report.swept += await self._restores.run()

@@ -1,0 +1,29 @@
+"""Staging tables that crashed restores left in the database are dropped; nobody reads them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from archival_core.clients.postgres import Database
+from archival_core.ledger.upkeep import Upkeep
+from archival_core.source.restore.staging import drop_staging, staging_tables
+
+#: after the end of a job; longer than a lease, and than a retry that is just being asked for
+_ENDED_FOR: Final = timedelta(hours=1)
+
+
+class RestoreSweep:
+    """Drops leftovers of ended jobs. A job that this ledger does not know may be another service's on the same database."""
+
+    def __init__(self, source: Database, upkeep: Upkeep) -> None:
+        self._source, self._upkeep = source, upkeep
+
+    async def run(self) -> int:
+        """How many tables were dropped."""
+        async with self._source.connect() as connection:
+            # in this order: the table of a job that begins just now must not be taken for a dead one's
+            tables = await staging_tables(connection)
+            jobs = await self._upkeep.staging_owners({table.job_id for table in tables}, _ENDED_FOR)
+            left = [table for table in tables if jobs.get(table.job_id) is False]
+            return len(await drop_staging(connection, left))

@@ -1,0 +1,137 @@
+"""Published archives are read again and compared with their manifests, those verified longest ago first.
+
+What is found is recorded, and told as `archival.archive.damaged` on the result stream. Damage to the archive of a chunk that is
+still in the database keeps that from being removed; of a removed one it is the worst that can happen, and logged as an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from archival_core.errors import PermanentError, TransientError
+from archival_core.flows.archive.archive_check import check_archive
+from archival_core.flows.jobs.announcer import Announcer
+from archival_core.lake import paths
+from archival_core.lake.client import LakehouseClient
+from archival_core.ledger.findings import Findings, RecordedFinding
+from archival_core.model.chunk import Relation
+from archival_core.model.finding import Finding, Problem
+from archival_core.model.job import Job, Status
+from archival_core.model.manifest import Manifest
+
+_LOG = logging.getLogger(__name__)
+
+_BATCH: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationRules:
+    """How often, and how much."""
+
+    #: an archive that was verified is left alone for so long
+    every: timedelta
+    #: share of the files whose content is read, 0 to 1; the length of each is always compared
+    sample: float = 1.0
+
+
+@dataclass(slots=True)
+class VerificationReport:
+    """What one run read, in archives."""
+
+    verified: int = 0
+    #: what is wrong, by the archive's folder
+    damaged: dict[str, list[Finding]] = field(default_factory=dict)
+    #: archives that could not be read now: the lake did not answer
+    unread: int = 0
+
+
+class Verification:
+    """Verifies the archives of one ledger in one lake."""
+
+    def __init__(self, lake: LakehouseClient, findings: Findings, announcer: Announcer, rules: VerificationRules) -> None:
+        self._lake, self._findings, self._announcer, self._rules = lake, findings, announcer, rules
+
+    async def run(self, time_budget: timedelta, seed: str | None = None) -> VerificationReport:
+        """Verify what is due until nothing is left or the time is over.
+
+        With a sample, `seed` decides which files are read, and is the present time if not given: each run reads others.
+        """
+        report, deadline = VerificationReport(), time.monotonic() + time_budget.total_seconds()
+        content = sampled(self._rules.sample, seed or str(time.time_ns()))
+        tried: set[UUID] = set()
+        while time.monotonic() < deadline and (jobs := await self._findings.due(self._rules.every, tried, _BATCH)):
+            for job in jobs:
+                if time.monotonic() > deadline:
+                    break
+                tried.add(job.job_id)
+                await self._verify(job, content, deadline, report)
+        return report
+
+    async def request(self, *, hypertable: Relation | None = None, job_id: UUID | None = None) -> int:
+        """Make archives due at once: those of a hypertable, or that of one job. Returns how many they are."""
+        return await self._findings.request(hypertable=hypertable, job_id=job_id)
+
+    async def findings(self, limit: int) -> list[RecordedFinding]:
+        """What is wrong now, the worst first: archives that were the only copy."""
+        return await self._findings.worst(limit)
+
+    async def _verify(self, job: Job, content: Callable[[str], bool], deadline: float, report: VerificationReport) -> None:
+        alone = not report.verified
+
+        def in_time(path: str) -> bool:
+            # an archive that takes a whole run is verified as far as that goes, or none after it would ever be
+            return content(path) and (time.monotonic() < deadline or not alone)
+
+        try:
+            findings = await self._check(job, in_time)
+        except TransientError as error:
+            report.unread += 1
+            _LOG.warning("%s is not verified now: %s", job.lake_path, error)
+            return
+        if findings is None or not await self._findings.record(job, findings):
+            return  # superseded, or removed from there, meanwhile
+        report.verified += 1
+        if findings:
+            assert job.lake_path is not None
+            report.damaged[job.lake_path] = findings
+            level = logging.ERROR if job.status is Status.REMOVED else logging.WARNING
+            _LOG.log(level, "the archive of %s, which is %s, is damaged: %s", job.chunk, job.status, findings[0])
+            await self._tell(job, findings)
+
+    async def _tell(self, job: Job, findings: Sequence[Finding]) -> None:
+        try:
+            await self._announcer.tell_damaged(job, findings)
+        except TransientError as error:
+            _LOG.warning("nobody is told of it now, so it is verified again: %s", error)
+            await self._findings.request(job_id=job.job_id)
+
+    async def _check(self, job: Job, content: Callable[[str], bool]) -> list[Finding] | None:
+        """`None` if a later archive is just taking its place."""
+        folder = job.lake_path or paths.archive_folder(job.hypertable, job.chunk, job.revision)
+        try:
+            findings = await check_archive(self._lake, Manifest.model_validate(job.manifest), content=content)
+        except (ValidationError, PermanentError) as error:
+            what = "the ledger's copy is no manifest" if isinstance(error, ValidationError) else str(error)
+            findings = [Finding(f"{folder}/{paths.INNER_MANIFEST}", Problem.ALTERED, what)]
+        if findings and await self._lake.stat(paths.superseded_folder(folder)) is not None:
+            return None
+        return findings
+
+
+def sampled(share: float, seed: str) -> Callable[[str], bool]:
+    """Whether a path is among the `share` (0 to 1) that `seed` chooses; the same for the same seed, everywhere."""
+
+    def chosen(path: str) -> bool:
+        digest = hashlib.sha256(f"{seed}/{path}".encode()).digest()
+        return int.from_bytes(digest[:8]) < share * 2**64
+
+    return chosen

@@ -1,0 +1,283 @@
+"""The lake: Azure Data Lake Storage Gen2 through Microsoft's SDK, as the few operations an archive needs.
+
+Every operation may be repeated: where a lost answer makes the SDK's own retry look like a failure (a rename whose source is
+gone, a file that exists already), the result in the lake decides. Errors are `TransientError` or `PermanentError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+from urllib.parse import quote
+from uuid import uuid4
+
+from azure.core import MatchConditions
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
+from azure.storage.filedatalake.aio import DataLakeFileClient, FileSystemClient
+
+from archival_core.errors import ArchivalError, TransientError
+from archival_core.lake.errors import (
+    DestinationExistsError,
+    is_damaged,
+    is_missing_path,
+    lake_errors,
+    translate,
+)
+from archival_core.lake.paths import WRITE_ONCE
+from archival_core.lake.url import parse_lake_url
+
+__all__ = ["DestinationExistsError", "LakePath", "LakehouseClient"]
+
+#: Short retries: the queue has the long ones, and the SDK's own default waits 15 seconds and more each time.
+_OPTIONS: dict[str, Any] = {
+    "retry_total": 4,
+    "retry_connect": 4,
+    "retry_read": 4,
+    "retry_status": 4,
+    "initial_backoff": 0.5,
+    "increment_base": 1.6,
+    "random_jitter_range": 0.4,
+    "connection_timeout": 10,
+    "read_timeout": 60,
+}
+_PARALLEL_RANGES = 4
+_TRANSFERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LakePath:
+    """A file or directory; `path` is relative to LAKE_URL, `length` is in bytes, `modified` in UTC."""
+
+    path: str
+    is_directory: bool
+    length: int
+    modified: datetime
+
+
+class LakehouseClient:
+    """One filesystem, or the folder of it that LAKE_URL names; all paths are relative to that."""
+
+    def __init__(self, filesystem: FileSystemClient, prefix: str, credential: Any = None) -> None:
+        self._filesystem = filesystem
+        self._prefix = prefix.strip("/")
+        self._credential = credential
+
+    @classmethod
+    def open(cls, lake_url: str, account_key: str | None = None) -> Self:
+        """Connect to nothing yet.
+
+        `lake_url` is `https://<account>.dfs.core.windows.net/<filesystem>[/<prefix>]`, or with the account in the path for a
+        local server. Without a key the app's identity is used. Raises `SettingsError`.
+        """
+        endpoint, account, filesystem, prefix = parse_lake_url(lake_url)
+        credential: Any
+        if account_key:
+            credential, to_close = AzureNamedKeyCredential(account, account_key), None
+        else:
+            from azure.identity.aio import DefaultAzureCredential
+
+            credential = to_close = DefaultAzureCredential()
+        return cls(FileSystemClient(endpoint, filesystem, credential=credential, **_OPTIONS), prefix, to_close)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._filesystem.close()
+        if self._credential is not None:
+            await self._credential.close()
+
+    async def ensure_filesystem(self) -> None:
+        """Create the filesystem if it is missing; looking first needs no right to create."""
+        with lake_errors("create the filesystem", self._filesystem.file_system_name):
+            if not await self._filesystem.exists():
+                with suppress(ResourceExistsError):
+                    await self._filesystem.create_file_system()
+
+    async def create_file(self, path: str) -> None:
+        """An empty file in place of whatever file is there; parent directories are implicit."""
+        with lake_errors("create", path):
+            await self._file(path).create_file()
+
+    async def append(self, path: str, data: bytes, offset: int, *, checked: bool = True) -> None:
+        """Send `data` for `offset`, checked by its MD5 on arrival; invisible until `flush`.
+
+        The same data for the same offset may be sent again. One file has one writer. `checked` may be false where the file is
+        read back and compared anyway.
+        """
+        await _until_intact("append to", path, lambda: self._append(path, data, offset, checked))
+
+    async def _append(self, path: str, data: bytes, offset: int, checked: bool) -> None:
+        await self._file(path).append_data(data, offset, len(data), validate_content="md5" if checked else False)
+
+    async def flush(self, path: str, length: int) -> None:
+        """Commit what was appended: the file then has `length` bytes, all at once."""
+        try:
+            with lake_errors("flush", path):
+                await self._file(path).flush_data(length)
+        except ArchivalError:
+            # The answer may have been lost, not the flush: an uncommitted file is empty, so its length tells.
+            if length == 0 or not await self._has_length(path, length):
+                raise
+
+    async def _has_length(self, path: str, length: int) -> bool:
+        with suppress(ArchivalError):
+            found = await self.stat(path)
+            return found is not None and not found.is_directory and found.length == length
+        return False
+
+    async def read(self, path: str, offset: int, length: int, *, checked: bool = True) -> bytes:
+        """`length` bytes from `offset`, fewer at the end of the file; each range is checked by its MD5.
+
+        `checked` may be false where what is read is compared by other means.
+        """
+        if length == 0:
+            return b""
+        return await _until_intact("read", path, lambda: self._read(path, offset, length, checked=checked))
+
+    async def read_all(self, path: str) -> bytes:
+        """The whole file, checked likewise."""
+        return await _until_intact("read", path, lambda: self._read(path))
+
+    async def _read(self, path: str, offset: int | None = None, length: int | None = None, *, checked: bool = True) -> bytes:
+        stream = await self._file(path).download_file(
+            offset, length, validate_content="md5" if checked else False, max_concurrency=_PARALLEL_RANGES
+        )
+        return await stream.readall()
+
+    async def stat(self, path: str) -> LakePath | None:
+        """What the path names, or None."""
+        with lake_errors("look at", path):
+            try:
+                found = await self._file(path).get_file_properties()
+            except HttpResponseError as error:
+                if is_missing_path(error):
+                    return None
+                raise
+        is_directory = (found.metadata or {}).get("hdi_isfolder") == "true"
+        return LakePath(path.strip("/"), is_directory, 0 if is_directory else int(found.size), _utc(found.last_modified))
+
+    async def publish_directory(self, source: str, destination: str) -> None:
+        """Rename a directory in one atomic step, onto a name that must be free.
+
+        A source that is gone while the destination exists means that it was done: its answer was lost. Raises
+        `DestinationExistsError` if both exist.
+        """
+        await self._make_parents(destination)
+        with lake_errors(f"publish {source} as", destination):
+            # the SDK decodes the source before it encodes it, which would damage a name that holds a percent sign
+            directory = self._filesystem.get_directory_client(quote(self._full(source)))
+            try:
+                await directory.rename_directory(self._new_name(destination), match_condition=MatchConditions.IfMissing)
+            except AzureError as error:
+                if await self.stat(destination) is None:
+                    raise
+                if await self.stat(source) is not None:
+                    if isinstance(error, HttpResponseError) and error.status_code in (409, 412):
+                        raise DestinationExistsError(source, destination) from error
+                    raise
+
+    async def write_once(self, path: str, data: bytes) -> None:
+        """A small file that is never changed: it appears whole, or not at all.
+
+        The same content already there is success; other content raises `DestinationExistsError`.
+        """
+        staged = await self._stage(data)
+        await self._make_parents(path)
+        try:
+            await self._stand_in(staged).rename_file(self._new_name(path), match_condition=MatchConditions.IfMissing)
+        except AzureError as error:
+            await self._settle_write(path, data, translate(error, "write", path))
+            with suppress(ArchivalError):
+                await self.delete_tree(staged)
+
+    async def write_into(self, path: str, data: bytes) -> None:
+        """A small file that appears whole, in place of one that may be there; its directory must exist, and is not made."""
+        staged = await self._stage(data)
+        try:
+            await self._stand_in(staged).rename_file(self._new_name(path))
+        except AzureError as error:
+            found = await self.stat(path)
+            if found is None or found.is_directory or await self.read_all(path) != data:
+                raise translate(error, "write", path) from error
+
+    async def _stage(self, data: bytes) -> str:
+        staged = f"{WRITE_ONCE}/{uuid4()}"
+        await self.create_file(staged)
+        if data:
+            await self.append(staged, data, 0)
+            await self.flush(staged, len(data))
+            # the MD5 covers the way there and the way back, not what lies between
+            if await self.read_all(staged) != data:
+                raise TransientError(f"{staged}: what was read back is not what was written", code="lake-damaged-transfer")
+        return staged
+
+    def _stand_in(self, staged: str) -> DataLakeFileClient:
+        # see publish_directory: the source of a rename is decoded once too often
+        return self._filesystem.get_file_client(quote(self._full(staged)))
+
+    async def _settle_write(self, path: str, data: bytes, failure: ArchivalError) -> None:
+        found = await self.stat(path)
+        if found is None:
+            raise failure from None
+        if found.is_directory or found.length != len(data) or await self.read_all(path) != data:
+            raise DestinationExistsError("what was to be written", path)
+
+    async def list(self, path: str = "", recursive: bool = True) -> AsyncIterator[LakePath]:
+        """What is below a directory, page by page; a missing directory has nothing."""
+        skip = len(self._prefix) + 1 if self._prefix else 0
+        with lake_errors("list", path):
+            try:
+                async for found in self._filesystem.get_paths(self._full(path) or None, recursive=recursive):
+                    modified = _utc(found.last_modified)
+                    yield LakePath(found.name[skip:], bool(found.is_directory), int(found.content_length or 0), modified)
+            except HttpResponseError as error:
+                if not is_missing_path(error):
+                    raise
+
+    async def delete_tree(self, path: str) -> None:
+        """Remove a file, or a directory with all it holds; missing is fine."""
+        if not path.strip("/"):
+            raise ValueError("the root of the lake is not deleted")
+        with lake_errors("delete", path):
+            try:
+                await self._filesystem.get_directory_client(self._full(path)).delete_directory()
+            except HttpResponseError as error:
+                if not is_missing_path(error):
+                    raise
+
+    async def _make_parents(self, path: str) -> None:
+        """A rename, unlike a create, needs its parent directory to exist."""
+        parent = self._full(path).rpartition("/")[0]
+        if not parent:
+            return
+        with lake_errors("create the directory of", path), suppress(ResourceExistsError):
+            directory = self._filesystem.get_directory_client(parent)
+            await directory.create_directory(match_condition=MatchConditions.IfMissing)
+
+    def _file(self, path: str) -> DataLakeFileClient:
+        return self._filesystem.get_file_client(self._full(path))
+
+    def _full(self, path: str) -> str:
+        return "/".join(part for part in (self._prefix, path.strip("/")) if part)
+
+    def _new_name(self, path: str) -> str:
+        return f"{self._filesystem.file_system_name}/{self._full(path)}"
+
+
+async def _until_intact[T](action: str, path: str, transfer: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a transfer that was damaged on its way: the SDK repeats what is lost, not what fails its checksum."""
+    with lake_errors(action, path):
+        for _ in range(_TRANSFERS - 1):
+            try:
+                return await transfer()
+            except AzureError as error:
+                if not is_damaged(error):
+                    raise
+        return await transfer()
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

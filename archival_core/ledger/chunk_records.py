@@ -1,0 +1,67 @@
+"""The ledger's part in showing chunks: which archive each has, and which archives have no chunk any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from archival_core.ledger.pool import LedgerPool
+from archival_core.model.chunk_state import ChunkCursor
+from archival_core.model.job import Status
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRecord:
+    """What the ledger says about a chunk."""
+
+    chunk: str
+    range_start: str | None
+    range_end: str | None
+    status: Status
+    job_id: UUID
+    rows: int | None
+    source_bytes: int | None
+    parquet_bytes: int | None
+    lake_path: str | None
+    error: dict[str, Any] | None
+    finished_at: datetime | None
+    relation_oid: int | None
+    revision: int
+    #: its rows were put back, into what may be another table
+    restored: bool
+    #: its rows are on their way back
+    restoring: bool
+
+
+class ChunkRecords:
+    """Chunks of one hypertable at a time."""
+
+    def __init__(self, pool: LedgerPool) -> None:
+        self._pool = pool
+
+    async def of(self, hypertable: str, chunks: Collection[str]) -> dict[str, ChunkRecord]:
+        """The record of each of `chunks` that has one."""
+        rows = await self._pool.all("chunk_records", hypertable=hypertable, chunks=list(chunks)) if chunks else []
+        return {row["chunk"]: _record(row) for row in rows}
+
+    async def without_chunk(
+        self, hypertable: str, present: Collection[str], after: ChunkCursor | None, limit: int
+    ) -> list[ChunkRecord]:
+        """Published archives whose chunk is not one of `present`, by their range, from the place `after` on."""
+        rows = await self._pool.all(
+            "archives_without_chunk",
+            hypertable=hypertable,
+            present=list(present),
+            position="-Infinity" if after is None else str(after.position),
+            chunk="" if after is None else after.chunk,
+            revision=-1 if after is None else after.revision,
+            limit=limit,
+        )
+        return [_record(row) for row in rows]
+
+
+def _record(row: dict[str, Any]) -> ChunkRecord:
+    return ChunkRecord(**{**row, "status": Status(row["status"])})

@@ -1,0 +1,49 @@
+"""The ledger's part in dead letters: jobs that are tried again, and what was given up, kept as it was."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from psycopg.errors import UniqueViolation
+from psycopg.types.json import Jsonb
+
+from archival_core.clients.redis import DeadLetter
+from archival_core.errors import TransientError
+from archival_core.ledger.jobs import read_job
+from archival_core.ledger.pool import LedgerPool
+from archival_core.model.job import Job
+
+
+class Discards:
+    """Table `archival.discarded`, and the retry of ended jobs."""
+
+    def __init__(self, pool: LedgerPool) -> None:
+        self._pool = pool
+
+    async def keep(self, letter: DeadLetter, reason: str, discarded_by: str) -> None:
+        """Record what is about to be removed; once for each entry."""
+        fields = {_text(name): _text(value) for name, value in letter.fields.items()} | {"dead.reason": _text(letter.reason)}
+        await self._pool.all(
+            "keep_discarded", entry_id=letter.entry_id, fields=Jsonb(fields), reason=reason, discarded_by=discarded_by
+        )
+
+    async def count(self) -> int:
+        """Entries that were given up, ever."""
+        row = await self._pool.one("count_discarded")
+        return int(row["entries"]) if row else 0
+
+    async def retry(self, job_id: UUID) -> Job | None:
+        """Queue a failed or cancelled job again; `None` if it is in another state or its chunk has a live job."""
+        try:
+            row = await self._pool.one("retry_job", job_id=job_id)
+        except TransientError as error:
+            if isinstance(error.__cause__, UniqueViolation):  # a live job came in between
+                return None
+            raise
+        return read_job(row) if row else None
+
+
+def _text(value: bytes | str) -> str:
+    """Text that JSON in PostgreSQL can hold."""
+    text = value if isinstance(value, str) else value.decode(errors="backslashreplace")
+    return text.replace("\0", "\\x00")

@@ -1,0 +1,57 @@
+"""The ledger's part in showing jobs, and in calling them off."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from archival_core.ledger.pool import LedgerPool, Row
+from archival_core.model.job import Kind, Status
+from archival_core.model.job_record import JobFilter, JobRecord, Place
+
+_LOWEST_ID = UUID(int=0)
+
+
+class JobList:
+    """Jobs as records."""
+
+    def __init__(self, pool: LedgerPool) -> None:
+        self._pool = pool
+
+    async def page(self, wanted: JobFilter, after: Place | None, limit: int) -> list[JobRecord]:
+        """The newest jobs that are `wanted`, from the place `after` on, by the time of their request."""
+        before: tuple[str, UUID] = ("infinity", _LOWEST_ID)
+        if wanted.until is not None:
+            before = (wanted.until.isoformat(), _LOWEST_ID)
+        if after is not None and (wanted.until is None or after.requested_at < wanted.until):
+            before = (after.requested_at.isoformat(), after.job_id)
+        parameters: dict[str, Any] = {
+            "statuses": [str(status) for status in wanted.statuses or Status],
+            "kinds": [str(kind) for kind in wanted.kinds or Kind],
+            "since": wanted.since.isoformat() if wanted.since else "-infinity",
+            "before": before[0],
+            "before_id": before[1],
+            "limit": limit,
+        }
+        if wanted.hypertable is None:
+            rows = await self._pool.all("list_jobs", **parameters)
+        else:
+            rows = await self._pool.all("list_jobs_of_hypertable", hypertable=wanted.hypertable, **parameters)
+        return [_record(row) for row in rows]
+
+    async def these(self, job_ids: Collection[UUID]) -> list[JobRecord]:
+        """Those of `job_ids` that are jobs, by their range."""
+        return [_record(row) for row in await self._pool.all("listed_jobs", job_ids=list(job_ids))]
+
+    async def cancel(self, job_id: UUID, cancelled_by: str) -> bool:
+        """End a queued or running job; false if it is neither."""
+        return await self._pool.one("cancel_job", job_id=job_id, cancelled_by=cancelled_by) is not None
+
+    async def hypertables(self) -> list[str]:
+        """Every hypertable that has a job."""
+        return [row["hypertable"] for row in await self._pool.all("ledger_hypertables")]
+
+
+def _record(row: Row) -> JobRecord:
+    return JobRecord(**{**row, "kind": Kind(row["kind"]), "status": Status(row["status"])})

@@ -1,0 +1,233 @@
+"""The ledger: every job and what became of it, in PostgreSQL schema `archival`.
+
+Each write of a running job is guarded by its attempt number, so a worker whose lease passed on cannot write. Time is the
+database's time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from archival_core import telemetry
+from archival_core.errors import LostLeaseError
+from archival_core.ledger.pool import LedgerPool, Row
+from archival_core.model.chunk import Chunk, ChunkRange, Relation, ServerIdentity
+from archival_core.model.job import Job, Kind, Status
+from archival_core.model.manifest import Manifest, ManifestPart
+from archival_core.model.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What `Ledger.add_jobs` records."""
+
+    hypertable: Relation
+    chunk: Relation
+    remove: bool | None
+    #: which entry of the stream, or which request, asked
+    request_key: str
+    requested_by: str
+    traceparent: str | None
+    #: archive again although there is a finished archive
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddedJob:
+    """What became of a `NewJob`: `queued` wants a message, `skipped` is a duplicate, anything else is in hand already."""
+
+    job_id: UUID
+    status: Status
+    traceparent: str | None
+
+
+class Ledger:
+    """Jobs and their parts."""
+
+    def __init__(self, pool: LedgerPool) -> None:
+        self._pool = pool
+
+    async def add_jobs(self, jobs: Sequence[NewJob]) -> list[AddedJob]:
+        """Record each request, in one transaction; the answer has the same order."""
+        parameters = [
+            {
+                "hypertable": str(job.hypertable),
+                "chunk": str(job.chunk),
+                "remove": job.remove,
+                "request_key": job.request_key,
+                "requested_by": job.requested_by,
+                # a request that nobody traces begins a trace of its own
+                "traceparent": job.traceparent or telemetry.new_trace("archive.request"),
+                "force": job.force,
+            }
+            for job in jobs
+        ]
+        rows = await self._pool.each("add_job", parameters) if jobs else []
+        return [AddedJob(row["job_id"], Status(row["status"]), row["traceparent"]) for row in rows]
+
+    async def messaged(self, job_ids: Sequence[UUID]) -> None:
+        """A message for each of these is in the queue."""
+        if job_ids:
+            await self._pool.one("messaged", job_ids=list(job_ids))
+
+    async def take_lease(self, job_id: UUID, lease: timedelta) -> Job | None:
+        """Make the caller the owner of the job; `None` when another worker is, or when the job is not waiting."""
+        row = await self._pool.one("take_lease", job_id=job_id, lease=lease, traceparent=telemetry.traceparent())
+        return read_job(row) if row else None
+
+    async def find(self, job_id: UUID) -> tuple[Job, float, bool] | None:
+        """The job, for how many seconds its lease still holds, and whether its end was announced."""
+        row = await self._pool.one("find_job", job_id=job_id)
+        return (read_job(row), row["lease_seconds"] or 0.0, row["announced"]) if row else None
+
+    async def renew_lease(self, job: Job, lease: timedelta) -> None:
+        """Stay the owner; raises `LostLeaseError`."""
+        await self._guarded("renew_lease", job, lease=lease)
+
+    async def check_lease(self, job: Job) -> None:
+        """Raises `LostLeaseError` unless the caller is still the owner."""
+        await self._guarded("check_lease", job)
+
+    async def settle(self, job: Job, chunk: Chunk) -> int:
+        """Decide, at the first attempt, which revision the archive of `job` is; later attempts get the same answer.
+
+        Raises `LostLeaseError`.
+        """
+        row = await self._pool.one(
+            "settle",
+            job_id=job.job_id,
+            attempt=job.attempt,
+            range_start=chunk.range.start,
+            range_end=chunk.range.end,
+            relation_oid=chunk.oid,
+        )
+        if row is None:
+            raise LostLeaseError(job.job_id, job.attempt)
+        revision: int = row["revision"]
+        return revision
+
+    async def supersedes(
+        self, job: Job, chunk: Chunk, server: ServerIdentity, restored: Mapping[UUID, Mapping[str, str]]
+    ) -> tuple[str, ...]:
+        """`lake_path` of the published archives whose place an archive of `chunk` takes, because it has their rows.
+
+        They are of the same table of the same server, whatever its name was, or they are in `restored`: archives that were
+        restored into the chunk, each with the other chunks that took rows of it (oid, and the transaction that brought them),
+        which have to be archived too, later than that.
+        """
+        rows = await self._pool.all(
+            "supersedes",
+            job_id=job.job_id,
+            relation_oid=chunk.oid,
+            system_identifier=server.system_identifier,
+            database=server.database,
+            restored=list(restored),
+            others=Jsonb({str(archive): dict(others) for archive, others in restored.items()}),
+        )
+        return tuple(row["lake_path"] for row in rows)
+
+    async def begin_parts(self, job: Job, progress: Progress | None) -> None:
+        """A set of parts begins, and replaces an earlier one; `None` if it cannot be resumed. Raises `LostLeaseError`."""
+        await self._guarded("begin_parts", job, progress=Jsonb(progress.model_dump(mode="json")) if progress else None)
+
+    async def add_part(self, job: Job, number: int, part: ManifestPart) -> None:
+        """A part is in staging and verified; raises `LostLeaseError`."""
+        await self._guarded("add_part", job, number=number, part=Jsonb(part.model_dump(mode="json")))
+
+    async def parts(self, job: Job) -> tuple[Progress, dict[int, ManifestPart]] | None:
+        """What earlier attempts of the job have begun and finished."""
+        row = await self._pool.one("parts", job_id=job.job_id)
+        if row is None or row["progress"] is None:
+            return None
+        finished = {int(number): ManifestPart.model_validate(part) for number, part in row["parts"].items()}
+        return Progress.model_validate(row["progress"]), finished
+
+    async def postpone(self, job: Job) -> None:
+        """Give the job back so that another run goes on with it; raises `LostLeaseError`."""
+        await self._guarded("postpone", job)
+
+    async def finish_archive(self, job: Job, manifest: Manifest) -> None:
+        """The archive is committed, and those whose place it takes are superseded; raises `LostLeaseError`."""
+        await self._guarded(
+            "finish_archive",
+            job,
+            rows=manifest.rows,
+            source_bytes=manifest.source_bytes,
+            parquet_bytes=manifest.parquet_bytes,
+            lake_path=manifest.lake_path,
+            manifest=Jsonb(manifest.model_dump(mode="json")),
+            range_start=manifest.range_start,
+            range_end=manifest.range_end,
+            relation_oid=manifest.relation_oid,
+            supersedes=list(manifest.supersedes),
+        )
+
+    async def release(self, job: Job, code: str, message: str) -> None:
+        """Give the job back after a transient failure; its message comes again. Raises `LostLeaseError`."""
+        await self._guarded("release", job, error=Jsonb({"code": code, "message": message, "transient": True}))
+
+    async def fail(self, job: Job, code: str, message: str) -> None:
+        """End the job; raises `LostLeaseError`."""
+        await self._guarded("fail", job, error=Jsonb({"code": code, "message": message, "transient": False}))
+
+    async def skip_removed(self, job: Job) -> bool:
+        """End a job whose chunk is gone because an archive of it was removed; false if there is no such archive."""
+        return await self._pool.one("skip_removed", job_id=job.job_id, attempt=job.attempt) is not None
+
+    async def fail_poisoned(self, job_id: UUID) -> bool:
+        """End a job whose message was given up; false when a worker still holds it, or it has ended already."""
+        return await self._pool.one("fail_poisoned", job_id=job_id) is not None
+
+    async def mark_announced(self, job_id: UUID) -> None:
+        """The end of the job has been told on the result stream."""
+        await self._pool.one("mark_announced", job_id=job_id)
+
+    async def ping(self) -> None:
+        """Raises `TransientError` when the ledger does not answer."""
+        await self.now()
+
+    async def now(self) -> datetime:
+        """The database's clock."""
+        row = await self._pool.one("now")
+        assert row is not None
+        moment: datetime = row["now"]
+        return moment
+
+    async def _guarded(self, query: str, job: Job, **parameters: Any) -> None:
+        if await self._pool.one(query, job_id=job.job_id, attempt=job.attempt, **parameters) is None:
+            raise LostLeaseError(job.job_id, job.attempt)
+
+
+def read_job(row: Row) -> Job:
+    """The job of a row of `archival.job`."""
+    return Job(
+        job_id=row["job_id"],
+        kind=Kind(row["kind"]),
+        hypertable=Relation.parse(row["hypertable"]),
+        chunk=Relation.parse(row["chunk"]),
+        range=ChunkRange(row["range_start"], row["range_end"]),
+        status=Status(row["status"]),
+        attempt=row["attempt"],
+        revision=row["revision"],
+        settled=row["settled"],
+        remove=row["remove"],
+        requested_by=row["requested_by"],
+        requested_at=row["requested_at"],
+        traceparent=row["traceparent"],
+        first_attempt=row["first_attempt"],
+        restores=row["restores"],
+        options=row["options"],
+        rows=row["rows"],
+        source_bytes=row["source_bytes"],
+        parquet_bytes=row["parquet_bytes"],
+        lake_path=row["lake_path"],
+        manifest=row["manifest"],
+        error=row["error"],
+        adopted=row["adopted"],
+    )

@@ -1,0 +1,148 @@
+"""Connections to the ledger, its schema, and its statements by name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString
+
+from psycopg.errors import DeadlockDetected, UniqueViolation
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from archival_core import telemetry
+from archival_core.clients.postgres import OPTIONS, Connection, Database, translated
+from archival_core.errors import TransientError
+from archival_core.ledger.sql import migrations, queries
+
+Row = dict[str, Any]
+
+#: Advisory lock of the migrations, so that instances that start together do not race.
+_MIGRATION_LOCK = 7_203_114_850_221
+_TRIES = 4
+
+
+class LedgerPool:
+    """One pool of connections; opened on first use, inside the running loop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dependency = telemetry.Dependency("ledger", database.described)
+        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._opening = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Close the pool."""
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    async def migrate(self) -> None:
+        """Bring schema `archival` up to date. Safe to run from many instances at once; none waits if nothing is missing."""
+        async with self._database.connect() as connection:
+            with translated("the ledger"):
+                if not await _unapplied(connection):
+                    return
+                async with connection.transaction():
+                    # an instance that is frozen just here must not hold up all others for ever
+                    await connection.execute("set local lock_timeout = '10s'")
+                    await connection.execute("select pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+                    await _apply(connection)
+
+    async def one(self, query: str, **parameters: Any) -> Row | None:
+        """The first row of a statement."""
+        with self._dependency.call(query):
+            async with self.connection() as connection:
+                return await execute(connection, query, parameters)
+
+    async def all(self, query: str, **parameters: Any) -> list[Row]:
+        """Every row of a statement."""
+        with self._dependency.call(query):
+            async with self.connection() as connection:
+                cursor = await connection.execute(queries()[query], parameters)
+                return await cursor.fetchall()
+
+    async def each(self, query: str, parameters: Sequence[Row]) -> list[Row]:
+        """One row for each of `parameters`, in one transaction.
+
+        When another transaction was at the same rows, it is done again, and finds what that has left.
+        """
+        for left in reversed(range(_TRIES)):
+            try:
+                return await self._each(query, parameters)
+            except TransientError as error:
+                if not left or not isinstance(error.__cause__, UniqueViolation | DeadlockDetected):
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    async def _each(self, query: str, parameters: Sequence[Row]) -> list[Row]:
+        rows: list[Row] = []
+        with self._dependency.call(query):
+            async with self.connection() as connection, connection.transaction(), connection.cursor() as cursor:
+                await cursor.executemany(queries()[query], parameters, returning=True)
+                async for result in cursor.results():
+                    row = await result.fetchone()
+                    assert row is not None, "such a statement inserts or updates one row"
+                    rows.append(row)
+        return rows
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection of the pool; raises `TransientError` and `PermanentError`."""
+        try:
+            with translated("the ledger"):
+                pool = await self._open()
+                async with pool.connection(timeout=15) as connection:
+                    yield connection
+        except PoolTimeout:
+            raise TransientError("the ledger: no connection within 15 s", code="database") from None
+
+    async def _open(self) -> AsyncConnectionPool[Connection]:
+        async with self._opening:
+            if self._pool is None:
+                await self.migrate()
+                # min_size 0: an instance that waits holds no connection
+                pool = AsyncConnectionPool[Connection](
+                    conninfo=self._database.url,
+                    connection_class=Connection,
+                    kwargs=dict(OPTIONS),
+                    min_size=0,
+                    max_size=4,
+                    max_idle=60,
+                    open=False,
+                    check=AsyncConnectionPool.check_connection,
+                )
+                await pool.open()
+                self._pool = pool
+            return self._pool
+
+
+async def execute(connection: Connection, query: str, parameters: Row) -> Row | None:
+    """The first row of a statement on `connection`, inside the caller's transaction if there is one."""
+    cursor = await connection.execute(queries()[query], parameters)
+    return await cursor.fetchone()
+
+
+async def _unapplied(connection: Connection) -> list[tuple[str, LiteralString]]:
+    """Name and text of the migrations that the ledger does not have yet."""
+    cursor = await connection.execute("select to_regclass('archival.migration') is null as missing")
+    row = await cursor.fetchone()
+    if row is None or row["missing"]:
+        return migrations()
+    cursor = await connection.execute("select name from archival.migration")
+    applied = {row["name"] for row in await cursor.fetchall()}
+    return [(name, statements) for name, statements in migrations() if name not in applied]
+
+
+async def _apply(connection: Connection) -> None:
+    # looked at first: a role that owns the schema need not be one that may create schemas
+    cursor = await connection.execute("select to_regnamespace('archival') is null as missing")
+    row = await cursor.fetchone()
+    if row is None or row["missing"]:
+        await connection.execute("create schema archival")
+    await connection.execute(
+        "create table if not exists archival.migration (name text primary key, applied_at timestamptz default now())"
+    )
+    for name, statements in await _unapplied(connection):
+        await connection.execute(statements)
+        await connection.execute("insert into archival.migration (name) values (%s)", (name,))

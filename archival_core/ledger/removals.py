@@ -1,0 +1,88 @@
+"""The ledger's part in removing chunks: which are due, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from archival_core.clients.postgres import Connection, translated
+from archival_core.errors import ArchivalError, PermanentError, TransientError
+from archival_core.ledger.jobs import read_job
+from archival_core.ledger.pool import LedgerPool, execute
+from archival_core.model.chunk import Relation
+from archival_core.model.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalRules:
+    """When an archived chunk leaves the database, unless its request or its hypertable's policy says otherwise."""
+
+    drop_by_default: bool
+    #: the least time between the archive and the removal
+    grace: timedelta
+
+
+class Removals:
+    """Archived jobs on their way to `removed`."""
+
+    def __init__(self, pool: LedgerPool, rules: RemovalRules, *, shares_source: bool) -> None:
+        self._pool, self._rules = pool, rules
+        #: whether the ledger is in the source database, so that the drop and its row are one transaction
+        self.shares_source = shares_source
+
+    async def due(self, limit: int, job_id: UUID | None = None) -> list[Job]:
+        """Archives whose chunk is to be removed now, those that were not tried yet first; `job_id` asks about one."""
+        rows = await self._pool.all(
+            "removal_candidates",
+            grace=self._rules.grace,
+            default_drop=self._rules.drop_by_default,
+            limit=limit,
+            job_id=job_id,
+        )
+        return [read_job(row) for row in rows]
+
+    async def finish(self, job: Job, connection: Connection | None = None, note: ArchivalError | None = None) -> None:
+        """The chunk is gone; on `connection` the row is part of the caller's transaction. `note` is what was noticed.
+
+        Raises `TransientError` (`not-archived`) if the job is not what it was, or the chunk is being archived anew.
+        """
+        parameters = {"job_id": job.job_id, "note": Jsonb(_as_json(note)) if note else None}
+        if connection is None:
+            row = await self._pool.one("finish_removal", **parameters)
+        else:
+            with translated("the ledger"):
+                row = await execute(connection, "finish_removal", parameters)
+        if row is None:
+            raise _no_longer(job)
+
+    async def refuse(self, job: Job, error: ArchivalError) -> None:
+        """The chunk stays, and this is why."""
+        await self._pool.one("refuse_removal", job_id=job.job_id, error=Jsonb(_as_json(error)))
+
+    async def tables(self, after: UUID, limit: int) -> dict[UUID, int]:
+        """The oid of each archive's table, of those that are archived and were never restored; begins behind `after`."""
+        rows = await self._pool.all("archived_tables", after=after, limit=limit)
+        return {row["job_id"]: row["relation_oid"] for row in rows}
+
+    async def archived(self, job_ids: Collection[UUID]) -> list[Job]:
+        """Those of `job_ids` that are archived and were never restored."""
+        return [read_job(row) for row in await self._pool.all("archived_jobs", job_ids=list(job_ids))]
+
+    async def unarchived(self, hypertable: Relation, chunks: Collection[Relation]) -> list[str]:
+        """Those of `chunks` that have no finished archive."""
+        rows = await self._pool.all("unarchived", hypertable=str(hypertable), chunks=[str(chunk) for chunk in chunks])
+        return [row["chunk"] for row in rows]
+
+
+def _as_json(error: ArchivalError) -> dict[str, object]:
+    return {"code": error.code, "message": str(error), "transient": not isinstance(error, PermanentError)}
+
+
+def _no_longer(job: Job) -> TransientError:
+    return TransientError(
+        f"job {job.job_id} is not archived any more, or its chunk is being archived again", code="not-archived"
+    )

@@ -1,0 +1,93 @@
+"""The ledger's part in restoring archives: which there are, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.errors import UniqueViolation
+from psycopg.types.json import Jsonb
+
+from archival_core.clients.postgres import Connection, translated
+from archival_core.errors import LostLeaseError, PermanentError, TransientError
+from archival_core.ledger.jobs import AddedJob, read_job
+from archival_core.ledger.pool import LedgerPool, execute
+from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.job import Job, Status
+
+
+@dataclass(frozen=True, slots=True)
+class NewRestore:
+    """What `Restores.add` records."""
+
+    #: the job of the archive
+    archive: UUID
+    #: where to and how, see `flows.chunk_restore`
+    options: dict[str, Any]
+    request_key: str
+    requested_by: str
+    traceparent: str | None
+
+
+class Restores:
+    """Restore jobs."""
+
+    def __init__(self, pool: LedgerPool, *, shares_source: bool) -> None:
+        self._pool = pool
+        #: whether the ledger is in the source database, so that the rows and the job's end are one transaction
+        self.shares_source = shares_source
+
+    async def archives(self, hypertable: Relation, chunk: Relation | None, within: ChunkRange) -> list[Job]:
+        """Published archives of a hypertable: of one chunk, or all whose range overlaps `within`, by their range."""
+        rows = await self._pool.all(
+            "restorable",
+            hypertable=str(hypertable),
+            chunk=str(chunk) if chunk else None,
+            range_start=within.start,
+            range_end=within.end,
+        )
+        return [read_job(row) for row in rows]
+
+    async def add(self, restores: list[NewRestore]) -> list[AddedJob]:
+        """Record each request, in one transaction; the answer has the same order.
+
+        Raises `PermanentError` (`restore-under-way`) if another restore of one of the archives is on its way.
+        """
+        parameters: list[dict[str, Any]] = [
+            {
+                "archive": new.archive,
+                "options": Jsonb(new.options),
+                "request_key": new.request_key,
+                "requested_by": new.requested_by,
+                "traceparent": new.traceparent,
+            }
+            for new in restores
+        ]
+        try:
+            rows = await self._pool.each("add_restore", parameters) if restores else []
+        except TransientError as error:
+            if not isinstance(error.__cause__, UniqueViolation):
+                raise
+            raise PermanentError(
+                "another restore of one of these archives is on its way; follow that, or cancel it", code="restore-under-way"
+            ) from error
+        return [AddedJob(row["job_id"], Status(row["status"]), row["traceparent"]) for row in rows]
+
+    async def finish(self, job: Job, *, in_place: bool, connection: Connection | None = None) -> None:
+        """The rows are back; `in_place` says that they are in their hypertable again. Raises `LostLeaseError`.
+
+        On `connection` it is part of the caller's transaction.
+        """
+        if connection is None:
+            async with self._pool.connection() as own, own.transaction():
+                await self._finish(own, job, in_place)
+        else:
+            with translated("the ledger"):
+                await self._finish(connection, job, in_place)
+
+    async def _finish(self, connection: Connection, job: Job, in_place: bool) -> None:
+        if await execute(connection, "finish_restore", {"job_id": job.job_id, "attempt": job.attempt}) is None:
+            raise LostLeaseError(job.job_id, job.attempt)
+        if in_place:
+            await execute(connection, "mark_restored", {"archive": job.restores})

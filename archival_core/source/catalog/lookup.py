@@ -1,0 +1,183 @@
+"""What the source database says about its hypertables and their chunks.
+
+One interface for TimescaleDB's hypertables and PostgreSQL's own range partitions. All functions work on an idle connection and
+inside the caller's transaction, and leave neither settings nor a failed transaction behind. psycopg's errors come out
+translated (`translate.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg import errors as postgres
+from psycopg.rows import dict_row, tuple_row
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunk import Chunk, Column, Relation, ServerIdentity
+from archival_core.source.catalog import ddl, native, timescaledb
+from archival_core.source.session import pinned
+from archival_core.source.translate import source_errors
+
+COLUMNS: Final[LiteralString] = """
+WITH RECURSIVE type AS (
+    SELECT *, typelem <> 0 AND typcategory = 'A' AND typlen = -1 AS is_array FROM pg_catalog.pg_type
+), declared AS (
+    SELECT a.attnum, a.attname, a.attnotnull, a.atttypid, a.atttypmod, a.attgenerated, a.attidentity
+    FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND a.attnum > 0 AND NOT a.attisdropped
+), resolved (attnum, type, modifier, is_array, is_nested) AS (
+    SELECT attnum, atttypid, atttypmod, false, false FROM declared
+    UNION ALL
+    SELECT r.attnum, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END,
+           CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE r.modifier END, r.is_array OR t.typtype <> 'd',
+           r.is_nested OR r.is_array AND t.typtype <> 'd'
+    FROM resolved r JOIN type t ON t.oid = r.type
+    WHERE t.typtype = 'd' OR t.is_array
+)
+SELECT d.attname AS name, d.attnum::int AS number, format_type(d.atttypid, d.atttypmod) AS type_name, d.attnotnull AS not_null,
+       -- arrays in arrays, which only domains make, are of no type that the driver knows: all of it goes as text
+       CASE WHEN r.is_nested THEN format_type(d.atttypid, NULL) ELSE n.nspname || '.' || t.typname END AS base_type,
+       r.is_array AND NOT r.is_nested AS is_array, r.modifier, e.extname AS extension,
+       CASE WHEN d.attgenerated = 's' THEN 'stored' WHEN d.attgenerated = 'v' THEN 'virtual'
+            WHEN d.attidentity = 'a' THEN 'identity always' WHEN d.attidentity = 'd' THEN 'identity by default'
+       END AS generated
+FROM declared d
+JOIN resolved r ON r.attnum = d.attnum
+JOIN type t ON t.oid = r.type AND t.typtype <> 'd' AND NOT t.is_array
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN pg_catalog.pg_depend b
+    ON b.classid = 'pg_catalog.pg_type'::regclass AND b.objid = t.oid AND b.deptype = 'e'
+LEFT JOIN pg_catalog.pg_extension e ON b.refclassid = 'pg_catalog.pg_extension'::regclass AND e.oid = b.refobjid
+ORDER BY d.attnum
+"""
+
+IDENTITY: Final[LiteralString] = """
+SELECT current_database() AS database, current_setting('server_version') AS server_version,
+       (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') AS timescaledb_version,
+       CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline,
+       pg_postmaster_start_time() AS started_at
+"""
+SYSTEM_IDENTIFIER: Final[LiteralString] = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()"
+
+TOTAL_SIZE: Final[LiteralString] = "SELECT pg_total_relation_size(to_regclass(%s))"
+PARTITION_TREE_SIZE: Final[LiteralString] = """
+SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(to_regclass(%s))
+"""
+
+
+async def find_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Relation) -> Chunk:
+    """The chunk as the catalog has it now.
+
+    Raises `PermanentError`: `unknown-hypertable`, `unknown-chunk`, `default-partition`, `foreign-partition`,
+    `unsupported-partitioning`, `unsupported-time-type`.
+    """
+    with source_errors():
+        async with pinned(conn):
+            key = await _range_key(conn, hypertable)
+            if key is None:
+                found = await timescaledb.find_chunk(conn, hypertable, chunk)
+            else:
+                found = await native.find_chunk(conn, hypertable, key, chunk)
+    if found is None:
+        raise PermanentError(
+            f"{chunk} is not a chunk of {hypertable}: it is gone, or belongs to another hypertable", code="unknown-chunk"
+        )
+    return found
+
+
+async def chunks_ending_by(conn: AsyncConnection[Any], hypertable: Relation, older_than: str | int) -> list[Chunk]:
+    """Every chunk whose range ends at or before `older_than`, ordered by range.
+
+    `older_than` is RFC 3339 text, or an integer where the time column is one; else `PermanentError` (`wrong-bound`). Chunks
+    with an open end never end, and a DEFAULT partition has no range: neither is listed.
+    """
+    with source_errors():
+        async with pinned(conn):
+            key = await _range_key(conn, hypertable)
+            if key is None:
+                return await timescaledb.chunks_ending_by(conn, hypertable, older_than)
+            return await native.chunks_ending_by(conn, hypertable, key, older_than)
+
+
+async def chunks(conn: AsyncConnection[Any], hypertable: Relation) -> list[Chunk]:
+    """Every chunk, in no order, also those with an open end; a DEFAULT partition has no range and is not listed."""
+    with source_errors():
+        async with pinned(conn):
+            key = await _range_key(conn, hypertable)
+            if key is None:
+                return await timescaledb.all_chunks(conn, hypertable)
+            return await native.all_chunks(conn, hypertable, key)
+
+
+async def columns(conn: AsyncConnection[Any], hypertable: Relation) -> tuple[Column, ...]:
+    """The columns of the hypertable in its order, without dropped ones; a chunk's own order may differ.
+
+    Called inside a `ReadSnapshot` it gives the columns as they are in that snapshot.
+    """
+    with source_errors():
+        async with pinned(conn), conn.cursor(row_factory=dict_row) as cur:
+            await cur.execute(COLUMNS, {"schema": hypertable.schema, "name": hypertable.name})
+            found = tuple(Column(**row) for row in await cur.fetchall())
+    if not found:
+        raise _unknown_hypertable(hypertable)
+    return found
+
+
+async def server_identity(conn: AsyncConnection[Any]) -> ServerIdentity:
+    """What tells this server from others; `system_identifier` is empty where the user may not call pg_control_system()."""
+    with source_errors():
+        async with pinned(conn), conn.cursor(row_factory=dict_row) as cur:
+            row = await (await cur.execute(IDENTITY)).fetchone()
+            assert row is not None
+            system_identifier = ""
+            try:
+                async with conn.transaction():
+                    control = await (await cur.execute(SYSTEM_IDENTIFIER)).fetchone()
+                    system_identifier = control["system_identifier"] if control else ""
+            except postgres.InsufficientPrivilege:
+                pass
+    return ServerIdentity(system_identifier=system_identifier, **row)
+
+
+async def describe_ddl(conn: AsyncConnection[Any], hypertable: Relation) -> str:
+    """SQL that makes the hypertable again, without its data; see `ddl.py` for what is in it."""
+    with source_errors():
+        async with pinned(conn):
+            key = await _range_key(conn, hypertable)
+            return await ddl.describe(conn, hypertable, is_timescaledb=key is None)
+
+
+async def source_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int:
+    """Bytes that the chunk takes on disk: table, indexes, TOAST, and its compressed data where that can be told.
+
+    Raises `PermanentError` (`unknown-chunk`) if it is gone.
+    """
+    with source_errors():
+        async with pinned(conn, lock_timeout="2s"), conn.cursor(row_factory=tuple_row) as cur:
+            if chunk.is_compressed and (size := await timescaledb.compressed_bytes(conn, chunk)) is not None:
+                return int(size)
+            query = PARTITION_TREE_SIZE if chunk.kind == "native" else TOTAL_SIZE
+            row = await (await cur.execute(query, (chunk.relation.sql,))).fetchone()
+    if row is None or row[0] is None:
+        raise PermanentError(f"{chunk.relation} is gone", code="unknown-chunk")
+    return int(row[0])
+
+
+async def _range_key(conn: AsyncConnection[Any], hypertable: Relation) -> native.RangeKey | None:
+    """The key of a natively partitioned table, `None` for a hypertable; all else is unknown here."""
+    if await timescaledb.is_hypertable(conn, hypertable):
+        return None
+    key = await native.range_key(conn, hypertable)
+    if key is None:
+        raise _unknown_hypertable(hypertable)
+    return key
+
+
+def _unknown_hypertable(hypertable: Relation) -> PermanentError:
+    return PermanentError(
+        f"{hypertable} is neither a hypertable nor a table partitioned by range in the source database",
+        code="unknown-hypertable",
+    )

@@ -1,0 +1,176 @@
+"""Hypertables and their chunks, as TimescaleDB's information views describe them (2.10 and later, both editions).
+
+Only `timescaledb_information` is read: `_timescaledb_catalog` changes between versions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, LiteralString
+
+from psycopg import AsyncConnection, sql
+from psycopg import errors as postgres
+from psycopg.rows import dict_row
+
+from archival_core.model.chunk import Chunk, ChunkRange, Relation
+from archival_core.source.catalog.bounds import INTEGER_TIMES, check_bound, check_time_type, normalise
+
+EXTENSION: Final[LiteralString] = """
+SELECT e.extversion AS version, n.nspname AS schema
+FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname = 'timescaledb'
+"""
+
+# The materialized hypertables of continuous aggregates are not in this view, and so are no hypertables here.
+IS_HYPERTABLE: Final[LiteralString] = """
+SELECT 1 FROM timescaledb_information.hypertables WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s
+"""
+
+DIMENSIONS: Final[LiteralString] = """
+SELECT column_name, column_type::text AS time_type
+FROM timescaledb_information.dimensions
+WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s
+ORDER BY dimension_number
+"""
+DIMENSION: Final[LiteralString] = DIMENSIONS + " LIMIT 1"
+
+CHUNKS: Final[LiteralString] = """
+SELECT chunk_schema, chunk_name, primary_dimension, primary_dimension_type::text AS time_type, is_compressed,
+       coalesce(range_start::text, range_start_integer::text) AS range_start,
+       coalesce(range_end::text, range_end_integer::text) AS range_end,
+       coalesce(to_regclass(format('%%I.%%I', chunk_schema, chunk_name))::oid::bigint, 0) AS oid
+FROM timescaledb_information.chunks
+WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s
+"""
+ONE_CHUNK: Final[LiteralString] = CHUNKS + " AND chunk_schema = %(chunk_schema)s AND chunk_name = %(chunk_name)s"
+BY_TIME: Final[LiteralString] = (
+    CHUNKS + " AND range_end <= %(bound)s::timestamptz ORDER BY chunks.range_start, chunk_schema, chunk_name"
+)
+BY_INTEGER: Final[LiteralString] = (
+    CHUNKS + " AND range_end_integer <= %(bound)s::bigint ORDER BY range_start_integer, chunk_schema, chunk_name"
+)
+
+#: What TimescaleDB stores for a range without an end.
+_OPEN = frozenset({str(-(2**63)), str(2**63 - 1)})
+
+
+# Not among the information views, so it may be elsewhere in another version: then nobody knows.
+HAS_COMPRESSED_CHUNK_ID: Final[LiteralString] = """
+SELECT 1 FROM pg_catalog.pg_attribute
+WHERE attrelid = to_regclass('_timescaledb_catalog.chunk') AND attname = 'compressed_chunk_id' AND NOT attisdropped
+"""
+COMPRESSED_TABLE: Final[LiteralString] = """
+SELECT c.schema_name, c.table_name,
+       pg_relation_filenode(format('%%I.%%I', c.schema_name, c.table_name)::regclass)::bigint AS file
+FROM _timescaledb_catalog.chunk u JOIN _timescaledb_catalog.chunk c ON c.id = u.compressed_chunk_id
+WHERE u.schema_name = %(schema)s AND u.table_name = %(name)s
+"""
+
+
+async def is_hypertable(conn: AsyncConnection[Any], table: Relation) -> bool:
+    """Whether `table` is a hypertable; false too where the extension is not installed."""
+    if await (await conn.execute(EXTENSION)).fetchone() is None:
+        return False
+    return await (await conn.execute(IS_HYPERTABLE, _names(table))).fetchone() is not None
+
+
+async def dimensions(conn: AsyncConnection[Any], hypertable: Relation) -> int:
+    """How many dimensions the hypertable has; the chunks of one with several share their ranges of time."""
+    async with conn.cursor() as cur:
+        return len(await (await cur.execute(DIMENSIONS, _names(hypertable))).fetchall())
+
+
+async def find_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Relation) -> Chunk | None:
+    """The chunk of that name if it is one of the hypertable's."""
+    async with conn.cursor(row_factory=dict_row) as cur:
+        await cur.execute(ONE_CHUNK, _names(hypertable) | {"chunk_schema": chunk.schema, "chunk_name": chunk.name})
+        row = await cur.fetchone()
+    return _chunk(hypertable, row) if row else None
+
+
+async def chunks_ending_by(conn: AsyncConnection[Any], hypertable: Relation, older_than: str | int) -> list[Chunk]:
+    """Chunks whose range ends by `older_than`, by their start; those of a space dimension share theirs."""
+    async with conn.cursor(row_factory=dict_row) as cur:
+        dimension = await (await cur.execute(DIMENSION, _names(hypertable))).fetchone()
+        assert dimension is not None, "a hypertable has a dimension"
+        time_type = dimension["time_type"]
+        check_time_type(hypertable, dimension["column_name"], time_type)
+        bound = check_bound(older_than, time_type)
+        query = BY_INTEGER if time_type in INTEGER_TIMES else BY_TIME
+        await cur.execute(query, _names(hypertable) | {"bound": bound})
+        return [_chunk(hypertable, row) for row in await cur.fetchall()]
+
+
+async def all_chunks(conn: AsyncConnection[Any], hypertable: Relation) -> list[Chunk]:
+    """Every chunk."""
+    async with conn.cursor(row_factory=dict_row) as cur:
+        await cur.execute(CHUNKS, _names(hypertable))
+        return [_chunk(hypertable, row) for row in await cur.fetchall()]
+
+
+async def compressed_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int | None:
+    """Bytes of a compressed chunk with its compressed data; `None` if they cannot be told now.
+
+    `chunks_detailed_size` waits for an uncommitted drop of any chunk of the hypertable, so give it a lock_timeout.
+    """
+    async with conn.cursor(row_factory=dict_row) as cur:
+        extension = await (await cur.execute(EXTENSION)).fetchone()
+        if extension is None:
+            return None
+        size = sql.SQL(
+            "SELECT total_bytes FROM {}.chunks_detailed_size(%s::regclass) WHERE chunk_schema = %s AND chunk_name = %s"
+        ).format(sql.Identifier(extension["schema"]))
+        try:
+            async with conn.transaction():
+                await cur.execute(size, (chunk.hypertable.sql, chunk.relation.schema, chunk.relation.name))
+                row = await cur.fetchone()
+        except (postgres.LockNotAvailable, postgres.UndefinedFunction, postgres.FeatureNotSupported):
+            return None
+    return None if row is None else row["total_bytes"]
+
+
+async def total_bytes(conn: AsyncConnection[Any], hypertable: Relation) -> dict[Relation, int]:
+    """Bytes of every chunk with its compressed data; empty if they cannot be told now, as in `compressed_bytes`."""
+    async with conn.cursor(row_factory=dict_row) as cur:
+        extension = await (await cur.execute(EXTENSION)).fetchone()
+        if extension is None:
+            return {}
+        sizes = sql.SQL("SELECT chunk_schema, chunk_name, total_bytes FROM {}.chunks_detailed_size(%s::regclass)").format(
+            sql.Identifier(extension["schema"])
+        )
+        try:
+            async with conn.transaction():
+                await cur.execute(sizes, (hypertable.sql,))
+                rows = await cur.fetchall()
+        except (postgres.LockNotAvailable, postgres.UndefinedFunction, postgres.FeatureNotSupported):
+            return {}
+    return {Relation(row["chunk_schema"], row["chunk_name"]): row["total_bytes"] for row in rows if row["total_bytes"]}
+
+
+async def compressed_table(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[Relation, int] | None:
+    """The table that holds a compressed chunk's batches, and its file; `None` where this version does not tell."""
+    async with conn.cursor(row_factory=dict_row) as cur:
+        if await (await cur.execute(HAS_COMPRESSED_CHUNK_ID)).fetchone() is None:
+            return None
+        row = await (await cur.execute(COMPRESSED_TABLE, _names(chunk.relation))).fetchone()
+    return None if row is None else (Relation(row["schema_name"], row["table_name"]), row["file"])
+
+
+def _names(table: Relation) -> dict[str, str]:
+    return {"schema": table.schema, "name": table.name}
+
+
+def _chunk(hypertable: Relation, row: dict[str, Any]) -> Chunk:
+    check_time_type(hypertable, row["primary_dimension"], row["time_type"])
+    start, end = (
+        None if row[bound] in _OPEN else normalise(row[bound], row["time_type"]) for bound in ("range_start", "range_end")
+    )
+    return Chunk(
+        hypertable=hypertable,
+        relation=Relation(row["chunk_schema"], row["chunk_name"]),
+        kind="timescaledb",
+        time_column=row["primary_dimension"],
+        time_type=row["time_type"],
+        range=ChunkRange(start, end),
+        is_compressed=row["is_compressed"],
+        oid=row["oid"],
+    )

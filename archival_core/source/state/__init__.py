@@ -1,0 +1,1 @@
+"""What a chunk holds at one moment, and whether it still does."""

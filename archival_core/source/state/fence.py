@@ -1,0 +1,128 @@
+"""Has a chunk changed since it was read?
+
+The answer may be a false alarm, never a false all-clear: a row that was written by a transaction which the reading snapshot
+did not yet see has an `xmin` no older than the oldest one then running; a row that went away is missing in the count; rows that
+were moved lie in another file. A compressed chunk is two tables, one of its compressed batches and one of late rows, and both
+are looked at in that way. Where a version of TimescaleDB does not tell these tables, a hash of all rows takes their place: it
+is the same before and after compression, and takes seconds for each million rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from archival_core.model.chunk import Chunk, Column, quote_identifier
+from archival_core.source.catalog import timescaledb
+from archival_core.source.state.snapshot import ChunkFacts
+from archival_core.source.translate import source_errors
+
+# age() compares modulo 2^32, as PostgreSQL itself does.
+_COUNTS: LiteralString = (
+    "SELECT count(*), count(*) FILTER (WHERE age(xmin) <="
+    " age((pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::bigint %% 4294967296)::text::xid)) FROM "
+)
+# 32 bits of a transaction's number are stored with a row: beyond half of that, older and newer cannot be told apart. A server
+# that has not come as far as the snapshot was restored to an earlier time, and gives the same numbers out again.
+_IN_REACH: LiteralString = (
+    "SELECT pg_snapshot_xmax(now.snapshot)::text::numeric - pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::numeric"
+    " < 2147000000 AND pg_snapshot_xmax(now.snapshot)::text::numeric >="
+    " pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric FROM (SELECT pg_current_snapshot() AS snapshot) now"
+)
+# Nobody else was writing, and no row can be half the numbers old.
+_IS_CLEAR: LiteralString = (
+    "SELECT pg_snapshot_xmin(%(snapshot)s::pg_snapshot) = pg_snapshot_xmax(%(snapshot)s::pg_snapshot)"
+    " AND pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric < 2147000000"
+)
+_HASH = "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a chunk was like when it was read."""
+
+    #: `pg_current_snapshot()` of the reading transaction
+    snapshot: str
+    #: of the tables that hold it; another file means that rows may have moved
+    files: tuple[int, ...]
+    #: rows of each table as it is stored: a compressed batch is one
+    tuples: tuple[int, ...]
+
+
+async def take_mark(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts, files: tuple[int, ...]) -> Mark | None:
+    """What to compare with later, inside the transaction that reads; `files` are those of `Storage`.
+
+    `None` where nobody could ever tell: this version of TimescaleDB does not say where a compressed chunk is stored, or rows
+    look newer than the snapshot already, because a transaction that began before they were written is still open.
+    """
+    with source_errors():
+        if not chunk.is_compressed:
+            mark = Mark(facts.snapshot, files, (facts.rows,))
+            async with conn.cursor(row_factory=tuple_row) as cur:
+                if (await (await cur.execute(_IS_CLEAR, {"snapshot": facts.snapshot})).fetchone()) == (True,):
+                    return mark
+            return mark if await _counts(conn, chunk.relation.sql, facts.snapshot) == (facts.rows, 0) else None
+        stored = await _stored(conn, chunk, files)
+        if stored is None:
+            return None
+        tables, files = stored
+        return Mark(facts.snapshot, files, tuple([(await _counts(conn, table, facts.snapshot))[0] for table in tables]))
+
+
+async def is_unchanged(conn: AsyncConnection[Any], chunk: Chunk, mark: Mark, files: tuple[int, ...]) -> bool:
+    """Whether `chunk` holds now, for the transaction of `conn`, the same rows in the same places as at `mark`."""
+    with source_errors():
+        stored = await _stored(conn, chunk, files)
+        return stored is not None and stored[1] == mark.files and await _are_same(conn, stored[0], mark.snapshot, mark.tuples)
+
+
+async def holds_same_rows(conn: AsyncConnection[Any], chunk: Chunk, snapshot: str, tuples: tuple[int, ...]) -> bool:
+    """Whether `chunk` holds now, for the transaction of `conn`, the rows that `snapshot` saw, wherever they lie."""
+    with source_errors():
+        stored = await _stored(conn, chunk, ())
+        return stored is not None and await _are_same(conn, stored[0], snapshot, tuples)
+
+
+async def hash_content(conn: AsyncConnection[Any], chunk: Chunk, columns: Sequence[Column]) -> str:
+    """Number and hash of all rows, in whatever order and form they are stored; `session.READING` must be pinned."""
+    names = ", ".join(quote_identifier(column.name) for column in columns)
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            await cur.execute(_HASH.format(names, chunk.relation.sql).encode())
+            row = await cur.fetchone()
+    assert row is not None
+    return f"{row[0]}:{row[1]}"
+
+
+async def _are_same(conn: AsyncConnection[Any], tables: tuple[str, ...], snapshot: str, tuples: tuple[int, ...]) -> bool:
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        if (await (await cur.execute(_IN_REACH, {"snapshot": snapshot})).fetchone()) != (True,):
+            return False
+    return [await _counts(conn, table, snapshot) for table in tables] == [(count, 0) for count in tuples]
+
+
+async def _stored(
+    conn: AsyncConnection[Any], chunk: Chunk, files: tuple[int, ...]
+) -> tuple[tuple[str, ...], tuple[int, ...]] | None:
+    """The tables that hold the chunk, as SQL after FROM, and their files."""
+    if not chunk.is_compressed:
+        return (chunk.relation.sql,), files
+    compressed = await timescaledb.compressed_table(conn, chunk)
+    if compressed is None:
+        return None
+    table, file = compressed
+    return (f"ONLY {chunk.relation.sql}", table.sql), (*files, file)
+
+
+async def _counts(conn: AsyncConnection[Any], table: str, snapshot: str) -> tuple[int, int]:
+    """Rows of `table`, and how many of them may be newer than `snapshot`."""
+    # a name may hold what psycopg takes for a placeholder
+    query = (_COUNTS + table.replace("%", "%%")).encode()
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        row = await (await cur.execute(query, {"snapshot": snapshot})).fetchone()
+    assert row is not None
+    return row[0], row[1]

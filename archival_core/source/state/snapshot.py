@@ -1,0 +1,122 @@
+"""One consistent view of a chunk, that several connections can read, and the facts about it that the copy must equal."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, LiteralString, Self
+
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunk import Chunk, quote_identifier
+from archival_core.source.catalog.bounds import normalise
+from archival_core.source.session import READING, pin_statement
+from archival_core.source.translate import source_errors
+
+EXPORT: LiteralString = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding')"
+
+#: How long to wait for whoever compresses, alters or drops the chunk just now.
+LOCK_TIMEOUT: LiteralString = "SET LOCAL lock_timeout = '30s'"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFacts:
+    """What a chunk holds in one snapshot."""
+
+    rows: int
+    #: least and greatest value of the time column, as in `ChunkRange`; `None` without rows
+    min_time: str | None
+    max_time: str | None
+    #: `pg_current_snapshot()`: what has been written since can be told by it
+    snapshot: str
+
+
+class ReadSnapshot:
+    """A REPEATABLE READ, READ ONLY transaction on an idle connection, exported for other connections to join.
+
+    The chunk is locked in ACCESS SHARE mode BEFORE the snapshot is taken, and until the end: an ALTER that
+    rewrites a table leaves it empty for a snapshot taken before (PostgreSQL documentation, "Caveats" of MVCC). For the same
+    reason look up `columns` inside.
+    """
+
+    def __init__(self, conn: AsyncConnection[Any], chunk: Chunk) -> None:
+        self._conn = conn
+        self._chunk = chunk
+        self._stack = AsyncExitStack()
+        #: for `SET TRANSACTION SNAPSHOT`; valid inside the context
+        self.snapshot_id = ""
+        #: whether text is sent as the database stores it
+        self.in_utf8 = False
+
+    async def __aenter__(self) -> Self:
+        if self._conn.info.transaction_status is not TransactionStatus.IDLE:
+            raise RuntimeError("a snapshot is exported from a transaction of its own: give it an idle connection")
+        async with self._stack as stack:
+            stack.enter_context(source_errors())
+            await self._begin(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, traceback)
+
+    async def _begin(self, stack: AsyncExitStack) -> None:
+        conn, before = self._conn, (self._conn.isolation_level, self._conn.read_only)
+        await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+        await conn.set_read_only(True)
+        stack.push_async_callback(self._restore, *before)
+        await stack.enter_async_context(conn.transaction(force_rollback=True))
+        await conn.execute(LOCK_TIMEOUT)
+        await conn.execute(f"LOCK TABLE {self._chunk.relation.sql} IN ACCESS SHARE MODE".encode())
+        await conn.execute(pin_statement(READING).encode())
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            row = await (await cur.execute(EXPORT)).fetchone()
+        assert row is not None
+        if row[1] == "SQL_ASCII":
+            raise PermanentError(
+                "the source database is in SQL_ASCII, which does not say what its text means; convert it to UTF8",
+                code="unsupported-encoding",
+            )
+        self.snapshot_id, self.in_utf8 = row[0], row[1] == "UTF8"
+
+    async def _restore(self, isolation_level: IsolationLevel | None, read_only: bool | None) -> None:
+        if not self._conn.closed:
+            await self._conn.set_isolation_level(isolation_level)
+            await self._conn.set_read_only(read_only)
+
+    async def measure(self) -> ChunkFacts:
+        """Count the chunk in one scan, independently of whoever copies it."""
+        with source_errors():
+            async with self._conn.cursor(row_factory=tuple_row) as cur:
+                await cur.execute(_facts_query(self._chunk).encode())
+                row = await cur.fetchone()
+        assert row is not None
+        rows, least, greatest, snapshot = row
+        return ChunkFacts(rows, _time(least, self._chunk), _time(greatest, self._chunk), snapshot)
+
+    async def started_at(self) -> datetime:
+        """When the transaction began, by the database's clock."""
+        with source_errors():
+            async with self._conn.cursor(row_factory=tuple_row) as cur:
+                row = await (await cur.execute("SELECT pg_catalog.now()")).fetchone()
+        assert row is not None
+        moment: datetime = row[0]
+        return moment
+
+
+def _facts_query(chunk: Chunk) -> str:
+    time = quote_identifier(chunk.time_column)
+    # PostgreSQL has no min(uuid); its text has the same order.
+    value = f'{time}::text COLLATE "C"' if chunk.time_type == "uuid" else time
+    return f"SELECT count(*), min({value})::text, max({value})::text, pg_current_snapshot()::text FROM {chunk.relation.sql}"
+
+
+def _time(text: str | None, chunk: Chunk) -> str | None:
+    return text if chunk.time_type == "uuid" else normalise(text, chunk.time_type)

@@ -1,0 +1,178 @@
+"""How the columns of a hypertable are read, and how what arrives becomes exactly what PostgreSQL holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunk import Column, quote_identifier
+from archival_core.source.wire.joining import Joined, joined
+from archival_core.source.wire.measuring import measured
+from archival_core.source.wire.packing import PACKED_TYPES, packs
+from archival_core.source.wire.types import TEXT, DoesNotFitError, Form, form_of
+
+_UNKNOWN: Final[Mapping[str, float]] = MappingProxyType({})
+#: Share of a column that may be NULL for it to be packed: a packed row with a NULL costs more than an unpacked one.
+_MOST_NULLS: Final = 0.01
+#: SQL that is true for an array that a list cannot carry: of more dimensions, or not beginning at 1.
+_ODD_SHAPE = "(pg_catalog.array_ndims({0}) > 1 OR pg_catalog.array_lower({0}, 1) <> 1)"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One value of the SELECT."""
+
+    sql: str
+    #: how those of many rows can travel as one
+    joined: Joined | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """One column's outputs in the SELECT, and how they become its values."""
+
+    name: str
+    #: schema-qualified, domains resolved; of an array its elements'
+    base_type: str
+    form: Form
+    is_array: bool
+    #: whether it is never NULL, as far as one knows
+    is_complete: bool
+
+    @property
+    def arrow(self) -> pa.DataType:
+        return pa.list_(self.form.arrow) if self.is_array else self.form.arrow
+
+    @property
+    def is_stored_text(self) -> bool:
+        """Whether the server knows its length without making it, in a database in UTF8."""
+        return self.form.is_text and self.form.is_stored and not self.is_array
+
+    @property
+    def value(self) -> str:
+        """SQL of the value, of an array of one of its elements."""
+        # arrays of a domain, gathered ones too, are of a type that the driver does not know
+        sql = f"{{}}::{self.base_type}" if self.form.is_stored else self.form.sql
+        return sql.format(quote_identifier(self.name))
+
+    @property
+    def outputs(self) -> list[Output]:
+        if not self.is_array:
+            return [Output(self.value, joined(self.value, self.form) if self.is_complete else None)]
+        # The driver flattens dimensions without a word, and gives up at another lower bound. So such a value comes as NULL,
+        # and a second output says that it was there.
+        odd = _ODD_SHAPE.format(quote_identifier(self.name))
+        return [Output(f"CASE WHEN {odd} THEN NULL ELSE {self.value}[] END"), Output(f"{odd} IS TRUE")]
+
+    def read(self, arrived: list[pa.Array]) -> pa.Array:
+        value = arrived.pop(0)
+        try:
+            if not self.is_array:
+                return self._exact(value)
+            if pc.any(arrived.pop(0)).as_py():
+                raise DoesNotFitError("an array of more than one dimension, or one that does not begin at 1")
+            items = self._exact(value.values)
+            return pa.ListArray.from_arrays(value.offsets, items, type=self.arrow, mask=_nulls(value))
+        except DoesNotFitError as error:
+            raise DoesNotFitError(error.what, self.name) from error
+
+    def _exact(self, array: pa.Array) -> pa.Array:
+        if isinstance(array, pa.ExtensionArray):  # what the driver leaves as it is, such as the text of a numeric
+            array = array.storage
+        if self.form.exact is not None:
+            array = self.form.exact(array)
+        if array.type != self.form.arrow:
+            # a cast here could change values without a word
+            raise PermanentError(
+                f"the driver reads column {self.name!r} as {array.type}, planned was {self.form.arrow}",
+                code="unexpected-schema",
+            )
+        return array
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """How the columns of a hypertable are read."""
+
+    #: what has to be selected, in this order
+    outputs: tuple[Output, ...]
+    #: how many of them, the first, are packed numbers
+    packed: int
+    #: whether outputs are arrays
+    has_arrays: bool
+    #: of the batches that `exact` gives; fields carry `postgresql.type` and `postgresql.not_null`
+    schema: pa.Schema
+    exact: Callable[[pa.RecordBatch], pa.RecordBatch]
+
+    @property
+    def select_list(self) -> str:
+        """SQL of `outputs`."""
+        return ", ".join(output.sql for output in self.outputs)
+
+
+def plan_columns(
+    columns: Sequence[Column],
+    as_text: Collection[str] = (),
+    nulls: Mapping[str, float] = _UNKNOWN,
+    *,
+    in_utf8: bool = False,
+) -> ColumnPlan:
+    """The plan that reads `columns` exactly, those named in `as_text` as their text.
+
+    `nulls` says what share of a column is NULL, where that is known: numbers that hardly ever are come packed, values that
+    never are can be joined, and so can texts that have numbers to carry their lengths, which are known only where the database
+    is `in_utf8`. That is faster and changes no value.
+    The plan's `exact` raises `DoesNotFitError`, which names a column that has to be read as text.
+    """
+    shares = {column.name: 0.0 if column.not_null else nulls.get(column.name, 1.0) for column in columns}
+    readers = [
+        _Reader(
+            column.name,
+            column.base_type,
+            TEXT if column.name in as_text else form_of(column),
+            column.is_array and column.name not in as_text,
+            shares[column.name] == 0,
+        )
+        for column in columns
+    ]
+    schema = pa.schema(
+        pa.field(
+            column.name,
+            reader.arrow,
+            metadata={"postgresql.type": column.type_name, "postgresql.not_null": str(column.not_null).lower()},
+        )
+        for column, reader in zip(columns, readers, strict=True)
+    )
+
+    packed = packs([(r.name, r.arrow) for r in readers if r.arrow in PACKED_TYPES and shares[r.name] <= _MOST_NULLS])
+    names = {name for pack in packed for name in pack.names}
+    others = [reader for reader in readers if reader.name not in names]
+
+    def exact(batch: pa.RecordBatch) -> pa.RecordBatch:
+        arrived = list(batch.columns)
+        arrays: dict[str, pa.Array] = {}
+        for pack in packed:
+            arrays |= pack.read(arrived.pop(0))
+        for reader in others:
+            arrays[reader.name] = reader.read(arrived)
+        return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
+
+    complete = {number: pack for number, pack in enumerate(packed) if all(shares[name] == 0 for name in pack.names)}
+    texts = measured({r.name: r.value for r in others if r.is_stored_text}, complete) if in_utf8 else {}
+    outputs = []
+    for number, pack in enumerate(packed):
+        lengths = [text.octets for text in texts.values() if text.pack == number]
+        outputs.append(Output(pack.output, pack.joined(lengths) if number in complete else None))
+    for reader in others:
+        outputs += [Output(reader.value, texts[reader.name])] if reader.name in texts else reader.outputs
+    return ColumnPlan(tuple(outputs), len(packed), any(reader.is_array for reader in others), schema, exact)
+
+
+def _nulls(array: pa.Array) -> pa.Array | None:
+    return array.is_null() if array.null_count else None

@@ -1,0 +1,122 @@
+"""A chunk as a stream of Arrow record batches, by binary COPY through the ADBC driver."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
+
+import adbc_driver_manager as adbc
+import adbc_driver_postgresql.dbapi as adbc_postgresql
+import pyarrow as pa
+
+from archival_core.errors import TransientError
+from archival_core.model.chunk import Chunk
+from archival_core.source.session import ALONE, READING, pin_statement
+from archival_core.source.state.parts import WHOLE, PartRange
+from archival_core.source.wire.columns import ColumnPlan, Output
+from archival_core.source.wire.driver import arriving, connected, driver_errors
+from archival_core.source.wire.gathering import BY_PAGES, NotJoinedError, gathered_query, pages_behind, ungathered
+
+_LOG = logging.getLogger(__name__)
+
+#: PostgreSQL's snapshot identifiers; nothing else is put into the statement.
+_SNAPSHOT_CHARACTERS = frozenset("0123456789ABCDEFabcdef-")
+
+#: Five gathered groups of pages: each batch costs some Python, and above 3 MB its memory would come from the system every time.
+_BATCH_BYTES: Final = 9 * 256 * 1024
+
+
+def read_batches(
+    database_url: str,
+    snapshot_id: str,
+    chunk: Chunk,
+    plan: ColumnPlan,
+    part: PartRange = WHOLE,
+    *,
+    gathered_pages: int | None = None,
+    batch_bytes: int = _BATCH_BYTES,
+) -> Generator[pa.RecordBatch]:
+    """Stream the rows of one part of `chunk` as they are in the exported snapshot, in batches of about `batch_bytes` of
+    PostgreSQL's data; gathered from the chunk's pages, if that is how many it has (`source.gathering`).
+
+    Blocks: run it in a worker thread. It opens a connection of its own at the first batch and closes it at the end, or when
+    the generator is closed. Rows come in no promised order; each batch has exactly `plan.schema`.
+
+    Raises `DoesNotFitError` that names the column to read as text, `TransientError` (`snapshot-lost`, `source-unreachable`, …)
+    and `PermanentError` (`unknown-chunk`, `unexpected-schema`, …).
+    """
+    if not snapshot_id or not _SNAPSHOT_CHARACTERS.issuperset(snapshot_id):
+        raise ValueError(f"not a snapshot identifier: {snapshot_id!r}")
+    source = _Source(database_url, snapshot_id, batch_bytes)
+    if gathered_pages is None:
+        # A query, never the table: COPY of a compressed chunk gives no rows, and ONLY leaves the compressed ones out.
+        query = f"SELECT {plan.select_list} FROM {chunk.relation.sql} WHERE {part.condition}"
+        batches = source.read_rows(query, plan.packed)
+    else:
+        batches = source.read_gathered(chunk, plan, part.pages(gathered_pages))
+    with closing(batches):
+        yield from map(plan.exact, batches)
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One snapshot of a database."""
+
+    database_url: str
+    snapshot_id: str
+    batch_bytes: int
+
+    def read(self, query: str, settings: Mapping[str, str]) -> Generator[pa.RecordBatch]:
+        """What `query` gives, over a connection of its own."""
+        with connected(self.database_url) as conn, conn.cursor() as cur:
+            _join_snapshot(cur, self.snapshot_id, settings)
+            with driver_errors():
+                cur.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(self.batch_bytes)})
+                cur.execute(query)
+                reader = cur.fetch_record_batch()
+            yield from arriving(reader)
+
+    def read_rows(self, query: str, packed: int) -> Generator[pa.RecordBatch]:
+        """Rows one by one, whose first columns, as many as `packed` says, are packed numbers."""
+        with closing(self.read(query, READING | ALONE)) as arriving:
+            yield from (_apart(batch, packed) for batch in arriving) if packed else arriving
+
+    def read_gathered(self, chunk: Chunk, plan: ColumnPlan, pages: range) -> Generator[pa.RecordBatch]:
+        """The rows in `pages`; outputs that cannot be joined come as arrays from there on."""
+        outputs = list(plan.outputs)
+        while pages:
+            with closing(self.read(gathered_query(chunk, outputs, pages), READING | ALONE | BY_PAGES)) as arriving:
+                try:
+                    for groups in arriving:
+                        rows, behind = ungathered(groups, outputs), pages_behind(groups, pages)
+                        yield rows
+                        pages = behind
+                    return
+                except NotJoinedError as error:
+                    apart = [outputs[number].sql for number in error.outputs]
+                    _LOG.info("%s: not joined from page %d on: %s", chunk.relation, pages.start, ", ".join(apart))
+                    outputs = [Output(output.sql) if output.sql in apart else output for output in outputs]
+
+
+def _apart(batch: pa.RecordBatch, packed: int) -> pa.RecordBatch:
+    """What arrived is freed as a whole: the other columns alone would keep the packed numbers in memory."""
+    memory = pa.default_cpu_memory_manager()
+    columns = [column.copy_to(memory) if number >= packed else column for number, column in enumerate(batch.columns)]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str, settings: Mapping[str, str]) -> None:
+    with driver_errors():
+        cur.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        cur.execute(f"SET TRANSACTION SNAPSHOT '{snapshot_id}'")
+    except adbc.Error as error:
+        raise TransientError(
+            "the exported snapshot is gone: the transaction that holds it has ended", code="snapshot-lost"
+        ) from error
+    with driver_errors():
+        cur.execute(pin_statement(settings))
+        cur.fetchall()

@@ -1,0 +1,97 @@
+"""Many rows of a chunk as one row on the wire.
+
+COPY sends a message a row, which costs the client as much as what is in it. So the server gathers each output over a few pages
+into one value: joined where that can be (`source.joining`), else as an array (`array_agg`). All aggregates of a group see its
+rows in the same order, so that the n-th values belong together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunk import Chunk
+from archival_core.source.state.parts import Storage
+from archival_core.source.wire.columns import ColumnPlan, Output
+
+#: Half a megabyte on disk. With fewer, what a group costs by itself is felt; with more, nothing is won, and a group is in
+#: memory as a whole, on both sides.
+_GROUP_PAGES: Final = 64
+#: Messages are saved by the row, and an array costs by the value: with many the server would lose more than is won.
+_MOST_ARRAYS: Final = 4
+#: Few rows of a wide table are in a group, and each group costs the more, the more outputs it has.
+_MOST_OUTPUTS: Final = 256
+
+#: Where a range of pages is not read as such, the whole chunk would be read for every group.
+BY_PAGES: Final[dict[str, str]] = {"enable_tidscan": "on", "enable_seqscan": "off"}
+
+
+class NotJoinedError(Exception):
+    """Values of some outputs cannot be told apart: there are NULLs, or a text holds the separator."""
+
+    def __init__(self, outputs: Sequence[int]) -> None:
+        super().__init__(outputs)
+        self.outputs = outputs
+
+
+def gathered_pages(chunk: Chunk, plan: ColumnPlan, on_disk: Storage) -> int | None:
+    """How many pages of rows there are to gather; `None` if they have to be read one by one.
+
+    A group must be small: large values could make it any size, and the server's limit is a gigabyte. Others are at most what
+    compression took out of their pages.
+    """
+    has_pages = not chunk.is_compressed and on_disk.is_heap and on_disk.reads_page_ranges
+    arrays = sum(output.joined is None for output in plan.outputs)
+    is_cheap = arrays <= _MOST_ARRAYS and len(plan.outputs) <= _MOST_OUTPUTS and not plan.has_arrays
+    return on_disk.pages if has_pages and is_cheap and not on_disk.has_large_values else None
+
+
+def gathered_query(chunk: Chunk, outputs: Sequence[Output], pages: range) -> str:
+    """SQL of the rows in `pages` as groups, by the page with which each begins."""
+    end = f"LEAST(groups.page + {_GROUP_PAGES}, {pages.stop})"
+    aggregates = [output.joined.aggregate if output.joined else f"pg_catalog.array_agg({output.sql})" for output in outputs]
+    return (
+        f"SELECT groups.page, gathered.*"
+        f" FROM pg_catalog.generate_series({pages.start}, {pages.stop - 1}, {_GROUP_PAGES}) AS groups (page),"
+        f" LATERAL (SELECT {', '.join(['pg_catalog.count(*)', *aggregates])} FROM {chunk.relation.sql} AS chunk"
+        f" WHERE chunk.ctid >= {_tid('groups.page')} AND chunk.ctid < {_tid(end)} HAVING pg_catalog.count(*) > 0) AS gathered"
+    )
+
+
+def ungathered(groups: pa.RecordBatch, outputs: Sequence[Output]) -> pa.RecordBatch:
+    """The rows again, each with one value an output; raises `NotJoinedError`."""
+    _, counts, *arrived = groups.columns
+    rows = counts.to_numpy()
+    values: list[pa.Array | None] = []
+    for output, column in zip(outputs, arrived, strict=True):
+        values.append(output.joined.split(column, rows, values) if output.joined else _flat(column, rows))
+    if apart := [number for number, value in enumerate(values) if value is None]:
+        raise NotJoinedError(apart)
+    return pa.RecordBatch.from_arrays(values, [output.sql for output in outputs])
+
+
+def pages_behind(groups: pa.RecordBatch, pages: range) -> range:
+    """What is left of `pages` when these groups have been read.
+
+    Raises `PermanentError` if they did not come in their order: to go on from there would leave rows out, or read them again.
+    """
+    starts = groups.column(0).to_pylist()
+    if starts[0] < pages.start or any(second - first < _GROUP_PAGES for first, second in pairwise(starts)):
+        raise PermanentError("groups of pages came in another order than was asked for", code="unexpected-schema")
+    return range(starts[-1] + _GROUP_PAGES, pages.stop)
+
+
+def _flat(arrays: pa.ListArray, rows: np.ndarray) -> pa.Array:
+    if arrays.null_count or not np.array_equal(np.diff(arrays.offsets), rows):
+        raise PermanentError("gathered outputs have not as many values as rows", code="unexpected-schema")
+    # what arrived is freed as a whole, and holds all the other outputs
+    return arrays.flatten().copy_to(pa.default_cpu_memory_manager())
+
+
+def _tid(page: str) -> str:
+    return f"('(' || {page} || ',0)')::pg_catalog.tid"

@@ -1,0 +1,145 @@
+"""Several numbers of a row as one value on the wire.
+
+Most of what COPY costs, on both sides, it costs by the value: a call of the type's send function into a buffer of its own, a
+length, a call of the client's reader. PostgreSQL has types that are nothing but two, three or four doubles (`point`, `circle`,
+`lseg`), and each is sent by one call. So numbers travel in those, one behind the other in a `bytea`; docs/performance.md has
+what it saves.
+
+Every double keeps its bits, and an integer is a double exactly. `real` does not travel so: the cast changes the bits of a
+signalling NaN. The constructors give NULL when one of their numbers is NULL; such a row travels with zeros in the places of
+its NULLs, and a word more, whose bits say where they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunk import quote_identifier
+from archival_core.source.wire.joining import JoinedBytes, bounds_of
+
+#: What is packed. Of smaller integers the wire would grow.
+PACKED_TYPES: Final = frozenset({pa.float64(), pa.int32()})
+#: With fewer columns nothing is won.
+_LEAST: Final = 3
+#: A NULL in one makes all of them travel the longer way (of 16 columns with one NULL in a hundred, 15 rows in a hundred).
+_MOST: Final = 16
+#: Rows of wider tables come in so small batches that unpacking them costs more than it saves.
+_WIDEST: Final = 20 * _MOST
+_WORD: Final = 8
+_CACHED_ROWS: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Columns that travel as one value."""
+
+    names: tuple[str, ...]
+    #: doubles first
+    types: tuple[pa.DataType, ...]
+
+    @property
+    def free_words(self) -> range:
+        """Which words more numbers would be that cost the server hardly a call: those that fill up a group of four."""
+        return range(len(self.names), -(-len(self.names) // 4) * 4)
+
+    @property
+    def output(self) -> str:
+        """SQL of the value, a `bytea`."""
+        columns = [quote_identifier(name) for name in self.names]
+        numbers = [f"COALESCE({number}, 0)" for number in self._numbers]
+        nulls = [f"CASE WHEN {column} IS NULL THEN {1 << bit} ELSE 0 END" for bit, column in enumerate(columns)]
+        return f"COALESCE({self._complete}, {_concatenated([*_sent(numbers), f'pg_catalog.int8send({" + ".join(nulls)})'])})"
+
+    def joined(self, more: Sequence[str] = ()) -> JoinedBytes:
+        """How the values of many rows without NULLs travel as one, and with them `more`, SQL of integers without NULLs, which
+        are for others to read (`words_of`)."""
+        numbers = [*self._numbers, *(f"({number})::pg_catalog.float8" for number in more)]
+        return JoinedBytes(_concatenated(_sent(numbers)), len(numbers) * _WORD)
+
+    @property
+    def _numbers(self) -> list[str]:
+        return [f"{quote_identifier(name)}::pg_catalog.float8" for name in self.names]
+
+    @property
+    def _complete(self) -> str:
+        """SQL of the value of a row without NULLs, and of NULL for others."""
+        return _concatenated(_sent(self._numbers))
+
+    def read(self, arrived: pa.BinaryArray | pa.FixedSizeBinaryArray) -> dict[str, pa.Array]:
+        """The columns, of as many rows as values arrived; of one fixed size are those without NULLs."""
+        width = len(self.names)
+        if pa.types.is_fixed_size_binary(arrived.type):
+            return self._columns(words_of(arrived)[:, :width], None)
+        bounds = bounds_of(arrived)
+        sizes = np.diff(bounds)
+        longer = sizes == (width + 1) * _WORD
+        if arrived.null_count or not ((sizes == width * _WORD) | longer).all():
+            raise PermanentError("packed numbers arrived in another length than was asked for", code="unexpected-schema")
+        # as integers: nothing may look at a NaN as a number, which could change its bits
+        words = np.frombuffer(arrived.buffers()[2], ">u8", int(bounds[-1] - bounds[0]) // _WORD, int(bounds[0]))
+        if not longer.any():
+            rows, nulls = words.reshape(len(arrived), width), None
+        else:
+            first = (bounds[:-1] - bounds[0]) // _WORD
+            rows = words[first[:, None] + np.arange(width)]
+            nulls = np.zeros(len(arrived), np.uint64)
+            nulls[longer] = words[first[longer] + width]
+        return self._columns(rows, nulls)
+
+    def _columns(self, rows: np.ndarray, nulls: np.ndarray | None) -> dict[str, pa.Array]:
+        count, doubles = len(rows), self.types.count(pa.float64())
+        words = np.empty((doubles, count), np.uint64)
+        # in stretches that the processor's cache holds, since each column would go through all of it
+        for start in range(0, count, _CACHED_ROWS):
+            words[:, start : start + _CACHED_ROWS] = rows[start : start + _CACHED_ROWS, :doubles].T
+        together = _numbers(words, nulls, range(doubles))
+        columns = [together.slice(bit * count, count) for bit in range(doubles)]
+        # not with them: of an integer the double is not kept
+        for bit, kind in enumerate(self.types[doubles:], doubles):
+            columns.append(_numbers(rows[:, bit].astype(np.uint64), nulls, range(bit, bit + 1)).cast(kind))
+        return dict(zip(self.names, columns, strict=True))
+
+
+def words_of(joined: pa.FixedSizeBinaryArray) -> np.ndarray:
+    """What a `JoinedBytes` of numbers was split into: the bits of each, by row and number."""
+    width = joined.type.byte_width // _WORD
+    words = np.frombuffer(joined.buffers()[1], ">u8", len(joined) * width, joined.offset * width * _WORD)
+    return words.reshape(len(joined), width)
+
+
+def packs(columns: Sequence[tuple[str, pa.DataType]]) -> list[Pack]:
+    """How `columns`, all of `PACKED_TYPES`, travel; those that are in none travel alone."""
+    ordered = sorted(columns[:_WIDEST], key=lambda column: column[1] != pa.float64())
+    shares = [ordered[start : start + _MOST] for start in range(0, len(ordered), _MOST)]
+    return [Pack(*zip(*share, strict=True)) for share in shares if len(share) >= _LEAST]
+
+
+def _sent(numbers: Sequence[str]) -> Iterator[str]:
+    """SQL of `bytea`s that hold all `numbers`, by as few calls as there can be."""
+    for start in range(0, len(numbers), 4):
+        match numbers[start : start + 4]:
+            case [a, b, c, d]:
+                yield f"pg_catalog.lseg_send(pg_catalog.lseg(pg_catalog.point({a}, {b}), pg_catalog.point({c}, {d})))"
+            case [a, b, c]:
+                yield f"pg_catalog.circle_send(pg_catalog.circle(pg_catalog.point({a}, {b}), {c}))"
+            case [a, b]:
+                yield f"pg_catalog.point_send(pg_catalog.point({a}, {b}))"
+            case [a]:
+                yield f"pg_catalog.float8send({a})"
+
+
+def _concatenated(values: Iterable[str]) -> str:
+    return " OPERATOR(pg_catalog.||) ".join(values)
+
+
+def _numbers(words: np.ndarray, nulls: np.ndarray | None, bits: range) -> pa.Array:
+    """All of `words` one behind the other; `nulls` has a word a row, whose `bits` say which of them are NULL."""
+    is_null = None if nulls is None else (nulls >> np.array(bits, np.uint64)[:, None]) & np.uint64(1) != 0
+    # not `from_pandas`, or a NaN would be a NULL
+    return pa.array(words.view(np.float64).ravel(), mask=None if is_null is None else is_null.ravel(), from_pandas=False)
