@@ -12,7 +12,7 @@ from archival_core.telemetry.instruments import Instruments
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/telemetry.md").read_text()
-SOURCES = "\n".join(path.read_text() for path in (ROOT / "archival_core/flows").glob("*.py"))
+SOURCES = "\n".join(path.read_text() for path in (ROOT / "archival_core/flows").rglob("*.py"))
 
 
 def test_every_step_is_drawn() -> None:
