@@ -11,6 +11,7 @@ from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis import REDIS_SCOPE, MessagingClient
 from archival_core.flows.archive.chunk_archiver import ArchiveOptions, ChunkArchiver
+from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.processor import ArchivalProcessor
 from archival_core.flows.asking.archive_requests import ArchiveRequests
 from archival_core.flows.asking.due_chunks import DueChunks
@@ -29,7 +30,9 @@ from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.jobs import Jobs
 from archival_core.flows.jobs.runner import JobRunner
+from archival_core.flows.removal.chunk_proof import ChunkProof
 from archival_core.flows.removal.chunk_removal import ChunkRemoval
+from archival_core.flows.removal.trial import TrialRestore
 from archival_core.flows.restore.chunk_restore import ChunkRestorer
 from archival_core.flows.restore.processor import RestoreProcessor
 from archival_core.flows.upkeep.adoption import Adoption
@@ -91,7 +94,8 @@ class Runtime:
             profile=config.parquet_profile,
             time_budget=config.job_time_budget,
         )
-        self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, options)
+        marking = Marking(self._source)
+        self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, marking, options)
         announcer = Announcer(self.ledger, self.messaging)
         runner = JobRunner(self.ledger, announcer, self.queue, config.job_lease)
         self.archival_processor = ArchivalProcessor(runner, self.ledger, self.chunk_archiver)
@@ -109,7 +113,8 @@ class Runtime:
             RemovalRules(config.removal_policy == "drop", config.removal_grace),
             shares_source=shares_source,
         )
-        self.chunk_removal = ChunkRemoval(self._source, self.lake, self.ledger, removals, self.queue, announcer)
+        proof = ChunkProof(self.lake, removals, TrialRestore(self._source, self.lake, marking))
+        self.chunk_removal = ChunkRemoval(self._source, self.ledger, removals, proof, self.queue, announcer)
         self.event_drain = EventDrain(
             self.messaging,
             self.ledger,

@@ -74,9 +74,18 @@ def job_staging(job_id: UUID) -> str:
     return f"{STAGING}/{job_id}"
 
 
-def staging_folder(job_id: UUID, attempt: int) -> str:
-    """One attempt's own folder: several writers on one path are not supported by the lake."""
-    return f"{job_staging(job_id)}/{attempt}"
+def staging_folder(job_id: UUID, attempt: int, lease_token: UUID) -> str:
+    """One worker's own folder: several writers on one path are not supported by the lake.
+
+    The number of the attempt is for people, and tells earlier folders from later ones. The lease's token makes the folder
+    the worker's own, since numbers come again when the ledger is put back.
+    """
+    return f"{job_staging(job_id)}/{attempt}-{lease_token.hex[:12]}"
+
+
+def staging_attempt(folder: str) -> int:
+    """The attempt that a folder of `job_staging` belongs to."""
+    return int(folder.rpartition("/")[2].partition("-")[0])
 
 
 def part_file(number: int) -> str:

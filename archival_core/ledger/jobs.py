@@ -1,7 +1,7 @@
 """The ledger: every job and what became of it, in PostgreSQL schema `archival`.
 
-Each write of a running job is guarded by its attempt number, so a worker whose lease passed on cannot write. Time is the
-database's time.
+Each write of a running job carries the random token of its lease (guard ATTEMPT), so that a worker whose lease passed on cannot
+write. Time is the database's time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from archival_core import telemetry
 from archival_core.errors import LostLeaseError
-from archival_core.ledger.pool import LedgerPool, Row
+from archival_core.ledger.pool import LedgerPool, Row, execute
 from archival_core.model.chunk import Chunk, ChunkRange, Relation, ServerIdentity
 from archival_core.model.job import Job, Kind, Status
 from archival_core.model.manifest import Manifest, ManifestPart
@@ -94,18 +94,20 @@ class Ledger:
         """Raises `LostLeaseError` unless the caller is still the owner."""
         await self._guarded("check_lease", job)
 
-    async def settle(self, job: Job, chunk: Chunk) -> int:
+    async def settle(self, job: Job, chunk: Chunk, born: str, taken: int = -1) -> int:
         """Decide, at the first attempt, which revision the archive of `job` is; later attempts get the same answer.
 
-        Raises `LostLeaseError`.
+        Up to the revision `taken` something else lies in the lake, so that the archive is a later one. Raises `LostLeaseError`.
         """
         row = await self._pool.one(
             "settle",
             job_id=job.job_id,
-            attempt=job.attempt,
+            token=job.lease_token,
             range_start=chunk.range.start,
             range_end=chunk.range.end,
             relation_oid=chunk.oid,
+            relation_born=born,
+            taken=taken,
         )
         if row is None:
             raise LostLeaseError(job.job_id, job.attempt)
@@ -113,7 +115,7 @@ class Ledger:
         return revision
 
     async def supersedes(
-        self, job: Job, chunk: Chunk, server: ServerIdentity, restored: Mapping[UUID, Mapping[str, str]]
+        self, job: Job, chunk: Chunk, born: str, server: ServerIdentity, restored: Mapping[UUID, Mapping[str, str]]
     ) -> tuple[str, ...]:
         """`lake_path` of the published archives whose place an archive of `chunk` takes, because it has their rows.
 
@@ -124,7 +126,9 @@ class Ledger:
         rows = await self._pool.all(
             "supersedes",
             job_id=job.job_id,
+            hypertable=str(job.hypertable),
             relation_oid=chunk.oid,
+            relation_born=born,
             system_identifier=server.system_identifier,
             database=server.database,
             restored=list(restored),
@@ -135,6 +139,10 @@ class Ledger:
     async def begin_parts(self, job: Job, progress: Progress | None) -> None:
         """A set of parts begins, and replaces an earlier one; `None` if it cannot be resumed. Raises `LostLeaseError`."""
         await self._guarded("begin_parts", job, progress=Jsonb(progress.model_dump(mode="json")) if progress else None)
+
+    async def take_parts(self, job: Job, staging: str) -> None:
+        """The finished parts are about to be moved into the folder `staging`; raises `LostLeaseError`."""
+        await self._guarded("take_parts", job, staging=staging)
 
     async def add_part(self, job: Job, number: int, part: ManifestPart) -> None:
         """A part is in staging and verified; raises `LostLeaseError`."""
@@ -152,21 +160,42 @@ class Ledger:
         """Give the job back so that another run goes on with it; raises `LostLeaseError`."""
         await self._guarded("postpone", job)
 
-    async def finish_archive(self, job: Job, manifest: Manifest) -> None:
-        """The archive is committed, and those whose place it takes are superseded; raises `LostLeaseError`."""
-        await self._guarded(
-            "finish_archive",
-            job,
-            rows=manifest.rows,
-            source_bytes=manifest.source_bytes,
-            parquet_bytes=manifest.parquet_bytes,
-            lake_path=manifest.lake_path,
-            manifest=Jsonb(manifest.model_dump(mode="json")),
-            range_start=manifest.range_start,
-            range_end=manifest.range_end,
-            relation_oid=manifest.relation_oid,
-            supersedes=list(manifest.supersedes),
-        )
+    async def declare(self, job: Job, sha256: str) -> None:
+        """The manifest with this hash is about to be published; raises `LostLeaseError`."""
+        await self._guarded("declare", job, sha256=sha256)
+
+    async def declared(self, job: Job) -> tuple[str, ...]:
+        """The hashes of all manifests that attempts of the job have declared."""
+        row = await self._pool.one("find_job", job_id=job.job_id)
+        return tuple(row["declared"]) if row else ()
+
+    async def finish_archive(self, job: Job, manifest: Manifest) -> Status:
+        """The archive is committed, and the archives whose place it takes are superseded.
+
+        Returns `archived`, or `superseded` where the table went on the grounds of another archive. Raises `LostLeaseError`.
+        """
+        parameters = {
+            "job_id": job.job_id,
+            "token": job.lease_token,
+            "sha256": manifest.sha256(),
+            "rows": manifest.rows,
+            "source_bytes": manifest.source_bytes,
+            "parquet_bytes": manifest.parquet_bytes,
+            "lake_path": manifest.lake_path,
+            "manifest": Jsonb(manifest.model_dump(mode="json")),
+            "range_start": manifest.range_start,
+            "range_end": manifest.range_end,
+            "relation_oid": manifest.relation_oid,
+            "relation_born": manifest.relation_born,
+            "supersedes": list(manifest.supersedes),
+        }
+        async with self._pool.transaction("finish_archive") as connection:
+            # a statement of its own: what finishes then sees what became of the archives while it waited for them
+            await execute(connection, "lock_archives", {"folders": list(manifest.supersedes)})
+            row = await execute(connection, "finish_archive", parameters)
+        if row is None:
+            raise LostLeaseError(job.job_id, job.attempt)
+        return Status(row["status"])
 
     async def release(self, job: Job, code: str, message: str) -> None:
         """Give the job back after a transient failure; its message comes again. Raises `LostLeaseError`."""
@@ -178,7 +207,7 @@ class Ledger:
 
     async def skip_removed(self, job: Job) -> bool:
         """End a job whose chunk is gone because an archive of it was removed; false if there is no such archive."""
-        return await self._pool.one("skip_removed", job_id=job.job_id, attempt=job.attempt) is not None
+        return await self._pool.one("skip_removed", job_id=job.job_id, token=job.lease_token) is not None
 
     async def fail_poisoned(self, job_id: UUID) -> bool:
         """End a job whose message was given up; false when a worker still holds it, or it has ended already."""
@@ -200,7 +229,8 @@ class Ledger:
         return moment
 
     async def _guarded(self, query: str, job: Job, **parameters: Any) -> None:
-        if await self._pool.one(query, job_id=job.job_id, attempt=job.attempt, **parameters) is None:
+        # Guard ATTEMPT: a worker whose lease passed on writes nothing any more.
+        if await self._pool.one(query, job_id=job.job_id, token=job.lease_token, **parameters) is None:
             raise LostLeaseError(job.job_id, job.attempt)
 
 
@@ -230,4 +260,9 @@ def read_job(row: Row) -> Job:
         manifest=row["manifest"],
         error=row["error"],
         adopted=row["adopted"],
+        lease_token=row["lease_token"],
+        declared=tuple(row["declared"]),
+        manifest_sha256=row["manifest_sha256"],
+        proof=row["proof"],
+        mark_owed=row["mark_owed"],
     )

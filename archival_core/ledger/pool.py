@@ -87,6 +87,13 @@ class LedgerPool:
         return rows
 
     @asynccontextmanager
+    async def transaction(self, what: str) -> AsyncIterator[Connection]:
+        """A transaction of several statements, timed as `what`; raises as `connection`."""
+        with self._dependency.call(what):
+            async with self.connection() as connection, connection.transaction():
+                yield connection
+
+    @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection of the pool; raises `TransientError` and `PermanentError`."""
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -14,6 +15,7 @@ from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.ledger.jobs import read_job
 from archival_core.ledger.pool import LedgerPool, execute
 from archival_core.model.chunk import Relation
+from archival_core.model.grounds import Grounds
 from archival_core.model.job import Job
 
 
@@ -44,6 +46,30 @@ class Removals:
             job_id=job_id,
         )
         return [read_job(row) for row in rows]
+
+    @asynccontextmanager
+    async def held(self, job: Job) -> AsyncIterator[Connection | None]:
+        """Keep the archive's row locked until the source has committed, where the ledger is in another database.
+
+        The connection is that of the ledger's transaction, which commits at the end; `None` where source and ledger share
+        one. Raises `TransientError` (`not-archived`).
+        """
+        if self.shares_source:
+            yield None
+            return
+        async with self._pool.transaction("hold_removal") as connection:
+            if await execute(connection, "hold_removal", {"job_id": job.job_id}) is None:
+                raise _no_longer(job)
+            yield connection
+
+    async def record_proof(self, job: Job, grounds: Grounds, oid: int, born: str, sha256: str) -> None:
+        """The whole archive was compared with its chunk, and these are its grounds from now on.
+
+        Raises `TransientError` (`not-archived`).
+        """
+        values = {"oid": oid, "born": born, "sha256": sha256, "proof": Jsonb(grounds.model_dump(mode="json"))}
+        if await self._pool.one("record_proof", job_id=job.job_id, **values) is None:
+            raise _no_longer(job)
 
     async def finish(self, job: Job, connection: Connection | None = None, note: ArchivalError | None = None) -> None:
         """The chunk is gone; on `connection` the row is part of the caller's transaction. `note` is what was noticed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -74,20 +76,37 @@ class Restores:
             ) from error
         return [AddedJob(row["job_id"], Status(row["status"]), row["traceparent"]) for row in rows]
 
-    async def finish(self, job: Job, *, in_place: bool, connection: Connection | None = None) -> None:
-        """The rows are back; `in_place` says that they are in their hypertable again. Raises `LostLeaseError`.
+    @asynccontextmanager
+    async def held(self, job: Job, *, in_place: bool) -> AsyncIterator[Connection | None]:
+        """Keep the archive's row locked until the source has committed, where the ledger is in another database.
 
-        On `connection` it is part of the caller's transaction.
+        The connection is that of the ledger's transaction, which commits at the end; `None` where source and ledger share
+        one. Raises `PermanentError` (`not-restorable`) if the archive stands for no rows any more.
         """
-        if connection is None:
-            async with self._pool.connection() as own, own.transaction():
-                await self._finish(own, job, in_place)
-        else:
-            with translated("the ledger"):
-                await self._finish(connection, job, in_place)
+        if self.shares_source:
+            yield None
+            return
+        async with self._pool.transaction("hold_restore") as connection:
+            held = await execute(connection, "hold_restore", {"archive": job.restores})
+            if in_place and held is None:
+                raise _stands_for_none(job)
+            yield connection
 
-    async def _finish(self, connection: Connection, job: Job, in_place: bool) -> None:
-        if await execute(connection, "finish_restore", {"job_id": job.job_id, "attempt": job.attempt}) is None:
-            raise LostLeaseError(job.job_id, job.attempt)
-        if in_place:
-            await execute(connection, "mark_restored", {"archive": job.restores})
+    async def finish(self, job: Job, *, in_place: bool, connection: Connection) -> None:
+        """The rows are back, in the transaction of `connection`; `in_place` says that they are in their hypertable again.
+
+        Raises `LostLeaseError`, and `PermanentError` (`not-restorable`) if the archive stands for no rows any more (guard
+        SETTLE).
+        """
+        with translated("the ledger"):
+            if await execute(connection, "finish_restore", {"job_id": job.job_id, "token": job.lease_token}) is None:
+                raise LostLeaseError(job.job_id, job.attempt)
+            if in_place and await execute(connection, "mark_restored", {"archive": job.restores}) is None:
+                raise _stands_for_none(job)
+
+
+def _stands_for_none(job: Job) -> PermanentError:
+    return PermanentError(
+        f"the archive of {job.chunk} is not removed any more: its rows are in the database, or in another archive",
+        code="not-restorable",
+    )

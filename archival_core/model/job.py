@@ -1,7 +1,7 @@
 """A job's life, as one table.
 
-Rules: a status changes only along `TRANSITIONS`; every write of a running job is guarded by its attempt number; one live job
-(queued or running) per chunk at most. The ledger enforces all three; this module says what they are.
+Rules: a status changes only along `TRANSITIONS`; every write of a running job is guarded by the random token of its lease;
+one live job (queued or running) per chunk at most. The ledger enforces all three; this module says what they are.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
-#: from → to. A running job goes back to `queued` when it is to be tried again, and to `running` when its lease is taken over.
-#: A removed archive is `archived` again once it was restored into its hypertable. A waiting or ended job that was published
-#: after all is found out by reconcile, and is `superseded` at once if a later one has taken its place. If the archive whose
-#: place it takes is removed already, so is this one: its chunk is gone.
+#: from → to. A running job goes back to `queued` when it is to be tried again, and to `running` when its lease is taken
+#: over. A removed archive is `archived` again once it was restored into its hypertable. A waiting or ended job that was
+#: published after all is found out by reconcile, and is `superseded` at once if its table went on the grounds of another
+#: archive. The marks in the source say what stands in for rows, and the ledger follows them: whatever it says of an
+#: archive, a mark may make the archive `removed`.
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset(
         {Status.RUNNING, Status.CANCELLED, Status.SKIPPED, Status.FAILED, Status.ARCHIVED, Status.REMOVED, Status.SUPERSEDED}
@@ -50,6 +51,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
             Status.RUNNING,
             Status.QUEUED,
             Status.ARCHIVED,
+            Status.SUPERSEDED,
             Status.REMOVED,
             Status.RESTORED,
             Status.FAILED,
@@ -58,7 +60,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
         }
     ),
     Status.ARCHIVED: frozenset({Status.REMOVED, Status.SUPERSEDED}),
-    Status.SUPERSEDED: frozenset(),
+    Status.SUPERSEDED: frozenset({Status.REMOVED}),
     Status.REMOVED: frozenset({Status.ARCHIVED, Status.SUPERSEDED}),
     Status.RESTORED: frozenset(),
     Status.FAILED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.REMOVED, Status.SUPERSEDED}),
@@ -80,7 +82,7 @@ class Job:
     chunk: Relation
     range: ChunkRange
     status: Status
-    #: fencing token: counts the workers that took the job
+    #: counts the workers that took the job, for people
     attempt: int
     #: which archive of this chunk it is, from 0; a changed chunk is archived again as the next revision
     revision: int
@@ -103,5 +105,16 @@ class Job:
     lake_path: str | None = None
     manifest: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
-    #: its row was made from what lies in the lake, which says nothing about the database: no chunk goes on the grounds of it
+    #: its row was made from what lies in the lake, which says nothing about the database: its chunk goes only after all of
+    #: its rows were compared
     adopted: bool = False
+    #: fencing token of the worker that has the job now; random, since counted attempts come again when the ledger is put back
+    lease_token: UUID | None = None
+    #: SHA-256 of each manifest that an attempt was about to publish
+    declared: tuple[str, ...] = ()
+    #: SHA-256 of the file of `manifest`
+    manifest_sha256: str | None = None
+    #: it was removed or restored before there were marks, and the source has none of that yet
+    mark_owed: bool = False
+    #: where the whole archive was compared with its chunk after it was made: see `model.grounds`
+    proof: dict[str, Any] | None = None

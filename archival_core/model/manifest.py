@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from archival_core.model.grounds import Grounds, TableIdentity
 
 #: A manifest may come out of a lake that others can write to: what it names is always inside the lake's own folders.
 ArchiveFolder = Annotated[str, StringConstraints(pattern=r"^tables/[\w~%-][\w.~%-]*/[\w~%-][\w.~%-]*$")]
@@ -67,6 +70,8 @@ class Manifest(_Part):
     chunk: str
     #: of the chunk's table in the catalog
     relation_oid: int = 0
+    #: number of the transaction that made the table: with the oid it names a table that never comes again
+    relation_born: str | None = None
     kind: Literal["timescaledb", "native"]
     time_column: str
     time_type: str
@@ -83,6 +88,11 @@ class Manifest(_Part):
     max_time: str | None
     #: `pg_current_snapshot()` of the reading transaction
     snapshot: str
+    #: of the snapshot's mark in the source, hexadecimal: whoever finds the mark is in a history that has all that the
+    #: snapshot saw
+    nonce: str | None = None
+    #: every table in which the chunk's rows lay
+    tables: tuple[TableIdentity, ...] = ()
     #: rows of each table that held the chunk, as they were stored; `None` if its version of TimescaleDB does not tell
     tuples: tuple[int, ...] | None = None
     #: order-independent hash of all rows, where `tuples` are not known; see `source.fence`
@@ -96,6 +106,23 @@ class Manifest(_Part):
     #: the database's clock
     archived_at: datetime
     tools: dict[str, str]
+
+    @property
+    def grounds(self) -> Grounds:
+        """What a removal compares with."""
+        return Grounds(
+            system_identifier=self.source.system_identifier,
+            database=self.source.database,
+            nonce=self.nonce,
+            snapshot=self.snapshot,
+            tuples=self.tuples,
+            content_hash=self.content_hash,
+            tables=self.tables,
+        )
+
+    def sha256(self) -> str:
+        """Hexadecimal digest of the file's content."""
+        return hashlib.sha256(self.to_json()).hexdigest()
 
     def to_json(self) -> bytes:
         """The file's content: indented for people, ends with a newline."""

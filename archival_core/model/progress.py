@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from archival_core.model.grounds import Grounds
+
 
 class Progress(BaseModel):
     """Fixed when the first part begins; finished parts are recorded beside it."""
@@ -11,9 +13,10 @@ class Progress(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     #: what the chunk was like for the first part: the fence compares with it
-    snapshot: str
+    grounds: Grounds
     files: tuple[int, ...]
-    tuples: tuple[int, ...]
+    #: folders of staging in one of which the finished parts lie: each attempt that goes on renames the folder to its own
+    staging: tuple[str, ...]
     #: number, name, PostgreSQL type and Arrow type of every column
     columns: tuple[tuple[int, str, str, str], ...]
     #: columns that are read as text, because a value did not fit their form

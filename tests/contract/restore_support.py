@@ -13,7 +13,7 @@ import psycopg
 from archival_core.clients.postgres import Database
 from archival_core.flows.archive.part_archiver import PartArchiver
 from archival_core.flows.archive.reading import ChunkDescription, Reading
-from archival_core.flows.restore.chunk_restore import ChunkRestorer, Restored, RestoreWish
+from archival_core.flows.restore.chunk_restore import ChunkRestorer, Restored, RestoreWish, Worker
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
@@ -94,7 +94,7 @@ class Bench:
         self.jobs.add(job_id.hex)
         settle = {"settle": wish.pop("settle")} if "settle" in wish else {}
         restorer = ChunkRestorer(Database(self.url), self.lake)
-        return await restorer.restore(job_id, attempt, manifest, RestoreWish(**wish), **settle)
+        return await restorer.restore(Worker(job_id, attempt, uuid.uuid4()), manifest, RestoreWish(**wish), **settle)
 
 
 def quoted(*names: str) -> str:

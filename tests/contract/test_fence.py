@@ -13,13 +13,16 @@ import pytest
 from archival_core.model.chunk import Chunk, Relation
 from archival_core.source import catalog
 from archival_core.source.state import parts
-from archival_core.source.state.fence import Mark, is_unchanged, take_mark
+from archival_core.source.state.fence import Stored, is_unchanged, stored_at
 from archival_core.source.state.parts import by_pages
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from archival_core.source.wire.gathering import gathered_pages
 from tests.contract.source_support import Connection
+
+#: a snapshot, and how the chunk was stored then
+Mark = tuple[str, Stored]
 
 TABLE = """
 CREATE TABLE t (at int, v text) PARTITION BY RANGE (at);
@@ -56,14 +59,14 @@ async def chunk_of(conn: Connection, schema: str) -> Chunk:
 async def mark_of(conn: Connection, chunk: Chunk) -> Mark:
     async with ReadSnapshot(conn, chunk) as snapshot:
         facts, storage = await snapshot.measure(), await parts.storage(conn, chunk)
-        mark = await take_mark(conn, chunk, facts, storage.files)
-    assert mark is not None
-    return mark
+        stored = await stored_at(conn, chunk, facts, storage.files)
+    assert stored is not None
+    return facts.snapshot, stored
 
 
 async def unchanged(conn: Connection, chunk: Chunk, mark: Mark) -> bool:
     async with ReadSnapshot(conn, chunk):
-        return await is_unchanged(conn, chunk, mark, (await parts.storage(conn, chunk)).files)
+        return await is_unchanged(conn, chunk, *mark, (await parts.storage(conn, chunk)).files)
 
 
 @pytest.mark.parametrize(

@@ -109,9 +109,11 @@ async def test_a_run_may_end_anywhere(bench: Bench) -> None:
         with pytest.raises(KeyboardInterrupt):
             await bench.restore(manifest, attempt, job_id, settle=killed)
         assert bench.rows("readings") < before
-        assert bench.staging() == [f"{job_id.hex}_{attempt}"]
+        [left] = bench.staging()
+        assert StagingTable(left).owner == (job_id, attempt)
     async with Database(bench.url).connect() as connection:
-        assert [table for table in await staging_tables(connection) if table.job_id == job_id] == [StagingTable(job_id, 2)]
+        owners = [table.owner for table in await staging_tables(connection)]
+        assert [owner for owner in owners if owner and owner[0] == job_id] == [(job_id, 2)]
         assert await drop_job_staging(connection, job_id, 1) == []
     settled: list[Restored] = []
 
@@ -517,7 +519,7 @@ async def test_rows_are_placed_only_in_a_transaction_that_sees_the_others(bench:
     manifest = await bench.archive("readings", "jan")
     async with Database(bench.url).connect() as connection:
         placing = await _prepare(connection, manifest, RestoreWish())
-        staging = StagingTable(uuid.uuid4(), 1)
+        staging = StagingTable.of_worker(uuid.uuid4(), 1, uuid.uuid4())
         with pytest.raises(RuntimeError, match="transaction"):
             await place(connection, placing, staging)
         await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)

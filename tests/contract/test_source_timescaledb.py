@@ -14,7 +14,7 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, ChunkRange, Relation, quote_identifier
 from archival_core.source import catalog
 from archival_core.source.state import parts
-from archival_core.source.state.fence import is_unchanged, take_mark
+from archival_core.source.state.fence import is_unchanged, stored_at
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
@@ -174,8 +174,8 @@ async def test_the_fence_of_a_compressed_chunk(conn: Connection, schema: str, ch
     (chunk, *_) = await all_chunks(conn, schema)
     async with ReadSnapshot(conn, chunk) as snapshot:
         facts, storage = await snapshot.measure(), await parts.storage(conn, chunk)
-        mark = await take_mark(conn, chunk, facts, storage.files)
-    assert mark is not None
+        stored = await stored_at(conn, chunk, facts, storage.files)
+    assert stored is not None
     for statement in filter(None, change.split(";")):
         try:
             await run(conn, schema, statement)
@@ -183,7 +183,7 @@ async def test_the_fence_of_a_compressed_chunk(conn: Connection, schema: str, ch
             pytest.skip("TimescaleDB before 2.11 refuses to change a compressed chunk")
     (chunk, *_) = await all_chunks(conn, schema)
     async with ReadSnapshot(conn, chunk):
-        unchanged = await is_unchanged(conn, chunk, mark, (await parts.storage(conn, chunk)).files)
+        unchanged = await is_unchanged(conn, chunk, facts.snapshot, stored, (await parts.storage(conn, chunk)).files)
     assert unchanged == (change in ("", "VACUUM (FREEZE) conditions"))
 
 

@@ -13,7 +13,7 @@ from archival_core.errors import PermanentError
 from archival_core.flows.archive.chunk_archiver import ChunkArchiver
 from archival_core.flows.jobs.runner import JobRunner
 from archival_core.ledger.jobs import Ledger
-from archival_core.model.job import Job
+from archival_core.model.job import Job, Status
 from archival_core.model.message import JobMessage
 
 
@@ -41,5 +41,7 @@ class ArchivalProcessor:
         if manifest is None:
             return False
         with telemetry.step("archive.ledger"):
-            await self._ledger.finish_archive(job, manifest)
+            status = await self._ledger.finish_archive(job, manifest)
+        if status is Status.ARCHIVED:
+            await self._archiver.retire(manifest)
         return True

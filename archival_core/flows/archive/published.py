@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -22,6 +23,11 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
     except (ValidationError, ValueError, PermanentError):
         raise PermanentError(f"{where} is no manifest of this service", code="invalid-manifest") from None
     return manifest
+
+
+async def inner_manifest_sha256(lake: LakehouseClient, folder: str) -> str:
+    """Hexadecimal digest of the manifest inside the archive at `folder`."""
+    return hashlib.sha256(await lake.read_all(f"{folder}/{paths.INNER_MANIFEST}")).hexdigest()
 
 
 async def read_inner_manifest(lake: LakehouseClient, folder: str) -> Manifest:

@@ -13,6 +13,7 @@ from archival_core.codec.layout import Layout, Profile
 from archival_core.errors import TransientError
 from archival_core.lake import paths
 from archival_core.model.chunk import Chunk, Column, ServerIdentity
+from archival_core.model.grounds import Grounds, TableIdentity
 from archival_core.model.job import Job
 from archival_core.model.manifest import Manifest, ManifestColumn, ManifestPart, ManifestSource
 from archival_core.model.moment import moment
@@ -20,8 +21,9 @@ from archival_core.model.progress import Progress
 from archival_core.source import catalog
 from archival_core.source.catalog.ordering import order_columns
 from archival_core.source.catalog.statistics import null_shares
-from archival_core.source.state import parts
-from archival_core.source.state.fence import Mark, hash_content, take_mark
+from archival_core.source.state import parts, tables
+from archival_core.source.state.fence import Stored
+from archival_core.source.state.look import look
 from archival_core.source.state.parts import PartRange, Storage
 from archival_core.source.state.placed import PlacedArchive, placed_in
 from archival_core.source.state.snapshot import ChunkFacts, ReadSnapshot
@@ -37,6 +39,7 @@ class ChunkDescription:
 
     chunk: Chunk
     identity: ServerIdentity
+    tables: tuple[TableIdentity, ...]
     ddl: str
     source_bytes: int
 
@@ -47,9 +50,15 @@ class ChunkDescription:
         return cls(
             chunk,
             await catalog.server_identity(connection),
+            await tables.tables_of(connection, chunk),
             await catalog.describe_ddl(connection, job.hypertable),
             await catalog.source_bytes(connection, chunk),
         )
+
+    @property
+    def born(self) -> str:
+        """The transaction that made the chunk's table."""
+        return tables.born(self.tables, self.chunk.oid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +72,9 @@ class Reading:
     facts: ChunkFacts
     storage: Storage
     #: `None` if nobody could tell later whether the chunk has changed: it has to be read in one go
-    mark: Mark | None
-    #: only where there is no mark: it takes seconds for each million rows
-    content_hash: str | None
+    stored: Stored | None
+    #: what a removal compares with; without a nonce until the snapshot's mark is in the source
+    grounds: Grounds
     #: archives that were restored into the chunk
     placed: tuple[PlacedArchive, ...]
     ranges: tuple[PartRange, ...]
@@ -84,31 +93,37 @@ class Reading:
     ) -> Reading:
         """Look at the chunk inside `snapshot`; raises `TransientError` if it is not the one that was described any more."""
         chunk = await catalog.find_chunk(connection, described.chunk.hypertable, described.chunk.relation)
-        if chunk != described.chunk:
+        if chunk != described.chunk or await tables.tables_of(connection, chunk) != described.tables:
             raise TransientError(f"{chunk.relation} was compressed or altered just now", code="source-changed")
         columns = await catalog.columns(connection, chunk.hypertable)
         plan = plan_columns(columns, as_text, await null_shares(connection, chunk), in_utf8=snapshot.in_utf8)
         order = await order_columns(connection, chunk) if profile == "small" else ()
         storage = await parts.storage(connection, chunk)
-        facts = await snapshot.measure()
-        mark = await take_mark(connection, chunk, facts, storage.files)
-        content_hash = None if mark else await hash_content(connection, chunk, columns)
-        ranges = await parts.plan_parts(connection, chunk, storage, facts, plan.schema, part_bytes)
+        seen = await look(connection, snapshot, chunk, storage.files)
+        ranges = await parts.plan_parts(connection, chunk, storage, seen.facts, plan.schema, part_bytes)
         started_at = await snapshot.started_at()
         layout = Layout(profile, order)
-        known = (described, columns, frozenset(as_text), plan, facts, storage, mark, content_hash)
+        known = (described, columns, frozenset(as_text), plan, seen.facts, storage, seen.stored, seen.grounds)
         placed = await placed_in(connection, chunk)
         return cls(*known, placed, tuple(ranges), layout, started_at)
 
+    def standing_on(self, grounds: Grounds) -> Reading:
+        """This reading with `grounds`, whose snapshot's mark is in the source if one could be left."""
+        return replace(self, grounds=grounds)
+
     @property
-    def progress(self) -> Progress | None:
-        """What the next attempt needs, should this one end early; `None` if it cannot go on."""
-        if self.mark is None:
+    def can_go_on(self) -> bool:
+        """Whether another run could go on where this one ends: it has to prove that the chunk is still what it was."""
+        return self.stored is not None and self.grounds.nonce is not None
+
+    def progress(self, staging: str) -> Progress | None:
+        """What the next attempt needs, should this one, which writes to `staging`, end early; `None` if it cannot go on."""
+        if self.stored is None or not self.can_go_on:
             return None
         return Progress(
-            snapshot=self.mark.snapshot,
-            files=self.mark.files,
-            tuples=self.mark.tuples,
+            grounds=self.grounds,
+            files=self.stored.files,
+            staging=(staging,),
             columns=self._column_types,
             as_text=tuple(sorted(self.as_text)),
             parts=tuple(part.condition for part in self.ranges),
@@ -120,16 +135,21 @@ class Reading:
         return gathered_pages(self.described.chunk, self.plan, self.storage)
 
     def resumed(self, progress: Progress) -> Reading:
-        """This reading with the parts, and the snapshot to compare with later, of an earlier attempt."""
+        """This reading with the parts, and the grounds, of an earlier attempt."""
         return replace(
             self,
-            facts=replace(self.facts, snapshot=progress.snapshot),
+            facts=replace(self.facts, snapshot=progress.grounds.snapshot),
+            grounds=progress.grounds,
             ranges=tuple(PartRange(condition) for condition in progress.parts),
         )
 
     def continues(self, progress: Progress) -> bool:
-        """Whether files of that attempt have the same columns as this one's."""
-        return progress.columns == self._column_types and set(progress.as_text) == self.as_text
+        """Whether that attempt read the same tables, and its files have the same columns as this one's."""
+        return (
+            progress.grounds.tables == self.grounds.tables
+            and progress.columns == self._column_types
+            and set(progress.as_text) == self.as_text
+        )
 
     @property
     def _column_types(self) -> tuple[tuple[int, str, str, str], ...]:
@@ -161,6 +181,7 @@ class Reading:
             hypertable=str(job.hypertable),
             chunk=str(job.chunk),
             relation_oid=chunk.oid,
+            relation_born=self.described.born,
             kind=chunk.kind,
             time_column=chunk.time_column,
             time_type=chunk.time_type,
@@ -189,9 +210,11 @@ class Reading:
             rows=self.facts.rows,
             min_time=self.facts.min_time,
             max_time=self.facts.max_time,
-            snapshot=self.facts.snapshot,
-            tuples=self.mark.tuples if self.mark else None,
-            content_hash=self.content_hash,
+            snapshot=self.grounds.snapshot,
+            nonce=self.grounds.nonce,
+            tables=self.grounds.tables,
+            tuples=self.grounds.tuples,
+            content_hash=self.grounds.content_hash,
             supersedes=supersedes,
             source_bytes=self.described.source_bytes,
             parquet_bytes=sum(part.bytes for part in done.values()),

@@ -15,7 +15,7 @@ from archival_core.model.job import Job, Status
 _LOG = logging.getLogger(__name__)
 
 #: How work itself ends its job. Every write after that is refused, whoever does it.
-_DONE = frozenset({Status.ARCHIVED, Status.REMOVED, Status.RESTORED, Status.SKIPPED})
+_DONE = frozenset({Status.ARCHIVED, Status.SUPERSEDED, Status.REMOVED, Status.RESTORED, Status.SKIPPED})
 
 
 @asynccontextmanager
@@ -36,7 +36,7 @@ async def kept_lease(ledger: Ledger, job: Job, lease: timedelta) -> AsyncIterato
                 lost = error
                 owner.cancel()
             except TransientError as error:
-                # the ledger is away for a moment; if it stays away, the lease runs out and the attempt number guards
+                # the ledger is away for a moment; if it stays away, the lease runs out and its token guards
                 _LOG.warning("lease of job %s not renewed: %s", job.job_id, error)
 
     renewal = asyncio.create_task(renew())
@@ -57,7 +57,7 @@ async def _renewed(ledger: Ledger, job: Job, lease: timedelta) -> bool:
         await ledger.renew_lease(job, lease)
     except LostLeaseError:
         found = await ledger.find(job.job_id)
-        if found is None or found[0].attempt != job.attempt or found[0].status not in _DONE:
+        if found is None or found[0].lease_token != job.lease_token or found[0].status not in _DONE:
             raise
         return False
     return True

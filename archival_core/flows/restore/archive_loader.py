@@ -87,11 +87,7 @@ class ArchiveLoader:
         # closed in any case: a connection with an open result does not close, and would hide the error
         with closing(opened.read_back()) as found:
             self._compare(until(stop, found))
-        if losses := opened.losses():
-            raise PermanentError(
-                f"the columns' types in the source database do not hold the archive's values exactly; rows by column: {losses}",
-                code="lossy-type",
-            )
+        check_exact(opened)
 
     def _compare(self, batches: Iterator[pa.RecordBatch]) -> None:
         rest: pa.RecordBatch | None = None
@@ -105,6 +101,15 @@ class ArchiveLoader:
             _check_equal(f"the database's copy of {part.file}", part, meter.content(), "restore-differs")
         if rest is not None or next(batches, None) is not None:
             raise TransientError("the database holds more rows than the archive", code="restore-differs")
+
+
+def check_exact(opened: Loading) -> None:
+    """Raise `PermanentError` (`lossy-type`) unless the target's types hold what was loaded exactly."""
+    if losses := opened.losses():
+        raise PermanentError(
+            f"the columns' types in the source database do not hold the archive's values exactly; rows by column: {losses}",
+            code="lossy-type",
+        )
 
 
 def _check_equal(what: str, part: ManifestPart, found: parquet.Content, code: str) -> None:

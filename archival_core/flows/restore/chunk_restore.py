@@ -20,6 +20,7 @@ from archival_core.errors import ArchivalError
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.lake.client import LakehouseClient
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.job import Job
 from archival_core.model.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.restore.chunk_room import make_chunk
@@ -27,7 +28,7 @@ from archival_core.source.restore.compression import compress_again
 from archival_core.source.restore.fitting import fit_columns
 from archival_core.source.restore.placement import Placement
 from archival_core.source.restore.placing import check_room, place
-from archival_core.source.restore.staging import StagingTable, drop_job_staging, ensure_schema
+from archival_core.source.restore.staging import StagingTable, drop_job_staging, drop_staging, ensure_schema
 from archival_core.source.restore.target import Target, original_target, own_target
 from archival_core.source.translate import source_errors
 
@@ -73,11 +74,30 @@ class Restored:
     not_compressed: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Who restores: one attempt of one job, which nobody else can be."""
+
+    job_id: UUID
+    attempt: int
+    lease_token: UUID
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Whoever holds the lease of `job`."""
+        assert job.lease_token is not None, "the job's lease is held"
+        return cls(job.job_id, job.attempt, job.lease_token)
+
+
 #: What the caller writes in the transaction that restores, before it commits.
 Settle = Callable[[Connection, Restored], Awaitable[None]]
 
 
 async def _nothing(_: Connection, __: Restored) -> None:
+    return None
+
+
+async def _no_more() -> None:
     return None
 
 
@@ -88,25 +108,31 @@ class ChunkRestorer:
         self._source, self._lake = source, lake
 
     async def restore(
-        self, job_id: UUID, attempt: int, manifest: Manifest, wish: RestoreWish, settle: Settle = _nothing
+        self,
+        worker: Worker,
+        manifest: Manifest,
+        wish: RestoreWish,
+        settle: Settle = _nothing,
+        committed: Callable[[], Awaitable[None]] = _no_more,
     ) -> Restored:
         """Bring the archive's rows back, every one of them once.
 
         `settle` is called with the transaction that does it, after the rows and before the commit; what it raises rolls all
-        of it back. It may be called again, with nothing inserted, if an earlier commit's answer was lost. Raises
-        `PermanentError` when nothing but a change elsewhere can help, `TransientError` when another attempt may work; neither
-        leaves a row behind.
+        of it back; `committed` is called just after the commit. `settle` may be called again, with nothing inserted, if an
+        earlier commit's answer was lost. Raises `PermanentError` when nothing but a change elsewhere can help,
+        `TransientError` when another attempt may work; neither leaves a row behind.
         """
         async with self._source.connect() as connection:
             with telemetry.step("restore.catalog"):
                 placement = await _prepare(connection, manifest, wish)
-                await drop_job_staging(connection, job_id, attempt)
-        staging = StagingTable(job_id, attempt)
+                await drop_job_staging(connection, worker.job_id, worker.attempt)
+        staging = StagingTable.of_worker(worker.job_id, worker.attempt, worker.lease_token)
         try:
             loader = ArchiveLoader(self._lake, await self._source.url(), staging, manifest, placement.columns)
             await loader.load()
             with telemetry.step("restore.place", table=str(placement.target.relation)) as span:
                 restored = await self._place(placement, staging, settle)
+                await committed()
                 span.count(rows=restored.inserted)
         except ArchivalError:
             await self._tidy_up(staging)
@@ -143,7 +169,7 @@ class ChunkRestorer:
         """Leave no staging table, if that is possible now."""
         try:
             async with self._source.connect() as connection:
-                await drop_job_staging(connection, staging.job_id, staging.attempt)
+                await drop_staging(connection, [staging])
         except ArchivalError as error:
             # nobody reads it: it only takes space, and the next attempt drops it
             _LOG.warning("%s is left behind: %s", staging.relation, error)

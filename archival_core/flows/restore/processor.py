@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 from archival_core import telemetry
 from archival_core.clients.postgres import Connection
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.runner import JobRunner
-from archival_core.flows.restore.chunk_restore import ChunkRestorer, Restored, RestoreWish
+from archival_core.flows.restore.chunk_restore import ChunkRestorer, Restored, RestoreWish, Worker
 from archival_core.ledger.jobs import Ledger
 from archival_core.ledger.restores import Restores
 from archival_core.model.job import Job, Status
 from archival_core.model.manifest import Manifest
 from archival_core.model.message import JobMessage
+from archival_core.source.state import marks, placed
+from archival_core.source.state.marks import StandIn, StandInKind
 
 
 class RestoreProcessor:
@@ -31,20 +35,32 @@ class RestoreProcessor:
     async def _restore(self, job: Job) -> bool:
         wish, manifest = RestoreWish.from_options(job.options or {}), Manifest.model_validate(job.manifest)
         in_place = wish.into is None
-        await self._check_archive(job, in_place)
+        archive = await self._archive_of(job, in_place)
+        async with AsyncExitStack() as stack:
+            elsewhere: Connection | None = None
 
-        async def settle(connection: Connection, _: Restored) -> None:
-            if self._restores.shares_source:
-                await self._restores.finish(job, in_place=in_place, connection=connection)
+            async def settle(connection: Connection, _: Restored) -> None:
+                nonlocal elsewhere
+                elsewhere = await stack.enter_async_context(self._restores.held(job, in_place=in_place))
+                if in_place:
+                    await _mark_restored(connection, archive, manifest)
+                if elsewhere is None:
+                    await self._restores.finish(job, in_place=in_place, connection=connection)
 
-        await self._restorer.restore(job.job_id, job.attempt, manifest, wish, settle)
-        if not self._restores.shares_source:
-            with telemetry.step("restore.ledger"):
-                await self._restores.finish(job, in_place=in_place)
+            async def committed() -> None:
+                if elsewhere is not None:
+                    with telemetry.step("restore.ledger"):
+                        await self._restores.finish(job, in_place=in_place, connection=elsewhere)
+                    await stack.aclose()
+
+            await self._restorer.restore(Worker.of(job), manifest, wish, settle, committed)
         return True
 
-    async def _check_archive(self, job: Job, in_place: bool) -> None:
-        """Raise `PermanentError` (`not-restorable`) if its rows are in the database, or its files not where they were."""
+    async def _archive_of(self, job: Job, in_place: bool) -> Job:
+        """The job of the archive.
+
+        Raise `PermanentError` (`not-restorable`) if its rows are in the database, or its files not where they were.
+        """
         found = await self._ledger.find(job.restores) if job.restores else None
         status = found[0].status if found else None
         telemetry.link(found[0].traceparent if found else None)
@@ -55,3 +71,40 @@ class RestoreProcessor:
             )
         if status not in (Status.ARCHIVED, Status.REMOVED):
             raise PermanentError(f"the archive of {job.chunk} is {status or 'unknown'} now", code="not-restorable")
+        assert found is not None, "it has a status"
+        return found[0]
+
+
+async def _mark_restored(connection: Connection, archive: Job, manifest: Manifest) -> None:
+    """Replace the archive's mark by that of the restore, in the transaction that has placed the rows.
+
+    Guard SETTLE: whoever waited for a lock may find that another archive stands for these rows by now, or that they are
+    back. Raises `PermanentError` (`not-restorable`).
+    """
+    if not await marks.ensure(connection):
+        raise PermanentError(
+            f"{archive.chunk} is not restored, because the service's role may not write to schema {marks.SCHEMA} of the source;"
+            " docs/grants.sql has the statement",
+            code="marks-not-permitted",
+        )
+    found = await marks.lock_stand_in(connection, archive.job_id)
+    if found is None and not archive.mark_owed:
+        raise PermanentError(f"the source has no mark that {archive.chunk} was removed", code="not-restorable")
+    if found is not None and archive.manifest_sha256 not in (None, found.manifest):
+        raise PermanentError(f"another archive stands for the rows of {archive.chunk} now", code="not-restorable")
+    # Guard BACKMARK: the mark says into which table, so that a later archive of that table takes the archive's place.
+    table = await placed.first_table(connection, archive.job_id)
+    await marks.record(
+        connection,
+        StandIn(
+            archive=archive.job_id,
+            kind=StandInKind.RESTORED,
+            hypertable=str(archive.hypertable),
+            chunk=str(archive.chunk),
+            lake_path=manifest.lake_path,
+            manifest=found.manifest if found else archive.manifest_sha256 or "",
+            # an archive without rows is in no table
+            oid=table.oid if table else 0,
+            born=table.born if table else "",
+        ),
+    )

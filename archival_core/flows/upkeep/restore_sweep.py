@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Final
 
@@ -14,7 +15,10 @@ _ENDED_FOR: Final = timedelta(hours=1)
 
 
 class RestoreSweep:
-    """Drops leftovers of ended jobs. A job that this ledger does not know may be another service's on the same database."""
+    """Drops leftovers of ended jobs and trials.
+
+    A job that this ledger does not know may be another service's on the same database.
+    """
 
     def __init__(self, source: Database, upkeep: Upkeep) -> None:
         self._source, self._upkeep = source, upkeep
@@ -24,6 +28,9 @@ class RestoreSweep:
         async with self._source.connect() as connection:
             # in this order: the table of a job that begins just now must not be taken for a dead one's
             tables = await staging_tables(connection)
-            jobs = await self._upkeep.staging_owners({table.job_id for table in tables}, _ENDED_FOR)
-            left = [table for table in tables if jobs.get(table.job_id) is False]
-            return len(await drop_staging(connection, left))
+            owners = {table: table.owner[0] for table in tables if table.owner}
+            jobs = await self._upkeep.staging_owners(set(owners.values()), _ENDED_FOR)
+            ended = [table for table, job_id in owners.items() if jobs.get(job_id) is False]
+            before = time.time() - _ENDED_FOR.total_seconds()
+            trials = [table for table in tables if table.trial_began is not None and table.trial_began < before]
+            return len(await drop_staging(connection, [*ended, *trials]))

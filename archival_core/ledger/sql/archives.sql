@@ -1,16 +1,17 @@
 -- name: known_archives
--- Of these folders below tables/: what their job is, and whether its rows are in another archive too.
--- Of a removed one only another that names it: it may be all there is of its rows.
-select j.lake_path, j.status, j.status <> 'superseded' and archival.is_overtaken(
-    j.job_id, j.hypertable, j.chunk, case when j.status = 'archived' then j.relation_oid end, j.revision, j.lake_path, '{}'
+-- Of these folders below tables/: what their job is, and whether its rows are in another archive too. A removed archive is overtaken by
+-- none: its mark in the source says that it stands for rows.
+select j.lake_path, j.status, j.status = 'archived' and archival.is_overtaken(
+    j.job_id, j.hypertable, j.chunk, j.relation_oid, j.revision, j.lake_path, '{}'
 ) as overtaken
 from archival.job j
 where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status in ('archived', 'superseded', 'removed')
 
 -- name: publisher
--- The job of a published folder that the ledger does not know. `contested`: another job of the chunk is alive, and what becomes of
--- the folder depends on it. `overtaken`: its rows are in another archive too.
-select j.status, exists (
+-- The job of a published folder that the ledger does not know. `declared`: the job has said that it would publish this very manifest.
+-- `contested`: another job of the chunk is alive, and what becomes of the folder depends on it. `overtaken`: its rows are in another
+-- archive too.
+select j.status, coalesce(%(sha256)s = any(j.declared), false) as declared, exists (
     select from archival.job live
     where live.hypertable = %(hypertable)s and live.chunk = %(chunk)s and live.kind = 'archive'
       and live.status in ('queued', 'running') and live.job_id <> %(job_id)s
@@ -20,64 +21,59 @@ archival.is_overtaken(%(job_id)s, %(hypertable)s, %(chunk)s, %(relation_oid)s, %
 from (select 1) one left join archival.job j on j.job_id = %(job_id)s
 
 -- name: adopt
--- An ended or waiting job has been published after all. The archives whose place it takes are superseded with it; if one of them is
--- removed, so is the chunk.
-with gone as (
-    select max(removed_at) as removed_at from archival.job
-    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'removed' and relation_oid = %(relation_oid)s
-), owner as (
+-- An ended or waiting job has been published after all. It inherits no removal (guard ONCE): if its table went on the grounds of another
+-- archive, that one stands for its rows.
+with owner as (
     update archival.job j
-    set status = case when %(status)s = 'archived' and gone.removed_at is not null then 'removed' else %(status)s end,
-        removed_at = case when %(status)s = 'archived' then gone.removed_at end, finished_at = now(), lease_until = null,
-        progress = null, error = null, settled = true, announced = false, revision = %(revision)s,
-        relation_oid = %(relation_oid)s, range_start = %(range_start)s, range_end = %(range_end)s, rows = %(rows)s,
-        source_bytes = %(source_bytes)s, parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s, manifest = %(manifest)s
-    from gone
-    where job_id = %(job_id)s and kind = 'archive'
+    set status = case when exists (
+            select from archival.job o
+            where o.kind = 'archive' and o.status = 'removed' and o.job_id <> j.job_id and o.hypertable = j.hypertable
+              and o.relation_oid = %(relation_oid)s and o.relation_born = %(relation_born)s
+        ) then 'superseded' else %(status)s end,
+        finished_at = now(), lease_until = null, progress = null, error = null, settled = true, announced = false,
+        revision = %(revision)s, relation_oid = %(relation_oid)s, relation_born = %(relation_born)s,
+        range_start = %(range_start)s, range_end = %(range_end)s, rows = %(rows)s, source_bytes = %(source_bytes)s,
+        parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s, manifest = %(manifest)s, manifest_sha256 = %(sha256)s
+    where job_id = %(job_id)s and kind = 'archive' and %(sha256)s = any(declared)
       and (status in ('failed', 'cancelled') or (status = 'queued' and coalesce(lease_until < now(), true)))
       and not exists (select from archival.job live where live.hypertable = j.hypertable and live.chunk = j.chunk
                       and live.kind = 'archive' and live.status in ('queued', 'running') and live.job_id <> j.job_id)
-    returning job_id
+    returning job_id, hypertable, status
 ), done as (
     delete from archival.part where job_id in (select job_id from owner)
 ), superseded as (
-    update archival.job set status = 'superseded'
-    where lake_path = any(%(supersedes)s) and kind = 'archive' and status in ('archived', 'removed')
-      and %(status)s = 'archived' and exists (select from owner)
+    update archival.job o set status = 'superseded' from owner
+    where o.lake_path = any(%(supersedes)s) and o.kind = 'archive' and o.status = 'archived' and o.job_id <> owner.job_id
+      and o.hypertable = owner.hypertable and owner.status = 'archived'
 )
-select job_id from owner
+select job_id, status from owner
 
 -- name: insert_archive
 -- A published archive whose row is gone. Its times are those of its manifest.
-with gone as (
-    select max(removed_at) as removed_at from archival.job
-    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'removed' and relation_oid = %(relation_oid)s
-), owner as (
+with owner as (
     insert into archival.job (job_id, kind, hypertable, chunk, range_start, range_end, status, attempt, revision, settled,
-                              relation_oid, request_key, requested_by, requested_at, started_at, finished_at, removed_at, rows,
-                              source_bytes, parquet_bytes, lake_path, manifest, announced, adopted)
-    select %(job_id)s, 'archive', %(hypertable)s, %(chunk)s, %(range_start)s, %(range_end)s,
-           case when %(status)s = 'archived' and gone.removed_at is not null then 'removed' else %(status)s end, %(attempt)s,
-           %(revision)s, true, %(relation_oid)s::bigint, %(request_key)s, %(requested_by)s, %(archived_at)s, %(archived_at)s,
-           %(archived_at)s, case %(status)s when 'removed' then now() when 'archived' then gone.removed_at end, %(rows)s,
-           %(source_bytes)s, %(parquet_bytes)s, %(lake_path)s, %(manifest)s, %(announced)s, true
-    from gone
+                              relation_oid, relation_born, request_key, requested_by, requested_at, started_at, finished_at,
+                              removed_at, rows, source_bytes, parquet_bytes, lake_path, manifest, manifest_sha256, announced,
+                              adopted)
+    select %(job_id)s, 'archive', %(hypertable)s, %(chunk)s, %(range_start)s, %(range_end)s, %(status)s, %(attempt)s,
+           %(revision)s, true, %(relation_oid)s::bigint, %(relation_born)s, %(request_key)s, %(requested_by)s, %(archived_at)s,
+           %(archived_at)s, %(archived_at)s, case %(status)s when 'removed' then now() end, %(rows)s, %(source_bytes)s,
+           %(parquet_bytes)s, %(lake_path)s, %(manifest)s, %(sha256)s, %(announced)s, true
     where not exists (select from archival.job live where live.hypertable = %(hypertable)s and live.chunk = %(chunk)s
                       and live.kind = 'archive' and live.status in ('queued', 'running'))
     on conflict (job_id) do nothing
-    returning job_id
+    returning job_id, hypertable, status
 ), superseded as (
-    update archival.job set status = 'superseded'
-    where lake_path = any(%(supersedes)s) and kind = 'archive' and status in ('archived', 'removed')
-      and %(status)s <> 'superseded' and exists (select from owner)
+    update archival.job o set status = 'superseded' from owner
+    where o.lake_path = any(%(supersedes)s) and o.kind = 'archive' and o.status = 'archived'
+      and o.hypertable = owner.hypertable and owner.status <> 'superseded'
 )
 select job_id from owner
 
 -- name: supersede_overtaken
 update archival.job j set status = 'superseded'
-where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status in ('archived', 'removed')
-  and archival.is_overtaken(j.job_id, j.hypertable, j.chunk, case when j.status = 'archived' then j.relation_oid end, j.revision,
-                            j.lake_path, '{}')
+where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status = 'archived'
+  and archival.is_overtaken(j.job_id, j.hypertable, j.chunk, j.relation_oid, j.revision, j.lake_path, '{}')
 returning j.lake_path
 
 -- name: record_strays

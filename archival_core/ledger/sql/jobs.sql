@@ -9,7 +9,8 @@ with twin as (
       and request_key <> %(request_key)s
     order by status = 'archived', requested_at limit 1
 ), wished as (
-    update archival.job set remove = true from twin where job.job_id = twin.job_id and %(remove)s::boolean
+    -- whoever asks again may have mended what stood in the way: the removal is tried at once
+    update archival.job set remove = true, removal_tried_at = null from twin where job.job_id = twin.job_id and %(remove)s::boolean
 )
 insert into archival.job (kind, hypertable, chunk, status, remove, request_key, requested_by, traceparent, force, finished_at,
                           error)
@@ -27,41 +28,48 @@ update archival.job set messaged_at = now() where job_id = any(%(job_ids)s) and 
 
 -- name: settle
 -- The first attempt decides; later ones find `settled`. Whatever became of an earlier archive of the same chunk or range, its
--- revision is taken.
+-- revision is taken, and so is every revision up to `taken`, at whose place in the lake lies something else.
 update archival.job j
 set settled = true,
     range_start = case when settled then range_start else %(range_start)s end,
     range_end = case when settled then range_end else %(range_end)s end,
     relation_oid = case when settled then relation_oid else %(relation_oid)s end,
-    revision = case when settled then revision else coalesce((
+    relation_born = case when settled then relation_born else %(relation_born)s end,
+    revision = greatest(%(taken)s + 1, case when settled then revision else coalesce((
         select max(o.revision) + 1 from archival.job o
         where o.hypertable = j.hypertable and o.kind = 'archive' and o.job_id <> j.job_id and o.settled
           and (o.chunk = j.chunk or (o.range_start, o.range_end) is not distinct from (%(range_start)s, %(range_end)s))
-    ), 0) end
-where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+    ), 0) end)
+where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 returning revision
 
 -- name: supersedes
--- Published archives whose rows are in a chunk: of the same table of the same server, or restored into it. Of the latter every
--- other chunk that took rows must have a finished archive of its own, or rows would be in none.
+-- Published archives whose rows are in a chunk: of the same table of the same server, or restored into the chunk. Of a restored archive
+-- every other chunk that took rows must have a finished archive of its own, or rows would be in none.
 select o.lake_path from archival.job o
-where o.kind = 'archive' and o.job_id <> %(job_id)s and o.lake_path is not null
-  and (o.status = 'archived' and o.relation_oid = %(relation_oid)s and o.relation_oid <> 0
+where o.kind = 'archive' and o.job_id <> %(job_id)s and o.lake_path is not null and o.hypertable = %(hypertable)s
+  and o.status = 'archived'
+  and (o.relation_oid = %(relation_oid)s and o.relation_oid <> 0
+       and (o.relation_born is null or o.relation_born = %(relation_born)s)
        and o.manifest #>> '{source,system_identifier}' = %(system_identifier)s
        and o.manifest #>> '{source,database}' = %(database)s
-    or o.status in ('archived', 'removed') and o.job_id = any(%(restored)s::uuid[])
+    or o.job_id = any(%(restored)s::uuid[])
        and not exists (
-           select from jsonb_each_text(%(others)s::jsonb -> o.job_id::text) other (oid, xact)
+           select from jsonb_each_text(%(others)s::jsonb -> o.job_id::text) other (name, xact)
            where not exists (select from archival.job a where a.kind = 'archive' and a.status in ('archived', 'removed')
-                             and a.relation_oid = other.oid::bigint and pg_visible_in_snapshot(
+                             and a.relation_oid = split_part(other.name, '/', 1)::bigint
+                             and coalesce(a.relation_born = nullif(split_part(other.name, '/', 2), ''), true)
+                             and pg_visible_in_snapshot(
                                  other.xact::xid8, (a.manifest ->> 'snapshot')::pg_snapshot))
        ))
 order by o.lake_path
 
 -- name: take_lease
+-- Guard TOKEN: what guards a lease is random. Attempts are counted: when the ledger is put back, the same numbers come again, and a worker
+-- from before the put-back would write on.
 update archival.job
-set status = 'running', attempt = attempt + 1, lease_until = now() + %(lease)s, started_at = now(), error = null,
-    first_attempt = coalesce(first_attempt, %(traceparent)s)
+set status = 'running', attempt = attempt + 1, lease_token = gen_random_uuid(), lease_until = now() + %(lease)s,
+    started_at = now(), error = null, first_attempt = coalesce(first_attempt, %(traceparent)s)
 where job_id = %(job_id)s and (status = 'queued' or (status = 'running' and lease_until < now()))
 returning *
 
@@ -70,27 +78,33 @@ select *, greatest(extract(epoch from lease_until - now()), 0)::float8 as lease_
 
 -- name: renew_lease
 update archival.job set lease_until = now() + %(lease)s
-where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 returning job_id
 
 -- name: check_lease
-select job_id from archival.job where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+select job_id from archival.job where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 
 -- name: begin_parts
 -- A new set of parts: what an earlier attempt had is forgotten.
 with owner as (
     update archival.job set progress = %(progress)s
-    where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+    where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
     returning job_id
 ), forgotten as (
     delete from archival.part where job_id in (select job_id from owner)
 )
 select job_id from owner
 
+-- name: take_parts
+-- The next attempt looks for the parts in this folder too.
+update archival.job set progress = jsonb_set(progress, '{staging}', progress -> 'staging' || to_jsonb(%(staging)s::text))
+where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
+returning job_id
+
 -- name: add_part
 insert into archival.part (job_id, number, part)
 select job_id, %(number)s, %(part)s from archival.job
-where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 returning job_id
 
 -- name: parts
@@ -101,44 +115,55 @@ where j.job_id = %(job_id)s group by j.job_id
 -- name: postpone
 -- The run's time is nearly over: the next one goes on.
 update archival.job set status = 'queued', lease_until = null
-where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 returning job_id
 
+-- name: declare
+-- Guard HASH: what lies in the lake is the job's own only if its hash was recorded here before it was published there.
+update archival.job set declared = array_append(array_remove(declared, %(sha256)s), %(sha256)s)
+where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
+returning job_id
+
+-- name: lock_archives
+-- Guard ROWLOCK: whoever removes or restores an archive keeps its row locked until the source has committed. What supersedes the archive
+-- waits here, and then sees what became of it.
+select job_id, status from archival.job where lake_path = any(%(folders)s) and kind = 'archive' order by job_id for update
+
 -- name: finish_archive
--- It may have been published by an earlier attempt, and the chunk removed since then on the grounds of the archive before. One
--- that was restored from another table says nothing of this one.
-with gone as (
-    select max(removed_at) as removed_at from archival.job
-    where lake_path = any(%(supersedes)s) and kind = 'archive' and status = 'removed' and relation_oid = %(relation_oid)s
-), owner as (
-    update archival.job
-    set status = case when gone.removed_at is null then 'archived' else 'removed' end, removed_at = gone.removed_at,
-        finished_at = now(), lease_until = null, progress = null, rows = %(rows)s,
-        source_bytes = %(source_bytes)s, parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s,
-        manifest = %(manifest)s, error = null, range_start = %(range_start)s, range_end = %(range_end)s,
-        relation_oid = %(relation_oid)s
-    from gone
-    where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
-    returning job_id
+-- Guard ONCE: on whose grounds a chunk went is decided by the transaction that dropped it. An archive of a table that went on the grounds
+-- of another archive inherits nothing, and ends as superseded by that one.
+with owner as (
+    update archival.job j
+    set status = case when exists (
+            select from archival.job o
+            where o.kind = 'archive' and o.status = 'removed' and o.job_id <> j.job_id and o.hypertable = j.hypertable
+              and o.relation_oid = %(relation_oid)s and o.relation_born = %(relation_born)s
+        ) then 'superseded' else 'archived' end,
+        finished_at = now(), lease_until = null, progress = null, rows = %(rows)s, source_bytes = %(source_bytes)s,
+        parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s, manifest = %(manifest)s, manifest_sha256 = %(sha256)s,
+        error = null, range_start = %(range_start)s, range_end = %(range_end)s, relation_oid = %(relation_oid)s,
+        relation_born = %(relation_born)s
+    where job_id = %(job_id)s and lease_token = %(token)s and status = 'running' and %(sha256)s = any(declared)
+    returning job_id, hypertable, status
 ), done as (
     delete from archival.part where job_id in (select job_id from owner)
 ), superseded as (
-    update archival.job set status = 'superseded'
-    where lake_path = any(%(supersedes)s) and kind = 'archive' and status in ('archived', 'removed')
-      and exists (select from owner)
+    update archival.job o set status = 'superseded' from owner
+    where o.lake_path = any(%(supersedes)s) and o.kind = 'archive' and o.status = 'archived' and o.job_id <> owner.job_id
+      and o.hypertable = owner.hypertable and owner.status = 'archived'
 )
-select job_id from owner
+select job_id, status from owner
 
 -- name: release
 -- Back to the queue after a transient failure: the message comes again.
 update archival.job set status = 'queued', lease_until = null, error = %(error)s
-where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 returning job_id
 
 -- name: fail
 with owner as (
     update archival.job set status = 'failed', finished_at = now(), lease_until = null, progress = null, error = %(error)s
-    where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+    where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
     returning job_id
 ), done as (
     delete from archival.part where job_id in (select job_id from owner)
@@ -152,7 +177,7 @@ set status = 'skipped', finished_at = now(), lease_until = null, progress = null
         format('the chunk is gone: job %%s archived it, and it was removed', twin.job_id), 'job_id', twin.job_id)
 from (select o.job_id, o.hypertable, o.chunk from archival.job o
       where o.status = 'removed' and o.kind = 'archive' order by o.removed_at desc) twin
-where j.job_id = %(job_id)s and j.attempt = %(attempt)s and j.status = 'running'
+where j.job_id = %(job_id)s and j.lease_token = %(token)s and j.status = 'running'
   and twin.hypertable = j.hypertable and twin.chunk = j.chunk
 returning j.job_id
 

@@ -1,6 +1,7 @@
 -- name: removal_candidates
--- Archives whose chunk is to go now: the request says so, or the hypertable's policy, or the default. One that was refused waits
--- before it is tried again, and one whose chunk is being archived anew is not touched.
+-- Archives whose chunk is to go now: the request says so, or the hypertable's policy, or the default. A refusal waits before it is tried
+-- again: a minute if it may pass by itself, five if somebody has to do something, an hour if the archive is damaged, since every try reads
+-- every byte. A chunk that is being archived anew is not touched.
 select j.* from archival.job j left join archival.policy p on p.hypertable = j.hypertable
 where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null
   and j.finished_at + %(grace)s <= now()
@@ -8,13 +9,29 @@ where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null
            when p.hypertable is not null then p.enabled and coalesce(
                archival.bound(j.range_end) <= extract(epoch from now() - p.remove_after), false)
            else %(default_drop)s end
-  and coalesce(j.removal_tried_at + case when j.removal_error ->> 'transient' = 'false' then interval '1 hour'
+  and coalesce(j.removal_tried_at + case when j.removal_error ->> 'code' = 'archive-damaged' then interval '1 hour'
+                                         when j.removal_error ->> 'transient' = 'false' then interval '5 minutes'
                                          else interval '1 minute' end <= now(), true)
   and not exists (select from archival.job live where live.kind = 'archive' and live.status in ('queued', 'running')
                   and live.hypertable = j.hypertable and live.chunk = j.chunk)
   and (%(job_id)s::uuid is null or j.job_id = %(job_id)s)
 order by j.removal_tried_at nulls first, j.finished_at, j.job_id
 limit %(limit)s
+
+-- name: hold_removal
+-- Guard ROWLOCK: with a ledger elsewhere the archive's row stays locked until the source has committed the drop. A later archive that would
+-- supersede this one waits.
+select job_id from archival.job j
+where j.job_id = %(job_id)s and j.status = 'archived'
+  and not exists (select from archival.job live where live.kind = 'archive' and live.status in ('queued', 'running')
+                  and live.hypertable = j.hypertable and live.chunk = j.chunk)
+for update
+
+-- name: record_proof
+update archival.job
+set proof = %(proof)s, relation_oid = %(oid)s, relation_born = %(born)s, manifest_sha256 = coalesce(manifest_sha256, %(sha256)s)
+where job_id = %(job_id)s and status = 'archived'
+returning job_id
 
 -- name: finish_removal
 update archival.job j

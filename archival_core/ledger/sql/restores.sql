@@ -10,20 +10,24 @@ order by archival.bound(j.range_start), j.chunk, j.revision
 -- name: add_restore
 -- The same request finds its own row again.
 insert into archival.job (kind, hypertable, chunk, range_start, range_end, status, settled, request_key, requested_by, traceparent,
-                          restores, options, rows, lake_path, manifest, source_bytes, parquet_bytes, revision)
+                          restores, options, rows, lake_path, manifest, manifest_sha256, source_bytes, parquet_bytes, revision)
 select 'restore', hypertable, chunk, range_start, range_end, 'queued', true, %(request_key)s, %(requested_by)s,
-       coalesce(%(traceparent)s, traceparent), job_id, %(options)s, rows, lake_path, manifest, source_bytes, parquet_bytes, revision
+       coalesce(%(traceparent)s, traceparent), job_id, %(options)s, rows, lake_path, manifest, manifest_sha256, source_bytes, parquet_bytes, revision
 from archival.job where job_id = %(archive)s
 on conflict (request_key, hypertable, chunk) do update set request_key = excluded.request_key
 returning job_id, status, traceparent
 
+-- name: hold_restore
+-- Guard ROWLOCK, as for a removal. Whoever restores holds locks of the source, so that nobody waits long here.
+select job_id from archival.job where job_id = %(archive)s and kind = 'archive' and status = 'removed' for update
+
 -- name: finish_restore
 update archival.job set status = 'restored', finished_at = now(), lease_until = null, error = null
-where job_id = %(job_id)s and attempt = %(attempt)s and status = 'running'
+where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 returning job_id
 
 -- name: mark_restored
 -- Its rows are in their hypertable again: it is not removed any more, and stays until somebody asks.
-update archival.job set status = 'archived', restored_at = now()
+update archival.job set status = 'archived', restored_at = now(), mark_owed = false, dropped_by = null
 where job_id = %(archive)s and kind = 'archive' and status = 'removed'
 returning job_id

@@ -45,24 +45,12 @@ _KEEP_AGGREGATES: Final[LiteralString] = (
 )
 
 
-async def is_gone(conn: AsyncConnection[Any], chunk: Relation, oid: int) -> bool:
-    """Whether there is no such table any more; one that was renamed, or is no chunk any more, is there."""
-    with source_errors():
-        cursor = await conn.execute(
-            "SELECT to_regclass(%s) IS NULL"
-            " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = %s::bigint::oid) AS gone",
-            (chunk.sql, oid),
-        )
-        row = await cursor.fetchone()
-    return row is not None and bool(row["gone"])
-
-
 @asynccontextmanager
 async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None]:
     """A READ COMMITTED transaction in which nobody else writes to `chunk`; it commits at the end, and rolls back on an error.
 
-    A native partition is detached already, so that only its own rows are looked at. Waits two seconds at most, and so do
-    writers; raises `TransientError` (`source-locked`, `source-busy`) when somebody else is faster.
+    Waits two seconds at most, and so do writers; raises `TransientError` (`source-locked`, `source-busy`) when somebody
+    else is faster.
     """
     parent, table = chunk.hypertable.sql, chunk.relation.sql
     # all that the drop needs, at once: to begin lower and rise later waits for readers with writers in the queue
@@ -77,8 +65,6 @@ async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None
                 await conn.execute(f"LOCK TABLE ONLY {parent} IN {mode} MODE".encode())
                 await conn.execute(_CHUNK_TIMEOUT)
                 await conn.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
-                if chunk.kind == "native":
-                    await conn.execute(f"ALTER TABLE {parent} DETACH PARTITION {table}".encode())
             yield
 
 
@@ -92,6 +78,8 @@ async def drop(conn: AsyncConnection[Any], chunk: Chunk) -> None:
         if chunk.kind == "timescaledb":
             await conn.execute(_KEEP_AGGREGATES)
         with _blockers(chunk.relation):
+            if chunk.kind == "native":
+                await conn.execute(f"ALTER TABLE {chunk.hypertable.sql} DETACH PARTITION {chunk.relation.sql}".encode())
             # By its name, and not by its range: chunks of a space dimension share theirs.
             await conn.execute(f"DROP TABLE {chunk.relation.sql}".encode())
         gone = before - await _chunks(conn, chunk)

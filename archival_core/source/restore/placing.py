@@ -66,8 +66,8 @@ async def place(conn: AsyncConnection[Any], placement: Placement, staging: Stagi
             if not await _is_there(conn, placement, staging, wanted):
                 inserted = await _insert(conn, placement, staging, wanted)
                 await advance_sequences(conn, placement.target.relation, staging, placement.columns)
-                if placement.is_in_place:
-                    await record(conn, placement.archive, wanted.count, placement.there)
+            if placement.is_in_place:
+                await record(conn, placement.archive, wanted.count, placement.there)
             await conn.execute(f"DROP TABLE {staging.relation.sql}".encode())
     return inserted
 

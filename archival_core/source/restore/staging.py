@@ -1,16 +1,18 @@
 """The staging tables of restores: where an archive's rows wait, proven, for the transaction that puts them into their table.
 
-They lie in a schema of their own and are named by job and attempt, so that what a crash left behind can be found. They are
-UNLOGGED: half the writing, and nothing of it reaches replicas or backups. A server that crashed has emptied them, which the
-count in the placing transaction notices.
+They lie in a schema of their own and are named by their job and worker, or by the time of a trial, so that what a crash
+left behind can be found. They are UNLOGGED: half the writing, and nothing of it reaches replicas or backups. A server that
+crashed has emptied them, which the count in the placing transaction notices.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, Self
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -24,37 +26,53 @@ from archival_core.source.translate import source_errors
 
 SCHEMA: Final = "archival_restore"
 
-_NAME = re.compile(r"([0-9a-f]{32})_(\d+)")
+_NAME = re.compile(r"([0-9a-f]{32})_(\d+)(?:_[0-9a-f]{8})?")
+_TRIAL = re.compile(r"trial_(\d+)_[0-9a-f]{12}")
 _TABLES: Final[LiteralString] = """
 SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relkind = 'r' ORDER BY c.relname
 """
 _SCHEMA_EXISTS: Final[LiteralString] = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s"
-_EXISTS: Final[LiteralString] = "SELECT 1 WHERE to_regclass(%s) IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class StagingTable:
-    """The staging table of one attempt: a later attempt loads one of its own."""
+    """A staging table by its name below `SCHEMA`: only letters, digits and `_`."""
 
-    job_id: UUID
-    attempt: int
+    name: str
 
-    @property
-    def name(self) -> str:
-        """Below `SCHEMA`; only letters, digits and `_`."""
-        return f"{self.job_id.hex}_{self.attempt}"
+    @classmethod
+    def of_worker(cls, job_id: UUID, attempt: int, lease_token: UUID) -> Self:
+        """The table of the worker that has a restore: nobody else writes to it, whatever was put back."""
+        return cls(f"{job_id.hex}_{attempt}_{lease_token.hex[:8]}")
+
+    @classmethod
+    def of_trial(cls) -> Self:
+        """A table for rows that come back in trial; its name says when, by this machine's clock."""
+        return cls(f"trial_{int(time.time())}_{secrets.token_hex(6)}")
 
     @property
     def relation(self) -> Relation:
         """The table."""
         return Relation(SCHEMA, self.name)
 
+    @property
+    def owner(self) -> tuple[UUID, int] | None:
+        """The job and the attempt that it belongs to; `None` for a trial's."""
+        match = _NAME.fullmatch(self.name)
+        return (UUID(match[1]), int(match[2])) if match else None
+
+    @property
+    def trial_began(self) -> int | None:
+        """When the trial that it belongs to began, in seconds since 1970; `None` for a job's."""
+        match = _TRIAL.fullmatch(self.name)
+        return int(match[1]) if match else None
+
 
 async def ensure_schema(conn: AsyncConnection[Any]) -> None:
     """Make the schema, and what is kept in it, if they are not there. Raises `PermanentError` (`source-permission-denied`)."""
     with source_errors():
-        if await (await conn.execute(_EXISTS, (f"{SCHEMA}.placed",))).fetchone() is None:
+        if await (await conn.execute(placed.IS_MADE)).fetchone() is None:
             try:
                 async with conn.transaction():
                     if await (await conn.execute(_SCHEMA_EXISTS, (SCHEMA,))).fetchone() is None:
@@ -85,7 +103,8 @@ async def staging_tables(conn: AsyncConnection[Any]) -> list[StagingTable]:
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             names = [name for (name,) in await (await cur.execute(_TABLES, (SCHEMA,))).fetchall()]
-    return [StagingTable(UUID(match[1]), int(match[2])) for name in names if (match := _NAME.fullmatch(name))]
+    tables = [StagingTable(name) for name in names]
+    return [table for table in tables if table.owner or table.trial_began]
 
 
 async def drop_staging(conn: AsyncConnection[Any], tables: Collection[StagingTable]) -> list[StagingTable]:
@@ -105,5 +124,6 @@ async def drop_staging(conn: AsyncConnection[Any], tables: Collection[StagingTab
 
 async def drop_job_staging(conn: AsyncConnection[Any], job_id: UUID, up_to_attempt: int) -> list[StagingTable]:
     """Drop what this and earlier attempts of a job left, never what a later one has."""
-    mine = [table for table in await staging_tables(conn) if table.job_id == job_id and table.attempt <= up_to_attempt]
+    owned = [(table, table.owner) for table in await staging_tables(conn)]
+    mine = [table for table, owner in owned if owner and owner[0] == job_id and owner[1] <= up_to_attempt]
     return await drop_staging(conn, mine)

@@ -42,18 +42,16 @@ _HASH = "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM 
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """What a chunk was like when it was read."""
+class Stored:
+    """How a chunk lay in its tables when it was read."""
 
-    #: `pg_current_snapshot()` of the reading transaction
-    snapshot: str
     #: of the tables that hold it; another file means that rows may have moved
     files: tuple[int, ...]
     #: rows of each table as it is stored: a compressed batch is one
     tuples: tuple[int, ...]
 
 
-async def take_mark(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts, files: tuple[int, ...]) -> Mark | None:
+async def stored_at(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts, files: tuple[int, ...]) -> Stored | None:
     """What to compare with later, inside the transaction that reads; `files` are those of `Storage`.
 
     `None` where nobody could ever tell: this version of TimescaleDB does not say where a compressed chunk is stored, or rows
@@ -61,27 +59,30 @@ async def take_mark(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts,
     """
     with source_errors():
         if not chunk.is_compressed:
-            mark = Mark(facts.snapshot, files, (facts.rows,))
+            plain = Stored(files, (facts.rows,))
             async with conn.cursor(row_factory=tuple_row) as cur:
                 if (await (await cur.execute(_IS_CLEAR, {"snapshot": facts.snapshot})).fetchone()) == (True,):
-                    return mark
-            return mark if await _counts(conn, chunk.relation.sql, facts.snapshot) == (facts.rows, 0) else None
+                    return plain
+            return plain if await _counts(conn, chunk.relation.sql, facts.snapshot) == (facts.rows, 0) else None
         stored = await _stored(conn, chunk, files)
         if stored is None:
             return None
         tables, files = stored
-        return Mark(facts.snapshot, files, tuple([(await _counts(conn, table, facts.snapshot))[0] for table in tables]))
+        return Stored(files, tuple([(await _counts(conn, table, facts.snapshot))[0] for table in tables]))
 
 
-async def is_unchanged(conn: AsyncConnection[Any], chunk: Chunk, mark: Mark, files: tuple[int, ...]) -> bool:
-    """Whether `chunk` holds now, for the transaction of `conn`, the same rows in the same places as at `mark`."""
+async def is_unchanged(conn: AsyncConnection[Any], chunk: Chunk, snapshot: str, then: Stored, files: tuple[int, ...]) -> bool:
+    """Whether `chunk` holds now, for the transaction of `conn`, the rows that `snapshot` saw, in the same places as `then`."""
     with source_errors():
         stored = await _stored(conn, chunk, files)
-        return stored is not None and stored[1] == mark.files and await _are_same(conn, stored[0], mark.snapshot, mark.tuples)
+        return stored is not None and stored[1] == then.files and await _are_same(conn, stored[0], snapshot, then.tuples)
 
 
 async def holds_same_rows(conn: AsyncConnection[Any], chunk: Chunk, snapshot: str, tuples: tuple[int, ...]) -> bool:
-    """Whether `chunk` holds now, for the transaction of `conn`, the rows that `snapshot` saw, wherever they lie."""
+    """Whether `chunk` holds now, for the transaction of `conn`, the rows that `snapshot` saw, wherever they lie.
+
+    Guard FENCE: this is asked under the lock, so that nothing can change between the answer and the drop.
+    """
     with source_errors():
         stored = await _stored(conn, chunk, ())
         return stored is not None and await _are_same(conn, stored[0], snapshot, tuples)

@@ -7,6 +7,7 @@ rows with it, and its oid says so.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -15,6 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row, tuple_row
 
 from archival_core.model.chunk import Chunk, Relation
+from archival_core.model.grounds import TableIdentity
 from archival_core.source.translate import source_errors
 
 TABLE: Final[LiteralString] = "archival_restore.placed"
@@ -25,30 +27,49 @@ CREATE TABLE IF NOT EXISTS archival_restore.placed (
     chunk     bigint NOT NULL,
     rows      bigint NOT NULL,
     xact      xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    born      text,
     PRIMARY KEY (archive, chunk)
-)
+);
+ALTER TABLE archival_restore.placed ADD COLUMN IF NOT EXISTS born text
+"""
+#: Whether `MAKE` has been run, in its present form.
+IS_MADE: Final[LiteralString] = """
+SELECT FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass('archival_restore.placed') AND attname = 'born'
 """
 _IS_THERE: Final[LiteralString] = "SELECT to_regclass(%s) IS NOT NULL"
-#: Archives with rows in a chunk, and their other chunks.
-_IN_CHUNK: Final[LiteralString] = """
-SELECT p.archive,
-       coalesce(jsonb_object_agg(p.chunk, p.xact::text) FILTER (WHERE p.chunk <> %(chunk)s), '{}') AS others
+#: A table of the catalog, and the transaction that made it: an oid alone can be given out again. Where `born` is not known,
+#: the oid has to do; a table from before has no such column.
+_TABLE: Final[LiteralString] = """
+    pg_catalog.pg_attribute a ON a.attrelid = p.chunk::oid AND a.attname = 'tableoid' AND a.attnum < 0
+    AND coalesce(pg_catalog.to_jsonb(p) ->> 'born' = a.xmin::text, true)
+"""
+#: Archives with rows in a chunk, and their other chunks: each by its oid and the transaction that made it.
+_IN_CHUNK: Final[LiteralString] = f"""
+SELECT p.archive, coalesce(jsonb_object_agg(p.chunk || '/' || coalesce(pg_catalog.to_jsonb(p) ->> 'born', ''), p.xact::text)
+                           FILTER (WHERE p.chunk <> %(chunk)s), '{{}}') AS others
 FROM archival_restore.placed p
-WHERE p.archive IN (SELECT archive FROM archival_restore.placed WHERE chunk = %(chunk)s)
+WHERE p.archive IN (SELECT p.archive FROM archival_restore.placed p JOIN {_TABLE} WHERE p.chunk = %(chunk)s)
 GROUP BY p.archive ORDER BY p.archive
 """
-_COMPANIONS: Final[LiteralString] = """
+_COMPANIONS: Final[LiteralString] = f"""
 SELECT DISTINCT n.nspname, c.relname
-FROM archival_restore.placed mine
+FROM (SELECT p.archive, p.chunk FROM archival_restore.placed p JOIN {_TABLE} WHERE p.chunk = %(chunk)s) mine
 JOIN archival_restore.placed p ON p.archive = mine.archive AND p.chunk <> mine.chunk
+JOIN {_TABLE}
 JOIN pg_catalog.pg_class c ON c.oid = p.chunk::oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE mine.chunk = %(chunk)s ORDER BY 1, 2
+ORDER BY 1, 2
 """
-_IS_PLACED: Final[LiteralString] = """
-SELECT count(*) > 0 AND bool_and(c.oid IS NOT NULL)
-FROM archival_restore.placed p LEFT JOIN pg_catalog.pg_class c ON c.oid = p.chunk::oid
-WHERE p.archive = %(archive)s
+_IS_PLACED: Final[LiteralString] = f"""
+SELECT count(*) > 0 AND bool_and(a.attrelid IS NOT NULL)
+FROM archival_restore.placed p LEFT JOIN {_TABLE} WHERE p.archive = %(archive)s
+"""
+_FIRST: Final[LiteralString] = f"""
+SELECT p.chunk, a.xmin::text FROM archival_restore.placed p JOIN {_TABLE} WHERE p.archive = %(archive)s ORDER BY p.chunk LIMIT 1
+"""
+_ALL_GONE: Final[LiteralString] = f"""
+SELECT p.archive FROM archival_restore.placed p LEFT JOIN {_TABLE}
+WHERE p.archive = ANY(%(archives)s) GROUP BY p.archive HAVING bool_and(a.attrelid IS NULL)
 """
 #: Rows that are known to be of other archives, in the chunks that hold `condition`.
 _OF_OTHERS = """
@@ -58,9 +79,10 @@ SELECT coalesce(sum(rows), 0) FROM (
 ) others
 """
 _RECORD = """
-INSERT INTO archival_restore.placed (archive, chunk, rows)
-SELECT DISTINCT %(archive)s::uuid, tableoid::bigint, %(rows)s FROM {there}
-ON CONFLICT (archive, chunk) DO UPDATE SET rows = excluded.rows, xact = excluded.xact
+INSERT INTO archival_restore.placed (archive, chunk, rows, born)
+SELECT %(archive)s::uuid, t.oid, %(rows)s, a.xmin::text FROM (SELECT DISTINCT tableoid::bigint AS oid FROM {there}) t
+JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid::oid AND a.attname = 'tableoid' AND a.attnum < 0
+ON CONFLICT (archive, chunk) DO UPDATE SET rows = excluded.rows, xact = excluded.xact, born = excluded.born
 """
 
 
@@ -70,7 +92,8 @@ class PlacedArchive:
 
     #: its job
     archive: UUID
-    #: the other chunks that took rows of it: oid, and the transaction (`xid8`) that brought them
+    #: the other chunks that took rows of it: oid and the transaction that made the table (`oid/xid`), and the one (`xid8`)
+    #: that brought the rows
     others: dict[str, str]
 
 
@@ -99,6 +122,23 @@ async def is_placed(conn: AsyncConnection[Any], archive: UUID) -> bool:
     async with conn.cursor(row_factory=tuple_row) as cur:
         row = await (await cur.execute(_IS_PLACED, {"archive": archive})).fetchone()
     return row is not None and bool(row[0])
+
+
+async def first_table(conn: AsyncConnection[Any], archive: UUID) -> TableIdentity | None:
+    """A table that the archive was restored into; `None` if there is none any more."""
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        row = await (await cur.execute(_FIRST, {"archive": archive})).fetchone()
+    return TableIdentity(oid=row[0], born=row[1]) if row else None
+
+
+async def gone_again(conn: AsyncConnection[Any], archives: Collection[UUID]) -> set[UUID]:
+    """Those of `archives` that were restored, and whose every table is gone since."""
+    with source_errors():
+        if not archives or not await _table_is_there(conn):
+            return set()
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            await cur.execute(_ALL_GONE, {"archives": list(archives)})
+            return {archive for (archive,) in await cur.fetchall()}
 
 
 async def rows_of_others(conn: AsyncConnection[Any], archive: UUID, there: str) -> int:

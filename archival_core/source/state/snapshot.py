@@ -16,6 +16,7 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, quote_identifier
 from archival_core.source.catalog.bounds import normalise
 from archival_core.source.session import READING, pin_statement
+from archival_core.source.state import marks
 from archival_core.source.translate import source_errors
 
 EXPORT: LiteralString = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding')"
@@ -52,6 +53,8 @@ class ReadSnapshot:
         self.snapshot_id = ""
         #: whether text is sent as the database stores it
         self.in_utf8 = False
+        #: whose lock this session holds: whoever sees the lock knows that the snapshot's session is alive
+        self.nonce = marks.new_nonce()
 
     async def __aenter__(self) -> Self:
         if self._conn.info.transaction_status is not TransactionStatus.IDLE:
@@ -85,6 +88,7 @@ class ReadSnapshot:
                 code="unsupported-encoding",
             )
         self.snapshot_id, self.in_utf8 = row[0], row[1] == "UTF8"
+        await marks.hold(conn, self.nonce)
 
     async def _restore(self, isolation_level: IsolationLevel | None, read_only: bool | None) -> None:
         if not self._conn.closed:

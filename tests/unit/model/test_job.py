@@ -16,13 +16,14 @@ JOB = UUID("00000000-0000-0000-0000-00000000002a")
 def test_every_status_has_a_row_and_a_removed_chunk_comes_back_only_by_a_restore() -> None:
     assert set(TRANSITIONS) == set(Status)
     assert TRANSITIONS[Status.REMOVED] == {Status.ARCHIVED, Status.SUPERSEDED}
-    # all but the first: published after all, in the place of one that is removed
+    # all but the first: a mark in the source says so, whatever the ledger says
     assert {source for source, targets in TRANSITIONS.items() if Status.REMOVED in targets} == {
         Status.ARCHIVED,
         Status.QUEUED,
         Status.RUNNING,
         Status.FAILED,
         Status.CANCELLED,
+        Status.SUPERSEDED,
     }
     assert all(Status.QUEUED not in TRANSITIONS[end] for end in (Status.ARCHIVED, Status.REMOVED))
     assert {Status.QUEUED, Status.RUNNING} == LIVE
@@ -52,7 +53,9 @@ def test_plain_names_stay_readable() -> None:
     table, chunk = Relation("public", "conditions"), Relation("_timescaledb_internal", "_hyper_1_1_chunk")
     assert paths.archive_folder(table, chunk, 0) == "tables/public.conditions/hyper_1_1_chunk_r0"
     assert paths.manifest_file(table, chunk, 2) == "manifests/public.conditions/hyper_1_1_chunk_r2.json"
-    assert paths.staging_folder(JOB, 3) == f"staging/{JOB}/3"
+    folder = paths.staging_folder(JOB, 3, UUID("0123456789ab4cdef0123456789abcde"[:32]))
+    assert folder == f"staging/{JOB}/3-0123456789ab"
+    assert paths.staging_attempt(folder) == 3
 
 
 def test_no_folder_looks_hidden_to_readers() -> None:

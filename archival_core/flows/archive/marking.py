@@ -1,0 +1,39 @@
+"""The mark of a snapshot, left in the source by a session beside the one that holds the snapshot."""
+
+from __future__ import annotations
+
+import logging
+
+from archival_core.clients.postgres import Database
+from archival_core.model.grounds import Grounds
+from archival_core.model.job import Job
+from archival_core.source.state import marks
+from archival_core.source.state.snapshot import ReadSnapshot
+
+_LOG = logging.getLogger(__name__)
+
+
+class Marking:
+    """Leaves marks in one source database."""
+
+    def __init__(self, source: Database) -> None:
+        self._source = source
+        self._told = False
+
+    async def mark(self, job: Job, snapshot: ReadSnapshot, grounds: Grounds) -> Grounds:
+        """`grounds` with the nonce of the snapshot's mark; without one where the service's role may not write.
+
+        Raises `TransientError` (`history-changed`) if the snapshot's session is not on the server that the mark would be on.
+        """
+        async with self._source.connect() as connection:
+            may_write = await marks.ensure(connection)
+            if may_write and await marks.mark_reading(connection, job.job_id, snapshot.nonce, grounds.snapshot):
+                return grounds.model_copy(update={"nonce": snapshot.nonce})
+        if not self._told:
+            self._told = True
+            _LOG.warning(
+                "the service's role may not write to schema %s of the source (docs/grants.sql): archives have no marks,"
+                " and all rows of each are compared before its chunk is removed",
+                marks.SCHEMA,
+            )
+        return grounds

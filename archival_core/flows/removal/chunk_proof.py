@@ -1,0 +1,188 @@
+"""What has to be proven before a chunk goes: that its archive is whole, comes back, and still is what the chunk holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archival_core import telemetry
+from archival_core.clients.postgres import Connection
+from archival_core.errors import PermanentError, TransientError
+from archival_core.flows.archive.archive_check import check_archive
+from archival_core.flows.archive.published import inner_manifest_sha256
+from archival_core.flows.removal.trial import TrialRestore
+from archival_core.lake.client import LakehouseClient
+from archival_core.ledger.removals import Removals
+from archival_core.model.chunk import Chunk
+from archival_core.model.grounds import Grounds
+from archival_core.model.job import Job
+from archival_core.model.manifest import Manifest
+from archival_core.source import catalog
+from archival_core.source.removal import guards
+from archival_core.source.restore.trial import ComesBackOtherwiseError
+from archival_core.source.session import pinned
+from archival_core.source.state import history, marks
+from archival_core.source.state.marks import StandIn, StandInKind
+from archival_core.source.state.placed import companions
+from archival_core.source.state.tables import born
+
+
+class ChangedError(TransientError):
+    """The chunk does not hold the archived rows any more: it is archived again."""
+
+    def __init__(self, chunk: Chunk, what: str) -> None:
+        super().__init__(f"{chunk.relation} is not removed: {what} since it was archived", code="source-changed")
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A chunk that may go as far as the catalog tells."""
+
+    chunk: Chunk
+    manifest: Manifest
+    #: what the fence goes by; `None` where no mark proves that the server's history is that of the archive
+    grounds: Grounds | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A chunk whose archive is proven, but for what may have happened since."""
+
+    chunk: Chunk
+    manifest: Manifest
+    #: SHA-256 of the manifest's file
+    manifest_sha256: str
+    grounds: Grounds
+
+    def stand_in(self, job: Job, kind: StandInKind) -> StandIn:
+        """The mark that says what became of the chunk's rows."""
+        return StandIn(
+            archive=job.job_id,
+            kind=kind,
+            hypertable=str(job.hypertable),
+            chunk=str(job.chunk),
+            lake_path=self.manifest.lake_path,
+            manifest=self.manifest_sha256,
+            oid=self.chunk.oid,
+            born=born(self.grounds.tables, self.chunk.oid),
+        )
+
+
+class ChunkProof:
+    """Proves archives of one lake against the chunks of one source."""
+
+    def __init__(self, lake: LakehouseClient, removals: Removals, trial: TrialRestore) -> None:
+        self._lake, self._removals, self._trial = lake, removals, trial
+
+    async def look(self, connection: Connection, job: Job) -> Looked:
+        """The chunk, if it is still the one that was archived, holds the archived rows, and nobody else would suffer.
+
+        Nothing is locked. Raises `ChangedError`, and `PermanentError` for what stands in the way.
+        """
+        manifest = _manifest_of(job)
+        await _check_tells_itself(connection)
+        chunk = await self._check_facts(connection, job, manifest)
+        together = [*await guards.siblings(connection, chunk), *await companions(connection, chunk)]
+        if missing := await self._removals.unarchived(job.hypertable, together):
+            raise TransientError(
+                f"{job.chunk} is not removed before the chunks of its time range, and those that one archive was restored"
+                f" into with it, are archived: {', '.join(missing)} is not",
+                code="sibling-not-archived",
+            )
+        grounds = await self._grounds(connection, job, chunk, manifest)
+        if grounds is not None:
+            # what has changed keeps no writer waiting, and what has not is in memory when it is asked again under the lock
+            await _check_rows(connection, chunk, grounds)
+        return Looked(chunk, manifest, grounds)
+
+    async def prove(self, connection: Connection, job: Job) -> Proven:
+        """Everything that can be proven before the lock; raises as `look`, and `PermanentError`: `archive-damaged`,
+        `not-restorable`, `marks-not-permitted`."""
+        with telemetry.step("removal.look"):
+            looked = await self.look(connection, job)
+            if not await marks.ensure(connection):
+                raise PermanentError(
+                    f"{job.chunk} is not removed, because the service's role may not write to schema {marks.SCHEMA} of the"
+                    " source, where the drop is recorded; docs/grants.sql has the statement",
+                    code="marks-not-permitted",
+                )
+        chunk, manifest = looked.chunk, looked.manifest
+        with telemetry.step("removal.check"):
+            findings = await check_archive(self._lake, manifest)
+        if findings:
+            raise PermanentError(
+                f"{job.chunk} is not removed, because its archive is damaged: {findings[0]}", code="archive-damaged"
+            )
+        sha256 = job.manifest_sha256 or await inner_manifest_sha256(self._lake, manifest.lake_path)
+        with telemetry.step("removal.trial"):
+            grounds = looked.grounds
+            if grounds is None:
+                grounds = await self._compare_all(connection, job, chunk, manifest)
+                await self._removals.record_proof(job, grounds, chunk.oid, born(grounds.tables, chunk.oid), sha256)
+            else:
+                await self._try_some(connection, chunk, manifest, grounds)
+        return Proven(chunk, manifest, sha256, grounds)
+
+    async def check_again(self, connection: Connection, job: Job, proven: Proven) -> None:
+        """All facts that decide, inside the transaction that has the chunk locked.
+
+        Guard UNDERLOCK: facts from before the lock may be those of before an ALTER TABLE that the lock waited for.
+        """
+        chunk = await self._check_facts(connection, job, proven.manifest)
+        if chunk != proven.chunk or not await history.is_same_table(connection, chunk, proven.grounds):
+            raise ChangedError(proven.chunk, "its table was altered or replaced")
+        if proven.grounds.nonce is not None and not await history.stands_on(connection, job.job_id, proven.grounds):
+            raise ChangedError(chunk, "its server was put back")
+        await _check_rows(connection, chunk, proven.grounds)
+
+    async def _check_facts(self, connection: Connection, job: Job, manifest: Manifest) -> Chunk:
+        chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
+        if not await history.is_defined_as_then(connection, chunk, manifest):
+            raise ChangedError(chunk, "its table was altered")
+        await guards.check_frozen(connection, chunk)
+        await guards.check_aggregates(connection, chunk)
+        return chunk
+
+    async def _grounds(self, connection: Connection, job: Job, chunk: Chunk, manifest: Manifest) -> Grounds | None:
+        """The grounds that a fence may go by: of the last comparison of the whole archive, or of its own reading."""
+        if job.proof is None and job.adopted:
+            return None  # who can write to the lake could have made it up
+        grounds = manifest.grounds if job.proof is None else Grounds.model_validate(job.proof)
+        stands = await history.stands_on(connection, job.job_id, grounds)
+        return grounds if stands and await history.is_same_table(connection, chunk, grounds) else None
+
+    async def _try_some(self, connection: Connection, chunk: Chunk, manifest: Manifest, grounds: Grounds) -> None:
+        try:
+            await self._trial.some(connection, chunk, manifest)
+        except ComesBackOtherwiseError:
+            # a row that was written meanwhile is no fault of the archive
+            await _check_rows(connection, chunk, grounds)
+            raise
+
+    async def _compare_all(self, connection: Connection, job: Job, chunk: Chunk, manifest: Manifest) -> Grounds:
+        try:
+            return await self._trial.all(connection, job, chunk, manifest)
+        except ComesBackOtherwiseError as error:
+            raise ChangedError(chunk, "no mark proves its history, and its rows are not those of the archive") from error
+
+
+async def _check_tells_itself(connection: Connection) -> None:
+    """Raise `PermanentError` (`other-server`) if the server does not tell who it is."""
+    if not (await catalog.server_identity(connection)).system_identifier:
+        raise PermanentError(
+            "the server does not tell who it is, so nothing is removed: GRANT EXECUTE ON FUNCTION pg_control_system() TO the"
+            " service's role",
+            code="other-server",
+        )
+
+
+async def _check_rows(connection: Connection, chunk: Chunk, grounds: Grounds) -> None:
+    """Raise `ChangedError` unless the rows are those of the archive, as the transaction of `connection` sees them."""
+    async with pinned(connection, row_security="off"):
+        if not await history.holds_same_rows(connection, chunk, grounds):
+            raise ChangedError(chunk, "its rows may have changed")
+
+
+def _manifest_of(job: Job) -> Manifest:
+    if job.manifest is None:
+        raise PermanentError(f"job {job.job_id} has no manifest in the ledger", code="no-manifest")
+    return Manifest.model_validate(job.manifest)

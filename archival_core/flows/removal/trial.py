@@ -1,0 +1,116 @@
+"""The trial restore: rows of an archive come back, by the restore's own way, before the chunk that they are of goes.
+
+Reading back what was written proves the copy, and not the reading: a value that the SELECT changed is equal to itself.
+Here the rows go into a staging table beside the chunk, and PostgreSQL compares them with the chunk's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+from archival_core import telemetry
+from archival_core.clients.postgres import Connection, Database
+from archival_core.codec.slices import SLICE_ROWS
+from archival_core.errors import PermanentError
+from archival_core.flows.archive.marking import Marking
+from archival_core.flows.restore.archive_loader import ArchiveLoader
+from archival_core.flows.restore.slice_loader import SliceLoader
+from archival_core.lake.client import LakehouseClient
+from archival_core.model.chunk import Chunk
+from archival_core.model.grounds import Grounds
+from archival_core.model.job import Job
+from archival_core.model.manifest import Manifest
+from archival_core.source import catalog
+from archival_core.source.restore.fitting import FittedColumn, fit_columns
+from archival_core.source.restore.staging import StagingTable, drop_staging, ensure_schema
+from archival_core.source.restore.trial import check_same, condition
+from archival_core.source.session import READING, pin_statement
+from archival_core.source.state import parts
+from archival_core.source.state.look import look
+from archival_core.source.state.snapshot import ReadSnapshot
+
+#: A chunk of so few rows comes back whole: as many as slices would have.
+_FEW_ROWS: Final = 8 * SLICE_ROWS
+#: Forms of a time column in which values have the order that PostgreSQL gives them.
+_ORDERED: Final = ("int16", "int32", "int64", "date32[day]", "timestamp[us]", "timestamp[us, tz=UTC]")
+
+
+class TrialRestore:
+    """Restores archives of one lake in trial, beside their chunks."""
+
+    def __init__(self, source: Database, lake: LakehouseClient, marking: Marking) -> None:
+        self._source, self._lake, self._marking = source, lake, marking
+
+    async def some(self, connection: Connection, chunk: Chunk, manifest: Manifest) -> None:
+        """Compare slices of the archive's time with the chunk: the first and the last, and some by chance.
+
+        Raises `PermanentError` (`not-restorable`) where they do not come back as they are.
+        """
+        async with _staged(connection) as staging:
+            columns = await _fitted(connection, chunk, manifest)
+            loader = (self._lake, await self._source.url(), staging, manifest, columns)
+            with _not_restorable(chunk):
+                if manifest.rows <= _FEW_ROWS or not _has_order(manifest):
+                    await ArchiveLoader(*loader).load()
+                    where = "true"
+                else:
+                    where = condition(chunk, await SliceLoader(*loader).load())
+            with telemetry.step("removal.prove") as span:
+                async with connection.transaction():
+                    await connection.execute(pin_statement(READING).encode())
+                    span.count(rows=await check_same(connection, chunk, staging, columns, where))
+
+    async def all(self, connection: Connection, job: Job, chunk: Chunk, manifest: Manifest) -> Grounds:
+        """Compare the whole archive with the chunk, in a new snapshot; returns the grounds of that snapshot.
+
+        Guard COMPARE: where no mark proves the history of the archive's own reading, this comparison takes its place. Raises
+        `PermanentError` (`not-restorable`).
+        """
+        async with _staged(connection) as staging:
+            columns = await _fitted(connection, chunk, manifest)
+            with _not_restorable(chunk):
+                await ArchiveLoader(self._lake, await self._source.url(), staging, manifest, columns).load()
+            # after the load: what a snapshot does not see, it cannot compare
+            async with ReadSnapshot(connection, chunk) as snapshot:
+                with telemetry.step("removal.prove") as span:
+                    storage = await parts.storage(connection, chunk)
+                    grounds = (await look(connection, snapshot, chunk, storage.files)).grounds
+                    span.count(rows=await check_same(connection, chunk, staging, columns, "true"))
+                return await self._marking.mark(job, snapshot, grounds)
+
+
+@asynccontextmanager
+async def _staged(connection: Connection) -> AsyncIterator[StagingTable]:
+    """A staging table of the trial's own, which is dropped at the end."""
+    await ensure_schema(connection)
+    staging = StagingTable.of_trial()
+    try:
+        yield staging
+    finally:
+        if not connection.closed:
+            await drop_staging(connection, [staging])
+
+
+async def _fitted(connection: Connection, chunk: Chunk, manifest: Manifest) -> tuple[FittedColumn, ...]:
+    return fit_columns(manifest.columns, await catalog.columns(connection, chunk.hypertable), chunk.hypertable)
+
+
+def _has_order(manifest: Manifest) -> bool:
+    """Whether slices of the time column are the same rows in the archive and in the database."""
+    [form] = [column.arrow_type for column in manifest.columns if column.name == manifest.time_column]
+    return form in _ORDERED or manifest.time_type == "uuid"
+
+
+@contextmanager
+def _not_restorable(chunk: Chunk) -> Iterator[None]:
+    """What the way back refuses for good, refuses the removal."""
+    try:
+        yield
+    except PermanentError as error:
+        if error.code in ("source-permission-denied", "not-restorable"):
+            raise
+        raise PermanentError(
+            f"{chunk.relation} is not removed, because its archive does not come back: {error}", code="not-restorable"
+        ) from error

@@ -1,0 +1,57 @@
+"""Is this the server, the history, the table and the rows that an archive was made of? Everybody who has to know asks here.
+
+A copy of a server, or a server that was put back to an earlier time, has the same names, numbers and oids, and other rows
+behind them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from archival_core.model.chunk import Chunk, ServerIdentity
+from archival_core.model.grounds import Grounds
+from archival_core.model.manifest import Manifest
+from archival_core.source import catalog
+from archival_core.source.state import fence, marks
+from archival_core.source.state.tables import tables_of
+
+
+def is_same_server(here: ServerIdentity, manifest: Manifest) -> bool:
+    """Whether an archive is of this very database, as far as the server tells."""
+    then = manifest.source
+    return bool(here.system_identifier) and (then.system_identifier, then.database) == (here.system_identifier, here.database)
+
+
+async def stands_on(conn: AsyncConnection[Any], job_id: UUID, grounds: Grounds) -> bool:
+    """Whether the history of the server on `conn` has all that the reading of `grounds` saw.
+
+    A dump brings the marks along to another server or database, where rows have other numbers: these are compared too.
+    """
+    here = await catalog.server_identity(conn)
+    if not here.system_identifier or (grounds.system_identifier, grounds.database) != (here.system_identifier, here.database):
+        return False
+    return await marks.has_reading(conn, job_id, grounds.nonce)
+
+
+async def is_defined_as_then(conn: AsyncConnection[Any], chunk: Chunk, manifest: Manifest) -> bool:
+    """Whether the chunk's hypertable has the columns and the definition that it had when it was archived."""
+    columns = await catalog.columns(conn, chunk.hypertable)
+    return [(column.name, column.number) for column in columns] == [
+        (column.name, column.number) for column in manifest.columns
+    ] and await catalog.describe_ddl(conn, chunk.hypertable) == manifest.ddl
+
+
+async def is_same_table(conn: AsyncConnection[Any], chunk: Chunk, grounds: Grounds) -> bool:
+    """Whether the chunk is the table, with all tables below it, that `grounds` tell of."""
+    return bool(grounds.tables) and await tables_of(conn, chunk) == grounds.tables
+
+
+async def holds_same_rows(conn: AsyncConnection[Any], chunk: Chunk, grounds: Grounds) -> bool:
+    """Whether the chunk holds the rows of `grounds`, as the transaction of `conn` sees it; `READING` must be pinned."""
+    if grounds.tuples is not None:
+        return await fence.holds_same_rows(conn, chunk, grounds.snapshot, grounds.tuples)
+    columns = await catalog.columns(conn, chunk.hypertable)
+    return await fence.hash_content(conn, chunk, columns) == grounds.content_hash

@@ -1,0 +1,57 @@
+"""The tables in which a chunk's rows lie, by identities that cannot come back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from archival_core.model.chunk import Chunk
+from archival_core.model.grounds import TableIdentity
+from archival_core.source.translate import source_errors
+
+# The catalog's row of the system column `tableoid` is written with its table and never again: its xmin is the transaction
+# that made the table. A plain table is no partition tree.
+_TABLES: Final[LiteralString] = """
+WITH tree AS (
+    SELECT to_regclass(%(name)s)::oid AS oid
+    UNION SELECT relid FROM pg_catalog.pg_partition_tree(to_regclass(%(name)s))
+)
+SELECT tree.oid::bigint, a.xmin::text FROM tree
+JOIN pg_catalog.pg_attribute a ON a.attrelid = tree.oid AND a.attname = 'tableoid' AND a.attnum < 0
+ORDER BY tree.oid
+"""
+_THERE: Final[LiteralString] = """
+SELECT asked.oid, asked.born FROM unnest(%s::bigint[], %s::text[]) AS asked (oid, born)
+JOIN pg_catalog.pg_attribute a ON a.attrelid = asked.oid::oid AND a.attname = 'tableoid' AND a.attnum < 0
+WHERE asked.born IS NULL OR a.xmin::text = asked.born
+"""
+
+
+async def tables_of(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[TableIdentity, ...]:
+    """The chunk's table, and of a partition that is partitioned again every table below it, by their oid.
+
+    Guard LEAF: a tree is known by all its leaves. One that was swapped for another table leaves the root and the count as
+    they were.
+    """
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            rows = await (await cur.execute(_TABLES, {"name": chunk.relation.sql})).fetchall()
+    return tuple(TableIdentity(oid=oid, born=born) for oid, born in rows)
+
+
+def born(tables: Collection[TableIdentity], oid: int) -> str:
+    """The transaction that made the table `oid`, one of `tables`; empty if it is none of them."""
+    return next((table.born for table in tables if table.oid == oid), "")
+
+
+async def those_there(conn: AsyncConnection[Any], asked: Collection[tuple[int, str | None]]) -> set[tuple[int, str | None]]:
+    """Those of `asked`, each an oid and the transaction that made the table (`None` if unknown), that are in the database."""
+    if not asked:
+        return set()
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            await cur.execute(_THERE, ([oid for oid, _ in asked], [known for _, known in asked]))
+            return set(await cur.fetchall())
