@@ -13,6 +13,7 @@ from archival_core.clients.redis import REDIS_SCOPE, MessagingClient
 from archival_core.flows.archive.chunk_archiver import ArchiveOptions, ChunkArchiver
 from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.processor import ArchivalProcessor
+from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.asking.archive_requests import ArchiveRequests
 from archival_core.flows.asking.due_chunks import DueChunks
 from archival_core.flows.asking.event_drain import DrainLimits, EventDrain
@@ -36,11 +37,13 @@ from archival_core.flows.removal.trial import TrialRestore
 from archival_core.flows.restore.chunk_restore import ChunkRestorer
 from archival_core.flows.restore.processor import RestoreProcessor
 from archival_core.flows.upkeep.adoption import Adoption
+from archival_core.flows.upkeep.follow_marks import FollowMarks
 from archival_core.flows.upkeep.gone_chunks import GoneChunks
 from archival_core.flows.upkeep.ledger_rebuild import LedgerRebuild
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.reconcile import Reconcile
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
+from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere
 from archival_core.flows.upkeep.staging_sweep import StagingSweep
 from archival_core.flows.upkeep.verification import Verification, VerificationRules
 from archival_core.lake.client import LakehouseClient
@@ -52,6 +55,7 @@ from archival_core.ledger.insights import InsightReader
 from archival_core.ledger.intake import Intake
 from archival_core.ledger.job_list import JobList
 from archival_core.ledger.jobs import Ledger
+from archival_core.ledger.marked_archives import MarkedArchives
 from archival_core.ledger.policies import Policies
 from archival_core.ledger.pool import LedgerPool
 from archival_core.ledger.removals import RemovalRules, Removals
@@ -98,7 +102,8 @@ class Runtime:
         self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, marking, options)
         announcer = Announcer(self.ledger, self.messaging)
         runner = JobRunner(self.ledger, announcer, self.queue, config.job_lease)
-        self.archival_processor = ArchivalProcessor(runner, self.ledger, self.chunk_archiver)
+        self._retiring = Retiring(self.lake, Archives(self._pool))
+        self.archival_processor = ArchivalProcessor(runner, self.ledger, self.chunk_archiver, self._retiring)
         shares_source = config.ledger_url == config.source_database_url
         restores = Restores(self._pool, shares_source=shares_source)
         self.restore_requests = RestoreRequests(self.ledger, restores, self.restore_queue)
@@ -113,7 +118,8 @@ class Runtime:
             RemovalRules(config.removal_policy == "drop", config.removal_grace),
             shares_source=shares_source,
         )
-        proof = ChunkProof(self.lake, removals, TrialRestore(self._source, self.lake, marking))
+        self._trial = TrialRestore(self._source, self.lake, marking)
+        proof = ChunkProof(self.lake, removals, self._trial)
         self.chunk_removal = ChunkRemoval(self._source, self.ledger, removals, proof, self.queue, announcer)
         self.event_drain = EventDrain(
             self.messaging,
@@ -133,6 +139,7 @@ class Runtime:
         config, pool = self.settings, self._pool
         queues = {Kind.ARCHIVE: self.queue, Kind.RESTORE: self.restore_queue}
         archives, policies, upkeep = Archives(pool), Policies(pool), Upkeep(pool)
+        marked = MarkedArchives(pool, shares_source=removals.shares_source)
         due = DueChunks(policies, self._find_chunks)
         self.verification = Verification(
             self.lake, Findings(pool), announcer, VerificationRules(config.verify_every, config.verify_sample)
@@ -141,8 +148,9 @@ class Runtime:
             LostMessages(upkeep, self.ledger, queues),
             StagingSweep(self.lake, upkeep, self.ledger),
             RestoreSweep(self._source, upkeep),
-            Adoption(self.lake, archives, self._source),
-            GoneChunks(self._source, removals),
+            Adoption(self.lake, archives, self._source, self._retiring),
+            FollowMarks(self._source, self.lake, marked, archives, self._retiring),
+            GoneChunks(self._source, marked, RowsElsewhere(self._trial), self._retiring),
             upkeep,
             announcer,
             PolicyJobs(policies, due, self.ledger, self.queue, Intake(pool), config.policy_backlog),

@@ -33,6 +33,8 @@ class Publisher:
     contested: bool
     #: another archive holds its rows
     overtaken: bool
+    #: the job has said that it would publish this very manifest
+    declared: bool
 
 
 class Archives:
@@ -55,25 +57,36 @@ class Archives:
         """What became of the job that wrote `manifest`."""
         row = await self._pool.one("publisher", **_identity(manifest))
         assert row is not None, "the statement always has a row"
-        return Publisher(Status(row["status"]) if row["status"] else None, row["contested"], row["overtaken"])
+        return Publisher(Status(row["status"]) if row["status"] else None, row["contested"], row["overtaken"], row["declared"])
 
-    async def adopt(self, manifest: Manifest, status: Status) -> bool:
-        """The job of `manifest` has published it: `archived`, or `superseded`; `removed` if one whose place it takes is.
+    async def adopt(self, manifest: Manifest, status: Status) -> Status | None:
+        """The job of `manifest` has published it: `archived`, or `superseded`, also where its table went on other grounds.
 
-        False, and nothing is written, if the job is alive or has such a row already, or another job of the chunk is alive.
+        `None`, and nothing is written, if the job is alive, has such a row already, or has not declared this manifest, or if
+        another job of the chunk is alive.
         """
-        return await self._pool.one("adopt", status=status, **_row(manifest)) is not None
+        row = await self._pool.one("adopt", status=status, **row_of(manifest))
+        return Status(row["status"]) if row else None
 
-    async def insert(self, manifest: Manifest, status: Status, requested_by: str, *, announced: bool) -> bool:
-        """A row for `manifest`, whose job is gone; false if it is there after all, or a job of the chunk is alive."""
-        parameters = _row(manifest) | {
-            "attempt": manifest.attempt,
-            "archived_at": manifest.archived_at,
-            "request_key": f"adopted/{manifest.job_id}",
-            "requested_by": requested_by,
-            "announced": announced,
-        }
-        return await self._pool.one("insert_archive", status=status, **parameters) is not None
+    async def insert(
+        self, manifest: Manifest, status: Status, requested_by: str, *, announced: bool, sha256: str = ""
+    ) -> Status | None:
+        """A row for `manifest`, whose job is gone; `None` if it is there after all, or a job of the chunk is alive.
+
+        `sha256` is that of its file, where the file is of an older version than this one would write.
+        """
+        parameters = (
+            row_of(manifest)
+            | ({"sha256": sha256} if sha256 else {})
+            | {
+                "attempt": manifest.attempt,
+                "archived_at": manifest.archived_at,
+                "request_key": f"adopted/{manifest.job_id}",
+                "requested_by": requested_by,
+                "announced": announced,
+            }
+        )
+        return status if await self._pool.one("insert_archive", status=status, **parameters) is not None else None
 
     async def supersede(self, folders: Collection[str]) -> list[str]:
         """Mark those of `folders` that are overtaken; returns them."""
@@ -96,12 +109,15 @@ def _identity(manifest: Manifest) -> dict[str, Any]:
         "revision": manifest.revision,
         # manifests of the first version do not tell
         "relation_oid": manifest.relation_oid or None,
+        "relation_born": manifest.relation_born,
+        "sha256": manifest.sha256(),
         "lake_path": manifest.lake_path,
         "supersedes": list(manifest.supersedes),
     }
 
 
-def _row(manifest: Manifest) -> dict[str, Any]:
+def row_of(manifest: Manifest) -> dict[str, Any]:
+    """What a row of the ledger has of a manifest."""
     return _identity(manifest) | {
         "range_start": manifest.range_start,
         "range_end": manifest.range_end,

@@ -126,7 +126,6 @@ class Ledger:
         rows = await self._pool.all(
             "supersedes",
             job_id=job.job_id,
-            hypertable=str(job.hypertable),
             relation_oid=chunk.oid,
             relation_born=born,
             system_identifier=server.system_identifier,

@@ -11,8 +11,9 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from archival_core.clients.postgres import Connection, translated
-from archival_core.errors import ArchivalError, PermanentError, TransientError
+from archival_core.errors import ArchivalError, TransientError
 from archival_core.ledger.jobs import read_job
+from archival_core.ledger.marked_archives import as_json
 from archival_core.ledger.pool import LedgerPool, execute
 from archival_core.model.chunk import Relation
 from archival_core.model.grounds import Grounds
@@ -71,41 +72,24 @@ class Removals:
         if await self._pool.one("record_proof", job_id=job.job_id, **values) is None:
             raise _no_longer(job)
 
-    async def finish(self, job: Job, connection: Connection | None = None, note: ArchivalError | None = None) -> None:
-        """The chunk is gone; on `connection` the row is part of the caller's transaction. `note` is what was noticed.
+    async def finish(self, job: Job, sha256: str, connection: Connection) -> None:
+        """The chunk goes on the grounds of the manifest with this hash, in the transaction of `connection`.
 
         Raises `TransientError` (`not-archived`) if the job is not what it was, or the chunk is being archived anew.
         """
-        parameters = {"job_id": job.job_id, "note": Jsonb(_as_json(note)) if note else None}
-        if connection is None:
-            row = await self._pool.one("finish_removal", **parameters)
-        else:
-            with translated("the ledger"):
-                row = await execute(connection, "finish_removal", parameters)
+        with translated("the ledger"):
+            row = await execute(connection, "finish_removal", {"job_id": job.job_id, "sha256": sha256})
         if row is None:
             raise _no_longer(job)
 
     async def refuse(self, job: Job, error: ArchivalError) -> None:
         """The chunk stays, and this is why."""
-        await self._pool.one("refuse_removal", job_id=job.job_id, error=Jsonb(_as_json(error)))
-
-    async def tables(self, after: UUID, limit: int) -> dict[UUID, int]:
-        """The oid of each archive's table, of those that are archived and were never restored; begins behind `after`."""
-        rows = await self._pool.all("archived_tables", after=after, limit=limit)
-        return {row["job_id"]: row["relation_oid"] for row in rows}
-
-    async def archived(self, job_ids: Collection[UUID]) -> list[Job]:
-        """Those of `job_ids` that are archived and were never restored."""
-        return [read_job(row) for row in await self._pool.all("archived_jobs", job_ids=list(job_ids))]
+        await self._pool.one("refuse_removal", job_id=job.job_id, error=Jsonb(as_json(error)))
 
     async def unarchived(self, hypertable: Relation, chunks: Collection[Relation]) -> list[str]:
         """Those of `chunks` that have no finished archive."""
         rows = await self._pool.all("unarchived", hypertable=str(hypertable), chunks=[str(chunk) for chunk in chunks])
         return [row["chunk"] for row in rows]
-
-
-def _as_json(error: ArchivalError) -> dict[str, object]:
-    return {"code": error.code, "message": str(error), "transient": not isinstance(error, PermanentError)}
 
 
 def _no_longer(job: Job) -> TransientError:

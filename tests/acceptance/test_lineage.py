@@ -16,7 +16,8 @@ import pytest
 
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.flows.asking.restore_requests import RestoreRequest
-from archival_core.flows.removal.chunk_removal import ChunkRemoval, RemovalReport
+from archival_core.flows.removal import chunk_proof
+from archival_core.flows.removal.chunk_removal import RemovalReport
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.jobs import NewJob
 from archival_core.model.chunk import ChunkRange, Relation
@@ -413,7 +414,7 @@ async def test_a_removed_archive_that_is_superseded_can_be_restored(service: Ser
         async def dead(*_: Any) -> None:
             raise PermanentError("dead", code="dead")
 
-        patch.setattr(type(service.runtime.chunk_archiver), "_retire", dead)
+        patch.setattr(type(service.runtime.ledger), "finish_archive", dead)
         await service.runtime.archival_processor.process(JobMessage(job["job_id"]))
     assert ledger and [job["status"] for job in service.jobs()] == ["archived", "failed"]
     assert (await remove(service)).removed == 1
@@ -463,11 +464,11 @@ async def test_a_reader_does_not_make_writers_wait(timescaledb_service: Service)
 async def test_a_paused_remover_does_not_stop_ingest(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.execute(NATIVE)
     await archive(service, "jan")
-    check = ChunkRemoval._check_rows
+    check = chunk_proof._check_rows
     answers: list[str] = []
 
-    async def paused(self: ChunkRemoval, *arguments: Any) -> None:
-        await check(self, *arguments)
+    async def paused(*arguments: Any) -> None:
+        await check(*arguments)
         # SIGSTOP, a frozen instance: the connection stays open
         with psycopg.connect(service.url, autocommit=True) as writer:
             writer.execute("set statement_timeout = '15s'")
@@ -476,7 +477,7 @@ async def test_a_paused_remover_does_not_stop_ingest(service: Service, monkeypat
             except psycopg.Error as error:
                 answers.append(str(error).splitlines()[0])
 
-    monkeypatch.setattr(ChunkRemoval, "_check_rows", paused)
+    monkeypatch.setattr(chunk_proof, "_check_rows", paused)
     await remove(service)
     assert answers == []
 

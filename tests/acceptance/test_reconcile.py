@@ -16,12 +16,11 @@ import pyarrow.dataset as ds
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.flows.archive.chunk_archiver import ChunkArchiver
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.flows.upkeep.gone_chunks import GoneReport
 from archival_core.flows.upkeep.reconcile import ReconcileReport
-from archival_core.ledger.jobs import NewJob
+from archival_core.ledger.jobs import Ledger, NewJob
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.message import JobMessage
 from dev.lake_emulator import Fault
@@ -198,7 +197,7 @@ async def published_by_a_worker_that_died(service: Service) -> JobMessage:
         raise PermanentError("dead", code="dead")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ChunkArchiver, "_retire", dead)
+        patch.setattr(Ledger, "finish_archive", dead)
         await service.runtime.archival_processor.process(JobMessage(job.job_id))
     assert statuses(service) == ["archived", "failed"]
     return JobMessage(job.job_id)
@@ -210,7 +209,7 @@ async def remove(service: Service) -> None:
 
 
 @pytest.mark.parametrize("found_by", ["reconcile", "another attempt", "rebuild_ledger"])
-async def test_what_takes_the_place_of_a_removed_archive_is_removed_too(service: Service, found_by: str) -> None:
+async def test_no_archive_inherits_a_removal(service: Service, found_by: str) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
     message = await published_by_a_worker_that_died(service)
@@ -228,7 +227,7 @@ async def test_what_takes_the_place_of_a_removed_archive_is_removed_too(service:
         ("removed", True)
     ]
     assert published(service).count_rows() == 744
-    assert len(service.files(f"superseded/{service.schema}.readings/{service.schema}.jan_r0")) == 2
+    assert len(service.files(f"superseded/{service.schema}.readings/{service.schema}.jan_r1")) == 2
     assert (await reconcile(service)).is_empty
     wish = RestoreRequest(Relation(service.schema, "readings"), None, ChunkRange(None, None), RestoreWish(), "k", "a test")
     await service.runtime.restore_requests.request(wish)
@@ -257,9 +256,6 @@ async def test_a_new_table_under_an_archived_name_is_archived(service: Service) 
         "alter table $s.jan rename to january",
         "alter table $s.readings detach partition $s.jan",
         "vacuum full $s.jan",
-        # what was archived may be in the larger one
-        "drop table $s.jan, $s.feb;"
-        "create table $s.both partition of $s.readings for values from ('2026-01-01Z') to ('2026-03-01Z')",
         # a copy of the server
         "drop table $s.jan;update archival.job set manifest = jsonb_set(manifest, '{source,system_identifier}', '\"7\"')",
         # its rows are back, in another table
@@ -271,8 +267,33 @@ async def test_what_may_be_there_does_not_count_as_removed(service: Service, cha
     await archive(service, "jan")
     for statement in change.split(";"):
         service.execute(statement)
-    assert (await reconcile(service)).gone == GoneReport(merged=int("both" in change))
+    assert (await reconcile(service)).gone == GoneReport()
     assert statuses(service) == ["archived"]
+
+
+BOTH = "create table $s.both partition of $s.readings for values from ('2026-01-01Z') to ('2026-03-01Z')"
+
+
+@pytest.mark.parametrize(
+    ("kept", "found", "status"),
+    [
+        ("", GoneReport(removed=1), "removed"),
+        ("where time < '2026-02-01Z'", GoneReport(reshaped=1), "superseded"),
+        ("where time < '2026-01-20Z'", GoneReport(undecided=1), "archived"),
+    ],
+)
+async def test_a_table_that_is_gone_is_not_rows_that_are_gone(
+    service: Service, kept: str, found: GoneReport, status: str
+) -> None:
+    """Merged natively: whether the archive still stands for anything is for the rows to say."""
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute("create table $s.aside as table $s.readings; drop table $s.jan, $s.feb")
+    service.execute(BOTH)
+    if kept:
+        service.execute(f"insert into $s.readings select * from $s.aside {kept}")
+    assert (await reconcile(service)).gone == found
+    assert statuses(service) == [status]
 
 
 async def test_a_merged_chunk_is_not_gone(timescaledb_service: Service) -> None:

@@ -82,6 +82,7 @@ async def test_an_archive_is_one_tree_below_the_event(recording: Service, collec
         f"    process {queue}",
         "      archive.catalog",
         "      archive.snapshot",
+        "      archive.mark",
         "      archive.part",
         "        archive.upload",
         "          archive.extract",
@@ -148,10 +149,14 @@ async def test_removal_and_restore_go_on_in_it(recording: Service, collector: Co
     [root] = trees(collector.trace(TRACE))
     lines = outline(root)
     removal, results = lines.index("  removal"), recording.names["RESULTS_STREAM"]
-    assert lines[removal:][:7] == [
+    assert lines[removal:][:11] == [
         "  removal",
-        "    removal.check",
         "    removal.look",
+        "    removal.check",
+        "    removal.trial",
+        "      restore.load",
+        "      restore.prove",
+        "      removal.prove",
         "    removal.lock",
         "    removal.compare",
         "    removal.drop",

@@ -91,15 +91,6 @@ class ChunkArchiver:
         await self._staging.tidy_up(job)
         return published
 
-    async def retire(self, manifest: Manifest) -> None:
-        """Take the archives whose place the archive of `manifest` takes out of `tables/`, after the ledger has said so.
-
-        Before the ledger's row this would hide rows: if the job failed in between, nobody would find them.
-        """
-        for folder in manifest.supersedes:
-            if await self._lake.stat(folder) is not None:
-                await self._lake.publish_directory(folder, paths.superseded_folder(folder))
-
     async def _published_before(self, job: Job) -> Manifest | None:
         """What an earlier attempt of this job has published, if the server's history still is that of the archive."""
         if not job.settled:

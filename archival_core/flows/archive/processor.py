@@ -11,6 +11,7 @@ from __future__ import annotations
 from archival_core import telemetry
 from archival_core.errors import PermanentError
 from archival_core.flows.archive.chunk_archiver import ChunkArchiver
+from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.jobs.runner import JobRunner
 from archival_core.ledger.jobs import Ledger
 from archival_core.model.job import Job, Status
@@ -20,8 +21,8 @@ from archival_core.model.message import JobMessage
 class ArchivalProcessor:
     """Archives the chunks that messages ask for."""
 
-    def __init__(self, runner: JobRunner, ledger: Ledger, archiver: ChunkArchiver) -> None:
-        self._runner, self._ledger, self._archiver = runner, ledger, archiver
+    def __init__(self, runner: JobRunner, ledger: Ledger, archiver: ChunkArchiver, retiring: Retiring) -> None:
+        self._runner, self._ledger, self._archiver, self._retiring = runner, ledger, archiver, retiring
 
     async def process(self, message: JobMessage) -> None:
         """Archive the chunk of the message's job; see `JobRunner.run`."""
@@ -43,5 +44,5 @@ class ArchivalProcessor:
         with telemetry.step("archive.ledger"):
             status = await self._ledger.finish_archive(job, manifest)
         if status is Status.ARCHIVED:
-            await self._archiver.retire(manifest)
+            await self._retiring.retire(manifest.supersedes)
         return True

@@ -30,6 +30,17 @@ async def inner_manifest_sha256(lake: LakehouseClient, folder: str) -> str:
     return hashlib.sha256(await lake.read_all(f"{folder}/{paths.INNER_MANIFEST}")).hexdigest()
 
 
+async def find_manifest(lake: LakehouseClient, folder: str, sha256: str) -> Manifest | None:
+    """The manifest with this hash, of the archive that was published at `folder`; it may have been superseded since."""
+    for place in (folder, paths.superseded_folder(folder)):
+        path = f"{place}/{paths.INNER_MANIFEST}"
+        if await lake.stat(path) is not None:
+            content = await lake.read_all(path)
+            if hashlib.sha256(content).hexdigest() == sha256:
+                return parse_manifest(content, path)
+    return None
+
+
 async def read_inner_manifest(lake: LakehouseClient, folder: str) -> Manifest:
     """The manifest of the archive at `folder` below `tables/`.
 

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import random
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -122,7 +123,8 @@ class ChunkRemoval:
         # at is what goes.
         async with self._source.connect() as connection:
             if await self._is_removed(connection, job):
-                await self._removals.finish(job)
+                async with self._removals.held(job) as elsewhere:
+                    await self._removals.finish(job, job.manifest_sha256 or "", elsewhere or connection)
                 return
             proven = await self._proof.prove(connection, job)
             for attempt in range(1, _TRIES + 1):
@@ -135,17 +137,19 @@ class ChunkRemoval:
                     await asyncio.sleep(random.uniform(0.2, 1.0) * attempt)  # noqa: S311  only spreads contenders
 
     async def _drop(self, connection: Connection, job: Job, proven: Proven) -> None:
-        async with self._removals.held(job) as elsewhere:
-            async with dropping.locked(connection, proven.chunk):
-                with telemetry.step("removal.compare"):
-                    await self._proof.check_again(connection, job, proven)
-                with telemetry.step("removal.drop"):
-                    await marks.record(connection, proven.stand_in(job, StandInKind.REMOVED))
-                    if elsewhere is None:
-                        await self._removals.finish(job, connection)
-                    await dropping.drop(connection, proven.chunk)
+        async with self._removals.held(job) as elsewhere, AsyncExitStack() as stack:
+            with telemetry.step("removal.lock"):
+                await stack.enter_async_context(dropping.locked(connection, proven.chunk))
+            with telemetry.step("removal.compare"):
+                await self._proof.check_again(connection, job, proven)
+            with telemetry.step("removal.drop"):
+                await marks.record(connection, proven.stand_in(job, StandInKind.REMOVED))
+                if elsewhere is None:
+                    await self._removals.finish(job, proven.manifest_sha256, connection)
+                await dropping.drop(connection, proven.chunk)
+                await stack.aclose()  # commits
             if elsewhere is not None:
-                await self._removals.finish(job, elsewhere)
+                await self._removals.finish(job, proven.manifest_sha256, elsewhere)
 
     async def _is_removed(self, connection: Connection, job: Job) -> bool:
         """Whether the source has committed the drop already, and the ledger elsewhere does not know it yet."""

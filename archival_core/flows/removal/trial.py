@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from archival_core import telemetry
@@ -22,6 +23,7 @@ from archival_core.model.chunk import Chunk
 from archival_core.model.grounds import Grounds
 from archival_core.model.job import Job
 from archival_core.model.manifest import Manifest
+from archival_core.model.time_slice import TimeSlice
 from archival_core.source import catalog
 from archival_core.source.restore.fitting import FittedColumn, fit_columns
 from archival_core.source.restore.staging import StagingTable, drop_staging, ensure_schema
@@ -37,6 +39,15 @@ _FEW_ROWS: Final = 8 * SLICE_ROWS
 _ORDERED: Final = ("int16", "int32", "int64", "date32[day]", "timestamp[us]", "timestamp[us, tz=UTC]")
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came back into a staging table."""
+
+    columns: tuple[FittedColumn, ...]
+    #: empty if it is the whole archive
+    slices: list[TimeSlice]
+
+
 class TrialRestore:
     """Restores archives of one lake in trial, beside their chunks."""
 
@@ -48,19 +59,26 @@ class TrialRestore:
 
         Raises `PermanentError` (`not-restorable`) where they do not come back as they are.
         """
-        async with _staged(connection) as staging:
-            columns = await _fitted(connection, chunk, manifest)
-            loader = (self._lake, await self._source.url(), staging, manifest, columns)
-            with _not_restorable(chunk):
-                if manifest.rows <= _FEW_ROWS or not _has_order(manifest):
-                    await ArchiveLoader(*loader).load()
-                    where = "true"
-                else:
-                    where = condition(chunk, await SliceLoader(*loader).load())
+        async with staged(connection) as staging:
+            loaded = await self.load(connection, chunk, manifest, staging)
+            where = condition(chunk, loaded.slices) if loaded.slices else "true"
             with telemetry.step("removal.prove") as span:
                 async with connection.transaction():
                     await connection.execute(pin_statement(READING).encode())
-                    span.count(rows=await check_same(connection, chunk, staging, columns, where))
+                    span.count(rows=await check_same(connection, chunk, staging, loaded.columns, where))
+
+    async def load(self, connection: Connection, chunk: Chunk, manifest: Manifest, staging: StagingTable) -> Loaded:
+        """Slices of an archive into `staging`, or the whole archive if it is small or has no order of time.
+
+        `chunk` is the archive's. Raises `PermanentError` (`not-restorable`).
+        """
+        columns = await _fitted(connection, chunk, manifest)
+        loader = (self._lake, await self._source.url(), staging, manifest, columns)
+        with _not_restorable(chunk):
+            if manifest.rows > _FEW_ROWS and _has_order(manifest):
+                return Loaded(columns, await SliceLoader(*loader).load())
+            await ArchiveLoader(*loader).load()
+        return Loaded(columns, [])
 
     async def all(self, connection: Connection, job: Job, chunk: Chunk, manifest: Manifest) -> Grounds:
         """Compare the whole archive with the chunk, in a new snapshot; returns the grounds of that snapshot.
@@ -68,7 +86,7 @@ class TrialRestore:
         Guard COMPARE: where no mark proves the history of the archive's own reading, this comparison takes its place. Raises
         `PermanentError` (`not-restorable`).
         """
-        async with _staged(connection) as staging:
+        async with staged(connection) as staging:
             columns = await _fitted(connection, chunk, manifest)
             with _not_restorable(chunk):
                 await ArchiveLoader(self._lake, await self._source.url(), staging, manifest, columns).load()
@@ -82,7 +100,7 @@ class TrialRestore:
 
 
 @asynccontextmanager
-async def _staged(connection: Connection) -> AsyncIterator[StagingTable]:
+async def staged(connection: Connection) -> AsyncIterator[StagingTable]:
     """A staging table of the trial's own, which is dropped at the end."""
     await ensure_schema(connection)
     staging = StagingTable.of_trial()

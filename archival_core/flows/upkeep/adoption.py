@@ -14,12 +14,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import UUID
 
 from archival_core.clients.postgres import Database
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
 from archival_core.flows.archive.published import read_inner_manifest
-from archival_core.flows.upkeep.whereabouts import is_from, statuses
+from archival_core.flows.archive.retiring import Retiring
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient, LakePath
 from archival_core.ledger.archives import Archives, KnownArchive
@@ -27,6 +28,7 @@ from archival_core.model.finding import Problem
 from archival_core.model.job import Status
 from archival_core.model.manifest import Manifest
 from archival_core.source import catalog
+from archival_core.source.state import history
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,8 +53,8 @@ class AdoptionReport:
 class Adoption:
     """Brings ledger and `tables/` together."""
 
-    def __init__(self, lake: LakehouseClient, archives: Archives, source: Database) -> None:
-        self._lake, self._archives, self._source = lake, archives, source
+    def __init__(self, lake: LakehouseClient, archives: Archives, source: Database, retiring: Retiring) -> None:
+        self._lake, self._archives, self._source, self._retiring = lake, archives, source, retiring
 
     async def run(self, deadline: float) -> AdoptionReport:
         """Look at every folder, until `deadline` (`time.monotonic`); where it begins is left to chance, so that each has its
@@ -99,7 +101,7 @@ class Adoption:
             if known is None:
                 await self._take_in(folder, report)
             elif superseded or known.status is Status.SUPERSEDED:
-                await self._retire(folder, report)
+                report.retired += await self._retiring.retire([folder])
         except PermanentError as error:
             # what was moved away meanwhile, by a worker or another run, is nobody's stray
             if await self._lake.stat(folder) is not None:
@@ -110,7 +112,12 @@ class Adoption:
         manifest = await read_inner_manifest(self._lake, folder)
         publisher = await self._archives.publisher(manifest)
         if publisher.status is None:
-            await self._check_source(manifest)
+            await self._check_is_ours(manifest)
+        elif not publisher.declared:
+            raise PermanentError(
+                f"job {manifest.job_id} never said that it would publish this: it is forged, or of a ledger that was put back",
+                code="not-declared",
+            )
         if publisher.status is Status.RUNNING or publisher.contested:
             return  # whoever works on the chunk finishes it, or leaves it to a later run
         if publisher.status not in _ADOPTABLE:
@@ -119,28 +126,36 @@ class Adoption:
         await self._lake.write_once(paths.archive_manifest(folder), manifest.to_json())
         status = Status.SUPERSEDED if publisher.overtaken else Status.ARCHIVED
         if publisher.status is None:
-            if not publisher.overtaken:
-                [status] = await statuses(self._source, [manifest])
             taken = await self._archives.insert(manifest, status, "reconcile", announced=False)
         else:
             taken = await self._archives.adopt(manifest, status)
-        if not taken:
+        if taken is None:
             return  # somebody was faster
-        _LOG.warning("%s was published and not recorded: it is %s now", folder, status)
+        _LOG.warning("%s was published and not recorded: it is %s now", folder, taken)
         report.adopted.append(folder)
-        for other in (folder,) if status is Status.SUPERSEDED else manifest.supersedes:
-            await self._retire(other, report)
+        report.retired += await self._retiring.retire([folder, *manifest.supersedes])
 
-    async def _check_source(self, manifest: Manifest) -> None:
-        """Services of several databases may share a lake, and their tables their names."""
+    async def _check_is_ours(self, manifest: Manifest) -> None:
+        """The source has the mark of its reading: the ledger was put back since, or the row was lost.
+
+        Whoever can write to the lake can copy a mark's nonce. So what is adopted by it is compared row by row before its
+        chunk goes.
+        """
         async with self._source.connect() as connection:
             here = await catalog.server_identity(connection)
-        if not is_from(here, manifest):
-            then = manifest.source
+            is_marked = await history.stands_on(connection, UUID(manifest.job_id), manifest.grounds)
+        then = manifest.source
+        if not history.is_same_server(here, manifest):
             raise PermanentError(
                 f"it was archived from another database, {then.database!r} of server {then.system_identifier or 'unknown'};"
                 " if that is where this one comes from, rebuild_ledger --add takes it in",
                 code="other-server",
+            )
+        if not is_marked:
+            raise PermanentError(
+                "neither the ledger nor the source knows of it: it is forged, or of a history that was put back; if it is yours"
+                ", rebuild_ledger --add takes it in",
+                code="not-declared",
             )
 
     async def _check(self, manifest: Manifest) -> None:
@@ -149,11 +164,6 @@ class Adoption:
         for finding in await check_archive(self._lake, manifest, content=False):
             if (finding.file, finding.problem) != (outer, Problem.MISSING):
                 raise PermanentError(f"it is not adopted, because {finding}", code="archive-damaged")
-
-    async def _retire(self, folder: str, report: AdoptionReport) -> None:
-        if await self._lake.stat(folder) is not None:
-            await self._lake.publish_directory(folder, paths.superseded_folder(folder))
-            report.retired.append(folder)
 
 
 def _revision(folder: str) -> int:

@@ -1,28 +1,29 @@
-"""Archived chunks that somebody else removed: a retention policy, or a person.
+"""Archived chunks whose table is gone, although the service has not dropped it.
 
-As long as such an archive counts as `archived`, a new table of its name would be taken for the one that was archived, and its
-rows would be nowhere.
+A table that is gone is not rows that are gone: merging, splitting and renaming leave the rows in other tables. So the rows
+themselves are asked for. If none of them is there, somebody has dropped the chunk (a retention policy, or a person): the
+archive is history that lives in the lake. If all of them are there, the archive stands for nothing and is superseded.
+Between the two nothing is decided.
 """
 
 from __future__ import annotations
 
 import logging
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from archival_core.clients.postgres import Connection, Database
-from archival_core.errors import PermanentError, TransientError
-from archival_core.flows.upkeep.whereabouts import is_from
-from archival_core.ledger.removals import Removals
-from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.job import Job
+from archival_core.errors import ArchivalError, PermanentError
+from archival_core.flows.archive.retiring import Retiring
+from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere, Whereabouts
+from archival_core.ledger.marked_archives import ArchivedTable, MarkedArchives
+from archival_core.model.job import Job, Status
 from archival_core.model.manifest import Manifest
-from archival_core.model.moment import moment
 from archival_core.source import catalog
-from archival_core.source.catalog import timescaledb
-from archival_core.source.catalog.presence import gone_oids
+from archival_core.source.state import history, marks, placed, tables
+from archival_core.source.state.marks import StandIn, StandInKind
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,78 +36,91 @@ _SETTLED: Final = 200
 class GoneReport:
     """What was found, in archives."""
 
-    #: their chunk is gone
+    #: their chunk was dropped by others
     removed: int = 0
-    #: their table is gone, and their rows may be in a larger chunk: merging leaves one table of two
-    merged: int = 0
+    #: their rows are in other tables
+    reshaped: int = 0
+    #: their table is gone, and nobody can tell whether their rows are
+    undecided: int = 0
 
 
 class GoneChunks:
     """Compares archives that are not removed with the tables of the database."""
 
-    def __init__(self, source: Database, removals: Removals) -> None:
-        self._source, self._removals = source, removals
+    def __init__(self, source: Database, marked: MarkedArchives, elsewhere: RowsElsewhere, retiring: Retiring) -> None:
+        self._source, self._marked, self._elsewhere, self._retiring = source, marked, elsewhere, retiring
 
     async def run(self) -> GoneReport:
-        """Mark archives whose chunk is gone; where it begins is left to chance, so that each has its turn."""
+        """Settle archives whose table is gone; where it begins is left to chance, so that each has its turn."""
         report = GoneReport()
-        oids = await self._removals.tables(uuid4(), _LOOKED_AT)
-        if not oids:
+        found = await self._marked.tables(uuid4(), _LOOKED_AT)
+        if not found:
             return report
         async with self._source.connect() as connection:
-            gone = await gone_oids(connection, list(oids.values()))
-            missing = [job_id for job_id, oid in oids.items() if oid in gone][:_SETTLED]
-            if not missing:
-                return report
             here = await catalog.server_identity(connection)
-            there: dict[Relation, tuple[list[ChunkRange], bool]] = {}
-            for job in await self._removals.archived(missing):
-                # another server has other tables, and one that does not tell who it is may be another
-                if here.system_identifier and job.manifest and is_from(here, Manifest.model_validate(job.manifest)):
-                    if job.hypertable not in there:
-                        there[job.hypertable] = await _ranges(connection, job.hypertable)
-                    ranges, shared = there[job.hypertable]
-                    if any(_holds(other, job.range) or (shared and other == job.range) for other in ranges):
-                        report.merged += 1
-                    else:
-                        report.removed += await self._mark(job)
+            if here.timeline is None:
+                return report  # a standby may not have the tables yet
+            missing = await _missing(connection, found)
+            for job, forget in await self._marked.archived(missing[:_SETTLED]):
+                manifest = Manifest.model_validate(job.manifest)
+                if not history.is_same_server(here, manifest):
+                    continue  # another server has other tables
+                try:
+                    await self._settle(connection, job, manifest, forget, report)
+                except ArchivalError as error:
+                    report.undecided += 1
+                    _LOG.warning("job %s: its table is gone, and nothing is decided: %s", job.job_id, error)
         return report
 
-    async def _mark(self, job: Job) -> bool:
+    async def _settle(self, connection: Connection, job: Job, manifest: Manifest, forget: bool, report: GoneReport) -> None:
+        oid, born = manifest.relation_oid, manifest.relation_born
+        if await marks.went_by_another(connection, job.job_id, oid, born):
+            report.reshaped += await self._supersede(job)
+            return
+        whereabouts = await self._elsewhere.look(connection, manifest)
+        if whereabouts is Whereabouts.ALL_THERE:
+            if await self._supersede(job):
+                report.reshaped += 1
+                _LOG.warning("job %s: the rows of %s are in other tables now", job.job_id, job.chunk)
+        elif whereabouts is Whereabouts.NONE_THERE:
+            report.removed += await self._drop(connection, job, manifest, forget)
+        else:
+            report.undecided += 1
+            _LOG.warning("job %s: the table %s is gone, and some of its rows are in other tables", job.job_id, job.chunk)
+
+    async def _supersede(self, job: Job) -> bool:
+        if not await self._marked.supersede(job.job_id, Status.ARCHIVED):
+            return False
+        await self._retiring.retire([job.lake_path] if job.lake_path else [])
+        return True
+
+    async def _drop(self, connection: Connection, job: Job, manifest: Manifest, forget: bool) -> bool:
+        """Record that somebody else dropped the chunk: by a mark, and in the ledger."""
         note = PermanentError(f"{job.chunk} is gone: somebody else removed it", code="was-gone")
-        try:
-            await self._removals.finish(job, note=note)
-        except TransientError as error:
-            if error.code != "not-archived":
-                raise
-            return False  # somebody is at it
+        stand_in = StandIn(
+            archive=job.job_id,
+            kind=StandInKind.FORGOTTEN if forget else StandInKind.DROPPED_BY_OTHERS,
+            hypertable=str(job.hypertable),
+            chunk=str(job.chunk),
+            lake_path=manifest.lake_path,
+            manifest=job.manifest_sha256 or manifest.sha256(),
+            oid=manifest.relation_oid,
+            born=manifest.relation_born or "",
+        )
+        may_mark = await marks.ensure(connection)
+        async with connection.transaction():
+            if may_mark:
+                await marks.record(connection, stand_in)
+            done = await self._marked.finish_dropped(job, note, connection if self._marked.shares_source else None)
+            if not done:
+                raise PermanentError("the chunk is being archived anew", code="not-archived")
         _LOG.warning("job %s: %s", job.job_id, note)
         return True
 
 
-async def _ranges(connection: Connection, hypertable: Relation) -> tuple[list[ChunkRange], bool]:
-    """Of the chunks that are there, and whether several chunks share one: a hypertable may have a dimension besides time."""
-    try:
-        chunks = await catalog.chunks(connection, hypertable)
-    except PermanentError as error:
-        # a hypertable that is gone has no chunks; of any other nobody can tell
-        return [] if error.code == "unknown-hypertable" else [ChunkRange(None, None)], True
-    dimensions = await timescaledb.dimensions(connection, hypertable) if chunks and chunks[0].kind == "timescaledb" else 1
-    return [chunk.range for chunk in chunks], dimensions > 1
-
-
-def _holds(other: ChunkRange, archived: ChunkRange) -> bool:
-    """Whether `other` is `archived` and more; true too for what cannot be compared."""
-    if other == archived:
-        return False
-    start, end = _edge(other.start, -math.inf), _edge(other.end, math.inf)
-    inner_start, inner_end = _edge(archived.start, -math.inf), _edge(archived.end, math.inf)
-    if start is None or end is None or inner_start is None or inner_end is None:
-        return True
-    return start <= inner_start and inner_end <= end
-
-
-def _edge(text: str | None, of_an_open_end: float) -> float | None:
-    """A bound as a number; `None` if it is none."""
-    found = of_an_open_end if text is None else moment(text)
-    return float(found) if found in ("infinity", "-infinity") else None if isinstance(found, str) else found
+async def _missing(connection: Connection, found: Mapping[UUID, ArchivedTable]) -> list[UUID]:
+    """Archives of `found` that no table holds any more."""
+    there = await tables.those_there(connection, {(t.oid, t.born) for t in found.values() if not t.restored})
+    gone = [job_id for job_id, table in found.items() if not table.restored and (table.oid, table.born) not in there]
+    restored = await placed.gone_again(connection, [job_id for job_id, table in found.items() if table.restored])
+    return [*gone, *sorted(restored)]

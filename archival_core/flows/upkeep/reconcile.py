@@ -1,9 +1,9 @@
 """Chunks against ledger against lake against queue: whatever a crash, a lost message or a lost event left undone is done.
 
-Every duty is bounded, may run twice and beside itself, and keeps no other from its turn. What the queue was told and lost is
-sent again; what was published and not recorded is adopted; what somebody else removed counts as removed; what ended and was not
-told is announced; what crashes left in staging goes. An event that a Redis failover lost is made up for by the policies, and by
-nothing else: see `policy_jobs`.
+Every duty is bounded, may run twice and beside itself, and keeps no other from its turn. What the queue was told and lost
+is sent again; what was published and not recorded is adopted; the ledger follows the marks of the source; what somebody
+else removed counts as removed; what ended and was not told is announced; what crashes left in staging goes. An event that a
+Redis failover lost is made up for by the policies, and by nothing else: see `policy_jobs`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from archival_core.errors import ArchivalError
 from archival_core.flows.asking.policy_jobs import PolicyJobs, PolicyReport
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.upkeep.adoption import Adoption, AdoptionReport
+from archival_core.flows.upkeep.follow_marks import FollowMarks, MarksReport
 from archival_core.flows.upkeep.gone_chunks import GoneChunks, GoneReport
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
@@ -42,6 +43,7 @@ class ReconcileReport:
     #: folders and files of staging, and staging tables of restores, that were removed
     swept: int = 0
     adoption: AdoptionReport = field(default_factory=AdoptionReport)
+    marks: MarksReport = field(default_factory=MarksReport)
     gone: GoneReport = field(default_factory=GoneReport)
     #: jobs whose end was told late
     announced: int = 0
@@ -56,8 +58,15 @@ class ReconcileReport:
             "retired": len(self.adoption.retired),
             "strays": len(self.adoption.strays),
             "postponed": self.adoption.postponed,
+            "removals learnt from marks": self.marks.removed,
+            "restores learnt from marks": self.marks.restored,
+            "removals taken back": self.marks.back,
+            "marks written": self.marks.written,
+            "manifests of marks missing": self.marks.missing,
+            "removals without a mark": self.marks.unproven,
             "chunks gone": self.gone.removed,
-            "tables merged": self.gone.merged,
+            "tables reshaped": self.gone.reshaped,
+            "tables gone, rows undecided": self.gone.undecided,
             "ends told": self.announced,
             "jobs of policies": self.policies.queued,
             "policies with a problem": len(self.policies.problems),
@@ -81,12 +90,14 @@ class Reconcile:
         staging: StagingSweep,
         restores: RestoreSweep,
         adoption: Adoption,
+        follow_marks: FollowMarks,
         gone_chunks: GoneChunks,
         upkeep: Upkeep,
         announcer: Announcer,
         policies: PolicyJobs,
     ) -> None:
         self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
+        self._follow_marks = follow_marks
         self._gone_chunks, self._upkeep, self._announcer, self._policies = gone_chunks, upkeep, announcer, policies
 
     async def run(self, time_budget: timedelta) -> ReconcileReport:
@@ -94,6 +105,7 @@ class Reconcile:
         report, deadline = ReconcileReport(), time.monotonic() + time_budget.total_seconds()
         # adoption first: a job that turns out to be published needs no message, and is announced
         await self._duty("adoption", self._adopt, report, deadline)
+        await self._duty("marks", self._follow, report, deadline)
         # before the policies ask: what has the name of a chunk that is gone is not archived yet
         await self._duty("gone chunks", self._mark_gone, report, deadline)
         await self._duty("messages", self._send_lost_messages, report, deadline)
@@ -121,6 +133,9 @@ class Reconcile:
 
     async def _adopt(self, report: ReconcileReport, deadline: float) -> None:
         report.adoption = await self._adoption.run(deadline)
+
+    async def _follow(self, report: ReconcileReport, deadline: float) -> None:
+        report.marks = await self._follow_marks.run()
 
     async def _mark_gone(self, report: ReconcileReport, deadline: float) -> None:
         report.gone = await self._gone_chunks.run()

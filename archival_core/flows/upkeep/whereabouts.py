@@ -1,28 +1,37 @@
-"""Whether the chunks of archives are still in the database that they came from."""
+"""What became of archives that only the lake tells of, by the marks and tables of the source."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from archival_core.clients.postgres import Database
-from archival_core.model.chunk import Relation, ServerIdentity
+from archival_core.model.chunk import Relation
 from archival_core.model.job import Status
 from archival_core.model.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.catalog.presence import table_oids
+from archival_core.source.state import history, marks
+from archival_core.source.state.marks import StandInKind
 
 
 async def statuses(source: Database, manifests: Sequence[Manifest]) -> list[Status]:
-    """`removed` for each archive whose chunk is gone from this very database, else `archived`, in the order of `manifests`.
+    """The status of each archive, in the order of `manifests`: `removed` where it stands in for rows, else `archived`.
 
-    In another database nobody can tell, and `archived` is what does no harm: removal compares everything again.
+    A mark decides where there is one. An archive from before there were marks is removed if its table is gone from this
+    very database. In another database nobody can tell, and `archived` does no harm: all rows are compared before anything
+    is removed.
     """
     async with source.connect() as connection:
         here = await catalog.server_identity(connection)
         oids = await table_oids(connection, [Relation.parse(manifest.chunk) for manifest in manifests])
+        marked = await marks.stand_ins(connection, [UUID(manifest.job_id) for manifest in manifests])
 
     def status(manifest: Manifest) -> Status:
-        if not here.system_identifier or not is_from(here, manifest):
+        mark = marked.get(UUID(manifest.job_id))
+        if mark is not None and mark.manifest == manifest.sha256():
+            return Status.ARCHIVED if mark.kind is StandInKind.RESTORED else Status.REMOVED
+        if manifest.nonce is not None or not history.is_same_server(here, manifest):
             return Status.ARCHIVED
         oid = oids.get(Relation.parse(manifest.chunk))
         # a manifest without an oid says only the name
@@ -30,9 +39,3 @@ async def statuses(source: Database, manifests: Sequence[Manifest]) -> list[Stat
         return Status.ARCHIVED if is_there else Status.REMOVED
 
     return [status(manifest) for manifest in manifests]
-
-
-def is_from(here: ServerIdentity, manifest: Manifest) -> bool:
-    """Whether the archive is of this very database, as far as the server tells."""
-    source = manifest.source
-    return (source.system_identifier, source.database) == (here.system_identifier, here.database)

@@ -27,7 +27,7 @@ with owner as (
     update archival.job j
     set status = case when exists (
             select from archival.job o
-            where o.kind = 'archive' and o.status = 'removed' and o.job_id <> j.job_id and o.hypertable = j.hypertable
+            where o.kind = 'archive' and o.status = 'removed' and o.job_id <> j.job_id
               and o.relation_oid = %(relation_oid)s and o.relation_born = %(relation_born)s
         ) then 'superseded' else %(status)s end,
         finished_at = now(), lease_until = null, progress = null, error = null, settled = true, announced = false,
@@ -38,13 +38,13 @@ with owner as (
       and (status in ('failed', 'cancelled') or (status = 'queued' and coalesce(lease_until < now(), true)))
       and not exists (select from archival.job live where live.hypertable = j.hypertable and live.chunk = j.chunk
                       and live.kind = 'archive' and live.status in ('queued', 'running') and live.job_id <> j.job_id)
-    returning job_id, hypertable, status
+    returning job_id, status
 ), done as (
     delete from archival.part where job_id in (select job_id from owner)
 ), superseded as (
     update archival.job o set status = 'superseded' from owner
     where o.lake_path = any(%(supersedes)s) and o.kind = 'archive' and o.status = 'archived' and o.job_id <> owner.job_id
-      and o.hypertable = owner.hypertable and owner.status = 'archived'
+      and owner.status = 'archived'
 )
 select job_id, status from owner
 

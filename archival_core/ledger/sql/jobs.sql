@@ -47,7 +47,7 @@ returning revision
 -- Published archives whose rows are in a chunk: of the same table of the same server, or restored into the chunk. Of a restored archive
 -- every other chunk that took rows must have a finished archive of its own, or rows would be in none.
 select o.lake_path from archival.job o
-where o.kind = 'archive' and o.job_id <> %(job_id)s and o.lake_path is not null and o.hypertable = %(hypertable)s
+where o.kind = 'archive' and o.job_id <> %(job_id)s and o.lake_path is not null
   and o.status = 'archived'
   and (o.relation_oid = %(relation_oid)s and o.relation_oid <> 0
        and (o.relation_born is null or o.relation_born = %(relation_born)s)
@@ -136,7 +136,7 @@ with owner as (
     update archival.job j
     set status = case when exists (
             select from archival.job o
-            where o.kind = 'archive' and o.status = 'removed' and o.job_id <> j.job_id and o.hypertable = j.hypertable
+            where o.kind = 'archive' and o.status = 'removed' and o.job_id <> j.job_id
               and o.relation_oid = %(relation_oid)s and o.relation_born = %(relation_born)s
         ) then 'superseded' else 'archived' end,
         finished_at = now(), lease_until = null, progress = null, rows = %(rows)s, source_bytes = %(source_bytes)s,
@@ -144,13 +144,13 @@ with owner as (
         error = null, range_start = %(range_start)s, range_end = %(range_end)s, relation_oid = %(relation_oid)s,
         relation_born = %(relation_born)s
     where job_id = %(job_id)s and lease_token = %(token)s and status = 'running' and %(sha256)s = any(declared)
-    returning job_id, hypertable, status
+    returning job_id, status
 ), done as (
     delete from archival.part where job_id in (select job_id from owner)
 ), superseded as (
     update archival.job o set status = 'superseded' from owner
     where o.lake_path = any(%(supersedes)s) and o.kind = 'archive' and o.status = 'archived' and o.job_id <> owner.job_id
-      and o.hypertable = owner.hypertable and owner.status = 'archived'
+      and owner.status = 'archived'
 )
 select job_id, status from owner
 

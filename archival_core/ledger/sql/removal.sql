@@ -35,8 +35,8 @@ returning job_id
 
 -- name: finish_removal
 update archival.job j
-set status = 'removed', removed_at = now(), removal_error = %(note)s, announced = false
-where j.job_id = %(job_id)s and j.status = 'archived'
+set status = 'removed', removed_at = now(), removal_error = null, announced = false, dropped_by = 'service'
+where j.job_id = %(job_id)s and j.status = 'archived' and coalesce(j.manifest_sha256 = %(sha256)s, true)
   and not exists (select from archival.job live where live.kind = 'archive' and live.status in ('queued', 'running')
                   and live.hypertable = j.hypertable and live.chunk = j.chunk)
 returning job_id
@@ -52,14 +52,3 @@ select chunk from unnest(%(chunks)s::text[]) as asked (chunk)
 where not exists (select from archival.job j where j.kind = 'archive' and j.status in ('archived', 'removed')
                   and j.hypertable = %(hypertable)s and j.chunk = asked.chunk)
 order by chunk
-
--- name: archived_tables
--- In one order that begins anywhere and comes round. What was restored has another table now.
-select job_id, relation_oid from archival.job
-where kind = 'archive' and status = 'archived' and restored_at is null and relation_oid is not null
-order by job_id <= %(after)s, job_id limit %(limit)s
-
--- name: archived_jobs
-select * from archival.job
-where job_id = any(%(job_ids)s) and kind = 'archive' and status = 'archived' and restored_at is null
-order by job_id

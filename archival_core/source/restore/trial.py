@@ -58,6 +58,27 @@ async def check_same(
     )
 
 
+async def has_rows(conn: AsyncConnection[Any], chunk: Chunk) -> bool:
+    """Whether the hypertable has a row in the range of `chunk`."""
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            await cur.execute(f"SELECT 1 FROM {_range(chunk)} LIMIT 1".encode())
+            return await cur.fetchone() is not None
+
+
+async def missing_from(
+    conn: AsyncConnection[Any], chunk: Chunk, staging: StagingTable, columns: Sequence[FittedColumn]
+) -> tuple[int, int]:
+    """How many rows are staged, and how many of them are not in the hypertable in the range of `chunk`."""
+    with source_errors():
+        found = await row_hash.staged(conn, staging, columns)
+        return found.count, await row_hash.missing(conn, staging, columns, _range(chunk))
+
+
+def _range(chunk: Chunk) -> str:
+    return f"{chunk.hypertable.sql} WHERE {row_hash.range_condition(chunk)}"
+
+
 async def _example(conn: AsyncConnection[Any], staging: StagingTable, column: FittedColumn, there: str) -> str:
     """A value of the chunk that is not among those that came back, for people."""
     name = quote_identifier(column.target.name)

@@ -86,6 +86,14 @@ SELECT archive, kind, hypertable, chunk, lake_path, manifest, oid, born FROM arc
 WHERE archive > %s ORDER BY archive LIMIT %s
 """
 
+_FIRST_PAGE: Final[LiteralString] = """
+SELECT archive, kind, hypertable, chunk, lake_path, manifest, oid, born FROM archival_marks.stand_in
+WHERE archive <= %s ORDER BY archive LIMIT %s
+"""
+_WENT_BY_ANOTHER: Final[LiteralString] = """
+SELECT FROM archival_marks.stand_in WHERE archive <> %s AND kind = 'removed' AND oid = %s AND born = %s
+"""
+
 
 class StandInKind(StrEnum):
     """What became of the rows of an archive."""
@@ -215,6 +223,19 @@ async def stand_ins(conn: AsyncConnection[Any], archives: Collection[UUID]) -> d
 async def stand_ins_after(conn: AsyncConnection[Any], archive: UUID, limit: int) -> dict[UUID, StandIn]:
     """The first `limit` marks behind `archive`, in the order of their archives."""
     return await _read(conn, _PAGE, (archive, limit))
+
+
+async def stand_ins_before(conn: AsyncConnection[Any], archive: UUID, limit: int) -> dict[UUID, StandIn]:
+    """The first `limit` marks up to `archive`, in the order of their archives."""
+    return await _read(conn, _FIRST_PAGE, (archive, limit))
+
+
+async def went_by_another(conn: AsyncConnection[Any], archive: UUID, oid: int, born: str | None) -> bool:
+    """Whether the table went on the grounds of another archive than this one."""
+    with source_errors():
+        if born is None or not await is_there(conn):
+            return False
+        return await (await conn.execute(_WENT_BY_ANOTHER, (archive, oid, born))).fetchone() is not None
 
 
 async def _read(conn: AsyncConnection[Any], query: LiteralString, values: tuple[Any, ...]) -> dict[UUID, StandIn]:

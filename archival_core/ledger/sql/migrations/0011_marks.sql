@@ -34,7 +34,7 @@ create table archival.owner (
 insert into archival.owner default values;
 comment on table archival.owner is 'The one source and lake that this ledger is about.';
 
--- An archive takes the place of others of its own hypertable alone, whatever a manifest says.
+-- What was made up from the lake takes the place of archives of its own hypertable alone, whatever its manifest says.
 create or replace function archival.is_overtaken(
     job_id uuid, hypertable text, chunk text, relation_oid bigint, revision integer, lake_path text, supersedes text[]
 ) returns boolean language sql stable
@@ -45,5 +45,5 @@ return exists (
 ) or exists (
     select from archival.job other
     where other.kind = 'archive' and other.manifest -> 'supersedes' <> '[]' and other.manifest -> 'supersedes' ? $6
-      and other.status in ('archived', 'removed') and other.hypertable = $2 and other.job_id <> $1
+      and other.status in ('archived', 'removed') and (not other.adopted or other.hypertable = $2) and other.job_id <> $1
 );

@@ -1,0 +1,176 @@
+"""The ledger follows the marks of the source, whatever it says.
+
+A mark and the rows that it speaks of are one transaction of the source. A ledger elsewhere, or one that was put back, may
+know less: it is brought up to the marks here. Where the source was put back, a mark is missing of an archive that the
+ledger has as removed.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+from archival_core.clients.postgres import Connection, Database
+from archival_core.errors import PermanentError
+from archival_core.flows.archive.published import find_manifest, inner_manifest_sha256
+from archival_core.flows.archive.retiring import Retiring
+from archival_core.lake.client import LakehouseClient
+from archival_core.ledger.archives import Archives
+from archival_core.ledger.marked_archives import MarkedArchives, Recorded, RemovedArchive
+from archival_core.model.job import Status
+from archival_core.source.state import history, marks, placed, tables
+from archival_core.source.state.marks import StandIn, StandInKind
+
+_LOG = logging.getLogger(__name__)
+
+#: marks, and removed archives, that are looked at in one run
+_LOOKED_AT: Final = 10_000
+_DROPPED_BY: Final = {
+    StandInKind.REMOVED: "service",
+    StandInKind.DROPPED_BY_OTHERS: "others",
+    StandInKind.FORGOTTEN: "others",
+}
+
+
+@dataclass(slots=True)
+class MarksReport:
+    """What was put right, in archives."""
+
+    #: the ledger did not know that they were removed
+    removed: int = 0
+    #: the ledger did not know that they were restored
+    restored: int = 0
+    #: the source was put back to before they were removed
+    back: int = 0
+    #: marks that were written for removals and restores from before there were marks
+    written: int = 0
+    #: the manifest of a mark is not in the lake: its rows may be lost
+    missing: int = 0
+    #: removed, without a mark and without a table: nobody can tell what became of their rows
+    unproven: int = 0
+
+
+class FollowMarks:
+    """Compares the marks of one source with one ledger."""
+
+    def __init__(
+        self, source: Database, lake: LakehouseClient, marked: MarkedArchives, archives: Archives, retiring: Retiring
+    ) -> None:
+        self._source, self._lake, self._marked, self._archives = source, lake, marked, archives
+        self._retiring = retiring
+
+    async def run(self) -> MarksReport:
+        """Bring the ledger up to the marks; where it begins is left to chance, so that each has its turn."""
+        report = MarksReport()
+        async with self._source.connect() as connection:
+            await self._pay(connection, report)
+            await self._follow(connection, report)
+            await self._take_back(connection, report)
+        return report
+
+    async def _follow(self, connection: Connection, report: MarksReport) -> None:
+        """What the source says and the ledger does not."""
+        begin = uuid4()
+        found = await marks.stand_ins_after(connection, begin, _LOOKED_AT)
+        found |= await marks.stand_ins_before(connection, begin, _LOOKED_AT - len(found))
+        recorded = await self._marked.recorded(found.keys())
+        for archive, stand_in in found.items():
+            known = recorded.get(archive)
+            if stand_in.kind is StandInKind.RESTORED:
+                if known is None or known.status is Status.REMOVED or not known.restored:
+                    report.restored += await self._marked.follow_restored(archive)
+            elif not _says_so(known, stand_in):
+                await self._follow_removed(stand_in, known, report)
+
+    async def _follow_removed(self, stand_in: StandIn, known: Recorded | None, report: MarksReport) -> None:
+        manifest = await self._marked.known_manifest(stand_in.archive, stand_in.manifest)
+        manifest = manifest or await find_manifest(self._lake, stand_in.lake_path, stand_in.manifest)
+        if manifest is None:
+            report.missing += 1
+            _LOG.error(
+                "archive %s stands in for the rows of %s, and no manifest with its hash is at %s in the lake",
+                stand_in.archive,
+                stand_in.chunk,
+                stand_in.lake_path,
+            )
+            return
+        await self._retiring.bring_back(manifest.lake_path)
+        if known is None:
+            sha256 = stand_in.manifest
+            row = await self._archives.insert(manifest, Status.REMOVED, "reconcile", announced=True, sha256=sha256)
+            done = row is not None
+        else:
+            done = await self._marked.follow_removed(manifest, stand_in.manifest, _DROPPED_BY[stand_in.kind])
+        if done:
+            report.removed += 1
+            _LOG.warning("archive %s is removed, as its mark in the source says", stand_in.archive)
+
+    async def _take_back(self, connection: Connection, report: MarksReport) -> None:
+        """What the ledger has as removed, and the source has no mark of."""
+        archives = await self._marked.removed(uuid4(), _LOOKED_AT)
+        marked = await marks.stand_ins(connection, [archive.job_id for archive in archives])
+        unmarked = [archive for archive in archives if archive.job_id not in marked and not archive.mark_owed]
+        there = await tables.those_there(connection, {(archive.oid, archive.born) for archive in unmarked})
+        for archive in unmarked:
+            await self._take_one_back(connection, archive, (archive.oid, archive.born) in there, report)
+
+    async def _take_one_back(
+        self, connection: Connection, archive: RemovedArchive, is_there: bool, report: MarksReport
+    ) -> None:
+        grounds = archive.manifest.grounds
+        if is_there:
+            if await self._marked.back_to_archived(archive.job_id):
+                report.back += 1
+                _LOG.warning("archive %s is not removed: the source was put back, and has the chunk", archive.job_id)
+        elif await marks.went_by_another(connection, archive.job_id, archive.oid, archive.born):
+            if await self._marked.supersede(archive.job_id, Status.REMOVED):
+                await self._retiring.retire([archive.lake_path])
+        elif await history.stands_on(connection, archive.job_id, grounds):
+            # the source was put back to before the removal, and then somebody else dropped the chunk
+            await self._write(connection, archive, StandInKind.DROPPED_BY_OTHERS)
+            report.written += 1
+        else:
+            report.unproven += 1
+
+    async def _pay(self, connection: Connection, report: MarksReport) -> None:
+        """Marks for removals and restores that were before there were marks, or whose marks were lost."""
+        owed = [archive for archive in await self._marked.removed(uuid4(), _LOOKED_AT) if archive.mark_owed]
+        restored = await self._marked.owed_restores(_LOOKED_AT)
+        if not (owed or restored) or not await marks.ensure(connection):
+            return
+        for archive in owed:
+            by_others = archive.dropped_by == "others"
+            await self._write(connection, archive, StandInKind.DROPPED_BY_OTHERS if by_others else StandInKind.REMOVED)
+            report.written += 1
+        for archive in restored:
+            await self._write(connection, archive, StandInKind.RESTORED)
+            report.written += 1
+
+    async def _write(self, connection: Connection, archive: RemovedArchive, kind: StandInKind) -> None:
+        sha256 = archive.manifest_sha256
+        if sha256 is None:
+            try:
+                sha256 = await inner_manifest_sha256(self._lake, archive.lake_path)
+            except PermanentError as error:
+                _LOG.error("archive %s has no manifest in the lake, so its mark is not written: %s", archive.job_id, error)
+                return
+        table = await placed.first_table(connection, archive.job_id) if kind is StandInKind.RESTORED else None
+        stand_in = StandIn(
+            archive=archive.job_id,
+            kind=kind,
+            hypertable=archive.hypertable,
+            chunk=archive.chunk,
+            lake_path=archive.lake_path,
+            manifest=sha256,
+            oid=table.oid if table else archive.oid,
+            born=table.born if table else archive.born or "",
+        )
+        await marks.record(connection, stand_in)
+        await self._marked.mark_paid(archive.job_id, sha256)
+
+
+def _says_so(known: Recorded | None, stand_in: StandIn) -> bool:
+    """Whether the ledger has the archive as removed, on the grounds of the mark's manifest."""
+    return known is not None and known.status is Status.REMOVED and known.manifest_sha256 in (None, stand_in.manifest)

@@ -1,0 +1,54 @@
+"""Are the rows of an archive in the database, although their table is gone?"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from archival_core.clients.postgres import Connection
+from archival_core.errors import PermanentError
+from archival_core.flows.removal.trial import TrialRestore, staged
+from archival_core.flows.restore.chunk_restore import archived_chunk
+from archival_core.model.manifest import Manifest
+from archival_core.source import catalog
+from archival_core.source.restore import trial
+from archival_core.source.session import READING, pin_statement
+
+
+class Whereabouts(StrEnum):
+    """How many of an archive's rows are in the database."""
+
+    ALL_THERE = "all there"
+    SOME_THERE = "some there"
+    NONE_THERE = "none there"
+
+
+class RowsElsewhere:
+    """Looks for rows of archives in their hypertables."""
+
+    def __init__(self, trial_restore: TrialRestore) -> None:
+        self._trial = trial_restore
+
+    async def look(self, connection: Connection, manifest: Manifest) -> Whereabouts:
+        """Bring slices of the archive back in trial, and look for their rows in the hypertable.
+
+        Raises `PermanentError` where the hypertable has other columns now, so that nobody can tell.
+        """
+        chunk = archived_chunk(manifest)
+        try:
+            await catalog.columns(connection, chunk.hypertable)
+        except PermanentError as error:
+            if error.code != "unknown-hypertable":
+                raise
+            return Whereabouts.NONE_THERE
+        async with connection.transaction():
+            await connection.execute(pin_statement(READING).encode())
+            if not manifest.rows or not await trial.has_rows(connection, chunk):
+                return Whereabouts.NONE_THERE
+        async with staged(connection) as staging:
+            loaded = await self._trial.load(connection, chunk, manifest, staging)
+            async with connection.transaction():
+                await connection.execute(pin_statement(READING).encode())
+                found, missing = await trial.missing_from(connection, chunk, staging, loaded.columns)
+        if missing == 0:
+            return Whereabouts.ALL_THERE
+        return Whereabouts.NONE_THERE if missing == found else Whereabouts.SOME_THERE

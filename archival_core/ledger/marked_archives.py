@@ -1,0 +1,151 @@
+"""The ledger's part in following the marks of the source: what it says of archives that stand in for rows, and of those
+that did."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from archival_core.clients.postgres import Connection, translated
+from archival_core.errors import ArchivalError, PermanentError
+from archival_core.ledger.archives import row_of
+from archival_core.ledger.jobs import read_job
+from archival_core.ledger.pool import LedgerPool, Row, execute
+from archival_core.model.job import Job, Status
+from archival_core.model.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the ledger says of an archive that has a mark."""
+
+    status: Status
+    manifest_sha256: str | None
+    restored: bool
+    mark_owed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedArchive:
+    """An archive that the ledger has as removed, or as restored."""
+
+    job_id: UUID
+    hypertable: str
+    chunk: str
+    lake_path: str
+    manifest: Manifest
+    manifest_sha256: str | None
+    oid: int
+    born: str | None
+    mark_owed: bool
+    dropped_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedTable:
+    """The table of an archive that is not removed."""
+
+    oid: int
+    born: str | None
+    #: its rows went back, into what may be other tables
+    restored: bool
+
+
+class MarkedArchives:
+    """Archives as the source's marks see them."""
+
+    def __init__(self, pool: LedgerPool, *, shares_source: bool) -> None:
+        self._pool = pool
+        #: whether the ledger is in the source database, so that a mark and a row are one transaction
+        self.shares_source = shares_source
+
+    async def recorded(self, archives: Collection[UUID]) -> dict[UUID, Recorded]:
+        """Those of `archives` that the ledger knows."""
+        rows = await self._pool.all("archives_of_marks", archives=list(archives))
+        return {
+            row["job_id"]: Recorded(Status(row["status"]), row["manifest_sha256"], row["restored"], row["mark_owed"])
+            for row in rows
+        }
+
+    async def known_manifest(self, archive: UUID, sha256: str) -> Manifest | None:
+        """The manifest with this hash, if the ledger has it."""
+        row = await self._pool.one("known_manifest", job_id=archive, sha256=sha256)
+        return Manifest.model_validate(row["manifest"]) if row else None
+
+    async def follow_removed(self, manifest: Manifest, sha256: str, dropped_by: str) -> bool:
+        """The archive is removed on the grounds of `manifest`; false if the ledger does not know its job."""
+        values = row_of(manifest) | {"sha256": sha256, "dropped_by": dropped_by}
+        return await self._pool.one("follow_removed", **values) is not None
+
+    async def follow_restored(self, archive: UUID) -> bool:
+        """The archive's rows are back."""
+        return await self._pool.one("follow_restored", job_id=archive) is not None
+
+    async def removed(self, after: UUID, limit: int) -> list[RemovedArchive]:
+        """Archives that the ledger has as removed; begins behind `after`."""
+        return [_removed(row) for row in await self._pool.all("removed_archives", after=after, limit=limit)]
+
+    async def owed_restores(self, limit: int) -> list[RemovedArchive]:
+        """Archives that were restored before there were marks."""
+        return [_removed(row) for row in await self._pool.all("owed_restores", limit=limit)]
+
+    async def mark_paid(self, archive: UUID, sha256: str) -> None:
+        """The source has the mark that it was owed."""
+        await self._pool.one("mark_paid", job_id=archive, sha256=sha256)
+
+    async def owe_all(self) -> int:
+        """Have every mark written again; returns how many."""
+        return len(await self._pool.all("owe_all_marks"))
+
+    async def back_to_archived(self, archive: UUID) -> bool:
+        """Its rows are in the database again, without a restore: the source was put back."""
+        return await self._pool.one("back_to_archived", job_id=archive) is not None
+
+    async def supersede(self, archive: UUID, *statuses: Status) -> bool:
+        """Its rows are in other tables or archives; nothing happens unless the archive is in one of `statuses`."""
+        return await self._pool.one("supersede_archive", job_id=archive, from_statuses=list(statuses)) is not None
+
+    async def tables(self, after: UUID, limit: int) -> dict[UUID, ArchivedTable]:
+        """The table of each archive that is not removed; begins behind `after`."""
+        rows = await self._pool.all("archived_tables", after=after, limit=limit)
+        return {row["job_id"]: ArchivedTable(row["relation_oid"], row["relation_born"], row["restored"]) for row in rows}
+
+    async def archived(self, job_ids: Collection[UUID]) -> list[tuple[Job, bool]]:
+        """Those of `job_ids` that are archived, and whether their policy wants no history of what others drop."""
+        rows = await self._pool.all("archived_jobs", job_ids=list(job_ids))
+        return [(read_job(row), row["dropped_by_others"] == "forget") for row in rows]
+
+    async def finish_dropped(self, job: Job, note: ArchivalError, connection: Connection | None) -> bool:
+        """Somebody else has dropped the chunk; on `connection` the row is part of the caller's transaction.
+
+        False if the job is not archived any more, or its chunk is being archived anew.
+        """
+        values: Mapping[str, Any] = {"job_id": job.job_id, "note": Jsonb(as_json(note))}
+        if connection is None:
+            return await self._pool.one("finish_dropped", **values) is not None
+        with translated("the ledger"):
+            return await execute(connection, "finish_dropped", dict(values)) is not None
+
+
+def as_json(error: ArchivalError) -> dict[str, object]:
+    """An error as the ledger keeps it."""
+    return {"code": error.code, "message": str(error), "transient": not isinstance(error, PermanentError)}
+
+
+def _removed(row: Row) -> RemovedArchive:
+    return RemovedArchive(
+        job_id=row["job_id"],
+        hypertable=row["hypertable"],
+        chunk=row["chunk"],
+        lake_path=row["lake_path"],
+        manifest=Manifest.model_validate(row["manifest"]),
+        manifest_sha256=row["manifest_sha256"],
+        oid=row["relation_oid"] or 0,
+        born=row["relation_born"],
+        mark_owed=row["mark_owed"],
+        dropped_by=row["dropped_by"],
+    )

@@ -1,0 +1,92 @@
+-- name: archives_of_marks
+-- What the ledger says of the archives that have a mark in the source.
+select job_id, status, manifest_sha256, restored_at is not null as restored, mark_owed, hypertable
+from archival.job where job_id = any(%(archives)s) and kind = 'archive'
+
+-- name: follow_removed
+-- Guard FOLLOWS: a mark in the source says that this archive stands in for rows, whatever the ledger says; so it went on the grounds of this
+-- manifest. An archive of the same table that is not removed has its rows there too.
+with owner as (
+    update archival.job j
+    set status = 'removed', removed_at = coalesce(removed_at, now()), restored_at = null, finished_at = coalesce(finished_at, now()),
+        lease_until = null, lease_token = null, progress = null, error = null, settled = true, announced = false, mark_owed = false,
+        revision = %(revision)s, relation_oid = %(relation_oid)s, relation_born = %(relation_born)s,
+        range_start = %(range_start)s, range_end = %(range_end)s, rows = %(rows)s, source_bytes = %(source_bytes)s,
+        parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s, manifest = %(manifest)s, manifest_sha256 = %(sha256)s,
+        declared = array_append(array_remove(declared, %(sha256)s), %(sha256)s), dropped_by = %(dropped_by)s
+    where job_id = %(job_id)s and kind = 'archive'
+    returning job_id, hypertable, relation_oid, relation_born
+), done as (
+    delete from archival.part where job_id in (select job_id from owner)
+), superseded as (
+    update archival.job o set status = 'superseded' from owner
+    where o.kind = 'archive' and o.status = 'archived' and o.job_id <> owner.job_id and o.hypertable = owner.hypertable
+      and o.relation_oid = owner.relation_oid and o.relation_born = owner.relation_born
+)
+select job_id from owner
+
+-- name: known_manifest
+-- The manifest of an archive, if the ledger has the one with this hash.
+select manifest from archival.job where job_id = %(job_id)s and manifest_sha256 = %(sha256)s
+
+-- name: follow_restored
+-- A mark in the source says that its rows are back.
+update archival.job
+set status = 'archived', restored_at = coalesce(restored_at, now()), removed_at = null, mark_owed = false, dropped_by = null
+where job_id = %(job_id)s and kind = 'archive'
+  and (status = 'removed' or status = 'archived' and (restored_at is null or mark_owed))
+returning job_id
+
+-- name: removed_archives
+-- In one order that begins anywhere and comes round.
+select job_id, hypertable, chunk, lake_path, manifest, manifest_sha256, relation_oid, relation_born, mark_owed, dropped_by
+from archival.job where kind = 'archive' and status = 'removed'
+order by job_id <= %(after)s, job_id limit %(limit)s
+
+-- name: owed_restores
+select job_id, hypertable, chunk, lake_path, manifest, manifest_sha256, relation_oid, relation_born, mark_owed, dropped_by
+from archival.job where kind = 'archive' and status = 'archived' and restored_at is not null and mark_owed
+order by job_id limit %(limit)s
+
+-- name: mark_paid
+update archival.job set mark_owed = false, manifest_sha256 = coalesce(manifest_sha256, %(sha256)s)
+where job_id = %(job_id)s returning job_id
+
+-- name: back_to_archived
+-- The source was put back: its rows are there, and no mark says that they went.
+update archival.job set status = 'archived', removed_at = null, removal_error = null, dropped_by = null
+where job_id = %(job_id)s and kind = 'archive' and status = 'removed'
+returning job_id
+
+-- name: supersede_archive
+update archival.job set status = 'superseded'
+where job_id = %(job_id)s and kind = 'archive' and status = any(%(from_statuses)s)
+returning lake_path
+
+-- name: finish_dropped
+-- Somebody else has dropped the chunk: it is history that lives in the lake.
+update archival.job j
+set status = 'removed', removed_at = now(), restored_at = null, removal_error = %(note)s, dropped_by = 'others', announced = false,
+    mark_owed = false
+where j.job_id = %(job_id)s and j.status = 'archived'
+  and not exists (select from archival.job live where live.kind = 'archive' and live.status in ('queued', 'running')
+                  and live.hypertable = j.hypertable and live.chunk = j.chunk)
+returning job_id
+
+-- name: archived_tables
+-- In one order that begins anywhere and comes round. What was restored has another table now.
+select job_id, relation_oid, relation_born, restored_at is not null as restored from archival.job
+where kind = 'archive' and status = 'archived' and relation_oid is not null
+order by job_id <= %(after)s, job_id limit %(limit)s
+
+-- name: archived_jobs
+select j.*, coalesce(p.dropped_by_others, 'keep') as dropped_by_others
+from archival.job j left join archival.policy p on p.hypertable = j.hypertable
+where j.job_id = any(%(job_ids)s) and j.kind = 'archive' and j.status = 'archived'
+order by j.job_id
+
+-- name: owe_all_marks
+-- The source's marks are lost: all are written again, from what the ledger says.
+update archival.job set mark_owed = true
+where kind = 'archive' and (status = 'removed' or restored_at is not null and status = 'archived')
+returning job_id
