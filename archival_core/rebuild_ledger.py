@@ -27,6 +27,7 @@ def main() -> None:
 async def _run(add: bool) -> RebuildReport:
     services = runtime.get()
     try:
+        await services.ownership.take_over()
         return await services.ledger_rebuild.run(add=add)
     finally:
         await services.close()

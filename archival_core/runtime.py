@@ -30,6 +30,7 @@ from archival_core.flows.insight.readiness import Probe
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.jobs import Jobs
+from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.runner import JobRunner
 from archival_core.flows.removal.chunk_proof import ChunkProof
 from archival_core.flows.removal.chunk_removal import ChunkRemoval
@@ -56,6 +57,7 @@ from archival_core.ledger.intake import Intake
 from archival_core.ledger.job_list import JobList
 from archival_core.ledger.jobs import Ledger
 from archival_core.ledger.marked_archives import MarkedArchives
+from archival_core.ledger.owner import LedgerOwner
 from archival_core.ledger.policies import Policies
 from archival_core.ledger.pool import LedgerPool
 from archival_core.ledger.removals import RemovalRules, Removals
@@ -98,17 +100,18 @@ class Runtime:
             profile=config.parquet_profile,
             time_budget=config.job_time_budget,
         )
+        self.ownership = Ownership(self._source, self.lake, LedgerOwner(self._pool))
         marking = Marking(self._source)
-        self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, marking, options)
+        self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, self.ownership, marking, options)
         announcer = Announcer(self.ledger, self.messaging)
-        runner = JobRunner(self.ledger, announcer, self.queue, config.job_lease)
+        runner = JobRunner(self.ledger, announcer, self.ownership, self.queue, config.job_lease)
         self._retiring = Retiring(self.lake, Archives(self._pool))
         self.archival_processor = ArchivalProcessor(runner, self.ledger, self.chunk_archiver, self._retiring)
         shares_source = config.ledger_url == config.source_database_url
         restores = Restores(self._pool, shares_source=shares_source)
         self.restore_requests = RestoreRequests(self.ledger, restores, self.restore_queue)
         self.restore_processor = RestoreProcessor(
-            JobRunner(self.ledger, announcer, self.restore_queue, config.job_lease),
+            JobRunner(self.ledger, announcer, self.ownership, self.restore_queue, config.job_lease),
             self.ledger,
             restores,
             ChunkRestorer(self._source, self.lake),
@@ -120,7 +123,7 @@ class Runtime:
         )
         self._trial = TrialRestore(self._source, self.lake, marking)
         proof = ChunkProof(self.lake, removals, self._trial)
-        self.chunk_removal = ChunkRemoval(self._source, self.ledger, removals, proof, self.queue, announcer)
+        self.chunk_removal = ChunkRemoval(self._source, self.ledger, self.ownership, removals, proof, self.queue, announcer)
         self.event_drain = EventDrain(
             self.messaging,
             self.ledger,
@@ -145,6 +148,7 @@ class Runtime:
             self.lake, Findings(pool), announcer, VerificationRules(config.verify_every, config.verify_sample)
         )
         self.reconcile = Reconcile(
+            self.ownership,
             LostMessages(upkeep, self.ledger, queues),
             StagingSweep(self.lake, upkeep, self.ledger),
             RestoreSweep(self._source, upkeep),

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
 from archival_core import telemetry
@@ -55,6 +56,13 @@ class Database:
             "db.namespace": parts.path.strip("/"),
             "server.address": parts.hostname or "localhost",
         }
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """Host with port, and database, in one spelling: what tells this server from a copy of it."""
+        named = conninfo_to_dict(self._url)
+        host = f"{named.get('host') or 'localhost'}:{named.get('port') or 5432}".lower()
+        return host, str(named.get("dbname") or named.get("user") or "")
 
     async def url(self) -> str:
         """The URL with a password that is valid now; for drivers that connect by themselves. Never log it."""

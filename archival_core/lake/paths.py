@@ -12,6 +12,8 @@ STAGING = "staging"
 WRITE_ONCE = f"{STAGING}/write-once"
 TABLES = "tables"
 MANIFESTS = "manifests"
+#: which source and ledger the lake belongs to
+OWNER = "owner.json"
 #: archives whose place a later revision has taken: kept, and out of the way of whoever reads `tables/`
 SUPERSEDED = "superseded"
 #: The manifest inside the archive's own folder; readers of Parquet folders skip names that begin with `_`.

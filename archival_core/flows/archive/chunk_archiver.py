@@ -26,6 +26,7 @@ from archival_core.flows.archive.part_archiver import PartArchiver
 from archival_core.flows.archive.published import parse_manifest
 from archival_core.flows.archive.reading import ChunkDescription, Reading
 from archival_core.flows.archive.staging import Staging
+from archival_core.flows.jobs.ownership import Ownership
 from archival_core.lake import paths
 from archival_core.lake.client import DestinationExistsError, LakehouseClient
 from archival_core.ledger.jobs import Ledger
@@ -59,8 +60,15 @@ class ChunkArchiver:
     """Archives chunks of one source database into one lake."""
 
     def __init__(
-        self, source: Database, lake: LakehouseClient, ledger: Ledger, marking: Marking, options: ArchiveOptions
+        self,
+        source: Database,
+        lake: LakehouseClient,
+        ledger: Ledger,
+        ownership: Ownership,
+        marking: Marking,
+        options: ArchiveOptions,
     ) -> None:
+        self._ownership = ownership
         self._source, self._lake, self._ledger, self._options = source, lake, ledger, options
         self._staging, self._marking = Staging(lake), marking
 
@@ -239,6 +247,10 @@ class ChunkArchiver:
         await self._staging.check_complete(staging, manifest)
         # The folder is not made anew here: if a later attempt has taken it over, this one must not publish an empty one.
         await self._lake.write_into(f"{staging}/{paths.INNER_MANIFEST}", manifest.to_json())
+        try:
+            await self._ownership.check()
+        except PermanentError as error:
+            raise TransientError(str(error), code=error.code) from error
         # Guarded by the lease: a worker that was paused for long must not publish beside whoever took over.
         await self._ledger.declare(job, manifest.sha256())
         try:

@@ -9,17 +9,22 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Final
 
 from archival_core import telemetry
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import LostLeaseError, PermanentError, TransientError
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.lease import kept_lease
+from archival_core.flows.jobs.ownership import Ownership
 from archival_core.ledger.jobs import Ledger
 from archival_core.model.job import Job, Status
 from archival_core.model.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
+
+#: how long a job waits that this service must not do now
+_WAITING_SECONDS: Final = 60
 
 #: Does a job whose lease is held, and writes its end into the ledger; false when another run has to go on.
 Work = Callable[[Job], Awaitable[bool]]
@@ -28,8 +33,11 @@ Work = Callable[[Job], Awaitable[bool]]
 class JobRunner:
     """Settles messages of one queue, each naming one job."""
 
-    def __init__(self, ledger: Ledger, announcer: Announcer, queue: QueueClient, lease: timedelta) -> None:
-        self._ledger, self._announcer, self._queue, self._lease = ledger, announcer, queue, lease
+    def __init__(
+        self, ledger: Ledger, announcer: Announcer, ownership: Ownership, queue: QueueClient, lease: timedelta
+    ) -> None:
+        self._ledger, self._announcer, self._ownership = ledger, announcer, ownership
+        self._queue, self._lease = queue, lease
 
     async def run(self, message: JobMessage, work: Work) -> None:
         """Do the message's job, unless that is done or being done.
@@ -37,6 +45,13 @@ class JobRunner:
         Returns when the message may be deleted. Raises `TransientError` (or whatever is a defect) when it must come again.
         """
         with _taken(message, self._queue.channel) as span:
+            try:
+                await self._ownership.check()
+            except PermanentError as error:
+                # nothing is wrong with the job: it waits until somebody has said which source the lake belongs to
+                _LOG.error("job %s waits: %s", message.job_id, error)
+                await self._send(message, delay_seconds=_WAITING_SECONDS)
+                return
             job = await self._ledger.take_lease(message.job_id, self._lease)
             if job is None:
                 await self._look_later(message)

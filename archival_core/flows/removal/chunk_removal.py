@@ -23,6 +23,7 @@ from archival_core.clients.postgres import Connection, Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import ArchivalError, TransientError
 from archival_core.flows.jobs.announcer import Announcer
+from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven
 from archival_core.ledger.jobs import Ledger, NewJob
 from archival_core.ledger.removals import Removals
@@ -57,16 +58,22 @@ class ChunkRemoval:
         self,
         source: Database,
         ledger: Ledger,
+        ownership: Ownership,
         removals: Removals,
         proof: ChunkProof,
         queue: QueueClient,
         announcer: Announcer,
     ) -> None:
+        self._ownership = ownership
         self._source, self._ledger, self._removals, self._proof = source, ledger, removals, proof
         self._queue, self._announcer = queue, announcer
 
     async def run(self, time_budget: timedelta) -> RemovalReport:
-        """Remove what is due, one chunk after the other, until nothing is left or the time is over."""
+        """Remove what is due, one chunk after the other, until nothing is left or the time is over.
+
+        Raises `PermanentError` (`other-owner`) where the lake belongs to another source.
+        """
+        await self._ownership.check()
         report, deadline = RemovalReport(), time.monotonic() + time_budget.total_seconds()
         busy: set[Relation] = set()
         while jobs := [job for job in await self._removals.due(_BATCH) if job.hypertable not in busy]:

@@ -18,6 +18,7 @@ from typing import Final
 from archival_core.errors import ArchivalError
 from archival_core.flows.asking.policy_jobs import PolicyJobs, PolicyReport
 from archival_core.flows.jobs.announcer import Announcer
+from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.upkeep.adoption import Adoption, AdoptionReport
 from archival_core.flows.upkeep.follow_marks import FollowMarks, MarksReport
 from archival_core.flows.upkeep.gone_chunks import GoneChunks, GoneReport
@@ -86,6 +87,7 @@ class Reconcile:
 
     def __init__(
         self,
+        ownership: Ownership,
         messages: LostMessages,
         staging: StagingSweep,
         restores: RestoreSweep,
@@ -96,12 +98,17 @@ class Reconcile:
         announcer: Announcer,
         policies: PolicyJobs,
     ) -> None:
+        self._ownership = ownership
         self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
         self._follow_marks = follow_marks
         self._gone_chunks, self._upkeep, self._announcer, self._policies = gone_chunks, upkeep, announcer, policies
 
     async def run(self, time_budget: timedelta) -> ReconcileReport:
-        """Do every duty once. Only looking through the lake can take long: that ends when the time is over."""
+        """Do every duty once. Only looking through the lake can take long: that ends when the time is over.
+
+        Raises `PermanentError` (`other-owner`) where the lake belongs to another source.
+        """
+        await self._ownership.check()
         report, deadline = ReconcileReport(), time.monotonic() + time_budget.total_seconds()
         # adoption first: a job that turns out to be published needs no message, and is announced
         await self._duty("adoption", self._adopt, report, deadline)

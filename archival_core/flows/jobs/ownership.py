@@ -1,0 +1,82 @@
+"""One owner for each lake: whoever works with archives asks here first.
+
+A copy of the source (recovered beside the original, a promoted replica, staging from a backup) has the identifier, the
+marks and, with the ledger inside, the ledger of the original. Two services of one lake would supersede and adopt each
+other's archives. The host by which the service reaches the source tells a copy from the original; after a failover the host
+is the same.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from pydantic import ValidationError
+
+from archival_core.clients.postgres import Database
+from archival_core.errors import PermanentError
+from archival_core.lake import paths
+from archival_core.lake.client import DestinationExistsError, LakehouseClient
+from archival_core.ledger.owner import LedgerOwner
+from archival_core.model.owner import Owner
+
+_LOG = logging.getLogger(__name__)
+
+
+class Ownership:
+    """Compares what lake and ledger say of their owner with the source that this service is connected to."""
+
+    def __init__(self, source: Database, lake: LakehouseClient, ledger: LedgerOwner) -> None:
+        self._source, self._lake, self._ledger = source, lake, ledger
+        #: known from the first look on: a takeover by another service shows in the lake
+        self._own: Owner | None = None
+
+    async def check(self) -> None:
+        """Guard OWNER: raise `PermanentError` (`other-owner`) unless lake and ledger belong to this source.
+
+        A lake and a ledger that belong to nobody yet are taken.
+        """
+        own = self._own = self._own or await self._owner_of_ledger()
+        await self._lake.ensure_filesystem()
+        owner = await self._owner_of_lake()
+        if owner is None:
+            try:
+                await self._lake.write_once(paths.OWNER, own.to_json())
+            except DestinationExistsError:
+                owner = await self._owner_of_lake()
+        if owner is not None and owner != own:
+            raise _refusal("the lake", owner, own)
+
+    async def take_over(self) -> Owner:
+        """This source and ledger are the owner of the lake from now on; whoever was it stops."""
+        own = self._own = await self._ledger.take(*self._source.address)
+        await self._lake.ensure_filesystem()
+        await self._lake.write_into(paths.OWNER, own.to_json())
+        _LOG.warning("the lake belongs to %s from now on", own)
+        return own
+
+    async def _owner_of_ledger(self) -> Owner:
+        recorded, own = await self._ledger.claim(*self._source.address)
+        if recorded != own:
+            raise _refusal("the ledger", recorded, own)
+        return own
+
+    async def _owner_of_lake(self) -> Owner | None:
+        if await self._lake.stat(paths.OWNER) is None:
+            return None
+        try:
+            return Owner.model_validate_json(await self._lake.read_all(paths.OWNER))
+        except ValidationError:
+            raise PermanentError(
+                f"{paths.OWNER} in the lake was written by somebody else; after a look at who writes to the lake,"
+                " `archival source takeover` writes it anew",
+                code="other-owner",
+            ) from None
+
+
+def _refusal(what: str, owner: Owner, own: Owner) -> PermanentError:
+    return PermanentError(
+        f"{what} belongs to {owner}, and this service has {own}: a copy of the source, or another service of the same lake,"
+        " would mix their archives. If this is the one now, stop the other and run `archival source takeover`; else give this"
+        " service a LAKE_URL (another prefix will do) and a ledger of its own",
+        code="other-owner",
+    )
