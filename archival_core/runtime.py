@@ -109,7 +109,7 @@ class Runtime:
         self.archival_processor = ArchivalProcessor(runner, self.ledger, self.chunk_archiver, self._retiring)
         shares_source = config.ledger_url == config.source_database_url
         restores = Restores(self._pool, shares_source=shares_source)
-        self.restore_requests = RestoreRequests(self.ledger, restores, self.restore_queue)
+        self.restore_requests = RestoreRequests(self._source, self.ledger, restores, self.restore_queue)
         self.restore_processor = RestoreProcessor(
             JobRunner(self.ledger, announcer, self.ownership, self.restore_queue, config.job_lease),
             self.ledger,

@@ -91,6 +91,8 @@ class Manifest(_Part):
     #: of the snapshot's mark in the source, hexadecimal: whoever finds the mark is in a history that has all that the
     #: snapshot saw
     nonce: str | None = None
+    #: the hypertable's own table: a table that was dropped and made again under the same name is another one
+    hypertable_table: TableIdentity | None = None
     #: every table in which the chunk's rows lay
     tables: tuple[TableIdentity, ...] = ()
     #: rows of each table that held the chunk, as they were stored; `None` if its version of TimescaleDB does not tell

@@ -39,6 +39,7 @@ class ChunkDescription:
 
     chunk: Chunk
     identity: ServerIdentity
+    hypertable_table: TableIdentity | None
     tables: tuple[TableIdentity, ...]
     ddl: str
     source_bytes: int
@@ -50,6 +51,7 @@ class ChunkDescription:
         return cls(
             chunk,
             await catalog.server_identity(connection),
+            await tables.identity_of(connection, chunk.hypertable),
             await tables.tables_of(connection, chunk),
             await catalog.describe_ddl(connection, job.hypertable),
             await catalog.source_bytes(connection, chunk),
@@ -212,6 +214,7 @@ class Reading:
             max_time=self.facts.max_time,
             snapshot=self.grounds.snapshot,
             nonce=self.grounds.nonce,
+            hypertable_table=self.described.hypertable_table,
             tables=self.grounds.tables,
             tuples=self.grounds.tuples,
             content_hash=self.grounds.content_hash,

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from archival_core.clients.postgres import Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.jobs import AddedJob, Ledger
 from archival_core.ledger.restores import NewRestore, Restores
 from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.job import Status
+from archival_core.model.job import Job, Status
+from archival_core.model.manifest import Manifest
 from archival_core.model.message import JobMessage
+from archival_core.source.state.tables import identity_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,8 @@ class RestoreRequest:
 class RestoreRequests:
     """Turns requests into jobs and messages."""
 
-    def __init__(self, ledger: Ledger, restores: Restores, queue: QueueClient) -> None:
-        self._ledger, self._restores, self._queue = ledger, restores, queue
+    def __init__(self, source: Database, ledger: Ledger, restores: Restores, queue: QueueClient) -> None:
+        self._source, self._ledger, self._restores, self._queue = source, ledger, restores, queue
 
     async def request(self, request: RestoreRequest) -> list[AddedJob]:
         """One job for each archive that is meant.
@@ -44,6 +47,8 @@ class RestoreRequests:
         `not-restorable`) if there is none.
         """
         found = await self._restores.archives(request.hypertable, request.chunk, request.within)
+        if request.chunk is None:
+            found = await self._of_one_table(request.hypertable, found)
         if not found:
             raise PermanentError(f"{request.hypertable} has no such archive", code="no-archive")
         wanted = [job for job in found if job.status is Status.REMOVED or request.wish.into is not None]
@@ -58,6 +63,22 @@ class RestoreRequests:
         await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in waiting])
         await self._ledger.messaged([job.job_id for job in waiting])
         return added
+
+    async def _of_one_table(self, hypertable: Relation, found: list[Job]) -> list[Job]:
+        """Those of `found` that are of the table which has the name now.
+
+        A table that was dropped and made again under the same name is another table: whoever wants rows of the old one
+        names a chunk. Where no archive is of the present table (it is gone, or came with a dump), the newest archive tells
+        which table is meant.
+        """
+        tables = {job.job_id: Manifest.model_validate(job.manifest).hypertable_table for job in found}
+        async with self._source.connect() as connection:
+            meant = await identity_of(connection, hypertable)
+        if meant not in tables.values():
+            newest = max(found, key=lambda job: (job.requested_at, job.job_id), default=None)
+            meant = tables[newest.job_id] if newest else None
+        # an archive from before this was recorded may be of any of them
+        return [job for job in found if meant is None or tables[job.job_id] in (None, meant)]
 
     def _new(self, request: RestoreRequest, archive: UUID) -> NewRestore:
         return NewRestore(

@@ -2,7 +2,7 @@
 -- Of these folders below tables/: what their job is, and whether its rows are in another archive too. A removed archive is overtaken by
 -- none: its mark in the source says that it stands for rows.
 select j.lake_path, j.status, j.status = 'archived' and archival.is_overtaken(
-    j.job_id, j.hypertable, j.chunk, j.relation_oid, j.revision, j.lake_path, '{}'
+    j.job_id, j.hypertable, j.chunk, j.relation_oid, j.relation_born, j.revision, j.lake_path, '{}'
 ) as overtaken
 from archival.job j
 where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status in ('archived', 'superseded', 'removed')
@@ -16,8 +16,8 @@ select j.status, coalesce(%(sha256)s = any(j.declared), false) as declared, exis
     where live.hypertable = %(hypertable)s and live.chunk = %(chunk)s and live.kind = 'archive'
       and live.status in ('queued', 'running') and live.job_id <> %(job_id)s
 ) as contested,
-archival.is_overtaken(%(job_id)s, %(hypertable)s, %(chunk)s, %(relation_oid)s, %(revision)s, %(lake_path)s,
-                      %(supersedes)s) as overtaken
+archival.is_overtaken(%(job_id)s, %(hypertable)s, %(chunk)s, %(relation_oid)s, %(relation_born)s, %(revision)s,
+                      %(lake_path)s, %(supersedes)s) as overtaken
 from (select 1) one left join archival.job j on j.job_id = %(job_id)s
 
 -- name: adopt
@@ -73,7 +73,7 @@ select job_id from owner
 -- name: supersede_overtaken
 update archival.job j set status = 'superseded'
 where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status = 'archived'
-  and archival.is_overtaken(j.job_id, j.hypertable, j.chunk, j.relation_oid, j.revision, j.lake_path, '{}')
+  and archival.is_overtaken(j.job_id, j.hypertable, j.chunk, j.relation_oid, j.relation_born, j.revision, j.lake_path, '{}')
 returning j.lake_path
 
 -- name: record_strays

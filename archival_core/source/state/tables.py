@@ -8,7 +8,7 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.model.chunk import Chunk
+from archival_core.model.chunk import Chunk, Relation
 from archival_core.model.grounds import TableIdentity
 from archival_core.source.translate import source_errors
 
@@ -22,6 +22,10 @@ WITH tree AS (
 SELECT tree.oid::bigint, a.xmin::text FROM tree
 JOIN pg_catalog.pg_attribute a ON a.attrelid = tree.oid AND a.attname = 'tableoid' AND a.attnum < 0
 ORDER BY tree.oid
+"""
+_ONE: Final[LiteralString] = """
+SELECT a.attrelid::bigint, a.xmin::text FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = to_regclass(%(name)s) AND a.attname = 'tableoid' AND a.attnum < 0
 """
 _THERE: Final[LiteralString] = """
 SELECT asked.oid, asked.born FROM unnest(%s::bigint[], %s::text[]) AS asked (oid, born)
@@ -40,6 +44,14 @@ async def tables_of(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[TableIden
         async with conn.cursor(row_factory=tuple_row) as cur:
             rows = await (await cur.execute(_TABLES, {"name": chunk.relation.sql})).fetchall()
     return tuple(TableIdentity(oid=oid, born=born) for oid, born in rows)
+
+
+async def identity_of(conn: AsyncConnection[Any], table: Relation) -> TableIdentity | None:
+    """The identity of one table; `None` if it is gone."""
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            row = await (await cur.execute(_ONE, {"name": table.sql})).fetchone()
+    return TableIdentity(oid=row[0], born=row[1]) if row else None
 
 
 def born(tables: Collection[TableIdentity], oid: int) -> str:

@@ -34,16 +34,22 @@ create table archival.owner (
 insert into archival.owner default values;
 comment on table archival.owner is 'The one source and lake that this ledger is about.';
 
--- What was made up from the lake takes the place of archives of its own hypertable alone, whatever its manifest says.
-create or replace function archival.is_overtaken(
-    job_id uuid, hypertable text, chunk text, relation_oid bigint, revision integer, lake_path text, supersedes text[]
+-- What was made up from the lake takes the place of archives of its own hypertable alone, whatever its manifest says. An oid that came
+-- again is another table.
+drop function archival.is_overtaken;
+create function archival.is_overtaken(
+    job_id uuid, hypertable text, chunk text, relation_oid bigint, relation_born text, revision integer, lake_path text,
+    supersedes text[]
 ) returns boolean language sql stable
 return exists (
     select from archival.job later
     where later.hypertable = $2 and later.chunk = $3 and later.kind = 'archive' and later.status in ('archived', 'removed')
-      and later.relation_oid = $4 and later.revision > $5 and later.lake_path <> all($7)
+      and later.relation_oid = $4 and later.relation_born is not distinct from $5 and later.revision > $6
+      and later.lake_path <> all($8)
 ) or exists (
     select from archival.job other
-    where other.kind = 'archive' and other.manifest -> 'supersedes' <> '[]' and other.manifest -> 'supersedes' ? $6
+    where other.kind = 'archive' and other.manifest -> 'supersedes' <> '[]' and other.manifest -> 'supersedes' ? $7
       and other.status in ('archived', 'removed') and (not other.adopted or other.hypertable = $2) and other.job_id <> $1
 );
+comment on function archival.is_overtaken is
+    'Whether the rows of an archive are in another one too: a later one of the same table, or one that says it takes its place.';

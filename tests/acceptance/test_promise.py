@@ -1,0 +1,335 @@
+"""The promise on quiet days: situations in which nothing crashes, and rows were lost or doubled all the same.
+
+Each story stands for a kind: a tree known by its root, the lake's word taken for the ledger's, facts from before the lock,
+a table that is gone taken for rows that are gone, a write whose answer nobody looked at, an oid that comes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from archival_core.flows.asking.restore_requests import RestoreRequest
+from archival_core.flows.restore.chunk_restore import RestoreWish
+from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.source.removal import dropping
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Service
+
+MINUTE = timedelta(minutes=1)
+TABLE = """
+create table $s.readings (time timestamptz not null, a bigint, b bigint) partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
+create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+insert into $s.readings select t, extract(epoch from t)::bigint, 1
+from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
+"""
+
+
+@pytest.fixture
+def database_url(own_database_url: str) -> str:
+    return own_database_url
+
+
+async def archive(service: Service, chunk: str, **wish: Any) -> None:
+    wish = {"remove": True} | wish
+    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", **wish)
+    await service.work()
+
+
+async def remove(service: Service) -> Any:
+    service.execute("update archival.job set finished_at = finished_at - interval '2 days', removal_tried_at = null")
+    return await service.runtime.chunk_removal.run(MINUTE)
+
+
+async def restore(service: Service, chunk: str | None = None) -> list[str]:
+    table = Relation(service.schema, "readings")
+    named = Relation(service.schema, chunk) if chunk else None
+    request = RestoreRequest(table, named, ChunkRange(None, None), RestoreWish(), str(uuid4()), "a test")
+    await service.runtime.restore_requests.request(request)
+    return await service.restore()
+
+
+def jobs(service: Service) -> list[dict[str, Any]]:
+    return [job for job in service.jobs() if job["kind"] == "archive"]
+
+
+def statuses(service: Service) -> list[str]:
+    return [job["status"] for job in jobs(service)]
+
+
+def refusal(service: Service) -> str:
+    return str(jobs(service)[0]["removal_error"]["code"])
+
+
+def rows(service: Service, table: str = "readings") -> list[tuple[Any, ...]]:
+    return sorted(service.rows(f"select * from $s.{table}"))
+
+
+def published(service: Service) -> list[tuple[Any, ...]]:
+    folder = service.lake / "tables" / f"{service.schema}.readings"
+    found = ds.dataset(folder, format="parquet").to_table().to_pylist() if folder.exists() else []
+    return sorted((row["time"], row["a"], row["b"]) for row in found)
+
+
+TREE = """
+create table $s.readings (time timestamptz not null, a bigint, b bigint) partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z') partition by list (b);
+create table $s.one partition of $s.jan for values in (1);
+create table $s.two partition of $s.jan for values in (2) partition by list (a);
+create table $s.deep partition of $s.two default;
+insert into $s.readings select t, 7, 1 + extract(hour from t)::int % 2
+from generate_series(timestamptz '2026-01-01Z', '2026-01-31Z', '1 hour') t;
+create table $s.prepared (like $s.readings); create table $s.prepared_deep (like $s.readings);
+insert into $s.prepared select time, a + 1, b from $s.one; insert into $s.prepared_deep select time, a + 1, b from $s.deep;
+"""
+
+
+@pytest.mark.parametrize(
+    "swap",
+    [
+        "alter table $s.jan detach partition $s.one; drop table $s.one;"
+        "alter table $s.jan attach partition $s.prepared for values in (1)",
+        "alter table $s.two detach partition $s.deep; alter table $s.two attach partition $s.prepared_deep default",
+        "alter table $s.jan detach partition $s.one; drop table $s.one; alter table $s.prepared rename to one;"
+        "alter table $s.jan attach partition $s.one for values in (1)",
+    ],
+)
+async def test_a_leaf_that_was_swapped_is_a_change(service: Service, swap: str) -> None:
+    """The leaf in its place was filled before the archive, so that no row looks new, and has as many rows."""
+    service.execute(TREE)
+    await archive(service, "jan")
+    for statement in swap.split(";"):
+        service.execute(statement)
+    before = rows(service)
+    assert (await remove(service)).removed == 0
+    assert (refusal(service), rows(service)) == ("source-changed", before)
+    await service.work()
+    assert (await remove(service)).removed == 1
+    assert (await restore(service, "jan"), rows(service)) == ([], before)
+
+
+def forge(service: Service, source: Path, target: Path) -> None:
+    """A folder like that of `source`, with another value in each row, and everything in it in order."""
+    shutil.copytree(source, target)
+    manifest = json.loads((target / "_manifest.json").read_text())
+    for part in manifest["parts"]:
+        table = pq.read_table(target / part["file"])
+        changed = table.set_column(1, table.schema.field(1), pa.array([99] * table.num_rows, pa.int64()))
+        pq.write_table(changed, target / part["file"])
+    (target / "_manifest.json").write_text(json.dumps(manifest))
+
+
+async def test_a_forged_folder_is_nobody_s_archive(service: Service) -> None:
+    """Whoever can write to the lake puts a folder with the job's own id where the job will publish."""
+    service.execute(TABLE)
+    before = rows(service)
+    await archive(service, "feb", remove=False)
+    real = service.lake / jobs(service)[0]["lake_path"]
+    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan", remove=True)
+    await service.runtime.event_drain.run()
+    [message] = service.messages()
+    planted = service.lake / f"tables/{service.schema}.readings/{service.schema}.jan_r0"
+    forge(service, real, planted)
+    text = (planted / "_manifest.json").read_text()
+    for old, new in ((str(jobs(service)[0]["job_id"]), str(message.job_id)), (".feb", ".jan")):
+        text = text.replace(old, new)
+    (planted / "_manifest.json").write_text(text)
+    await service.runtime.archival_processor.process(message)
+    await service.runtime.reconcile.run(MINUTE)
+    assert statuses(service) == ["archived", "archived"]
+    assert jobs(service)[1]["lake_path"].endswith("jan_r1")
+    assert (await remove(service)).removed == 1
+    assert (await restore(service, "jan"), rows(service)) == ([], before)
+    # it stays where it is, and is reported
+    assert [reason for _, reason in service.rows("select folder, reason from archival.stray")] != []
+
+
+@pytest.mark.parametrize("ended", ["failed", "cancelled"])
+async def test_what_a_job_has_not_declared_is_not_adopted(service: Service, ended: str) -> None:
+    service.execute(TABLE)
+    await archive(service, "feb", remove=False)
+    await archive(service, "jan", remove=True)
+    before = rows(service)
+    [feb, jan] = jobs(service)
+    # as if the job had never come to an end, and somebody had put a folder of its name into its place
+    service.execute(
+        f"update archival.job set status = '{ended}', manifest = null, lake_path = null where job_id = '{jan['job_id']}'"
+    )
+    real = service.lake / jan["lake_path"]
+    forge(service, real, real.with_name("aside"))
+    shutil.rmtree(real)
+    (real.parent / "aside").rename(real)
+    (real / "_manifest.json").write_text((real / "_manifest.json").read_text() + " ")
+    (service.lake / "manifests" / f"{service.schema}.readings" / f"{service.schema}.jan_r0.json").unlink()
+    report = await service.runtime.reconcile.run(MINUTE)
+    assert (report.adoption.adopted, len(report.adoption.strays)) == ([], 1)
+    await remove(service)
+    assert (rows(service), statuses(service)) == (before, ["archived", ended])
+    assert feb["status"] == "archived"
+
+
+async def test_a_planted_manifest_moves_nobody_else_s_archive(service: Service) -> None:
+    service.execute(TABLE)
+    service.execute("create table $s.other (like $s.readings) partition by range (time)")
+    service.execute("create table $s.part partition of $s.other for values from ('2026-01-01Z') to ('2026-02-01Z')")
+    await archive(service, "jan", remove=False)
+    await service.publish(hypertable=f"{service.schema}.other", chunk=f"{service.schema}.part")
+    await service.work()
+    victim, source = sorted(job["lake_path"] for job in jobs(service))[::-1]
+    if "other" in victim:
+        victim, source = source, victim
+    planted = service.lake / source.replace("part_r0", "part_r7")
+    shutil.copytree(service.lake / source, planted)
+    manifest = json.loads((planted / "_manifest.json").read_text())
+    manifest |= {
+        "job_id": str(uuid4()),
+        "supersedes": [victim],
+        "lake_path": source.replace("part_r0", "part_r7"),
+        "revision": 7,
+    }
+    (planted / "_manifest.json").write_text(json.dumps(manifest))
+    for _ in range(2):
+        await service.runtime.reconcile.run(MINUTE)
+    assert (service.lake / victim).is_dir()
+    assert statuses(service) == ["archived", "archived"]
+
+
+async def test_columns_swapped_while_the_removal_waits_are_a_change(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ALTER TABLE is open when the removal looks, and commits while the removal waits for its lock."""
+    service.execute(TABLE)
+    await archive(service, "jan")
+    locked = dropping.locked
+
+    def after_the_alter(conn: Any, chunk: Any) -> Any:
+        with psycopg.connect(service.url, autocommit=True) as other:
+            for statement in ("a to c", "b to a", "c to b"):
+                other.execute(f"alter table {service.schema}.readings rename column {statement}".encode())
+        return locked(conn, chunk)
+
+    monkeypatch.setattr(dropping, "locked", after_the_alter)
+    before = rows(service)
+    assert (await remove(service)).removed == 0
+    assert (refusal(service), rows(service)) == ("source-changed", before)
+
+
+async def test_a_leaf_swapped_while_the_removal_waits_is_a_change(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.execute(TREE)
+    await archive(service, "jan")
+    locked = dropping.locked
+
+    def after_the_swap(conn: Any, chunk: Any) -> Any:
+        service.execute("alter table $s.jan detach partition $s.one; drop table $s.one")
+        service.execute("alter table $s.jan attach partition $s.prepared for values in (1)")
+        return locked(conn, chunk)
+
+    monkeypatch.setattr(dropping, "locked", after_the_swap)
+    assert (await remove(service)).removed == 0
+    assert refusal(service) == "source-changed"
+
+
+async def test_a_restore_that_waits_while_its_archive_is_superseded_places_nothing(service: Service) -> None:
+    """Two archives of one range: while the restore of one waits for the table's lock, its mark goes to the other."""
+    service.execute(TABLE)
+    before = rows(service)
+    await archive(service, "jan")
+    assert (await remove(service)).removed == 1
+    [job] = jobs(service)
+    with psycopg.connect(service.url) as blocker:
+        blocker.execute(f"lock table {service.schema}.readings in access exclusive mode".encode())
+        waiting = asyncio.create_task(restore(service, "jan"))
+        await asyncio.sleep(2)
+        service.execute(f"update archival.job set status = 'superseded' where job_id = '{job['job_id']}'")
+        service.execute("update archival_marks.stand_in set manifest = 'another'")
+        blocker.commit()
+    await waiting
+    assert [row for row in rows(service) if row in before and row[0].month == 1] == []
+    [asked] = [job for job in service.jobs() if job["kind"] == "restore"]
+    assert (asked["status"], asked["error"]["code"]) == ("failed", "not-restorable")
+
+
+async def test_an_oid_that_comes_again_is_another_table(service: Service) -> None:
+    """What was restored into a table is not in a later table of the same oid."""
+    service.execute(TABLE)
+    await archive(service, "jan")
+    await remove(service)
+    assert await restore(service, "jan") == []
+    before = rows(service)
+    service.execute("drop table $s.jan")
+    service.execute("create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z')")
+    # the new table has the oid of the one before, as after a dump and restore, or once oids have come round
+    [(oid,)] = service.rows("select '$s.jan'::regclass::oid::bigint")
+    service.execute(f"update archival_restore.placed set chunk = {oid}")
+    service.execute(f"update archival.job set relation_oid = {oid}")
+    service.execute("insert into $s.readings values ('2026-01-15 00:30Z', 7, 7)")
+    await archive(service, "jan", remove=False)
+    for _ in range(3):
+        await service.runtime.reconcile.run(MINUTE)
+    assert [row for row in before if row[0].month == 1] == [row for row in published(service) if row[1] != 7]
+    assert [row for row in published(service) if row[1] == 7] != []
+
+
+@pytest.mark.parametrize("drop", ["drop table $s.jan", "alter table $s.readings detach partition $s.jan; drop table $s.jan"])
+async def test_what_was_restored_and_dropped_by_others_is_history(service: Service, drop: str) -> None:
+    service.execute(TABLE)
+    before = rows(service)
+    await archive(service, "jan")
+    await remove(service)
+    assert await restore(service, "jan") == []
+    for statement in drop.split(";"):
+        service.execute(statement)
+    await service.runtime.reconcile.run(MINUTE)
+    [job] = jobs(service)
+    assert (job["status"], job["dropped_by"], job["restored_at"]) == ("removed", "others", None)
+    assert service.rows("select kind from archival_marks.stand_in") == [("dropped by others",)]
+    # it comes back in place, and late rows of its range are the policy's again
+    assert (await restore(service, "jan"), rows(service)) == ([], before)
+
+
+async def test_a_policy_may_forget_what_others_drop(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", remove=False)
+    service.execute(
+        "insert into archival.policy (hypertable, archive_after, dropped_by_others)"
+        " values ('$s.readings', interval '100 years', 'forget'); drop table $s.jan"
+    )
+    await service.runtime.reconcile.run(MINUTE)
+    assert service.rows("select kind from archival_marks.stand_in") == [("forgotten",)]
+    assert await restore(service, "jan") == []
+
+
+async def test_a_table_made_again_does_not_get_the_old_one_s_rows(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    await remove(service)
+    service.execute("drop table $s.readings cascade")
+    service.execute(TABLE)
+    before = rows(service)
+    await archive(service, "feb")
+    await remove(service)
+    assert (await restore(service), rows(service)) == ([], before)
+
+
+async def test_space_for_what_passes_by_itself(service: Service) -> None:
+    """Whoever asks again has the removal tried at once."""
+    service.execute(TABLE)
+    await archive(service, "jan")
+    service.execute("create view $s.looks as select * from $s.jan")
+    assert (await remove(service)).removed == 0
+    assert refusal(service) == "removal-blocked"
+    service.execute("drop view $s.looks")
+    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 0
+    await archive(service, "jan")
+    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
