@@ -20,5 +20,11 @@ ALTER DEFAULT PRIVILEGES FOR ROLE data_owner IN SCHEMA data GRANT SELECT ON TABL
 --    … OWNER TO data_owner for each that another role has made. Leave this out where the service only archives.
 GRANT data_owner TO archival_service;
 
--- 4. Restore: where rows wait until they are proven to be the archive's.
+-- 4. Remove and restore: where rows wait until they are proven to be the archive's. Before a chunk is removed, rows of its archive come
+--    back here in trial.
 CREATE SCHEMA archival_restore AUTHORIZATION archival_service;
+
+-- 5. Marks: rows of ours in the source's database that prove which history a server is in, and which archives stand in for rows. Keep
+--    them, and let dumps and backups take them along. A role that only archives wants this too: without marks all rows of an archive are
+--    compared before its chunk is removed, and an archive that was cut off begins anew.
+CREATE SCHEMA archival_marks AUTHORIZATION archival_service;
