@@ -163,7 +163,7 @@ class Runtime:
         self.dead_letters = DeadLetters(self.messaging, Discards(pool), self.ledger, queues)
         self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._source)
         reader = InsightReader(pool)
-        self.chunk_map = ChunkMap(reader, policies, self._source)
+        self.chunk_map = ChunkMap(reader, ChunkRecords(pool), policies, self._source)
         self.insights = Insights(
             reader,
             self.messaging,

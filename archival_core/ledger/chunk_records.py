@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from archival_core.ledger.pool import LedgerPool
+from archival_core.model.chunk import Chunk
 from archival_core.model.chunk_state import ChunkCursor
 from archival_core.model.job import Status
 
@@ -28,10 +29,7 @@ class ChunkRecord:
     lake_path: str | None
     error: dict[str, Any] | None
     finished_at: datetime | None
-    relation_oid: int | None
     revision: int
-    #: its rows were put back, into what may be another table
-    restored: bool
     #: its rows are on their way back
     restoring: bool
 
@@ -42,24 +40,38 @@ class ChunkRecords:
     def __init__(self, pool: LedgerPool) -> None:
         self._pool = pool
 
-    async def of(self, hypertable: str, chunks: Collection[str]) -> dict[str, ChunkRecord]:
-        """The record of each of `chunks` that has one."""
-        rows = await self._pool.all("chunk_records", hypertable=hypertable, chunks=list(chunks)) if chunks else []
+    async def of(self, hypertable: str, chunks: Sequence[Chunk]) -> dict[str, ChunkRecord]:
+        """The record of each of `chunks`, which are in the database, that has one."""
+        if not chunks:
+            return {}
+        rows = await self._pool.all(
+            "chunk_records",
+            hypertable=hypertable,
+            chunks=[str(chunk.relation) for chunk in chunks],
+            oids=[chunk.oid for chunk in chunks],
+            starts=[chunk.range.start for chunk in chunks],
+            ends=[chunk.range.end for chunk in chunks],
+        )
         return {row["chunk"]: _record(row) for row in rows}
 
     async def without_chunk(
-        self, hypertable: str, present: Collection[str], after: ChunkCursor | None, limit: int
+        self, hypertable: str, oids: Collection[int], after: ChunkCursor | None, limit: int
     ) -> list[ChunkRecord]:
-        """Published archives whose chunk is not one of `present`, by their range, from the place `after` on."""
+        """Published archives whose table is not one of `oids`, by their range, from the place `after` on."""
         rows = await self._pool.all(
             "archives_without_chunk",
             hypertable=hypertable,
-            present=list(present),
+            oids=list(oids),
             position="-Infinity" if after is None else str(after.position),
             chunk="" if after is None else after.chunk,
             revision=-1 if after is None else after.revision,
             limit=limit,
         )
+        return [_record(row) for row in rows]
+
+    async def newest_without_chunk(self, hypertable: str, oids: Collection[int], limit: int) -> list[ChunkRecord]:
+        """The same of the newest `limit`."""
+        rows = await self._pool.all("newest_archives_without_chunk", hypertable=hypertable, oids=list(oids), limit=limit)
         return [_record(row) for row in rows]
 
 

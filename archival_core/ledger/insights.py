@@ -108,16 +108,6 @@ class InsightReader:
             for day, found in days.items()
         ]
 
-    async def archives(self, hypertables: Sequence[str], limit: int) -> list[Row]:
-        """Published archives of the newest `limit` chunks of each hypertable."""
-        return await self._pool.all("newest_archives", hypertables=list(hypertables), limit=limit)
-
-    async def latest(self, chunks: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row]:
-        """Those of `chunks`, each with its hypertable before it, that had an archive job, and the one that says what it is."""
-        hypertables, names = [hypertable for hypertable, _ in chunks], [name for _, name in chunks]
-        rows = await self._pool.all("latest_of_chunks", hypertables=hypertables, chunks=names)
-        return {(row["hypertable"], row["chunk"]): row for row in rows}
-
     async def _outcomes(self, rows: Iterable[Row]) -> list[OutcomeTotals]:
         if self._bounds is None:
             self._bounds = await self._pool.one("histogram_bounds")

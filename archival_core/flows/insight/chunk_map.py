@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from archival_core.clients.postgres import Connection, Database
 from archival_core.errors import ArchivalError, PermanentError
+from archival_core.flows.insight import whereabouts
 from archival_core.flows.insight.cached import Answer, Cached
+from archival_core.ledger.chunk_records import ChunkRecords
 from archival_core.ledger.insights import InsightReader
 from archival_core.ledger.policies import Policies
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.chunk_state import ChunkPlace, ChunkState
 from archival_core.model.moment import moment
 from archival_core.model.placed_chunk import PlacedChunk, Whereabouts
 from archival_core.source import catalog
@@ -28,11 +30,14 @@ _CHUNKS_OF_ONE: Final = 366
 _GOOD_FOR: Final = 8.0
 _DEADLINE: Final = 20.0
 
-_STATE_IN_DATABASE: Final = {
-    "queued": Whereabouts.ARCHIVING,
-    "running": Whereabouts.ARCHIVING,
-    "archived": Whereabouts.ARCHIVED,
-    "failed": Whereabouts.FAILED,
+_SHOWN: Final = {
+    ChunkPlace.IN_DATABASE: Whereabouts.DATABASE,
+    ChunkPlace.QUEUED: Whereabouts.ARCHIVING,
+    ChunkPlace.RUNNING: Whereabouts.ARCHIVING,
+    ChunkPlace.ARCHIVED: Whereabouts.ARCHIVED,
+    ChunkPlace.REMOVED: Whereabouts.REMOVED,
+    ChunkPlace.RESTORING: Whereabouts.REMOVED,
+    ChunkPlace.FAILED: Whereabouts.FAILED,
 }
 
 
@@ -51,8 +56,8 @@ class HypertableMap:
 class ChunkMap:
     """Looks at every hypertable that has jobs, a policy, or is in the source."""
 
-    def __init__(self, reader: InsightReader, policies: Policies, source: Database) -> None:
-        self._reader, self._policies, self._source = reader, policies, source
+    def __init__(self, reader: InsightReader, records: ChunkRecords, policies: Policies, source: Database) -> None:
+        self._reader, self._records, self._policies, self._source = reader, records, policies, source
         self._maps = Cached("the chunks", self._read, good_for=_GOOD_FOR, deadline=_DEADLINE)
 
     async def all(self) -> Answer[list[HypertableMap]]:
@@ -73,17 +78,19 @@ class ChunkMap:
             names = sorted(known)[:_HYPERTABLES]
             places = dict.fromkeys(names, "the source database does not answer")
         limit = min(_CHUNKS // max(len(names), 1), _CHUNKS_OF_ONE)
-        archives: dict[str, list[Mapping[str, Any]]] = {name: [] for name in names}
-        for row in await self._reader.archives(names, limit):
-            archives[row["hypertable"]].append(row)
-        newest = {name: found[-limit:] for name, found in places.items() if not isinstance(found, str)}
-        latest = await self._reader.latest([(name, str(chunk.relation)) for name in newest for chunk in newest[name]])
-        return [
-            _unknown(name, found, archives[name])
-            if isinstance(found := places[name], str)
-            else HypertableMap(name, _merged(name, newest[name], latest, archives[name])[-limit:], len(found))
-            for name in names
-        ]
+        return [await self._map(name, places[name], limit) for name in names]
+
+    async def _map(self, hypertable: str, chunks: list[Chunk] | str, limit: int) -> HypertableMap:
+        """One hypertable; `chunks` are those in the database, or why they cannot be told: then the ledger alone speaks."""
+        problem = chunks if isinstance(chunks, str) else None
+        there = [] if isinstance(chunks, str) else chunks
+        newest = there[-limit:]
+        records = await self._records.of(hypertable, newest)
+        gone = await self._records.newest_without_chunk(hypertable, [chunk.oid for chunk in there], limit)
+        states = [whereabouts.present(chunk, records.get(str(chunk.relation))) for chunk in newest]
+        states += [whereabouts.in_lake_alone(record) if problem is None else whereabouts.by_ledger(record) for record in gone]
+        placed = sorted(map(_placed, states), key=lambda place: (_order(place.range), place.chunk))
+        return HypertableMap(hypertable, tuple(placed[-limit:]), None if problem else len(there), problem)
 
 
 async def _in_database(connection: Connection, hypertable: Relation) -> list[Chunk] | str:
@@ -94,46 +101,17 @@ async def _in_database(connection: Connection, hypertable: Relation) -> list[Chu
         return str(error)
 
 
-def _unknown(hypertable: str, problem: str, archives: Sequence[Mapping[str, Any]]) -> HypertableMap:
-    """What the ledger alone knows."""
-    return HypertableMap(hypertable, _sorted([_place(row, Whereabouts(row["status"])) for row in archives]), None, problem)
-
-
-def _merged(
-    hypertable: str,
-    chunks: Sequence[Chunk],
-    latest: Mapping[tuple[str, str], Mapping[str, Any]],
-    archives: Sequence[Mapping[str, Any]],
-) -> tuple[PlacedChunk, ...]:
-    places = [_place_in_database(chunk, latest.get((hypertable, str(chunk.relation)))) for chunk in chunks]
-    shown = {(place.chunk, place.range) for place in places if place.state is not Whereabouts.DATABASE}
-    # an archive whose chunk is gone is the only copy, unless it was restored into another chunk
-    places += [
-        _place(row, Whereabouts.ARCHIVED if row["restored_at"] else Whereabouts.REMOVED)
-        for row in archives
-        if (row["chunk"], ChunkRange(row["range_start"], row["range_end"])) not in shown
-    ]
-    return _sorted(places)
-
-
-def _place_in_database(chunk: Chunk, job: Mapping[str, Any] | None) -> PlacedChunk:
-    # an archive that was removed is of an earlier table of this name: other rows are in this one
-    if job is None or job["status"] == "removed":
-        return PlacedChunk(str(chunk.relation), chunk.range, Whereabouts.DATABASE)
-    # a job knows its range from the first attempt on, the catalog always
-    return PlacedChunk(str(chunk.relation), chunk.range, _STATE_IN_DATABASE[job["status"]], *_numbers(job))
-
-
-def _place(job: Mapping[str, Any], state: Whereabouts) -> PlacedChunk:
-    return PlacedChunk(job["chunk"], ChunkRange(job["range_start"], job["range_end"]), state, *_numbers(job))
-
-
-def _numbers(job: Mapping[str, Any]) -> tuple[Any, ...]:
-    return job["job_id"], job["rows"], job["source_bytes"], job["parquet_bytes"]
-
-
-def _sorted(places: Sequence[PlacedChunk]) -> tuple[PlacedChunk, ...]:
-    return tuple(sorted(places, key=lambda place: (_order(place.range), place.chunk)))
+def _placed(state: ChunkState) -> PlacedChunk:
+    """A state on the time axis."""
+    return PlacedChunk(
+        state.chunk,
+        ChunkRange(state.range_start, state.range_end),
+        _SHOWN[state.state],
+        state.job_id,
+        state.rows,
+        state.source_bytes,
+        state.parquet_bytes,
+    )
 
 
 def _order(bounds: ChunkRange) -> float:

@@ -72,27 +72,3 @@ select day, outcome, sum(jobs)::bigint as jobs, sum(rows)::bigint as rows, sum(s
        sum(parquet_bytes)::bigint as parquet_bytes
 from archival.day_tally where day >= %(first)s and (%(hypertable)s::text is null or hypertable = %(hypertable)s)
 group by day, outcome order by day
-
--- name: newest_archives
--- Of each hypertable the archives of its newest chunks, those in the lake alone included.
-select j.*
-from unnest(%(hypertables)s::text[]) as h (hypertable)
-cross join lateral (
-    select job_id, hypertable, chunk, range_start, range_end, status, rows, source_bytes, parquet_bytes, restored_at
-    from archival.job j
-    where j.hypertable = h.hypertable and j.kind = 'archive' and j.status in ('archived', 'removed')
-    order by coalesce(archival.bound(j.range_start), '-Infinity') desc, j.chunk collate "C" desc, j.revision desc
-    limit %(limit)s
-) j
-
--- name: latest_of_chunks
--- Of each of these chunks the archive job that says what it is: a live one, an archive, or the last.
-select j.*
-from unnest(%(hypertables)s::text[], %(chunks)s::text[]) as asked (hypertable, chunk)
-cross join lateral (
-    select job_id, hypertable, chunk, range_start, range_end, status, rows, source_bytes, parquet_bytes, restored_at
-    from archival.job j
-    where j.hypertable = asked.hypertable and j.chunk = asked.chunk and j.kind = 'archive'
-      and j.status not in ('skipped', 'superseded', 'cancelled')
-    order by j.status in ('queued', 'running') desc, j.status = 'archived' desc, j.requested_at desc limit 1
-) j

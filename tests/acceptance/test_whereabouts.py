@@ -1,0 +1,88 @@
+"""Where the rows of a range are: the list of chunks and the map of the page say the same, with one row a range."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from archival_core.flows.asking.restore_requests import RestoreRequest
+from archival_core.flows.insight import chunk_map
+from archival_core.flows.restore.chunk_restore import RestoreWish
+from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.chunk_state import ChunkPlace
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Service
+
+MINUTE = timedelta(minutes=1)
+TABLE = """
+create table $s.readings (time timestamptz not null, value bigint) partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
+create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+insert into $s.readings select t, 1 from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 day') t;
+"""
+MADE_AGAIN = "create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z')"
+SHOWN = {"in-database": "database", "queued": "archiving", "running": "archiving", "restoring": "removed"}
+
+
+@pytest.fixture
+def database_url(own_database_url: str) -> str:
+    return own_database_url
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
+    monkeypatch.setattr(chunk_map, "_GOOD_FOR", 0.0)
+
+
+async def archive(service: Service, *, remove: bool) -> None:
+    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan", remove=remove)
+    await service.work()
+    if remove:
+        assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+
+
+async def restore(service: Service) -> None:
+    table = Relation(service.schema, "readings")
+    request = RestoreRequest(table, None, ChunkRange(None, None), RestoreWish(), str(uuid4()), "a test")
+    await service.runtime.restore_requests.request(request)
+    assert await service.restore() == []
+
+
+async def places(service: Service) -> list[tuple[str, str]]:
+    """Of list and map, which have to agree."""
+    states, _ = await service.runtime.chunks.page(Relation(service.schema, "readings"), None, 100)
+    listed = [(state.chunk.rpartition(".")[2], str(state.state)) for state in states]
+    answer: Any = await service.runtime.chunk_map.all()
+    [mapped] = answer.value
+    drawn = [(place.chunk.rpartition(".")[2], str(place.state)) for place in mapped.chunks]
+    assert sorted(drawn) == sorted((chunk, SHOWN.get(state, state)) for chunk, state in listed)
+    return listed
+
+
+async def test_a_chunk_dropped_by_others_and_made_again(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, remove=False)
+    assert await places(service) == [("jan", ChunkPlace.ARCHIVED), ("feb", ChunkPlace.IN_DATABASE)]
+    service.execute("drop table $s.jan")
+    assert await places(service) == [("jan", ChunkPlace.REMOVED), ("feb", ChunkPlace.IN_DATABASE)]
+    service.execute(MADE_AGAIN)
+    both = [("jan", ChunkPlace.IN_DATABASE), ("jan", ChunkPlace.REMOVED)]
+    assert sorted(await places(service))[1:] == both
+    await service.runtime.reconcile.run(MINUTE)
+    assert sorted(await places(service))[1:] == both
+
+
+async def test_a_restored_chunk_has_one_row(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, remove=True)
+    assert await places(service) == [("jan", ChunkPlace.REMOVED), ("feb", ChunkPlace.IN_DATABASE)]
+    await restore(service)
+    assert await places(service) == [("jan", ChunkPlace.ARCHIVED), ("feb", ChunkPlace.IN_DATABASE)]
+    # in TimescaleDB the rows are in a chunk of another name
+    service.execute("alter table $s.jan rename to january")
+    assert await places(service) == [("january", ChunkPlace.ARCHIVED), ("feb", ChunkPlace.IN_DATABASE)]
