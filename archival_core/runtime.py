@@ -9,7 +9,8 @@ from archival_core import settings
 from archival_core.clients.credentials import token_source
 from archival_core.clients.postgres import ENTRA_SCOPE, Database
 from archival_core.clients.queue import QueueClient
-from archival_core.clients.redis import REDIS_SCOPE, MessagingClient
+from archival_core.clients.redis import MessagingClient
+from archival_core.clients.redis_credentials import REDIS_SCOPE
 from archival_core.flows.archive.chunk_archiver import ArchiveOptions, ChunkArchiver
 from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.processor import ArchivalProcessor

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Final, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import uuid4
 
 from redis.asyncio import Redis
-from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError, ResponseError
 
 from archival_core import telemetry
-from archival_core.clients import stream_state
+from archival_core.clients import stream_reads, stream_state
+from archival_core.clients.redis_credentials import EntraCredentials
+from archival_core.clients.stream_reads import Limits, MeasuredEntry
 from archival_core.errors import TransientError
+from archival_core.model.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS
 from archival_core.model.insight import StreamState
 
-REDIS_SCOPE = "https://redis.azure.com/.default"
+#: An event is whole for whatever may be valid. Of a larger one nothing but its reason is of use, and its beginning.
+_EVENTS: Final = Limits(MAX_EVENT_BYTES, MAX_EVENT_FIELDS, shown_bytes=1024, shown_fields=16)
+#: For who looks at reasons alone.
+_REASONS: Final = Limits(0, 0, shown_bytes=0, shown_fields=0)
+#: One page of dead letters: what it holds, and what the server reads for it.
+_PAGE_BYTES: Final = 1024 * 1024
+_PAGE_LOOKED_AT: Final = 256 * 1024 * 1024
+#: For a list that is asked for every few seconds.
+_LIST_LOOKED_AT: Final = 64 * 1024 * 1024
+#: An event beyond this is not carried to the dead stream: its beginning goes there, and the rest stays in the event stream.
+_MOST_CARRIED: Final = 64 * 1024 * 1024
+_MOST_CARRIED_FIELDS: Final = 10_000
+#: What `bury` adds to an entry, and how long each may be.
+_ADDED: Final = {"dead.reason": 2000, "dead.stream": 512, "dead.entry_id": 64, "dead.deliveries": 32, "dead.bytes": 32}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +43,15 @@ class StreamEntry:
     """One entry of the event stream, as it was delivered."""
 
     entry_id: str
+    #: of an entry that is not whole, the beginning
     fields: Mapping[bytes, bytes]
     #: how often it has been delivered, this time included
     deliveries: int
+    #: bytes of names and values, and how many fields
+    size: int
+    count: int
+    #: whether it is small enough for an event
+    is_whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +60,18 @@ class DeadLetter:
 
     entry_id: str
     reason: str
-    #: the event as it came, or the text of a queue message in `message`
+    #: the event as it came, or the text of a queue message in `message`; of one that is not whole, the beginning
     fields: Mapping[bytes, bytes]
-    #: an event can be replayed; a message that names no job cannot
+    #: and not a message that names no job
     is_event: bool
+    #: bytes of what came, however much of it is shown
+    size: int
+    is_whole: bool
 
-
-class EntraCredentials(CredentialProvider):
-    """A Microsoft Entra token as the password of `user`, which is the object id of the identity. Asked at each connect.
-
-    Redis ends a connection whose token has expired; the client connects again, with a new one.
-    """
-
-    def __init__(self, user: str, token: Callable[[], str]) -> None:
-        self._user, self._token = user, token
-
-    def get_credentials(self) -> tuple[str, str]:
-        """What AUTH is given."""
-        return self._user, self._token()
-
-    async def get_credentials_async(self) -> tuple[str, str]:
-        """The same, without holding up the loop."""
-        return self._user, await asyncio.to_thread(self._token)
+    @property
+    def is_replayable(self) -> bool:
+        """An event that was too large would be too large again."""
+        return self.is_event and self.is_whole
 
 
 class MessagingClient:
@@ -104,15 +114,9 @@ class MessagingClient:
         """Take over entries that another consumer has left unacknowledged for `idle`."""
         with _calling("XAUTOCLAIM"):
             await self._ensure_group()
-            answer = await self._redis.xautoclaim(
-                self._events,
-                self._group,
-                consumer,
-                min_idle_time=round(idle.total_seconds() * 1000),
-                start_id="0-0",
-                count=count,
-            )
-        return await self._with_deliveries(answer[1])
+            milliseconds = round(idle.total_seconds() * 1000)
+            entries = await stream_reads.claim(self._redis, self._events, self._group, consumer, milliseconds, count, _EVENTS)
+        return [_stream_entry(entry) for entry in entries]
 
     async def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """These entries are in hand and need not come again."""
@@ -124,11 +128,12 @@ class MessagingClient:
         """Copy an entry with the reason to the dead stream, then acknowledge it: it is never in neither."""
         with _calling("XADD"):
             fields: dict[Any, Any] = {
-                **entry.fields,
+                **(entry.fields if entry.is_whole else await self._carried(entry)),
                 "dead.reason": reason[:2000],
                 "dead.stream": self._events,
                 "dead.entry_id": entry.entry_id,
                 "dead.deliveries": entry.deliveries,
+                **({} if entry.is_whole else {"dead.bytes": entry.size}),
             }
             await self._redis.xadd(self._dead, fields)
             await self._redis.xack(self._events, self._group, entry.entry_id)
@@ -138,23 +143,44 @@ class MessagingClient:
         with _calling("XADD"):
             await self._redis.xadd(self._dead, {"message": text[:65536], "dead.reason": reason[:2000]})
 
-    async def dead_letters(self, after: str, count: int) -> list[DeadLetter]:
-        """Entries of the dead stream with ids after `after` (empty for the first), oldest first."""
+    async def dead_letters(self, after: str, count: int) -> tuple[list[DeadLetter], bool]:
+        """Entries of the dead stream with ids after `after` (empty for the first), oldest first, and whether there may be more.
+
+        Fewer than `count` where they are large.
+        """
         with _calling("XRANGE"):
-            entries: Any = await self._redis.xrange(self._dead, min=f"({after}" if after else "-", count=count)
-        return [_dead_letter(entry_id.decode(), fields) for entry_id, fields in entries]
+            entries, more = await stream_reads.look(
+                self._redis,
+                self._dead,
+                count,
+                _EVENTS,
+                after=after,
+                apart=_ADDED,
+                most_shown=_PAGE_BYTES,
+                most_looked_at=_PAGE_LOOKED_AT,
+            )
+        return [_dead_letter(entry) for entry in entries], more
 
     async def newest_dead(self, count: int) -> list[DeadLetter]:
-        """The newest entries of the dead stream, newest first."""
+        """The newest entries of the dead stream, newest first and without their fields; fewer where they are large."""
         with _calling("XREVRANGE"):
-            entries: Any = await self._redis.xrevrange(self._dead, count=count)
-        return [_dead_letter(entry_id.decode(), fields) for entry_id, fields in entries]
+            entries, _ = await stream_reads.look(
+                self._redis,
+                self._dead,
+                count,
+                _REASONS,
+                newest_first=True,
+                apart=_ADDED,
+                most_shown=_PAGE_BYTES,
+                most_looked_at=_LIST_LOOKED_AT,
+            )
+        return [_dead_letter(entry) for entry in entries]
 
     async def dead_letter(self, entry_id: str) -> DeadLetter | None:
         """One entry of the dead stream."""
         with _calling("XRANGE"):
-            entries: Any = await self._redis.xrange(self._dead, min=entry_id, max=entry_id)
-        return _dead_letter(entry_id, entries[0][1]) if entries else None
+            found = await stream_reads.one(self._redis, self._dead, entry_id, _EVENTS, apart=_ADDED)
+        return _dead_letter(found) if found else None
 
     async def replay(self, letter: DeadLetter) -> None:
         """Put an event back as it came, then take it off the dead stream: it is never in neither."""
@@ -199,27 +225,14 @@ class MessagingClient:
     async def _read(self, consumer: str, start: str, count: int) -> list[StreamEntry]:
         with _calling("XREADGROUP"):
             await self._ensure_group()
-            answer: Any = await self._redis.xreadgroup(self._group, consumer, {self._events: start}, count=count)
-        if not answer:
-            return []
-        streams = answer.items() if isinstance(answer, dict) else answer
-        batches = next(entries for _, entries in streams)
-        # RESP3 wraps the entries of a stream in one more list
-        entries = batches[0] if batches and isinstance(batches[0], list) else batches
-        if start == ">":
-            return [StreamEntry(entry_id.decode(), fields or {}, 1) for entry_id, fields in entries]
-        return await self._with_deliveries(entries)
+            entries = await stream_reads.take(self._redis, self._events, self._group, consumer, start, count, _EVENTS)
+        return [_stream_entry(entry) for entry in entries]
 
-    async def _with_deliveries(self, entries: Sequence[tuple[bytes, Mapping[bytes, bytes] | None]]) -> list[StreamEntry]:
-        """An entry that was trimmed away while it was pending has no fields any more."""
-        if not entries:
-            return []
-        with _calling("XPENDING"):
-            pending = await self._redis.xpending_range(
-                self._events, self._group, min=entries[0][0], max=entries[-1][0], count=10_000
-            )
-        deliveries: dict[Any, int] = {row["message_id"]: int(row["times_delivered"]) for row in pending}
-        return [StreamEntry(entry_id.decode(), fields or {}, deliveries.get(entry_id, 1)) for entry_id, fields in entries]
+    async def _carried(self, entry: StreamEntry) -> Mapping[bytes, bytes]:
+        """All of an entry that is not whole, if it can be carried; else the beginning that is there."""
+        if entry.size > _MOST_CARRIED or entry.count > _MOST_CARRIED_FIELDS:
+            return entry.fields
+        return await stream_reads.whole(self._redis, self._events, entry.entry_id) or entry.fields
 
     async def _ensure_group(self) -> None:
         # asked every time: a flushed or failed-over Redis has lost it
@@ -231,14 +244,23 @@ class MessagingClient:
                 raise
 
 
-#: what `bury` adds to an entry
-_ADDED = frozenset({b"dead.reason", b"dead.stream", b"dead.entry_id", b"dead.deliveries"})
+def _stream_entry(entry: MeasuredEntry) -> StreamEntry:
+    is_whole = _EVENTS.show_all(entry.size, entry.count)
+    return StreamEntry(entry.entry_id, entry.fields, entry.deliveries, entry.size, entry.count, is_whole)
 
 
-def _dead_letter(entry_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
-    original = {name: value for name, value in fields.items() if name not in _ADDED}
-    reason = fields.get(b"dead.reason", b"").decode(errors="replace")
-    return DeadLetter(entry_id, reason, original, is_event=b"dead.stream" in fields and bool(original))
+def _dead_letter(entry: MeasuredEntry) -> DeadLetter:
+    added = {name.encode(): entry.fields.get(name.encode()) for name in _ADDED}
+    told = added[b"dead.bytes"]
+    size = max(entry.size, int(told)) if told and told.isdigit() else entry.size
+    return DeadLetter(
+        entry_id=entry.entry_id,
+        reason=(added[b"dead.reason"] or b"").decode(errors="replace"),
+        fields={name: value for name, value in entry.fields.items() if name not in added},
+        is_event=added[b"dead.stream"] is not None and entry.count > 0,
+        size=size,
+        is_whole=_EVENTS.show_all(size, entry.count),
+    )
 
 
 _REDIS = telemetry.Dependency("redis")

@@ -13,16 +13,26 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
 from archival_core.errors import InvalidEventError, PermanentError
 from archival_core.model.chunk import Relation
 
 #: W3C trace context, version 00 (https://www.w3.org/TR/trace-context/#traceparent-header)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_MAX_EVENT_BYTES = 64 * 1024
+#: Of an entry's names and values, and how many of them.
+MAX_EVENT_BYTES = 64 * 1024
+MAX_EVENT_FIELDS = 1024
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+def _no_nul(text: str) -> str:
+    # PostgreSQL has no text with one
+    if "\0" in text:
+        raise ValueError("holds a NUL character")
+    return text
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_no_nul)]
 
 
 class ArchiveRequest(BaseModel):
@@ -96,8 +106,8 @@ def parse_entry(fields: Mapping[bytes, bytes]) -> ArchivalEvent:
 
     Raises `InvalidEventError` whose message names the field and the reason.
     """
-    if sum(len(name) + len(value) for name, value in fields.items()) > _MAX_EVENT_BYTES:
-        raise InvalidEventError(f"the event is larger than {_MAX_EVENT_BYTES} bytes")
+    if sum(len(name) + len(value) for name, value in fields.items()) > MAX_EVENT_BYTES or len(fields) > MAX_EVENT_FIELDS:
+        raise InvalidEventError(f"the event is larger than {MAX_EVENT_BYTES} bytes, or has more than {MAX_EVENT_FIELDS} fields")
     try:
         texts = {name.decode(): value.decode() for name, value in fields.items()}
         document = _load_json(texts["event"], "event") if "event" in texts else _from_flat(texts)

@@ -29,7 +29,9 @@ class DeadLetterView(BaseModel):
 
     entry_id: str = Field(examples=["1700000000000-0"])
     reason: str = Field(examples=["invalid-event: data.hypertable: Field required"])
-    replayable: bool = Field(description="an event is; a message that names no job is not")
+    replayable: bool = Field(description="an event is, unless it is too large; a message that names no job is not")
+    bytes: int = Field(description="of everything that came", examples=[212])
+    truncated: bool = Field(description="it is too large for an event, and `fields` has only its beginning")
     fields: dict[str, str] = Field(description="as it came; what is not UTF-8 is escaped")
 
 
@@ -47,21 +49,22 @@ async def list_dead_letters(
     after: Annotated[str, Query(max_length=60, description="`next` of the page before", examples=["1700000000000-0"])] = "",
     limit: Limit = 50,
 ) -> DeadLetterPage:
-    """Dead letters, oldest first."""
-    found = await services.dead_letters.page(limit + 1, after)
-    shown = found[:limit]
+    """Dead letters, oldest first. A page ends after about 1 MiB, and goes on at `next`."""
+    letters, following = await services.dead_letters.page(limit, after)
     return DeadLetterPage(
         dead_letters=[
             DeadLetterView(
                 entry_id=letter.entry_id,
                 reason=letter.reason,
-                replayable=letter.is_event,
+                replayable=letter.is_replayable,
+                bytes=letter.size,
+                truncated=not letter.is_whole,
                 fields={_text(name): _text(value) for name, value in letter.fields.items()},
             )
-            for letter in shown
+            for letter in letters
         ],
         discarded=await services.dead_letters.discarded(),
-        next=shown[-1].entry_id if len(found) > limit else None,
+        next=following,
     )
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import batched
 
 from archival_core import telemetry
 from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis import MessagingClient, StreamEntry
-from archival_core.errors import InvalidEventError, PermanentError, TransientError
+from archival_core.errors import ArchivalError, InvalidEventError, PermanentError, TransientError
 from archival_core.ledger.intake import Intake
-from archival_core.ledger.jobs import Ledger, NewJob
+from archival_core.ledger.jobs import AddedJob, Ledger, NewJob
 from archival_core.model.chunk import Chunk, Relation
-from archival_core.model.event import ArchivalEvent, parse_entry
+from archival_core.model.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS, ArchivalEvent, parse_entry
 from archival_core.model.job import Status
 from archival_core.model.message import JobMessage
 
@@ -28,6 +29,8 @@ _LOG = logging.getLogger(__name__)
 #: The timer is a singleton, so all drains are one consumer: what a killed one left pending is the next one's own.
 _CONSUMER = "drain"
 _BATCH = 500
+#: An event may mean thousands of chunks: so many jobs are recorded before the next event is looked at.
+_MOST_JOBS = 1000
 
 #: Which chunks of a hypertable end by a bound; the source's catalog knows.
 FindChunks = Callable[[Relation, str | int], Awaitable[Sequence[Chunk]]]
@@ -109,31 +112,70 @@ class EventDrain:
 
     async def _take(self, batch: Sequence[StreamEntry], report: DrainReport) -> None:
         report.events += len(batch)
-        jobs: list[NewJob] = []
-        understood: list[str] = []
+        asked: dict[str, list[NewJob]] = {}
         for entry in batch:
+            jobs = await self._understood(entry, report)
+            if jobs is not None:
+                asked[entry.entry_id] = jobs
+            if sum(map(len, asked.values())) >= _MOST_JOBS:
+                await self._settle(asked, report)
+                asked = {}
+        await self._settle(asked, report)
+
+    async def _understood(self, entry: StreamEntry, report: DrainReport) -> list[NewJob] | None:
+        """What an event asks for; `None` if it was buried, or is left for the next drain."""
+        try:
             try:
-                jobs += await self._jobs_of(entry)
+                return await self._jobs_of(entry)
             except PermanentError as error:
                 _LOG.warning("event %s goes to the dead stream: %s", entry.entry_id, error)
                 await self._messaging.bury(entry, f"{error.code}: {error}")
                 telemetry.event("archival.event.buried", error_code=error.code, entry_id=entry.entry_id)
                 report.buried += 1
-            except TransientError as error:
-                # it stays pending and comes again with the next drain
-                _LOG.warning("event %s is postponed: %s", entry.entry_id, error)
-                report.postponed += 1
-            else:
-                understood.append(entry.entry_id)
-        added = await self._ledger.add_jobs(jobs)
+        except TransientError as error:
+            # it stays pending and comes again with the next drain; others do not wait for it
+            _LOG.warning("event %s is postponed: %s", entry.entry_id, error)
+            report.postponed += 1
+        return None
+
+    async def _settle(self, asked: Mapping[str, Sequence[NewJob]], report: DrainReport) -> None:
+        """Jobs, messages, and only then the acknowledgement of the entries that asked for them."""
+        recorded, added = await self._recorded(asked, report)
         waiting = [job for job in added if job.status is Status.QUEUED]
         await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in waiting])
         await self._ledger.messaged([job.job_id for job in waiting])
-        await self._messaging.acknowledge(understood)
+        await self._messaging.acknowledge(recorded)
         report.queued += len(waiting)
         report.duplicates += sum(job.status is Status.SKIPPED for job in added)
 
+    async def _recorded(self, asked: Mapping[str, Sequence[NewJob]], report: DrainReport) -> tuple[list[str], list[AddedJob]]:
+        """The entries whose jobs the ledger has now, and these jobs: all of them, or those that it takes one by one."""
+        try:
+            return list(asked), await self._add([job for jobs in asked.values() for job in jobs])
+        except ArchivalError as error:
+            # a ledger that is away ends the drain
+            await self._ledger.ping()
+            _LOG.warning("the events of a batch are recorded one by one: %s", error)
+        recorded: list[str] = []
+        added: list[AddedJob] = []
+        for entry_id, jobs in asked.items():
+            try:
+                added += await self._add(jobs)
+            except ArchivalError as error:
+                _LOG.warning("event %s is postponed: %s", entry_id, error)
+                report.postponed += 1
+            else:
+                recorded.append(entry_id)
+        return recorded, added
+
+    async def _add(self, jobs: Sequence[NewJob]) -> list[AddedJob]:
+        return [added for some in batched(jobs, _MOST_JOBS, strict=False) for added in await self._ledger.add_jobs(some)]
+
     async def _jobs_of(self, entry: StreamEntry) -> list[NewJob]:
+        if not entry.is_whole:
+            raise InvalidEventError(
+                f"the event has {entry.size} bytes; {MAX_EVENT_BYTES} bytes in {MAX_EVENT_FIELDS} fields are the most"
+            )
         if not entry.fields:
             raise InvalidEventError("the entry was trimmed from the stream before it was drained")
         event = parse_entry(entry.fields)

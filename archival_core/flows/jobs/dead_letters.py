@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -30,9 +31,15 @@ class DeadLetters:
     ) -> None:
         self._messaging, self._discards, self._ledger, self._queues = messaging, discards, ledger, queues
 
-    async def page(self, limit: int, after: str = "") -> list[DeadLetter]:
-        """The oldest entries with ids after `after`: the last id of a page is where the next one begins."""
-        return await self._messaging.dead_letters(_checked(after) if after else "", limit)
+    async def page(self, limit: int, after: str = "") -> tuple[list[DeadLetter], str | None]:
+        """The oldest entries with ids after `after`, and the id to go on behind, `None` at the end.
+
+        A page may have fewer than `limit`: it is full after so many bytes, too. Of an entry that is too large for an event it
+        has the beginning.
+        """
+        found, more = await self._messaging.dead_letters(_checked(after) if after else "", limit + 1)
+        letters = found[:limit]
+        return letters, letters[-1].entry_id if letters and (more or len(found) > limit) else None
 
     async def replay(self, entry_id: str) -> None:
         """Put an event back into the event stream, as it came.
@@ -41,23 +48,21 @@ class DeadLetters:
         Raises `PermanentError`: `unknown-dead-letter`, `not-replayable` for a queue message.
         """
         letter = await self._find(entry_id)
-        if not letter.is_event:
-            raise PermanentError(
-                f"{entry_id} is no event but a message that names no job, or nothing is left of it: it can only be discarded",
-                code="not-replayable",
-            )
+        if not letter.is_replayable:
+            raise PermanentError(f"{entry_id} {_hopeless(letter)}: it can only be discarded", code="not-replayable")
         await self._messaging.replay(letter)
         _LOG.info("dead event %s is replayed", entry_id)
 
     async def discard(self, entry_id: str, reason: str, discarded_by: str) -> None:
-        """Give an entry up: the ledger keeps what it was, and why.
+        """Give an entry up: the ledger keeps what it was, of a large one the beginning and its size, and why.
 
         Raises `PermanentError`: `unknown-dead-letter`, `no-reason`.
         """
         if not reason.strip():
             raise PermanentError("say why it is discarded", code="no-reason")
         letter = await self._find(entry_id)
-        await self._discards.keep(letter, reason.strip(), discarded_by)
+        fields = letter.fields if letter.is_whole else {**letter.fields, b"dead.bytes": str(letter.size).encode()}
+        await self._discards.keep(replace(letter, fields=fields), reason.strip(), discarded_by)
         await self._messaging.remove_dead(entry_id)
         _LOG.warning("dead letter %s is discarded by %r: %r", entry_id, discarded_by, reason.strip())
 
@@ -94,6 +99,12 @@ class DeadLetters:
         if letter is None:
             raise PermanentError(f"there is no dead letter {entry_id}", code="unknown-dead-letter")
         return letter
+
+
+def _hopeless(letter: DeadLetter) -> str:
+    if letter.is_event:
+        return f"has {letter.size} bytes, is larger than an event may be and would be refused again"
+    return "is no event but a message that names no job, or nothing is left of it"
 
 
 def _checked(entry_id: str) -> str:
