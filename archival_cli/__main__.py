@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rich.text import Text
 
-from archival_cli import asking, looking, target
+from archival_cli import asking, deciding, looking, target
 from archival_cli.arguments import parser
 from archival_cli.client import Client
 from archival_cli.errors import CommandError
-from archival_cli.output import Output
+from archival_cli.output import Output, plain
 
 _COMMANDS = {
     "archive": asking.archive,
@@ -23,11 +23,11 @@ _COMMANDS = {
     "cancel": asking.job,
     "jobs": looking.jobs,
     "chunks": looking.chunks,
-    "dead-letters": looking.dead_letters,
-    "policies": looking.policies,
+    "dead-letters": deciding.dead_letters,
+    "policies": deciding.policies,
     "status": looking.status,
-    "pause": looking.intake,
-    "resume": looking.intake,
+    "pause": deciding.intake,
+    "resume": deciding.intake,
 }
 
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = Client(*target.find(given.url, given.key, os.environ, Path.cwd()))
         return _COMMANDS[given.command](client, output, given)
     except CommandError as error:
-        output.aside.print(Text(str(error)))
+        output.aside.print(Text(plain(str(error))))
         return error.exit_code
     except KeyboardInterrupt:
         # a job that was followed goes on without us

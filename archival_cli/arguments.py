@@ -12,15 +12,18 @@ _STATUSES = ("queued", "running", "archived", "superseded", "removed", "restored
 
 def parser() -> argparse.ArgumentParser:
     """Every command."""
-    common = argparse.ArgumentParser(add_help=False)
+    # no abbreviations: one that is understood today might mean something else tomorrow
+    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     common.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     common.add_argument("--url", help="of the API; otherwise ARCHIVAL_API_URL, or the local stack of `make run`")
     common.add_argument("--key", help="a function key; otherwise ARCHIVAL_API_KEY. Others can see the flag, so rather set that")
-    main = argparse.ArgumentParser(prog="python -m archival_cli", description="archival_service", epilog=_EPILOG)
+    main = argparse.ArgumentParser(
+        prog="python -m archival_cli", description="archival_service", epilog=_EPILOG, allow_abbrev=False
+    )
     commands = main.add_subparsers(dest="command", required=True, metavar="command")
 
     def command(name: str, about: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=about, description=about, parents=[common])
+        return commands.add_parser(name, help=about, description=about, parents=[common], allow_abbrev=False)
 
     _archive(command("archive", "archive chunks"))
     _jobs(command("jobs", "list jobs, newest first"))
@@ -61,7 +64,7 @@ def _jobs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--kind", action="append", choices=("archive", "restore"))
     command.add_argument("--from", dest="since", metavar="TIME", help="requested at or after")
     command.add_argument("--to", dest="until", metavar="TIME", help="requested before")
-    command.add_argument("--limit", type=int, default=50)
+    command.add_argument("--limit", type=_positive, default=50)
 
 
 def _restore(command: argparse.ArgumentParser) -> None:
@@ -69,6 +72,7 @@ def _restore(command: argparse.ArgumentParser) -> None:
     command.add_argument("--chunk")
     command.add_argument("--from", dest="since", metavar="TIME", help="only archives that overlap the range")
     command.add_argument("--to", dest="until", metavar="TIME")
+    command.add_argument("--all", action="store_true", help="every archive, instead of --chunk, --from or --to")
     command.add_argument("--into", help="a table of its own; without it the rows go back where they were")
     command.add_argument("--recreate", action="store_true", help="make the hypertable again if it is gone")
     command.add_argument("--follow", action="store_true", help="until all have ended")
@@ -83,6 +87,15 @@ def _dead_letters(command: argparse.ArgumentParser) -> None:
 def _policies(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", nargs="?", default="list", choices=("list", "set", "delete", "preview"))
     command.add_argument("hypertable", nargs="?")
-    command.add_argument("--archive-after", metavar="AGE", help="ISO 8601, P90D")
-    command.add_argument("--remove-after", metavar="AGE", help="ISO 8601; without it nothing is removed")
-    command.add_argument("--disabled", action="store_true", help="of set: makes no jobs yet")
+    command.add_argument("--archive-after", metavar="AGE", help="of set and preview: ISO 8601, P90D")
+    command.add_argument("--remove-after", metavar="AGE", help="of set: ISO 8601, or `never`. What is not given stays as it is")
+    switch = command.add_mutually_exclusive_group()
+    switch.add_argument("--enabled", action="store_true", default=None, help="of set: makes jobs, as a new policy does")
+    switch.add_argument("--disabled", dest="enabled", action="store_false", help="of set: makes none")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number

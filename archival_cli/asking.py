@@ -40,6 +40,7 @@ def restore(client: Client, output: Output, given: Namespace) -> int:
     body = _given(
         hypertable=given.hypertable,
         chunk=given.chunk,
+        all=given.all or None,
         into=given.into,
         recreate=given.recreate or None,
         **{"from": _bound(given.since), "to": _bound(given.until)},

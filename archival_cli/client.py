@@ -88,4 +88,5 @@ def _refusal(error: HTTPError) -> CommandError:
     if not isinstance(problem, dict):
         return CommandError(f"the service answers {error.code} {error.reason}", UNREACHABLE if error.code >= 500 else REFUSED)
     told = problem.get("detail") or problem.get("title") or error.reason
-    return CommandError(f"{told} ({problem.get('code', error.code)})", UNREACHABLE if error.code >= 500 else REFUSED)
+    code = str(problem.get("code", error.code))
+    return CommandError(f"{told} ({code})", UNREACHABLE if error.code >= 500 else REFUSED, code)

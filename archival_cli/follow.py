@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from archival_cli.client import Client
-from archival_cli.output import Output
+from archival_cli.output import Output, plain
 
 _LIVE: Final = frozenset({"queued", "running"})
 _SECONDS: Final = 0.5
@@ -36,7 +36,7 @@ def follow(client: Client, output: Output, jobs: Sequence[Mapping[str, Any]]) ->
             known = running is not None and running["parts"] > 0
             bar.update(parts, visible=known)
             if running is not None and known:
-                text = f"{running['chunk']}, parts"
+                text = f"{plain(running['chunk'])}, parts"
                 bar.update(parts, description=text, total=running["parts"], completed=running["parts_done"])
             if not live:
                 return list(found.values())

@@ -1,4 +1,4 @@
-"""The commands that list and decide."""
+"""The commands that list."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from archival_cli.client import Client
 from archival_cli.errors import REFUSED, CommandError
-from archival_cli.output import CHUNKS, DEAD_LETTERS, JOBS, POLICIES, WANTED, Output
+from archival_cli.output import CHUNKS, DEAD_LETTERS, JOBS, Output
 
 _PAGE = 500
 
@@ -49,60 +49,6 @@ def chunks(client: Client, output: Output, given: Namespace) -> int:
     return 0
 
 
-def dead_letters(client: Client, output: Output, given: Namespace) -> int:
-    """`dead-letters`; the exit code."""
-    if given.action == "list":
-        found: list[Any] = []
-        after = None
-        while True:
-            page = client.get("dead-letters", limit=_PAGE, after=after)
-            found += page["dead_letters"]
-            after = page["next"]
-            if after is None:
-                break
-        output.show({"dead_letters": found, "discarded": page["discarded"]}, found, DEAD_LETTERS, "no dead letters")
-        return 0
-    entry_id = _needed(given.entry_id, "which entry?")
-    body = {"reason": _needed(given.reason, "why? Give --reason")} if given.action == "discard" else None
-    client.send("POST", "dead-letters", entry_id, given.action, body=body)
-    _done(output, f"{entry_id} is {'replayed' if given.action == 'replay' else 'discarded'}")
-    return 0
-
-
-def policies(client: Client, output: Output, given: Namespace) -> int:
-    """`policies`; the exit code."""
-    if given.action == "list":
-        answer = client.get("policies")
-        output.show(answer, answer["policies"], POLICIES, "no policies")
-        return 0
-    hypertable = _needed(given.hypertable, "which hypertable?")
-    if given.action == "delete":
-        client.send("DELETE", "policies", hypertable)
-        _done(output, f"{hypertable} has no policy any more")
-        return 0
-    body: dict[str, object] = {"archive_after": _needed(given.archive_after, "from which age on? Give --archive-after")}
-    if given.action == "preview":
-        answer = client.send("POST", "policies", "preview", body={**body, "hypertable": hypertable})
-        output.show(answer, answer["chunks"], WANTED, "nothing is due")
-        return 0
-    answer = client.send(
-        "PUT", "policies", hypertable, body={**body, "remove_after": given.remove_after, "enabled": not given.disabled}
-    )
-    output.show(answer, [answer], POLICIES, "")
-    return 0
-
-
-def intake(client: Client, output: Output, given: Namespace) -> int:
-    """`pause` and `resume`; the exit code."""
-    body = {"reason": given.reason} if given.command == "pause" and given.reason else None
-    answer = client.send("POST", "intake", given.command, body=body)
-    if output.as_json:
-        output.document(answer)
-    else:
-        output.say("the intake is paused" if answer["paused"] else "the intake goes on")
-    return 0
-
-
 def status(client: Client, output: Output, given: Namespace) -> int:
     """`status`; the exit code, 1 if a dependency does not answer."""
     _, ready = client.look("health", "ready")
@@ -128,16 +74,3 @@ def status(client: Client, output: Output, given: Namespace) -> int:
         ):
             output.show(answer, answer[title], columns, empty)
     return 0 if ready["status"] == "ok" else REFUSED
-
-
-def _needed(value: str | None, question: str) -> str:
-    if not value:
-        raise CommandError(question, 2)
-    return value
-
-
-def _done(output: Output, text: str) -> None:
-    if output.as_json:
-        output.document({"done": True})
-    else:
-        output.say(text)

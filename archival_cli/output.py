@@ -50,6 +50,11 @@ def reason(error: Mapping[str, Any] | None) -> str:
     return "" if error is None else str(error.get("message") or error.get("code") or "")
 
 
+def plain(text: str) -> str:
+    """A name may hold what moves a terminal's cursor: of what cannot be seen, the code is shown."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 _NUMBERS: Final = ("rows", "source", "Parquet", "in database")
 #: Titles of columns that may be broken into lines.
 _SENTENCES: Final = ("reason", "problem")
@@ -127,10 +132,10 @@ class Output:
 
     def say(self, text: str) -> None:
         """A sentence; nothing in it is markup."""
-        self.console.print(Text(text))
+        self.console.print(Text(plain(text)))
 
     def _table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
-        cells = [[read(row) for _, read in columns] for row in rows]
+        cells = [[plain(read(row)) for _, read in columns] for row in rows]
         shown = [number for number in range(len(columns)) if any(line[number] for line in cells)]
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for number in shown:

@@ -70,11 +70,18 @@ class Settings(BaseSettings):
     applicationinsights_authentication_string: str | None = None
     #: OpenTelemetry's own: which spans are kept
     otel_traces_sampler: str = "always_on"
+    #: the platform's own, never set by hand: App Service authentication signs callers in
+    website_auth_enabled: bool = False
 
     @field_validator("telemetry_exporter", "applicationinsights_connection_string", mode="before")
     @classmethod
     def _unset(cls, value: object) -> object:
         return value or None
+
+    @field_validator("website_auth_enabled", mode="before")
+    @classmethod
+    def _said(cls, value: object) -> bool:
+        return str(value).lower() in ("true", "1")
 
     @field_validator("source_database_url", "ledger_database_url")
     @classmethod

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from archival_core.api import dashboarding, documentation, management, monitoring, problems
 from archival_core.api.guard import Guard
 from archival_core.api.services import Provider
+from archival_core.api.understood import understood
 
 PREFIX = "/api"
 
 _DESCRIPTION = """Archives TimescaleDB chunks and PostgreSQL partitions to Parquet in a data lake.
 
 Times are RFC 3339 with an offset; where the time column is an integer, bounds are integers. Names are `schema.name`, in double
-quotes where a part holds dots or spaces. Every error is a problem detail (RFC 9457)."""
+quotes where a part holds dots or spaces. Every error is a problem detail (RFC 9457). What is not understood is refused, an
+unknown parameter or field among it."""
 
 _TAGS = [
     {"name": "archives", "description": "Ask for archives, restores and verifications, and follow their jobs."},
@@ -35,10 +37,11 @@ def create_app(services: Provider) -> FastAPI:
         version="1",
         description=_DESCRIPTION,
         openapi_tags=_TAGS,
-        openapi_url=f"{PREFIX}/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(understood)],
     )
     app.state.services = services
     for router in (*management.routers(), monitoring.router, dashboarding.router, documentation.router):

@@ -22,11 +22,11 @@ router = APIRouter(tags=["dashboarding"])
 _SECONDS_A_DAY: Final = 86_400
 _SHOWN_REASON: Final = 500
 _ANONYMOUS: Final[dict[str, Any]] = {"security": []}
-_KEYED: Final = problems.documented(401, 429, 500, 503)
+_KEYED: Final = problems.documented(401, 422, 429, 500, 503)
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "the file", "content": {"text/html": {"schema": {"type": "string"}}}},
     304: {"description": "the caller has it already"},
-    **problems.documented(429, 500),
+    **problems.documented(422, 429, 500),
 }
 KnownTag = Annotated[str | None, Header(alias="if-none-match", include_in_schema=False)]
 
@@ -87,7 +87,7 @@ async def overview(services: Current) -> models.Overview:
     )
 
 
-@router.get("/dashboard/timeline", responses=_KEYED | problems.documented(422))
+@router.get("/dashboard/timeline", responses=_KEYED)
 async def timeline(
     services: Current,
     days: Annotated[int, Query(ge=1, le=366, description="how many, today included")] = 30,

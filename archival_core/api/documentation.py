@@ -1,4 +1,4 @@
-"""`GET /docs`: the OpenAPI document as a page for people, rendered here: no script, nothing from elsewhere."""
+"""`GET /openapi.json`, and `GET /docs`: the same as a page for people, rendered here: no script, nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,6 +21,12 @@ details { border-top: 1px solid #8886 } pre { overflow-x: auto; padding: .75rem;
 .method { display: inline-block; min-width: 4.5rem; font-weight: 600 } td, th { text-align: left; padding: .1rem 1rem .1rem 0 }
 td { vertical-align: top }
 """
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request) -> JSONResponse:
+    """The description of the API for programs."""
+    return JSONResponse(request.app.openapi())
 
 
 @router.get("/docs")

@@ -95,4 +95,6 @@ async def _read(receive: Receive) -> bytes | None:
 
 def _is_json(scope: Scope) -> bool:
     found = next((value for name, value in scope["headers"] if name.lower() == b"content-type"), b"")
-    return bool(found.split(b";")[0].strip().lower() == b"application/json")
+    kind = found.split(b";")[0].strip().lower()
+    # https://www.rfc-editor.org/rfc/rfc7396
+    return bool(kind == b"application/json" or (kind == b"application/merge-patch+json" and scope["method"] == "PATCH"))

@@ -34,7 +34,7 @@ class Readiness(BaseModel):
     checks: dict[str, Literal["ok", "failed"]] = Field(examples=[{"ledger": "ok", "redis": "failed"}])
 
 
-@router.get("/health/live", responses=problems.documented(429, 500), openapi_extra=_ANONYMOUS)
+@router.get("/health/live", responses=problems.documented(422, 429, 500), openapi_extra=_ANONYMOUS)
 async def live() -> Liveness:
     """Whether the process answers."""
     return Liveness()
@@ -52,7 +52,7 @@ async def _probes(request: Request) -> dict[str, Probe] | None:
 @router.get(
     "/health/ready",
     responses={
-        **problems.documented(429, 500),
+        **problems.documented(422, 429, 500),
         503: {"model": Readiness, "description": "a dependency does not answer, or a setting is missing or wrong"},
     },
     openapi_extra=_ANONYMOUS,
@@ -78,7 +78,7 @@ async def ready(response: Response, probes: Annotated[dict[str, Probe] | None, D
                 "application/openmetrics-text": {"schema": {"type": "string"}},
             },
         },
-        **problems.documented(401, 429, 500, 503),
+        **problems.documented(401, 422, 429, 500, 503),
     },
 )
 async def metrics(services: Current, accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:

@@ -39,6 +39,8 @@ class Services:
     jobs: Jobs
     chunks: ChunkList
     intake: IntakeControl
+    #: whether the platform signs callers in, and so vouches for the name that comes with a request
+    signs_in: bool
 
 
 #: Gives the services, and raises `SettingsError` for as long as they cannot be wired.

@@ -22,4 +22,5 @@ def services() -> Services:
         jobs=wired.jobs,
         chunks=wired.chunks,
         intake=wired.intake,
+        signs_in=wired.settings.website_auth_enabled,
     )

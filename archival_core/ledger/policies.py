@@ -46,15 +46,31 @@ class Policies:
         assert row is not None
         return str(row["cutoff"])
 
-    async def set(self, policy: Policy) -> None:
-        """Record `policy` in place of the one that its hypertable may have."""
-        await self._pool.one(
+    async def set(self, policy: Policy) -> bool:
+        """Record `policy` in place of the one that its hypertable may have; whether it had none."""
+        row = await self._pool.one(
             "set_policy",
             hypertable=str(policy.hypertable),
             archive_after=policy.archive_after,
             remove_after=policy.remove_after,
             enabled=policy.enabled,
         )
+        assert row is not None
+        return bool(row["made"])
+
+    async def change(self, before: Policy, after: Policy) -> bool:
+        """Record `after` if the policy still is `before`; whether it was."""
+        row = await self._pool.one(
+            "change_policy",
+            hypertable=str(before.hypertable),
+            archive_after=after.archive_after,
+            remove_after=after.remove_after,
+            enabled=after.enabled,
+            archive_after_before=before.archive_after,
+            remove_after_before=before.remove_after,
+            enabled_before=before.enabled,
+        )
+        return row is not None
 
     async def delete(self, hypertable: Relation) -> bool:
         """Whether there was one."""

@@ -79,13 +79,25 @@ async def test_a_day_with_the_command_line(service: Service, cli: CommandLine) -
     assert [chunk["state"] for chunk in (await cli.json("chunks", table))["chunks"]] == ["archived", "archived"]
     refused = await cli("retry", job_id, expect=1)
     assert refused.strip().endswith("(not-retryable)")
-    assert "not-restorable" in await cli("restore", table, expect=1)
+    assert "say which archives" in await cli("restore", table, expect=1)
+    assert "not-restorable" in await cli("restore", table, "--all", expect=1)
     copies = await cli.json(
         "restore", table, "--chunk", f"{service.schema}.jan", "--into", f"{service.schema}.copy", "--follow"
     )
     assert [job["status"] for job in copies["jobs"]] == ["restored"]
-    await cli("policies", "set", table, "--archive-after", "P1D")
+    assert "Give --archive-after" in await cli("policies", "set", table, "--disabled", expect=2)
+    await cli("policies", "set", table, "--archive-after", "P1D", "--remove-after", "P9D", "--disabled")
     assert table in await cli("policies")
+    for flags, then in (
+        (("--archive-after", "P2D"), ("P2D", "P9D", False)),
+        (("--enabled",), ("P2D", "P9D", True)),
+        (("--remove-after", "never"), ("P2D", None, True)),
+        (("--archive-after", "P1D", "--disabled"), ("P1D", None, False)),
+    ):
+        policy = await cli.json("policies", "set", table, *flags)
+        assert (policy["archive_after"], policy["remove_after"], policy["enabled"]) == then, flags
+    assert "what is to change?" in await cli("policies", "set", table, expect=2)
+    assert "invalid-request" in await cli("policies", "set", table, "--archive-after", "90", expect=1)
     assert "nothing is due" in await cli("policies", "preview", table, "--archive-after", "P1D")
     await cli("policies", "delete", table)
     await service.publish(hypertable="", chunk="")
@@ -105,3 +117,16 @@ async def test_errors_are_clear(cli: CommandLine, tmp_path: Path) -> None:
     assert "unknown-hypertable" in await cli("archive", "public.nothing", "--older-than", "1", expect=1)
     assert "one of chunk, older_than" in await cli("archive", "public.nothing", expect=1)
     await cli("nonsense", expect=2)
+    # what an action does not take is no part of it, and an abbreviation may mean something else one day
+    for arguments in (
+        ("policies", "delete", "public.nothing", "--disabled"),
+        ("policies", "public.nothing"),
+        ("policies", "list", "public.nothing"),
+        ("policies", "preview", "public.nothing", "--archive-after", "P1D", "--remove-after", "P2D"),
+        ("policies", "set", "public.nothing", "--enabled", "--disabled"),
+        ("dead-letters", "list", "1-0"),
+        ("dead-letters", "replay", "1-0", "--reason", "none"),
+        ("archive", "public.nothing", "--older-than", "1", "--dry"),
+        ("jobs", "--limit", "0"),
+    ):
+        await cli(*arguments, expect=2)

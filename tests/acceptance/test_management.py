@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ import pytest
 
 from archival_core.errors import LostLeaseError
 from archival_core.model.chunk import Relation
+from archival_core.settings import Settings
 from dev.servers.processes import Process
 from tests.acceptance.api_client import api_client
 from tests.acceptance.test_security import HOSTILE
@@ -69,8 +71,8 @@ async def test_archives_by_chunk_by_age_and_by_time(service: Service, client: ht
     [job] = (await ask(client, {"hypertable": table, "chunk": f"{service.schema}.mar"}))["jobs"]
     assert (job["status"], job["requested_by"]) == ("queued", "function key")
     within = {"hypertable": table, "from": "2026-01-31T23:00:00-01:00", "to": "2026-03-01T00:00:00Z"}
-    [job] = (await ask(client, within, **{"x-ms-client-principal-name": "ada@example.com"}))["jobs"]
-    assert (job["chunk"], job["requested_by"]) == (f"{service.schema}.feb", "ada@example.com")
+    [job] = (await ask(client, within))["jobs"]
+    assert (job["chunk"], job["requested_by"]) == (f"{service.schema}.feb", "function key")
     jobs = (await ask(client, {"hypertable": table, "older_than": "2026-04-01T00:00:00Z"}))["jobs"]
     assert sorted(job["status"] for job in jobs) == ["queued", "skipped", "skipped"]
     await work(service)
@@ -187,7 +189,7 @@ async def test_a_restore_that_is_cancelled_leaves_no_row(
     await ask(client, {"hypertable": table, "older_than": "2026-02-01T00:00:00Z", "remove": True})
     await work(service)
     await service.runtime.chunk_removal.run(timedelta(minutes=1))
-    [job] = (await client.post("/restores", json={"hypertable": table})).json()["jobs"]
+    [job] = (await client.post("/restores", json={"hypertable": table, "all": True})).json()["jobs"]
     restorer = service.runtime.restore_processor._restorer
     restore = restorer.restore
 
@@ -237,7 +239,7 @@ async def test_restores_and_verifications(service: Service, client: httpx.AsyncC
     before = service.rows("select * from $s.readings order by 1")
     await ask(client, {"hypertable": table, "older_than": "2026-02-01T00:00:00Z", "remove": True})
     await work(service)
-    answer = await client.post("/restores", json={"hypertable": table})
+    answer = await client.post("/restores", json={"hypertable": table, "all": True})
     assert (answer.status_code, answer.json()["code"]) == (409, "not-restorable")
     await service.runtime.chunk_removal.run(timedelta(minutes=1))
     assert (await client.post("/verifications", json={"hypertable": table})).json() == {"archives": 1}
@@ -256,22 +258,88 @@ async def test_restores_and_verifications(service: Service, client: httpx.AsyncC
 
 async def test_policies_are_set_previewed_and_forgotten(service: Service, client: httpx.AsyncClient) -> None:
     table = f"{service.schema}.readings"
-    body = {"archive_after": "P1D", "remove_after": "P2D"}
+    body = {"archive_after": "P1D", "remove_after": "P2D", "enabled": True}
     answer = await client.put(f"/policies/{table}", json=body)
-    assert answer.json() == {"hypertable": table, **body, "enabled": True, "problem": None}
+    assert (answer.status_code, answer.json()) == (201, {"hypertable": table, **body, "problem": None})
+    assert (await client.put(f"/policies/{table}", json=body)).status_code == 200
     assert (await client.get("/policies")).json()["policies"] == [answer.json()]
     assert (await client.get(f"/policies/{table}")).json() == answer.json()
     due = (await client.post("/policies/preview", json={"hypertable": table, "archive_after": "P1D"})).json()["chunks"]
     assert [chunk["chunk"].partition(".")[2] for chunk in due] == ["jan", "feb", "mar"]
-    answer = await client.put(f"/policies/{table}", json={"archive_after": "P2D", "remove_after": "P1D"})
+    answer = await client.put(f"/policies/{table}", json={**body, "archive_after": "P2D", "remove_after": "P1D"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-policy")
     assert (await client.delete(f"/policies/{table}")).status_code == 204
     assert (await client.delete(f"/policies/{table}")).json()["code"] == "unknown-policy"
 
 
+async def test_a_policy_is_changed_in_what_is_given_alone(service: Service, client: httpx.AsyncClient) -> None:
+    address = f"/policies/{service.schema}.readings"
+    assert (await client.patch(address, json={"archive_after": "P1D"})).json()["code"] == "unknown-policy"
+    await client.put(address, json={"archive_after": "P1D", "remove_after": "P9D", "enabled": False})
+    for change, then in (
+        ({"archive_after": "P3D"}, ("P3D", "P9D", False)),
+        ({"remove_after": "P5D"}, ("P3D", "P5D", False)),
+        ({"enabled": True}, ("P3D", "P5D", True)),
+        ({"remove_after": None}, ("P3D", None, True)),
+        ({"archive_after": "P4D", "enabled": False}, ("P4D", None, False)),
+    ):
+        answer = await client.patch(address, json=change)
+        assert (answer.status_code, tuple(answer.json()[name] for name in POLICY)) == (200, then), change
+        assert (await client.get(address)).json() == answer.json()
+    answer = await client.patch(address, json={"remove_after": "P1D"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-policy")
+    merging = {"content-type": "application/merge-patch+json"}
+    assert (await client.patch(address, content='{"remove_after": "P8D"}', headers=merging)).json()["remove_after"] == "P8D"
+    assert (await client.put(address, content=json.dumps(POLICY), headers=merging)).status_code == 415
+
+
+async def test_changes_of_a_policy_at_the_same_time_all_count(service: Service, client: httpx.AsyncClient) -> None:
+    address = f"/policies/{service.schema}.readings"
+    for _ in range(5):
+        await client.put(address, json={"archive_after": "P1D", "remove_after": None, "enabled": True})
+        changes: list[dict[str, Any]] = [{"archive_after": "P2D"}, {"remove_after": "P7D"}, {"enabled": False}]
+        answers = await asyncio.gather(*(client.patch(address, json=change) for change in changes))
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+        found = (await client.get(address)).json()
+        assert {name: found[name] for name in POLICY} == {"archive_after": "P2D", "remove_after": "P7D", "enabled": False}
+
+
+async def test_a_policy_is_turned_off_whatever_became_of_its_table(service: Service, client: httpx.AsyncClient) -> None:
+    address = f"/policies/{service.schema}.readings"
+    await client.put(address, json=POLICY)
+    service.execute("drop table $s.readings")
+    assert (await client.patch(address, json={"enabled": False})).json()["enabled"] is False
+    answer = await client.patch(address, json={"enabled": True})
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown-hypertable")
+    assert (await client.get(address)).json()["enabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("said", "name"), [("True", "ada@example.com"), ("true", "ada@example.com"), ("False", None), ("", None)]
+)
+async def test_a_name_counts_where_the_platform_vouches_for_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch, said: str, name: str | None
+) -> None:
+    monkeypatch.setenv("WEBSITE_AUTH_ENABLED", said)
+    monkeypatch.setattr(service.runtime, "settings", Settings())  # type: ignore[call-arg]
+    header = {"x-ms-client-principal-name": "ada@example.com\r\n"}
+    async with api_client() as client:
+        paused = (await client.post("/intake/pause", headers=header)).json()
+        assert paused["changed_by"] == name or "function key"
+
+
+async def test_a_dry_run_that_is_asked_for_in_the_address_archives_nothing(service: Service, client: httpx.AsyncClient) -> None:
+    body = {"hypertable": f"{service.schema}.readings", "older_than": "2026-04-01T00:00:00Z"}
+    for parameters in ({"dry_run": "true"}, {"dryRun": "1"}, {"dry_run": "true", "code": "key"}):
+        answer = await client.post("/archives", params=parameters, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+        assert answer.json()["errors"][0]["field"] == f"query.{next(iter(parameters))}"
+    assert (await client.get("/jobs")).json()["jobs"] == []
+
+
 async def test_a_paused_intake_takes_no_events_and_follows_no_policies(service: Service, client: httpx.AsyncClient) -> None:
     table = f"{service.schema}.readings"
-    await client.put(f"/policies/{table}", json={"archive_after": "P1D"})
+    await client.put(f"/policies/{table}", json={"archive_after": "P1D", "remove_after": None, "enabled": True})
     await service.publish(hypertable=table, chunk=f"{service.schema}.jan")
     paused = (await client.post("/intake/pause", json={"reason": "an upgrade"})).json()
     assert (paused["paused"], paused["reason"], paused["changed_by"]) == (True, "an upgrade", "function key")
@@ -307,6 +375,7 @@ async def test_dead_letters_are_listed_replayed_and_discarded(service: Service, 
         assert (answer.status_code, answer.json()["code"]) == (404, "unknown-dead-letter")
 
 
+POLICY = {"archive_after": "P1D", "remove_after": None, "enabled": True}
 REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/archives", {"content": "{", "headers": {"content-type": "application/json"}}, 400, "invalid-json"),
     ("POST", "/archives", {"content": "[" * 60_000, "headers": {"content-type": "application/json"}}, 400, ""),
@@ -324,7 +393,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": 1, "dryrun": True}}, 422, "invalid-request"),
     ("POST", "/archives", {"json": {"hypertable": "x; drop table victims", "chunk": "y"}}, 404, "unknown-hypertable"),
     ("POST", "/archives", {"json": {"hypertable": "x'--", "older_than": "2026-01-01T00:00:00Z"}}, 404, "unknown-hypertable"),
-    ("POST", "/restores", {"json": {"hypertable": "public.x"}}, 404, "no-archive"),
+    ("POST", "/restores", {"json": {"hypertable": "public.x", "all": True}}, 404, "no-archive"),
     ("POST", "/verifications", {"json": {"job_id": str(uuid4())}}, 404, "no-archive"),
     ("GET", "/jobs?limit=0", {}, 422, "invalid-request"),
     ("GET", "/jobs?cursor=x", {}, 422, "invalid-cursor"),
@@ -334,8 +403,9 @@ REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("DELETE", "/jobs", {}, 405, "method-not-allowed"),
     ("GET", "/nothing", {}, 404, "not-found"),
     ("GET", "/chunks?hypertable=public.x", {}, 404, "unknown-hypertable"),
-    ("PUT", "/policies/public.x", {"json": {"archive_after": "P1D"}}, 404, "unknown-hypertable"),
-    ("PUT", "/policies/public.x", {"json": {"archive_after": "P9999999999Y"}}, 422, "invalid-request"),
+    ("PUT", "/policies/public.x", {"json": POLICY}, 404, "unknown-hypertable"),
+    ("PUT", "/policies/public.x", {"json": {**POLICY, "archive_after": "P9999999999Y"}}, 422, "invalid-request"),
+    ("PATCH", "/policies/public.x", {"json": {"enabled": False}}, 404, "unknown-policy"),
 ]
 
 
@@ -371,7 +441,7 @@ async def test_a_hostile_name_is_only_a_name(service: Service, client: httpx.Asy
             # no address holds a line break: a policy for such a table is a row of `archival.policy`
             assert (await client.get(address)).status_code == 404
             continue
-        assert (await client.put(address, json={"archive_after": "P1D"})).json()["hypertable"] == hypertable
+        assert (await client.put(address, json=POLICY)).json()["hypertable"] == hypertable
         assert (await client.get(address)).json()["hypertable"] == hypertable
         assert (await client.delete(address)).status_code == 204
     assert service.rows("select * from $s.victims") == [(1,)]
@@ -399,6 +469,8 @@ async def test_through_the_functions_host(service: Service, client: httpx.AsyncC
         "VERIFY_SCHEDULE": "0 0 0 1 1 *",
         "RECONCILE_SCHEDULE": "0 0 0 1 1 *",
         "LOCAL_FUNCTION_KEY": "key",
+        # as App Service sets it where its authentication is on
+        "WEBSITE_AUTH_ENABLED": "True",
     }
     command = [sys.executable, "-m", "dev.functions_host", str(ROOT), "--ready-file", str(ready), "--no-local-settings"]
     with Process(command, ready.with_name("host.log"), env=environment, cwd=ROOT) as process:

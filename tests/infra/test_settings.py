@@ -36,6 +36,8 @@ IN_AZURE_ONLY = {
 }
 #: On a developer's machine only: a key, and the worker that Flex Consumption knows by itself.
 LOCAL_ONLY = {"LAKE_ACCOUNT_KEY", "FUNCTIONS_WORKER_RUNTIME"}
+#: Told by the platform, and set by nobody.
+PLATFORM = {"WEBSITE_AUTH_ENABLED"}
 #: Three forms of one setting.
 STORAGE = {"AzureWebJobsStorage", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__accountName"}
 
@@ -49,7 +51,7 @@ def _schedules() -> set[str]:
     return set(re.findall(r"%(\w+)%", source))
 
 
-FIELDS = {_name(field): field for field in Settings.model_fields}
+FIELDS = {_name(field): field for field in Settings.model_fields if _name(field) not in PLATFORM}
 ALL = FIELDS.keys() | _schedules() | OTHERS
 
 
@@ -75,8 +77,13 @@ def test_the_template_has_every_setting_and_no_other() -> None:
 
 def test_the_reference_has_every_setting() -> None:
     documented = _documented().keys()
-    assert (ALL | IN_AZURE_ONLY) - documented == set()
-    assert {name for name in documented if name.isupper()} - ALL - IN_AZURE_ONLY == set()
+    assert (ALL | IN_AZURE_ONLY | PLATFORM) - documented == set()
+    assert {name for name in documented if name.isupper()} - ALL - IN_AZURE_ONLY - PLATFORM == set()
+
+
+def test_what_the_platform_tells_is_read_as_it_is_written() -> None:
+    for said, means in (("True", True), ("true", True), ("1", True), ("False", False), ("", False), ("perhaps", False)):
+        assert Settings(**NEEDED | {"website_auth_enabled": said}).website_auth_enabled is means
 
 
 def test_the_readme_names_settings_that_there_are() -> None:

@@ -1,20 +1,35 @@
-"""The types that fields of requests share: names, bounds of ranges, and who asks."""
+"""The types that fields of requests share: names, times, ages, and who asks."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from fastapi import Depends, Header
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StringConstraints,
+)
 
+from archival_core.api.services import Current
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Relation
 
 #: W3C trace context, version 00 (https://www.w3.org/TR/trace-context/#traceparent-header)
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+#: https://www.rfc-editor.org/rfc/rfc3339#section-5.6, the seconds left out at will
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+
+#: Whoever has a key.
+_SOMEBODY: Final = "function key"
 
 #: What every operation may answer, and what those with a body may besides.
 ANY: Final = (401, 403, 422, 429, 500, 503)
@@ -45,12 +60,26 @@ def _bound(bound: int | str) -> int | str:
     if isinstance(bound, int):
         return bound
     try:
-        moment = datetime.fromisoformat(bound)
+        moment = datetime.fromisoformat(_time(bound))
     except ValueError:
         raise ValueError("write an RFC 3339 time such as 2026-01-01T00:00:00Z, or an integer for integer time") from None
     if moment.tzinfo is None:
         raise ValueError("has no UTC offset; write for example 2026-01-01T00:00:00Z")
     return in_utc(moment).isoformat().replace("+00:00", "Z")
+
+
+def _time[T](text: T) -> T:
+    # a bare number would pass for seconds since 1970
+    if not isinstance(text, str) or _TIME.fullmatch(text) is None:
+        raise ValueError("write an RFC 3339 time such as 2026-01-01T00:00:00Z")
+    return text
+
+
+def _duration[T](text: T) -> T:
+    # a number would pass for seconds, and 90:00 for days and hours
+    if not isinstance(text, str) or not text.startswith("P"):
+        raise ValueError("write an ISO 8601 duration such as P90D")
+    return text
 
 
 def in_utc(moment: datetime) -> datetime:
@@ -76,15 +105,30 @@ Bound = Annotated[
     AfterValidator(_bound),
 ]
 #: A time with an offset, in UTC afterwards.
-Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(in_utc)]
+#: An age; a month counts 30 days and a year 365.
+Age = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    Field(
+        description="ISO 8601, `P90D`: the age of the end of a chunk's range",
+        json_schema_extra={"format": "duration", "pattern": "^P"},
+    ),
+]
 Limit = Annotated[int, Field(ge=1, le=500, description="entries of a page, at most")]
 
 
 async def _caller(
+    services: Current,
     principal: Annotated[str, Header(alias="x-ms-client-principal-name", include_in_schema=False)] = "",
 ) -> str:
-    """Who asks, for the record: the Microsoft Entra principal that the platform has signed in, or somebody with a key."""
-    return "".join(character for character in principal if character.isprintable()).strip()[:200] or "function key"
+    """Who asks, for the record: the Microsoft Entra principal that the platform has signed in, or somebody with a key.
+
+    Where the platform signs nobody in, it leaves this header to whoever sends it, and it says nothing.
+    """
+    if not services.signs_in:
+        return _SOMEBODY
+    return "".join(character for character in principal if character.isprintable()).strip()[:200] or _SOMEBODY
 
 
 async def _trace(traceparent: Annotated[str, Header(include_in_schema=False)] = "") -> str | None:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from fastapi import Body as BodyParameter
-from pydantic import BaseModel, Field, StrictBool
+from pydantic import BaseModel, Field, StrictBool, StrictInt, model_validator
 
 from archival_core.api import problems
-from archival_core.api.management.fields import ANY, WITH_BODY, Body, Limit, TableName
+from archival_core.api.management.fields import ANY, WITH_BODY, Age, Body, TableName
 from archival_core.api.services import Current
-from archival_core.errors import PermanentError
 from archival_core.model.chunk import Relation
 from archival_core.model.policy import Policy
 
 router = APIRouter(tags=["policies"])
 
-Age = Annotated[
-    timedelta,
-    Field(description="ISO 8601, `P90D`: the age of the end of a chunk's range", json_schema_extra={"format": "duration"}),
-]
 # a name may hold a slash; one with a line break has no address
 Hypertable = Annotated[TableName, Path(examples=["public.conditions"])]
 _ADDRESS = "/policies/{hypertable:path}"
@@ -29,19 +25,41 @@ _ADDRESS = "/policies/{hypertable:path}"
 _SET = {
     "both": {
         "summary": "into the lake after 90 days, out of the database after 120",
-        "value": {"archive_after": "P90D", "remove_after": "P120D"},
+        "value": {"archive_after": "P90D", "remove_after": "P120D", "enabled": True},
     },
-    "keep": {"summary": "into the lake after 90 days, and kept", "value": {"archive_after": "P90D"}},
+    "keep": {
+        "summary": "into the lake after 90 days, and kept",
+        "value": {"archive_after": "P90D", "remove_after": None, "enabled": True},
+    },
+}
+_CHANGE = {
+    "off": {"summary": "make no jobs any more, and keep the ages", "value": {"enabled": False}},
+    "keep": {"summary": "remove nothing any more", "value": {"remove_after": None}},
 }
 _PREVIEW = {"preview": {"summary": "90 days", "value": {"hypertable": "public.conditions", "archive_after": "P90D"}}}
 
 
 class PolicySet(Body):
-    """What the policy is from now on."""
+    """What the policy is from now on: all of it, since this takes the place of what was set before."""
 
     archive_after: Age
+    remove_after: Age | None = Field(description="ISO 8601; null never removes")
+    enabled: StrictBool
+
+
+class PolicyChange(Body):
+    """What is to be otherwise (RFC 7396); what is left out stays as it is."""
+
+    # the defaults are never read: only what is given counts
+    archive_after: Age = Field(default_factory=timedelta)
     remove_after: Age | None = Field(default=None, description="ISO 8601; null never removes")
-    enabled: StrictBool = True
+    enabled: StrictBool = Field(default_factory=bool)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("say what is to change: archive_after, remove_after or enabled")
+        return self
 
 
 class PreviewAsked(Body):
@@ -49,7 +67,7 @@ class PreviewAsked(Body):
 
     hypertable: TableName
     archive_after: Age
-    limit: Limit = 100
+    limit: StrictInt = Field(default=100, ge=1, le=500, description="chunks, at most")
 
 
 class PolicyView(BaseModel):
@@ -112,22 +130,37 @@ async def preview_policy(
 @router.get(_ADDRESS, responses=problems.documented(404, *ANY))
 async def get_policy(services: Current, hypertable: Hypertable) -> PolicyView:
     """The policy of a hypertable."""
-    for policy in await services.policies.all():
-        if str(policy.hypertable) == hypertable:
-            return _view(policy)
-    raise PermanentError(f"{hypertable} has no policy", code="unknown-policy")
+    return _view(await services.policies.get(Relation.parse(hypertable)))
 
 
-@router.put(_ADDRESS, responses=problems.documented(404, 409, *WITH_BODY))
+@router.put(
+    _ADDRESS,
+    responses={
+        201: {"model": PolicyView, "description": "it had none before"},
+        **problems.documented(404, 409, *WITH_BODY),
+    },
+)
 async def set_policy(
     services: Current,
     hypertable: Hypertable,
     asked: Annotated[PolicySet, BodyParameter(openapi_examples=_SET)],
+    response: Response,
 ) -> PolicyView:
-    """Set the policy of a hypertable, in place of the one that it may have."""
+    """Set the whole policy of a hypertable, in place of the one that it may have. `PATCH` changes a part of it."""
     policy = Policy(Relation.parse(hypertable), asked.archive_after, asked.remove_after, asked.enabled)
-    await services.policies.set(policy)
+    response.status_code = 201 if await services.policies.set(policy) else 200
     return _view(policy)
+
+
+@router.patch(_ADDRESS, responses=problems.documented(404, 409, *WITH_BODY))
+async def change_policy(
+    services: Current,
+    hypertable: Hypertable,
+    asked: Annotated[PolicyChange, BodyParameter(openapi_examples=_CHANGE)],
+) -> PolicyView:
+    """Change what is given of the policy of a hypertable, which has one. Nothing else of it changes."""
+    given = {name: getattr(asked, name) for name in asked.model_fields_set}
+    return _view(await services.policies.change(Relation.parse(hypertable), lambda policy: replace(policy, **given)))
 
 
 @router.delete(_ADDRESS, status_code=204, responses=problems.documented(404, *ANY))

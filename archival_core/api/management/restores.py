@@ -47,6 +47,7 @@ _RESTORES = {
             "into": "public.conditions_january",
         },
     },
+    "all": {"summary": "everything that was removed", "value": {"hypertable": "public.conditions", "all": True}},
 }
 _VERIFICATIONS = {
     "hypertable": {"summary": "every archive of a hypertable", "value": {"hypertable": "public.conditions"}},
@@ -55,12 +56,13 @@ _VERIFICATIONS = {
 
 
 class RestoresAsked(Body):
-    """Which archives, and where to."""
+    """Which archives (`chunk`, `from` and `to`, or `all`), and where to."""
 
     hypertable: TableName
     chunk: TableName | None = Field(default=None, description="only this chunk's archive")
     since: Bound | None = Field(default=None, alias="from", description="only archives that overlap the range")
     until: Bound | None = Field(default=None, alias="to")
+    everything: StrictBool = Field(default=False, alias="all", description="every archive, instead of `chunk`, `from` or `to`")
     into: TableName | None = Field(default=None, description="a table of its own; without it the rows go back where they were")
     recreate: StrictBool = Field(default=False, description="make the hypertable again if it is gone")
     beside: StrictBool = Field(default=False, description="other rows may be in the archive's range")
@@ -71,6 +73,11 @@ class RestoresAsked(Body):
         bounds = [bound for bound in (self.since, self.until) if bound is not None]
         if len({isinstance(bound, int) for bound in bounds}) > 1:
             raise ValueError("from and to are of one kind: times, or integers")
+        is_selected = self.chunk is not None or bool(bounds)
+        if not is_selected and not self.everything:
+            raise ValueError("say which archives: give chunk, from or to, or all: true for every archive of the hypertable")
+        if is_selected and self.everything:
+            raise ValueError("all means every archive: leave chunk, from and to out")
         return self
 
 

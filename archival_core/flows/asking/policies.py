@@ -1,17 +1,22 @@
-"""Policies as people handle them: list, set, delete, and what one would do now."""
+"""Policies as people handle them: list, set, change, delete, and what one would do now."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Final
 
 from archival_core.clients.postgres import Database
-from archival_core.errors import PermanentError
+from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.asking.due_chunks import DueChunks
 from archival_core.ledger.policies import Policies
 from archival_core.model.chunk import Chunk, Relation
 from archival_core.model.policy import Policy
 from archival_core.source import catalog
+
+#: How often a change is made anew when somebody else has changed the policy meanwhile.
+_TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +38,46 @@ class ArchivalPolicies:
         """Every policy, by its hypertable."""
         return [due.policy for due in await self._policies.all()]
 
-    async def set(self, policy: Policy) -> None:
-        """Record `policy`, in place of the one that its hypertable may have.
+    async def get(self, hypertable: Relation) -> Policy:
+        """The policy of a hypertable. Raises `PermanentError` (`unknown-policy`)."""
+        for policy in await self.all():
+            if policy.hypertable == hypertable:
+                return policy
+        raise _unknown(hypertable)
+
+    async def set(self, policy: Policy) -> bool:
+        """Record `policy`, in place of the one that its hypertable may have; whether it had none.
 
         Raises `PermanentError`: `invalid-policy`, and as `DueChunks.ended_by` if the hypertable can have none.
         """
+        await self._check(policy)
+        return await self._policies.set(policy)
+
+    async def change(self, hypertable: Relation, changed: Callable[[Policy], Policy]) -> Policy:
+        """Record `changed` of the policy that the hypertable has, and return it. Two changes at a time both count.
+
+        A policy that is off afterwards is not compared with the source, which may be away or lack the table by now.
+        Raises `PermanentError`: `unknown-policy`, and as `set`.
+        """
+        for _ in range(_TRIES):
+            before = await self.get(hypertable)
+            after = replace(changed(before), problem=None)
+            if after.enabled:
+                await self._check(after)
+            else:
+                after.check()
+            if await self._policies.change(before, after):
+                return after
+        raise TransientError(f"others change the policy of {hypertable} all the time", code="policy-busy")
+
+    async def _check(self, policy: Policy) -> None:
         policy.check()
         await self._due.ended_by(policy.hypertable, await self._policies.cutoff(policy.archive_after))
-        await self._policies.set(policy)
 
     async def delete(self, hypertable: Relation) -> None:
         """Forget its policy; jobs that it has made go on. Raises `PermanentError` (`unknown-policy`)."""
         if not await self._policies.delete(hypertable):
-            raise PermanentError(f"{hypertable} has no policy", code="unknown-policy")
+            raise _unknown(hypertable)
 
     async def preview(self, hypertable: Relation, archive_after: timedelta, limit: int) -> list[DueChunk]:
         """The first chunks that a policy of `archive_after` would have archived now, set or not; raises as `set`."""
@@ -61,3 +93,7 @@ class ArchivalPolicies:
                 else:
                     found.append(DueChunk(chunk, size))
         return found
+
+
+def _unknown(hypertable: Relation) -> PermanentError:
+    return PermanentError(f"{hypertable} has no policy", code="unknown-policy")

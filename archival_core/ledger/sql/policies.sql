@@ -12,6 +12,14 @@ insert into archival.policy (hypertable, archive_after, remove_after, enabled)
 values (%(hypertable)s, %(archive_after)s, %(remove_after)s, %(enabled)s)
 on conflict (hypertable) do update
 set archive_after = excluded.archive_after, remove_after = excluded.remove_after, enabled = excluded.enabled, problem = null
+returning xmax = 0 as made
+
+-- name: change_policy
+update archival.policy
+set archive_after = %(archive_after)s, remove_after = %(remove_after)s, enabled = %(enabled)s, problem = null
+where hypertable = %(hypertable)s
+  and (archive_after, remove_after, enabled)
+      is not distinct from (%(archive_after_before)s::interval, %(remove_after_before)s::interval, %(enabled_before)s)
 returning hypertable
 
 -- name: delete_policy

@@ -1,0 +1,116 @@
+"""The commands that decide: about dead letters, policies and the intake."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from archival_cli.client import Client
+from archival_cli.errors import MISUSED, CommandError
+from archival_cli.output import DEAD_LETTERS, POLICIES, WANTED, Output
+
+_PAGE: Final = 500
+#: What each word on the command line is, of those that some actions do not take.
+_WORDS: Final = {
+    "hypertable": "hypertable",
+    "entry_id": "entry",
+    "reason": "--reason",
+    "archive_after": "--archive-after",
+    "remove_after": "--remove-after",
+    "enabled": "--enabled or --disabled",
+}
+
+
+def dead_letters(client: Client, output: Output, given: Namespace) -> int:
+    """`dead-letters`; the exit code."""
+    _check(given, {"list": (), "replay": ("entry_id",)})
+    if given.action == "list":
+        found: list[Any] = []
+        after = None
+        while True:
+            page = client.get("dead-letters", limit=_PAGE, after=after)
+            found += page["dead_letters"]
+            after = page["next"]
+            if after is None:
+                break
+        output.show({"dead_letters": found, "discarded": page["discarded"]}, found, DEAD_LETTERS, "no dead letters")
+        return 0
+    entry_id = _needed(given.entry_id, "which entry?")
+    body = {"reason": _needed(given.reason, "why? Give --reason")} if given.action == "discard" else None
+    client.send("POST", "dead-letters", entry_id, given.action, body=body)
+    _done(output, f"{entry_id} is {'replayed' if given.action == 'replay' else 'discarded'}")
+    return 0
+
+
+def policies(client: Client, output: Output, given: Namespace) -> int:
+    """`policies`; the exit code."""
+    _check(given, {"list": (), "delete": ("hypertable",), "preview": ("hypertable", "archive_after")})
+    if given.action == "list":
+        answer = client.get("policies")
+        output.show(answer, answer["policies"], POLICIES, "no policies")
+        return 0
+    hypertable = _needed(given.hypertable, "which hypertable?")
+    if given.action == "delete":
+        client.send("DELETE", "policies", hypertable)
+        _done(output, f"{hypertable} has no policy any more")
+    elif given.action == "preview":
+        after = _needed(given.archive_after, "from which age on? Give --archive-after")
+        answer = client.send("POST", "policies", "preview", body={"hypertable": hypertable, "archive_after": after})
+        output.show(answer, answer["chunks"], WANTED, "nothing is due")
+    else:
+        answer = _set(client, hypertable, _policy(given))
+        output.show(answer, [answer], POLICIES, "")
+    return 0
+
+
+def _policy(given: Namespace) -> dict[str, object]:
+    """What the flags say of a policy, and nothing of what they leave out."""
+    body = {"archive_after": given.archive_after, "remove_after": given.remove_after, "enabled": given.enabled}
+    body = {name: value for name, value in body.items() if value is not None}
+    if not body:
+        raise CommandError("what is to change? Give --archive-after, --remove-after, --enabled or --disabled", MISUSED)
+    return body | ({"remove_after": None} if given.remove_after == "never" else {})
+
+
+def _set(client: Client, hypertable: str, body: dict[str, object]) -> Any:
+    """Change the policy that is there; if there is none, make one."""
+    try:
+        return client.send("PATCH", "policies", hypertable, body=body)
+    except CommandError as error:
+        if error.code != "unknown-policy":
+            raise
+    if "archive_after" not in body:
+        raise CommandError(f"{hypertable} has no policy yet, from which age on? Give --archive-after", MISUSED)
+    return client.send("PUT", "policies", hypertable, body={"remove_after": None, "enabled": True, **body})
+
+
+def intake(client: Client, output: Output, given: Namespace) -> int:
+    """`pause` and `resume`; the exit code."""
+    body = {"reason": given.reason} if given.command == "pause" and given.reason else None
+    answer = client.send("POST", "intake", given.command, body=body)
+    if output.as_json:
+        output.document(answer)
+    else:
+        output.say("the intake is paused" if answer["paused"] else "the intake goes on")
+    return 0
+
+
+def _check(given: Namespace, taken: Mapping[str, Sequence[str]]) -> None:
+    """Refuse what the action does not take, rather than do something else than was meant; others take everything."""
+    for name in _WORDS:
+        if given.action in taken and name not in taken[given.action] and getattr(given, name, None) is not None:
+            raise CommandError(f"{given.action} takes no {_WORDS[name]}", MISUSED)
+
+
+def _needed(value: str | None, question: str) -> str:
+    if not value:
+        raise CommandError(question, MISUSED)
+    return value
+
+
+def _done(output: Output, text: str) -> None:
+    if output.as_json:
+        output.document({"done": True})
+    else:
+        output.say(text)
