@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 
-from archival_core import runtime
+from archival_core import runtime, telemetry
 from archival_core.errors import ArchivalError
 from archival_core.flows.upkeep.ledger_rebuild import RebuildReport
 
@@ -14,11 +14,12 @@ from archival_core.flows.upkeep.ledger_rebuild import RebuildReport
 def main() -> None:
     """Read the command line, rebuild, and print what came of it."""
     parser = argparse.ArgumentParser(prog="python -m archival_core.rebuild_ledger", description=__doc__)
+    telemetry.prepare_records()
     parser.add_argument("--add", action="store_true", help="add to a ledger that has rows; those stay as they are")
     try:
         report = asyncio.run(_run(parser.parse_args().add))
     except ArchivalError as error:
-        sys.exit(str(error))
+        sys.exit(telemetry.printable(str(error)))
     print(summary(report))
     if report.missing or report.invalid:
         sys.exit(1)
@@ -40,7 +41,8 @@ def summary(report: RebuildReport) -> str:
     lines += [f"its archive is MISSING: {path}" for path in report.missing]
     lines += [f"INVALID: {reason}" for reason in report.invalid.values()]
     lines += [f"no manifest yet, reconcile adopts it: {folder}" for folder in report.without_manifest]
-    return "\n".join(lines)
+    # names of the lake may be anybody's
+    return "\n".join(telemetry.printable(line) for line in lines)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ async def observed(function: str | None = None, trigger: str = "timer") -> Async
     """
     from archival_core import settings, telemetry
 
+    # first of all: what is wrong with the settings is logged too
+    telemetry.prepare_records()
     try:
         telemetry.configure(settings.load())
     except Exception as error:

@@ -1,12 +1,14 @@
-"""Logs that say which trace and job they belong to, and their way to an exporter.
+"""Logs that say which trace and job they belong to, each in one line, and their way to an exporter.
 
-`trace_id`, `span_id` and `job_id` are fields of every record (empty outside), for whatever formats it; an exporter gets them
-by itself.
+`trace_id`, `span_id`, `job_id` and `error_code` are fields of every record (empty outside), for whatever formats it; an
+exporter gets them by itself. A name from an event, a request, the database or the lake may hold a line break, and so pretend to
+be a record of its own. What is not printable is therefore escaped in every record of this process.
 """
 
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Any, Final
 
 from opentelemetry import context, trace
@@ -26,10 +28,17 @@ _SEVERITIES: Final = (
 )
 
 
-def name_traces() -> None:
-    """Give every record of this process its fields, from now on."""
+def printable(text: str) -> str:
+    """`text` in one line: what cannot be printed, or would move a terminal's cursor, is escaped as in Python."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def prepare_records() -> None:
+    """Give every record of this process its fields, and one line, from now on."""
     make = logging.getLogRecordFactory()
-    if getattr(make, "names_traces", False):
+    if getattr(make, "is_prepared", False):
         return
 
     def made(*arguments: Any, **options: Any) -> logging.LogRecord:
@@ -38,10 +47,39 @@ def name_traces() -> None:
         record.trace_id = f"{span.trace_id:032x}" if span.is_valid else ""
         record.span_id = f"{span.span_id:016x}" if span.is_valid else ""
         record.job_id = current_job() or ""
+        record.error_code = _error_code(record)
+        _keep_to_one_line(record)
         return record
 
-    made.names_traces = True  # type: ignore[attr-defined]
+    made.is_prepared = True  # type: ignore[attr-defined]
     logging.setLogRecordFactory(made)
+
+
+def _error_code(record: logging.LogRecord) -> str:
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    return next((found.code for found in (record.msg, *arguments) if isinstance(found, ArchivalError)), "")
+
+
+def _keep_to_one_line(record: logging.LogRecord) -> None:
+    try:
+        text = record.getMessage()
+    except Exception:
+        # the text does not go with its arguments: better told so than not at all
+        text = f"{record.msg!r} {record.args!r}"
+        record.msg, record.args = printable(text), None
+    if not text.isprintable():
+        record.msg, record.args = printable(text), None
+    if record.exc_info and record.exc_info[0] is not None:
+        # what is here already, a formatter takes as it is
+        record.exc_text = "".join(map(_of_stack, traceback.format_exception(*record.exc_info))).rstrip("\n")
+
+
+def _of_stack(part: str) -> str:
+    """A part of a stack: a place in the code has lines of its own, what an error says has one."""
+    if part.startswith('  File "'):
+        return part
+    said = part.strip("\n")
+    return part.replace(said, printable(said), 1) if said else part
 
 
 class ExportHandler(logging.Handler):
@@ -78,9 +116,8 @@ def _translated(record: logging.LogRecord) -> LogRecord:
     }
     if (job_id := current_job()) is not None:
         told[JOB_ID] = job_id
-    arguments = record.args if isinstance(record.args, tuple) else ()
-    if (error := next((found for found in arguments if isinstance(found, ArchivalError)), None)) is not None:
-        told |= {ERROR_TYPE: error.code, ERROR_CODE: error.code}
+    if code := getattr(record, "error_code", ""):
+        told |= {ERROR_TYPE: code, ERROR_CODE: code}
     return LogRecord(
         timestamp=int(record.created * 1e9),
         context=context.get_current(),

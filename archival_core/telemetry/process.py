@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from typing import TYPE_CHECKING
 
-from archival_core.telemetry.logs import name_traces
+from archival_core.telemetry.logs import prepare_records
 
 if TYPE_CHECKING:
     from archival_core.settings import Settings
@@ -25,7 +25,7 @@ def configure(settings: Settings) -> None:
     from archival_core.telemetry.exporters import build
 
     close()
-    name_traces()
+    prepare_records()
     pipeline = build(settings)
     pipeline.attach()
     _current = pipeline, settings
