@@ -169,7 +169,7 @@ class Runtime:
             reader,
             self.messaging,
             {kind: Queue(queue, poisoned) for (kind, queue), poisoned in zip(queues.items(), self._poisoned, strict=True)},
-            OverdueChunks(policies, due, removals),
+            OverdueChunks(policies, due),
             self.probes(),
         )
 

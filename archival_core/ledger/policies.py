@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from archival_core.errors import PermanentError
 from archival_core.ledger.pool import LedgerPool
@@ -87,13 +88,20 @@ class Policies:
 
     async def without_job(self, hypertable: Relation, chunks: Sequence[Chunk], limit: int) -> list[Chunk]:
         """The first of `chunks` that nobody has archived, is archiving or failed to archive, and that were not restored."""
-        rows = await self._pool.all(
-            "chunks_without_job",
-            hypertable=str(hypertable),
-            chunks=[str(chunk.relation) for chunk in chunks],
-            starts=[chunk.range.start for chunk in chunks],
-            ends=[chunk.range.end for chunk in chunks],
-            oids=[chunk.oid for chunk in chunks],
-            limit=limit,
-        )
+        rows = await self._pool.all("chunks_without_job", limit=limit, **_asked(hypertable, chunks))
         return [chunks[row["position"]] for row in rows]
+
+    async def first_overdue(self, hypertable: Relation, chunks: Sequence[Chunk]) -> Chunk | None:
+        """The first of `chunks` that is not archived, however it came to that, but for what was restored."""
+        row = await self._pool.one("first_overdue", **_asked(hypertable, chunks))
+        return chunks[row["position"]] if row else None
+
+
+def _asked(hypertable: Relation, chunks: Sequence[Chunk]) -> dict[str, Any]:
+    return {
+        "hypertable": str(hypertable),
+        "chunks": [str(chunk.relation) for chunk in chunks],
+        "starts": [chunk.range.start for chunk in chunks],
+        "ends": [chunk.range.end for chunk in chunks],
+        "oids": [chunk.oid for chunk in chunks],
+    }

@@ -8,7 +8,6 @@ from typing import Final
 from archival_core.errors import PermanentError
 from archival_core.flows.asking.due_chunks import DueChunks
 from archival_core.ledger.policies import DuePolicy, Policies
-from archival_core.ledger.removals import Removals
 from archival_core.model.chunk import Chunk
 from archival_core.model.insight import Overdue
 from archival_core.model.moment import moment
@@ -19,12 +18,13 @@ _MICROSECONDS: Final = 1_000_000
 class OverdueChunks:
     """Compares what policies mean now with the archives there are."""
 
-    def __init__(self, policies: Policies, due: DueChunks, removals: Removals) -> None:
-        self._policies, self._due, self._removals = policies, due, removals
+    def __init__(self, policies: Policies, due: DueChunks) -> None:
+        self._policies, self._due = policies, due
 
     async def oldest(self) -> dict[str, Overdue | None]:
         """By hypertable with a policy that is enabled: the oldest chunk that is due and not archived, if there is one.
 
+        What people have restored is not due: no policy archives it again by itself.
         A policy that cannot be followed is left out: its row says why.
         """
         found: dict[str, Overdue | None] = {}
@@ -38,8 +38,7 @@ class OverdueChunks:
         return found
 
     async def _first_unarchived(self, policy: DuePolicy, chunks: Sequence[Chunk]) -> Overdue | None:
-        names = await self._removals.unarchived(policy.policy.hypertable, [chunk.relation for chunk in chunks])
-        chunk = next((chunk for chunk in chunks if str(chunk.relation) in set(names)), None)
+        chunk = await self._policies.first_overdue(policy.policy.hypertable, chunks)
         if chunk is None:
             return None
         cutoff, end = moment(policy.cutoff), moment(chunk.range.end)

@@ -61,3 +61,24 @@ where not exists (
       and coalesce(archival.bound(asked.range_start) < archival.bound(r.range_end), true)
 )
 order by asked.position limit %(limit)s
+
+-- name: first_overdue
+-- The first in the order given that has no finished archive and is to have one. What was restored, or is being restored, is not
+-- archived again by itself, whatever its chunk is called now; a removed archive is none for a new table of its name.
+select asked.position::int - 1 as position
+from unnest(%(chunks)s::text[], %(starts)s::text[], %(ends)s::text[], %(oids)s::bigint[])
+     with ordinality as asked (chunk, range_start, range_end, oid, position)
+where not exists (
+    select from archival.job j
+    where j.hypertable = %(hypertable)s and j.chunk = asked.chunk and j.kind = 'archive' and j.status in ('archived', 'removed')
+      and (j.range_start, j.range_end) is not distinct from (asked.range_start, asked.range_end)
+      and (j.status <> 'removed' or coalesce(j.relation_oid, asked.oid) = asked.oid)
+) and not exists (
+    select from archival.job r
+    where r.hypertable = %(hypertable)s
+      and (r.kind = 'archive' and r.status = 'archived' and r.restored_at is not null
+           or r.kind = 'restore' and r.status in ('queued', 'running'))
+      and coalesce(archival.bound(r.range_start) < archival.bound(asked.range_end), true)
+      and coalesce(archival.bound(asked.range_start) < archival.bound(r.range_end), true)
+)
+order by asked.position limit 1
