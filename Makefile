@@ -9,7 +9,7 @@ BENCH_STAMP := $(BENCH_VENV)/.installed
 INFRA_VENV := .local/infra-venv
 INFRA_STAMP := $(INFRA_VENV)/.installed
 
-.PHONY: help setup demo run key picture test check infra-check faults bench docs clean
+.PHONY: help setup lock demo run key picture test check infra-check faults bench docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json)"
 	@echo "make picture  take the dashboard's picture for the README anew (needs Chromium)"
 	@echo "make docs   write the generated documents anew"
+	@echo "make lock   write requirements.txt and requirements-dev.txt anew from their .in files (ARGS=--upgrade for newer ones)"
 	@echo "make clean  remove everything local (.venv, .local)"
 
 $(STAMP): requirements.txt requirements-dev.txt dev/find-python
@@ -77,6 +78,12 @@ bench: setup $(BENCH_STAMP)
 
 docs: setup
 	@$(PY) -m dev.docs
+
+# for every platform, and with no word of the index that they came from; what is pinned stays, unless --upgrade is asked for
+LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --custom-compile-command "make lock"
+lock: setup
+	@$(LOCK) $(ARGS) -o requirements.txt requirements.in
+	@$(LOCK) $(ARGS) -o requirements-dev.txt requirements-dev.in
 
 clean:
 	rm -rf $(VENV) .local
