@@ -2,7 +2,8 @@
 --   archival_service   the service's role
 --   data_owner         the role that owns the tables which are archived
 --   data               the schema of these tables
--- Where tables of several owners or schemas are archived, repeat sections 2 and 3 for each.
+-- Where tables of several owners or schemas are archived, repeat sections 2 and 3 for each. An owner's functions (defaults, checks,
+-- index expressions) may run with this role's rights: give owners that do not trust one another a service each, see security.md.
 
 -- 1. The ledger: a schema of the service's own. In a database of its own, run this there.
 CREATE SCHEMA archival AUTHORIZATION archival_service;

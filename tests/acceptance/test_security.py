@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,3 +171,33 @@ async def test_without_ownership_it_archives_and_says_what_removal_needs(least_s
     [job] = service.jobs()
     assert (job["status"], job["removal_error"]["code"]) == ("archived", "removal-not-permitted")
     assert "owner" in job["removal_error"]["message"]
+
+
+OWNERS_CODE = """
+create function a.f(x int) returns int language sql immutable as 'select x';
+create function a.unused(x int) returns int language sql as 'select x';
+create function a.t() returns trigger language plpgsql as 'begin return new; end';
+create domain a.d as int check (a.f(value) = value);
+create table a.r (v int default a.f(1), g int generated always as (a.f(v)) stored, d a.d, check (a.f(v) > 0));
+create index on a.r (a.f(v));
+create trigger tr before insert on a.r for each row execute function a.t();
+create statistics a.s on a.f(v), v from a.r;
+"""
+
+
+def test_the_documented_query_lists_code_of_owners(own_database_url: str) -> None:
+    [query] = re.findall(r"```sql\n(select p\.oid.*?)```", (GRANTS.parent / "security.md").read_text(), re.DOTALL)
+    role = f"owner_{uuid4().hex[:8]}"
+    with psycopg.connect(own_database_url, autocommit=True) as admin:
+        assert admin.execute(query).fetchall() == [], "what belongs to the server is no owner's"
+        admin.execute(f"create role {role}; create schema a authorization {role}; set role {role}".encode())
+        try:
+            admin.execute(OWNERS_CODE.encode())
+            admin.execute("reset role")
+            found = admin.execute(query).fetchall()
+            assert {(function, owner) for function, owner, _ in found} == {("a.f(integer)", role), ("a.t()", role)}
+            kinds = ("check", "default value", "generated", "index", "statistics", "trigger")
+            told = "\n".join(f"{where} {'generated' if 'column g' in where else ''}" for _, _, where in found)
+            assert [kind for kind in kinds if kind not in told] == []
+        finally:
+            admin.execute(f"reset role; drop owned by {role} cascade; drop role {role}".encode())
