@@ -28,6 +28,8 @@ _COMMANDS = {
     "status": looking.status,
     "pause": deciding.intake,
     "resume": deciding.intake,
+    "source": deciding.source,
+    "marks": deciding.marks,
 }
 
 

@@ -41,6 +41,12 @@ def parser() -> argparse.ArgumentParser:
     command("status", "is everything there, and what is on its way")
     command("pause", "take no events and follow no policies").add_argument("--reason")
     command("resume", "take events and follow policies again")
+    source = command("source", "which source the lake belongs to")
+    source.add_argument(
+        "action", choices=("takeover",), help="make this service's source the owner; end the other service first"
+    )
+    marks = command("marks", "the marks that the source has of archives")
+    marks.add_argument("action", choices=("rebuild",), help="write them again, where they were lost or not dumped")
     return main
 
 

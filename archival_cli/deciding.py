@@ -114,3 +114,23 @@ def _done(output: Output, text: str) -> None:
         output.document({"done": True})
     else:
         output.say(text)
+
+
+def source(client: Client, output: Output, given: Namespace) -> int:
+    """`source takeover`; the exit code."""
+    found = client.send("POST", "source", given.action)
+    if output.as_json:
+        output.document(found)
+    else:
+        output.say(f"the lake belongs to database {found['database']} on {found['host']} from now on")
+    return 0
+
+
+def marks(client: Client, output: Output, given: Namespace) -> int:
+    """`marks rebuild`; the exit code."""
+    found = client.send("POST", "source", "marks", given.action)
+    if output.as_json:
+        output.document(found)
+    else:
+        output.say(f"{found['owed']} marks are written by the next runs of reconcile")
+    return 0

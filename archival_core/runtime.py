@@ -43,6 +43,7 @@ from archival_core.flows.upkeep.follow_marks import FollowMarks
 from archival_core.flows.upkeep.gone_chunks import GoneChunks
 from archival_core.flows.upkeep.ledger_rebuild import LedgerRebuild
 from archival_core.flows.upkeep.lost_messages import LostMessages
+from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
 from archival_core.flows.upkeep.reconcile import Reconcile
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
 from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere
@@ -148,6 +149,7 @@ class Runtime:
         self.verification = Verification(
             self.lake, Findings(pool), announcer, VerificationRules(config.verify_every, config.verify_sample)
         )
+        self.mark_rebuild = MarkRebuild(marked)
         self.reconcile = Reconcile(
             self.ownership,
             LostMessages(upkeep, self.ledger, queues),

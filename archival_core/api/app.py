@@ -24,6 +24,7 @@ _TAGS = [
     {"name": "archives", "description": "Ask for archives, restores and verifications, and follow their jobs."},
     {"name": "chunks", "description": "What is in the database and what is in the lake."},
     {"name": "policies", "description": "From which age on chunks are archived, and removed."},
+    {"name": "source", "description": "Which source the lake belongs to, and the marks in it."},
     {"name": "events", "description": "Dead letters, and the intake of events."},
     {"name": "monitoring", "description": "Health and metrics."},
     {"name": "dashboarding", "description": "The page and its data."},

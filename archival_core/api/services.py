@@ -19,6 +19,8 @@ from archival_core.flows.insight.insights import Insights
 from archival_core.flows.insight.readiness import Probe
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.jobs import Jobs
+from archival_core.flows.jobs.ownership import Ownership
+from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
 from archival_core.flows.upkeep.verification import Verification
 
 
@@ -39,6 +41,8 @@ class Services:
     jobs: Jobs
     chunks: ChunkList
     intake: IntakeControl
+    ownership: Ownership
+    mark_rebuild: MarkRebuild
     #: whether the platform signs callers in, and so vouches for the name that comes with a request
     signs_in: bool
 

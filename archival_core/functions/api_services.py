@@ -22,5 +22,7 @@ def services() -> Services:
         jobs=wired.jobs,
         chunks=wired.chunks,
         intake=wired.intake,
+        ownership=wired.ownership,
+        mark_rebuild=wired.mark_rebuild,
         signs_in=wired.settings.website_auth_enabled,
     )

@@ -26,6 +26,7 @@ MANAGED: Final = (
     "openapi.json",
     "policies",
     "restores",
+    "source",
     "verifications",
 )
 

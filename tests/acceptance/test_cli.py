@@ -130,3 +130,11 @@ async def test_errors_are_clear(cli: CommandLine, tmp_path: Path) -> None:
         ("jobs", "--limit", "0"),
     ):
         await cli(*arguments, expect=2)
+
+
+async def test_the_lake_s_owner_and_lost_marks(cli: CommandLine) -> None:
+    owner = await cli.json("source", "takeover")
+    assert owner["host"].startswith("127.0.0.1:")
+    assert "belongs to database" in await cli("source", "takeover")
+    assert await cli.json("marks", "rebuild") == {"owed": 0}
+    assert "takeover" in await cli("source", "give", expect=2)

@@ -360,3 +360,20 @@ async def test_a_copy_beside_the_original_is_refused(world: World, tmp_path: Pat
         await world.remove()
     assert refused.value.code == "other-owner"
     assert world.statuses() == ["archived"]
+
+
+async def test_marks_that_were_lost_are_written_again(world: World) -> None:
+    before = world.live()
+    await world.archive(*TABLES)
+    await world.remove()
+    world.service.execute("truncate archival_marks.stand_in")
+    report = await world.settle()
+    # nobody can tell what became of the rows: the ledger's word stands, and the report says so
+    assert (world.statuses(), report.marks.written) == (["removed", "removed"], 2)
+    world.service.execute("truncate archival_marks.stand_in, archival_marks.reading")
+    assert (await world.settle()).marks.unproven == 2
+    assert await world.service.runtime.mark_rebuild.owe_all() == 2
+    assert (await world.settle()).marks.written == 2
+    assert world.service.rows("select kind, count(*) from archival_marks.stand_in group by 1") == [("removed", 2)]
+    await world.restore()
+    assert world.live() == before
