@@ -12,6 +12,7 @@ from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis import MessagingClient
 from archival_core.clients.redis_credentials import REDIS_SCOPE
 from archival_core.flows.archive.chunk_archiver import ArchiveOptions, ChunkArchiver
+from archival_core.flows.archive.finishing import Finishing
 from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.processor import ArchivalProcessor
 from archival_core.flows.archive.retiring import Retiring
@@ -108,7 +109,9 @@ class Runtime:
         announcer = Announcer(self.ledger, self.messaging)
         runner = JobRunner(self.ledger, announcer, self.ownership, self.queue, config.job_lease)
         self._retiring = Retiring(self.lake, Archives(self._pool))
-        self.archival_processor = ArchivalProcessor(runner, self.ledger, self.chunk_archiver, self._retiring)
+        self.archival_processor = ArchivalProcessor(
+            runner, self.ledger, self.chunk_archiver, Finishing(self._source, self.ledger, self._retiring)
+        )
         shares_source = config.ledger_url == config.source_database_url
         restores = Restores(self._pool, shares_source=shares_source)
         self.restore_requests = RestoreRequests(self._source, self.ledger, restores, self.restore_queue)

@@ -6,7 +6,7 @@ write. Time is the database's time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from archival_core import telemetry
 from archival_core.errors import LostLeaseError
 from archival_core.ledger.pool import LedgerPool, Row, execute
+from archival_core.ledger.sql import queries
 from archival_core.model.chunk import Chunk, ChunkRange, Relation, ServerIdentity
 from archival_core.model.job import Job, Kind, Status
 from archival_core.model.manifest import Manifest, ManifestPart
@@ -45,6 +46,20 @@ class AddedJob:
     job_id: UUID
     status: Status
     traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What the source's marks say of archives."""
+
+    #: those that stand in for rows, whatever the ledger says
+    standing_in: frozenset[UUID]
+    #: the archive's table went on the grounds of another archive
+    table_went: bool
+
+
+#: Asks the source for the marks of some archives.
+AskSource = Callable[[Collection[UUID]], Awaitable[Marked]]
 
 
 class Ledger:
@@ -168,12 +183,13 @@ class Ledger:
         row = await self._pool.one("find_job", job_id=job.job_id)
         return tuple(row["declared"]) if row else ()
 
-    async def finish_archive(self, job: Job, manifest: Manifest) -> Status:
+    async def finish_archive(self, job: Job, manifest: Manifest, ask_source: AskSource) -> Status:
         """The archive is committed, and the archives whose place it takes are superseded.
 
+        `ask_source` is called with these archives while their rows are locked, so that its answer holds until the commit.
         Returns `archived`, or `superseded` where the table went on the grounds of another archive. Raises `LostLeaseError`.
         """
-        parameters = {
+        parameters: dict[str, Any] = {
             "job_id": job.job_id,
             "token": job.lease_token,
             "sha256": manifest.sha256(),
@@ -186,11 +202,14 @@ class Ledger:
             "range_end": manifest.range_end,
             "relation_oid": manifest.relation_oid,
             "relation_born": manifest.relation_born,
-            "supersedes": list(manifest.supersedes),
         }
         async with self._pool.transaction("finish_archive") as connection:
             # a statement of its own: what finishes then sees what became of the archives while it waited for them
-            await execute(connection, "lock_archives", {"folders": list(manifest.supersedes)})
+            cursor = await connection.execute(queries()["lock_archives"], {"folders": list(manifest.supersedes)})
+            locked = {found["job_id"]: found["lake_path"] for found in await cursor.fetchall()}
+            marked = await ask_source(locked.keys())
+            supersedes = [folder for archive, folder in locked.items() if archive not in marked.standing_in]
+            parameters |= {"by_another": marked.table_went, "supersedes": supersedes}
             row = await execute(connection, "finish_archive", parameters)
         if row is None:
             raise LostLeaseError(job.job_id, job.attempt)

@@ -3,9 +3,9 @@ that did."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -76,14 +76,14 @@ class MarkedArchives:
         row = await self._pool.one("known_manifest", job_id=archive, sha256=sha256)
         return Manifest.model_validate(row["manifest"]) if row else None
 
-    async def follow_removed(self, manifest: Manifest, sha256: str, dropped_by: str) -> bool:
-        """The archive is removed on the grounds of `manifest`; false if the ledger does not know its job."""
-        values = row_of(manifest) | {"sha256": sha256, "dropped_by": dropped_by}
-        return await self._pool.one("follow_removed", **values) is not None
+    async def follow(self, manifest: Manifest, sha256: str, dropped_by: str | None, connection: Connection) -> None:
+        """The archive is removed on the grounds of `manifest`, or restored where nobody has dropped it (`None`).
 
-    async def follow_restored(self, archive: UUID) -> bool:
-        """The archive's rows are back."""
-        return await self._pool.one("follow_restored", job_id=archive) is not None
+        In the transaction of `connection`, which is that of `following`.
+        """
+        values = row_of(manifest) | {"sha256": sha256, "dropped_by": dropped_by}
+        with translated("the ledger"):
+            await execute(connection, "follow_mark", values)
 
     async def removed(self, after: UUID, limit: int) -> list[RemovedArchive]:
         """Archives that the ledger has as removed; begins behind `after`."""
@@ -119,16 +119,48 @@ class MarkedArchives:
         rows = await self._pool.all("archived_jobs", job_ids=list(job_ids))
         return [(read_job(row), row["dropped_by_others"] == "forget") for row in rows]
 
-    async def finish_dropped(self, job: Job, note: ArchivalError, connection: Connection | None) -> bool:
-        """Somebody else has dropped the chunk; on `connection` the row is part of the caller's transaction.
+    async def has_later(self, job: Job) -> bool:
+        """Whether another table of the archive's range was archived after it: merged, split and renamed chunks are that."""
+        row = await self._pool.one("has_later", job_id=job.job_id)
+        return row is not None and bool(row["found"])
 
-        False if the job is not archived any more, or its chunk is being archived anew.
+    @asynccontextmanager
+    async def held(self, job: Job) -> AsyncIterator[Connection | None]:
+        """Keep the archive's row locked until the source has committed, where the ledger is in another database.
+
+        The connection is that of the ledger's transaction; `None` where source and ledger share one. Raises `PermanentError`
+        (`not-archived`) if the job is not archived any more, or its chunk is being archived anew.
         """
-        values: Mapping[str, Any] = {"job_id": job.job_id, "note": Jsonb(as_json(note))}
-        if connection is None:
-            return await self._pool.one("finish_dropped", **values) is not None
+        if self.shares_source:
+            yield None
+            return
+        async with self._pool.transaction("hold_removal") as connection:
+            if await execute(connection, "hold_removal", {"job_id": job.job_id}) is None:
+                raise _no_longer(job)
+            yield connection
+
+    async def finish_dropped(self, job: Job, note: ArchivalError, connection: Connection) -> None:
+        """Somebody else has dropped the chunk, in the transaction of `connection`.
+
+        Raises `PermanentError` (`not-archived`) if the job is not archived any more, or its chunk is being archived anew.
+        """
         with translated("the ledger"):
-            return await execute(connection, "finish_dropped", dict(values)) is not None
+            if await execute(connection, "finish_dropped", {"job_id": job.job_id, "note": Jsonb(as_json(note))}) is None:
+                raise _no_longer(job)
+
+    @asynccontextmanager
+    async def following(self, archive: UUID) -> AsyncIterator[Connection]:
+        """A transaction of the ledger that has the archive's row locked: what is read of its mark then holds until the
+        commit."""
+        async with self._pool.transaction("follow") as connection:
+            await execute(connection, "lock_archive", {"job_id": archive})
+            yield connection
+
+
+def _no_longer(job: Job) -> PermanentError:
+    return PermanentError(
+        f"job {job.job_id} is not archived any more, or its chunk is being archived anew", code="not-archived"
+    )
 
 
 def as_json(error: ArchivalError) -> dict[str, object]:

@@ -20,9 +20,12 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from archival_core.flows.archive.finishing import Finishing
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
+from archival_core.ledger.jobs import NewJob
 from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.message import JobMessage
 from archival_core.source.removal import dropping
 
 if TYPE_CHECKING:
@@ -333,3 +336,60 @@ async def test_space_for_what_passes_by_itself(service: Service) -> None:
     assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 0
     await archive(service, "jan")
     assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+
+
+async def test_a_merged_chunk_that_went_before_anybody_looked(service: Service) -> None:
+    """Its rows are in the archive of the merged one: nobody may call the old archive history beside it."""
+    service.execute(TABLE)
+    await archive(service, "jan", remove=False)
+    service.execute("create table $s.aside as table $s.readings; drop table $s.jan, $s.feb")
+    service.execute("create table $s.both partition of $s.readings for values from ('2026-01-01Z') to ('2026-03-01Z')")
+    service.execute("insert into $s.readings table $s.aside")
+    await archive(service, "both")
+    assert (await remove(service)).removed == 1
+    report = await service.runtime.reconcile.run(MINUTE)
+    assert (report.gone.removed, report.gone.undecided) == (0, 1)
+    assert statuses(service) == ["archived", "removed"]
+
+
+async def test_the_mark_of_a_drop_is_never_overwritten(service: Service) -> None:
+    """With a ledger elsewhere a remover dies between its two commits, and a policy forgets what others drop."""
+    service.execute(TABLE)
+    await archive(service, "jan")
+    await remove(service)
+    service.execute("update archival.job set status = 'archived', removed_at = null")
+    service.execute(
+        "insert into archival.policy (hypertable, archive_after, dropped_by_others) values ('$s.x', interval '1 day', 'forget')"
+    )
+    await service.runtime.reconcile._gone_chunks.run()
+    assert service.rows("select kind from archival_marks.stand_in") == [("removed",)]
+    await service.runtime.reconcile.run(MINUTE)
+    assert statuses(service) == ["removed"]
+
+
+async def test_an_archive_that_waited_does_not_supersede_what_stands_in(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source has dropped the chunk on the grounds of the first archive, and the ledger does not say so yet."""
+    service.execute(TABLE)
+    before = rows(service)
+    await archive(service, "jan")
+    finish = Finishing.finish
+
+    async def after_the_drop(self: Finishing, *arguments: Any) -> None:
+        service.execute("update archival.job set status = 'cancelled' where status = 'running'")
+        await remove(service)
+        service.execute("update archival.job set status = 'archived', removed_at = null where status = 'removed'")
+        service.execute("update archival.job set status = 'running' where status = 'cancelled'")
+        await finish(self, *arguments)
+
+    monkeypatch.setattr(Finishing, "finish", after_the_drop)
+    again = NewJob(Relation(service.schema, "readings"), Relation(service.schema, "jan"), None, "k", "x", None, force=True)
+    [job] = await service.runtime.ledger.add_jobs([again])
+    await service.runtime.archival_processor.process(JobMessage(job.job_id))
+    monkeypatch.undo()
+    for _ in range(2):
+        await service.runtime.reconcile.run(MINUTE)
+    assert sorted(statuses(service)) == ["removed", "superseded"]
+    assert published(service) == [row for row in before if row[0].month == 1]
+    assert (await restore(service), rows(service)) == ([], before)

@@ -11,18 +11,18 @@ from __future__ import annotations
 from archival_core import telemetry
 from archival_core.errors import PermanentError
 from archival_core.flows.archive.chunk_archiver import ChunkArchiver
-from archival_core.flows.archive.retiring import Retiring
+from archival_core.flows.archive.finishing import Finishing
 from archival_core.flows.jobs.runner import JobRunner
 from archival_core.ledger.jobs import Ledger
-from archival_core.model.job import Job, Status
+from archival_core.model.job import Job
 from archival_core.model.message import JobMessage
 
 
 class ArchivalProcessor:
     """Archives the chunks that messages ask for."""
 
-    def __init__(self, runner: JobRunner, ledger: Ledger, archiver: ChunkArchiver, retiring: Retiring) -> None:
-        self._runner, self._ledger, self._archiver, self._retiring = runner, ledger, archiver, retiring
+    def __init__(self, runner: JobRunner, ledger: Ledger, archiver: ChunkArchiver, finishing: Finishing) -> None:
+        self._runner, self._ledger, self._archiver, self._finishing = runner, ledger, archiver, finishing
 
     async def process(self, message: JobMessage) -> None:
         """Archive the chunk of the message's job; see `JobRunner.run`."""
@@ -42,7 +42,5 @@ class ArchivalProcessor:
         if manifest is None:
             return False
         with telemetry.step("archive.ledger"):
-            status = await self._ledger.finish_archive(job, manifest)
-        if status is Status.ARCHIVED:
-            await self._retiring.retire(manifest.supersedes)
+            await self._finishing.finish(job, manifest)
         return True

@@ -39,11 +39,11 @@ class RestoreProcessor:
         async with AsyncExitStack() as stack:
             elsewhere: Connection | None = None
 
-            async def settle(connection: Connection, _: Restored) -> None:
+            async def settle(connection: Connection, restored: Restored) -> None:
                 nonlocal elsewhere
                 elsewhere = await stack.enter_async_context(self._restores.held(job, in_place=in_place))
                 if in_place:
-                    await _mark_restored(connection, archive, manifest)
+                    await _mark_restored(connection, archive, manifest, restored)
                 if elsewhere is None:
                     await self._restores.finish(job, in_place=in_place, connection=connection)
 
@@ -75,7 +75,7 @@ class RestoreProcessor:
         return found[0]
 
 
-async def _mark_restored(connection: Connection, archive: Job, manifest: Manifest) -> None:
+async def _mark_restored(connection: Connection, archive: Job, manifest: Manifest, restored: Restored) -> None:
     """Replace the archive's mark by that of the restore, in the transaction that has placed the rows.
 
     Guard SETTLE: whoever waited for a lock may find that another archive stands for these rows by now, or that they are
@@ -92,6 +92,11 @@ async def _mark_restored(connection: Connection, archive: Job, manifest: Manifes
         raise PermanentError(f"the source has no mark that {archive.chunk} was removed", code="not-restorable")
     if found is not None and archive.manifest_sha256 not in (None, found.manifest):
         raise PermanentError(f"another archive stands for the rows of {archive.chunk} now", code="not-restorable")
+    if found is not None and found.kind is StandInKind.RESTORED and restored.inserted:
+        # its rows were back, and went with another archive since; a run that was cut off finds all of them there
+        raise PermanentError(
+            f"the archive of {archive.chunk} was restored already, and stands for no rows", code="not-restorable"
+        )
     # Guard BACKMARK: the mark says into which table, so that a later archive of that table takes the archive's place.
     table = await placed.first_table(connection, archive.job_id)
     await marks.record(

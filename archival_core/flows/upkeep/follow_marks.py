@@ -77,35 +77,31 @@ class FollowMarks:
         found |= await marks.stand_ins_before(connection, begin, _LOOKED_AT - len(found))
         recorded = await self._marked.recorded(found.keys())
         for archive, stand_in in found.items():
-            known = recorded.get(archive)
-            if stand_in.kind is StandInKind.RESTORED:
-                if known is None or known.status is Status.REMOVED or not known.restored:
-                    report.restored += await self._marked.follow_restored(archive)
-            elif not _says_so(known, stand_in):
-                await self._follow_removed(stand_in, known, report)
+            if not _says_so(recorded.get(archive), stand_in):
+                await self._follow_one(connection, stand_in, recorded.get(archive), report)
 
-    async def _follow_removed(self, stand_in: StandIn, known: Recorded | None, report: MarksReport) -> None:
-        manifest = await self._marked.known_manifest(stand_in.archive, stand_in.manifest)
-        manifest = manifest or await find_manifest(self._lake, stand_in.lake_path, stand_in.manifest)
+    async def _follow_one(self, connection: Connection, stand_in: StandIn, known: Recorded | None, report: MarksReport) -> None:
+        archive, sha256 = stand_in.archive, stand_in.manifest
+        manifest = await self._marked.known_manifest(archive, sha256)
+        manifest = manifest or await find_manifest(self._lake, stand_in.lake_path, sha256)
         if manifest is None:
             report.missing += 1
-            _LOG.error(
-                "archive %s stands in for the rows of %s, and no manifest with its hash is at %s in the lake",
-                stand_in.archive,
-                stand_in.chunk,
-                stand_in.lake_path,
-            )
+            what = "archive %s stands in for the rows of %s, and no manifest with its hash is at %s in the lake"
+            _LOG.error(what, archive, stand_in.chunk, stand_in.lake_path)
             return
         await self._retiring.bring_back(manifest.lake_path)
         if known is None:
-            sha256 = stand_in.manifest
-            row = await self._archives.insert(manifest, Status.REMOVED, "reconcile", announced=True, sha256=sha256)
-            done = row is not None
-        else:
-            done = await self._marked.follow_removed(manifest, stand_in.manifest, _DROPPED_BY[stand_in.kind])
-        if done:
+            await self._archives.insert(manifest, Status.REMOVED, "reconcile", announced=True, sha256=sha256)
+        async with self._marked.following(archive) as ledger:
+            # a restore or a removal that was under way holds the row until it has committed, and its mark is another one then
+            if (await marks.stand_ins(connection, [archive])).get(archive) != stand_in:
+                return
+            await self._marked.follow(manifest, sha256, _DROPPED_BY.get(stand_in.kind), ledger)
+        if stand_in.kind.stands_in:
             report.removed += 1
-            _LOG.warning("archive %s is removed, as its mark in the source says", stand_in.archive)
+        else:
+            report.restored += 1
+        _LOG.warning("archive %s is %s, as its mark in the source says", archive, stand_in.kind)
 
     async def _take_back(self, connection: Connection, report: MarksReport) -> None:
         """What the ledger has as removed, and the source has no mark of."""
@@ -172,5 +168,10 @@ class FollowMarks:
 
 
 def _says_so(known: Recorded | None, stand_in: StandIn) -> bool:
-    """Whether the ledger has the archive as removed, on the grounds of the mark's manifest."""
-    return known is not None and known.status is Status.REMOVED and known.manifest_sha256 in (None, stand_in.manifest)
+    """Whether the ledger says of the archive what the mark says, on the grounds of the same manifest."""
+    if known is None or known.manifest_sha256 not in (None, stand_in.manifest):
+        return False
+    if stand_in.kind.stands_in:
+        return known.status is Status.REMOVED
+    # an archive that takes the place of a restored one supersedes it
+    return (known.status is Status.ARCHIVED and known.restored) or known.status is Status.SUPERSEDED

@@ -19,6 +19,7 @@ from archival_core.errors import ArchivalError, PermanentError
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere, Whereabouts
 from archival_core.ledger.marked_archives import ArchivedTable, MarkedArchives
+from archival_core.model.grounds import Grounds
 from archival_core.model.job import Job, Status
 from archival_core.model.manifest import Manifest
 from archival_core.source import catalog
@@ -73,20 +74,27 @@ class GoneChunks:
         return report
 
     async def _settle(self, connection: Connection, job: Job, manifest: Manifest, forget: bool, report: GoneReport) -> None:
-        oid, born = manifest.relation_oid, manifest.relation_born
-        if await marks.went_by_another(connection, job.job_id, oid, born):
+        if await self._went_by_another(connection, job, manifest):
             report.reshaped += await self._supersede(job)
             return
+        grounds = manifest.grounds if job.proof is None else Grounds.model_validate(job.proof)
+        if grounds.nonce is not None and not await history.stands_on(connection, job.job_id, grounds):
+            raise PermanentError("it was archived in a history that was put back", code="history-changed")
         whereabouts = await self._elsewhere.look(connection, manifest)
+        later = await self._marked.has_later(job)
         if whereabouts is Whereabouts.ALL_THERE:
-            if await self._supersede(job):
-                report.reshaped += 1
-                _LOG.warning("job %s: the rows of %s are in other tables now", job.job_id, job.chunk)
-        elif whereabouts is Whereabouts.NONE_THERE:
+            # until an archive of the tables that have them now is there, this one is the only one
+            report.reshaped += await self._supersede(job) if later else 0
+        elif whereabouts is Whereabouts.NONE_THERE and not later:
             report.removed += await self._drop(connection, job, manifest, forget)
         else:
             report.undecided += 1
-            _LOG.warning("job %s: the table %s is gone, and some of its rows are in other tables", job.job_id, job.chunk)
+            _LOG.warning("job %s: the table %s is gone, and its rows may be in other tables or archives", job.job_id, job.chunk)
+
+    async def _went_by_another(self, connection: Connection, job: Job, manifest: Manifest) -> bool:
+        """Whether a table that has, or had, the archive's rows went on the grounds of another archive."""
+        held = [(manifest.relation_oid, manifest.relation_born), *await placed.tables_ever(connection, job.job_id)]
+        return any([await marks.went_by_another(connection, job.job_id, oid, born) for oid, born in held])
 
     async def _supersede(self, job: Job) -> bool:
         if not await self._marked.supersede(job.job_id, Status.ARCHIVED):
@@ -108,12 +116,17 @@ class GoneChunks:
             born=manifest.relation_born or "",
         )
         may_mark = await marks.ensure(connection)
-        async with connection.transaction():
-            if may_mark:
-                await marks.record(connection, stand_in)
-            done = await self._marked.finish_dropped(job, note, connection if self._marked.shares_source else None)
-            if not done:
-                raise PermanentError("the chunk is being archived anew", code="not-archived")
+        async with self._marked.held(job) as elsewhere:
+            async with connection.transaction():
+                if may_mark:
+                    found = await marks.lock_stand_in(connection, job.job_id)
+                    if found is not None and found.kind.stands_in:
+                        return False  # the ledger follows the mark
+                    await marks.record(connection, stand_in)
+                if elsewhere is None:
+                    await self._marked.finish_dropped(job, note, connection)
+            if elsewhere is not None:
+                await self._marked.finish_dropped(job, note, elsewhere)
         _LOG.warning("job %s: %s", job.job_id, note)
         return True
 

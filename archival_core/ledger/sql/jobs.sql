@@ -127,14 +127,14 @@ returning job_id
 -- name: lock_archives
 -- Guard ROWLOCK: whoever removes or restores an archive keeps its row locked until the source has committed. What supersedes the archive
 -- waits here, and then sees what became of it.
-select job_id, status from archival.job where lake_path = any(%(folders)s) and kind = 'archive' order by job_id for update
+select job_id, lake_path from archival.job where lake_path = any(%(folders)s) and kind = 'archive' order by job_id for update
 
 -- name: finish_archive
 -- Guard ONCE: on whose grounds a chunk went is decided by the transaction that dropped it. An archive of a table that went on the grounds
 -- of another archive inherits nothing, and ends as superseded by that one.
 with owner as (
     update archival.job j
-    set status = case when exists (
+    set status = case when %(by_another)s or exists (
             select from archival.job o
             where o.kind = 'archive' and o.status = 'removed' and o.job_id <> j.job_id
               and o.relation_oid = %(relation_oid)s and o.relation_born = %(relation_born)s

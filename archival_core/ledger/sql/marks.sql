@@ -3,39 +3,37 @@
 select job_id, status, manifest_sha256, restored_at is not null as restored, mark_owed, hypertable
 from archival.job where job_id = any(%(archives)s) and kind = 'archive'
 
--- name: follow_removed
--- Guard FOLLOWS: a mark in the source says that this archive stands in for rows, whatever the ledger says; so it went on the grounds of this
--- manifest. An archive of the same table that is not removed has its rows there too.
+-- name: lock_archive
+select job_id from archival.job where job_id = %(job_id)s for update
+
+-- name: follow_mark
+-- Guard FOLLOWS: a mark in the source says that this archive stands in for rows, or that its rows are back, whatever the ledger says; and
+-- of which manifest. Where it stands in for rows, an archive of the same table that is not removed has its rows there too.
 with owner as (
     update archival.job j
-    set status = 'removed', removed_at = coalesce(removed_at, now()), restored_at = null, finished_at = coalesce(finished_at, now()),
-        lease_until = null, lease_token = null, progress = null, error = null, settled = true, announced = false, mark_owed = false,
-        revision = %(revision)s, relation_oid = %(relation_oid)s, relation_born = %(relation_born)s,
-        range_start = %(range_start)s, range_end = %(range_end)s, rows = %(rows)s, source_bytes = %(source_bytes)s,
-        parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s, manifest = %(manifest)s, manifest_sha256 = %(sha256)s,
+    set status = case when %(dropped_by)s::text is null then 'archived' else 'removed' end,
+        removed_at = case when %(dropped_by)s::text is not null then coalesce(removed_at, now()) end,
+        restored_at = case when %(dropped_by)s::text is null then coalesce(restored_at, now()) end,
+        finished_at = coalesce(finished_at, now()), lease_until = null, lease_token = null, progress = null, error = null,
+        settled = true, announced = announced or %(dropped_by)s::text is null, mark_owed = false, revision = %(revision)s,
+        relation_oid = %(relation_oid)s, relation_born = %(relation_born)s, range_start = %(range_start)s,
+        range_end = %(range_end)s, rows = %(rows)s, source_bytes = %(source_bytes)s, parquet_bytes = %(parquet_bytes)s,
+        lake_path = %(lake_path)s, manifest = %(manifest)s, manifest_sha256 = %(sha256)s,
         declared = array_append(array_remove(declared, %(sha256)s), %(sha256)s), dropped_by = %(dropped_by)s
     where job_id = %(job_id)s and kind = 'archive'
-    returning job_id, hypertable, relation_oid, relation_born
+    returning job_id, hypertable, relation_oid, relation_born, status
 ), done as (
     delete from archival.part where job_id in (select job_id from owner)
 ), superseded as (
     update archival.job o set status = 'superseded' from owner
     where o.kind = 'archive' and o.status = 'archived' and o.job_id <> owner.job_id and o.hypertable = owner.hypertable
-      and o.relation_oid = owner.relation_oid and o.relation_born = owner.relation_born
+      and o.relation_oid = owner.relation_oid and o.relation_born = owner.relation_born and owner.status = 'removed'
 )
 select job_id from owner
 
 -- name: known_manifest
 -- The manifest of an archive, if the ledger has the one with this hash.
 select manifest from archival.job where job_id = %(job_id)s and manifest_sha256 = %(sha256)s
-
--- name: follow_restored
--- A mark in the source says that its rows are back.
-update archival.job
-set status = 'archived', restored_at = coalesce(restored_at, now()), removed_at = null, mark_owed = false, dropped_by = null
-where job_id = %(job_id)s and kind = 'archive'
-  and (status = 'removed' or status = 'archived' and (restored_at is null or mark_owed))
-returning job_id
 
 -- name: removed_archives
 -- In one order that begins anywhere and comes round.
@@ -72,6 +70,21 @@ where j.job_id = %(job_id)s and j.status = 'archived'
   and not exists (select from archival.job live where live.kind = 'archive' and live.status in ('queued', 'running')
                   and live.hypertable = j.hypertable and live.chunk = j.chunk)
 returning job_id
+
+-- name: has_later
+-- Another table of a range that overlaps, archived after this one. A hypertable makes a chunk anew for late rows of a range that is gone:
+-- that has the same range, and none of the rows from before.
+select exists (
+    select from archival.job later
+    where later.hypertable = j.hypertable and later.kind = 'archive' and later.status in ('archived', 'removed')
+      and later.job_id <> j.job_id and later.finished_at > j.finished_at
+      and (later.relation_oid, later.relation_born) is distinct from (j.relation_oid, j.relation_born)
+      and coalesce(archival.bound(later.range_start) < archival.bound(j.range_end), true)
+      and coalesce(archival.bound(j.range_start) < archival.bound(later.range_end), true)
+      and (j.manifest ->> 'kind' = 'native'
+           or (later.range_start, later.range_end) is distinct from (j.range_start, j.range_end))
+) as found
+from archival.job j where j.job_id = %(job_id)s
 
 -- name: archived_tables
 -- In one order that begins anywhere and comes round. What was restored has another table now.

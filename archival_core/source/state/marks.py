@@ -107,6 +107,11 @@ class StandInKind(StrEnum):
     #: the same, and the policy wants no history of such rows
     FORGOTTEN = "forgotten"
 
+    @property
+    def stands_in(self) -> bool:
+        """Whether the rows are in the lake alone."""
+        return self is not StandInKind.RESTORED
+
 
 @dataclass(frozen=True, slots=True)
 class StandIn:

@@ -67,6 +67,9 @@ FROM archival_restore.placed p LEFT JOIN {_TABLE} WHERE p.archive = %(archive)s
 _FIRST: Final[LiteralString] = f"""
 SELECT p.chunk, a.xmin::text FROM archival_restore.placed p JOIN {_TABLE} WHERE p.archive = %(archive)s ORDER BY p.chunk LIMIT 1
 """
+_EVER: Final[LiteralString] = """
+SELECT p.chunk, pg_catalog.to_jsonb(p) ->> 'born' FROM archival_restore.placed p WHERE p.archive = %(archive)s
+"""
 _ALL_GONE: Final[LiteralString] = f"""
 SELECT p.archive FROM archival_restore.placed p LEFT JOIN {_TABLE}
 WHERE p.archive = ANY(%(archives)s) GROUP BY p.archive HAVING bool_and(a.attrelid IS NULL)
@@ -129,6 +132,16 @@ async def first_table(conn: AsyncConnection[Any], archive: UUID) -> TableIdentit
     async with conn.cursor(row_factory=tuple_row) as cur:
         row = await (await cur.execute(_FIRST, {"archive": archive})).fetchone()
     return TableIdentity(oid=row[0], born=row[1]) if row else None
+
+
+async def tables_ever(conn: AsyncConnection[Any], archive: UUID) -> list[tuple[int, str | None]]:
+    """The tables that the archive was restored into, those that are gone too: oid, and the transaction that made the table."""
+    with source_errors():
+        if not await _table_is_there(conn):
+            return []
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            await cur.execute(_EVER, {"archive": archive})
+            return await cur.fetchall()
 
 
 async def gone_again(conn: AsyncConnection[Any], archives: Collection[UUID]) -> set[UUID]:

@@ -1,0 +1,42 @@
+"""The last step of an archive: its row in the ledger, decided by ledger and marks together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from archival_core.clients.postgres import Database
+from archival_core.errors import TransientError
+from archival_core.flows.archive.retiring import Retiring
+from archival_core.ledger.jobs import Ledger, Marked
+from archival_core.model.job import Job, Status
+from archival_core.model.manifest import Manifest
+from archival_core.source.state import history, marks
+
+
+class Finishing:
+    """Records published archives of one source."""
+
+    def __init__(self, source: Database, ledger: Ledger, retiring: Retiring) -> None:
+        self._source, self._ledger, self._retiring = source, ledger, retiring
+
+    async def finish(self, job: Job, manifest: Manifest) -> None:
+        """The archive of `manifest` is published: record that, and take the archives whose place it takes out of `tables/`.
+
+        A remover with a ledger elsewhere may have dropped a chunk, and died before it could say so in the ledger: its mark
+        is in the source. Raises `LostLeaseError`, and `TransientError` (`history-changed`) where the source was put back
+        since the chunk was read.
+        """
+
+        async def ask_source(archives: Collection[UUID]) -> Marked:
+            async with self._source.connect() as connection:
+                if manifest.nonce is not None and not await history.stands_on(connection, job.job_id, manifest.grounds):
+                    raise TransientError(
+                        f"the source was put back to before {job.chunk} was read, so it is read again", code="history-changed"
+                    )
+                found = await marks.stand_ins(connection, archives)
+                went = await marks.went_by_another(connection, job.job_id, manifest.relation_oid, manifest.relation_born)
+            return Marked(frozenset(a for a, mark in found.items() if mark.kind.stands_in), went)
+
+        if await self._ledger.finish_archive(job, manifest, ask_source) is Status.ARCHIVED:
+            await self._retiring.retire(manifest.supersedes)
