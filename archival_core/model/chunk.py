@@ -106,6 +106,15 @@ class Column:
     generated: str | None = None
     #: `attnum`: tells a column from a later one of the same name
     number: int = 0
+    #: function of `pg_catalog` that prints a value, of an array one of its elements; `None` for one of another schema, and for
+    #: values of a domain, which not every function takes
+    output: str | None = None
+    #: of an array, its elements' type as `format_type` prints it
+    element_type: str | None = None
+    #: of an array, whether its elements are of a domain
+    has_domain_elements: bool = False
+    #: whether a function was defined as the cast from text to the type, which PostgreSQL takes in place of the input function
+    has_cast_from_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Compares an archive with its chunk, by PostgreSQL itself and without the service's code.
 
-The Parquet files are loaded into a temporary table of the chunk's own types. Every value is then compared as the text that
-PostgreSQL prints for it, so that 1.0 is not 1.00 and -0 is not 0: `EXCEPT ALL` both ways must be empty.
+The Parquet files are loaded into a temporary table of the chunk's own types: texts by COPY, which calls each type's input
+function. Rows are then compared as they are printed, by each type's output function, so that 1.0 is not 1.00 and -0 is
+not 0: `EXCEPT ALL` both ways must be empty. Casts and operators that users may have defined have no part in it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _BATCH_ROWS = 50_000
 _DAY = 86_400_000_000
 #: docs/types.md: what stands for PostgreSQL's infinities
 _INFINITE_DAYS, _INFINITE_MICROSECONDS = 2**31 - 1, 2**63 - 1
+#: What is printed does not tell all values of these types from each other; what it is by another name does.
+_TOLD_AS = {"xml": "text", "regproc": "regprocedure", "regoper": "regoperator"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ def compare(connection: psycopg.Connection, chunk: str, archive: Path) -> Compar
     )
     for file in sorted(archive.glob("*.parquet")):
         _load(connection, file, types)
-    columns = ", ".join(f"{_quoted(name)}::text" for name in types)
+    told = [f"{_quoted(name)}::{_TOLD_AS[kind]}" for name, kind in types.items() if kind in _TOLD_AS]
+    columns = f"row({', '.join([*map(_quoted, types), *told])})::text"
     row = connection.execute(
         f"""
         select (select count(*) from {chunk}), (select count(*) from from_lake),
@@ -65,7 +69,7 @@ def compare(connection: psycopg.Connection, chunk: str, archive: Path) -> Compar
 def _load(connection: psycopg.Connection, file: Path, types: dict[str, str]) -> None:
     parquet = pq.ParquetFile(file)
     fields = list(parquet.schema_arrow)
-    raw = ", ".join(f"{_quoted(field.name)} {_raw_type(field.type)}" for field in fields)
+    raw = ", ".join(f"{_quoted(field.name)} {_raw_type(field.type, types[field.name])}" for field in fields)
     connection.execute(f"drop table if exists pg_temp.raw; create temp table raw ({raw})".encode())
     with connection.cursor().copy("copy raw from stdin (format csv)") as copy:
         for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
@@ -78,10 +82,17 @@ def _load(connection: psycopg.Connection, file: Path, types: dict[str, str]) -> 
     connection.execute(f"insert into from_lake ({names}) select {values} from raw".encode())
 
 
-def _raw_type(kind: pa.DataType) -> str:
-    if pa.types.is_list(kind):
-        return f"{_raw_type(kind.value_type)}[]"
-    return "bigint" if pa.types.is_temporal(kind) else "text"
+def _raw_type(kind: pa.DataType, type_name: str) -> str:
+    if pa.types.is_list(kind) and _is_converted(kind.value_type):
+        return f"{_raw_type(kind.value_type, type_name)}[]"
+    if _is_converted(kind):
+        return "bytea" if pa.types.is_binary(kind) else "bigint"
+    return "regprocedure" if type_name == "regproc" else "regoperator" if type_name == "regoper" else type_name
+
+
+def _is_converted(kind: pa.DataType) -> bool:
+    """Whether its text is not what the column's type reads."""
+    return bool(pa.types.is_temporal(kind) or pa.types.is_binary(kind))
 
 
 def _value(kind: pa.DataType, raw: str, type_name: str) -> str:
@@ -95,11 +106,9 @@ def _value(kind: pa.DataType, raw: str, type_name: str) -> str:
     if pa.types.is_timestamp(kind):
         moment = f"(timestamp '1970-01-01' + ({raw} / {_DAY}) * interval '1 day' + ({raw} % {_DAY}) * interval '1 microsecond')"
         return _bounded(raw, _INFINITE_MICROSECONDS, f"{moment} at time zone 'UTC'" if kind.tz else moment, type_name)
-    if pa.types.is_binary(kind):
-        return f"{raw}::bytea::{type_name}"
-    if pa.types.is_list(kind) and pa.types.is_binary(kind.value_type):
-        return f"{raw}::bytea[]::{type_name}"
-    return f"{raw}::{type_name}"
+    if pa.types.is_binary(kind) or (pa.types.is_list(kind) and pa.types.is_binary(kind.value_type)):
+        return f"{raw}::{type_name}"
+    return f"{raw}::regproc" if type_name == "regproc" else f"{raw}::regoper" if type_name == "regoper" else raw
 
 
 def _bounded(raw: str, infinite: int, value: str, type_name: str) -> str:

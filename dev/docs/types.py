@@ -28,7 +28,7 @@ _NAMES: Final = {
 }
 #: Examples of what goes as its text.
 _AS_TEXT: Final = (
-    "time, timetz, interval, uuid, xml, bit, varbit, inet, cidr, macaddr, macaddr8, tsvector, tsquery, jsonpath, pg_lsn,"
+    "time, timetz, interval, uuid, bit, varbit, inet, cidr, macaddr, macaddr8, tsvector, tsquery, jsonpath, pg_lsn,"
     " xid, regclass and its like, point and other geometric types, ranges and multiranges, enums, composites, hstore, ltree,"
     " citext, and every type that is not named here"
 )
@@ -37,10 +37,11 @@ _INTRODUCTION: Final = """# PostgreSQL types and their form in Parquet
 
 Generated from `archival_core/source/wire/types.py` by `make docs`.
 
-A value is kept exactly, or it is not kept in that form. What has no exact form that Delta Lake and Spark can read goes as the
-text that PostgreSQL prints (`TimeZone` UTC, `DateStyle` ISO, `IntervalStyle` postgres, shortest exact floating point), which is
-the text that `pg_dump` relies on: cast back to the type, it is the same value. Each field's metadata names the PostgreSQL type
-(`postgresql.type`) and whether it was NOT NULL (`postgresql.not_null`); the manifest has both too, and the DDL.
+A value is kept exactly, or it is not kept in that form. What has no exact form that Delta Lake and Spark can read goes as its
+text: what the type's output function prints (`TimeZone` UTC, `DateStyle` ISO, `IntervalStyle` postgres, shortest exact floating
+point). `pg_dump` relies on the same text: the type's input function makes the same value of it. Casts to text and back have no
+part in this, because users can define them. Each field's metadata names the PostgreSQL type (`postgresql.type`) and whether it
+was NOT NULL (`postgresql.not_null`); the manifest has both too, and the DDL.
 
 A value outside its form's reach (a NaN in a `numeric(10,2)`, a timestamp after the year 294246, an array of two dimensions)
 makes the whole column of that chunk text. The manifest's `columns` tell which form a column has in that archive.
@@ -54,6 +55,12 @@ _REST: Final = """
 - The infinities of dates and timestamps are the greatest number of their width and its negative: greater and smaller than every
   value, so that comparisons hold. DuckDB shows them as `infinity` and `-infinity`.
 - Dates and timestamps are of the proleptic Gregorian calendar, as in PostgreSQL, and BC dates are negative as they should be.
+- A value that stands for an object of the database (`regclass` and its like) is the object's name, `-` for none, and a number
+  for an object that was not there any more. It is restored by its name: [restore.md](restore.md) says what to do where that is
+  gone.
+- A value inside a composite or a range is what PostgreSQL prints of it, which leaves out an XML declaration.
+- Older archives may have a host in `inet` with its mask (`10.0.0.1/32`), and a function or an operator without its arguments.
+  They are restored all the same.
 - A text column of a database in SQL_ASCII is refused, since nobody knows what its bytes mean.
 """
 

@@ -147,7 +147,7 @@ async def test_what_is_read_row_by_row(conn: Connection, schema: str, source_dat
     chunk = await chunk_of(conn, schema, statements)
     assert await pages_of(conn, chunk, 0.01) is None
     table, _ = await read_chunk(source_database_url, conn, chunk, 0.01)
-    names = ", ".join(f"{quote_identifier(name)}::text" for name in table.column_names)
+    names = ", ".join(f"CASE WHEN {n} IS NOT NULL THEN concat({n}) END" for n in map(quote_identifier, table.column_names))
     plain = await (await conn.execute(f"SELECT {names} FROM {chunk.relation.sql}".encode())).fetchall()
     as_text = pa.table([_as_text(column) for column in table.columns], table.column_names)
     assert rows(as_text) == sorted(plain, key=repr)

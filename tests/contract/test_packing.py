@@ -156,4 +156,5 @@ def test_never_null_needs_no_statistics_and_text_no_packing() -> None:
     assert pack.startswith('COALESCE(pg_catalog.circle_send(pg_catalog.circle(pg_catalog.point("a"')
     assert alone == '"c"::pg_catalog.int4'
     apart = [output.sql for output in plan_columns(numbers, as_text={"a"}).outputs]
-    assert apart == ['"a"::pg_catalog.text', *(f'"{name}"::pg_catalog.int4' for name in ("b", "c", "d"))]
+    as_text = 'CASE WHEN "a" IS DISTINCT FROM NULL THEN pg_catalog.concat("a") END'
+    assert apart == [as_text, *(f'"{name}"::pg_catalog.int4' for name in ("b", "c", "d"))]

@@ -243,3 +243,23 @@ async def test_every_type(ts_bench: Bench, compressed: bool) -> None:
     remove(ts_bench, chunks(ts_bench)[0][0])
     assert (await ts_bench.restore(manifest)).inserted == rows
     assert ts_bench.rows("conditions") == before
+
+
+@pytest.mark.usefixtures("community")
+async def test_casts_of_users_change_nothing_in_a_compressed_chunk(ts_bench: Bench) -> None:
+    ts_bench.execute(
+        "CREATE TYPE mood AS ENUM ('good', 'bad')",
+        "CREATE FUNCTION of_mood(mood) RETURNS text LANGUAGE sql AS $$ SELECT 'bad'::text $$",
+        "CREATE FUNCTION to_mood(text) RETURNS mood LANGUAGE plpgsql AS $$ BEGIN RETURN 'bad'; END $$",
+        "CREATE CAST (mood AS text) WITH FUNCTION of_mood(mood)",
+        "CREATE CAST (text AS mood) WITH FUNCTION to_mood(text)",
+        CONDITIONS,
+        "ALTER TABLE conditions ADD COLUMN mood mood DEFAULT 'good', ADD COLUMN moods mood[] DEFAULT '{good,NULL}',"
+        " ADD COLUMN host inet DEFAULT '10.0.0.1'",
+        COMPRESS,
+    )
+    before = ts_bench.rows("conditions")
+    manifest = await archive_first(ts_bench)
+    remove(ts_bench, chunks(ts_bench)[0][0])
+    await ts_bench.restore(manifest)
+    assert ts_bench.rows("conditions") == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -93,6 +94,23 @@ async def test_extensions(bench: Bench) -> None:
     bench.execute("DROP TABLE p")
     await bench.restore(manifest)
     assert bench.rows("t") == before
+
+
+async def test_xml_keeps_its_declaration(bench: Bench) -> None:
+    """What PostgreSQL prints leaves it out."""
+    values = ["<a/>", '<?xml version="1.0"?><a/>', '<?xml version="1.0" encoding="UTF-8"?><a/>', "text <a/>"]
+    try:
+        bench.execute(
+            _table({"v": "xml", "w": "xml[]"}),
+            *(f"INSERT INTO t VALUES ({n}, '{value}', ARRAY['{value}'::xml, NULL])" for n, value in enumerate(values)),
+        )
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("the server is built without XML")
+    manifest = await bench.archive("t", "p")
+    bench.execute("DROP TABLE p")
+    await bench.restore(manifest)
+    query = "SELECT v::text, w[1]::text, w[2] IS NULL FROM t ORDER BY at"
+    assert bench.query(query) == [(value, value, True) for value in values]
 
 
 async def test_1600_columns(bench: Bench) -> None:

@@ -28,12 +28,14 @@ WITH RECURSIVE type AS (
     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND a.attnum > 0 AND NOT a.attisdropped
-), resolved (attnum, type, modifier, is_array, is_nested) AS (
-    SELECT attnum, atttypid, atttypmod, false, false FROM declared
+), resolved (attnum, type, modifier, is_array, is_nested, element, element_modifier) AS (
+    SELECT attnum, atttypid, atttypmod, false, false, NULL::oid, NULL::int FROM declared
     UNION ALL
     SELECT r.attnum, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END,
            CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE r.modifier END, r.is_array OR t.typtype <> 'd',
-           r.is_nested OR r.is_array AND t.typtype <> 'd'
+           r.is_nested OR r.is_array AND t.typtype <> 'd',
+           CASE WHEN r.is_array OR t.typtype = 'd' THEN r.element ELSE t.typelem END,
+           CASE WHEN r.is_array OR t.typtype = 'd' THEN r.element_modifier ELSE r.modifier END
     FROM resolved r JOIN type t ON t.oid = r.type
     WHERE t.typtype = 'd' OR t.is_array
 )
@@ -43,11 +45,18 @@ SELECT d.attname AS name, d.attnum::int AS number, format_type(d.atttypid, d.att
        r.is_array AND NOT r.is_nested AS is_array, r.modifier, e.extname AS extension,
        CASE WHEN d.attgenerated = 's' THEN 'stored' WHEN d.attgenerated = 'v' THEN 'virtual'
             WHEN d.attidentity = 'a' THEN 'identity always' WHEN d.attidentity = 'd' THEN 'identity by default'
-       END AS generated
+       END AS generated,
+       CASE WHEN NOT r.is_nested AND t.oid IN (d.atttypid, r.element) THEN o.proname END AS output,
+       CASE WHEN NOT r.is_nested THEN format_type(r.element, r.element_modifier) END AS element_type,
+       NOT r.is_nested AND coalesce(r.element <> t.oid, false) AS has_domain_elements,
+       EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.castsource = 'pg_catalog.text'::regtype AND k.castmethod = 'f'
+               AND k.casttarget IN (t.oid, t.typarray, i.typarray)) AS has_cast_from_text
 FROM declared d
 JOIN resolved r ON r.attnum = d.attnum
 JOIN type t ON t.oid = r.type AND t.typtype <> 'd' AND NOT t.is_array
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+LEFT JOIN type i ON i.oid = r.element
+LEFT JOIN pg_catalog.pg_proc o ON o.oid = t.typoutput AND o.pronamespace = 'pg_catalog'::regnamespace
 LEFT JOIN pg_catalog.pg_depend b
     ON b.classid = 'pg_catalog.pg_type'::regclass AND b.objid = t.oid AND b.deptype = 'e'
 LEFT JOIN pg_catalog.pg_extension e ON b.refclassid = 'pg_catalog.pg_extension'::regclass AND e.oid = b.refobjid

@@ -11,7 +11,8 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column, Relation, quote_identifier
 from archival_core.model.manifest import ManifestColumn
 from archival_core.source.restore.wire import Wire, wire_of
-from archival_core.source.wire.types import TEXT, Form, form_of
+from archival_core.source.wire.types import Form, form_of, whole_text
+from archival_core.source.wire.values import each
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ class FittedColumn:
     @property
     def value(self) -> str:
         """SQL of the value in the target's type, from the staging table."""
-        return f"{self._read_as(self.natural)}::{self.target.type_name}"
+        if self._element_type is None:
+            return self._read(self.natural, self.target.type_name)
+        return f"{each(self.natural, self._read('e', self._element_type))}::{self.target.type_name}"
 
     @property
     def is_cast(self) -> bool:
@@ -42,22 +45,45 @@ class FittedColumn:
         return self.wire.type_name != self.target.type_name
 
     @property
+    def is_kept_as_text(self) -> bool:
+        """Whether the archive has texts in place of the target's values."""
+        return self.wire.base_type == "text" and self.is_cast
+
+    @property
     def loss(self) -> str:
         """SQL that is true where the value in the target's type, archived again, would not be what the archive has."""
-        # concat prints any value by its type's own output function; a cast of char(n) to text would strip its spaces
-        again = f"concat({self._read_as(f'({self.value})')})"
-        return f"num_nulls({self.natural}, {self.value}) = 1 OR {again} IS DISTINCT FROM concat({self.natural})"
+        forms = [self._again(self.form.sql)]
+        if self.form.earlier is not None:
+            forms.append(self._again(self.form.earlier))
+        # a row prints each value by its type's own output function, and tells a NULL from an empty text
+        texts = [f'ROW({value})::pg_catalog.text COLLATE "C"' for value in (self.natural, *forms)]
+        return f"{texts[0]} NOT IN ({', '.join(texts[1:])})"
 
-    def _read_as(self, value: str) -> str:
-        """The value in the type in which it was read when it was archived."""
-        if self.form.sql == "{}":
-            return value
-        return self.form.sql.format(value) + ("[]" if self.wire.is_array else "")
+    @property
+    def _element_type(self) -> str | None:
+        """The type into which a list's elements have to be turned one by one."""
+        return self.target.element_type if self.wire.is_array and self.is_cast else None
+
+    def _read(self, value: str, type_name: str) -> str:
+        """One value in a type."""
+        if self.is_kept_as_text and self.target.has_cast_from_text and self.form.back == "{0}":
+            # A cast with a function would be taken in place of the type's input function. What takes values out of JSON always
+            # calls that one, but is slower than a conversion by it.
+            given = f"pg_catalog.json_to_record(pg_catalog.json_build_object('v', {value}))"
+            return f"(SELECT given.v FROM {given} AS given (v {type_name}))"
+        return f"{self.form.back.format(value)}::{type_name}"
+
+    def _again(self, form: str) -> str:
+        """The value in the target's type, as `form` reads it."""
+        if self._element_type is None:
+            return form.format(self.value)
+        return each(self.natural, form.format(self._read("e", self._element_type)))
 
 
 def fit_columns(archived: Sequence[ManifestColumn], existing: Sequence[Column], target: Relation) -> tuple[FittedColumn, ...]:
     """Match an archive's columns with those that `target` has now; a column that the target has besides gets its default.
 
+    What is kept as text fits into a column of text, too: a way back for values that their type does not take any more.
     Raises `PermanentError`: `columns-differ`, which names those that are gone or have another type; `unknown-form`.
     """
     by_name = {column.name: column for column in existing}
@@ -66,7 +92,7 @@ def fit_columns(archived: Sequence[ManifestColumn], existing: Sequence[Column], 
         if column.name in by_name
         else f"{column.name!r} is gone"
         for column in archived
-        if column.name not in by_name or by_name[column.name].type_name != column.postgresql_type
+        if column.name not in by_name or not _takes(by_name[column.name], column)
     ]
     if wrong:
         raise PermanentError(
@@ -77,10 +103,15 @@ def fit_columns(archived: Sequence[ManifestColumn], existing: Sequence[Column], 
     return tuple(_fit(number, column, by_name[column.name]) for number, column in enumerate(archived))
 
 
+def _takes(existing: Column, archived: ManifestColumn) -> bool:
+    texts = {"string": "text", "list<item: string>": "text[]", "list<element: string>": "text[]"}
+    return existing.type_name in (archived.postgresql_type, texts.get(archived.arrow_type))
+
+
 def _fit(number: int, archived: ManifestColumn, target: Column) -> FittedColumn:
     wire, form = wire_of(archived.arrow_type), form_of(target)
     if wire.arrow != (pa.list_(form.arrow) if target.is_array else form.arrow):
         # Archived as text, because a value did not fit the type's own form; or the type itself, a domain, is not what it was.
         # Whether it still holds the values is looked at in each of them.
-        form = TEXT if archived.arrow_type == "string" else Form(wire.arrow)
+        form = whole_text(target) if archived.arrow_type == "string" else Form(wire.arrow)
     return FittedColumn(quote_identifier(f"c{number}"), wire, target, form)

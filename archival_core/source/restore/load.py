@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
+import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
+from archival_core.errors import PermanentError
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import SCHEMA, StagingTable
 from archival_core.source.session import ALONE, READING, pin_statement
@@ -76,19 +78,39 @@ class Loading:
     def losses(self) -> dict[str, int]:
         """In how many rows a column's type would not hold exactly what the archive has; none is `{}`.
 
-        Raises `PermanentError` for a value that the type does not take at all.
+        Raises `PermanentError` (`unreadable-value`) for a value that the type does not take at all.
         """
         cast = [column for column in self._columns if column.is_cast]
         if not cast:
             return {}
-        counts = ", ".join(f"count(*) FILTER (WHERE {column.loss})" for column in cast)
+        self._execute("SAVEPOINT before_losses")
+        try:
+            counts = self._losses(cast)
+        except PermanentError as error:
+            if (named := self._unreadable(cast)) is None:
+                raise
+            raise named from error
+        return {column.target.name: lost for column, lost in zip(cast, counts, strict=True) if lost}
+
+    def _losses(self, columns: Sequence[FittedColumn]) -> list[int]:
+        counts = ", ".join(f"count(*) FILTER (WHERE {column.loss})" for column in columns)
         with driver_errors(), self._conn.cursor() as cur:
             # what a COPY meets on its way comes without its SQLSTATE, and would pass for a broken connection
             cur.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
             cur.execute(f"SELECT {counts} FROM {self._staging.relation.sql}")
             row = cur.fetchone()
         assert row is not None
-        return {column.target.name: int(lost) for column, lost in zip(cast, row, strict=True) if lost}
+        return [int(count) for count in row]
+
+    def _unreadable(self, columns: Sequence[FittedColumn]) -> PermanentError | None:
+        """The error that names the column and what the server says of its value; each column is looked at by itself."""
+        for column in columns:
+            self._execute("ROLLBACK TO SAVEPOINT before_losses")
+            try:
+                self._losses([column])
+            except PermanentError as error:
+                return _refusal(column, error)
+        return None
 
     def commit(self) -> None:
         """Keep the table for `placing`."""
@@ -100,6 +122,20 @@ class Loading:
             cur.execute(statement)
             if cur.description:
                 cur.fetchall()
+
+
+def _refusal(column: FittedColumn, error: PermanentError) -> PermanentError:
+    cause = error.__cause__
+    if error.code == "source-permission-denied" or not isinstance(cause, adbc.Error):
+        return error
+    # the driver puts the whole statement in front
+    said = str(cause).rpartition("ERROR:  ")[2].strip().partition("\n")[0]
+    elsewhere = f"; restore into a table of its own in which it is {column.wire.type_name}" if column.is_kept_as_text else ""
+    return PermanentError(
+        f"column {column.target.name!r} has a value that {column.target.type_name} does not take: {cause.sqlstate} {said}"
+        f"{elsewhere}",
+        code="unreadable-value",
+    )
 
 
 @contextmanager

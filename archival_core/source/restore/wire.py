@@ -18,6 +18,7 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column
 from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.source.restore.array_bytes import array_bytes
+from archival_core.source.wire.values import each
 
 #: PostgreSQL counts from 2000-01-01, Arrow from 1970-01-01.
 _EPOCH_DAYS: Final = 10_957
@@ -38,8 +39,8 @@ class Wire:
     type_name: str
     #: … its `typname` or its elements', …
     base_type: str
-    #: … and SQL of it; `{}` is the staged column
-    natural: str = "{}"
+    #: … and SQL of it; `{0}` is the staged column
+    natural: str = "{0}"
     modifier: int = -1
     is_array: bool = False
     #: makes of the archive's values what the driver is given
@@ -113,7 +114,9 @@ def _element_wire(name: str, arrow_type: str) -> Wire:
         kind = f"numeric({precision},{scale})"
         modifier = (precision << 16 | scale) + 4
         arrow = pa.decimal128(precision, scale)
-        return Wire(arrow, "text", kind, "numeric", f"{{}}::pg_catalog.{kind}", modifier, encode=_digits)
+        # not a cast from text, which can be defined as something else
+        natural = f"pg_catalog.numeric_in(pg_catalog.textout({{0}}), 0, {modifier})"
+        return Wire(arrow, "text", kind, "numeric", natural, modifier, encode=_digits)
     if name not in _WIRES:
         raise PermanentError(
             f"the archive has a column in the form {arrow_type!r}, which this version of the service does not know;"
@@ -132,7 +135,7 @@ def _list_wire(element: Wire) -> Wire:
         arrow=pa.list_(element.arrow),
         staged=f"{element.staged}[]",
         type_name=f"{element.type_name}[]",
-        natural=element.natural if element.natural == "{}" else f"{element.natural}[]",
+        natural=element.natural if element.natural == "{0}" else each("{0}", element.natural.format("e")),
         is_array=True,
         encode=encode,
     )

@@ -15,7 +15,8 @@ from archival_core.model.chunk import Column, quote_identifier
 from archival_core.source.wire.joining import Joined, joined
 from archival_core.source.wire.measuring import measured
 from archival_core.source.wire.packing import PACKED_TYPES, packs
-from archival_core.source.wire.types import TEXT, DoesNotFitError, Form, form_of
+from archival_core.source.wire.types import DoesNotFitError, Form, form_of, whole_text
+from archival_core.source.wire.values import in_form
 
 _UNKNOWN: Final[Mapping[str, float]] = MappingProxyType({})
 #: Share of a column that may be NULL for it to be packed: a packed row with a NULL costs more than an unpacked one.
@@ -37,13 +38,16 @@ class Output:
 class _Reader:
     """One column's outputs in the SELECT, and how they become its values."""
 
-    name: str
-    #: schema-qualified, domains resolved; of an array its elements'
-    base_type: str
+    column: Column
     form: Form
+    #: whether it travels as a list
     is_array: bool
     #: whether it is never NULL, as far as one knows
     is_complete: bool
+
+    @property
+    def name(self) -> str:
+        return self.column.name
 
     @property
     def arrow(self) -> pa.DataType:
@@ -56,10 +60,8 @@ class _Reader:
 
     @property
     def value(self) -> str:
-        """SQL of the value, of an array of one of its elements."""
-        # arrays of a domain, gathered ones too, are of a type that the driver does not know
-        sql = f"{{}}::{self.base_type}" if self.form.is_stored else self.form.sql
-        return sql.format(quote_identifier(self.name))
+        """SQL of the value."""
+        return in_form(self.form, self.column, quote_identifier(self.name), is_array=self.is_array)
 
     @property
     def outputs(self) -> list[Output]:
@@ -68,7 +70,7 @@ class _Reader:
         # The driver flattens dimensions without a word, and gives up at another lower bound. So such a value comes as NULL,
         # and a second output says that it was there.
         odd = _ODD_SHAPE.format(quote_identifier(self.name))
-        return [Output(f"CASE WHEN {odd} THEN NULL ELSE {self.value}[] END"), Output(f"{odd} IS TRUE")]
+        return [Output(f"CASE WHEN {odd} THEN NULL ELSE {self.value} END"), Output(f"{odd} IS TRUE")]
 
     def read(self, arrived: list[pa.Array]) -> pa.Array:
         value = arrived.pop(0)
@@ -133,9 +135,8 @@ def plan_columns(
     shares = {column.name: 0.0 if column.not_null else nulls.get(column.name, 1.0) for column in columns}
     readers = [
         _Reader(
-            column.name,
-            column.base_type,
-            TEXT if column.name in as_text else form_of(column),
+            column,
+            whole_text(column) if column.name in as_text else form_of(column),
             column.is_array and column.name not in as_text,
             shares[column.name] == 0,
         )

@@ -3,6 +3,9 @@
 A form is exact, or the value does not pass: what has no exact Arrow form that Delta Lake and Spark read goes as the text that
 PostgreSQL prints under the pinned settings (`session.TEXT_FORMS`), the same text that pg_dump relies on. A value outside its
 form's reach raises `DoesNotFitError`, and the whole column of that chunk is then archived as text.
+
+A value's text is what its type's output function prints. A cast to text is something else: users can define casts, and some of
+PostgreSQL's own print another text (`inet`). The casts that are left here are PostgreSQL's own, which nobody can replace.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ _FIRST_DAY: Final = -2_440_588
 _FIRST_MICROSECOND: Final = _FIRST_DAY * DAY
 
 
+_AS_IT_IS: Final = "{0}"
+
+
 class DoesNotFitError(TransientError):
     """A value that its column's form cannot carry; with the column as text it can be archived."""
 
@@ -41,19 +47,25 @@ class Form:
 
     #: in Parquet
     arrow: pa.DataType
-    #: SQL of the value; `{}` is the column, and alone it is read as its base type
-    sql: str = "{}"
+    #: SQL of the value; `{0}` is the column, and alone it is read as its base type
+    sql: str = _AS_IT_IS
     #: makes of what the driver gives exactly what PostgreSQL holds, or raises `DoesNotFitError`
     exact: Callable[[pa.Array], pa.Array] | None = None
     #: for docs/types.md
     rule: str = "the value"
     #: whether `sql` is a `text`, or the same by another name
     is_text: bool = False
+    #: SQL that makes of the archive's value, `{0}`, one that PostgreSQL's own casts turn into the type
+    back: str = _AS_IT_IS
+    #: SQL of the value as archives of earlier versions may have it
+    earlier: str | None = None
+    #: whether two values are the same if the output function prints the same text
+    is_told_by_output: bool = True
 
     @property
     def is_stored(self) -> bool:
         """Whether the value is sent as it is stored: to ask for it costs the server nothing."""
-        return self.sql == "{}"
+        return self.sql == _AS_IT_IS
 
 
 def exact_dates(array: pa.Array) -> pa.Array:
@@ -106,7 +118,36 @@ def _replaced(array: pa.Array, value: int, by: int) -> pa.Array:
     return pc.if_else(pc.equal(array, value), pa.scalar(by, array.type), array)
 
 
-TEXT: Final = Form(pa.string(), "{}::pg_catalog.text", rule="its text", is_text=True)
+def text_form(output: str | None = None, earlier: str | None = None) -> Form:
+    """The text that the type's output function prints: `output`, if `pg_catalog` has it.
+
+    Elsewhere the service's user may have no right to call it. `concat` finds a type's output function by itself, but prints a
+    NULL as the empty text. `IS DISTINCT FROM NULL` is true for a row of NULLs too, which is a value.
+    """
+    if output is not None:
+        sql = f"pg_catalog.textin(pg_catalog.{output}({{0}}))"
+    else:
+        sql = "CASE WHEN {0} IS DISTINCT FROM NULL THEN pg_catalog.concat({0}) END"
+    return Form(pa.string(), sql, rule="its text", is_text=True, earlier=earlier)
+
+
+def _with_arguments(kind: str, signed: str) -> Form:
+    """A function or an operator with its arguments, since more may have its name; earlier archives have the name alone.
+    A number, or `-`, stands for what is not there."""
+    by_name = f"pg_catalog.{kind}in(pg_catalog.textout({{0}}))"
+    by_arguments = f"pg_catalog.{signed}in(pg_catalog.textout({{0}}))::pg_catalog.{kind}"
+    return Form(
+        pa.string(),
+        f"pg_catalog.textin(pg_catalog.{signed}out({{0}}))",
+        rule=f"its text as `{signed}`, which names its arguments",
+        is_text=True,
+        back=f"CASE WHEN pg_catalog.right({{0}}, 1) = ')' THEN {by_arguments} ELSE {by_name} END",
+        earlier=f"pg_catalog.textin(pg_catalog.{kind}out({{0}}))",
+        is_told_by_output=False,
+    )
+
+
+TEXT: Final = text_form()
 _NUMERIC: Final = Form(
     pa.string(), exact=exact_numeric_text, rule="its digits; `NaN`, `Infinity` and `-Infinity` as PostgreSQL writes them"
 )
@@ -121,7 +162,7 @@ FORMS: Final[dict[str, Form]] = {
     "int4": Form(pa.int32()),
     "int8": Form(pa.int64()),
     # the driver reads it signed, in 32 bits
-    "oid": Form(pa.int64(), "{}::pg_catalog.int8", rule="the value, as a wider integer"),
+    "oid": Form(pa.int64(), "{0}::pg_catalog.int8", rule="the value, as a wider integer"),
     "float4": Form(pa.float32(), rule="the value; NaN, ±Infinity and -0 too"),
     "float8": Form(pa.float64(), rule="the value; NaN, ±Infinity and -0 too"),
     "bool": Form(pa.bool_()),
@@ -130,8 +171,16 @@ FORMS: Final[dict[str, Form]] = {
     # not cast to text: that would strip its trailing spaces
     "bpchar": Form(pa.string(), rule="the value, padded as PostgreSQL stores it"),
     "name": Form(pa.string()),
-    "json": Form(pa.string(), rule="its text, to the letter"),
-    "jsonb": Form(pa.string(), rule="its text"),
+    "json": Form(pa.string(), rule="its text, to the letter", back="pg_catalog.json_in(pg_catalog.textout({0}))"),
+    "jsonb": Form(pa.string(), rule="its text", back="pg_catalog.jsonb_in(pg_catalog.textout({0}))"),
+    # not what is printed: that leaves out a declaration of XML 1.0 and its encoding
+    "xml": Form(
+        pa.string(),
+        "{0}::pg_catalog.text",
+        rule="its text as it is stored, with its declaration",
+        is_text=True,
+        is_told_by_output=False,
+    ),
     "bytea": Form(pa.binary()),
     "date": Form(pa.date32(), exact=exact_dates, rule="days, BC dates too; `infinity` and `-infinity` are ±(2^31 - 1)"),
     "timestamp": Form(pa.timestamp("us"), exact=exact_timestamps, rule=_TIMESTAMP_RULE),
@@ -139,20 +188,40 @@ FORMS: Final[dict[str, Form]] = {
     "numeric": _NUMERIC,
     # its text depends on lc_monetary, and the driver gives it in an unnamed unit
     "money": Form(
-        pa.string(), "{}::pg_catalog.numeric", exact=exact_numeric_text, rule="the amount as a number, without its currency"
+        pa.string(),
+        "{0}::pg_catalog.numeric",
+        exact=exact_numeric_text,
+        rule="the amount as a number, without its currency",
+        back="pg_catalog.numeric_in(pg_catalog.textout({0}), 0, -1)",
     ),
+    "regproc": _with_arguments("regproc", "regprocedure"),
+    "regoper": _with_arguments("regoper", "regoperator"),
 }
-POSTGIS: Final = Form(pa.binary(), "{}::pg_catalog.bytea", rule="EWKB: well-known binary with the SRID")
+POSTGIS: Final = Form(pa.binary(), "{0}::pg_catalog.bytea", rule="EWKB: well-known binary with the SRID")
+#: Of any shape, its elements as they are stored.
+_XML_ARRAY: Final = Form(pa.string(), TEXT.sql.replace("{0}", "{0}::pg_catalog.text[]"), is_text=True)
+#: Where PostgreSQL's own cast to text prints something else than the output function: a host's mask.
+_EARLIER: Final = {"pg_catalog.inet": "{0}::pg_catalog.text"}
 
 
 def form_of(column: Column) -> Form:
     """How the column's values travel; of an array, how its elements do."""
     schema, _, name = column.base_type.rpartition(".")
-    if schema != "pg_catalog":
-        return POSTGIS if column.extension == "postgis" and name in ("geometry", "geography") else TEXT
-    if name == "numeric" and column.modifier >= 0:
+    if schema == "pg_catalog" and name == "numeric" and column.modifier >= 0:
         precision = (column.modifier - 4 >> 16) & 0xFFFF
         scale = ((column.modifier - 4 & 0x7FF) ^ 1024) - 1024
         if 0 <= scale <= precision <= 38:
             return decimals(precision, scale)
-    return FORMS.get(name, TEXT)
+    if schema == "pg_catalog" and name in FORMS:
+        return FORMS[name]
+    if column.extension == "postgis" and name in ("geometry", "geography"):
+        return POSTGIS
+    return text_form(column.output, _EARLIER.get(column.base_type))
+
+
+def whole_text(column: Column) -> Form:
+    """How the column's values travel where its own form does not hold them all."""
+    if not column.is_array:
+        return text_form(column.output)
+    # The output function that is known is that of an array's elements. From an array of a domain, users can define casts.
+    return _XML_ARRAY if column.base_type == "pg_catalog.xml" and not column.has_domain_elements else TEXT

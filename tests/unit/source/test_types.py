@@ -47,13 +47,26 @@ def test_what_the_driver_reads_is_selected_as_the_servers_own_type(base: str, ar
 
 
 @pytest.mark.parametrize("base", ["uuid", "interval", "timetz", "time", "inet", "my.schema.mood", "public.pair", "regclass"])
-def test_everything_else_goes_as_its_text(base: str) -> None:
-    plan = plan_columns([column(base), column(base, name="many", is_array=True)])
+def test_everything_else_goes_as_what_its_output_function_prints(base: str) -> None:
+    plan = plan_columns([column(base, output="some_out"), column(base, name="many", is_array=True, output="some_out")])
     text, array, _ = (output.sql for output in plan.outputs)
-    assert text == '"c"::pg_catalog.text'
+    assert text == 'pg_catalog.textin(pg_catalog.some_out("c"))'
     assert array.startswith('CASE WHEN (pg_catalog.array_ndims("many") > 1 OR ')
-    assert array.endswith('ELSE "many"::pg_catalog.text[] END')
+    one = "ARRAY(SELECT pg_catalog.textin(pg_catalog.some_out(e)) FROM"
+    assert array.endswith(f'{one} (SELECT pg_catalog.unnest("many") AS e) AS elements) END END')
     assert plan.schema.types == [pa.string(), pa.list_(pa.string())]
+
+
+def test_an_output_function_of_another_schema_is_not_called_by_name() -> None:
+    plan = plan_columns([column("public.citext")])
+    assert plan.select_list == 'CASE WHEN "c" IS DISTINCT FROM NULL THEN pg_catalog.concat("c") END'
+
+
+def test_elements_of_a_domain_are_read_one_by_one() -> None:
+    """Whoever owns the domain may define a cast between the arrays."""
+    plan = plan_columns([column("int4", name="many", is_array=True, has_domain_elements=True)])
+    one = 'ARRAY(SELECT e::pg_catalog.int4 FROM (SELECT pg_catalog.unnest("many") AS e) AS elements)'
+    assert one in plan.outputs[0].sql
 
 
 @pytest.mark.parametrize(
@@ -78,14 +91,15 @@ def test_postgis_is_told_from_a_type_of_the_same_name() -> None:
 
 
 def test_a_column_can_be_read_as_text() -> None:
-    plan = plan_columns([column("int4", is_array=True), column("date", name="d")], as_text={"c", "d"})
-    assert plan.select_list == '"c"::pg_catalog.text, "d"::pg_catalog.text'
+    columns = [column("int4", is_array=True, output="int4out"), column("date", name="d", output="date_out")]
+    whole = 'CASE WHEN "c" IS DISTINCT FROM NULL THEN pg_catalog.concat("c") END'
+    assert plan_columns(columns, as_text={"c", "d"}).select_list == f'{whole}, pg_catalog.textin(pg_catalog.date_out("d"))'
 
 
 def test_hostile_names_are_quoted() -> None:
-    plan = plan_columns([column("uuid", name='a"; DROP TABLE x; --')])
-    assert plan.select_list == '"a""; DROP TABLE x; --"::pg_catalog.text'
-    assert plan.schema.names == ['a"; DROP TABLE x; --']
+    plan = plan_columns([column("uuid", name='a"; DROP TABLE {0}; --', output="uuid_out")])
+    assert plan.select_list == 'pg_catalog.textin(pg_catalog.uuid_out("a""; DROP TABLE {0}; --"))'
+    assert plan.schema.names == ['a"; DROP TABLE {0}; --']
 
 
 def test_fields_say_what_they_were_in_postgresql() -> None:
