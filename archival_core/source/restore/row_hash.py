@@ -20,6 +20,7 @@ from archival_core.model.moment import moment
 from archival_core.source.catalog.bounds import check_time_type
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import StagingTable
+from archival_core.source.wire.values import identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,35 @@ class Rows:
     sum: Decimal
 
 
+def table_identity(columns: Sequence[FittedColumn]) -> str:
+    """SQL of a text that two rows of the target share exactly if all their values are the same, as their types' output
+    functions print them; NULL is a value of its own. Types' own operators of equality have no part in it."""
+    return _text(table_values(columns))
+
+
+def staged_identity(columns: Sequence[FittedColumn]) -> str:
+    """The same of a row of the staging table, whose values are read in the target's types."""
+    return _text(staged_values(columns))
+
+
+def table_values(columns: Sequence[FittedColumn]) -> list[str]:
+    """SQL of values that tell a row of the target."""
+    return [value for column in columns for value in identity(column.target, quote_identifier(column.target.name))]
+
+
+def staged_values(columns: Sequence[FittedColumn]) -> list[str]:
+    """SQL of the same values of a row of the staging table."""
+    return [value for column in columns for value in identity(column.target, column.value)]
+
+
 def expression(values: Sequence[str]) -> str:
     """SQL of one row's hash."""
-    return f'pg_catalog.hashtextextended(ROW({", ".join(values)})::pg_catalog.text COLLATE "C", 0)'
+    return f"pg_catalog.hashtextextended({_text(values)}, 0)"
+
+
+def _text(values: Sequence[str]) -> str:
+    """SQL of a row as PostgreSQL prints it: an output function's text for each value, in quotes where it could be mistaken."""
+    return f'ROW({", ".join(values)})::pg_catalog.text COLLATE "C"'
 
 
 async def of(conn: AsyncConnection[Any], source: str, values: Sequence[str]) -> Rows:
