@@ -38,6 +38,8 @@ _IS_CLEAR: LiteralString = (
     "SELECT pg_snapshot_xmin(%(snapshot)s::pg_snapshot) = pg_snapshot_xmax(%(snapshot)s::pg_snapshot)"
     " AND pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric < 2147000000"
 )
+# What is printed of these types does not tell all their values; what is printed of the same by another name does.
+_TOLD_AS = {"pg_catalog.xml": "text", "pg_catalog.regproc": "regprocedure", "pg_catalog.regoper": "regoperator"}
 _HASH = "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM {}"
 
 
@@ -90,13 +92,18 @@ async def holds_same_rows(conn: AsyncConnection[Any], chunk: Chunk, snapshot: st
 
 async def hash_content(conn: AsyncConnection[Any], chunk: Chunk, columns: Sequence[Column]) -> str:
     """Number and hash of all rows, in whatever order and form they are stored; `session.READING` must be pinned."""
-    names = ", ".join(quote_identifier(column.name) for column in columns)
+    values = ", ".join(value for column in columns for value in _told(column))
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
-            await cur.execute(_HASH.format(names, chunk.relation.sql).encode())
+            await cur.execute(_HASH.format(values, chunk.relation.sql).encode())
             row = await cur.fetchone()
     assert row is not None
     return f"{row[0]}:{row[1]}"
+
+
+def _told(column: Column) -> list[str]:
+    name, told_as = quote_identifier(column.name), _TOLD_AS.get(column.base_type)
+    return [name, f"{name}::pg_catalog.{told_as}{'[]' if column.is_array else ''}"] if told_as else [name]
 
 
 async def _are_same(conn: AsyncConnection[Any], tables: tuple[str, ...], snapshot: str, tuples: tuple[int, ...]) -> bool:
