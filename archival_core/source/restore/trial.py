@@ -45,17 +45,22 @@ async def check_same(
     """
     there = f"{chunk.relation.sql} WHERE {where}"
     with source_errors():
-        staged = await row_hash.staged(conn, staging, columns)
-        found = await row_hash.of(conn, there, [quote_identifier(column.target.name) for column in columns])
+        staged = await row_hash.of(conn, staging.relation.sql, row_hash.staged_values(columns))
+        found = await row_hash.of(conn, there, row_hash.table_values(columns))
         if staged == found:
             return staged.count
-        different = await row_hash.different_columns(conn, staging, columns, there)
+        different = [column for column in columns if await _differs(conn, staging, column, there)]
         example = await _example(conn, staging, different[0], there) if different else ""
     names = ", ".join(repr(column.target.name) for column in different) or "none by itself"
     raise ComesBackOtherwiseError(
         f"{chunk.relation} is not removed, because its archive does not come back as it is: {staged.count} rows came back of"
         f" {found.count}; columns that differ: {names}{example}"
     )
+
+
+async def _differs(conn: AsyncConnection[Any], staging: StagingTable, column: FittedColumn, there: str) -> bool:
+    staged = await row_hash.of(conn, staging.relation.sql, row_hash.staged_values([column]))
+    return staged != await row_hash.of(conn, there, row_hash.table_values([column]))
 
 
 async def has_rows(conn: AsyncConnection[Any], chunk: Chunk) -> bool:
