@@ -18,6 +18,7 @@ from dev.servers.processes import Process
 from dev.servers.valkey import ValkeyServer
 from dev.stack.host import HostProcess
 from dev.stack.memory import FLAT_MEMORY
+from dev.stack.owner import disown, disown_ledger
 from dev.stack.state import ROOT, State
 
 _FILESYSTEM = "archive"
@@ -83,6 +84,7 @@ class Stack:
         servers, found = self._state.servers, dict[str, str]()
         if not self._given.get("SOURCE_DATABASE_URL"):
             found["SOURCE_DATABASE_URL"] = stack.enter_context(PostgresServer(servers / "postgres")).url
+            disown_ledger(found["SOURCE_DATABASE_URL"])
         if not self._given.get("REDIS_URL"):
             found["REDIS_URL"] = stack.enter_context(ValkeyServer(servers / "valkey")).url
         if not any(self._given.get(name) for name in _STORAGE):
@@ -92,6 +94,7 @@ class Stack:
             found["LAKE_URL"] = f"http://127.0.0.1:{self._start_lake(stack)}/{DEFAULT_ACCOUNT}/{_FILESYSTEM}"
             found["LAKE_ACCOUNT_KEY"] = DEFAULT_KEY
             self.lake_folder = self._state.lake / _FILESYSTEM
+            disown(self.lake_folder)
         return found
 
     def _start_lake(self, stack: ExitStack) -> int:

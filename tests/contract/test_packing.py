@@ -19,6 +19,7 @@ from archival_core.source import catalog
 from archival_core.source.catalog.statistics import null_shares
 from archival_core.source.state import parts
 from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.tables import tables_of
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from archival_core.source.wire.gathering import gathered_pages
@@ -128,7 +129,8 @@ async def test_an_archive_is_read_packed(source_database_url: str, schema: str) 
     table = Table(source_database_url, schema, ["float8"] * 3, [[struct.pack(">d", 1.0)] * 3] * 10)
     async with await psycopg.AsyncConnection.connect(source_database_url, autocommit=True) as connection:
         chunk = await catalog.find_chunk(connection, *table.names)
-        described = ChunkDescription(chunk, await catalog.server_identity(connection), "", 0)
+        identity, tables = await catalog.server_identity(connection), await tables_of(connection, chunk)
+        described = ChunkDescription(chunk, identity, None, tables, "", 0)
         async with ReadSnapshot(connection, chunk) as snapshot:
             reading = await Reading.begin(connection, snapshot, described, (), "fast", 2**28)
     assert "lseg_send" in reading.plan.outputs[0].sql
