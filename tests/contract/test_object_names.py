@@ -89,6 +89,15 @@ async def test_an_object_that_went_after_the_archive(bench: Bench) -> None:
     assert bench.query("TABLE own") == [(0, gone, [gone, None]), (1, "pg_class", ["pg_class", None])]
 
 
+async def test_functions_of_one_name_are_not_taken_for_each_other(bench: Bench) -> None:
+    bench.execute(_TABLE.format("regproc"), _CHUNK, *_rows("regproc", ["'abs(int4)'::regprocedure"]))
+    manifest = await bench.archive("t", "p")
+    bench.execute("DELETE FROM p", *_rows("regproc", ["'abs(int8)'::regprocedure"]))
+    with pytest.raises(PermanentError, match="holds 1 rows") as caught:
+        await bench.restore(manifest)
+    assert caught.value.code == "would-double"
+
+
 async def test_archives_of_earlier_versions_have_other_texts(bench: Bench) -> None:
     """They were taken by casts to text: a host had its mask, a function no arguments."""
     bench.execute(

@@ -9,7 +9,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError, TransientError
-from archival_core.model.chunk import Relation, quote_identifier
+from archival_core.model.chunk import Relation
 from archival_core.source.catalog import timescaledb
 from archival_core.source.restore import partition, row_hash
 from archival_core.source.restore.errors import restore_errors
@@ -88,7 +88,7 @@ async def _staged(conn: AsyncConnection[Any], placement: Placement, staging: Sta
 
 async def _is_there(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable, wanted: Rows) -> bool:
     """Whether the archive's rows are in the target already; raises `would-double` for anything between yes and no."""
-    there = await row_hash.of(conn, placement.there, [quote_identifier(c.target.name) for c in placement.columns])
+    there = await row_hash.of(conn, placement.there, placement.columns)
     if there == wanted and wanted.count:
         return True
     if there.count == 0 or wanted.count == 0:
@@ -116,7 +116,7 @@ async def _insert(conn: AsyncConnection[Any], placement: Placement, staging: Sta
     else:
         await partition.create_apart(conn, placement.chunk)
     insertion = placement.insertion(apart or placement.target.relation, staging)
-    hashed = row_hash.expression([quote_identifier(column.target.name) for column in placement.columns])
+    hashed = row_hash.expression(row_hash.table_values(placement.columns))
     query = f"""
         WITH placed AS ({insertion} RETURNING {hashed} AS hash)
         SELECT count(*), coalesce(sum(hash::pg_catalog.numeric), 0) FROM placed

@@ -63,8 +63,12 @@ def _text(values: Sequence[str]) -> str:
     return f'ROW({", ".join(values)})::pg_catalog.text COLLATE "C"'
 
 
-async def of(conn: AsyncConnection[Any], source: str, values: Sequence[str]) -> Rows:
-    """Of the rows that `source`, what stands after FROM, gives."""
+async def of(conn: AsyncConnection[Any], source: str, columns: Sequence[FittedColumn]) -> Rows:
+    """Of the target's rows that `source`, what stands after FROM, gives."""
+    return await _of(conn, source, table_values(columns))
+
+
+async def _of(conn: AsyncConnection[Any], source: str, values: Sequence[str]) -> Rows:
     query = f"SELECT count(*), coalesce(sum({expression(values)}::pg_catalog.numeric), 0) FROM {source}"
     async with conn.cursor(row_factory=tuple_row) as cur:
         row = await (await cur.execute(query.encode())).fetchone()
@@ -74,15 +78,15 @@ async def of(conn: AsyncConnection[Any], source: str, values: Sequence[str]) -> 
 
 async def staged(conn: AsyncConnection[Any], staging: StagingTable, columns: Sequence[FittedColumn]) -> Rows:
     """Of a staging table, with its values as the target has them."""
-    return await of(conn, staging.relation.sql, [column.value for column in columns])
+    return await _of(conn, staging.relation.sql, staged_values(columns))
 
 
 async def missing(conn: AsyncConnection[Any], staging: StagingTable, columns: Sequence[FittedColumn], source: str) -> int:
     """How many rows of a staging table are not in `source`; a row that is there once covers one."""
     query = f"""
         SELECT count(*) FROM (
-            SELECT {expression([column.value for column in columns])} FROM {staging.relation.sql}
-            EXCEPT ALL SELECT {expression([quote_identifier(column.target.name) for column in columns])} FROM {source}
+            SELECT {expression(staged_values(columns))} FROM {staging.relation.sql}
+            EXCEPT ALL SELECT {expression(table_values(columns))} FROM {source}
         ) AS missing
     """
     async with conn.cursor(row_factory=tuple_row) as cur:
@@ -95,11 +99,7 @@ async def different_columns(
     conn: AsyncConnection[Any], staging: StagingTable, columns: Sequence[FittedColumn], source: str
 ) -> list[FittedColumn]:
     """Columns that do not hold the same values in `source` as in the staging table, each looked at by itself."""
-    return [
-        column
-        for column in columns
-        if await staged(conn, staging, [column]) != await of(conn, source, [quote_identifier(column.target.name)])
-    ]
+    return [column for column in columns if await staged(conn, staging, [column]) != await of(conn, source, [column])]
 
 
 def range_condition(chunk: Chunk) -> str:

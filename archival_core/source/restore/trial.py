@@ -45,22 +45,17 @@ async def check_same(
     """
     there = f"{chunk.relation.sql} WHERE {where}"
     with source_errors():
-        staged = await row_hash.of(conn, staging.relation.sql, row_hash.staged_values(columns))
-        found = await row_hash.of(conn, there, row_hash.table_values(columns))
+        staged = await row_hash.staged(conn, staging, columns)
+        found = await row_hash.of(conn, there, columns)
         if staged == found:
             return staged.count
-        different = [column for column in columns if await _differs(conn, staging, column, there)]
+        different = await row_hash.different_columns(conn, staging, columns, there)
         example = await _example(conn, staging, different[0], there) if different else ""
     names = ", ".join(repr(column.target.name) for column in different) or "none by itself"
     raise ComesBackOtherwiseError(
         f"{chunk.relation} is not removed, because its archive does not come back as it is: {staged.count} rows came back of"
         f" {found.count}; columns that differ: {names}{example}"
     )
-
-
-async def _differs(conn: AsyncConnection[Any], staging: StagingTable, column: FittedColumn, there: str) -> bool:
-    staged = await row_hash.of(conn, staging.relation.sql, row_hash.staged_values([column]))
-    return staged != await row_hash.of(conn, there, row_hash.table_values([column]))
 
 
 async def has_rows(conn: AsyncConnection[Any], chunk: Chunk) -> bool:
@@ -88,8 +83,8 @@ async def _example(conn: AsyncConnection[Any], staging: StagingTable, column: Fi
     """A value of the chunk that is not among those that came back, for people."""
     name = quote_identifier(column.target.name)
     query = f"""
-        SELECT pg_catalog.concat({name}) FROM {there}
-        EXCEPT ALL SELECT pg_catalog.concat({column.value}) FROM {staging.relation.sql} LIMIT 1
+        SELECT pg_catalog.concat({name}) COLLATE "C" FROM {there}
+        EXCEPT ALL SELECT pg_catalog.concat({column.value}) COLLATE "C" FROM {staging.relation.sql} LIMIT 1
     """
     async with conn.cursor(row_factory=tuple_row) as cur:
         row = await (await cur.execute(query.encode())).fetchone()
