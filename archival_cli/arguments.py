@@ -95,6 +95,7 @@ def _policies(command: argparse.ArgumentParser) -> None:
     command.add_argument("hypertable", nargs="?")
     command.add_argument("--archive-after", metavar="AGE", help="of set and preview: ISO 8601, P90D")
     command.add_argument("--remove-after", metavar="AGE", help="of set: ISO 8601, or `never`. What is not given stays as it is")
+    command.add_argument("--dropped-by-others", choices=("keep", "forget"), help="of set: archives whose chunk others drop")
     switch = command.add_mutually_exclusive_group()
     switch.add_argument("--enabled", action="store_true", default=None, help="of set: makes jobs, as a new policy does")
     switch.add_argument("--disabled", dest="enabled", action="store_false", help="of set: makes none")

@@ -19,7 +19,10 @@ _WORDS: Final = {
     "archive_after": "--archive-after",
     "remove_after": "--remove-after",
     "enabled": "--enabled or --disabled",
+    "dropped_by_others": "--dropped-by-others",
 }
+#: Of a policy that is made, unless its flags say otherwise.
+_NEW: Final = {"remove_after": None, "enabled": True, "dropped_by_others": "keep"}
 
 
 def dead_letters(client: Client, output: Output, given: Namespace) -> int:
@@ -66,10 +69,11 @@ def policies(client: Client, output: Output, given: Namespace) -> int:
 
 def _policy(given: Namespace) -> dict[str, object]:
     """What the flags say of a policy, and nothing of what they leave out."""
-    body = {"archive_after": given.archive_after, "remove_after": given.remove_after, "enabled": given.enabled}
-    body = {name: value for name, value in body.items() if value is not None}
+    names = ("archive_after", "remove_after", "enabled", "dropped_by_others")
+    body = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     if not body:
-        raise CommandError("what is to change? Give --archive-after, --remove-after, --enabled or --disabled", MISUSED)
+        flags = "--archive-after, --remove-after, --enabled, --disabled or --dropped-by-others"
+        raise CommandError(f"what is to change? Give {flags}", MISUSED)
     return body | ({"remove_after": None} if given.remove_after == "never" else {})
 
 
@@ -82,7 +86,7 @@ def _set(client: Client, hypertable: str, body: dict[str, object]) -> Any:
             raise
     if "archive_after" not in body:
         raise CommandError(f"{hypertable} has no policy yet, from which age on? Give --archive-after", MISUSED)
-    return client.send("PUT", "policies", hypertable, body={"remove_after": None, "enabled": True, **body})
+    return client.send("PUT", "policies", hypertable, body={**_NEW, **body})
 
 
 def intake(client: Client, output: Output, given: Namespace) -> int:

@@ -98,6 +98,7 @@ POLICIES: Final[Sequence[Column]] = (
     ("archive after", lambda row: row["archive_after"]),
     ("remove after", lambda row: row["remove_after"] or "never"),
     ("enabled", lambda row: "yes" if row["enabled"] else "no"),
+    ("dropped by others", lambda row: "forget" if row["dropped_by_others"] == "forget" else ""),
     ("problem", lambda row: row["problem"] or ""),
 )
 DEAD_LETTERS: Final[Sequence[Column]] = (

@@ -37,7 +37,14 @@ class Policies:
             except PermanentError as error:
                 await self._pool.one("note_policy", hypertable=row["hypertable"], problem=str(error))
                 continue
-            policy = Policy(hypertable, row["archive_after"], row["remove_after"], row["enabled"], row["problem"])
+            policy = Policy(
+                hypertable,
+                row["archive_after"],
+                row["remove_after"],
+                row["enabled"],
+                row["problem"],
+                row["dropped_by_others"],
+            )
             found.append(DuePolicy(policy, row["cutoff"]))
         return found
 
@@ -55,6 +62,7 @@ class Policies:
             archive_after=policy.archive_after,
             remove_after=policy.remove_after,
             enabled=policy.enabled,
+            dropped_by_others=policy.dropped_by_others,
         )
         assert row is not None
         return bool(row["made"])
@@ -67,9 +75,11 @@ class Policies:
             archive_after=after.archive_after,
             remove_after=after.remove_after,
             enabled=after.enabled,
+            dropped_by_others=after.dropped_by_others,
             archive_after_before=before.archive_after,
             remove_after_before=before.remove_after,
             enabled_before=before.enabled,
+            dropped_by_others_before=before.dropped_by_others,
         )
         return row is not None
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Relation
 
 #: 1,000 years as PostgreSQL compares intervals, with months of 30 days
 _LONGEST = timedelta(days=360_000)
+
+
+#: `keep`: history that lives in the lake; `forget`: no part of the history any more.
+DroppedByOthers = Literal["keep", "forget"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class Policy:
     enabled: bool = True
     #: why it makes no jobs, as of its last run
     problem: str | None = None
+    #: whether an archive whose chunk others drop stays part of the history
+    dropped_by_others: DroppedByOthers = "keep"
 
     def check(self) -> None:
         """Raise `PermanentError` (`invalid-policy`) for ages that make no sense."""

@@ -258,7 +258,7 @@ async def test_restores_and_verifications(service: Service, client: httpx.AsyncC
 
 async def test_policies_are_set_previewed_and_forgotten(service: Service, client: httpx.AsyncClient) -> None:
     table = f"{service.schema}.readings"
-    body = {"archive_after": "P1D", "remove_after": "P2D", "enabled": True}
+    body = {"archive_after": "P1D", "remove_after": "P2D", "enabled": True, "dropped_by_others": "keep"}
     answer = await client.put(f"/policies/{table}", json=body)
     assert (answer.status_code, answer.json()) == (201, {"hypertable": table, **body, "problem": None})
     assert (await client.put(f"/policies/{table}", json=body)).status_code == 200
@@ -275,13 +275,16 @@ async def test_policies_are_set_previewed_and_forgotten(service: Service, client
 async def test_a_policy_is_changed_in_what_is_given_alone(service: Service, client: httpx.AsyncClient) -> None:
     address = f"/policies/{service.schema}.readings"
     assert (await client.patch(address, json={"archive_after": "P1D"})).json()["code"] == "unknown-policy"
-    await client.put(address, json={"archive_after": "P1D", "remove_after": "P9D", "enabled": False})
+    await client.put(
+        address, json={"archive_after": "P1D", "remove_after": "P9D", "enabled": False, "dropped_by_others": "keep"}
+    )
     for change, then in (
-        ({"archive_after": "P3D"}, ("P3D", "P9D", False)),
-        ({"remove_after": "P5D"}, ("P3D", "P5D", False)),
-        ({"enabled": True}, ("P3D", "P5D", True)),
-        ({"remove_after": None}, ("P3D", None, True)),
-        ({"archive_after": "P4D", "enabled": False}, ("P4D", None, False)),
+        ({"archive_after": "P3D"}, ("P3D", "P9D", False, "keep")),
+        ({"remove_after": "P5D"}, ("P3D", "P5D", False, "keep")),
+        ({"dropped_by_others": "forget"}, ("P3D", "P5D", False, "forget")),
+        ({"enabled": True}, ("P3D", "P5D", True, "forget")),
+        ({"remove_after": None}, ("P3D", None, True, "forget")),
+        ({"archive_after": "P4D", "enabled": False}, ("P4D", None, False, "forget")),
     ):
         answer = await client.patch(address, json=change)
         assert (answer.status_code, tuple(answer.json()[name] for name in POLICY)) == (200, then), change
@@ -296,12 +299,24 @@ async def test_a_policy_is_changed_in_what_is_given_alone(service: Service, clie
 async def test_changes_of_a_policy_at_the_same_time_all_count(service: Service, client: httpx.AsyncClient) -> None:
     address = f"/policies/{service.schema}.readings"
     for _ in range(5):
-        await client.put(address, json={"archive_after": "P1D", "remove_after": None, "enabled": True})
-        changes: list[dict[str, Any]] = [{"archive_after": "P2D"}, {"remove_after": "P7D"}, {"enabled": False}]
+        await client.put(
+            address, json={"archive_after": "P1D", "remove_after": None, "enabled": True, "dropped_by_others": "keep"}
+        )
+        changes: list[dict[str, Any]] = [
+            {"archive_after": "P2D"},
+            {"remove_after": "P7D"},
+            {"enabled": False},
+            {"dropped_by_others": "forget"},
+        ]
         answers = await asyncio.gather(*(client.patch(address, json=change) for change in changes))
-        assert [answer.status_code for answer in answers] == [200, 200, 200]
+        assert [answer.status_code for answer in answers] == [200] * 4
         found = (await client.get(address)).json()
-        assert {name: found[name] for name in POLICY} == {"archive_after": "P2D", "remove_after": "P7D", "enabled": False}
+        assert {name: found[name] for name in POLICY} == {
+            "archive_after": "P2D",
+            "remove_after": "P7D",
+            "enabled": False,
+            "dropped_by_others": "forget",
+        }
 
 
 async def test_a_policy_is_turned_off_whatever_became_of_its_table(service: Service, client: httpx.AsyncClient) -> None:
@@ -339,7 +354,9 @@ async def test_a_dry_run_that_is_asked_for_in_the_address_archives_nothing(servi
 
 async def test_a_paused_intake_takes_no_events_and_follows_no_policies(service: Service, client: httpx.AsyncClient) -> None:
     table = f"{service.schema}.readings"
-    await client.put(f"/policies/{table}", json={"archive_after": "P1D", "remove_after": None, "enabled": True})
+    await client.put(
+        f"/policies/{table}", json={"archive_after": "P1D", "remove_after": None, "enabled": True, "dropped_by_others": "keep"}
+    )
     await service.publish(hypertable=table, chunk=f"{service.schema}.jan")
     paused = (await client.post("/intake/pause", json={"reason": "an upgrade"})).json()
     assert (paused["paused"], paused["reason"], paused["changed_by"]) == (True, "an upgrade", "function key")
@@ -375,7 +392,7 @@ async def test_dead_letters_are_listed_replayed_and_discarded(service: Service, 
         assert (answer.status_code, answer.json()["code"]) == (404, "unknown-dead-letter")
 
 
-POLICY = {"archive_after": "P1D", "remove_after": None, "enabled": True}
+POLICY = {"archive_after": "P1D", "remove_after": None, "enabled": True, "dropped_by_others": "keep"}
 REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/archives", {"content": "{", "headers": {"content-type": "application/json"}}, 400, "invalid-json"),
     ("POST", "/archives", {"content": "[" * 60_000, "headers": {"content-type": "application/json"}}, 400, ""),

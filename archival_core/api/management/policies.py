@@ -14,22 +14,23 @@ from archival_core.api import problems
 from archival_core.api.management.fields import ANY, WITH_BODY, Age, Body, TableName
 from archival_core.api.services import Current
 from archival_core.model.chunk import Relation
-from archival_core.model.policy import Policy
+from archival_core.model.policy import DroppedByOthers, Policy
 
 router = APIRouter(tags=["policies"])
 
 # a name may hold a slash; one with a line break has no address
 Hypertable = Annotated[TableName, Path(examples=["public.conditions"])]
 _ADDRESS = "/policies/{hypertable:path}"
+_OTHERS = "archives whose chunk others drop: `keep` them as history, or `forget` them; they can be restored either way"
 
 _SET = {
     "both": {
         "summary": "into the lake after 90 days, out of the database after 120",
-        "value": {"archive_after": "P90D", "remove_after": "P120D", "enabled": True},
+        "value": {"archive_after": "P90D", "remove_after": "P120D", "enabled": True, "dropped_by_others": "keep"},
     },
     "keep": {
         "summary": "into the lake after 90 days, and kept",
-        "value": {"archive_after": "P90D", "remove_after": None, "enabled": True},
+        "value": {"archive_after": "P90D", "remove_after": None, "enabled": True, "dropped_by_others": "keep"},
     },
 }
 _CHANGE = {
@@ -45,6 +46,7 @@ class PolicySet(Body):
     archive_after: Age
     remove_after: Age | None = Field(description="ISO 8601; null never removes")
     enabled: StrictBool
+    dropped_by_others: DroppedByOthers = Field(description=_OTHERS)
 
 
 class PolicyChange(Body):
@@ -54,11 +56,12 @@ class PolicyChange(Body):
     archive_after: Age = Field(default_factory=timedelta)
     remove_after: Age | None = Field(default=None, description="ISO 8601; null never removes")
     enabled: StrictBool = Field(default_factory=bool)
+    dropped_by_others: DroppedByOthers = Field(default_factory=lambda: "keep", description=_OTHERS)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("say what is to change: archive_after, remove_after or enabled")
+            raise ValueError("say what is to change: archive_after, remove_after, enabled or dropped_by_others")
         return self
 
 
@@ -77,6 +80,7 @@ class PolicyView(BaseModel):
     archive_after: timedelta = Field(examples=["P90D"])
     remove_after: timedelta | None = Field(examples=["P120D"])
     enabled: bool
+    dropped_by_others: DroppedByOthers
     problem: str | None = Field(description="why it makes no jobs, as of its last run")
 
 
@@ -147,7 +151,13 @@ async def set_policy(
     response: Response,
 ) -> PolicyView:
     """Set the whole policy of a hypertable, in place of the one that it may have. `PATCH` changes a part of it."""
-    policy = Policy(Relation.parse(hypertable), asked.archive_after, asked.remove_after, asked.enabled)
+    policy = Policy(
+        Relation.parse(hypertable),
+        asked.archive_after,
+        asked.remove_after,
+        asked.enabled,
+        dropped_by_others=asked.dropped_by_others,
+    )
     response.status_code = 201 if await services.policies.set(policy) else 200
     return _view(policy)
 
@@ -175,5 +185,6 @@ def _view(policy: Policy) -> PolicyView:
         archive_after=policy.archive_after,
         remove_after=policy.remove_after,
         enabled=policy.enabled,
+        dropped_by_others=policy.dropped_by_others,
         problem=policy.problem,
     )

@@ -8,18 +8,21 @@ select to_char(greatest(now() - %(archive_after)s, timestamptz '0001-01-01Z') at
                'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as cutoff
 
 -- name: set_policy
-insert into archival.policy (hypertable, archive_after, remove_after, enabled)
-values (%(hypertable)s, %(archive_after)s, %(remove_after)s, %(enabled)s)
+insert into archival.policy (hypertable, archive_after, remove_after, enabled, dropped_by_others)
+values (%(hypertable)s, %(archive_after)s, %(remove_after)s, %(enabled)s, %(dropped_by_others)s)
 on conflict (hypertable) do update
-set archive_after = excluded.archive_after, remove_after = excluded.remove_after, enabled = excluded.enabled, problem = null
+set archive_after = excluded.archive_after, remove_after = excluded.remove_after, enabled = excluded.enabled,
+    dropped_by_others = excluded.dropped_by_others, problem = null
 returning xmax = 0 as made
 
 -- name: change_policy
 update archival.policy
-set archive_after = %(archive_after)s, remove_after = %(remove_after)s, enabled = %(enabled)s, problem = null
+set archive_after = %(archive_after)s, remove_after = %(remove_after)s, enabled = %(enabled)s,
+    dropped_by_others = %(dropped_by_others)s, problem = null
 where hypertable = %(hypertable)s
-  and (archive_after, remove_after, enabled)
-      is not distinct from (%(archive_after_before)s::interval, %(remove_after_before)s::interval, %(enabled_before)s)
+  and (archive_after, remove_after, enabled, dropped_by_others)
+      is not distinct from (%(archive_after_before)s::interval, %(remove_after_before)s::interval, %(enabled_before)s,
+                            %(dropped_by_others_before)s)
 returning hypertable
 
 -- name: delete_policy

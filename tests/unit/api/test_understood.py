@@ -125,7 +125,7 @@ async def test_what_may_be_repeated(client: httpx.AsyncClient) -> None:
 
 ARCHIVE = {"hypertable": "public.x", "older_than": "2026-01-01T00:00:00Z"}
 RESTORE = {"hypertable": "public.x", "chunk": "public.y"}
-POLICY = {"archive_after": "P90D", "remove_after": None, "enabled": True}
+POLICY = {"archive_after": "P90D", "remove_after": None, "enabled": True, "dropped_by_others": "keep"}
 
 
 @pytest.mark.parametrize(
@@ -152,6 +152,7 @@ POLICY = {"archive_after": "P90D", "remove_after": None, "enabled": True}
         ("PATCH", "policies/public.x", {"enabled": None}, "body.enabled"),
         ("PATCH", "policies/public.x", {"enabled": 0}, "body.enabled"),
         ("PATCH", "policies/public.x", {"remove_after": "never"}, "body.remove_after"),
+        ("PATCH", "policies/public.x", {"dropped_by_others": "delete"}, "body.dropped_by_others"),
         ("PATCH", "policies/public.x", {}, "body"),
         ("PUT", "policies/public.x", {"archive_after": "P90D", "enabled": True}, "body.remove_after"),
         ("PUT", "policies/public.x", {"archive_after": "P90D", "remove_after": None}, "body.enabled"),
