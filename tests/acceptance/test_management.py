@@ -340,7 +340,7 @@ async def test_a_name_counts_where_the_platform_vouches_for_it(
     header = {"x-ms-client-principal-name": "ada@example.com\r\n"}
     async with api_client() as client:
         paused = (await client.post("/intake/pause", headers=header)).json()
-        assert paused["changed_by"] == name or "function key"
+        assert paused["changed_by"] == (name or "function key")
 
 
 async def test_a_dry_run_that_is_asked_for_in_the_address_archives_nothing(service: Service, client: httpx.AsyncClient) -> None:
