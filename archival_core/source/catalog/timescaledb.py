@@ -1,18 +1,23 @@
 """Hypertables and their chunks, as TimescaleDB's information views describe them (2.10 and later, both editions).
 
-Only `timescaledb_information` is read: `_timescaledb_catalog` changes between versions.
+Only `timescaledb_information` is read here: `_timescaledb_catalog` changes between versions (`timescaledb_internals.py`).
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection, sql
 from psycopg import errors as postgres
 from psycopg.rows import dict_row
 
+from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
 from archival_core.source.catalog.bounds import INTEGER_TIMES, check_bound, check_time_type, normalise
+from archival_core.source.catalog.timescaledb_internals import NO_BEGIN, NO_END
+
+_LOG = logging.getLogger(__name__)
 
 EXTENSION: Final[LiteralString] = """
 SELECT e.extversion AS version, n.nspname AS schema
@@ -37,7 +42,7 @@ CHUNKS: Final[LiteralString] = """
 SELECT chunk_schema, chunk_name, primary_dimension, primary_dimension_type::text AS time_type, is_compressed,
        coalesce(range_start::text, range_start_integer::text) AS range_start,
        coalesce(range_end::text, range_end_integer::text) AS range_end,
-       coalesce(to_regclass(format('%%I.%%I', chunk_schema, chunk_name))::oid::bigint, 0) AS oid
+       to_regclass(format('%%I.%%I', chunk_schema, chunk_name))::oid::bigint AS oid
 FROM timescaledb_information.chunks
 WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s
 """
@@ -49,21 +54,8 @@ BY_INTEGER: Final[LiteralString] = (
     CHUNKS + " AND range_end_integer <= %(bound)s::bigint ORDER BY range_start_integer, chunk_schema, chunk_name"
 )
 
-#: What TimescaleDB stores for a range without an end.
-_OPEN = frozenset({str(-(2**63)), str(2**63 - 1)})
-
-
-# Not among the information views, so it may be elsewhere in another version: then nobody knows.
-HAS_COMPRESSED_CHUNK_ID: Final[LiteralString] = """
-SELECT 1 FROM pg_catalog.pg_attribute
-WHERE attrelid = to_regclass('_timescaledb_catalog.chunk') AND attname = 'compressed_chunk_id' AND NOT attisdropped
-"""
-COMPRESSED_TABLE: Final[LiteralString] = """
-SELECT c.schema_name, c.table_name,
-       pg_relation_filenode(format('%%I.%%I', c.schema_name, c.table_name)::regclass)::bigint AS file
-FROM _timescaledb_catalog.chunk u JOIN _timescaledb_catalog.chunk c ON c.id = u.compressed_chunk_id
-WHERE u.schema_name = %(schema)s AND u.table_name = %(name)s
-"""
+#: What stands for an open end. The last chunk of a hypertable holds the rows at `infinity` too.
+_OPEN = frozenset({str(NO_BEGIN), str(NO_END), "-infinity", "infinity"})
 
 
 async def is_hypertable(conn: AsyncConnection[Any], table: Relation) -> bool:
@@ -80,31 +72,32 @@ async def dimensions(conn: AsyncConnection[Any], hypertable: Relation) -> int:
 
 
 async def find_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Relation) -> Chunk | None:
-    """The chunk of that name if it is one of the hypertable's."""
+    """The chunk of that name if it is one of the hypertable's, and not dropped while the catalog is read."""
     async with conn.cursor(row_factory=dict_row) as cur:
         await cur.execute(ONE_CHUNK, _names(hypertable) | {"chunk_schema": chunk.schema, "chunk_name": chunk.name})
         row = await cur.fetchone()
-    return _chunk(hypertable, row) if row else None
+    return _chunk(hypertable, row) if row and row["oid"] is not None else None
 
 
 async def chunks_ending_by(conn: AsyncConnection[Any], hypertable: Relation, older_than: str | int) -> list[Chunk]:
     """Chunks whose range ends by `older_than`, by their start; those of a space dimension share theirs."""
     async with conn.cursor(row_factory=dict_row) as cur:
         dimension = await (await cur.execute(DIMENSION, _names(hypertable))).fetchone()
-        assert dimension is not None, "a hypertable has a dimension"
+        if dimension is None:
+            return []  # dropped while the catalog is read
         time_type = dimension["time_type"]
         check_time_type(hypertable, dimension["column_name"], time_type)
         bound = check_bound(older_than, time_type)
         query = BY_INTEGER if time_type in INTEGER_TIMES else BY_TIME
         await cur.execute(query, _names(hypertable) | {"bound": bound})
-        return [_chunk(hypertable, row) for row in await cur.fetchall()]
+        return _chunks(hypertable, await cur.fetchall())
 
 
 async def all_chunks(conn: AsyncConnection[Any], hypertable: Relation) -> list[Chunk]:
     """Every chunk."""
     async with conn.cursor(row_factory=dict_row) as cur:
         await cur.execute(CHUNKS, _names(hypertable))
-        return [_chunk(hypertable, row) for row in await cur.fetchall()]
+        return _chunks(hypertable, await cur.fetchall())
 
 
 async def compressed_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int | None:
@@ -146,24 +139,33 @@ async def total_bytes(conn: AsyncConnection[Any], hypertable: Relation) -> dict[
     return {Relation(row["chunk_schema"], row["chunk_name"]): row["total_bytes"] for row in rows if row["total_bytes"]}
 
 
-async def compressed_table(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[Relation, int] | None:
-    """The table that holds a compressed chunk's batches, and its file; `None` where this version does not tell."""
-    async with conn.cursor(row_factory=dict_row) as cur:
-        if await (await cur.execute(HAS_COMPRESSED_CHUNK_ID)).fetchone() is None:
-            return None
-        row = await (await cur.execute(COMPRESSED_TABLE, _names(chunk.relation))).fetchone()
-    return None if row is None else (Relation(row["schema_name"], row["table_name"]), row["file"])
-
-
 def _names(table: Relation) -> dict[str, str]:
     return {"schema": table.schema, "name": table.name}
 
 
+def _chunks(hypertable: Relation, rows: list[dict[str, Any]]) -> list[Chunk]:
+    """Those that can be described; a chunk that was dropped while the catalog was read has no oid."""
+    found: list[Chunk] = []
+    for row in rows:
+        check_time_type(hypertable, row["primary_dimension"], row["time_type"])
+        if row["oid"] is not None:
+            try:
+                found.append(_chunk(hypertable, row))
+            except PermanentError as error:
+                _LOG.warning("%s: a chunk is not listed: %s", hypertable, error)
+    return found
+
+
 def _chunk(hypertable: Relation, row: dict[str, Any]) -> Chunk:
     check_time_type(hypertable, row["primary_dimension"], row["time_type"])
-    start, end = (
-        None if row[bound] in _OPEN else normalise(row[bound], row["time_type"]) for bound in ("range_start", "range_end")
-    )
+    try:
+        start, end = (
+            None if row[bound] in _OPEN else normalise(row[bound], row["time_type"]) for bound in ("range_start", "range_end")
+        )
+    except ValueError as error:
+        raise PermanentError(
+            f"the range of {row['chunk_name']!r} cannot be read: {error}", code="unsupported-partitioning"
+        ) from error
     return Chunk(
         hypertable=hypertable,
         relation=Relation(row["chunk_schema"], row["chunk_name"]),

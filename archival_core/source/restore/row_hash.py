@@ -107,10 +107,12 @@ def range_condition(chunk: Chunk) -> str:
     # the bounds came out of the lake
     check_time_type(chunk.hypertable, chunk.time_column, chunk.time_type)
     column = quote_identifier(chunk.time_column)
+    # a hypertable's last chunk ends at infinity and holds the rows there too; a native partition that ends there does not
+    no_bounds = {"-infinity", "infinity"} if chunk.kind == "timescaledb" else set[str]()
     bounds = [
         f"{column} {operator} {literal(bound, chunk.time_type)}::{chunk.time_type}"
         for operator, bound in ((">=", chunk.range.start), ("<", chunk.range.end))
-        if bound is not None
+        if bound is not None and bound not in no_bounds
     ]
     return " AND ".join(bounds) or "true"
 

@@ -16,8 +16,9 @@ from typing import Any, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
+from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, Column, quote_identifier
-from archival_core.source.catalog import timescaledb
+from archival_core.source.catalog import timescaledb_internals
 from archival_core.source.state.snapshot import ChunkFacts
 from archival_core.source.translate import source_errors
 
@@ -119,10 +120,12 @@ async def _stored(
     """The tables that hold the chunk, as SQL after FROM, and their files."""
     if not chunk.is_compressed:
         return (chunk.relation.sql,), files
-    compressed = await timescaledb.compressed_table(conn, chunk)
-    if compressed is None:
+    try:
+        table, file = await timescaledb_internals.compressed_table(conn, chunk)
+    except PermanentError as error:
+        if error.code != timescaledb_internals.UNKNOWN:
+            raise
         return None
-    table, file = compressed
     return (f"ONLY {chunk.relation.sql}", table.sql), (*files, file)
 
 
