@@ -88,6 +88,22 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaf:
+    """A table in which rows of a chunk lie: a partition without partitions, a chunk's own table, or its compressed one."""
+
+    relation: Relation
+    oid: int
+    #: changes whenever the rows are written anew: VACUUM FULL, CLUSTER, TRUNCATE, compression; 0 for a foreign table
+    relfilenode: int
+    #: `p` for a permanent table, `u` for an UNLOGGED, `t` for a temporary one
+    persistence: Literal["p", "u", "t"]
+    is_foreign: bool
+    #: low 32 bits of the number of the transaction that made the table; with the oid they tell it from every later table
+    #: (`source.catalog.identity`)
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column of a hypertable, in the hypertable's order (a chunk's own order may differ)."""
 

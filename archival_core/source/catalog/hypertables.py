@@ -17,7 +17,7 @@ NATIVE: Final[LiteralString] = """
 SELECT n.nspname AS schema, c.relname AS name, a.attname AS time_column, format_type(a.atttypid, NULL) AS time_type,
        (SELECT count(*) FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid) AS chunks
 FROM pg_catalog.pg_partitioned_table p
-JOIN pg_catalog.pg_class c ON c.oid = p.partrelid AND NOT c.relispartition
+JOIN pg_catalog.pg_class c ON c.oid = p.partrelid AND NOT c.relispartition AND c.relpersistence <> 't'
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0] AND a.attnum > 0
 WHERE p.partstrat = 'r' AND p.partnatts = 1
