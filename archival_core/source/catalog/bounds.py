@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from archival_core.errors import PermanentError
@@ -65,3 +65,11 @@ def check_bound(older_than: str | int, time_type: str) -> str:
         f"older_than is {older_than!r}, but the time column is {time_type}: write RFC 3339 text such as 2026-01-01T00:00:00Z",
         code="wrong-bound",
     )
+
+
+def bound_moment(older_than: str | int, time_type: str) -> int:
+    """`older_than` as a number that compares with `model.moment.moment` of a range's bounds; raises as `check_bound`."""
+    text = check_bound(older_than, time_type)
+    if time_type in INTEGER_TIMES:
+        return int(text)
+    return (datetime.fromisoformat(text.upper()) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
@@ -11,7 +12,11 @@ from psycopg.rows import dict_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
-from archival_core.source.catalog.bounds import CLOCK_TIMES, INTEGER_TIMES, check_bound, check_time_type, normalise
+from archival_core.model.chunk_state import position
+from archival_core.model.moment import moment
+from archival_core.source.catalog.bounds import CLOCK_TIMES, INTEGER_TIMES, bound_moment, check_time_type, normalise
+
+_LOG = logging.getLogger(__name__)
 
 # Domains cannot be resolved by the planner's bounds, so the declared type is the type.
 PARTITIONED_TABLE: Final[LiteralString] = """
@@ -21,12 +26,13 @@ FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0] AND a.attnum > 0
-WHERE n.nspname = %(schema)s AND c.relname = %(name)s
+WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND c.relpersistence <> 't'
 """
 
+# PostgreSQL before 14 detaches no partition CONCURRENTLY.
 PARTITIONS: Final[LiteralString] = """
 SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS relkind, pg_get_expr(c.relpartbound, c.oid) AS bound,
-       c.oid::bigint AS oid
+       c.oid::bigint AS oid, coalesce((to_jsonb(i) ->> 'inhdetachpending')::boolean, false) AS is_leaving
 FROM pg_catalog.pg_inherits i
 JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
 JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
@@ -35,16 +41,6 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE pn.nspname = %(schema)s AND p.relname = %(name)s
 """
 ONE_PARTITION: Final[LiteralString] = PARTITIONS + " AND n.nspname = %(chunk_schema)s AND c.relname = %(chunk_name)s"
-
-# The server compares: its timestamps reach beyond Python's.
-ENDING_BY_TIME: Final[LiteralString] = """
-SELECT position - 1 AS position FROM unnest(%(starts)s::text[], %(ends)s::text[]) WITH ORDINALITY AS b (starts, ends, position)
-WHERE ends::timestamptz <= %(bound)s::timestamptz ORDER BY starts::timestamptz NULLS FIRST
-"""
-ENDING_BY_INTEGER: Final[LiteralString] = """
-SELECT position - 1 AS position FROM unnest(%(starts)s::text[], %(ends)s::text[]) WITH ORDINALITY AS b (starts, ends, position)
-WHERE ends::bigint <= %(bound)s::bigint ORDER BY starts::bigint NULLS FIRST
-"""
 
 _DEFAULT = "DEFAULT"
 _BOUND = re.compile(r"FOR VALUES FROM \((MINVALUE|'?[^']*'?)\) TO \((MAXVALUE|'?[^']*'?)\)")
@@ -85,13 +81,13 @@ async def range_key(conn: AsyncConnection[Any], table: Relation) -> RangeKey | N
 async def find_chunk(conn: AsyncConnection[Any], table: Relation, key: RangeKey, chunk: Relation) -> Chunk | None:
     """The partition of that name if it is one of the table's.
 
-    Raises `PermanentError` for the DEFAULT partition (`default-partition`), which has no range, and for a foreign table
-    (`foreign-partition`), which no snapshot covers.
+    Raises `PermanentError` for the DEFAULT partition (`default-partition`), which has no range, for a foreign table
+    (`foreign-partition`), which no snapshot covers, and for one that is being detached (`detach-pending`).
     """
     names = {"schema": table.schema, "name": table.name, "chunk_schema": chunk.schema, "chunk_name": chunk.name}
     async with conn.cursor(row_factory=dict_row) as cur:
         row = await (await cur.execute(ONE_PARTITION, names)).fetchone()
-    if row is None:
+    if row is None or row["bound"] is None:
         return None
     if row["bound"] == _DEFAULT:
         raise PermanentError(
@@ -101,42 +97,68 @@ async def find_chunk(conn: AsyncConnection[Any], table: Relation, key: RangeKey,
         )
     if row["relkind"] == "f":
         raise PermanentError(f"{chunk} is a foreign table: archive it where it is stored", code="foreign-partition")
+    if row["is_leaving"]:
+        raise PermanentError(
+            f"{chunk} is being detached from {table}: complete that with ALTER TABLE … DETACH PARTITION … FINALIZE",
+            code="detach-pending",
+        )
     return _chunk(table, key, row)
 
 
 async def chunks_ending_by(conn: AsyncConnection[Any], table: Relation, key: RangeKey, older_than: str | int) -> list[Chunk]:
     """Partitions whose range ends by `older_than`, by their start, without the DEFAULT partition and foreign tables."""
-    bound = check_bound(older_than, key.type_name)
-    chunks = await all_chunks(conn, table, key)
-    async with conn.cursor(row_factory=dict_row) as cur:
-        await cur.execute(
-            ENDING_BY_INTEGER if key.type_name in INTEGER_TIMES else ENDING_BY_TIME,
-            {"starts": [c.range.start for c in chunks], "ends": [c.range.end for c in chunks], "bound": bound},
-        )
-        return [chunks[row["position"]] for row in await cur.fetchall()]
+    bound = bound_moment(older_than, key.type_name)
+    ended = [chunk for chunk in await all_chunks(conn, table, key) if _ends_by(chunk.range, bound)]
+    return sorted(ended, key=lambda chunk: position(chunk.range.start))
 
 
 async def all_chunks(conn: AsyncConnection[Any], table: Relation, key: RangeKey) -> list[Chunk]:
-    """Every partition, without the DEFAULT one and foreign tables."""
+    """Every partition, without the DEFAULT one, foreign tables, and what is on its way out.
+
+    A partition that nobody can describe is left out and told to the log, so that the others can be listed.
+    """
     async with conn.cursor(row_factory=dict_row) as cur:
         await cur.execute(PARTITIONS, {"schema": table.schema, "name": table.name})
         rows = await cur.fetchall()
-    return [_chunk(table, key, row) for row in rows if row["bound"] != _DEFAULT and row["relkind"] != "f"]
+    found: list[Chunk] = []
+    for row in rows:
+        # a partition that was dropped while the catalog was read has no bound
+        if row["bound"] in (None, _DEFAULT) or row["relkind"] == "f" or row["is_leaving"]:
+            continue
+        try:
+            found.append(_chunk(table, key, row))
+        except PermanentError as error:
+            _LOG.warning("%s: a partition is not listed: %s", table, error)
+    return found
+
+
+def _ends_by(span: ChunkRange, bound: int) -> bool:
+    end = moment(span.end)
+    return isinstance(end, int) and end <= bound
 
 
 def _chunk(table: Relation, key: RangeKey, row: dict[str, Any]) -> Chunk:
-    match = _BOUND.fullmatch(row["bound"])
-    if match is None:
-        raise PermanentError(f"the bounds of {row['name']!r} cannot be read: {row['bound']}", code="unsupported-partitioning")
-    start, end = (
-        None if text in ("MINVALUE", "MAXVALUE") else normalise(text.strip("'"), key.type_name) for text in match.groups()
-    )
     return Chunk(
         hypertable=table,
         relation=Relation(row["schema"], row["name"]),
         kind="native",
         time_column=key.column,
         time_type=key.type_name,
-        range=ChunkRange(start, end),
+        range=_range(row["name"], row["bound"], key.type_name),
         oid=row["oid"],
     )
+
+
+def _range(name: str, bound: str, time_type: str) -> ChunkRange:
+    match = _BOUND.fullmatch(bound)
+    try:
+        if match is None:
+            raise ValueError("not FOR VALUES FROM … TO …")
+        start, end = (
+            None if text in ("MINVALUE", "MAXVALUE") else normalise(text.strip("'"), time_type) for text in match.groups()
+        )
+    except ValueError as error:
+        raise PermanentError(
+            f"the bounds of {name!r} cannot be read: {bound} ({error})", code="unsupported-partitioning"
+        ) from error
+    return ChunkRange(start, end)

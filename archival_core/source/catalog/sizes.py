@@ -46,7 +46,7 @@ async def estimates(conn: AsyncConnection[Any], chunks: Sequence[Chunk]) -> dict
     with source_errors():
         async with pinned(conn, lock_timeout="2s"), conn.cursor(row_factory=dict_row) as cur:
             await cur.execute(ESTIMATES, {"oids": [chunk.oid for chunk in chunks]})
-            found = {row["oid"]: Size(row["rows"], row["bytes"] or 0) for row in await cur.fetchall()}
+            found = {row["oid"]: Size(row["rows"], row["bytes"]) for row in await cur.fetchall() if row["bytes"] is not None}
             if compressed:
                 totals = await timescaledb.total_bytes(conn, chunks[0].hypertable)
                 for relation, oid in compressed.items():
