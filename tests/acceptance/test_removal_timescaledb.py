@@ -11,7 +11,10 @@ import psycopg
 import pyarrow.dataset as ds
 import pytest
 
+from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.removal.chunk_removal import RemovalReport
+from archival_core.flows.restore.chunk_restore import RestoreWish
+from archival_core.model.chunk import ChunkRange, Relation
 
 if TYPE_CHECKING:
     from conftest import Service
@@ -179,6 +182,135 @@ async def test_a_continuous_aggregate_keeps_its_rows(timescaledb_service: Servic
     )
     service.execute(f"call run_job({job})")
     assert sorted(service.rows("select * from $s.daily")) == before
+
+
+async def test_an_aggregate_that_was_never_refreshed_keeps_its_chunks(timescaledb_service: Service) -> None:
+    service = timescaledb_service
+    if not is_community(service):
+        pytest.skip("continuous aggregates are not in the Apache edition")
+    service.execute(TABLE)
+    service.execute(
+        "create materialized view $s.daily with (timescaledb.continuous, timescaledb.materialized_only = false) as"
+        " select time_bucket('1 day', time) as day, count(*) as readings from $s.readings group by 1 with no data"
+    )
+    before = sorted(service.rows("select * from $s.daily"))
+    assert len(before) == 5
+    await archive(service, "2026-01-03T00:00:00Z")
+    assert (await remove(service)).removed == 0
+    assert codes(service) == {"aggregate-not-refreshed"}
+    service.execute("call refresh_continuous_aggregate('$s.daily', '2026-01-01Z', '2026-01-03Z')")
+    assert (await remove(service)).removed == 2
+    assert sorted(service.rows("select * from $s.daily")) == before
+
+
+async def test_a_late_row_below_the_watermark_keeps_its_chunk(timescaledb_service: Service) -> None:
+    service = timescaledb_service
+    if not is_community(service):
+        pytest.skip("continuous aggregates are not in the Apache edition")
+    service.execute(TABLE)
+    service.execute(
+        "create materialized view $s.daily with (timescaledb.continuous) as"
+        " select time_bucket('1 day', time) as day, count(*) as readings from $s.readings group by 1 with no data"
+    )
+    service.execute("call refresh_continuous_aggregate('$s.daily', null, null)")
+    service.execute("insert into $s.readings values ('2026-01-02 12:34Z', 9, 1, 'late')")
+    await archive(service, "2026-01-04T00:00:00Z")
+    second = chunks(service)[1]
+    report = await remove(service)
+    assert (report.removed, list(report.kept)) == (2, [second])
+    assert codes(service) == {"aggregate-not-refreshed"}
+    service.execute("call refresh_continuous_aggregate('$s.daily', '2026-01-02Z', '2026-01-03Z')")
+    assert (await remove(service)).removed == 1
+    assert service.rows("select readings from $s.daily order by day") == [(144,), (145,), (144,), (144,), (144,)]
+
+
+async def test_a_foreign_key_to_the_hypertable_keeps_its_chunks(timescaledb_service: Service) -> None:
+    service = timescaledb_service
+    service.execute(TABLE)
+    service.execute("alter table $s.readings add primary key (time)")
+    try:
+        service.execute("create table $s.notes (time timestamptz references $s.readings, note text)")
+    except psycopg.Error:
+        pytest.skip("this version has no foreign keys to hypertables")
+    before = chunks(service)
+    await archive(service, "2026-01-03T00:00:00Z")
+    assert (await remove(service)).removed == 0
+    assert codes(service) == {"removal-blocked"}
+    assert chunks(service) == before
+    service.execute("alter table $s.notes drop constraint notes_time_fkey")
+    assert (await remove(service)).removed == 2
+
+
+async def test_rows_at_infinity_come_back(timescaledb_service: Service) -> None:
+    service = timescaledb_service
+    service.execute(TABLE)
+    service.execute("insert into $s.readings values ('infinity', 1, 1, 'for ever'), ('infinity', 2, 2, 'and ever')")
+    rows = sorted(service.rows("select device, value, note from $s.readings"))
+    last = chunks(service)[-1]
+    await service.publish(hypertable=f"{service.schema}.readings", chunk=last, remove=True)
+    await service.work()
+    assert (await remove(service)).removed == 1
+    assert len(service.rows("select from $s.readings")) == len(rows) - 2
+    assert await bring_back(service, last) == []
+    assert sorted(service.rows("select device, value, note from $s.readings")) == rows
+
+
+async def bring_back(service: Service, chunk: str) -> list[str]:
+    request = RestoreRequest(
+        hypertable=Relation(service.schema, "readings"),
+        chunk=Relation.parse(chunk),
+        within=ChunkRange(None, None),
+        wish=RestoreWish(),
+        request_key=chunk,
+        requested_by="test",
+    )
+    await service.runtime.restore_requests.request(request)
+    return await service.restore()
+
+
+async def test_writers_hardly_wait_for_a_large_compressed_chunk(timescaledb_service: Service) -> None:
+    """Two million compressed rows are compared by their batches: whoever writes into another chunk hardly notices.
+
+    On a quiet machine the wait is some 50 ms, and 0.3 s is what was promised. The bound allows for a busy one; to hash every
+    row under the lock takes two seconds even on a quiet one.
+    """
+    service = timescaledb_service
+    if not is_community(service):
+        pytest.skip("compression is not in the Apache edition")
+    service.execute(
+        "create table $s.readings (time timestamptz not null, device int, value double precision, note text);"
+        " select create_hypertable('$s.readings', 'time', chunk_time_interval => interval '1 day');"
+        " insert into $s.readings select timestamptz '2026-01-01Z' + i * interval '40 milliseconds', i % 100, i % 1000,"
+        " 'n' || i % 7 from generate_series(0, 1999999) i;"
+        " alter table $s.readings set (timescaledb.compress, timescaledb.compress_segmentby = 'device')"
+    )
+    [chunk] = chunks(service)
+    service.rows(f"select compress_chunk('{chunk}')::text")
+    await archive(service)
+    stop, waits, errors = threading.Event(), list[float](), list[str]()
+
+    def write() -> None:
+        with psycopg.connect(service.url, autocommit=True) as connection:
+            while not stop.wait(0.002):
+                started = time.monotonic()
+                try:
+                    connection.execute(f"insert into {service.schema}.readings values ('2026-03-01Z', -1, 1, 'now')")
+                except psycopg.Error as error:
+                    errors.append(repr(error))
+                waits.append(time.monotonic() - started)
+
+    writers = [threading.Thread(target=write) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        report = await remove(service)
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    print(f"TimescaleDB {version(service)}: {len(waits)} rows written, the longest wait was {max(waits):.3f} s")
+    assert (report.removed, errors) == (1, [])
+    assert max(waits) < 1.5
 
 
 async def test_writers_notice_nothing(timescaledb_service: Service) -> None:

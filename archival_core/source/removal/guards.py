@@ -1,54 +1,57 @@
-"""Who would suffer if a chunk went: what a removal has to look at besides the chunk's own rows."""
+"""Who would suffer if a chunk went: what a removal has to look at besides the chunk's own rows.
+
+Each question is asked in the caller's transaction. Facts that decide are looked up under the lock that keeps them true, so
+all of them are asked again there.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row, tuple_row
+from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, Relation
-from archival_core.source.catalog.bounds import INTEGER_TIMES
-from archival_core.source.session import pinned
+from archival_core.model.chunk import Chunk, Leaf, Relation
+from archival_core.source.catalog import timescaledb_internals
+from archival_core.source.catalog.tree import check_readable, tree
+from archival_core.source.removal.aggregates import check_aggregates
 from archival_core.source.translate import source_errors
 
+__all__ = ["check_aggregates", "check_all", "check_frozen", "check_leaves", "check_references", "siblings"]
+
+# The view costs as much for one chunk as for all, so it is read once.
 SIBLINGS: Final[LiteralString] = """
-SELECT s.chunk_schema, s.chunk_name
-FROM timescaledb_information.chunks c
-JOIN timescaledb_information.chunks s USING (hypertable_schema, hypertable_name)
-WHERE c.hypertable_schema = %(schema)s AND c.hypertable_name = %(name)s
-  AND c.chunk_schema = %(chunk_schema)s AND c.chunk_name = %(chunk_name)s
-  AND (s.range_start, s.range_end, s.range_start_integer, s.range_end_integer)
-      IS NOT DISTINCT FROM (c.range_start, c.range_end, c.range_start_integer, c.range_end_integer)
-  AND (s.chunk_schema, s.chunk_name) <> (c.chunk_schema, c.chunk_name)
+WITH chunks AS MATERIALIZED (
+    SELECT chunk_schema, chunk_name, (chunk_schema, chunk_name) = (%(chunk_schema)s, %(chunk_name)s) AS is_this,
+           ROW (range_start, range_end, range_start_integer, range_end_integer) AS range
+    FROM timescaledb_information.chunks WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s
+)
+SELECT s.chunk_schema, s.chunk_name FROM chunks c JOIN chunks s ON c.is_this AND NOT s.is_this AND s.range = c.range
 ORDER BY 1, 2
 """
 
-# Whose next refresh looks at the range again and finds no rows there.
-REFRESHED_AGGREGATES: Final[LiteralString] = """
-SELECT format('%%I.%%I', a.view_schema, a.view_name) AS name, j.config ->> 'start_offset' AS start_offset
-FROM timescaledb_information.continuous_aggregates a
-JOIN timescaledb_information.jobs j
-    ON j.proc_name = 'policy_refresh_continuous_aggregate'
-   AND (j.hypertable_schema, j.hypertable_name) IN (
-       (a.materialization_hypertable_schema, a.materialization_hypertable_name),
-       (a.view_schema, a.view_name)  -- in newer versions
-   )
-WHERE a.hypertable_schema = %(schema)s AND a.hypertable_name = %(name)s
-  AND CASE WHEN j.config ->> 'start_offset' IS NULL OR %(range_end)s::text IS NULL OR %(is_integer)s THEN true
-           ELSE %(range_end)s::timestamptz > now() - (j.config ->> 'start_offset')::interval END
-ORDER BY 1
+# TimescaleDB gives each chunk a foreign key of its own for one that points to the hypertable.
+REFERENCES: Final[LiteralString] = """
+SELECT DISTINCT n.nspname, c.relname, coalesce(parent.conname, k.conname)
+FROM pg_catalog.pg_depend d
+JOIN pg_catalog.pg_constraint k ON k.oid = d.objid AND k.contype = 'f' AND k.confrelid = d.refobjid
+JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_constraint parent ON parent.oid = k.conparentid
+WHERE d.classid = 'pg_catalog.pg_constraint'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+  AND d.refobjid = %(chunk)s::bigint::oid AND k.conrelid <> k.confrelid
+ORDER BY 1, 2, 3
 """
 
-# Not among the information views; where a version has no such column, nobody knows, and DROP does not ask.
-KNOWS_FROZEN: Final[LiteralString] = """
-SELECT 1 FROM pg_catalog.pg_attribute
-WHERE attrelid = to_regclass('_timescaledb_catalog.chunk') AND attname = 'status' AND NOT attisdropped
-"""
-FROZEN: Final[LiteralString] = """
-SELECT 1 FROM _timescaledb_catalog.chunk WHERE schema_name = %(schema)s AND table_name = %(name)s AND status & 4 <> 0
-"""
+
+async def check_all(conn: AsyncConnection[Any], chunk: Chunk) -> None:
+    """Raise `PermanentError`, as each of the checks here does, if something but the chunk's own rows would go with `chunk`."""
+    await check_frozen(conn, chunk)
+    await check_references(conn, chunk)
+    await check_aggregates(conn, chunk)
+    check_leaves(chunk, await tree(conn, chunk))
 
 
 async def siblings(conn: AsyncConnection[Any], chunk: Chunk) -> list[Relation]:
@@ -56,49 +59,52 @@ async def siblings(conn: AsyncConnection[Any], chunk: Chunk) -> list[Relation]:
     if chunk.kind == "native":
         return []
     names = {"chunk_schema": chunk.relation.schema, "chunk_name": chunk.relation.name}
+    parent = {"schema": chunk.hypertable.schema, "name": chunk.hypertable.name}
     with source_errors():
-        async with pinned(conn), conn.cursor(row_factory=tuple_row) as cur:
-            await cur.execute(SIBLINGS, _parent(chunk) | names)
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            await cur.execute(SIBLINGS, parent | names)
             return [Relation(schema, name) for schema, name in await cur.fetchall()]
 
 
-async def check_aggregates(conn: AsyncConnection[Any], chunk: Chunk) -> None:
-    """Raise `PermanentError` (`continuous-aggregate`) if a refresh policy reaches into the chunk's range.
+async def check_frozen(conn: AsyncConnection[Any], chunk: Chunk) -> None:
+    """Raise `PermanentError` (`frozen`) for a chunk that somebody has frozen, which DROP TABLE would not mind, and
+    (`unknown-timescaledb`) where this version does not tell."""
+    if chunk.kind == "native":
+        return
+    with source_errors():
+        if await timescaledb_internals.is_frozen(conn, chunk):
+            raise PermanentError(f"{chunk.relation} is frozen and stays; unfreeze_chunk() lets it be removed", code="frozen")
 
-    It would delete what it has aggregated there: after the drop, or as soon as one late row comes into the range. Integer
-    time has no age that could be told here, so any policy is in the way.
+
+async def check_references(conn: AsyncConnection[Any], chunk: Chunk) -> None:
+    """Raise `PermanentError` (`removal-blocked`) if a foreign key points to a hypertable: PostgreSQL keeps the chunk then.
+
+    `drop_chunks` would drop the key, without a word. A native partition is detached before it is dropped, which fails for
+    those rows alone that something points to.
     """
     if chunk.kind == "native":
         return
-    values = {"range_end": chunk.range.end, "is_integer": chunk.time_type in INTEGER_TIMES}
     with source_errors():
-        async with pinned(conn), conn.cursor(row_factory=dict_row) as cur:
-            await cur.execute(REFRESHED_AGGREGATES, _parent(chunk) | values)
-            found = await cur.fetchall()
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            found = await (await cur.execute(REFERENCES, {"chunk": chunk.oid})).fetchall()
     if found:
-        names = ", ".join(f"{row['name']} (start_offset {row['start_offset'] or 'without limit'})" for row in found)
+        keys = ", ".join(f"{name} of {Relation(schema, table)}" for schema, table, name in found)
         raise PermanentError(
-            f"{chunk.relation} is not removed: the refresh policy of continuous aggregate {names} reaches back into its range"
-            " and would delete what was aggregated there; give the policy a start_offset shorter than the chunk's age"
-            " (remove_continuous_aggregate_policy, then add_continuous_aggregate_policy)",
-            code="continuous-aggregate",
+            f"{chunk.relation} cannot be dropped while foreign keys point to {chunk.hypertable}: {keys}; drop the constraints,"
+            " and let a trigger or the application check what they have checked",
+            code="removal-blocked",
         )
 
 
-async def check_frozen(conn: AsyncConnection[Any], chunk: Chunk) -> None:
-    """Raise `PermanentError` (`frozen`) for a chunk that somebody has frozen: DROP TABLE would not mind."""
-    if chunk.kind == "native":
-        return
-    with source_errors():
-        async with pinned(conn), conn.cursor(row_factory=tuple_row) as cur:
-            if await (await cur.execute(KNOWS_FROZEN)).fetchone() is None:
-                return
-            await cur.execute(FROZEN, {"schema": chunk.relation.schema, "name": chunk.relation.name})
-            if await cur.fetchone() is not None:
-                raise PermanentError(
-                    f"{chunk.relation} is frozen and stays; unfreeze_chunk() lets it be removed", code="frozen"
-                )
+def check_leaves(chunk: Chunk, leaves: Sequence[Leaf]) -> None:
+    """Raise `PermanentError` (`unlogged`) if a crash would have emptied one of `leaves`: what is archived may be all there is.
 
-
-def _parent(chunk: Chunk) -> dict[str, Any]:
-    return {"schema": chunk.hypertable.schema, "name": chunk.hypertable.name}
+    Raises `foreign-partition`, `temporary-table` and `no-leaves` too, for what cannot have been archived.
+    """
+    check_readable(chunk, leaves)
+    if unlogged := [str(leaf.relation) for leaf in leaves if leaf.persistence == "u"]:
+        raise PermanentError(
+            f"{chunk.relation} is not removed: {', '.join(unlogged)} is UNLOGGED, so a crash may have emptied it at any time;"
+            " after ALTER TABLE … SET LOGGED it is archived anew, and can go",
+            code="unlogged",
+        )
