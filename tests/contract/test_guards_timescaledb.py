@@ -38,7 +38,9 @@ Ask = Callable[[Connection, Chunk], Awaitable[Any]]
 
 @pytest.fixture
 async def conn(timescaledb_url: str) -> AsyncIterator[Connection]:
-    async with await psycopg.AsyncConnection.connect(timescaledb_url, autocommit=True) as conn:
+    # nothing may depend on settings that a removal has not pinned yet
+    options = "-c timezone=Asia/Kathmandu -c datestyle=German -c intervalstyle=sql_standard"
+    async with await psycopg.AsyncConnection.connect(timescaledb_url, autocommit=True, options=options) as conn:
         yield conn
 
 

@@ -54,6 +54,24 @@ async def test_the_last_chunk_of_a_hypertable_holds_infinity(ts_bench: Bench, ki
 
 
 @pytest.mark.timescaledb
+@pytest.mark.parametrize("days", [1, 3, 7, 30])
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+async def test_the_last_finite_moment(ts_bench: Bench, kind: str, days: int) -> None:
+    """Its chunk may reach beyond, to where TimescaleDB takes no moment and before 2.28 no question."""
+    ts_bench.execute(
+        f"CREATE TABLE t (at {kind} NOT NULL, v int);"
+        f"SELECT create_hypertable('t', 'at', chunk_time_interval => interval '{days} days');"
+        "INSERT INTO t VALUES ('294246-12-31 23:59:59.999999', 1), ('infinity', 2)"
+    )
+    before = ts_bench.rows("t")
+    [(chunk,)] = ts_bench.query("SELECT tableoid::regclass::text FROM t WHERE v = 1")
+    manifest = await ts_bench.archive("t", chunk.partition(".")[2], schema=INTERNAL)
+    ts_bench.execute(f"DROP TABLE {chunk}")
+    await comes_back_once(ts_bench, manifest, manifest.rows)
+    assert ts_bench.rows("t") == before
+
+
+@pytest.mark.timescaledb
 async def test_a_late_row_at_infinity_is_seen(ts_bench: Bench) -> None:
     ts_bench.execute(
         "CREATE TABLE t (at timestamptz NOT NULL, v int);"

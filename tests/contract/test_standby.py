@@ -41,7 +41,7 @@ async def test_a_standby_is_refused_until_it_is_promoted(tmp_path: Path) -> None
             ):
                 with pytest.raises(TransientError, match="SOURCE_DATABASE_URL") as caught:
                     await asked
-                assert caught.value.code == "standby-source"
+                assert caught.value.code == "source-standby"
             await conn.execute(b"SELECT pg_promote()")
             assert await catalog.find_chunk(conn, table, chunk.relation) == chunk
             assert await catalog.chunks_ending_by(conn, table, ALL) == [chunk]

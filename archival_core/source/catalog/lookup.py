@@ -84,7 +84,7 @@ async def find_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Re
     """The chunk as the catalog has it now, if it can be archived.
 
     Raises `PermanentError`: `unknown-hypertable`, `unknown-chunk`, `default-partition`, `foreign-partition`, `temporary-table`,
-    `no-leaves`, `detach-pending`, `unsupported-partitioning`, `unsupported-time-type`; and `TransientError` (`standby-source`).
+    `no-leaves`, `detach-pending`, `unsupported-partitioning`, `unsupported-time-type`; and `TransientError` (`source-standby`).
     """
     with source_errors():
         async with pinned(conn):
@@ -108,7 +108,7 @@ async def chunks_ending_by(conn: AsyncConnection[Any], hypertable: Relation, old
 
     `older_than` is RFC 3339 text, or an integer where the time column is one; else `PermanentError` (`wrong-bound`). Chunks
     with an open end never end, and a DEFAULT partition has no range: neither is listed. Raises `TransientError`
-    (`standby-source`).
+    (`source-standby`).
     """
     with source_errors():
         async with pinned(conn):
@@ -190,7 +190,7 @@ async def _check_primary(conn: AsyncConnection[Any]) -> None:
             raise TransientError(
                 "the source database is a standby, from which nothing is archived or removed: let SOURCE_DATABASE_URL name the"
                 " primary server",
-                code="standby-source",
+                code="source-standby",
             )
 
 

@@ -17,23 +17,32 @@ from archival_core.model.chunk import Chunk, Leaf, Relation
 from archival_core.source.catalog import timescaledb_internals
 from archival_core.source.translate import source_errors
 
-# Every member is found by its parent's oid, so the size of the database does not matter. The row of a system column is written
+# The planner does not know how few members there are. An array and OFFSET 0 keep it from reading the whole catalog, or from
+# compiling the statement: each member is found by an oid, however large the database is. The row of a system column is written
 # when its table is made, and no ALTER TABLE changes it. A partition that is detached CONCURRENTLY is not read any more with its
-# table, and dropped with it until the detachment is complete; PostgreSQL before 14 does not know such ones.
+# table, and is dropped with it until the detachment is complete; PostgreSQL before 14 has no such ones.
 _MEMBERS: Final[LiteralString] = """
-WITH RECURSIVE member (oid, is_leaving) AS (
-    SELECT %(chunk)s::bigint::oid, false
+WITH RECURSIVE member (oid) AS (
+    SELECT %(chunk)s::bigint::oid
     UNION ALL
-    SELECT i.inhrelid, coalesce((to_jsonb(i) ->> 'inhdetachpending')::boolean, false)
-    FROM member m JOIN pg_catalog.pg_inherits i ON i.inhparent = m.oid
-), stored (oid, is_leaving) AS (SELECT oid, is_leaving FROM member {compressed})
-SELECT n.nspname AS schema, c.relname AS name, c.oid::bigint AS oid, c.relfilenode::bigint AS relfilenode,
-       c.relpersistence::text AS persistence, c.relkind::text AS kind, s.is_leaving, a.xmin::text::bigint AS created
-FROM stored s
-JOIN pg_catalog.pg_class c ON c.oid = s.oid
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = -1
-ORDER BY c.oid
+    SELECT child.oid
+    FROM member m CROSS JOIN LATERAL (
+        SELECT i.inhrelid AS oid FROM pg_catalog.pg_inherits i WHERE i.inhparent = m.oid OFFSET 0
+    ) child
+)
+SELECT found.*
+FROM unnest(ARRAY(SELECT oid FROM member {compressed})) AS s (oid) CROSS JOIN LATERAL (
+    SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relfilenode::bigint AS relfilenode,
+           c.relpersistence::text AS persistence, c.relkind::text AS kind, a.xmin::text::bigint AS created,
+           c.oid <> %(chunk)s::bigint::oid AND EXISTS (
+               SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND (to_jsonb(i) ->> 'inhdetachpending')::boolean
+           ) AS is_leaving
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = -1
+    WHERE c.oid = s.oid OFFSET 0
+) found
+ORDER BY found.oid
 """
 
 
@@ -49,7 +58,7 @@ async def tree(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[Leaf, ...]:
         compressed = None
         if chunk.kind == "timescaledb":
             compressed = await timescaledb_internals.compressed_oid(conn, chunk)
-        return await _leaves(conn, chunk, f" UNION ALL SELECT t.oid, false FROM ({compressed}) t (oid)" if compressed else "")
+        return await _leaves(conn, chunk, f" UNION ALL {compressed}" if compressed else "")
 
 
 async def readable_leaves(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[Leaf, ...]:

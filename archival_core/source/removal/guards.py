@@ -14,7 +14,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, Leaf, Relation
-from archival_core.source.catalog import timescaledb_internals
+from archival_core.source.catalog import timescaledb, timescaledb_internals
 from archival_core.source.catalog.tree import check_readable, tree
 from archival_core.source.removal.aggregates import check_aggregates
 from archival_core.source.translate import source_errors
@@ -61,6 +61,8 @@ async def siblings(conn: AsyncConnection[Any], chunk: Chunk) -> list[Relation]:
     names = {"chunk_schema": chunk.relation.schema, "chunk_name": chunk.relation.name}
     parent = {"schema": chunk.hypertable.schema, "name": chunk.hypertable.name}
     with source_errors():
+        if await timescaledb.dimensions(conn, chunk.hypertable) == 1:
+            return []
         async with conn.cursor(row_factory=tuple_row) as cur:
             await cur.execute(SIBLINGS, parent | names)
             return [Relation(schema, name) for schema, name in await cur.fetchall()]

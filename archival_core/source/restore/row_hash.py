@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg import AsyncConnection, sql
@@ -17,10 +17,13 @@ from psycopg.rows import tuple_row
 
 from archival_core.model.chunk import Chunk, quote_identifier
 from archival_core.model.moment import moment
-from archival_core.source.catalog.bounds import check_time_type
+from archival_core.source.catalog.bounds import INTEGER_TIMES, check_time_type
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import StagingTable
 from archival_core.source.wire.values import identity
+
+#: No finite moment in a hypertable is as late; a chunk that begins later holds infinity alone.
+_AFTER_ALL: Final = "294247-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +110,27 @@ def range_condition(chunk: Chunk) -> str:
     # the bounds came out of the lake
     check_time_type(chunk.hypertable, chunk.time_column, chunk.time_type)
     column = quote_identifier(chunk.time_column)
-    # a hypertable's last chunk ends at infinity and holds the rows there too; a native partition that ends there does not
-    no_bounds = {"-infinity", "infinity"} if chunk.kind == "timescaledb" else set[str]()
     bounds = [
         f"{column} {operator} {literal(bound, chunk.time_type)}::{chunk.time_type}"
-        for operator, bound in ((">=", chunk.range.start), ("<", chunk.range.end))
-        if bound is not None and bound not in no_bounds
+        for operator, bound in ((">=", _bound(chunk, chunk.range.start)), ("<", _bound(chunk, chunk.range.end)))
+        if bound is not None
     ]
     return " AND ".join(bounds) or "true"
+
+
+def _bound(chunk: Chunk, bound: str | None) -> str | None:
+    """`bound` as a hypertable can be asked for it.
+
+    A hypertable's last chunk ends at infinity and holds the rows there too, while a native partition that ends there does not.
+    Before TimescaleDB 2.28 a hypertable cannot even be asked for a moment after the last finite one that it takes.
+    """
+    if chunk.kind != "timescaledb" or bound is None or chunk.time_type in INTEGER_TIMES:
+        return bound
+    found, after_all = moment(bound), moment(_AFTER_ALL)
+    assert isinstance(after_all, int)
+    if isinstance(found, int):
+        return bound if found <= after_all else _AFTER_ALL
+    return None if bound in ("-infinity", "infinity") else bound
 
 
 def literal(bound: str, time_type: str) -> str:
