@@ -330,6 +330,72 @@ async def test_an_aggregate_of_another_hypertable(conn: Connection, aggregate: s
     assert await code(conn, other) is None
 
 
+#: Also where an edition makes no continuous aggregates, its tables for them are there, in the form of its version.
+FORGED = """
+INSERT INTO _timescaledb_catalog.{table} SELECT forged.* FROM _timescaledb_catalog.hypertable h,
+    jsonb_populate_record(NULL::_timescaledb_catalog.{table}, jsonb_build_object(
+        'mat_hypertable_id', h.id, 'raw_hypertable_id', h.id, 'user_view_schema', 'forged', 'user_view_name', 'Some "view"',
+        'partial_view_schema', 'p', 'partial_view_name', 'p', 'direct_view_schema', 'd', 'direct_view_name', 'd',
+        'materialized_only', false, 'finalized', true, 'bucket_width', '{width}', 'experimental', false, 'name', 'time_bucket',
+        'origin', '', 'timezone', '', 'bucket_func', 'time_bucket(interval,timestamptz)', 'bucket_fixed_width', {is_fixed},
+        'hypertable_id', h.id, 'materialization_id', h.id, 'lowest_modified_value', {at}, 'greatest_modified_value', {at}
+    )) forged
+WHERE h.schema_name = '{schema}' AND h.table_name = 't'
+"""
+#: 2026-01-02 12:00 UTC, in microseconds
+NOON = 1_767_355_200_000_000
+DAY = 86_400_000_000
+
+
+@pytest.mark.parametrize(
+    ("log", "is_fixed", "days"),
+    [
+        ("continuous_aggs_hypertable_invalidation_log", True, [0, 1, 0, 0]),
+        ("continuous_aggs_hypertable_invalidation_log", False, [1, 1, 1, 1]),
+        ("continuous_aggs_materialization_invalidation_log", True, [0, 1, 0, 0]),
+        ("continuous_aggs_materialization_invalidation_log", False, [0, 1, 0, 0]),
+    ],
+)
+async def test_pending_changes_in_the_form_of_each_version(
+    conn: Connection, schema: str, log: str, is_fixed: bool, days: list[int]
+) -> None:
+    old = await has_column(conn, "continuous_agg", "bucket_width")
+    # before 2.15 the width of a fixed bucket is in microseconds with the aggregate
+    widths = {
+        "continuous_agg": str(DAY if is_fixed else -1),
+        "continuous_aggs_bucket_function": "1 day" if is_fixed else "1 month",
+    }
+    tables = ["continuous_agg", *([] if old and is_fixed else ["continuous_aggs_bucket_function"]), log]
+    async with conn.transaction(force_rollback=True):
+        await conn.execute(b"SET LOCAL search_path = public")
+        for table in tables:
+            values = {"table": table, "schema": schema, "at": NOON, "is_fixed": str(is_fixed).lower()}
+            await conn.execute(FORGED.format(width=widths.get(table, ""), **values).encode())
+        found = [
+            await timescaledb_internals.pending(conn, Relation(schema, "t"), start, start + DAY - 1, is_integer=False)
+            for start in (NOON + (day - 1) * DAY - DAY // 2 for day in range(4))
+        ]
+        assert [len(entries) for entries in found] == days
+        assert found[1] == [timescaledb_internals.Pending('forged."Some ""view"""', NOON, NOON)]
+
+
+async def test_the_compressed_table_in_the_form_of_each_version(conn: Connection, schema: str) -> None:
+    chunk, other, *_ = await chunks_of(conn, schema)
+    by_name = await has_column(conn, "chunk", "compressed_chunk_id")
+    forged = (
+        "UPDATE _timescaledb_catalog.chunk SET compressed_chunk_id = ("
+        f"SELECT id FROM _timescaledb_catalog.chunk WHERE table_name = '{other.relation.name}'"
+        f") WHERE table_name = '{chunk.relation.name}'"
+        if by_name
+        else f"INSERT INTO _timescaledb_catalog.compression_settings (relid, compress_relid) VALUES ({chunk.oid}, {other.oid})"
+    )
+    async with conn.transaction(force_rollback=True):
+        await conn.execute(forged.encode())
+        assert [leaf.oid for leaf in await tree(conn, chunk)] == sorted([chunk.oid, other.oid])
+        assert (await timescaledb_internals.compressed_table(conn, chunk))[0] == other.relation
+    assert [leaf.oid for leaf in await tree(conn, chunk)] == [chunk.oid]
+
+
 @pytest.mark.parametrize(
     ("change", "ask"),
     [
@@ -386,6 +452,11 @@ async def test_an_unknown_form_of_invalidations(conn: Connection, aggregate: str
         with pytest.raises(PermanentError) as caught:
             await guards.check_aggregates(conn, chunk)
     assert caught.value.code == timescaledb_internals.UNKNOWN
+
+
+async def has_column(conn: Connection, table: str, column: str) -> bool:
+    query = "SELECT FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s"
+    return await (await conn.execute(query, (f"_timescaledb_catalog.{table}", column))).fetchone() is not None
 
 
 async def measured(conn: Connection, chunk: Chunk) -> ChunkFacts:
