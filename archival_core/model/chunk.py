@@ -99,7 +99,7 @@ class Leaf:
     persistence: Literal["p", "u", "t"]
     is_foreign: bool
     #: low 32 bits of the number of the transaction that made the table; with the oid they tell it from every later table
-    #: (`source.catalog.identity`)
+    #: (`source.state.tables`)
     created: int
 
 

@@ -138,8 +138,7 @@ class ChunkProof:
         chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
         if not await history.is_defined_as_then(connection, chunk, manifest):
             raise ChangedError(chunk, "its table was altered")
-        await guards.check_frozen(connection, chunk)
-        await guards.check_aggregates(connection, chunk)
+        await guards.check_all(connection, chunk)
         return chunk
 
     async def _grounds(self, connection: Connection, job: Job, chunk: Chunk, manifest: Manifest) -> Grounds | None:
