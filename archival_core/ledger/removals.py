@@ -15,7 +15,7 @@ from archival_core.errors import ArchivalError, TransientError
 from archival_core.ledger.jobs import read_job
 from archival_core.ledger.marked_archives import as_json
 from archival_core.ledger.pool import LedgerPool, execute
-from archival_core.model.chunk import Relation
+from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.grounds import Grounds
 from archival_core.model.job import Job
 
@@ -85,6 +85,12 @@ class Removals:
     async def refuse(self, job: Job, error: ArchivalError) -> None:
         """The chunk stays, and this is why."""
         await self._pool.one("refuse_removal", job_id=job.job_id, error=Jsonb(as_json(error)))
+
+    async def beside(self, job: Job, within: ChunkRange) -> dict[tuple[int, str | None], str]:
+        """Archives of other tables of the hypertable whose range overlaps `within`, that are not removed: their chunk, by
+        its table."""
+        rows = await self._pool.all("archives_beside", job_id=job.job_id, range_start=within.start, range_end=within.end)
+        return {(row["relation_oid"], row["relation_born"]): row["chunk"] for row in rows}
 
     async def unarchived(self, hypertable: Relation, chunks: Collection[Relation]) -> list[str]:
         """Those of `chunks` that have no finished archive."""

@@ -339,17 +339,20 @@ async def test_space_for_what_passes_by_itself(service: Service) -> None:
 
 
 async def test_a_merged_chunk_that_went_before_anybody_looked(service: Service) -> None:
-    """Its rows are in the archive of the merged one: nobody may call the old archive history beside it."""
+    """Its rows are in the archive of the merged one: nobody may call the old archive history beside it, and while the merged one is
+    there it can be told."""
     service.execute(TABLE)
     await archive(service, "jan", remove=False)
     service.execute("create table $s.aside as table $s.readings; drop table $s.jan, $s.feb")
     service.execute("create table $s.both partition of $s.readings for values from ('2026-01-01Z') to ('2026-03-01Z')")
     service.execute("insert into $s.readings table $s.aside")
     await archive(service, "both")
+    assert (await remove(service)).removed == 0
+    assert str(jobs(service)[1]["removal_error"]["code"]) == "archive-unsettled"
+    before = rows(service)
+    assert (await service.runtime.reconcile.run(MINUTE)).gone.reshaped == 1
     assert (await remove(service)).removed == 1
-    report = await service.runtime.reconcile.run(MINUTE)
-    assert (report.gone.removed, report.gone.undecided) == (0, 1)
-    assert statuses(service) == ["archived", "removed"]
+    assert (statuses(service), published(service)) == (["superseded", "removed"], before)
 
 
 async def test_the_mark_of_a_drop_is_never_overwritten(service: Service) -> None:

@@ -16,7 +16,7 @@ from archival_core.source import catalog
 from archival_core.source.catalog import timescaledb_internals
 from archival_core.source.catalog.tree import tree
 from archival_core.source.removal import dropping, guards
-from archival_core.source.state.fence import take_mark
+from archival_core.source.state.fence import stored_at
 from archival_core.source.state.snapshot import ChunkFacts
 from tests.contract.source_support import Connection
 
@@ -439,7 +439,7 @@ async def test_an_unknown_form_of_compressed_chunks(conn: Connection, schema: st
             await tree(conn, chunk)
         assert caught.value.code == timescaledb_internals.UNKNOWN
         # it is archived all the same, with a hash of its content in place of the mark
-        assert await take_mark(conn, chunk, facts, ()) is None
+        assert await stored_at(conn, chunk, facts, ()) is None
 
 
 async def test_an_unknown_form_of_invalidations(conn: Connection, aggregate: str) -> None:

@@ -23,7 +23,7 @@ from archival_core.source.session import pinned
 from archival_core.source.state import history, marks
 from archival_core.source.state.marks import StandIn, StandInKind
 from archival_core.source.state.placed import companions
-from archival_core.source.state.tables import born
+from archival_core.source.state.tables import born, those_there
 
 
 class ChangedError(TransientError):
@@ -87,6 +87,15 @@ class ChunkProof:
                 f"{job.chunk} is not removed before the chunks of its time range, and those that one archive was restored"
                 f" into with it, are archived: {', '.join(missing)} is not",
                 code="sibling-not-archived",
+            )
+        beside = await self._removals.beside(job, chunk.range)
+        there = await those_there(connection, beside.keys())
+        if unsettled := [name for table, name in beside.items() if table not in there]:
+            # once this chunk is gone, nobody can tell whether its rows are in it
+            raise TransientError(
+                f"{job.chunk} is not removed before reconcile has found out what became of the rows of {', '.join(unsettled)},"
+                " whose table is gone and whose archive is of the same range",
+                code="archive-unsettled",
             )
         grounds = await self._grounds(connection, job, chunk, manifest)
         if grounds is not None:

@@ -33,6 +33,16 @@ set proof = %(proof)s, relation_oid = %(oid)s, relation_born = %(born)s, manifes
 where job_id = %(job_id)s and status = 'archived'
 returning job_id
 
+-- name: archives_beside
+-- Archives of other tables whose range overlaps, that are not removed: of chunks that are there, or that were merged, split or dropped.
+select o.chunk, o.relation_oid, o.relation_born
+from archival.job j join archival.job o on o.hypertable = j.hypertable and o.kind = 'archive' and o.status = 'archived'
+where j.job_id = %(job_id)s and o.job_id <> j.job_id and o.restored_at is null
+  and (o.relation_oid, o.relation_born) is distinct from (j.relation_oid, j.relation_born)
+  and coalesce(archival.bound(o.range_start) < archival.bound(%(range_end)s), true)
+  and coalesce(archival.bound(%(range_start)s) < archival.bound(o.range_end), true)
+order by o.chunk
+
 -- name: finish_removal
 update archival.job j
 set status = 'removed', removed_at = now(), removal_error = null, announced = false, dropped_by = 'service'
