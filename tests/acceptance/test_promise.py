@@ -339,8 +339,7 @@ async def test_space_for_what_passes_by_itself(service: Service) -> None:
 
 
 async def test_a_merged_chunk_that_went_before_anybody_looked(service: Service) -> None:
-    """Its rows are in the archive of the merged one: nobody may call the old archive history beside it, and while the merged one is
-    there it can be told."""
+    """Its rows are in the archive of the merged one. That can be told as long as the merged one is there."""
     service.execute(TABLE)
     await archive(service, "jan", remove=False)
     service.execute("create table $s.aside as table $s.readings; drop table $s.jan, $s.feb")
