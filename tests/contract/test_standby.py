@@ -11,6 +11,7 @@ from archival_core.errors import TransientError
 from archival_core.model.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.catalog.hypertables import source_tables
+from archival_core.source.catalog.presence import gone_oids, table_oids
 from dev.servers.postgres import PostgresServer
 from tests.contract.source_support import Connection
 
@@ -35,13 +36,17 @@ async def test_a_standby_is_refused_until_it_is_promoted(tmp_path: Path) -> None
             # people can look at it
             assert [found.relation for found in await source_tables(conn)] == [table]
             [chunk] = await catalog.chunks(conn, table)
+            assert await gone_oids(conn, [1]) == set()
             for asked in (
                 catalog.find_chunk(conn, table, chunk.relation),
                 catalog.chunks_ending_by(conn, table, ALL),
+                # a table that has not arrived yet is not gone
+                table_oids(conn, [chunk.relation]),
             ):
                 with pytest.raises(TransientError, match="SOURCE_DATABASE_URL") as caught:
                     await asked
                 assert caught.value.code == "source-standby"
             await conn.execute(b"SELECT pg_promote()")
             assert await catalog.find_chunk(conn, table, chunk.relation) == chunk
+            assert await table_oids(conn, [chunk.relation, table]) != {}
             assert await catalog.chunks_ending_by(conn, table, ALL) == [chunk]

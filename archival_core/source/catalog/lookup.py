@@ -13,9 +13,10 @@ from psycopg import AsyncConnection
 from psycopg import errors as postgres
 from psycopg.rows import dict_row, tuple_row
 
-from archival_core.errors import PermanentError, TransientError
+from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, Column, Relation, ServerIdentity
 from archival_core.source.catalog import ddl, native, timescaledb
+from archival_core.source.catalog.primary import check_primary
 from archival_core.source.catalog.tree import readable_leaves
 from archival_core.source.session import pinned
 from archival_core.source.translate import source_errors
@@ -72,8 +73,6 @@ SELECT current_database() AS database, current_setting('server_version') AS serv
 """
 SYSTEM_IDENTIFIER: Final[LiteralString] = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()"
 
-IN_RECOVERY: Final[LiteralString] = "SELECT pg_catalog.pg_is_in_recovery()"
-
 TOTAL_SIZE: Final[LiteralString] = "SELECT pg_total_relation_size(to_regclass(%s))"
 PARTITION_TREE_SIZE: Final[LiteralString] = """
 SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(to_regclass(%s))
@@ -88,7 +87,7 @@ async def find_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Re
     """
     with source_errors():
         async with pinned(conn):
-            await _check_primary(conn)
+            await check_primary(conn)
             key = await _range_key(conn, hypertable)
             if key is None:
                 found = await timescaledb.find_chunk(conn, hypertable, chunk)
@@ -112,7 +111,7 @@ async def chunks_ending_by(conn: AsyncConnection[Any], hypertable: Relation, old
     """
     with source_errors():
         async with pinned(conn):
-            await _check_primary(conn)
+            await check_primary(conn)
             key = await _range_key(conn, hypertable)
             if key is None:
                 return await timescaledb.chunks_ending_by(conn, hypertable, older_than)
@@ -181,17 +180,6 @@ async def source_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int:
     if row is None or row[0] is None:
         raise PermanentError(f"{chunk.relation} is gone", code="unknown-chunk")
     return int(row[0])
-
-
-async def _check_primary(conn: AsyncConnection[Any]) -> None:
-    """A standby takes no locks and no marks, so it can be looked at and not archived from; it may be promoted any moment."""
-    async with conn.cursor(row_factory=tuple_row) as cur:
-        if await (await cur.execute(IN_RECOVERY)).fetchone() == (True,):
-            raise TransientError(
-                "the source database is a standby, from which nothing is archived or removed: let SOURCE_DATABASE_URL name the"
-                " primary server",
-                code="source-standby",
-            )
 
 
 async def _range_key(conn: AsyncConnection[Any], hypertable: Relation) -> native.RangeKey | None:

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from archival_core.model.chunk import Relation
+from archival_core.source.catalog.primary import check_primary
 from archival_core.source.translate import source_errors
 
 OIDS: Final[LiteralString] = """
@@ -26,7 +27,8 @@ WHERE NOT pg_is_in_recovery() AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c 
 
 
 async def table_oids(conn: AsyncConnection[Any], tables: Sequence[Relation]) -> dict[Relation, int]:
-    """Those of `tables` that exist, and their oid in the catalog."""
+    """Those of `tables` that exist, and their oid in the catalog. Raises `TransientError` (`source-standby`)."""
+    await check_primary(conn)
     with source_errors():
         async with conn.cursor(row_factory=dict_row) as cur:
             await cur.execute(OIDS, {"schemas": [t.schema for t in tables], "names": [t.name for t in tables]})
