@@ -62,6 +62,7 @@ STATUS_OF_CODE: Final[Mapping[str, int]] = {
             "invalid-policy",
             "no-clock-time",
             "no-reason",
+            "not-in-encoding",
             "too-many-chunks",
             "wrong-bound",
         ),

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from archival_core.clients.postgres_prose import Prose
 from archival_core.ledger.pool import LedgerPool
 from archival_core.model.job import Status
 from archival_core.model.manifest import Manifest
@@ -82,7 +83,7 @@ class Archives:
                 "attempt": manifest.attempt,
                 "archived_at": manifest.archived_at,
                 "request_key": f"adopted/{manifest.job_id}",
-                "requested_by": requested_by,
+                "requested_by": Prose(requested_by),
                 "announced": announced,
             }
         )
@@ -97,7 +98,7 @@ class Archives:
         # in one order, so that two at a time do not wait for each other
         folders = sorted(reasons)
         await self._pool.all(
-            "record_strays", folders=folders, reasons=[reasons[folder] for folder in folders], complete=complete
+            "record_strays", folders=folders, reasons=[Prose(reasons[folder]) for folder in folders], complete=complete
         )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
+from archival_core.clients.postgres_prose import Prose
 from archival_core.clients.redis import DeadLetter
 from archival_core.errors import TransientError
 from archival_core.ledger.jobs import read_job
@@ -22,9 +23,14 @@ class Discards:
 
     async def keep(self, letter: DeadLetter, reason: str, discarded_by: str) -> None:
         """Record what is about to be removed; once for each entry."""
-        fields = {_text(name): _text(value) for name, value in letter.fields.items()} | {"dead.reason": _text(letter.reason)}
+        fields = {_text(name): Prose(_text(value)) for name, value in letter.fields.items()}
+        fields["dead.reason"] = Prose(_text(letter.reason))
         await self._pool.all(
-            "keep_discarded", entry_id=letter.entry_id, fields=Jsonb(fields), reason=reason, discarded_by=discarded_by
+            "keep_discarded",
+            entry_id=letter.entry_id,
+            fields=Jsonb(fields),
+            reason=Prose(reason),
+            discarded_by=Prose(discarded_by),
         )
 
     async def count(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from archival_core.clients.postgres_prose import Prose
 from archival_core.ledger.jobs import read_job
 from archival_core.ledger.pool import LedgerPool
 from archival_core.model.chunk import Relation
@@ -48,7 +49,7 @@ class Findings:
             lake_path=job.lake_path,
             files=list(unique),
             problems=[str(finding.problem) for finding in unique.values()],
-            details=[finding.detail for finding in unique.values()],
+            details=[Prose(finding.detail) for finding in unique.values()],
         )
         return row is not None
 

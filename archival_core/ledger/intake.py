@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archival_core.clients.postgres_prose import Prose
 from archival_core.ledger.pool import LedgerPool
 from archival_core.model.intake import IntakeState
 
@@ -20,5 +21,5 @@ class Intake:
 
     async def set(self, *, paused: bool, reason: str | None, changed_by: str) -> IntakeState:
         """Pause or go on; who changed nothing is not recorded as the one who did."""
-        row = await self._pool.one("set_intake", paused=paused, reason=reason, changed_by=changed_by)
+        row = await self._pool.one("set_intake", paused=paused, reason=reason and Prose(reason), changed_by=Prose(changed_by))
         return IntakeState(**row) if row else await self.state()

@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from archival_core import telemetry
+from archival_core.clients.postgres_prose import Prose
 from archival_core.errors import LostLeaseError
 from archival_core.ledger.pool import LedgerPool, Row, execute
 from archival_core.ledger.sql import queries
@@ -75,8 +76,8 @@ class Ledger:
                 "hypertable": str(job.hypertable),
                 "chunk": str(job.chunk),
                 "remove": job.remove,
-                "request_key": job.request_key,
-                "requested_by": job.requested_by,
+                "request_key": Prose(job.request_key),
+                "requested_by": Prose(job.requested_by),
                 # a request that nobody traces begins a trace of its own
                 "traceparent": job.traceparent or telemetry.new_trace("archive.request"),
                 "force": job.force,
@@ -217,11 +218,11 @@ class Ledger:
 
     async def release(self, job: Job, code: str, message: str) -> None:
         """Give the job back after a transient failure; its message comes again. Raises `LostLeaseError`."""
-        await self._guarded("release", job, error=Jsonb({"code": code, "message": message, "transient": True}))
+        await self._guarded("release", job, error=Jsonb({"code": code, "message": Prose(message), "transient": True}))
 
     async def fail(self, job: Job, code: str, message: str) -> None:
         """End the job; raises `LostLeaseError`."""
-        await self._guarded("fail", job, error=Jsonb({"code": code, "message": message, "transient": False}))
+        await self._guarded("fail", job, error=Jsonb({"code": code, "message": Prose(message), "transient": False}))
 
     async def skip_removed(self, job: Job) -> bool:
         """End a job whose chunk is gone because an archive of it was removed; false if there is no such archive."""

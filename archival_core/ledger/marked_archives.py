@@ -11,6 +11,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from archival_core.clients.postgres import Connection, translated
+from archival_core.clients.postgres_prose import Prose
 from archival_core.errors import ArchivalError, PermanentError
 from archival_core.ledger.archives import row_of
 from archival_core.ledger.jobs import read_job
@@ -165,7 +166,7 @@ def _no_longer(job: Job) -> PermanentError:
 
 def as_json(error: ArchivalError) -> dict[str, object]:
     """An error as the ledger keeps it."""
-    return {"code": error.code, "message": str(error), "transient": not isinstance(error, PermanentError)}
+    return {"code": error.code, "message": Prose(error), "transient": not isinstance(error, PermanentError)}
 
 
 def _removed(row: Row) -> RemovedArchive:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from archival_core.clients.postgres_prose import Prose
 from archival_core.errors import PermanentError
 from archival_core.ledger.pool import LedgerPool
 from archival_core.model.chunk import Chunk, Relation
@@ -35,7 +36,7 @@ class Policies:
             try:
                 hypertable = Relation.parse(row["hypertable"])
             except PermanentError as error:
-                await self._pool.one("note_policy", hypertable=row["hypertable"], problem=str(error))
+                await self._pool.one("note_policy", hypertable=row["hypertable"], problem=Prose(error))
                 continue
             policy = Policy(
                 hypertable,
@@ -89,7 +90,7 @@ class Policies:
 
     async def note(self, hypertable: Relation, problem: str | None) -> None:
         """Why the policy makes no jobs; `None` when it can."""
-        await self._pool.one("note_policy", hypertable=str(hypertable), problem=problem)
+        await self._pool.one("note_policy", hypertable=str(hypertable), problem=problem and Prose(problem))
 
     async def live_jobs(self) -> int:
         """Jobs that policies asked for and that have not ended."""

@@ -12,6 +12,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
 from archival_core.clients.postgres import Connection, translated
+from archival_core.clients.postgres_prose import Prose
 from archival_core.errors import LostLeaseError, PermanentError, TransientError
 from archival_core.ledger.jobs import AddedJob, read_job
 from archival_core.ledger.pool import LedgerPool, execute
@@ -60,8 +61,8 @@ class Restores:
             {
                 "archive": new.archive,
                 "options": Jsonb(new.options),
-                "request_key": new.request_key,
-                "requested_by": new.requested_by,
+                "request_key": Prose(new.request_key),
+                "requested_by": Prose(new.requested_by),
                 "traceparent": new.traceparent,
             }
             for new in restores
