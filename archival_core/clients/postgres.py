@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
@@ -13,27 +15,20 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
 from archival_core import telemetry
+from archival_core.clients import postgres_pooler, postgres_prose, postgres_settings
 from archival_core.errors import PermanentError, TransientError
 
 Connection = psycopg.AsyncConnection[DictRow]
 
-#: How every connection of the service is opened.
-OPTIONS: dict[str, Any] = {
-    "autocommit": True,
-    "connect_timeout": 10,
-    "row_factory": dict_row,
-    "application_name": "archival_service",
-    # the connection that holds a snapshot says nothing for as long as others read, and Azure drops a silent one after 4 minutes
-    "keepalives_idle": 60,
-    "keepalives_interval": 10,
-    "keepalives_count": 6,
-}
+#: What psycopg, rather than libpq, is told of every connection.
+OPTIONS: Final[dict[str, Any]] = {"autocommit": True, "row_factory": dict_row}
 
 ENTRA_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
-
 #: A server on this machine trusts, or asks libpq's own password file; Microsoft Entra is for servers elsewhere.
 _LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
+#: A server that is there answers sooner to a statement that does nothing.
+_ANSWER_SECONDS: Final = 3.0
 
 
 class Database:
@@ -46,6 +41,8 @@ class Database:
         self._url = url
         self._token = token
         self._dependency = telemetry.Dependency("source", self.described)
+        #: of a pooler in between: whether each connection has a session of its own there; `None` while that is not known
+        self._keeps_session: bool | None = None
 
     @property
     def described(self) -> dict[str, str]:
@@ -73,19 +70,100 @@ class Database:
         host = parts.netloc.rpartition("@")[2]
         return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{quote(token, safe='')}@{host}"))
 
+    async def conninfo(self) -> str:
+        """What libpq needs to connect now, as every connection does. Never log it."""
+        return postgres_settings.conninfo(await self.url())
+
     async def ping(self) -> None:
         """Raises `TransientError` when the server does not answer."""
         async with self.connect() as connection:
             with translated("the database"):
-                await connection.execute("select 1")
+                await check(connection)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
         """A connection in autocommit mode, closed at the end."""
         with self._dependency.call("connect"), translated("the database"):
-            connection = await Connection.connect(await self.url(), **OPTIONS)
+            connection = await self._connect()
         async with connection:
             yield connection
+
+    async def begin(self, connection: Connection) -> None:
+        """Begin the session of a new connection in autocommit mode, as `postgres_settings` says.
+
+        Raises `TransientError`: `database-pooler`, `database-restoring`, `database-setting`.
+        """
+        with cut_after(connection, postgres_settings.CONNECT_SECONDS):
+            try:
+                session = await (await connection.execute(postgres_settings.FIRST_STATEMENT, prepare=False)).fetchone()
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise TransientError(
+                    f"the role of the service has a setting that only a superuser may take back: {_first_line(error)}; ALTER"
+                    " ROLE … RESET, or ALTER DATABASE … RESET, takes it back",
+                    code="database-setting",
+                ) from error
+        assert session is not None
+        if session["is_restoring"] or session["lacks_library"]:
+            said = "timescaledb.restoring is on" if session["is_restoring"] else "the library of TimescaleDB is not loaded"
+            raise TransientError(
+                f"{said}: compressed chunks would look empty. SELECT timescaledb_post_restore() ends a restore; the library"
+                " belongs into shared_preload_libraries",
+                code="database-restoring",
+            )
+        if session["backend_pid"] != connection.info.backend_pid:
+            await self._look_behind(connection, session["backend_pid"])
+        postgres_prose.adapt(connection)
+
+    async def _connect(self) -> Connection:
+        try:
+            connection = await Connection.connect(await self.conninfo(), **OPTIONS)
+        except psycopg.OperationalError as error:
+            if postgres_pooler.refuses_options(error):
+                raise postgres_pooler.refusal(self._port) from error
+            raise
+        try:
+            await self.begin(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def _look_behind(self, connection: Connection, backend_pid: int) -> None:
+        """The server has another process for the connection than whoever answered at its address: a pooler."""
+        if self._keeps_session is None:
+            conninfo = await self.conninfo()
+            self._keeps_session = await postgres_pooler.keeps_session(connection, backend_pid, conninfo)
+        if not self._keeps_session:
+            raise postgres_pooler.refusal(self._port)
+
+    @property
+    def _port(self) -> str | None:
+        return str(conninfo_to_dict(self._url).get("port", "")) or None
+
+
+async def check(connection: Connection) -> None:
+    """Raises psycopg's `OperationalError` if the server at the other end does not answer soon, and closes the connection."""
+    with cut_after(connection, _ANSWER_SECONDS):
+        await connection.execute("")
+
+
+@contextmanager
+def cut_after(connection: Connection, seconds: float) -> Iterator[None]:
+    """End the connection if the block takes longer than `seconds`; what waits for the server then fails at once.
+
+    A time-out of asyncio alone would cancel the statement first, and wait for a server that is silent to say so.
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, _cut, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(connection: Connection) -> None:
+    # not closed: the descriptor's number would belong to the next connection while this one is still waited for
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -99,6 +177,11 @@ def translated(what: str) -> Iterator[None]:
         ) from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
         raise PermanentError(f"{what}: {_first_line(error)}", code="undefined") from error
+    except psycopg.errors.UntranslatableCharacter as error:
+        raise PermanentError(
+            f"{what} is in an encoding that lacks a character: {_first_line(error)}; a database in UTF8 has them all",
+            code="not-in-encoding",
+        ) from error
     except psycopg.Error as error:
         raise TransientError(f"{what}: {_first_line(error)}", code="database") from error
 

@@ -11,8 +11,8 @@ from psycopg.errors import DeadlockDetected, UniqueViolation
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from archival_core import telemetry
-from archival_core.clients.postgres import OPTIONS, Connection, Database, translated
-from archival_core.errors import TransientError
+from archival_core.clients.postgres import OPTIONS, Connection, Database, check, translated
+from archival_core.errors import ArchivalError, TransientError
 from archival_core.ledger.sql import migrations, queries
 
 Row = dict[str, Any]
@@ -30,6 +30,8 @@ class LedgerPool:
         self._dependency = telemetry.Dependency("ledger", database.described)
         self._pool: AsyncConnectionPool[Connection] | None = None
         self._opening = asyncio.Lock()
+        #: why the newest connection could not be used, and its code; the pool itself only logs that
+        self._refusal: tuple[str, str] | None = None
 
     async def close(self) -> None:
         """Close the pool."""
@@ -96,13 +98,23 @@ class LedgerPool:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection of the pool; raises `TransientError` and `PermanentError`."""
-        try:
-            with translated("the ledger"):
-                pool = await self._open()
+        with translated("the ledger"):
+            pool = await self._open()
+            try:
                 async with pool.connection(timeout=15) as connection:
                     yield connection
-        except PoolTimeout:
-            raise TransientError("the ledger: no connection within 15 s", code="database") from None
+            except PoolTimeout:
+                why, code = self._refusal or ("no connection within 15 s", "database")
+                raise TransientError(f"the ledger: {why}", code=code) from None
+
+    async def _begin(self, connection: Connection) -> None:
+        """A new connection of the pool."""
+        try:
+            await self._database.begin(connection)
+        except ArchivalError as error:
+            self._refusal = str(error), error.code
+            raise
+        self._refusal = None
 
     async def _open(self) -> AsyncConnectionPool[Connection]:
         async with self._opening:
@@ -110,14 +122,15 @@ class LedgerPool:
                 await self.migrate()
                 # min_size 0: an instance that waits holds no connection
                 pool = AsyncConnectionPool[Connection](
-                    conninfo=self._database.url,
+                    conninfo=self._database.conninfo,
                     connection_class=Connection,
                     kwargs=dict(OPTIONS),
+                    configure=self._begin,
                     min_size=0,
                     max_size=4,
                     max_idle=60,
                     open=False,
-                    check=AsyncConnectionPool.check_connection,
+                    check=check,
                 )
                 await pool.open()
                 self._pool = pool

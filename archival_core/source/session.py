@@ -1,4 +1,4 @@
-"""The session settings under which the source is read: the same value must have the same text everywhere."""
+"""Settings for a stretch of a session with the source, which begins as `clients.postgres_settings` says."""
 
 from __future__ import annotations
 
@@ -9,27 +9,24 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-#: Everything that changes how PostgreSQL prints a value or a name. With only `pg_catalog` on the search path every
-#: other name is printed with its schema.
-TEXT_FORMS: Final[dict[str, str]] = {
-    "timezone": "UTC",
-    "datestyle": "ISO, YMD",
-    "intervalstyle": "postgres",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-    "client_encoding": "UTF8",
-    "search_path": "pg_catalog",
-}
+from archival_core.clients import postgres_settings
 
-#: A chunk is read for as long as it takes, and never through a row-level security policy: with `off` the server refuses
-#: instead of leaving rows out. `transaction_timeout` is there from PostgreSQL 17.
+#: Everything that changes how PostgreSQL prints a value or a name, said once more where a text is kept: whatever a user's
+#: function has set in the session meanwhile.
+TEXT_FORMS: Final[dict[str, str]] = {**postgres_settings.TEXT_FORMS, "client_encoding": "UTF8"}
+
+#: What a chunk's rows are read under.
 READING: Final[dict[str, str]] = TEXT_FORMS | {
-    # compiling costs more than a plain copy gains
-    "jit": "off",
-    "row_security": "off",
-    "statement_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-    "transaction_timeout": "0",
+    name: {**postgres_settings.STARTUP, **postgres_settings.AFTERWARDS}[name]
+    for name in (
+        "jit",
+        "row_security",
+        "statement_timeout",
+        "idle_in_transaction_session_timeout",
+        "transaction_timeout",
+        "timescaledb.enable_transparent_decompression",
+        "timescaledb.enable_columnarscan",
+    )
 }
 
 #: No workers beside a scan: how many processes read at a time is for `ARCHIVE_READERS` to say, and rows keep their order.

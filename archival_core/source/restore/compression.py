@@ -25,7 +25,7 @@ async def compress_again(conn: AsyncConnection[Any], hypertable: Relation, chunk
     names = {"schema": hypertable.schema, "name": hypertable.name, "start": chunk.range.start, "end": chunk.range.end}
     try:
         async with conn.transaction(), conn.cursor(row_factory=dict_row) as cur:
-            await cur.execute("SET LOCAL timezone = 'UTC'; SET LOCAL lock_timeout = '30s'")
+            await cur.execute("SET LOCAL lock_timeout = '30s'")
             extension = await (await cur.execute(timescaledb.EXTENSION)).fetchone()
             assert extension is not None, "a hypertable has its extension"
             await cur.execute(timescaledb.CHUNKS + _OVERLAP[chunk.time_type in INTEGER_TIMES], names)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from archival_core.errors import PermanentError
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import SCHEMA, StagingTable
-from archival_core.source.session import ALONE, READING, pin_statement
+from archival_core.source.session import ALONE
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.driver import arriving, connected, driver_errors
 
@@ -34,7 +34,6 @@ class Loading:
     def create(self) -> None:
         """Make the table, in place of one that an interrupted run of the same attempt left."""
         listed = ", ".join(f"{column.staged} {column.wire.staged}" for column in self._columns)
-        self._execute(pin_statement(READING | _IN_ORDER))
         self._execute(f"DROP TABLE IF EXISTS {self._staging.relation.sql}")
         # in another kind of table than a heap the rows might lie in another order
         self._execute(f"CREATE UNLOGGED TABLE {self._staging.relation.sql} ({listed}) USING heap")
@@ -144,7 +143,7 @@ def loading(database_url: str, staging: StagingTable, columns: Sequence[FittedCo
 
     Raises `TransientError` and `PermanentError`.
     """
-    with connected(database_url) as conn:
+    with connected(database_url, _IN_ORDER) as conn:
         opened = Loading(conn, staging, columns)
         opened.create()
         yield opened

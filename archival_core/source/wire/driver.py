@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from types import MappingProxyType
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql
@@ -14,6 +15,7 @@ import psycopg
 import pyarrow as pa
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from archival_core.clients import postgres_settings
 from archival_core.errors import PermanentError, TransientError
 from archival_core.source.translate import translate
 
@@ -21,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 #: A database that servers have besides those with data, and one for where the data is in the first.
 _SMALL, _OTHERWISE = "postgres", "template1"
-_NOT_OF_THE_SERVER = {"dbname", "user", "password"}
+_NOT_OF_THE_SERVER = {"dbname", "user", "password", "options"}
 
 
 class _OfThread(threading.local):
@@ -43,13 +45,14 @@ class _Kept:
 
 
 @contextmanager
-def connected(database_url: str) -> Iterator[adbc_postgresql.Connection]:
-    """A connection whose first statement begins a transaction; what is not committed at the end is rolled back.
+def connected(database_url: str, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[adbc_postgresql.Connection]:
+    """A connection in a transaction, whose session begins as every session does (`postgres_settings`) and with `settings`
+    besides; what is not committed at the end is rolled back.
 
     Only the server's own types are sure to be known to the driver, not those that were made in this database.
     """
     try:
-        conn = _connection(_database(database_url))
+        conn = _connection(_database(postgres_settings.conninfo(database_url, settings)))
     except (adbc.Error, psycopg.ProgrammingError) as error:
         # Not chained: what libpq quotes of a URL that it cannot read may be the password.
         raise TransientError(
@@ -61,33 +64,36 @@ def connected(database_url: str) -> Iterator[adbc_postgresql.Connection]:
         conn.close()
 
 
-def _database(database_url: str) -> adbc.AdbcDatabase:
+def _database(conninfo: str) -> adbc.AdbcDatabase:
     """The driver, ready to connect, and to be used again by this thread."""
-    databases, given = _OF_THREAD.databases, conninfo_to_dict(database_url)
+    databases, given = _OF_THREAD.databases, conninfo_to_dict(conninfo)
     server = frozenset((name, value) for name, value in given.items() if name not in _NOT_OF_THE_SERVER)
     if server not in databases:
-        databases[server] = _with_types(database_url, given)
-    databases[server].set_options(uri=database_url)
+        databases[server] = _with_types(conninfo, given)
+    databases[server].set_options(uri=conninfo)
     return databases[server]
 
 
-def _with_types(database_url: str, given: Mapping[str, object]) -> adbc.AdbcDatabase:
+def _with_types(conninfo: str, given: Mapping[str, object]) -> adbc.AdbcDatabase:
     """The driver's first act is to read every type of a database, and every column of every table: with 10,000 chunks half a
     second and 70 MB. What is read here are the server's own types, so a small database shows it all of them."""
     small = _OTHERWISE if (given.get("dbname") or given.get("user")) == _SMALL else _SMALL
     database: adbc.AdbcDatabase
     try:
-        database = adbc_driver_postgresql.connect(make_conninfo(database_url, dbname=small))
+        database = adbc_driver_postgresql.connect(make_conninfo(conninfo, dbname=small))
     except adbc.Error as error:
         # what is wrong with the server shows again
-        _LOG.info("no small database can be read for the types: %s", _harmless(str(error), database_url))
-        database = adbc_driver_postgresql.connect(database_url)
+        _LOG.info("no small database can be read for the types: %s", _harmless(str(error), conninfo))
+        database = adbc_driver_postgresql.connect(conninfo)
     return database
 
 
 def _connection(database: adbc.AdbcDatabase) -> adbc_postgresql.Connection:
     conn = adbc.AdbcConnection(database)
     try:
+        with closing(adbc.AdbcStatement(conn)) as begin:
+            begin.set_sql_query(postgres_settings.FIRST_STATEMENT)
+            begin.execute_update()
         return adbc_postgresql.Connection(_Kept(), conn)  # begins a transaction, which may fail too
     except BaseException:
         conn.close()

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from archival_core.errors import TransientError
 from archival_core.model.chunk import Chunk
-from archival_core.source.session import ALONE, READING, pin_statement
+from archival_core.source.session import ALONE
 from archival_core.source.state.parts import WHOLE, PartRange
 from archival_core.source.wire.columns import ColumnPlan, Output
 from archival_core.source.wire.driver import arriving, connected, driver_errors
@@ -71,8 +71,8 @@ class _Source:
 
     def read(self, query: str, settings: Mapping[str, str]) -> Generator[pa.RecordBatch]:
         """What `query` gives, over a connection of its own."""
-        with connected(self.database_url) as conn, conn.cursor() as cur:
-            _join_snapshot(cur, self.snapshot_id, settings)
+        with connected(self.database_url, settings) as conn, conn.cursor() as cur:
+            _join_snapshot(cur, self.snapshot_id)
             with driver_errors():
                 cur.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(self.batch_bytes)})
                 cur.execute(query)
@@ -81,14 +81,14 @@ class _Source:
 
     def read_rows(self, query: str, packed: int) -> Generator[pa.RecordBatch]:
         """Rows one by one, whose first columns, as many as `packed` says, are packed numbers."""
-        with closing(self.read(query, READING | ALONE)) as arriving:
+        with closing(self.read(query, ALONE)) as arriving:
             yield from (_apart(batch, packed) for batch in arriving) if packed else arriving
 
     def read_gathered(self, chunk: Chunk, plan: ColumnPlan, pages: range) -> Generator[pa.RecordBatch]:
         """The rows in `pages`; outputs that cannot be joined come as arrays from there on."""
         outputs = list(plan.outputs)
         while pages:
-            with closing(self.read(gathered_query(chunk, outputs, pages), READING | ALONE | BY_PAGES)) as arriving:
+            with closing(self.read(gathered_query(chunk, outputs, pages), ALONE | BY_PAGES)) as arriving:
                 try:
                     for groups in arriving:
                         rows, behind = ungathered(groups, outputs), pages_behind(groups, pages)
@@ -108,7 +108,7 @@ def _apart(batch: pa.RecordBatch, packed: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
-def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str, settings: Mapping[str, str]) -> None:
+def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str) -> None:
     with driver_errors():
         cur.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     try:
@@ -117,6 +117,3 @@ def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str, settings: Mapp
         raise TransientError(
             "the exported snapshot is gone: the transaction that holds it has ended", code="snapshot-lost"
         ) from error
-    with driver_errors():
-        cur.execute(pin_statement(settings))
-        cur.fetchall()

@@ -1,0 +1,130 @@
+"""A connection pooler that shares its sessions is refused, by an error that names the way around it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from archival_core.clients.postgres import Database
+from archival_core.errors import TransientError
+from archival_core.ledger.pool import LedgerPool
+from dev.servers.processes import Process, free_port
+from tests.contract.shared_sessions import shared_sessions
+
+REFUSAL = r"port {} of the database's host is a connection pooler.*5432.*SOURCE_DATABASE_URL and LEDGER_DATABASE_URL"
+
+
+def through(url: str, port: int) -> str:
+    return url.replace(f":{urlsplit(url).port}/", f":{port}/")
+
+
+async def refused(database: Database, port: int) -> None:
+    with pytest.raises(TransientError, match=REFUSAL.format(port)) as error:
+        await database.ping()
+    assert error.value.code == "database-pooler"
+    with pytest.raises(TransientError, match=REFUSAL.format(port)) as error:
+        await LedgerPool(database).one("intake")
+    assert error.value.code == "database-pooler"
+
+
+@pytest.mark.parametrize(("sessions", "in_turn"), [(4, False), (4, True), (2, True), (1, False)])
+async def test_sessions_that_are_shared_are_refused(source_database_url: str, sessions: int, in_turn: bool) -> None:
+    async with shared_sessions(source_database_url, sessions, in_turn=in_turn) as pooler:
+        await refused(Database(through(source_database_url, pooler.port)), pooler.port)
+
+
+async def test_a_pooler_is_looked_behind_once(source_database_url: str) -> None:
+    async with shared_sessions(source_database_url, 4) as pooler:
+        database = Database(through(source_database_url, pooler.port))
+        for _ in range(5):
+            with pytest.raises(TransientError, match="pooler"):
+                await database.ping()
+        assert pooler.clients == 6
+
+
+async def test_without_a_pooler_nobody_looks(source_database_url: str) -> None:
+    database = Database(source_database_url)
+    await database.ping()
+    assert database._keeps_session is None
+
+
+@asynccontextmanager
+async def pgbouncer(url: str, folder: Path, **settings: str) -> AsyncIterator[int]:
+    """PgBouncer's port."""
+    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    if program is None:
+        pytest.skip("needs PgBouncer: apt-get install pgbouncer")
+    parts, port = urlsplit(url), free_port()
+    user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()  # it refuses to run as root
+    said = {
+        "listen_addr": "127.0.0.1",
+        "listen_port": str(port),
+        "unix_socket_dir": "",
+        "auth_type": "any",
+        "logfile": "",
+        **settings,
+    }
+    file = folder / "pgbouncer.ini"
+    target = f"host=127.0.0.1 port={parts.port} dbname={parts.path[1:]} user={parts.username} password={parts.password}"
+    file.write_text("\n".join([f"[databases]\nfor_service = {target}\n[pgbouncer]", *(f"{k} = {v}" for k, v in said.items())]))
+    readable = Path("/tmp") / f"pgbouncer-{port}.ini"  # noqa: S108  by another user than the test's
+    shutil.copy(file, readable)
+    with Process([program, "-q", str(readable)], folder / "pgbouncer.log", user=user) as process:
+        process.wait_until(lambda: _listens(port), "PgBouncer")
+        try:
+            yield port
+        finally:
+            readable.unlink()
+
+
+def _listens(port: int) -> bool:
+    return subprocess.run(["bash", "-c", f"</dev/tcp/127.0.0.1/{port}"], capture_output=True, check=False).returncode == 0
+
+
+def by_pgbouncer(port: int) -> Database:
+    return Database(f"postgresql://anybody:@127.0.0.1:{port}/for_service")
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session", "statement"])
+async def test_pgbouncer_as_it_comes_is_refused(source_database_url: str, tmp_path: Path, mode: str) -> None:
+    """It takes no connection that names its settings."""
+    async with pgbouncer(source_database_url, tmp_path, pool_mode=mode) as port:
+        await refused(by_pgbouncer(port), port)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"pool_mode": "transaction"},
+        {"pool_mode": "transaction", "server_round_robin": "1"},
+        {"pool_mode": "transaction", "default_pool_size": "1"},
+        {"pool_mode": "statement"},
+    ],
+)
+async def test_pgbouncer_that_shares_sessions_is_refused(
+    source_database_url: str, tmp_path: Path, settings: dict[str, str]
+) -> None:
+    async with pgbouncer(source_database_url, tmp_path, ignore_startup_parameters="options", **settings) as port:
+        # others work there, too
+        others = [await psycopg.AsyncConnection.connect(await by_pgbouncer(port).url(), autocommit=True) for _ in range(3)]
+        await asyncio.gather(*(other.execute("select pg_sleep(0.1)") for other in others))
+        await refused(by_pgbouncer(port), port)
+        for other in others:
+            await other.close()
+
+
+async def test_pgbouncer_that_keeps_sessions_is_taken(source_database_url: str, tmp_path: Path) -> None:
+    settings = {"pool_mode": "session", "ignore_startup_parameters": "options"}
+    async with pgbouncer(source_database_url, tmp_path, **settings) as port, by_pgbouncer(port).connect() as connection:
+        found = await (await connection.execute("select current_setting('datestyle') as style")).fetchone()
+        assert found == {"style": "ISO, YMD"}
