@@ -379,10 +379,11 @@ async def test_an_archive_that_waited_does_not_supersede_what_stands_in(
     finish = Finishing.finish
 
     async def after_the_drop(self: Finishing, *arguments: Any) -> None:
-        service.execute("update archival.job set status = 'cancelled' where status = 'running'")
-        await remove(service)
-        service.execute("update archival.job set status = 'archived', removed_at = null where status = 'removed'")
-        service.execute("update archival.job set status = 'running' where status = 'cancelled'")
+        service.execute(
+            "insert into archival_marks.stand_in (archive, kind, hypertable, chunk, lake_path, manifest, oid, born)"
+            " select job_id, 'removed', hypertable, chunk, lake_path, manifest_sha256, relation_oid, relation_born"
+            " from archival.job where status = 'archived'; drop table $s.jan"
+        )
         await finish(self, *arguments)
 
     monkeypatch.setattr(Finishing, "finish", after_the_drop)
