@@ -21,8 +21,11 @@ from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.flows.upkeep.gone_chunks import GoneReport
 from archival_core.flows.upkeep.reconcile import ReconcileReport
+from archival_core.ledger.archives import Archives, Publisher
 from archival_core.ledger.jobs import Ledger, NewJob
 from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.job import Status
+from archival_core.model.manifest import Manifest
 from archival_core.model.message import JobMessage
 from dev.lake_emulator import Fault
 
@@ -478,6 +481,26 @@ async def test_two_at_a_time_do_no_harm(service: Service) -> None:
     assert sorted(statuses(service)) == ["archived", "archived", "superseded"]
     assert published(service).count_rows() == service.rows("select count(*) from $s.readings")[0][0]
     assert (await reconcile(service)).is_empty
+
+
+@pytest.mark.parametrize("status", [Status.ARCHIVED, Status.SUPERSEDED])
+async def test_what_another_run_records_meanwhile_is_no_stray(
+    service: Service, monkeypatch: pytest.MonkeyPatch, status: Status
+) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    as_if_crashed_after_the_rename(service)
+    publisher = Archives.publisher
+
+    async def overtaken(archives: Archives, manifest: Manifest) -> Publisher:
+        # another run writes the row, and has not moved the folder yet
+        assert await archives.adopt(manifest, status)
+        return await publisher(archives, manifest)
+
+    monkeypatch.setattr(Archives, "publisher", overtaken)
+    report = await reconcile(service)
+    assert (report.adoption.adopted, report.adoption.strays) == ([], {})
+    assert statuses(service) == [status]
 
 
 async def test_one_duty_that_fails_keeps_no_other_from_its_turn(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

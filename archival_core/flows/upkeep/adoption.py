@@ -121,6 +121,8 @@ class Adoption:
         if publisher.status is Status.RUNNING or publisher.contested:
             return  # whoever works on the chunk finishes it, or leaves it to a later run
         if publisher.status not in _ADOPTABLE:
+            if await self._archives.known([folder]):
+                return  # a worker or another run has recorded it since this one asked for the whole batch
             raise PermanentError(f"its job {manifest.job_id} is {publisher.status}", code="lake-conflict")
         await self._check(manifest)
         await self._lake.write_once(paths.archive_manifest(folder), manifest.to_json())
