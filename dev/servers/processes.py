@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Self
 
 _PR_SET_PDEATHSIG = 1
+#: what keeps this process's ports from being given out by others
+_CLAIMS: list[socket.socket] = []
 
 
 class ServerError(RuntimeError):
@@ -30,11 +33,39 @@ def package_folder(name: str) -> Path:
 
 
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port for a server that starts soon, and may restart; no other process that asks here gets the same one.
+
+    The port lies outside the range from which the system takes the ports of connections, where there is such a place.
+    """
+    for port in random.sample(_server_ports(), 1000):
+        claim = _claimed(port)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if claim is not None:
+            _CLAIMS.append(claim)
+            return port
+    raise ServerError("no TCP port is free on 127.0.0.1")
+
+
+def _server_ports() -> range:
+    system = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    lowest = int(system.read_text().split()[0]) if system.exists() else 32768
+    return range(12_000, lowest) if lowest > 16_000 else range(12_000, 60_000)
+
+
+def _claimed(port: int) -> socket.socket | None:
+    """A name of the system's that only one process can have, for as long as it lives; `None` if another one has it."""
+    claim = socket.socket(socket.AF_UNIX)
+    if sys.platform == "linux":  # elsewhere sockets' names are files, and outlive their process
+        try:
+            claim.bind(f"\0archival-port-{port}")
+        except OSError:
+            claim.close()
+            return None
+    return claim
 
 
 class Process:
@@ -91,7 +122,7 @@ class Process:
                 preexec_fn=_die_with_parent(self._stop_signal),
             )
 
-    def stop(self, grace_seconds: float = 15) -> None:
+    def stop(self, grace_seconds: float = 30) -> None:
         """Ask it to stop, then kill it."""
         if self._child is None or self._child.poll() is not None:
             return
@@ -108,7 +139,7 @@ class Process:
             os.killpg(self._child.pid, signal.SIGKILL)
             self._child.wait()
 
-    def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = 90) -> None:
         """Wait for `ready`; raises `ServerError` when the child ends or the time is over."""
         deadline = time.monotonic() + seconds
         while not ready():

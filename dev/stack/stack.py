@@ -83,7 +83,7 @@ class Stack:
         """Start each part that is not given; the settings that lead to them."""
         servers, found = self._state.servers, dict[str, str]()
         if not self._given.get("SOURCE_DATABASE_URL"):
-            found["SOURCE_DATABASE_URL"] = stack.enter_context(PostgresServer(servers / "postgres")).url
+            found["SOURCE_DATABASE_URL"] = stack.enter_context(PostgresServer(servers / "postgres", kept=True)).url
             disown_ledger(found["SOURCE_DATABASE_URL"])
         if not self._given.get("REDIS_URL"):
             found["REDIS_URL"] = stack.enter_context(ValkeyServer(servers / "valkey")).url
