@@ -325,8 +325,7 @@ async def test_a_table_made_again_does_not_get_the_old_one_s_rows(service: Servi
     assert (await restore(service), rows(service)) == ([], before)
 
 
-async def test_space_for_what_passes_by_itself(service: Service) -> None:
-    """Whoever asks again has the removal tried at once."""
+async def test_whoever_asks_again_has_the_removal_tried_at_once(service: Service) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
     service.execute("create view $s.looks as select * from $s.jan")

@@ -80,6 +80,7 @@ class GoneChunks:
         grounds = manifest.grounds if job.proof is None else Grounds.model_validate(job.proof)
         if grounds.nonce is not None and not await history.stands_on(connection, job.job_id, grounds):
             raise PermanentError("it was archived in a history that was put back", code="history-changed")
+        # Guard GONE: a table that is gone is not rows that are gone.
         whereabouts = await self._elsewhere.look(connection, manifest)
         later = await self._marked.has_later(job)
         if whereabouts is Whereabouts.ALL_THERE:
