@@ -25,7 +25,6 @@ from archival_core.source.translate import source_errors
 SCHEMA: Final = "archival_marks"
 
 MAKE: Final[LiteralString] = """
-CREATE SCHEMA IF NOT EXISTS archival_marks;
 CREATE TABLE IF NOT EXISTS archival_marks.reading (
     job        uuid NOT NULL,
     nonce      text NOT NULL,
@@ -49,6 +48,8 @@ COMMENT ON TABLE archival_marks.reading IS
 COMMENT ON TABLE archival_marks.stand_in IS
     'What became of archived chunks: which archive stands in for rows, or went back. Keep these rows.';
 """
+#: asked first: a role that owns the schema need not be one that may create schemas
+_HAS_SCHEMA: Final[LiteralString] = "SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'archival_marks'"
 _IS_THERE: Final[LiteralString] = "SELECT to_regclass('archival_marks.stand_in') IS NOT NULL AS there"
 #: The advisory lock of a nonce: its upper and its lower half, as `pg_locks` shows them.
 _HOLD: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(%s)"
@@ -142,6 +143,8 @@ async def ensure(conn: AsyncConnection[Any]) -> bool:
             return True
         try:
             async with conn.transaction():
+                if await (await conn.execute(_HAS_SCHEMA)).fetchone() is None:
+                    await conn.execute("CREATE SCHEMA IF NOT EXISTS archival_marks")
                 await conn.execute(MAKE)
         except (postgres.UniqueViolation, postgres.DuplicateSchema, postgres.DuplicateTable):
             return True  # another worker was faster: IF NOT EXISTS does not see what is not committed
