@@ -22,6 +22,7 @@ _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "100",
+    "max_prepared_transactions": "20",
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",

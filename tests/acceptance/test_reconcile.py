@@ -406,7 +406,7 @@ async def test_a_job_that_was_never_sent_and_one_whose_worker_died(service: Serv
         " messaged_at = now() - interval '1 day' where chunk like '%feb'"
     )
     first, second = await asyncio.gather(reconcile(service), reconcile(service))
-    assert first.messages + second.messages in (2, 4)  # a duplicate is harmless
+    assert 2 <= first.messages + second.messages <= 4  # a duplicate is harmless
     messages = service.messages()
     assert {message.job_id for message in messages} == {job["job_id"] for job in service.jobs()}
     assert (await reconcile(service)).messages == 0

@@ -408,6 +408,21 @@ async def test_a_trigger_that_changes_rows_is_found_out(bench: Bench, result: st
     assert await refused(bench, manifest, fire_triggers=True) == "placed-differs"
 
 
+async def test_a_trigger_that_waits_for_the_commit_is_found_out(bench: Bench) -> None:
+    bench.execute(
+        READINGS,
+        "CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql"
+        f" AS 'BEGIN DELETE FROM {bench.schema}.readings WHERE id = new.id AND id = 7; RETURN NULL; END'",
+    )
+    manifest = await bench.archive("readings", "jan")
+    bench.execute(
+        "DELETE FROM jan",
+        "CREATE CONSTRAINT TRIGGER forget AFTER INSERT ON readings DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION forget()",
+    )
+    assert await refused(bench, manifest, fire_triggers=True) == "placed-differs"
+
+
 async def test_names_and_ranges_that_are_taken(bench: Bench) -> None:
     bench.execute(READINGS)
     before = bench.rows("readings")

@@ -60,7 +60,7 @@ def main() -> int:
     console.print(report.table(found, time.monotonic() - started))
     if arguments.json:
         print(report.as_json(found))
-    return 0 if len(found) == len(runs) and all(result.good for result in found) else 1
+    return 0 if len(found) == len(runs) and all(result.good or result.waits_for for result in found) else 1
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 
 import azure.core.rest._aiohttp
+import azure.functions as func
 import azure.storage.filedatalake.aio
 import azure.storage.queue.aio
 import importlib_resources.readers
@@ -39,10 +40,27 @@ async def request_restore(_: object) -> None:
     await runtime.get().restore_requests.request(request)
 
 
+async def request_archive(message: func.QueueMessage) -> None:
+    """What a management request with `force` does: `chunks` of the message are archived, whatever archives they have."""
+    from uuid import uuid4
+
+    from archival_core import runtime
+    from archival_core.flows.asking.archive_requests import ArchiveWish
+    from archival_core.model.chunk import Relation
+
+    asked = message.get_json()
+    for chunk in asked["chunks"]:
+        wish = ArchiveWish(Relation(SCHEMA, TABLE), Relation(SCHEMA, chunk), remove=asked["remove"], force=True)
+        await runtime.get().archive_requests.request(wish, f"again/{uuid4()}", "faults")
+
+
 #: the app's functions by their name
 FUNCTIONS = {function.get_function_name(): function for function in function_app.app.get_functions()}
 #: what can be invoked: they, and what a client of the management interface asks for
-INVOCABLE = {name: function.get_user_function() for name, function in FUNCTIONS.items()} | {"request_restore": request_restore}
+INVOCABLE = {name: function.get_user_function() for name, function in FUNCTIONS.items()} | {
+    "request_restore": request_restore,
+    "request_archive": request_archive,
+}
 
 # what is shared with the children stays shared: their collector does not touch it
 gc.collect()

@@ -19,7 +19,7 @@ import psycopg
 from tests.faults import invariant, servers, world
 from tests.faults.host import Host
 from tests.faults.invariant import Verdict
-from tests.faults.scenarios import FAMILIES
+from tests.faults.scenarios import FAMILIES, WAITING
 from tests.faults.servers import Servers
 from tests.faults.stage import Stage, Trace
 from tests.faults.stories import STORIES, Story
@@ -52,6 +52,11 @@ class Result:
     def good(self) -> bool:
         """Recovered, and the invariant holds."""
         return self.recovered and not self.report
+
+    @property
+    def waits_for(self) -> str:
+        """What the service lacks for this scenario; empty where it lacks nothing."""
+        return WAITING.get(self.scenario, "")
 
 
 @dataclass(slots=True)

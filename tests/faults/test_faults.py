@@ -12,6 +12,7 @@ pytestmark = pytest.mark.timeout(600)
 
 #: Runs that show much in little time; the number chooses the scenario.
 _QUICK = {"crash": (0, 1, 2, 5), "acknowledgements": (5, 14), "database": (0, 2), "network": (0, 9)}
+_QUICK |= {"settings": (6,), "lake-writer": (0, 12), "reshape": (0, 13)}
 _RUNS = [(name, number) for name in FAMILIES for number in _QUICK.get(name, (0,))]
 
 
@@ -24,6 +25,8 @@ def met() -> list[bool]:
 @pytest.mark.parametrize(("family", "number"), _RUNS)
 def test_nothing_is_lost_or_doubled(runner: Runner, met: list[bool], family: str, number: int) -> None:
     result = runner.run(family, number, seed=1)
+    if result.waits_for and not result.good:
+        pytest.xfail(result.waits_for)
     assert result.good, result.report
     assert (result.lost, result.doubled) == (0, 0)
     assert result.rows > 0

@@ -6,7 +6,7 @@ Its own copy, in its own memory, written through plain psycopg.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 
 Row = tuple[Any, ...]
+Range = tuple[datetime, datetime]
 
 SCHEMA = "weather"
 TABLE = "readings"
@@ -31,18 +32,28 @@ create table {SCHEMA}.{TABLE} (id bigint not null, time timestamptz not null, va
     f"create table {SCHEMA}.{name} partition of {SCHEMA}.{TABLE} for values from ('{start}') to ('{end}');\n"
     for name, (start, end) in MONTHS.items()
 )
-_INSERT = f"insert into {SCHEMA}.{TABLE} ({', '.join(COLUMNS)}) values ({', '.join(['%s'] * len(COLUMNS))})"
+_INSERT = "insert into {} (" + ", ".join(COLUMNS) + ") values (" + ", ".join(["%s"] * len(COLUMNS)) + ")"
 
 
 def invented(rng: random.Random, chunk: str, identity: int, note_bytes: int = 90) -> Row:
     """A row of that chunk; some values are NULL, empty or awkward."""
-    start, end = MONTHS[chunk]
+    return invented_between(rng, *MONTHS[chunk], identity, note_bytes)
+
+
+def invented_between(rng: random.Random, start: datetime, end: datetime, identity: int, note_bytes: int = 90) -> Row:
+    """A row of that time."""
     moment = start + timedelta(microseconds=rng.randrange(int((end - start).total_seconds()) * 1_000_000))
     note = rng.choice([None, "", 'a "quoted"\nline', "äöü €", rng.randbytes(note_bytes // 2).hex(), "x" * note_bytes])
     tags = rng.choice([None, [], ["a", None, ""], [str(identity)]])
     raw = rng.choice([None, b"", b"\x00\xff", rng.randbytes(note_bytes)])
     amount = rng.choice([None, Decimal(rng.randrange(-(10**9), 10**9)).scaleb(-3)])
     return identity, moment, rng.choice([None, rng.uniform(-1e6, 1e6), 0.0]), amount, note, tags, raw
+
+
+def fill(connection: psycopg.Connection, table: str, rows: Sequence[Row]) -> None:
+    """Rows into a table that nobody knows of yet; see `Truth.insert` for those that count."""
+    with connection.cursor() as cursor:
+        cursor.executemany(_INSERT.format(table).encode(), rows)
 
 
 def chunk_of(row: Row) -> str:
@@ -55,6 +66,8 @@ class Truth:
     """The states of the table, oldest first; each is what one commit left, rows by their id."""
 
     states: list[dict[int, Row]] = field(default_factory=lambda: [{}])
+    #: the ranges that a partition's name has ever stood for: people split, merge and rename
+    ranges: dict[str, list[Range]] = field(default_factory=lambda: {name: [range_] for name, range_ in MONTHS.items()})
 
     @property
     def now(self) -> dict[int, Row]:
@@ -63,16 +76,29 @@ class Truth:
 
     def copy(self) -> Truth:
         """To go on from here."""
-        return Truth(list(self.states))
+        return Truth(list(self.states), {name: list(ranges) for name, ranges in self.ranges.items()})
 
     def states_of(self, chunk: str) -> list[dict[int, Row]]:
-        """Every state that this chunk has had."""
-        return [{key: row for key, row in state.items() if chunk_of(row) == chunk} for state in self.states]
+        """Every state that this chunk has had, under whichever of its ranges."""
+        return [
+            {key: row for key, row in state.items() if start <= row[1] < end}
+            for start, end in self.ranges.get(chunk, [])
+            for state in self.states
+        ]
+
+    def rows_of(self, chunk: str) -> list[Row]:
+        """What the month of that name holds now."""
+        return [row for row in self.now.values() if chunk_of(row) == chunk]
+
+    def replaced(self, gone: Iterable[Row], rows: Iterable[Row] = ()) -> None:
+        """One commit of somebody else has taken the rows of `gone` away and brought `rows`."""
+        left = {key: row for key, row in self.now.items() if key not in {row[0] for row in gone}}
+        self.states.append(left | {row[0]: row for row in rows})
 
     def insert(self, connection: psycopg.Connection, rows: Sequence[Row]) -> None:
         """Committed in the table, then known here."""
-        with connection.transaction(), connection.cursor() as cursor:
-            cursor.executemany(_INSERT.encode(), rows)
+        with connection.transaction():
+            fill(connection, f"{SCHEMA}.{TABLE}", rows)
         self.states.append({**self.now, **{row[0]: row for row in rows}})
 
     def change(self, connection: psycopg.Connection, identity: int, note: str) -> None:

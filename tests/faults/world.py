@@ -40,6 +40,10 @@ class World:
     queues: QueueServiceClient
     truth: Truth
     log: Path
+    #: folders below `tables/` that somebody else has put there: the ledger need not know them
+    planted: set[str] = field(default_factory=set)
+    #: roles that were made for this run
+    roles: list[str] = field(default_factory=list)
     _made: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -160,6 +164,8 @@ def _tidy_up(world: World, database: str) -> None:
     shutil.rmtree(world.lake, ignore_errors=True)
     with psycopg.connect(world.servers.postgres_url, autocommit=True) as connection:
         connection.execute(f"drop database {database} with (force)".encode())
+        for role in world.roles:
+            connection.execute(f"drop role {role}".encode())
 
 
 def _with_port(url: str, port: int) -> str:

@@ -11,11 +11,14 @@ from tests.faults.scenarios import (
     database,
     duplicates,
     lake,
+    lake_writer,
     network,
     paused,
     platform,
     redis,
+    reshape,
     resources,
+    settings,
     time,
 )
 from tests.faults.stage import Stage
@@ -34,4 +37,10 @@ FAMILIES: dict[str, tuple[list[Callable[[Stage], None]], int]] = {
     "resources": (resources.SCENARIOS, 2),
     "time": (time.SCENARIOS, 2),
     "platform": (platform.SCENARIOS, 3),
+    "settings": (settings.SCENARIOS, 4),
+    "lake-writer": (lake_writer.SCENARIOS, 5),
+    "reshape": (reshape.SCENARIOS, 5),
 }
+
+#: Scenarios that state the right outcome before the service has it, and what each of them waits for.
+WAITING: dict[str, str] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+from typing import Any
 
 from tests.faults.host import Plan
 from tests.faults.stage import Stage
@@ -21,11 +21,11 @@ def identical(stage: Stage) -> None:
 
 
 def a_foreign_folder(stage: Stage) -> None:
-    """Somebody's files lie where the archive belongs: an error that names them, and they are left alone."""
+    """Somebody's files lie where the archive belongs: they are left alone, and the archive is the next revision."""
     folder = _name(stage, "tables")
     folder.mkdir(parents=True)
     (folder / "somebody.txt").write_text("mine")
-    _refused_until_gone(stage, folder)
+    _left_alone(stage, folder)
 
 
 def a_foreign_file(stage: Stage) -> None:
@@ -33,15 +33,21 @@ def a_foreign_file(stage: Stage) -> None:
     folder = _name(stage, "tables")
     folder.parent.mkdir(parents=True)
     folder.write_text("mine")
-    _refused_until_gone(stage, folder)
+    _left_alone(stage, folder)
 
 
 def a_foreign_manifest(stage: Stage) -> None:
-    """The manifest's name is taken."""
+    """The manifest's name is taken: an error that names what is there; the archive is complete as soon as that is gone."""
     manifest = Path(f"{_name(stage, 'manifests')}.json")
     manifest.parent.mkdir(parents=True)
     manifest.write_text("{}")
-    _refused_until_gone(stage, manifest)
+    stage.play()
+    job = _job(stage)
+    assert job["status"] == "failed", f"the job is {job['status']}"
+    assert manifest.stem in job["error"]["message"], f"the error does not name what is in the way: {job['error']}"
+    assert manifest.read_text() == "{}", "what somebody else had there is gone"
+    manifest.unlink()
+    stage.story.ask(stage.world)
 
 
 def _name(stage: Stage, room: str) -> Path:
@@ -49,18 +55,20 @@ def _name(stage: Stage, room: str) -> Path:
     return stage.world.lake / room / f"{SCHEMA}.{TABLE}" / f"{SCHEMA}.{chunk}_r0"
 
 
-def _refused_until_gone(stage: Stage, what: Path) -> None:
-    stage.play()
+def _job(stage: Stage) -> dict[str, Any]:
     chunk = f"{SCHEMA}.{stage.story.chunks[0]}"
     [job] = [job for job in stage.world.jobs() if job["chunk"] == chunk]
-    assert job["status"] == "failed", f"the job is {job['status']}"
-    assert what.stem in job["error"]["message"], f"the error does not name what is in the way: {job['error']}"
-    assert what.exists(), "what somebody else had there is gone"
-    if what.is_dir():
-        shutil.rmtree(what)
-    else:
-        what.unlink()
-    stage.story.ask(stage.world)
+    return job
+
+
+def _left_alone(stage: Stage, what: Path) -> None:
+    path = str(what.relative_to(stage.world.lake))
+    stage.world.planted.add(path)
+    stage.play()
+    job = _job(stage)
+    assert job["status"] in ("archived", "removed"), f"the job is {job['status']}: {job['error']}"
+    assert job["lake_path"] == f"{path.removesuffix('_r0')}_r1", f"the archive is at {job['lake_path']}"
+    assert (what / "somebody.txt" if what.is_dir() else what).read_text() == "mine", "what somebody else had there is gone"
 
 
 SCENARIOS = [identical, a_foreign_folder, a_foreign_manifest, a_foreign_file]

@@ -13,6 +13,7 @@ class RemovalStory(Story):
     """Events → drain → archive → remove."""
 
     name = "removal"
+    removes = True
     settings = {"REMOVAL_GRACE": "PT0S"}  # noqa: RUF012
     timers = ("drain_events", "remove_chunks")
     functions = ("drain_events", "archive_chunk", "remove_chunks")

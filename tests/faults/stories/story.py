@@ -27,6 +27,8 @@ class Story(ABC):
     timers: Sequence[str] = ("drain_events",)
     #: functions whose steps are interrupted
     functions: Sequence[str]
+    #: whether chunks leave the database
+    removes: bool = False
     #: chunks that are asked for
     chunks: Sequence[str] = ("m1", "m2")
 

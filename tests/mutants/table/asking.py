@@ -1,0 +1,64 @@
+"""Events become jobs and messages, and only then they are acknowledged."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import Mutation
+
+_DRAIN = "acceptance/test_main_job.py"
+
+MUTATIONS = (
+    Mutation(
+        name="backlog-from-before-the-group",
+        file="clients/redis.py",
+        old='id="0"',
+        new='id="$"',
+        tests=("acceptance/test_main_job.py::test_an_event_becomes_a_verified_archive",),
+    ),
+    Mutation(
+        name="acknowledged-before-it-is-buried",
+        file="clients/redis.py",
+        inside="MessagingClient.bury",
+        old="await self._redis.xadd(self._dead, fields)",
+        new="await self._redis.xack(self._events, self._group, entry.entry_id); await self._redis.xadd(self._dead, fields)",
+        tests=("acceptance/test_handing_over.py::test_an_event_that_cannot_be_buried_comes_again",),
+    ),
+    Mutation(
+        name="dead-letter-gone-before-it-is-replayed",
+        file="clients/redis.py",
+        inside="MessagingClient.replay",
+        old="fields: dict[Any, Any] = dict(letter.fields)",
+        new="fields: dict[Any, Any] = dict(letter.fields); await self._redis.xdel(self._dead, letter.entry_id)",
+        tests=("acceptance/test_handing_over.py::test_a_dead_letter_that_cannot_be_replayed_stays",),
+    ),
+    Mutation(
+        name="acknowledged-before-the-job",
+        file="flows/asking/event_drain.py",
+        inside="EventDrain._settle",
+        old="recorded, added = await self._recorded(asked, report)",
+        new="await self._messaging.acknowledge(list(asked)); recorded, added = await self._recorded(asked, report)",
+        tests=("acceptance/test_handing_over.py::test_an_event_whose_job_is_not_recorded_comes_again",),
+    ),
+    Mutation(
+        name="acknowledged-before-the-message",
+        file="flows/asking/event_drain.py",
+        old="await self._queue.send(",
+        new="await self._messaging.acknowledge(recorded); await self._queue.send(",
+        tests=("acceptance/test_handing_over.py::test_an_event_whose_message_is_not_sent_comes_again",),
+    ),
+    Mutation(
+        name="postponed-and-acknowledged",
+        file="flows/asking/event_drain.py",
+        inside="EventDrain._understood",
+        old="report.postponed += 1",
+        new="await self._messaging.acknowledge([entry.entry_id])",
+        tests=("acceptance/test_handing_over.py::test_an_event_that_cannot_be_understood_now_comes_again",),
+    ),
+    Mutation(
+        name="refused-by-the-ledger-and-acknowledged",
+        file="flows/asking/event_drain.py",
+        inside="EventDrain._recorded",
+        old="report.postponed += 1",
+        new="recorded.append(entry_id)",
+        tests=("acceptance/test_handing_over.py::test_an_event_whose_job_is_not_recorded_comes_again",),
+    ),
+)

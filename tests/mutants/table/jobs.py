@@ -1,0 +1,187 @@
+"""A job has one worker at a time, and its message comes again until it has ended."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import Mutation
+
+_LEASE = "acceptance/test_lease.py"
+_ATTEMPT = "job_id = %(job_id)s and lease_token = %(token)s and status = 'running'"
+_ANY_ATTEMPT = "job_id = %(job_id)s and status = 'running'"
+
+MUTATIONS = (
+    Mutation(
+        name="told-before-it-is-announced",
+        file="flows/jobs/announcer.py",
+        inside="Announcer.announce",
+        old="await self._messaging.announce(",
+        new="await self._ledger.mark_announced(job.job_id); await self._messaging.announce(",
+        tests=("acceptance/test_handing_over.py::test_an_end_that_cannot_be_told_is_told_later",),
+    ),
+    Mutation(
+        name="lost-lease-cancels-nothing",
+        file="flows/jobs/lease.py",
+        old="owner.cancel()",
+        new="pass",
+        tests=("acceptance/test_lease.py::test_work_whose_job_somebody_else_has_taken_is_stopped",),
+    ),
+    Mutation(
+        name="message-of-a-failed-attempt-is-deleted",
+        file="flows/jobs/runner.py",
+        old="await self._ledger.release(job, error.code, str(error))\n            raise",
+        new="await self._ledger.release(job, error.code, str(error))",
+        tests=("acceptance/test_main_job.py::test_a_flipped_bit_on_the_way_back_is_found_and_nothing_is_published",),
+    ),
+    Mutation(
+        name="message-of-a-running-job-is-deleted",
+        file="flows/jobs/runner.py",
+        inside="JobRunner._look_later",
+        old="if job.status is Status.RUNNING:",
+        new="if False:",
+        tests=("acceptance/test_handing_over.py::test_the_message_of_a_job_that_another_worker_has_comes_again",),
+    ),
+    Mutation(
+        name="guarded-write-that-met-nothing",
+        file="ledger/jobs.py",
+        inside="Ledger._guarded",
+        old="raise LostLeaseError(job.job_id, job.attempt)",
+        new="return",
+        guard="ATTEMPT",
+        tests=("acceptance/test_fenced_writes.py::test_a_worker_that_was_overtaken_writes_nothing",),
+    ),
+    *(
+        Mutation(
+            name=f"any-attempt-may-{statement.replace('_', '-')}",
+            file="ledger/sql/jobs.sql",
+            inside=statement,
+            old=_ATTEMPT,
+            new=_ANY_ATTEMPT,
+            guard="ATTEMPT",
+            tests=(f"acceptance/test_fenced_writes.py::test_a_worker_that_was_overtaken_writes_nothing[{statement}]",),
+        )
+        for statement in (
+            "settle",
+            "renew_lease",
+            "check_lease",
+            "begin_parts",
+            "take_parts",
+            "add_part",
+            "postpone",
+            "declare",
+            "finish_archive",
+            "release",
+            "fail",
+        )
+    ),
+    Mutation(
+        name="lease-taken-from-a-worker-that-holds-it",
+        file="ledger/sql/jobs.sql",
+        inside="take_lease",
+        old=" and lease_until < now()",
+        new="",
+        tests=("acceptance/test_main_job.py::test_duplicates_give_one_archive",),
+    ),
+    Mutation(
+        name="poison-ends-a-job-that-is-worked-on",
+        file="ledger/sql/jobs.sql",
+        inside="fail_poisoned",
+        old=" and lease_until < now()",
+        new="",
+        tests=("acceptance/test_handing_over.py::test_the_message_of_a_job_that_another_worker_has_comes_again",),
+    ),
+    Mutation(
+        name="duplicate-of-a-live-job",
+        file="ledger/sql/jobs.sql",
+        inside="add_job",
+        old="status in ('queued', 'running') or ",
+        new="",
+        tests=("acceptance/test_main_job.py::test_duplicates_give_one_archive",),
+    ),
+    Mutation(
+        name="revision-that-is-taken",
+        file="ledger/sql/jobs.sql",
+        inside="settle",
+        old="max(o.revision) + 1",
+        new="max(o.revision)",
+        tests=("acceptance/test_removal.py::test_a_changed_chunk_stays_and_is_archived_again",),
+    ),
+    Mutation(
+        name="superseded-though-rows-are-elsewhere",
+        file="ledger/sql/jobs.sql",
+        inside="supersedes",
+        old="where not exists",
+        new="where false and not exists",
+        tests=("acceptance/test_lineage.py::test_a_restored_archive_is_superseded_only_by_one_that_has_its_rows",),
+    ),
+    Mutation(
+        name="superseded-by-another-server",
+        file="ledger/sql/jobs.sql",
+        inside="supersedes",
+        old="o.manifest #>> '{source,system_identifier}' = %(system_identifier)s",
+        new="%(system_identifier)s is not null",
+        tests=("acceptance/test_lineage.py::test_an_archive_of_another_server_is_no_reason_to_skip",),
+    ),
+    Mutation(
+        name="attempts-guard-leases",
+        file="ledger/sql/jobs.sql",
+        inside="take_lease",
+        old="lease_token = gen_random_uuid()",
+        new="lease_token = md5((attempt + 1)::text)::uuid",
+        guard="TOKEN",
+        tests=("acceptance/test_fenced_writes.py::test_a_worker_from_before_a_ledger_was_put_back_writes_nothing",),
+    ),
+    Mutation(
+        name="recorded-although-it-was-not-declared",
+        file="ledger/sql/jobs.sql",
+        inside="finish_archive",
+        old=" and %(sha256)s = any(declared)",
+        new="",
+        guard="HASH",
+        tests=("acceptance/test_fenced_writes.py::test_an_archive_that_was_not_declared_is_not_recorded",),
+    ),
+    Mutation(
+        name="superseded-without-waiting-for-the-remover",
+        file="ledger/sql/jobs.sql",
+        inside="lock_archives",
+        old=" order by job_id for update",
+        new=" order by job_id",
+        guard="ROWLOCK",
+        tests=("acceptance/test_fenced_writes.py::test_what_is_superseded_is_waited_for",),
+    ),
+    Mutation(
+        name="removal-is-inherited",
+        file="ledger/sql/jobs.sql",
+        inside="finish_archive",
+        old="case when %(by_another)s or exists",
+        new="case when %(by_another)s and not %(by_another)s and exists",
+        guard="ONCE",
+        tests=("acceptance/test_reconcile.py::test_no_archive_inherits_a_removal",),
+    ),
+    Mutation(
+        name="archive-follows-no-mark",
+        file="ledger/sql/marks.sql",
+        inside="follow_mark",
+        old="where job_id = %(job_id)s and kind = 'archive'",
+        new="where job_id = %(job_id)s and kind = 'archive' and false",
+        guard="FOLLOWS",
+        tests=(
+            "acceptance/test_history.py::test_a_ledger_that_was_put_back_follows_the_marks",
+            "acceptance/test_promise.py::test_the_mark_of_a_drop_is_never_overwritten",
+        ),
+    ),
+    Mutation(
+        name="two-live-jobs-of-a-chunk",
+        file="ledger/sql/migrations/0003_removal.sql",
+        old="create unique index job_one_live on",
+        new="create index job_one_live on",
+        tests=("acceptance/test_fenced_writes.py::test_a_request_waits_for_another_one_of_the_same_chunk",),
+    ),
+    Mutation(
+        name="any-attempt-may-finish-restore",
+        file="ledger/sql/restores.sql",
+        inside="finish_restore",
+        old=_ATTEMPT,
+        new=_ANY_ATTEMPT,
+        guard="ATTEMPT",
+        tests=("acceptance/test_fenced_writes.py::test_a_worker_that_was_overtaken_writes_nothing[finish_restore]",),
+    ),
+)

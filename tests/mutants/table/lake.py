@@ -1,0 +1,78 @@
+"""What is in the lake appears whole, and never takes the place of something else."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import Mutation
+
+_LAKE = "contract/test_lake.py"
+_CLIENT = "lake/client.py"
+
+MUTATIONS = (
+    Mutation(
+        name="length-after-a-lost-answer",
+        file=_CLIENT,
+        inside="LakehouseClient.flush",
+        old="if length == 0 or not await self._has_length(path, length):",
+        new="if length == 0:",
+        tests=("contract/test_lake_guards.py::test_a_flush_that_is_refused_has_not_happened",),
+    ),
+    Mutation(
+        name="folder-published-over-another",
+        file=_CLIENT,
+        inside="LakehouseClient.publish_directory",
+        old="match_condition=MatchConditions.IfMissing",
+        new="match_condition=None",
+        tests=("contract/test_lake_guards.py::test_a_directory_is_published_over_nothing",),
+    ),
+    Mutation(
+        name="file-written-over-another",
+        file=_CLIENT,
+        inside="LakehouseClient.write_once",
+        old="match_condition=MatchConditions.IfMissing",
+        new="match_condition=None",
+        tests=("contract/test_lake.py::test_a_file_is_written_once",),
+    ),
+    Mutation(
+        name="other-content-counts-as-written",
+        file=_CLIENT,
+        inside="LakehouseClient._settle_write",
+        old="found.is_directory or found.length != len(data) or await self.read_all(path) != data",
+        new="found.is_directory",
+        tests=("contract/test_lake.py::test_a_file_is_written_once",),
+    ),
+    Mutation(
+        name="small-file-is-not-read-back",
+        file=_CLIENT,
+        inside="LakehouseClient._stage",
+        old="if await self.read_all(staged) != data:",
+        new="if False:",
+        tests=("acceptance/test_main_job.py::test_a_manifest_that_is_damaged_in_the_lake_is_not_published",),
+    ),
+    Mutation(
+        name="failed-file-is-committed",
+        file="lake/files.py",
+        inside="LakeSink.__exit__",
+        old="self.abort()",
+        new="pass",
+        tests=("contract/test_lake_guards.py::test_a_file_whose_writer_failed_is_not_committed",),
+    ),
+    Mutation(
+        name="gap-in-a-file-is-committed",
+        file="lake/files.py",
+        inside="LakeSink._settle",
+        old="self.abort()",
+        new="pass",
+        tests=(
+            "contract/test_lake.py::test_a_failed_block_is_final",
+            "contract/test_lake.py::test_parquet_goes_there_and_back_from_a_thread",
+        ),
+    ),
+    Mutation(
+        name="bytes-that-are-missing",
+        file="lake/files.py",
+        inside="LakeSource.read",
+        old="if len(data) != wanted:",
+        new="if False:",
+        tests=("contract/test_lake.py::test_a_source_is_a_file", "contract/test_lake.py::test_damage_on_the_way_is_repaired"),
+    ),
+)
