@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ class Archive:
     problems: list[str]
 
 
-def archives(lake: Path) -> Iterator[Archive]:
-    """Every folder that is published; one is a folder that holds files."""
-    for folder in sorted({file.parent for file in (lake / "tables").rglob("*") if file.is_file()}):
+def archives(lake: Path, planted: Collection[str] = ()) -> Iterator[Archive]:
+    """Every folder that is published; one is a folder that holds files, other than those of somebody else at `planted`."""
+    files = [file for file in (lake / "tables").rglob("*") if file.is_file() and str(file.relative_to(lake)) not in planted]
+    for folder in sorted({file.parent for file in files}):
         yield _read(lake, folder)
 
 

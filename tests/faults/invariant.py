@@ -39,7 +39,7 @@ def check(world: World) -> Verdict:
     """Look at everything; the service must be at rest."""
     verdict = Verdict()
     jobs = [job for job in world.jobs() if job["kind"] == "archive"]
-    found = list(archives(world.lake))
+    found = list(archives(world.lake, world.planted))
     _check_records(world, verdict, jobs, found)
     by_path = {job["lake_path"]: job for job in jobs if job["status"] in _COUNTS}
     counting = [archive for archive in found if archive.path in by_path]
