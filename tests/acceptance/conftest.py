@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from archival_core import runtime, settings
 from archival_core.errors import ArchivalError
+from archival_core.ledger.jobs import Marked
 from archival_core.model.message import JobMessage
 from archival_core.runtime import Runtime
 from dev.lake_emulator import Emulator
@@ -171,6 +172,11 @@ async def open_service(
         queue.close()
         if not schema:
             service.execute("drop schema $s cascade")
+
+
+async def no_marks(_: Collection[UUID]) -> Marked:
+    """The answer of a source in which nothing of the archives' range went."""
+    return Marked(frozenset(), table_went=False)
 
 
 @pytest.fixture

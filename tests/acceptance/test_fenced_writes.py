@@ -18,6 +18,7 @@ from archival_core.model.job import Job
 from archival_core.model.manifest import Manifest
 from archival_core.runtime import Runtime
 from archival_core.source import catalog
+from tests.acceptance.conftest import no_marks
 
 if TYPE_CHECKING:
     from conftest import Service
@@ -39,10 +40,6 @@ async def settle(runtime: Runtime, job: Job, _: Manifest) -> None:
 async def finish_restore(runtime: Runtime, job: Job, _: Manifest) -> None:
     async with runtime._source.connect() as connection, connection.transaction():
         await runtime.restore_processor._restores.finish(job, in_place=False, connection=connection)
-
-
-async def no_marks(_: Collection[UUID]) -> Marked:
-    return Marked(frozenset(), table_went=False)
 
 
 #: every write of a worker, of the archive's manifest where there has to be one

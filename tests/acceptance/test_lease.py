@@ -11,6 +11,7 @@ import pytest
 from archival_core.errors import LostLeaseError
 from archival_core.flows.jobs.lease import kept_lease
 from archival_core.model.job import Job
+from tests.acceptance.conftest import no_marks
 
 if TYPE_CHECKING:
     from conftest import Service
@@ -40,7 +41,7 @@ async def test_work_that_has_just_ended_its_job_has_not_lost_it(service: Service
     async with kept_lease(service.runtime.ledger, job, LEASE):
         manifest = await service.runtime.chunk_archiver.archive(job)
         assert manifest is not None
-        await service.runtime.ledger.finish_archive(job, manifest)
+        await service.runtime.ledger.finish_archive(job, manifest, no_marks)
         await asyncio.sleep(A_WHILE)
 
 

@@ -17,6 +17,7 @@ from archival_core.errors import ArchivalError
 from archival_core.flows.archive import part_archiver
 from dev.demo.comparison import compare
 from dev.lake_emulator import Fault
+from tests.acceptance.conftest import no_marks
 
 if TYPE_CHECKING:
     from conftest import Service
@@ -216,6 +217,6 @@ async def test_an_attempt_that_was_overtaken_cannot_publish(service: Service) ->
     service.execute("update archival.job set lease_until = now() - interval '1 second' where hypertable like '$s.%'")
     await service.runtime.archival_processor.process(message)
     with pytest.raises(ArchivalError) as caught:
-        await ledger.finish_archive(first, manifest)
+        await ledger.finish_archive(first, manifest, no_marks)
     assert caught.value.code == "lost-lease"
     assert_archived(service)

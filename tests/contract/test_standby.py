@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import psycopg
@@ -29,8 +30,9 @@ async def test_a_standby_is_refused_until_it_is_promoted(tmp_path: Path) -> None
             await conn.execute(b"CREATE TABLE t (at timestamptz) PARTITION BY RANGE (at)")
             await conn.execute(b"CREATE TABLE p PARTITION OF t FOR VALUES FROM ('2026-01-01Z') TO ('2026-01-02Z')")
             row = await (await conn.execute(b"SHOW data_directory")).fetchone()
-    (Path(row[0]) / "standby.signal").touch()
-    with server:
+        assert row is not None
+        (Path(row[0]) / "standby.signal").touch()
+        await asyncio.to_thread(server.restart)
         async with await connect(server) as conn:
             assert await (await conn.execute(b"SELECT pg_is_in_recovery()")).fetchone() == (True,)
             # people can look at it
