@@ -53,6 +53,11 @@ async def remove(service: Service) -> RemovalReport:
     return await service.runtime.chunk_removal.run(MINUTE)
 
 
+async def ask_for_restore(service: Service) -> None:
+    wanted = (Relation(service.schema, "readings"), None, ChunkRange(None, None), RestoreWish(), "one", "test")
+    await service.runtime.restore_requests.request(RestoreRequest(*wanted))
+
+
 def is_there(service: Service, chunk: str) -> bool:
     return service.rows(f"select to_regclass('$s.{chunk}') is not null") == [(True,)]
 
@@ -181,13 +186,27 @@ async def test_the_grace_is_waited_for(service: Service) -> None:
     assert (await remove(service)).removed == 1
 
 
+async def test_a_row_that_is_committed_while_the_lock_is_waited_for_is_seen(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    waiting = "select count(*) from pg_locks where not granted and relation = '$s.readings'::regclass"
+    with psycopg.connect(service.url) as writer:
+        writer.execute(f"insert into {service.schema}.readings values ('2026-01-15Z', 7, 'bad')".encode())
+        removing = asyncio.create_task(remove(service))
+        async with asyncio.timeout(30):
+            while await asyncio.to_thread(service.rows, waiting) == [(0,)]:
+                await asyncio.sleep(0.02)
+        writer.commit()
+    assert (await removing).removed == 0
+    assert service.rows("select count(*) from $s.jan where value = 7") == [(1,)]
+
+
 async def test_chunks_that_share_an_archive_go_when_each_has_its_own(service: Service) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
     assert (await remove(service)).removed == 1
     service.execute(HALVES)
-    wanted = (Relation(service.schema, "readings"), None, ChunkRange(None, None), RestoreWish(), "one", "test")
-    await service.runtime.restore_requests.request(RestoreRequest(*wanted))
+    await ask_for_restore(service)
     assert await service.restore() == []
     await archive(service, "early")
     report = await remove(service)

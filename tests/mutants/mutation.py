@@ -32,15 +32,23 @@ class Mutation:
 
     def apply(self, text: str) -> str:
         """The mutated text of the file; raises `MutationError` unless `old` is there exactly once."""
+        position = self._position(text)
+        mutated = text[:position] + self.new + text[position + len(self.old) :]
+        if self.file.endswith(".py"):
+            _parse(self, mutated)
+        return mutated
+
+    def line(self, text: str) -> int:
+        """Where `old` begins, counted from 1."""
+        return text.count("\n", 0, self._position(text)) + 1
+
+    def _position(self, text: str) -> int:
         start, end = _place(text, self.file, self.inside) if self.inside else (0, len(text))
         found = text.count(self.old, start, end)
         if found != 1:
             where = f"{self.inside} of {self.file}" if self.inside else self.file
             raise MutationError(f"{self.name}: its text is found {found} times in {where}, and must be there once:\n{self.old}")
-        mutated = text[:start] + text[start:end].replace(self.old, self.new) + text[end:]
-        if self.file.endswith(".py"):
-            _parse(self, mutated)
-        return mutated
+        return text.index(self.old, start, end)
 
 
 def _parse(mutation: Mutation, text: str) -> None:

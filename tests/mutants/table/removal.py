@@ -148,7 +148,7 @@ MUTATIONS = (
         old="IsolationLevel.READ_COMMITTED",
         new="IsolationLevel.REPEATABLE_READ",
         guard="FENCE",
-        tests=("acceptance/test_removal.py::test_nobody_writes_between_the_comparison_and_the_drop",),
+        tests=("acceptance/test_removal_guards.py::test_a_row_that_is_committed_while_the_lock_is_waited_for_is_seen",),
     ),
     Mutation(
         name="frozen-remover-holds-its-lock",

@@ -50,7 +50,7 @@ MUTATIONS = (
         inside="RestoreProcessor._archive_of",
         old="if status is Status.ARCHIVED and in_place:",
         new="if False:",
-        tests=("acceptance/test_restore.py::test_what_is_still_there_is_restored_only_into_a_table_of_its_own",),
+        tests=("acceptance/test_restore_guards.py::test_what_is_not_removed_any_more_is_not_restored",),
     ),
     Mutation(
         name="restored-though-it-counts-no-more",
@@ -58,7 +58,7 @@ MUTATIONS = (
         inside="RestoreProcessor._archive_of",
         old="if status not in (Status.ARCHIVED, Status.REMOVED):",
         new="if False:",
-        tests=("acceptance/test_restore.py::test_restored_rows_that_are_archived_again_are_in_one_archive",),
+        tests=("acceptance/test_restore_guards.py::test_what_is_not_removed_any_more_is_not_restored",),
     ),
     Mutation(
         name="restored-although-another-archive-stands-in",
@@ -109,7 +109,7 @@ MUTATIONS = (
         inside="Placement.is_in_place",
         old="self.target.relation == self.chunk.hypertable",
         new="True",
-        tests=("contract/test_restore_native.py::test_a_table_of_its_own",),
+        tests=("acceptance/test_restore_guards.py::test_a_copy_in_a_table_of_its_own_is_nothing_to_the_archives",),
     ),
     Mutation(
         name="in-place-counts-as-beside",
