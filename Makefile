@@ -9,7 +9,7 @@ BENCH_STAMP := $(BENCH_VENV)/.installed
 INFRA_VENV := .local/infra-venv
 INFRA_STAMP := $(INFRA_VENV)/.installed
 
-.PHONY: help setup lock demo run key picture test check infra-check faults soak mutants bench docs clean
+.PHONY: help setup lock demo run key picture test check infra-check faults soak mutants proof bench docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
@@ -20,6 +20,7 @@ help:
 	@echo "make faults a thousand seeded faults at every step (ARGS='--seed N --runs N --only FAULT --json')"
 	@echo "make soak   two hosts for ten minutes, killed and paused while people write (ARGS='--seconds N --seed N --json')"
 	@echo "make mutants  break the lines that guard the promise, one at a time: a test has to notice (ARGS='--only NAME')"
+	@echo "make proof  search the model of the promise with spin (ARGS='--only WORDS --trails FOLDER'); docs/proof.md"
 	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json)"
 	@echo "make picture  take the dashboard's picture for the README anew (needs Chromium)"
 	@echo "make docs   write the generated documents anew"
@@ -75,6 +76,9 @@ soak: setup
 
 mutants: setup
 	@$(PY) -m tests.mutants $(ARGS)
+
+proof: setup
+	@$(PY) -m tests.proof $(ARGS)
 
 $(BENCH_STAMP): bench/requirements.txt dev/find-python
 	@python=$$(dev/find-python) && echo "Setting up $(BENCH_VENV)" && "$$python" -m venv --clear $(BENCH_VENV)
