@@ -146,7 +146,10 @@ async def test_a_foreign_key_to_the_hypertable_keeps_every_chunk(conn: Connectio
 
 async def test_an_unlogged_chunk_stays(conn: Connection, schema: str) -> None:
     chunk, *_ = await chunks_of(conn, schema)
-    await run(conn, schema, f"ALTER TABLE {chunk.relation.sql} SET UNLOGGED")
+    try:
+        await run(conn, schema, f"ALTER TABLE {chunk.relation.sql} SET UNLOGGED")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("this version keeps all chunks logged")
     error = await refusal(conn, chunk)
     assert error is not None
     assert (error.code, str(chunk.relation) in str(error)) == ("unlogged", True)
