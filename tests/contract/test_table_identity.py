@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -56,11 +57,15 @@ async def data_folder(conn: Connection) -> str:
 
 
 def reset_counters(server: PostgresServer, folder: str, *options: str) -> None:
-    """What an administrator can do to a server that is stopped."""
+    """What an administrator can do to a server that is stopped; it is started again."""
     user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+    process: Any = server._process
+    process.stop()
     command = [server.binaries / "pg_resetwal", "-D", folder, *options]
     done = subprocess.run(command, capture_output=True, user=user, cwd="/", check=False)
     assert done.returncode == 0, done.stderr
+    process.start()
+    process.wait_until(server._answers, "PostgreSQL")
 
 
 async def test_a_forged_oid_is_told_by_the_transaction_that_made_the_table(scratch: PostgresServer) -> None:
@@ -72,9 +77,8 @@ async def test_a_forged_oid_is_told_by_the_transaction_that_made_the_table(scrat
             await conn.execute(b"DROP TABLE t")
             # PostgreSQL gives no oid out again while dead rows of the catalog have it
             await conn.execute(b"VACUUM")
-    # the counter is where it was before the table was made
-    reset_counters(scratch, folder, "-o", str(before[0]))
-    with scratch:
+        # the counter is where it was before the table was made
+        reset_counters(scratch, folder, "-o", str(before[0]))
         async with await connect(scratch) as conn:
             await conn.execute(TABLE.encode())
             assert (await numbers(conn), await table(conn)) == (before, chunk)
@@ -100,8 +104,7 @@ async def test_a_server_whose_transactions_begin_anew_is_another_history(scratch
             await conn.execute(b"CREATE TABLE marks (nonce int); INSERT INTO marks VALUES (1)")
             await conn.execute(b"DROP TABLE t")
             await conn.execute(b"VACUUM")
-    reset_counters(scratch, folder, "-o", str(oids[0]), "-x", then[0].born)
-    with scratch:
+        reset_counters(scratch, folder, "-o", str(oids[0]), "-x", then[0].born)
         async with await connect(scratch) as conn:
             await conn.execute(TABLE.encode())
             assert (await numbers(conn), await tables_of(conn, chunk)) == (oids, then)
