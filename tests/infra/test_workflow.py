@@ -30,7 +30,7 @@ def _made(text: str) -> set[str]:
 
 
 def test_the_jobs_that_there_should_be() -> None:
-    assert CI["jobs"].keys() == {"test", "timescaledb", "core-tools", "infra"}
+    assert CI["jobs"].keys() == {"test", "proof", "timescaledb", "core-tools", "infra"}
     for job in CI["jobs"].values():
         assert job["timeout-minutes"] <= 60
         assert any(step.get("uses", "").startswith("actions/checkout@") for step in job["steps"])
@@ -39,7 +39,7 @@ def test_the_jobs_that_there_should_be() -> None:
 
 def test_make_targets_of_the_workflow_are_there() -> None:
     made = set().union(*(_made(f"`{command}`") for command in _commands()))
-    assert made == {"test", "demo", "infra-check"}
+    assert made == {"test", "proof", "demo", "infra-check"}
     assert made <= TARGETS
 
 

@@ -84,7 +84,7 @@ WITHOUT: Final = (
     _breaks("BYMARK", _NO_TABLES | _ELSEWHERE | {"LEASES": 1}),
 )
 #: Workers of every kind that meet a second one, and nothing else happens.
-_CROWD: Final = {"REMOVERS": 2, "RESTORERS": 2, "RESTORES": 2, "LEASES": 3}
+_CROWD: Final = {"REMOVERS": 2, "RESTORERS": 2, "RESTORES": 2, "LEASES": 2}
 #: In continuous integration.
 QUICK: Final = (
     *WITHOUT,
