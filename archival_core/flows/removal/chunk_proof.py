@@ -88,6 +88,10 @@ class ChunkProof:
                 f" into with it, are archived: {', '.join(missing)} is not",
                 code="sibling-not-archived",
             )
+        grounds = await self._grounds(connection, job, chunk, manifest)
+        if grounds is not None:
+            # what has changed keeps no writer waiting, and what has not is in memory when it is asked again under the lock
+            await _check_rows(connection, chunk, grounds)
         beside = await self._removals.beside(job, chunk.range)
         there = await those_there(connection, beside.keys())
         if unsettled := [name for table, name in beside.items() if table not in there]:
@@ -97,10 +101,6 @@ class ChunkProof:
                 " whose table is gone and whose archive is of the same range",
                 code="archive-unsettled",
             )
-        grounds = await self._grounds(connection, job, chunk, manifest)
-        if grounds is not None:
-            # what has changed keeps no writer waiting, and what has not is in memory when it is asked again under the lock
-            await _check_rows(connection, chunk, grounds)
         return Looked(chunk, manifest, grounds)
 
     async def prove(self, connection: Connection, job: Job) -> Proven:
