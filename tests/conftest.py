@@ -17,15 +17,23 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+@pytest.hookimpl(tryfirst=True)  # before what `-m` leaves out is left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two workers run the tests side by side, each with servers of its own; what shares one goes to the same worker."""
     for item in items:
-        if "timescaledb_url" in getattr(item, "fixturenames", ()):
+        if needs_timescaledb(item):
+            item.add_marker(pytest.mark.timescaledb)
             # transactions of one test keep another's chunk from being resumed
             item.add_marker(pytest.mark.xdist_group("timescaledb"))
         elif item.path.parent.name == "browser":
             # its pages are opened once for all of them
             item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+def needs_timescaledb(item: pytest.Item) -> bool:
+    """Whether a test asks for the real server: by its fixtures, or as the parameter of a fixture for either kind of source."""
+    parameters = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    return "timescaledb_url" in getattr(item, "fixturenames", ()) or "timescaledb" in parameters
 
 
 @pytest.fixture(scope="session")
