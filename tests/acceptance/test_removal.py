@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -257,18 +256,21 @@ def _only_under_lock(under_lock: Any, otherwise: Any) -> Any:
 async def test_a_frozen_remover_does_not_stop_ingest(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
-    drop = dropping.drop
+    drop, locked, written = dropping.drop, asyncio.Event(), asyncio.Event()
+    assert dropping._BOUNDED["idle_in_transaction_session_timeout"] == "5s"
+    monkeypatch.setitem(dropping._BOUNDED, "idle_in_transaction_session_timeout", "1s")
 
     async def freeze(connection: Any, chunk: Any) -> None:
-        await asyncio.sleep(8)
+        locked.set()
+        await written.wait()
         await drop(connection, chunk)
 
     monkeypatch.setattr(dropping, "drop", freeze)
     working = asyncio.create_task(remove(service))
-    await asyncio.sleep(1)
-    started = time.monotonic()
-    await asyncio.to_thread(service.execute, "insert into $s.readings values ('2026-02-15Z', 1, 'now')")
-    assert time.monotonic() - started < 6.5
+    await locked.wait()
+    insert = "set lock_timeout = '30s'; insert into $s.readings values ('2026-02-15Z', 1, 'now')"
+    await asyncio.to_thread(service.execute, insert)
+    written.set()
     assert (await working).removed == 0
     assert (statuses(service), partitions(service)) == (["archived"], ["feb", "jan"])
 
