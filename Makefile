@@ -9,6 +9,9 @@ BENCH_STAMP := $(BENCH_VENV)/.installed
 INFRA_VENV := .local/infra-venv
 INFRA_STAMP := $(INFRA_VENV)/.installed
 
+# where it is set, as in many containers, every worker and every process of the tests compiles the project anew
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help setup lock demo run key picture test check infra-check faults soak mutants proof bench docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
