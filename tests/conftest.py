@@ -17,6 +17,10 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+#: Folders whose tests share what takes long to make: pages, servers with the traces of whole runs, a copy of the project.
+_MADE_ONCE = frozenset({"browser", "faults", "mutants"})
+
+
 @pytest.hookimpl(tryfirst=True)  # before what `-m` leaves out is left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two workers run the tests side by side, each with servers of its own; what shares one goes to the same worker."""
@@ -25,9 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timescaledb)
             # transactions of one test keep another's chunk from being resumed
             item.add_marker(pytest.mark.xdist_group("timescaledb"))
-        elif item.path.parent.name == "browser":
-            # its pages are opened once for all of them
-            item.add_marker(pytest.mark.xdist_group("browser"))
+        elif item.path.parent.name in _MADE_ONCE:
+            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
 
 
 def needs_timescaledb(item: pytest.Item) -> bool:
