@@ -10,7 +10,7 @@ from uuid import uuid4
 from archival_cli.client import Client
 from archival_cli.errors import REFUSED
 from archival_cli.follow import follow
-from archival_cli.output import JOBS, WANTED, Output, count, size
+from archival_cli.output import HISTORY, JOBS, WANTED, Output, count, size
 
 
 def archive(client: Client, output: Output, given: Namespace) -> int:
@@ -59,9 +59,12 @@ def job(client: Client, output: Output, given: Namespace) -> int:
     if output.as_json:
         output.document(found)
     else:
+        history = found.pop("history", [])
         for name, value in found.items():
             if value not in (None, "", 0, False):
                 output.say(f"{name:15} {value}")
+        if history:
+            output.show(history, history, HISTORY, "")
     return REFUSED if given.command == "job" and found["status"] == "failed" else 0
 
 

@@ -76,6 +76,15 @@ JOBS: Final[Sequence[Column]] = (
     ("Parquet", lambda row: size(row["parquet_bytes"])),
     ("reason", lambda row: reason(row["error"])),
 )
+HISTORY: Final[Sequence[Column]] = (
+    ("at", lambda row: moment(row["at"])),
+    ("attempt", lambda row: count(row["attempt"])),
+    ("began", lambda row: moment(row["began_at"])),
+    ("from", lambda row: row["from_status"]),
+    ("to", lambda row: row["to_status"]),
+    ("by", lambda row: row["written_by"]),
+    ("reason", lambda row: reason(row["error"])),
+)
 CHUNKS: Final[Sequence[Column]] = (
     ("chunk", lambda row: row["chunk"]),
     ("from", lambda row: moment(row["range_start"])),

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from archival_core.ledger.pool import LedgerPool, Row
 from archival_core.model.job import Kind, Status
-from archival_core.model.job_record import JobFilter, JobRecord, Place
+from archival_core.model.job_record import JobEvent, JobFilter, JobRecord, Place
 
 _LOWEST_ID = UUID(int=0)
+#: A job that is postponed all through a long outage has a line for each attempt.
+_MOST_EVENTS = 1000
 
 
 class JobList:
@@ -44,6 +46,11 @@ class JobList:
         """Those of `job_ids` that are jobs, by their range."""
         return [_record(row) for row in await self._pool.all("listed_jobs", job_ids=list(job_ids))]
 
+    async def history(self, job_id: UUID) -> list[JobEvent]:
+        """The first lines of a job's history, the oldest first."""
+        rows = await self._pool.all("job_history", job_id=job_id, limit=_MOST_EVENTS)
+        return [_event(row) for row in rows]
+
     async def cancel(self, job_id: UUID, cancelled_by: str) -> bool:
         """End a queued or running job; false if it is neither."""
         return await self._pool.one("cancel_job", job_id=job_id, cancelled_by=cancelled_by) is not None
@@ -55,3 +62,7 @@ class JobList:
 
 def _record(row: Row) -> JobRecord:
     return JobRecord(**{**row, "kind": Kind(row["kind"]), "status": Status(row["status"])})
+
+
+def _event(row: Row) -> JobEvent:
+    return JobEvent(**{**row, "from_status": Status(row["from_status"]), "to_status": Status(row["to_status"])})

@@ -38,7 +38,8 @@ class Status(StrEnum):
 
 
 #: from → to. A running job goes back to `queued` when it is to be tried again, and to `running` when its lease is taken
-#: over. A removed archive is `archived` again once it was restored into its hypertable. A waiting or ended job that was
+#: over. A removed archive is `archived` again once it was restored into its hypertable, and a superseded one if the source
+#: was put back to before the archive that took its place. A waiting or ended job that was
 #: published after all is found out by reconcile, and is `superseded` at once if its table went on the grounds of another
 #: archive. The marks in the source say what stands in for rows, and the ledger follows them: whatever it says of an
 #: archive, a mark may make the archive `removed`.
@@ -60,7 +61,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
         }
     ),
     Status.ARCHIVED: frozenset({Status.REMOVED, Status.SUPERSEDED}),
-    Status.SUPERSEDED: frozenset({Status.REMOVED}),
+    Status.SUPERSEDED: frozenset({Status.REMOVED, Status.ARCHIVED}),
     Status.REMOVED: frozenset({Status.ARCHIVED, Status.SUPERSEDED}),
     Status.RESTORED: frozenset(),
     Status.FAILED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.REMOVED, Status.SUPERSEDED}),

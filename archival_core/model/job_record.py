@@ -51,6 +51,22 @@ class JobRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One line of a job's history: the end of an attempt, or a later change of its status."""
+
+    at: datetime
+    from_status: Status
+    to_status: Status
+    attempt: int
+    #: when the attempt began that ended so; `None` where no worker had the job
+    began_at: datetime | None
+    #: `code` and `message` of what went wrong
+    error: dict[str, Any] | None
+    #: the connection's `application_name`: the service's own, or that of a person's client
+    written_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A place in the list of jobs, newest first: what follows was requested before it."""
 

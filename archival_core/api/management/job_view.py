@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from archival_core.model.job import Kind, Status
-from archival_core.model.job_record import JobRecord
+from archival_core.model.job_record import JobEvent, JobRecord
 
 _EXAMPLE: dict[str, JsonValue] = {
     "job_id": "0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a10",
@@ -34,6 +35,17 @@ _EXAMPLE: dict[str, JsonValue] = {
     "parts": 0,
     "parts_done": 0,
     "rows_done": 0,
+}
+
+
+_EVENT: dict[str, JsonValue] = {
+    "at": "2026-11-01T08:00:31Z",
+    "from_status": "running",
+    "to_status": "archived",
+    "attempt": 1,
+    "began_at": "2026-11-01T08:00:02Z",
+    "error": None,
+    "written_by": "archival_service",
 }
 
 
@@ -74,6 +86,28 @@ class JobView(BaseModel):
     rows_done: int
 
 
+class JobEventView(BaseModel):
+    """The end of an attempt, or a later change of the job's status."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime
+    from_status: Status
+    to_status: Status
+    attempt: int
+    began_at: datetime | None = Field(description="when the attempt began; null where no worker had the job")
+    error: dict[str, Any] | None = Field(description="`code` and `message` of what went wrong")
+    written_by: str = Field(description="the service, or the client of a person who changed the ledger by hand")
+
+
+class JobDetail(JobView):
+    """One request for one chunk, and how it came to what became of it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "history": [_EVENT]}]})
+
+    history: list[JobEventView] = Field(description="ends of attempts and later changes, the oldest first")
+
+
 class JobsView(BaseModel):
     """Jobs."""
 
@@ -89,3 +123,9 @@ class JobPage(JobsView):
 def view(job: JobRecord) -> JobView:
     """As JSON."""
     return JobView.model_validate(job)
+
+
+def detail(job: JobRecord, history: Sequence[JobEvent]) -> JobDetail:
+    """As JSON, with its history."""
+    events = [JobEventView.model_validate(event) for event in history]
+    return JobDetail(**view(job).model_dump(), history=events)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query
 from archival_core.api import problems
 from archival_core.api.management import cursor
 from archival_core.api.management.fields import ANY, Caller, Limit, Moment, TableName
-from archival_core.api.management.job_view import JobPage, JobView, view
+from archival_core.api.management.job_view import JobDetail, JobPage, JobView, detail, view
 from archival_core.api.services import Current
 from archival_core.model.job import Kind, Status
 from archival_core.model.job_record import JobFilter
@@ -44,9 +44,10 @@ async def list_jobs(
 
 
 @router.get("/jobs/{job_id}", responses=problems.documented(404, *ANY))
-async def get_job(services: Current, job_id: JobId) -> JobView:
-    """One job, with how far it has come."""
-    return view(await services.jobs.get(job_id))
+async def get_job(services: Current, job_id: JobId) -> JobDetail:
+    """One job, with how far it has come, and how it came to its status."""
+    job = await services.jobs.get(job_id)
+    return detail(job, await services.jobs.history(job_id))
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202, responses=problems.documented(404, 409, *ANY))

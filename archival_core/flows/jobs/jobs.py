@@ -9,7 +9,7 @@ from uuid import UUID
 from archival_core.errors import PermanentError
 from archival_core.ledger.job_list import JobList
 from archival_core.model.job import LIVE, Status
-from archival_core.model.job_record import JobFilter, JobRecord, Place
+from archival_core.model.job_record import JobEvent, JobFilter, JobRecord, Place
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,6 +34,10 @@ class Jobs:
         if not found:
             raise PermanentError(f"there is no job {job_id}", code="unknown-job")
         return found[0]
+
+    async def history(self, job_id: UUID) -> list[JobEvent]:
+        """How a job came to its status, the oldest first; empty for a job that nobody has worked on yet."""
+        return await self._jobs.history(job_id)
 
     async def cancel(self, job_id: UUID, cancelled_by: str) -> JobRecord:
         """End a job that is queued or running; one that is cancelled already stays so.

@@ -29,6 +29,10 @@ select l.* from newest join archival.listed_job l using (job_id) order by newest
 -- name: listed_jobs
 select * from archival.listed_job where job_id = any(%(job_ids)s) order by archival.bound(range_start), chunk, job_id
 
+-- name: job_history
+select at, from_status, to_status, attempt, began_at, error, written_by from archival.job_event
+where job_id = %(job_id)s order by at, attempt limit %(limit)s
+
 -- name: cancel_job
 -- Its worker, if there is one, finds out at its next guarded write.
 with owner as (
