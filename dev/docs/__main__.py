@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dev.docs.metrics import METRICS_FILE, metrics_document
+from dev.docs.states import ARCHITECTURE_FILE, architecture_document
 from dev.docs.types import TYPES_FILE, types_document
 
 if __name__ == "__main__":
     TYPES_FILE.parent.mkdir(exist_ok=True)
-    for file, document in ((TYPES_FILE, types_document), (METRICS_FILE, metrics_document)):
+    written = (
+        (TYPES_FILE, types_document),
+        (METRICS_FILE, metrics_document),
+        (ARCHITECTURE_FILE, architecture_document),
+    )
+    for file, document in written:
         file.write_text(document())
         print(file)

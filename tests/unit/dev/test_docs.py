@@ -1,7 +1,13 @@
-"""Generated documents are those that the code makes now."""
+"""Generated documents are those that the code makes now, and what a document names is there."""
+
+import re
+
+import pytest
 
 from dev.docs.metrics import METRICS_FILE, metrics_document
+from dev.docs.states import ARCHITECTURE_FILE, architecture_document
 from dev.docs.types import TYPES_FILE, types_document
+from dev.stack.state import ROOT
 
 
 def test_types_md_is_current() -> None:
@@ -10,3 +16,20 @@ def test_types_md_is_current() -> None:
 
 def test_metrics_md_is_current() -> None:
     assert METRICS_FILE.read_text() == metrics_document(), "run `make docs`"
+
+
+def test_the_states_in_architecture_md_are_current() -> None:
+    assert ARCHITECTURE_FILE.read_text() == architecture_document(), "run `make docs`"
+
+
+_NAMED = re.findall(r"`([a-z_]+/[a-z_/]+\.(?:py|sql))`(?: \(`(\w+)`\))?", ARCHITECTURE_FILE.read_text())
+
+
+@pytest.mark.parametrize(("file", "name"), sorted(set(_NAMED)))
+def test_what_architecture_md_names_is_there(file: str, name: str) -> None:
+    code = (ROOT / "archival_core" / file).read_text()
+    assert re.search(rf"(def|class|-- name:) {name}\b", code) or not name
+
+
+def test_architecture_md_names_the_files_of_an_event_and_of_a_value() -> None:
+    assert len(set(_NAMED)) > 25
