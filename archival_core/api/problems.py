@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from archival_core.error_codes import CODES
 from archival_core.errors import ArchivalError, PermanentError, SettingsError, TransientError
 
 _LOG = logging.getLogger(__name__)
@@ -25,51 +26,8 @@ MEDIA_TYPE: Final = "application/problem+json"
 #: seconds after which a request that met a `TransientError` may be sent again
 _RETRY_AFTER: Final = "5"
 
-#: What a code means here. A code that is not listed is the service's own trouble, and a 500.
-STATUS_OF_CODE: Final[Mapping[str, int]] = {
-    **dict.fromkeys(
-        (
-            "unknown-job",
-            "unknown-chunk",
-            "unknown-hypertable",
-            "unknown-policy",
-            "unknown-dead-letter",
-            "no-archive",
-        ),
-        404,
-    ),
-    **dict.fromkeys(
-        (
-            "chunk-has-a-live-job",
-            "default-partition",
-            "foreign-partition",
-            "not-cancellable",
-            "not-replayable",
-            "not-restorable",
-            "not-retryable",
-            "restore-under-way",
-            "source-refused",
-            "unsupported-partitioning",
-            "unsupported-time-type",
-        ),
-        409,
-    ),
-    **dict.fromkeys(
-        (
-            "idempotency-key-reused",
-            "invalid-cursor",
-            "invalid-name",
-            "invalid-policy",
-            "no-clock-time",
-            "no-reason",
-            "not-in-encoding",
-            "too-many-chunks",
-            "wrong-bound",
-        ),
-        422,
-    ),
-    **dict.fromkeys(("not-permitted", "source-permission-denied"), 403),
-}
+#: Of codes that a request may meet. Another code is the service's own trouble, and a 500.
+STATUS_OF_CODE: Final[Mapping[str, int]] = {code: known.status for code, known in CODES.items() if known.status is not None}
 
 _AWAY: Final[Mapping[str, str]] = {
     "database": "a database does not answer",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dev.docs.errors import ERRORS_FILE, errors_document
 from dev.docs.metrics import METRICS_FILE, metrics_document
 from dev.docs.states import ARCHITECTURE_FILE, architecture_document
 from dev.docs.types import TYPES_FILE, types_document
@@ -12,6 +13,7 @@ if __name__ == "__main__":
         (TYPES_FILE, types_document),
         (METRICS_FILE, metrics_document),
         (ARCHITECTURE_FILE, architecture_document),
+        (ERRORS_FILE, errors_document),
     )
     for file, document in written:
         file.write_text(document())

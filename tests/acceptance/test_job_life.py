@@ -111,7 +111,7 @@ async def test_a_job_shows_its_attempts_and_what_became_of_it(
         ("removed", "archived"),
     ]
     assert [event["attempt"] for event in events] == [1, 2, 3, 3, 3]
-    assert [event["error"] and event["error"]["code"] for event in events] == ["lake-away", "lease-lost", None, None, None]
+    assert [event["error"] and event["error"]["code"] for event in events] == ["lake-away", "lost-lease", None, None, None]
     assert [event["began_at"] is not None for event in events] == [True, True, True, False, False]
     assert all(datetime.fromisoformat(e["began_at"]) <= datetime.fromisoformat(e["at"]) for e in events[:3])
     assert {event["written_by"] for event in events} == {"archival_service"}

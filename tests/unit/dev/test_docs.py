@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from dev.docs.errors import ERRORS_FILE, errors_document
 from dev.docs.metrics import METRICS_FILE, metrics_document
 from dev.docs.states import ARCHITECTURE_FILE, architecture_document
 from dev.docs.types import TYPES_FILE, types_document
@@ -16,6 +17,10 @@ def test_types_md_is_current() -> None:
 
 def test_metrics_md_is_current() -> None:
     assert METRICS_FILE.read_text() == metrics_document(), "run `make docs`"
+
+
+def test_errors_md_is_current() -> None:
+    assert ERRORS_FILE.read_text() == errors_document(), "run `make docs`"
 
 
 def test_the_states_in_architecture_md_are_current() -> None:

@@ -49,7 +49,7 @@ begin
         insert into archival.job_event (job_id, from_status, to_status, attempt, began_at, error)
         values (old.job_id, old.status, new.status, old.attempt, case old.status when 'running' then old.started_at end,
                 case when (old.status, new.status) = ('running', 'running')
-                     then jsonb_build_object('code', 'lease-lost', 'message', 'its worker did not renew the lease in time')
+                     then jsonb_build_object('code', 'lost-lease', 'message', 'its worker did not renew the lease in time')
                      else new.error end);
     end if;
     return new;

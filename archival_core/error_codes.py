@@ -1,0 +1,275 @@
+"""The catalogue of errors: what each code means, and what to do. `docs/errors.md` and the API's statuses come from here.
+
+Codes are a contract: programs test them, so a code is never given another meaning. A code that raises a `TransientError` is
+tried again by itself; one that raises a `PermanentError` waits for somebody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCode:
+    """One code of the catalogue."""
+
+    #: what is the case, as a sentence
+    meaning: str
+    #: what a person does; empty where nothing has to be done
+    remedy: str = ""
+    #: HTTP status for a caller whose request met the error; `None` for what no request meets, or what is the service's own
+    #: trouble
+    status: int | None = None
+
+
+#: Sections of docs/errors.md, in their order.
+SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
+    {
+        "What was asked for": {
+            "chunk-has-a-live-job": ErrorCode(
+                "The chunk has a job that is queued or running.", "Wait for that job, or cancel it.", status=409
+            ),
+            "idempotency-key-reused": ErrorCode(
+                "The `Idempotency-Key` was used for another request.", "Send the request with a new key.", status=422
+            ),
+            "invalid-cursor": ErrorCode("The cursor is none of this list.", "Take `next` of the list's last page.", status=422),
+            "invalid-name": ErrorCode(
+                "A table's name cannot be read.",
+                "Write `schema.name`, in double quotes where a part holds dots or spaces.",
+                status=422,
+            ),
+            "invalid-policy": ErrorCode(
+                "An age of the policy is out of its range.", "The message names the range.", status=422
+            ),
+            "no-archive": ErrorCode("There is no archive that the request means.", "Look at `GET /chunks`.", status=404),
+            "no-clock-time": ErrorCode(
+                "The hypertable is partitioned by an integer, which has no age.",
+                "Archive its chunks by requests with `older_than`.",
+                status=422,
+            ),
+            "no-reason": ErrorCode("A dead letter is discarded for a reason.", "Say the reason.", status=422),
+            "not-cancellable": ErrorCode("The job has ended.", "Only queued and running jobs are cancelled.", status=409),
+            "not-in-encoding": ErrorCode(
+                "A name or text has a character that the database's encoding lacks.", "Correct the name.", status=422
+            ),
+            "not-replayable": ErrorCode("The dead letter is no event that could be taken.", "Discard the letter.", status=409),
+            "not-retryable": ErrorCode("The job is neither failed nor cancelled.", status=409),
+            "policy-busy": ErrorCode("Others change the policy all the time."),
+            "restore-under-way": ErrorCode(
+                "Another restore of the archive is on its way.", "Follow that restore, or cancel it.", status=409
+            ),
+            "too-many-chunks": ErrorCode(
+                "The request means more chunks than one request may.", "Narrow its bounds.", status=422
+            ),
+            "unknown-chunk": ErrorCode(
+                "The table is not there, or is no chunk of the hypertable.", "Look at `GET /chunks`.", status=404
+            ),
+            "unknown-dead-letter": ErrorCode("There is no dead letter of that id.", status=404),
+            "unknown-hypertable": ErrorCode(
+                "The table is neither a hypertable nor partitioned by range.", "Look at `GET /hypertables`.", status=404
+            ),
+            "unknown-job": ErrorCode("There is no job of that id.", status=404),
+            "unknown-policy": ErrorCode("The hypertable has no policy.", status=404),
+            "wrong-bound": ErrorCode(
+                "The bound is of another type than the time column.",
+                "Write RFC 3339 text, or an integer for integer time.",
+                status=422,
+            ),
+        },
+        "What cannot be archived": {
+            "default-partition": ErrorCode(
+                "A DEFAULT partition has no range.", "Move its rows into partitions with a range.", status=409
+            ),
+            "detach-pending": ErrorCode(
+                "A partition is being detached.", "Complete that with `ALTER TABLE … DETACH PARTITION … FINALIZE`.", status=409
+            ),
+            "foreign-partition": ErrorCode(
+                "The partition, or one below it, is a foreign table.", "Archive the rows where they are stored.", status=409
+            ),
+            "no-leaves": ErrorCode(
+                "The partition is partitioned itself, and has no partitions.", "Drop it, or give it partitions.", status=409
+            ),
+            "temporary-table": ErrorCode("A temporary table is readable by its own session alone.", "Detach it.", status=409),
+            "unexpected-schema": ErrorCode(
+                "Values arrived in another shape than was asked for.", "Report this: it is a defect."
+            ),
+            "unrepresentable-value": ErrorCode("The driver cannot read a value.", "Report the column's type: it is a defect."),
+            "does-not-fit": ErrorCode("A value does not fit the column's form; the column is read as text at once."),
+            "unsupported-encoding": ErrorCode(
+                "The source is in SQL_ASCII, which does not say what text means.", "Convert it to UTF8."
+            ),
+            "unsupported-partitioning": ErrorCode("The table is not partitioned by RANGE of exactly one column.", status=409),
+            "unsupported-time-type": ErrorCode("The time column's type has no order of time that is known.", status=409),
+            "duplicate": ErrorCode("The chunk has a job or an archive already; the job is `skipped` and names it."),
+            "removed": ErrorCode("The chunk is gone, because an archive of it was removed; the job is `skipped` and names it."),
+        },
+        "Why a chunk is not removed": {
+            "aggregate-not-refreshed": ErrorCode(
+                "A continuous aggregate has not aggregated all of the chunk's rows.", "Run the refresh that the message names."
+            ),
+            "archive-damaged": ErrorCode(
+                "A file of the archive is missing, short or altered.",
+                "Archive the chunk again with `force`, and find out who writes to the lake.",
+            ),
+            "archive-unsettled": ErrorCode(
+                "An archive of the same range is of a table that is gone; `reconcile` finds out about it."
+            ),
+            "continuous-aggregate": ErrorCode(
+                "A refresh policy of a continuous aggregate reaches back into the range and would delete its aggregates.",
+                "Give the policy the `start_offset` that the message names.",
+            ),
+            "dropped-other": ErrorCode("The drop took something else along, and was undone."),
+            "frozen": ErrorCode("The chunk is frozen.", "`unfreeze_chunk()` lets it be removed."),
+            "marks-not-permitted": ErrorCode(
+                "The service's role may not write to schema `archival_marks`.", "Run section 5 of docs/grants.sql."
+            ),
+            "not-archived": ErrorCode("The archive is not `archived` any more, or the chunk is being archived again."),
+            "not-restorable": ErrorCode(
+                "Rows of the archive do not come back as they are, or the archive stands for no rows.",
+                "The message names the column and a value, or where the rows are.",
+                status=409,
+            ),
+            "removal-blocked": ErrorCode(
+                "A view, a foreign key or something else depends on the chunk.",
+                "Drop what depends on it, or let it point elsewhere.",
+            ),
+            "removal-not-permitted": ErrorCode(
+                "The service's role may not drop the chunk.", "Make the role a member of the table's owner: docs/grants.sql."
+            ),
+            "sibling-not-archived": ErrorCode("Another chunk of the same range of time is not archived yet."),
+            "source-changed": ErrorCode("The chunk has changed since it was archived; it is archived again."),
+            "unknown-timescaledb": ErrorCode(
+                "This version of TimescaleDB keeps its catalog in a form that is not known.",
+                "Take a newer version of the service.",
+            ),
+            "unlogged": ErrorCode(
+                "The table is UNLOGGED, so a crash may have emptied it.", "`ALTER TABLE … SET LOGGED`; it is archived anew."
+            ),
+            "was-gone": ErrorCode("Somebody else dropped the chunk; its archive counts as history that lives in the lake."),
+        },
+        "Why an archive is not restored": {
+            "another-table": ErrorCode(
+                "The table of that name is no table to restore into any more.", "Restore into a table of its own."
+            ),
+            "columns-differ": ErrorCode("The table lacks columns of the archive.", "Restore into a table of its own."),
+            "generated-differs": ErrorCode("Generated columns compute other values now.", "Restore into a table of its own."),
+            "lossy-type": ErrorCode(
+                "A column's type does not hold the archive's values exactly.", "Restore into a table of its own."
+            ),
+            "name-taken": ErrorCode(
+                "The partition's name belongs to something else.", "Rename that, or restore into a table of its own."
+            ),
+            "not-recreated": ErrorCode("The manifest's DDL does not make the table.", "Make the table by hand."),
+            "placed-differs": ErrorCode(
+                "A trigger or a rule changes the rows.", "Disable it meanwhile, or restore into a table of its own."
+            ),
+            "restore-differs": ErrorCode("What was loaded is not what the archive has."),
+            "table-gone": ErrorCode("The table is gone.", "Ask for it to be recreated, or restore into a table of its own."),
+            "target-has-triggers": ErrorCode("Triggers would fire for rows that were there before.", "Disable them meanwhile."),
+            "target-refuses": ErrorCode(
+                "The table does not take the rows.", "The message says why; or restore into a table of its own."
+            ),
+            "unknown-form": ErrorCode(
+                "The archive is of a newer version of the service.", "Restore with the version that the manifest names."
+            ),
+            "unknown-type": ErrorCode(
+                "A type of a column is not in the database.", "Make it first; the manifest's DDL has it."
+            ),
+            "unreadable-value": ErrorCode("A value is not taken by its column's type.", "The message names both."),
+            "would-double": ErrorCode(
+                "Rows are there already, and some could be there twice.", "Restore `beside`, or into a table of its own."
+            ),
+        },
+        "The source database": {
+            "count-differs": ErrorCode("The copy has another number of rows than the database counted."),
+            "history-changed": ErrorCode("The source was put back to before the chunk was read."),
+            "other-owner": ErrorCode(
+                "The lake belongs to another source or ledger.",
+                "Stop one of the two services; `source takeover` says that this one is the owner.",
+            ),
+            "other-server": ErrorCode(
+                "The archive is of another server, or the server does not tell who it is.", "The message says which."
+            ),
+            "snapshot-lost": ErrorCode("The session that held the snapshot has ended."),
+            "source-busy": ErrorCode("The source has no room for the statement now: connections, memory, disk, a conflict."),
+            "source-failed": ErrorCode("The source reports an internal error.", "Look at the server's log."),
+            "source-locked": ErrorCode("Somebody else has the lock."),
+            "source-permission-denied": ErrorCode(
+                "The service's role may not do that.", "docs/grants.sql has every statement.", status=403
+            ),
+            "source-refused": ErrorCode("The source refuses the statement.", "The message says why.", status=409),
+            "source-standby": ErrorCode("The source is a standby.", "Let `SOURCE_DATABASE_URL` name the primary server."),
+            "source-unreachable": ErrorCode("The source does not answer."),
+        },
+        "PostgreSQL, source or ledger": {
+            "database": ErrorCode("A database does not answer."),
+            "database-pooler": ErrorCode(
+                "The port is that of a connection pooler, which keeps no session.", "Name PostgreSQL's own port, 5432."
+            ),
+            "database-restoring": ErrorCode(
+                "`timescaledb.restoring` is on, or the library is not loaded.",
+                "`SELECT timescaledb_post_restore()`, or load the library.",
+            ),
+            "database-setting": ErrorCode(
+                "The role has a setting that only a superuser may take back.", "`ALTER ROLE … RESET`."
+            ),
+            "no-token": ErrorCode("There is no Microsoft Entra token.", "Give the app an identity, or the URL a password."),
+            "not-permitted": ErrorCode("A database refuses the service's role.", "Grant what the message names.", status=403),
+            "undefined": ErrorCode(
+                "A table or column of the ledger is missing.", "The ledger is of another version of the service."
+            ),
+        },
+        "The lake": {
+            "invalid-manifest": ErrorCode("A manifest cannot be read.", "Find out who wrote it."),
+            "lake-aborted": ErrorCode("A transfer was called off."),
+            "lake-attempt-refused": ErrorCode("The lake refused this attempt."),
+            "lake-conflict": ErrorCode("Something else lies where the archive would."),
+            "lake-damaged-transfer": ErrorCode("Data were damaged on their way, repeatedly."),
+            "lake-destination-exists": ErrorCode(
+                "An archive of that name is published already.", "Compare the two before removing either."
+            ),
+            "lake-filesystem-missing": ErrorCode(
+                "The filesystem of `LAKE_URL` does not exist.", "Create it, or correct the setting."
+            ),
+            "lake-forbidden": ErrorCode(
+                "The lake refuses the credentials.", "The app's identity needs the role Storage Blob Data Contributor."
+            ),
+            "lake-not-found": ErrorCode("There is no such path in the lake."),
+            "lake-refused": ErrorCode("The lake refuses the request.", "The message has its answer."),
+            "lake-short-read": ErrorCode("Fewer bytes came than were asked for."),
+            "lake-unavailable": ErrorCode("The lake does not answer as it should."),
+            "moved-archive": ErrorCode("A folder's manifest is that of another folder.", "Move the folder back."),
+            "no-manifest": ErrorCode("There is no manifest of the archive.", "Restore the file, or archive the chunk again."),
+            "not-declared": ErrorCode(
+                "Neither ledger nor source knows of the archive.", "`rebuild_ledger --add` takes in what is yours."
+            ),
+            "read-back-differs": ErrorCode("What was read back is not what was written."),
+            "staging-differs": ErrorCode("Staging does not hold what was written there."),
+            "staging-lost": ErrorCode("The rows that were loaded are gone; the next attempt loads them again."),
+        },
+        "Jobs, events and the service itself": {
+            "cancelled": ErrorCode("The work was called off, or a person cancelled the job."),
+            "internal": ErrorCode("A defect.", "The service's log has the details: report them."),
+            "invalid-event": ErrorCode(
+                "The event cannot be understood.", "Correct it and send it again: the dead letter says what is wrong."
+            ),
+            "invalid-message": ErrorCode("The message is none of this service."),
+            "ledger-not-empty": ErrorCode("The ledger has jobs already.", "`rebuild_ledger --add` adds what it does not know."),
+            "lost-lease": ErrorCode("Another worker has the job."),
+            "over-delivered": ErrorCode(
+                "The event was delivered too often without success.", "Replay it when the cause is mended."
+            ),
+            "poisoned": ErrorCode("The message was delivered too often.", "Retry the job when the cause is mended."),
+            "queue": ErrorCode("The storage queue does not answer."),
+            "redis": ErrorCode("Redis does not answer."),
+            "wrong-setting": ErrorCode("A setting is missing or wrong.", "The message names it.", status=503),
+        },
+    }
+)
+
+CODES: Final[Mapping[str, ErrorCode]] = MappingProxyType(
+    {code: known for section in SECTIONS.values() for code, known in section.items()}
+)

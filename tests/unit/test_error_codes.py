@@ -1,0 +1,56 @@
+"""Every code that the package raises is in the catalogue of errors, and the catalogue has no other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import archival_core
+from archival_core.error_codes import CODES, SECTIONS
+
+PACKAGE = Path(archival_core.__file__).parent
+#: Where codes are listed rather than given to an error: tables of SQLSTATEs, and statements that write an `error` of a job.
+LISTED = re.compile(r"'code', '([a-z-]+)'|coalesce\(error ->> 'code', '([a-z-]+)'\)")
+
+
+def raised() -> Iterator[tuple[str, Path]]:
+    """Each literal code of a call, and of a table that is called a table of codes."""
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):
+                yield str(node.value.value), file
+
+
+CALLED = sorted({code for code, _ in raised()})
+
+
+@pytest.mark.parametrize("code", CALLED)
+def test_what_is_raised_is_in_the_catalogue(code: str) -> None:
+    assert code in CODES
+
+
+def test_what_the_ledger_writes_is_in_the_catalogue() -> None:
+    texts = [file.read_text() for file in (PACKAGE / "ledger" / "sql").rglob("*.sql")]
+    written = {code for text in texts for found in LISTED.findall(text) for code in found if code}
+    assert written >= {"duplicate", "poisoned"}
+    assert written <= CODES.keys()
+
+
+def test_the_catalogue_has_no_code_that_nothing_gives() -> None:
+    package = "\n".join(
+        file.read_text() for pattern in ("*.py", "*.sql") for file in PACKAGE.rglob(pattern) if file.name != "error_codes.py"
+    )
+    assert [code for code in CODES if not re.search(rf"""["']{code}["']""", package)] == []
+
+
+def test_a_code_has_one_place_and_a_sentence() -> None:
+    assert sum(map(len, SECTIONS.values())) == len(CODES)
+    for code, known in CODES.items():
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", code)
+        assert known.meaning.endswith(".")
+        assert not known.remedy or known.remedy.endswith(".")
+        assert known.status is None or 400 <= known.status < 600
