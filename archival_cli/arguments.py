@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 
 _EPILOG = (
     "exit codes: 0 done; 1 refused, or a job failed; 2 not understood; 3 the service does not answer or does not know the key"
 )
 _STATUSES = ("queued", "running", "archived", "superseded", "removed", "restored", "failed", "cancelled", "skipped")
+
+
+class _Version(argparse.Action):
+    """`--version`: asked of the installed package only when somebody wants to know."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        try:
+            found = version("archival-service")
+        except PackageNotFoundError:
+            # run from a checkout
+            found = "not installed"
+        parser.exit(message=f"archival {found}\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -17,9 +34,8 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     common.add_argument("--url", help="of the API; otherwise ARCHIVAL_API_URL, or the local stack of `make run`")
     common.add_argument("--key", help="a function key; otherwise ARCHIVAL_API_KEY. Others can see the flag, so rather set that")
-    main = argparse.ArgumentParser(
-        prog="python -m archival_cli", description="archival_service", epilog=_EPILOG, allow_abbrev=False
-    )
+    main = argparse.ArgumentParser(prog="archival", description="archival_service", epilog=_EPILOG, allow_abbrev=False)
+    main.add_argument("--version", action=_Version, help="show the version, and end")
     commands = main.add_subparsers(dest="command", required=True, metavar="command")
 
     def command(name: str, about: str) -> argparse.ArgumentParser:

@@ -51,7 +51,7 @@ def test_files_of_the_workflow_are_there() -> None:
 
 def test_both_licenses_are_tested() -> None:
     images = CI["jobs"]["timescaledb"]["strategy"]["matrix"]["image"]
-    assert [image.endswith("-oss") for image in images] == [False, True]
+    assert {image.endswith("-oss") for image in images} == {False, True}
     assert COMPOSE["services"]["timescaledb"]["image"] in images
 
 
