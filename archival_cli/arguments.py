@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
@@ -22,9 +23,9 @@ class _Version(argparse.Action):
         try:
             found = version("archival-service")
         except PackageNotFoundError:
-            # run from a checkout
-            found = "not installed"
-        parser.exit(message=f"archival {found}\n")
+            found = "of a checkout, not installed"
+        sys.stdout.write(f"archival {found}\n")
+        parser.exit()
 
 
 def parser() -> argparse.ArgumentParser:
