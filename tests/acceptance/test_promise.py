@@ -168,7 +168,7 @@ async def test_what_a_job_has_not_declared_is_not_adopted(service: Service, ende
     before = rows(service)
     [feb, jan] = jobs(service)
     # as if the job had never come to an end, and somebody had put a folder of its name into its place
-    service.execute(
+    service.forge_ledger(
         f"update archival.job set status = '{ended}', manifest = null, lake_path = null where job_id = '{jan['job_id']}'"
     )
     real = service.lake / jan["lake_path"]
