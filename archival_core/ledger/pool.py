@@ -1,11 +1,11 @@
-"""Connections to the ledger, its schema, and its statements by name."""
+"""Connections to the ledger, and its statements by name."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString
+from typing import Any
 
 from psycopg.errors import DeadlockDetected, UniqueViolation
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -13,12 +13,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from archival_core import telemetry
 from archival_core.clients.postgres import OPTIONS, Connection, Database, check, translated
 from archival_core.errors import ArchivalError, TransientError
-from archival_core.ledger.sql import migrations, queries
+from archival_core.ledger.migrating import migrate
+from archival_core.ledger.sql import queries
 
 Row = dict[str, Any]
 
-#: Advisory lock of the migrations, so that instances that start together do not race.
-_MIGRATION_LOCK = 7_203_114_850_221
 _TRIES = 4
 
 
@@ -40,16 +39,10 @@ class LedgerPool:
             self._pool = None
 
     async def migrate(self) -> None:
-        """Bring schema `archival` up to date. Safe to run from many instances at once; none waits if nothing is missing."""
+        """Bring schema `archival` up to date; raises as `migrating.migrate`."""
         async with self._database.connect() as connection:
             with translated("the ledger"):
-                if not await _unapplied(connection):
-                    return
-                async with connection.transaction():
-                    # an instance that is frozen just here must not hold up all others for ever
-                    await connection.execute("set local lock_timeout = '10s'")
-                    await connection.execute("select pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
-                    await _apply(connection)
+                await migrate(connection)
 
     async def one(self, query: str, **parameters: Any) -> Row | None:
         """The first row of a statement."""
@@ -141,28 +134,3 @@ async def execute(connection: Connection, query: str, parameters: Row) -> Row | 
     """The first row of a statement on `connection`, inside the caller's transaction if there is one."""
     cursor = await connection.execute(queries()[query], parameters)
     return await cursor.fetchone()
-
-
-async def _unapplied(connection: Connection) -> list[tuple[str, LiteralString]]:
-    """Name and text of the migrations that the ledger does not have yet."""
-    cursor = await connection.execute("select to_regclass('archival.migration') is null as missing")
-    row = await cursor.fetchone()
-    if row is None or row["missing"]:
-        return migrations()
-    cursor = await connection.execute("select name from archival.migration")
-    applied = {row["name"] for row in await cursor.fetchall()}
-    return [(name, statements) for name, statements in migrations() if name not in applied]
-
-
-async def _apply(connection: Connection) -> None:
-    # looked at first: a role that owns the schema need not be one that may create schemas
-    cursor = await connection.execute("select to_regnamespace('archival') is null as missing")
-    row = await cursor.fetchone()
-    if row is None or row["missing"]:
-        await connection.execute("create schema archival")
-    await connection.execute(
-        "create table if not exists archival.migration (name text primary key, applied_at timestamptz default now())"
-    )
-    for name, statements in await _unapplied(connection):
-        await connection.execute(statements)
-        await connection.execute("insert into archival.migration (name) values (%s)", (name,))

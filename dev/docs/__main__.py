@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dev.docs.errors import ERRORS_FILE, errors_document
 from dev.docs.metrics import METRICS_FILE, metrics_document
+from dev.docs.schema import SCHEMA_FILE, written_schema
 from dev.docs.states import ARCHITECTURE_FILE, architecture_document
 from dev.docs.types import TYPES_FILE, types_document
 
@@ -14,6 +15,7 @@ if __name__ == "__main__":
         (METRICS_FILE, metrics_document),
         (ARCHITECTURE_FILE, architecture_document),
         (ERRORS_FILE, errors_document),
+        (SCHEMA_FILE, written_schema),
     )
     for file, document in written:
         file.write_text(document())

@@ -7,13 +7,14 @@ import asyncio
 import psycopg
 
 from archival_core.clients.postgres import Database
-from archival_core.ledger.pool import _MIGRATION_LOCK, LedgerPool
+from archival_core.ledger.migrating import MIGRATION_LOCK
+from archival_core.ledger.pool import LedgerPool
 
 
 async def test_an_instance_that_is_frozen_in_its_migration_holds_up_nobody(source_database_url: str) -> None:
     await LedgerPool(Database(source_database_url)).migrate()
     async with await psycopg.AsyncConnection.connect(source_database_url) as frozen:
-        await frozen.execute("select pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+        await frozen.execute("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
         async with asyncio.timeout(30):
             await LedgerPool(Database(source_database_url)).migrate()
 

@@ -2,7 +2,7 @@
 -- Published archives, those verified longest ago first.
 select * from archival.job
 where kind = 'archive' and status in ('archived', 'removed')
-  and (verified_at is null or verified_at < now() - %(every)s) and job_id <> all(%(tried)s)
+  and (verified_at is null or verified_at < now() - %(every)s::interval) and job_id <> all(%(tried)s)
 order by verified_at nulls first, job_id limit %(limit)s
 
 -- name: record_verification

@@ -4,7 +4,7 @@ select *, to_char(greatest(now() - archive_after, timestamptz '0001-01-01Z') at 
 from archival.policy order by hypertable
 
 -- name: policy_cutoff
-select to_char(greatest(now() - %(archive_after)s, timestamptz '0001-01-01Z') at time zone 'UTC',
+select to_char(greatest(now() - %(archive_after)s::interval, timestamptz '0001-01-01Z') at time zone 'UTC',
                'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as cutoff
 
 -- name: set_policy

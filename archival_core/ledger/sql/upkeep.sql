@@ -2,22 +2,22 @@
 -- Without those that are just being sent.
 select count(*) as jobs from archival.job
 where kind = %(kind)s and status in ('queued', 'running')
-  and (messaged_at is not null or requested_at < now() - %(patience)s)
+  and (messaged_at is not null or requested_at < now() - %(patience)s::interval)
 
 -- name: waiting_jobs
 -- Jobs that nobody works on although their message is old, those without one first.
 select job_id, traceparent from archival.job
 where kind = %(kind)s and (status = 'queued' or (status = 'running' and lease_until < now()))
-  and coalesce(messaged_at, requested_at) < now() - %(patience)s
+  and coalesce(messaged_at, requested_at) < now() - %(patience)s::interval
 order by messaged_at nulls first, requested_at, job_id limit %(limit)s
 
 -- name: staging_owners
 -- Of these jobs: whether their staging may still be wanted.
-select job_id, status in ('queued', 'running') or coalesce(finished_at > now() - %(patience)s, false) as wanted
+select job_id, status in ('queued', 'running') or coalesce(finished_at > now() - %(patience)s::interval, false) as wanted
 from archival.job where job_id = any(%(job_ids)s)
 
 -- name: untold_jobs
 select job_id from archival.job
 where not announced and status in ('archived', 'removed', 'restored', 'failed')
-  and greatest(finished_at, removed_at) < now() - %(patience)s
+  and greatest(finished_at, removed_at) < now() - %(patience)s::interval
 order by finished_at limit %(limit)s
