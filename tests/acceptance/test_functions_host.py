@@ -97,13 +97,13 @@ def hosted(folder: Path, environment: dict[str, str], *options: str) -> Iterator
         yield process, ready.read_text()
 
 
-@pytest.fixture
-def environment(tmp_path: Path, storage_connection: str) -> dict[str, str]:
-    (tmp_path / "function_app.py").write_text(APP)
+def prepared(folder: Path, storage_connection: str) -> dict[str, str]:
+    """The environment of an app in `folder`."""
+    (folder / "function_app.py").write_text(APP)
     queues = {"batchSize": 4, "newBatchThreshold": 2, "maxDequeueCount": 2, "maxPollingInterval": "00:00:01"}
-    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", "extensions": {"queues": queues}}))
+    (folder / "host.json").write_text(json.dumps({"version": "2.0", "extensions": {"queues": queues}}))
     return {
-        "NOTES": str(tmp_path / "notes"),
+        "NOTES": str(folder / "notes"),
         "QUEUE": f"q-{uuid4().hex[:10]}",
         "TICK": "* * * * * *",
         "AzureWebJobsStorage": storage_connection,
@@ -113,11 +113,19 @@ def environment(tmp_path: Path, storage_connection: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def host(tmp_path: Path, environment: dict[str, str]) -> Iterator[Host]:
-    with hosted(tmp_path, environment, "--message-visibility", "2") as (process, url):
+def environment(tmp_path: Path, storage_connection: str) -> dict[str, str]:
+    return prepared(tmp_path, storage_connection)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory, storage_connection: str) -> Iterator[Host]:
+    """For all tests; none of them looks at another's notes."""
+    folder = tmp_path_factory.mktemp("host")
+    environment = prepared(folder, storage_connection)
+    with hosted(folder, environment, "--message-visibility", "2") as (process, url):
         queue = QueueClient.from_connection_string(environment["AzureWebJobsStorage"], environment["QUEUE"])
         queue.create_queue()
-        yield Host(process, url, queue, tmp_path / "notes")
+        yield Host(process, url, queue, folder / "notes")
 
 
 def test_a_message_is_taken_once_and_a_failing_one_is_poisoned(host: Host) -> None:
@@ -135,7 +143,7 @@ def test_a_message_that_is_not_base64_is_poisoned_at_once(host: Host) -> None:
     host.queue.send_message("{not base64}")
     # the poison function is next, and its host cannot decode the message either: it stays hidden there, and is not lost
     eventually(lambda: host.queue.get_queue_properties().approximate_message_count == 0)
-    assert host.notes("take") == []
+    assert host.notes("take {") == []
 
 
 def test_timers_tick(host: Host) -> None:
@@ -154,9 +162,10 @@ def test_routes_methods_and_keys(host: Host) -> None:
     assert host.call("/admin/functions/tick", data=b"{}", headers={"x-functions-key": "master"})[0] == 202
 
 
-def test_a_stop_is_orderly(host: Host) -> None:
-    host.process.stop()
-    assert host.process.exit_code == 0
+def test_a_stop_is_orderly(tmp_path: Path, environment: dict[str, str]) -> None:
+    with hosted(tmp_path, environment) as (process, _):
+        process.stop()
+        assert process.exit_code == 0
 
 
 @pytest.mark.parametrize(
