@@ -253,7 +253,10 @@ async def test_a_restore_that_waits_while_its_archive_is_superseded_places_nothi
     with psycopg.connect(service.url) as blocker:
         blocker.execute(f"lock table {service.schema}.readings in access exclusive mode".encode())
         waiting = asyncio.create_task(restore(service, "jan"))
-        await asyncio.sleep(2)
+        locks = "select count(*) from pg_locks where not granted and relation = '$s.readings'::regclass"
+        async with asyncio.timeout(30):
+            while await asyncio.to_thread(service.rows, locks) == [(0,)]:
+                await asyncio.sleep(0.02)
         service.execute(f"update archival.job set status = 'superseded' where job_id = '{job['job_id']}'")
         service.execute("update archival_marks.stand_in set manifest = 'another'")
         blocker.commit()
