@@ -29,6 +29,7 @@ create table $s.readings (time timestamptz not null, value integer) partition by
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
 insert into $s.readings select t, 1 from generate_series(timestamptz '2026-01-01Z', '2026-01-31Z', '1 hour') t;
 """
+MINUTE = timedelta(minutes=1)
 LATE = "insert into $s.readings values ('2026-01-15Z', 2)"
 
 
@@ -142,6 +143,58 @@ async def test_what_a_worker_finds_in_its_place_is_not_its_own(service: Service,
     [job] = service.jobs()
     assert (job["status"], job["rows"]) == ("archived", 721)
     assert job["lake_path"] == str(revision(service, 1).relative_to(service.lake))
+
+
+def aside(service: Service, number: int) -> Path:
+    return service.lake / "superseded" / f"{service.schema}.readings" / f"{service.schema}.jan_r{number}"
+
+
+def everything(service: Service, *folders: str) -> dict[str, bytes]:
+    found = [file for folder in folders for file in service.files(folder)]
+    return {file: (service.lake / file).read_bytes() for file in found}
+
+
+@pytest.mark.parametrize("what", ["a file", "a folder", "an archive put aside"])
+async def test_what_lies_in_a_manifest_s_place_stops_no_job(
+    service: Service, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever can write to the lake knows where a job will write. Nothing is overwritten, and the job takes another place."""
+    service.execute(TABLE)
+    for number in range(2):
+        manifest = service.lake / "manifests" / f"{service.schema}.readings" / f"{service.schema}.jan_r{number}.json"
+        planted = {"a file": manifest, "a folder": manifest / "x", "an archive put aside": aside(service, number) / "x"}[what]
+        planted.parent.mkdir(parents=True, exist_ok=True)
+        planted.write_text("planted")
+    before = everything(service, "manifests", "superseded")
+    await service.runtime.archival_processor.process(await asked(service))
+    [job] = service.jobs()
+    assert (job["status"], job["lake_path"]) == ("archived", str(revision(service, 2).relative_to(service.lake)))
+    assert before.items() <= everything(service, "manifests", "superseded").items()
+    assert "in the lake, so a later revision is taken" in caplog.text
+    assert (await service.runtime.reconcile.run(MINUTE)).adoption.strays == {}
+
+
+async def test_a_manifest_planted_behind_the_rename_stops_no_job(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.execute(TABLE)
+    message = await asked(service)
+    planted = service.lake / "manifests" / f"{service.schema}.readings" / f"{service.schema}.jan_r0.json"
+
+    async def plant() -> None:
+        planted.parent.mkdir(parents=True)
+        planted.write_text("planted")
+
+    once(monkeypatch, LakehouseClient, "publish_directory", plant)
+    with pytest.raises(TransientError) as caught:
+        await service.runtime.archival_processor.process(message)
+    assert caught.value.code == "lake-conflict"
+    await service.runtime.archival_processor.process(message)
+    [job] = service.jobs()
+    assert (job["status"], job["lake_path"]) == ("archived", str(revision(service, 1).relative_to(service.lake)))
+    assert planted.read_text() == "planted"
+    # what the first attempt has published is reported, and stays
+    assert list((await service.runtime.reconcile.run(MINUTE)).adoption.strays) == [
+        str(revision(service, 0).relative_to(service.lake))
+    ]
 
 
 async def test_a_table_swapped_between_look_and_snapshot_is_not_mixed_up(

@@ -23,7 +23,7 @@ from archival_core.codec.layout import Profile
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.part_archiver import PartArchiver
-from archival_core.flows.archive.published import parse_manifest
+from archival_core.flows.archive.published import has_room, parse_manifest, what_lies_at, write_manifest
 from archival_core.flows.archive.reading import ChunkDescription, Reading
 from archival_core.flows.archive.staging import Staging
 from archival_core.flows.jobs.ownership import Ownership
@@ -94,8 +94,7 @@ class ChunkArchiver:
             with telemetry.step("archive.publish", lake_path=manifest.lake_path):
                 published = await self._publish(job, manifest)
         with telemetry.step("archive.manifest"):
-            path = paths.manifest_file(job.hypertable, job.chunk, published.revision)
-            await self._lake.write_once(path, published.to_json())
+            await write_manifest(self._lake, published)
         await self._staging.tidy_up(job)
         return published
 
@@ -110,6 +109,9 @@ class ChunkArchiver:
             is_known = manifest.nonce is None or await history.stands_on(connection, job.job_id, manifest.grounds)
         if not is_known:
             _LOG.warning("job %s: the source was put back to before the archive was read, so it is read again", job.job_id)
+            return None
+        if not await has_room(self._lake, manifest):
+            _LOG.warning("job %s: the place of the manifest of %s in the lake is taken", job.job_id, manifest.lake_path)
             return None
         _LOG.info("job %s: attempt %d had published it already", job.job_id, manifest.attempt)
         return manifest
@@ -157,13 +159,13 @@ class ChunkArchiver:
         return reading.manifest(job, done, await self._supersedes(job, reading))
 
     async def _free_revision(self, job: Job, described: ChunkDescription) -> int:
-        """The archive's revision: the first at whose place in the lake nothing lies.
+        """The archive's revision: the first at whose places in the lake nothing lies.
 
         What lies there is another service's, or forged, or of a ledger that was put back; it is left for `reconcile`.
         """
         revision = await self._ledger.settle(job, described.chunk, described.born)
-        while await self._lake.stat(paths.archive_folder(job.hypertable, job.chunk, revision)) is not None:
-            _LOG.warning("job %s: something else lies at revision %d of %s in the lake", job.job_id, revision, job.chunk)
+        while found := await what_lies_at(self._lake, paths.archive_folder(job.hypertable, job.chunk, revision)):
+            _LOG.warning("job %s: something else lies at %s in the lake, so a later revision is taken", job.job_id, found)
             revision = await self._ledger.settle(job, described.chunk, described.born, taken=revision)
         return revision
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from archival_core.errors import PermanentError
+from archival_core.errors import PermanentError, TransientError
 from archival_core.lake import paths
-from archival_core.lake.client import LakehouseClient
+from archival_core.lake.client import DestinationExistsError, LakehouseClient
 from archival_core.model.chunk import Relation
 from archival_core.model.manifest import Manifest
 
@@ -53,3 +53,38 @@ async def read_inner_manifest(lake: LakehouseClient, folder: str) -> Manifest:
     if manifest.lake_path != folder:
         raise PermanentError(f"its manifest is that of {manifest.lake_path}", code="moved-archive")
     return manifest
+
+
+async def what_lies_at(lake: LakehouseClient, folder: str) -> str | None:
+    """Where something lies that an archive at `folder` would run into; `None` if the place is free.
+
+    An archive has three places: below `tables/`, its manifest, and below `superseded/` once another archive takes its place.
+    """
+    for path in (folder, paths.archive_manifest(folder), paths.superseded_folder(folder)):
+        if await lake.stat(path) is not None:
+            return path
+    return None
+
+
+async def has_room(lake: LakehouseClient, manifest: Manifest) -> bool:
+    """Whether the manifest beside a published archive can be written, or is there already."""
+    path, content = paths.archive_manifest(manifest.lake_path), manifest.to_json()
+    found = await lake.stat(path)
+    if found is None:
+        return True
+    return not found.is_directory and found.length == len(content) and await lake.read_all(path) == content
+
+
+async def write_manifest(lake: LakehouseClient, manifest: Manifest) -> None:
+    """Write the manifest beside a published archive; raises `TransientError` (`lake-conflict`) if something else lies there.
+
+    Whoever can write to the lake may have put a file there since the place was found free.
+    """
+    path = paths.archive_manifest(manifest.lake_path)
+    try:
+        await lake.write_once(path, manifest.to_json())
+    except DestinationExistsError as error:
+        raise TransientError(
+            f"{path} in the lake is not the manifest of job {manifest.job_id}; the next attempt takes another revision",
+            code="lake-conflict",
+        ) from error
