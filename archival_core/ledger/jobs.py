@@ -53,9 +53,9 @@ class AddedJob:
 class Marked:
     """What the source's marks say of archives."""
 
-    #: those that stand in for rows, whatever the ledger says
-    standing_in: frozenset[UUID]
-    #: the archive's table went on the grounds of another archive
+    #: one of them stands in for rows, whatever the ledger says
+    stands_in: bool
+    #: the archive's table is gone, and another archive stands in for its rows
     table_went: bool
 
 
@@ -188,7 +188,7 @@ class Ledger:
         """The archive is committed, and the archives whose place it takes are superseded.
 
         `ask_source` is called with these archives while their rows are locked, so that its answer holds until the commit.
-        Returns `archived`, or `superseded` where the table went on the grounds of another archive. Raises `LostLeaseError`.
+        Returns `archived`, or `superseded` where another archive stands in for the rows already. Raises `LostLeaseError`.
         """
         parameters: dict[str, Any] = {
             "job_id": job.job_id,
@@ -207,10 +207,8 @@ class Ledger:
         async with self._pool.transaction("finish_archive") as connection:
             # a statement of its own: what finishes then sees what became of the archives while it waited for them
             cursor = await connection.execute(queries()["lock_archives"], {"folders": list(manifest.supersedes)})
-            locked = {found["job_id"]: found["lake_path"] for found in await cursor.fetchall()}
-            marked = await ask_source(locked.keys())
-            supersedes = [folder for archive, folder in locked.items() if archive not in marked.standing_in]
-            parameters |= {"by_another": marked.table_went, "supersedes": supersedes}
+            marked = await ask_source([found["job_id"] for found in await cursor.fetchall()])
+            parameters |= {"by_another": marked.stands_in or marked.table_went, "supersedes": list(manifest.supersedes)}
             row = await execute(connection, "finish_archive", parameters)
         if row is None:
             raise LostLeaseError(job.job_id, job.attempt)

@@ -94,8 +94,8 @@ class MarkedArchives:
         """Archives that were restored before there were marks."""
         return [_removed(row) for row in await self._pool.all("owed_restores", limit=limit)]
 
-    async def mark_paid(self, archive: UUID, sha256: str) -> None:
-        """The source has the mark that it was owed."""
+    async def mark_paid(self, archive: UUID, sha256: str | None) -> None:
+        """The source has the mark that it was owed, or owes none."""
         await self._pool.one("mark_paid", job_id=archive, sha256=sha256)
 
     async def owe_all(self) -> int:

@@ -22,6 +22,7 @@ from archival_core.ledger.jobs import Marked
 from archival_core.model.message import JobMessage
 from archival_core.runtime import Runtime
 from dev.lake_emulator import Emulator
+from tests.kit.worlds import World, open_world
 
 
 @dataclass
@@ -181,7 +182,7 @@ async def open_service(
 
 async def no_marks(_: Collection[UUID]) -> Marked:
     """The answer of a source in which nothing of the archives' range went."""
-    return Marked(frozenset(), table_went=False)
+    return Marked(stands_in=False, table_went=False)
 
 
 @pytest.fixture
@@ -205,3 +206,33 @@ def any_service(request: pytest.FixtureRequest) -> Service:
     """Either kind of source; what is the same for both is tested on both."""
     service: Service = request.getfixturevalue("service" if request.param == "native" else "timescaledb_service")
     return service
+
+
+@pytest.fixture
+async def apart(
+    own_database_url: str,
+    redis_url: str,
+    storage_connection: str,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> AsyncIterator[World]:
+    """A world whose ledger is in a database of its own."""
+    async for world in open_world((redis_url, storage_connection, emulator), monkeypatch, tmp_path, own_database_url):
+        yield world
+
+
+@pytest.fixture(params=["inside", "apart"])
+async def world(
+    request: pytest.FixtureRequest,
+    own_database_url: str,
+    redis_url: str,
+    storage_connection: str,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> AsyncIterator[World]:
+    """A world with its ledger in the source, and one with the ledger apart."""
+    ledger_url = own_database_url if request.param == "apart" else None
+    async for world in open_world((redis_url, storage_connection, emulator), monkeypatch, tmp_path, ledger_url):
+        yield world

@@ -7,193 +7,19 @@ not change is not archived again.
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
+from typing import Any
 
 import psycopg
-import pyarrow.dataset as ds
 import pytest
-from psycopg.rows import dict_row
 
 from archival_core import runtime, settings
 from archival_core.errors import PermanentError, TransientError
-from archival_core.flows.asking.restore_requests import RestoreRequest
-from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.jobs import Ledger
-from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.source.state import marks
 from dev.servers.postgres import PostgresServer
-from tests.kit.disks import Disks, own_alike
-
-if TYPE_CHECKING:
-    from dev.lake_emulator import Emulator
-    from tests.acceptance.conftest import Service
-
-MINUTE = timedelta(minutes=1)
-TABLE = """
-create table $s.readings (time timestamptz not null, value bigint, note text) partition by range (time);
-create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
-create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
-insert into $s.readings select t, extract(epoch from t)::bigint, 'note ' || t
-from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
-"""
-TABLES = ("jan", "feb")
-
-
-@dataclass
-class World:
-    """A service whose source can be put back, and the ledger too where it is in a database of its own."""
-
-    service: Service
-    disks: Disks
-    #: `None` where the ledger is in the source
-    ledger_url: str | None
-
-    def jobs(self) -> list[dict[str, Any]]:
-        with psycopg.connect(self.ledger_url or self.service.url, row_factory=dict_row) as connection:
-            return connection.execute(
-                "select * from archival.job where kind = 'archive' order by chunk desc, requested_at"
-            ).fetchall()
-
-    def statuses(self) -> list[str]:
-        return [job["status"] for job in self.jobs()]
-
-    async def archive(self, *chunks: str, remove: bool | None = None) -> None:
-        for chunk in chunks:
-            schema = self.service.schema
-            await self.service.publish(hypertable=f"{schema}.readings", chunk=f"{schema}.{chunk}", remove=remove)
-        await self.work()
-
-    async def work(self) -> None:
-        """Every message, again and again until none is left."""
-        await self.service.runtime.event_drain.run()
-        for _ in range(5):
-            for message in self.service.messages():
-                try:
-                    await self.service.runtime.archival_processor.process(message)
-                except TransientError:
-                    await self.service.runtime.queue.send([message])
-                except PermanentError as error:
-                    # a ledger inside was put back to before the job; the host would make poison of the message
-                    assert error.code == "unknown-job"
-
-    async def remove(self) -> Any:
-        return await self.service.runtime.chunk_removal.run(MINUTE)
-
-    async def restore(self) -> None:
-        table = Relation(self.service.schema, "readings")
-        wish = RestoreRequest(table, None, ChunkRange(None, None), RestoreWish(), str(uuid4()), "a test")
-        await self.service.runtime.restore_requests.request(wish)
-        assert await self.service.restore() == []
-
-    async def settle(self) -> Any:
-        """What a few runs of reconcile make of it."""
-        report = await self.service.runtime.reconcile.run(MINUTE)
-        assert report.failed == {}
-        for _ in range(2):
-            await self.service.runtime.reconcile.run(MINUTE)
-        return report
-
-    def live(self) -> list[str]:
-        return sorted(text for (text,) in self.service.rows("select r::text from $s.readings r"))
-
-    def archived(self, *statuses: str) -> list[str]:
-        """Rows of archives in one of these states, as the database printed them."""
-        found = []
-        for job in self.jobs():
-            if job["status"] in statuses:
-                folder = self.service.lake / job["lake_path"]
-                found += [_printed(row) for row in ds.dataset(folder, format="parquet").to_table().to_pylist()]
-        return sorted(found)
-
-    def whole(self) -> list[str]:
-        """What there is: live rows, and archives that stand in for rows, each as often as it is there."""
-        return sorted(self.live() + self.archived("removed"))
-
-    async def put_ledger_back(self, saved: str) -> None:
-        await self.service.runtime._pool.close()
-        self._on_server(f"drop database {self._ledger} with (force)", f"create database {self._ledger} template {saved}")
-
-    async def save_ledger(self) -> str:
-        await self.service.runtime._pool.close()
-        saved = f"saved_{uuid4().hex[:10]}"
-        self._on_server(f"create database {saved} template {self._ledger}")
-        return saved
-
-    @property
-    def _ledger(self) -> str:
-        assert self.ledger_url is not None
-        return urlsplit(self.ledger_url).path.strip("/")
-
-    def _on_server(self, *statements: str) -> None:
-        assert self.ledger_url is not None
-        maintenance = urlunsplit(urlsplit(self.ledger_url)._replace(path="/postgres"))
-        with psycopg.connect(maintenance, autocommit=True) as connection:
-            for statement in statements:
-                connection.execute(statement.encode())
-
-
-def _printed(row: dict[str, Any]) -> str:
-    """A row as PostgreSQL prints it."""
-    note = f'"{row["note"]}"' if " " in row["note"] else row["note"]
-    return f'("{row["time"]:%Y-%m-%d %H:%M:%S}+00",{row["value"]},{note})'
-
-
-@pytest.fixture
-async def apart(
-    own_database_url: str,
-    redis_url: str,
-    storage_connection: str,
-    emulator: Emulator,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> AsyncIterator[World]:
-    """A world whose ledger is in a database of its own."""
-    async for world in opened((redis_url, storage_connection, emulator), monkeypatch, tmp_path, own_database_url):
-        yield world
-
-
-@pytest.fixture(params=["inside", "apart"])
-async def world(
-    request: pytest.FixtureRequest,
-    own_database_url: str,
-    redis_url: str,
-    storage_connection: str,
-    emulator: Emulator,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> AsyncIterator[World]:
-    """A world with its ledger in the source, and one with the ledger apart."""
-    ledger_url = own_database_url if request.param == "apart" else None
-    async for world in opened((redis_url, storage_connection, emulator), monkeypatch, tmp_path, ledger_url):
-        yield world
-
-
-async def opened(
-    others: tuple[str, str, Emulator], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ledger_url: str | None
-) -> AsyncIterator[World]:
-    from tests.acceptance.conftest import open_service
-
-    with PostgresServer(tmp_path / "source") as server:
-        if ledger_url:
-            monkeypatch.setenv("LEDGER_DATABASE_URL", ledger_url)
-        monkeypatch.setenv("REMOVAL_POLICY", "drop")
-        monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
-        monkeypatch.setenv("ARCHIVE_PART_BYTES", "16384")
-        service_of = open_service(server.url, *others, monkeypatch)
-        service: Service = await anext(service_of)
-        try:
-            service.execute(TABLE)
-            await service.runtime.ledger.ping()
-            yield World(service, Disks(server, tmp_path / "backup"), ledger_url)
-        finally:
-            with pytest.raises(StopAsyncIteration):
-                await anext(service_of)
+from tests.kit.disks import own_alike
+from tests.kit.worlds import MINUTE, TABLES, World
 
 
 @pytest.mark.parametrize("event", ["restart", "fail_over"])

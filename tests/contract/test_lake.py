@@ -8,6 +8,7 @@ import gc
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -248,6 +249,22 @@ async def test_a_failed_block_is_final(lake: LakehouseClient, emulator: Emulator
             sink.write(b"0123456789abcdef")
 
     await fails_in_a_thread(work, PermanentError, "lake-refused")
+    assert await lake.read_all("a") == b""
+
+
+async def test_a_writer_that_does_not_heed_a_failure_commits_nothing(lake: LakehouseClient, emulator: Emulator) -> None:
+    loop = asyncio.get_running_loop()
+    emulator.faults.append(Fault("PATCH", "position=8", status=400, code="InvalidInput"))
+
+    def work() -> None:
+        sink = LakeSink(lake, "a", loop, block_bytes=4)
+        with suppress(PermanentError):
+            sink.write(b"0123456789abcdef")
+        with pytest.raises(TransientError, match="aborted"):
+            sink.write(b"more")
+        sink.close()
+
+    await asyncio.to_thread(work)
     assert await lake.read_all("a") == b""
 
 

@@ -18,8 +18,8 @@ _SWITCH: Final = re.compile(r"^#define ([A-Z]+) 1 +/\* (.+) \*/$", re.MULTILINE)
 _ROW: Final = re.compile(r"^\| `([A-Z]+)` \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
 #: At the beginning of a comment, or of a paragraph of a docstring.
 _COMMENT: Final = re.compile(r'^\s*(?:# |-- |""")?Guard ([A-Z]+): ', re.MULTILINE)
-#: What the code does not have yet, or has without the comment.
-_MISSING: Final = ("not built yet: ", "not named yet: ")
+#: What the code does not have yet.
+_MISSING: Final = "not built yet: "
 _IN_CODE: Final = re.compile(r"`([^`]+)`")
 
 

@@ -23,9 +23,9 @@ class Finishing:
     async def finish(self, job: Job, manifest: Manifest) -> None:
         """The archive of `manifest` is published: record that, and take the archives whose place it takes out of `tables/`.
 
-        A remover with a ledger elsewhere may have dropped a chunk, and died before it could say so in the ledger: its mark
-        is in the source. Raises `LostLeaseError`, and `TransientError` (`history-changed`) where the source was put back
-        since the chunk was read.
+        With a ledger elsewhere a remover may have dropped the chunk, or reconcile may have found it dropped by others, and
+        died before it could say so in the ledger: the mark is in the source. This archive then comes too late. Raises
+        `LostLeaseError`, and `TransientError` (`history-changed`) where the source was put back since the chunk was read.
         """
 
         async def ask_source(archives: Collection[UUID]) -> Marked:
@@ -36,7 +36,7 @@ class Finishing:
                     )
                 found = await marks.stand_ins(connection, archives)
                 went = await marks.went_by_another(connection, job.job_id, manifest.relation_oid, manifest.relation_born)
-            return Marked(frozenset(a for a, mark in found.items() if mark.kind.stands_in), went)
+            return Marked(any(mark.kind.stands_in for mark in found.values()), went)
 
         if await self._ledger.finish_archive(job, manifest, ask_source) is Status.ARCHIVED:
             await self._retiring.retire(manifest.supersedes)

@@ -125,6 +125,8 @@ class ChunkProof:
         with telemetry.step("removal.trial"):
             grounds = looked.grounds
             if grounds is None:
+                # Guard RENEW: the history of the archive's own reading may be lost, and its numbers given out again. From the
+                # comparison on, the comparison's snapshot counts.
                 grounds = await self._compare_all(connection, job, chunk, manifest)
                 await self._removals.record_proof(job, grounds, chunk.oid, born(grounds.tables, chunk.oid), sha256)
             else:
@@ -152,8 +154,9 @@ class ChunkProof:
 
     async def _grounds(self, connection: Connection, job: Job, chunk: Chunk, manifest: Manifest) -> Grounds | None:
         """The grounds that a fence may go by: of the last comparison of the whole archive, or of its own reading."""
+        # Guard ADOPTED: who can write to the lake could have made it up, under the nonce of a mark that the source has.
         if job.proof is None and job.adopted:
-            return None  # who can write to the lake could have made it up
+            return None
         grounds = manifest.grounds if job.proof is None else Grounds.model_validate(job.proof)
         stands = await history.stands_on(connection, job.job_id, grounds)
         return grounds if stands and await history.is_same_table(connection, chunk, grounds) else None

@@ -125,8 +125,7 @@ class FollowMarks:
                 await self._retiring.retire([archive.lake_path])
         elif await history.stands_on(connection, archive.job_id, grounds):
             # the source was put back to before the removal, and then somebody else dropped the chunk
-            await self._write(connection, archive, StandInKind.DROPPED_BY_OTHERS)
-            report.written += 1
+            report.written += await self._write(connection, archive, StandInKind.DROPPED_BY_OTHERS)
         else:
             report.unproven += 1
 
@@ -136,22 +135,27 @@ class FollowMarks:
         restored = await self._marked.owed_restores(_LOOKED_AT)
         if not (owed or restored) or not await marks.ensure(connection):
             return
+        there = await tables.those_there(connection, {(archive.oid, archive.born) for archive in owed if archive.born})
         for archive in owed:
+            if (archive.oid, archive.born) in there:
+                # the source was put back to before the removal: no mark is owed, and the archive is taken back
+                await self._marked.mark_paid(archive.job_id, archive.manifest_sha256)
+                continue
             by_others = archive.dropped_by == "others"
-            await self._write(connection, archive, StandInKind.DROPPED_BY_OTHERS if by_others else StandInKind.REMOVED)
-            report.written += 1
+            kind = StandInKind.DROPPED_BY_OTHERS if by_others else StandInKind.REMOVED
+            report.written += await self._write(connection, archive, kind)
         for archive in restored:
-            await self._write(connection, archive, StandInKind.RESTORED)
-            report.written += 1
+            report.written += await self._write(connection, archive, StandInKind.RESTORED)
 
-    async def _write(self, connection: Connection, archive: RemovedArchive, kind: StandInKind) -> None:
+    async def _write(self, connection: Connection, archive: RemovedArchive, kind: StandInKind) -> bool:
+        """Write the mark, unless the source has one: the ledger follows that."""
         sha256 = archive.manifest_sha256
         if sha256 is None:
             try:
                 sha256 = await inner_manifest_sha256(self._lake, archive.lake_path)
             except PermanentError as error:
                 _LOG.error("archive %s has no manifest in the lake, so its mark is not written: %s", archive.job_id, error)
-                return
+                return False
         table = await placed.first_table(connection, archive.job_id) if kind is StandInKind.RESTORED else None
         stand_in = StandIn(
             archive=archive.job_id,
@@ -163,8 +167,9 @@ class FollowMarks:
             oid=table.oid if table else archive.oid,
             born=table.born if table else archive.born or "",
         )
-        await marks.record(connection, stand_in)
+        is_new = await marks.record_missing(connection, stand_in)
         await self._marked.mark_paid(archive.job_id, sha256)
+        return is_new
 
 
 def _says_so(known: Recorded | None, stand_in: StandIn) -> bool:

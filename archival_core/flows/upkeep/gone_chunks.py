@@ -77,11 +77,19 @@ class GoneChunks:
         if await self._went_by_another(connection, job, manifest):
             report.reshaped += await self._supersede(job)
             return
+        # Guard ADOPTED: who can write to the lake could have made it up, under the nonce of a mark that the source has.
+        if job.adopted and job.proof is None:
+            raise PermanentError(
+                "it was found in the lake, and was never compared with the chunk; if it is yours, restore it into a table of"
+                " its own",
+                code="not-compared",
+            )
         grounds = manifest.grounds if job.proof is None else Grounds.model_validate(job.proof)
         if grounds.nonce is not None and not await history.stands_on(connection, job.job_id, grounds):
             raise PermanentError("it was archived in a history that was put back", code="history-changed")
         # Guard GONE: a table that is gone is not rows that are gone.
         whereabouts = await self._elsewhere.look(connection, manifest)
+        # Guard DROPPED: the rows may be in a later archive of the range too, which is then the one that stands for them.
         later = await self._marked.has_later(job)
         if whereabouts is Whereabouts.ALL_THERE:
             # until an archive of the tables that have them now is there, this one is the only one

@@ -28,7 +28,8 @@ def is_same_server(here: ServerIdentity, manifest: Manifest) -> bool:
 async def stands_on(conn: AsyncConnection[Any], job_id: UUID, grounds: Grounds) -> bool:
     """Whether the history of the server on `conn` has all that the reading of `grounds` saw.
 
-    A dump brings the marks along to another server or database, where rows have other numbers: these are compared too.
+    Guard SERVER: a dump brings the marks along to another server or database, where rows and tables are numbered anew, by
+    chance as before. A mark counts where it was written.
     """
     here = await catalog.server_identity(conn)
     if not here.system_identifier or (grounds.system_identifier, grounds.database) != (here.system_identifier, here.database):

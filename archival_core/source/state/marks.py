@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -67,13 +67,21 @@ WHERE EXISTS (
 ON CONFLICT DO NOTHING
 """
 _HAS_READING: Final[LiteralString] = "SELECT FROM archival_marks.reading WHERE job = %s AND nonce = %s"
-_RECORD: Final[LiteralString] = """
+_INSERT: Final[LiteralString] = """
 INSERT INTO archival_marks.stand_in AS s (archive, kind, hypertable, chunk, lake_path, manifest, oid, born)
 VALUES (%(archive)s, %(kind)s, %(hypertable)s, %(chunk)s, %(lake_path)s, %(manifest)s, %(oid)s, %(born)s)
-ON CONFLICT (archive) DO UPDATE SET
+ON CONFLICT (archive) DO """
+_RECORD_MISSING: Final[LiteralString] = _INSERT + "NOTHING"
+# Guard REPLACE: a mark that stands in for rows is replaced by a restore of that very archive alone. A ledger that was put back
+# runs a job again, and a second drop mark of that job would hide the rows of its first archive.
+_RECORD: Final[LiteralString] = (
+    _INSERT
+    + """UPDATE SET
     kind = excluded.kind, hypertable = excluded.hypertable, chunk = excluded.chunk, lake_path = excluded.lake_path,
     manifest = excluded.manifest, oid = excluded.oid, born = excluded.born, marked_at = excluded.marked_at
+WHERE s.kind = 'restored' OR (excluded.kind = 'restored' AND excluded.manifest = s.manifest)
 """
+)
 _STAND_INS: Final[LiteralString] = """
 SELECT archive, kind, hypertable, chunk, lake_path, manifest, oid, born FROM archival_marks.stand_in
 WHERE archive = ANY(%s) ORDER BY archive
@@ -92,7 +100,7 @@ SELECT archive, kind, hypertable, chunk, lake_path, manifest, oid, born FROM arc
 WHERE archive <= %s ORDER BY archive LIMIT %s
 """
 _WENT_BY_ANOTHER: Final[LiteralString] = """
-SELECT FROM archival_marks.stand_in WHERE archive <> %s AND kind = 'removed' AND oid = %s AND born = %s
+SELECT FROM archival_marks.stand_in WHERE archive <> %s AND kind <> 'restored' AND oid = %s AND born = %s
 """
 
 
@@ -201,21 +209,21 @@ async def has_reading(conn: AsyncConnection[Any], job: UUID, nonce: str | None) 
 
 
 async def record(conn: AsyncConnection[Any], stand_in: StandIn) -> None:
-    """Say what became of an archive's rows, in the transaction of `conn` that does it."""
-    with source_errors():
-        await conn.execute(
-            _RECORD,
-            {
-                "archive": stand_in.archive,
-                "kind": stand_in.kind,
-                "hypertable": stand_in.hypertable,
-                "chunk": stand_in.chunk,
-                "lake_path": stand_in.lake_path,
-                "manifest": stand_in.manifest,
-                "oid": stand_in.oid,
-                "born": stand_in.born,
-            },
+    """Say what became of an archive's rows, in the transaction of `conn` that does it.
+
+    Raises `TransientError` (`stands-in`) if an archive of the job stands in for rows already, and these do not come back.
+    """
+    if not await _insert(conn, _RECORD, stand_in):
+        raise TransientError(
+            f"an archive of job {stand_in.archive} stands in for rows of {stand_in.chunk} already, which would be hidden;"
+            " reconcile brings the ledger up to its mark",
+            code="stands-in",
         )
+
+
+async def record_missing(conn: AsyncConnection[Any], stand_in: StandIn) -> bool:
+    """Write a mark that the source does not have; false if there is a mark of the archive, which knows better."""
+    return await _insert(conn, _RECORD_MISSING, stand_in)
 
 
 async def lock_stand_in(conn: AsyncConnection[Any], archive: UUID) -> StandIn | None:
@@ -239,7 +247,7 @@ async def stand_ins_before(conn: AsyncConnection[Any], archive: UUID, limit: int
 
 
 async def went_by_another(conn: AsyncConnection[Any], archive: UUID, oid: int, born: str | None) -> bool:
-    """Whether the table went on the grounds of another archive than this one."""
+    """Whether another archive than this one stands in for the rows of the table, whoever has dropped it."""
     with source_errors():
         if born is None or not await is_there(conn):
             return False
@@ -253,3 +261,8 @@ async def _read(conn: AsyncConnection[Any], query: LiteralString, values: tuple[
         async with conn.cursor(row_factory=dict_row) as cur:
             rows = await (await cur.execute(query, values)).fetchall()
     return {row["archive"]: StandIn(**{**row, "kind": StandInKind(row["kind"])}) for row in rows}
+
+
+async def _insert(conn: AsyncConnection[Any], query: LiteralString, stand_in: StandIn) -> bool:
+    with source_errors():
+        return (await conn.execute(query, asdict(stand_in))).rowcount == 1

@@ -24,7 +24,21 @@ MUTATIONS = (
         inside="ChunkProof._grounds",
         old="if job.proof is None and job.adopted:",
         new="if False:",
-        tests=("acceptance/test_rebuild.py::test_no_chunk_goes_on_the_grounds_of_what_was_found_in_the_lake",),
+        guard="ADOPTED",
+        tests=(
+            "acceptance/test_marks.py::test_what_was_adopted_proves_nothing_until_it_was_compared",
+            "acceptance/test_rebuild.py::test_no_chunk_goes_on_the_grounds_of_what_was_found_in_the_lake",
+        ),
+    ),
+    Mutation(
+        name="fence-of-a-history-that-is-lost",
+        file="flows/removal/chunk_proof.py",
+        inside="ChunkProof.prove",
+        old="grounds = await self._compare_all(connection, job, chunk, manifest)",
+        new="compared = await self._compare_all(connection, job, chunk, manifest)\n"
+        '                grounds = manifest.grounds.model_copy(update={"nonce": compared.nonce})',
+        guard="RENEW",
+        tests=("acceptance/test_marks.py::test_after_a_comparison_its_own_snapshot_counts",),
     ),
     Mutation(
         name="companions-of-a-restore-are-forgotten",

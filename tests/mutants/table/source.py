@@ -106,7 +106,11 @@ MUTATIONS = (
         inside="stands_on",
         old="(grounds.system_identifier, grounds.database) != (here.system_identifier, here.database)",
         new="False",
-        tests=("acceptance/test_removal.py::test_a_copy_of_the_server_loses_nothing",),
+        guard="SERVER",
+        tests=(
+            "acceptance/test_marks.py::test_a_mark_counts_only_on_its_own_server",
+            "acceptance/test_removal.py::test_a_copy_of_the_server_loses_nothing",
+        ),
     ),
     Mutation(
         name="another-table-is-the-same",
@@ -146,6 +150,25 @@ MUTATIONS = (
         new="WHERE true OR EXISTS (",
         guard="ALIVE",
         tests=("acceptance/test_history.py::test_disks_put_back_between_the_snapshot_and_its_mark",),
+    ),
+    Mutation(
+        name="mark-that-stands-in-is-replaced",
+        file="source/state/marks.py",
+        old="WHERE s.kind = 'restored' OR (excluded.kind = 'restored' AND excluded.manifest = s.manifest)\n",
+        new="",
+        guard="REPLACE",
+        tests=(
+            "acceptance/test_marks.py::test_the_second_of_two_drop_marks_fails_its_transaction",
+            "acceptance/test_marks.py::test_a_mark_that_stands_in_for_rows_is_replaced_by_its_restore_alone",
+        ),
+    ),
+    Mutation(
+        name="dropped-by-others-stands-for-nothing",
+        file="source/state/marks.py",
+        old="WHERE archive <> %s AND kind <> 'restored' AND oid",
+        new="WHERE archive <> %s AND kind = 'removed' AND oid",
+        guard="ONCE",
+        tests=("acceptance/test_finishing.py::test_an_archive_that_comes_too_late_is_superseded",),
     ),
     Mutation(
         name="a-server-put-back-is-the-same",
