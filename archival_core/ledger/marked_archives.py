@@ -16,6 +16,7 @@ from archival_core.errors import ArchivalError, PermanentError
 from archival_core.ledger.archives import row_of
 from archival_core.ledger.jobs import read_job
 from archival_core.ledger.pool import LedgerPool, Row, execute
+from archival_core.model.chunk import ServerIdentity
 from archival_core.model.job import Job, Status
 from archival_core.model.manifest import Manifest
 
@@ -54,6 +55,17 @@ class ArchivedTable:
     born: str | None
     #: its rows went back, into what may be other tables
     restored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadArchive:
+    """An archive and the marks that prove its history."""
+
+    job_id: UUID
+    #: of its reading, and of the comparison that came after it
+    nonces: tuple[str, ...]
+    #: the ledger has it as one of a history that was put back
+    history_lost: bool
 
 
 class MarkedArchives:
@@ -105,6 +117,40 @@ class MarkedArchives:
     async def back_to_archived(self, archive: UUID) -> bool:
         """Its rows are in the database again, without a restore: the source was put back."""
         return await self._pool.one("back_to_archived", job_id=archive) is not None
+
+    async def readings(self, server: ServerIdentity, after: UUID, limit: int) -> list[ReadArchive]:
+        """Archives of `server` that are archived or superseded, with their nonces; begins behind `after`."""
+        rows = await self._pool.all(
+            "readings",
+            system_identifier=server.system_identifier,
+            database=server.database,
+            after=after,
+            limit=limit,
+        )
+        return [ReadArchive(row["job_id"], tuple(row["nonces"]), row["history_lost"]) for row in rows]
+
+    async def set_history_lost(self, archives: Collection[UUID], *, lost: bool) -> int:
+        """The source has no mark of these archives' readings, or has one again; returns of how many that is new."""
+        if not archives:
+            return 0
+        return len(await self._pool.all("set_history_lost", archives=list(archives), lost=lost))
+
+    async def superseded_by_lost(self, limit: int) -> list[Job]:
+        """Superseded archives whose place no archive of this history takes any more."""
+        return [read_job(row) for row in await self._pool.all("superseded_by_lost", limit=limit)]
+
+    @asynccontextmanager
+    async def superseded(self, archive: UUID) -> AsyncIterator[Connection | None]:
+        """A transaction of the ledger that has the row of a superseded archive locked; `None` if it is not superseded any
+        more."""
+        async with self._pool.transaction("follow") as connection:
+            locked = await execute(connection, "lock_superseded", {"job_id": archive})
+            yield connection if locked else None
+
+    async def back_from_superseded(self, archive: UUID, connection: Connection) -> None:
+        """No archive takes its place any more, in the transaction of `superseded`."""
+        with translated("the ledger"):
+            await execute(connection, "back_from_superseded", {"job_id": archive})
 
     async def supersede(self, archive: UUID, *statuses: Status) -> bool:
         """Its rows are in other tables or archives; nothing happens unless the archive is in one of `statuses`."""

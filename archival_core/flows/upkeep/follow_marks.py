@@ -16,6 +16,7 @@ from archival_core.clients.postgres import Connection, Database
 from archival_core.errors import PermanentError
 from archival_core.flows.archive.published import find_manifest, inner_manifest_sha256
 from archival_core.flows.archive.retiring import Retiring
+from archival_core.flows.upkeep.lost_histories import LostHistories
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives import Archives
 from archival_core.ledger.marked_archives import MarkedArchives, Recorded, RemovedArchive
@@ -44,6 +45,10 @@ class MarksReport:
     restored: int = 0
     #: the source was put back to before they were removed
     back: int = 0
+    #: the source was put back to before they were read
+    lost: int = 0
+    #: the source was put back to before the archive that had taken their place was read
+    revived: int = 0
     #: marks that were written for removals and restores from before there were marks
     written: int = 0
     #: the manifest of a mark is not in the lake: its rows may be lost
@@ -60,6 +65,7 @@ class FollowMarks:
     ) -> None:
         self._source, self._lake, self._marked, self._archives = source, lake, marked, archives
         self._retiring = retiring
+        self._histories = LostHistories(marked, retiring)
 
     async def run(self) -> MarksReport:
         """Bring the ledger up to the marks; where it begins is left to chance, so that each has its turn."""
@@ -68,6 +74,8 @@ class FollowMarks:
             await self._pay(connection, report)
             await self._follow(connection, report)
             await self._take_back(connection, report)
+            report.lost = await self._histories.look(connection)
+            report.revived = await self._histories.bring_back(connection)
         return report
 
     async def _follow(self, connection: Connection, report: MarksReport) -> None:

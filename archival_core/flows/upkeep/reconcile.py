@@ -62,6 +62,8 @@ class ReconcileReport:
             "removals learnt from marks": self.marks.removed,
             "restores learnt from marks": self.marks.restored,
             "removals taken back": self.marks.back,
+            "archives of lost histories": self.marks.lost,
+            "superseded no more": self.marks.revived,
             "marks written": self.marks.written,
             "manifests of marks missing": self.marks.missing,
             "removals without a mark": self.marks.unproven,

@@ -61,6 +61,40 @@ update archival.job set status = 'superseded'
 where job_id = %(job_id)s and kind = 'archive' and status = any(%(from_statuses)s)
 returning lake_path
 
+-- name: readings
+-- Archives of a server, with the nonces of their reading and of the comparison that came after it. In one order that begins anywhere and
+-- comes round. Of a removed archive the mark of its drop says more.
+select job_id, nonces, history_lost from archival.job
+where kind = 'archive' and status in ('archived', 'superseded') and nonces <> '{}'
+  and read_from = %(system_identifier)s || '/' || %(database)s
+order by job_id <= %(after)s, job_id limit %(limit)s
+
+-- name: set_history_lost
+update archival.job set history_lost = not history_lost where job_id = any(%(archives)s) and history_lost <> %(lost)s returning job_id
+
+-- name: superseded_by_lost
+-- Superseded archives that no archive of this history takes the place of: none that names them, no later one of their table, and none of
+-- another table whose range overlaps.
+select j.* from archival.job j
+where j.kind = 'archive' and j.status = 'superseded' and not j.history_lost and j.nonces <> '{}'
+  and exists (select from archival.job lost where lost.hypertable = j.hypertable and lost.history_lost)
+  and not exists (
+    select from archival.job o
+    where o.hypertable = j.hypertable and o.kind = 'archive' and o.status in ('archived', 'removed', 'superseded')
+      and not o.history_lost and o.job_id <> j.job_id
+      and (o.manifest -> 'supersedes' ? j.lake_path
+           or (o.relation_oid, o.relation_born) = (j.relation_oid, j.relation_born)
+              and (o.status = 'removed' or o.finished_at > j.finished_at)
+           or o.finished_at > j.finished_at and archival.lies_in_other_table(j, o)))
+order by j.job_id limit %(limit)s
+
+-- name: lock_superseded
+select job_id from archival.job where job_id = %(job_id)s and status = 'superseded' for update
+
+-- name: back_from_superseded
+update archival.job set status = 'archived', removal_error = null, removal_tried_at = null
+where job_id = %(job_id)s and status = 'superseded' returning job_id
+
 -- name: finish_dropped
 -- Somebody else has dropped the chunk: it is history that lives in the lake.
 update archival.job j
@@ -72,17 +106,12 @@ where j.job_id = %(job_id)s and j.status = 'archived'
 returning job_id
 
 -- name: has_later
--- Another table of a range that overlaps, archived after this one. A hypertable makes a chunk anew for late rows of a range that is gone:
--- that has the same range, and none of the rows from before.
+-- Another table of a range that overlaps, archived after this one.
 select exists (
     select from archival.job later
     where later.hypertable = j.hypertable and later.kind = 'archive' and later.status in ('archived', 'removed')
-      and later.job_id <> j.job_id and later.finished_at > j.finished_at
-      and (later.relation_oid, later.relation_born) is distinct from (j.relation_oid, j.relation_born)
-      and coalesce(archival.bound(later.range_start) < archival.bound(j.range_end), true)
-      and coalesce(archival.bound(j.range_start) < archival.bound(later.range_end), true)
-      and (j.manifest ->> 'kind' = 'native'
-           or (later.range_start, later.range_end) is distinct from (j.range_start, j.range_end))
+      and later.job_id <> j.job_id and later.finished_at > j.finished_at and not later.history_lost
+      and archival.lies_in_other_table(j, later)
 ) as found
 from archival.job j where j.job_id = %(job_id)s
 

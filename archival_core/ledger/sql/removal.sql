@@ -29,7 +29,7 @@ for update
 
 -- name: record_proof
 update archival.job
-set proof = %(proof)s, relation_oid = %(oid)s, relation_born = %(born)s, manifest_sha256 = coalesce(manifest_sha256, %(sha256)s)
+set proof = %(proof)s, history_lost = false, relation_oid = %(oid)s, relation_born = %(born)s, manifest_sha256 = coalesce(manifest_sha256, %(sha256)s)
 where job_id = %(job_id)s and status = 'archived'
 returning job_id
 

@@ -67,6 +67,10 @@ WHERE EXISTS (
 ON CONFLICT DO NOTHING
 """
 _HAS_READING: Final[LiteralString] = "SELECT FROM archival_marks.reading WHERE job = %s AND nonce = %s"
+_THOSE_READ: Final[LiteralString] = """
+SELECT r.job, r.nonce FROM unnest(%s::uuid[], %s::text[]) AS asked (job, nonce)
+JOIN archival_marks.reading r ON r.job = asked.job AND r.nonce = asked.nonce
+"""
 _INSERT: Final[LiteralString] = """
 INSERT INTO archival_marks.stand_in AS s (archive, kind, hypertable, chunk, lake_path, manifest, oid, born)
 VALUES (%(archive)s, %(kind)s, %(hypertable)s, %(chunk)s, %(lake_path)s, %(manifest)s, %(oid)s, %(born)s)
@@ -206,6 +210,16 @@ async def has_reading(conn: AsyncConnection[Any], job: UUID, nonce: str | None) 
         if not await is_there(conn):
             return False
         return await (await conn.execute(_HAS_READING, (job, nonce))).fetchone() is not None
+
+
+async def those_read(conn: AsyncConnection[Any], readings: Collection[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+    """Those of `readings`, each a job and a nonce, that have their mark here."""
+    with source_errors():
+        if not readings or not await is_there(conn):
+            return set()
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            await cur.execute(_THOSE_READ, ([job for job, _ in readings], [nonce for _, nonce in readings]))
+            return set(await cur.fetchall())
 
 
 async def record(conn: AsyncConnection[Any], stand_in: StandIn) -> None:

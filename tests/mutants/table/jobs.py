@@ -169,11 +169,28 @@ MUTATIONS = (
         ),
     ),
     Mutation(
+        name="lost-archive-is-a-later-one",
+        file="ledger/sql/marks.sql",
+        inside="has_later",
+        old=" and not later.history_lost",
+        new="",
+        guard="DROPPED",
+        tests=("acceptance/test_lost_histories.py::test_other_ways_to_be_superseded",),
+    ),
+    Mutation(
         name="two-live-jobs-of-a-chunk",
         file="ledger/sql/migrations/0003_removal.sql",
         old="create unique index job_one_live on",
         new="create index job_one_live on",
         tests=("acceptance/test_fenced_writes.py::test_a_request_waits_for_another_one_of_the_same_chunk",),
+    ),
+    Mutation(
+        name="lost-archive-overtakes",
+        file="ledger/sql/migrations/0015_histories.sql",
+        old=" and not later.history_lost",
+        new="",
+        guard="MARK",
+        tests=("acceptance/test_lost_histories.py::test_what_a_lost_archive_had_superseded_counts_again",),
     ),
     Mutation(
         name="any-attempt-may-finish-restore",

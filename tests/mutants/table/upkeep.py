@@ -73,6 +73,15 @@ MUTATIONS = (
         tests=("acceptance/test_marks.py::test_marks_written_again_do_not_replace_what_the_source_says",),
     ),
     Mutation(
+        name="superseded-for-ever",
+        file="flows/upkeep/follow_marks.py",
+        inside="FollowMarks.run",
+        old="report.revived = await self._histories.bring_back(connection)",
+        new="report.revived = 0",
+        guard="FOLLOWS",
+        tests=("acceptance/test_lost_histories.py::test_what_a_lost_archive_had_superseded_counts_again",),
+    ),
+    Mutation(
         name="merged-is-gone",
         file="flows/upkeep/gone_chunks.py",
         inside="GoneChunks._settle",

@@ -1,0 +1,69 @@
+"""Archives whose histories were put back, and those whose place they had taken.
+
+A source that was put back to before an archive was read has no mark of the reading: what the archive holds need not be what
+the source has now. It takes no other archive's place, and whatever it had superseded counts again if its own mark is there.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+from uuid import uuid4
+
+from archival_core.clients.postgres import Connection
+from archival_core.flows.archive.retiring import Retiring
+from archival_core.ledger.marked_archives import MarkedArchives
+from archival_core.model.grounds import Grounds
+from archival_core.model.job import Job
+from archival_core.model.manifest import Manifest
+from archival_core.source import catalog
+from archival_core.source.state import history, marks, placed
+
+_LOG = logging.getLogger(__name__)
+
+#: archives whose marks are asked for in one run, and of those that are superseded how many are brought back
+_LOOKED_AT: Final = 10_000
+_BROUGHT_BACK: Final = 500
+
+
+class LostHistories:
+    """Compares the readings that the ledger knows with the marks of the source."""
+
+    def __init__(self, marked: MarkedArchives, retiring: Retiring) -> None:
+        self._marked, self._retiring = marked, retiring
+
+    async def look(self, connection: Connection) -> int:
+        """Note which archives have lost their mark, and which have it again; returns how many were lost since.
+
+        Where it begins is left to chance, so that each has its turn.
+        """
+        here = await catalog.server_identity(connection)
+        if here.timeline is None or not here.system_identifier:
+            return 0  # a standby may not have the marks yet
+        found = await self._marked.readings(here, uuid4(), _LOOKED_AT)
+        read = await marks.those_read(connection, [(archive.job_id, nonce) for archive in found for nonce in archive.nonces])
+        proven = {job_id for job_id, _ in read}
+        await self._marked.set_history_lost([a.job_id for a in found if a.history_lost and a.job_id in proven], lost=False)
+        lost = [a.job_id for a in found if not a.history_lost and a.job_id not in proven]
+        return await self._marked.set_history_lost(lost, lost=True)
+
+    async def bring_back(self, connection: Connection) -> int:
+        """Make archives that only lost ones had superseded `archived` again; returns how many."""
+        return sum(
+            [await self._bring_one_back(connection, job) for job in await self._marked.superseded_by_lost(_BROUGHT_BACK)]
+        )
+
+    async def _bring_one_back(self, connection: Connection, job: Job) -> bool:
+        manifest = Manifest.model_validate(job.manifest)
+        grounds = manifest.grounds if job.proof is None else Grounds.model_validate(job.proof)
+        async with self._marked.superseded(job.job_id) as ledger:
+            if ledger is None or not await history.stands_on(connection, job.job_id, grounds):
+                return False
+            held = [(manifest.relation_oid, manifest.relation_born), *await placed.tables_ever(connection, job.job_id)]
+            if any([await marks.went_by_another(connection, job.job_id, oid, born) for oid, born in held]):
+                return False  # another archive stands in for the rows of its table
+            # the folder first: a superseded archive that is below `tables/` is found there, and moved away again
+            await self._retiring.bring_back(manifest.lake_path)
+            await self._marked.back_from_superseded(job.job_id, ledger)
+        _LOG.warning("archive %s is archived again: what had taken its place is of a history that was put back", job.job_id)
+        return True
