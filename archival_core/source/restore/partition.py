@@ -6,6 +6,7 @@ lock that reading and writing rows do not mind, unlike CREATE TABLE … PARTITIO
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection
@@ -13,10 +14,16 @@ from psycopg import errors as postgres
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, Relation
+from archival_core.model.chunk import Chunk, Relation, quote_identifier
 from archival_core.source.catalog import native
 from archival_core.source.restore.row_hash import literal
 
+_LOG = logging.getLogger(__name__)
+
+_OTHER_OWNER: Final[LiteralString] = """
+SELECT pg_catalog.pg_get_userbyid(whole.relowner) FROM pg_catalog.pg_class whole, pg_catalog.pg_class part
+WHERE whole.oid = to_regclass(%s) AND part.oid = to_regclass(%s) AND whole.relowner <> part.relowner
+"""
 _EXISTS: Final[LiteralString] = "SELECT to_regclass(%s) IS NOT NULL"
 
 
@@ -55,6 +62,22 @@ async def attach(conn: AsyncConnection[Any], chunk: Chunk) -> None:
     )
     statement = f"ALTER TABLE {chunk.hypertable.sql} ATTACH PARTITION {chunk.relation.sql} FOR VALUES FROM ({start}) TO ({end})"
     await conn.execute(statement.encode())
+
+
+async def hand_over(conn: AsyncConnection[Any], chunk: Chunk) -> None:
+    """Give the partition to whoever owns its table: an owner's retention job drops it like any other.
+
+    Best effort: the rows are back, whoever owns them. The owner may lack CREATE on the schema.
+    """
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        row = await (await cur.execute(_OTHER_OWNER, (chunk.hypertable.sql, chunk.relation.sql))).fetchone()
+    if row is None:
+        return
+    try:
+        async with conn.transaction():
+            await conn.execute(f"ALTER TABLE {chunk.relation.sql} OWNER TO {quote_identifier(row[0])}".encode())
+    except postgres.InsufficientPrivilege as error:
+        _LOG.warning("%s belongs to the service's role, and not to %s: %s", chunk.relation, row[0], error)
 
 
 async def _is_free(conn: AsyncConnection[Any], chunk: Chunk) -> bool:

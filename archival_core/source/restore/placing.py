@@ -126,6 +126,7 @@ async def _insert(conn: AsyncConnection[Any], placement: Placement, staging: Sta
     assert row is not None
     if apart is not None:
         await partition.attach(conn, placement.chunk)
+        await partition.hand_over(conn, placement.chunk)
     # what is deferred to the commit is to fail here, where it can be explained
     await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
     if Rows(*row) != wanted or await _count(conn, placement) < wanted.count:
