@@ -43,8 +43,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
-async def archive(service: Service) -> None:
-    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan", remove=True)
+async def archive(service: Service, chunk: str = "jan", *, remove: bool = True) -> None:
+    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", remove=remove)
     await service.work()
 
 
@@ -185,3 +185,17 @@ async def test_the_mark_of_a_restore_says_into_which_table(service: Service) -> 
     [(kind, oid, born)] = service.rows("select kind, oid, born from archival_marks.stand_in")
     table = "select attrelid::bigint, xmin::text from pg_attribute where attrelid = '$s.jan'::regclass and attname = 'tableoid'"
     assert (kind, [(oid, born)]) == ("restored", service.rows(table))
+
+
+async def test_a_restored_archive_is_superseded_only_by_archives_of_all_its_rows(service: Service) -> None:
+    """Its rows came back into two partitions: with the archive of one of them the others' rows would be in none."""
+    service.execute(TABLE)
+    await archive(service)
+    assert await removed(service) == 1
+    service.execute("create table $s.early partition of $s.readings for values from ('2026-01-01Z') to ('2026-01-15Z')")
+    service.execute("create table $s.late partition of $s.readings for values from ('2026-01-15Z') to ('2026-02-01Z')")
+    assert await restore(service) == [None]
+    await archive(service, "early", remove=False)
+    assert statuses(service) == ["archived", "archived"]
+    await archive(service, "late", remove=False)
+    assert statuses(service) == ["superseded", "archived", "archived"]

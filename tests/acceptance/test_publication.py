@@ -16,7 +16,7 @@ import pytest
 from archival_core.errors import ArchivalError, LostLeaseError, TransientError
 from archival_core.flows.asking.archive_requests import ArchiveWish
 from archival_core.lake.client import LakehouseClient
-from archival_core.ledger.jobs import Ledger
+from archival_core.ledger.jobs import Ledger, NewJob
 from archival_core.model.chunk import Relation
 from archival_core.model.message import JobMessage
 from dev.lake_emulator import Fault
@@ -195,6 +195,19 @@ async def test_a_manifest_planted_behind_the_rename_stops_no_job(service: Servic
     assert list((await service.runtime.reconcile.run(MINUTE)).adoption.strays) == [
         str(revision(service, 0).relative_to(service.lake))
     ]
+
+
+async def test_no_revision_is_given_twice(service: Service) -> None:
+    """Not even where the lake has lost what was there."""
+    service.execute(TABLE)
+    await service.runtime.archival_processor.process(await asked(service))
+    shutil.rmtree(service.lake / "tables")
+    shutil.rmtree(service.lake / "manifests")
+    service.execute(LATE)
+    wish = NewJob(Relation(service.schema, "readings"), Relation(service.schema, "jan"), None, "k", "x", None, force=True)
+    [job] = await service.runtime.ledger.add_jobs([wish])
+    await service.runtime.archival_processor.process(JobMessage(job.job_id))
+    assert [job["revision"] for job in service.jobs()] == [0, 1]
 
 
 async def test_a_table_swapped_between_look_and_snapshot_is_not_mixed_up(

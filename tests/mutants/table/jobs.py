@@ -102,7 +102,7 @@ MUTATIONS = (
         inside="settle",
         old="max(o.revision) + 1",
         new="max(o.revision)",
-        tests=("acceptance/test_removal.py::test_a_changed_chunk_stays_and_is_archived_again",),
+        tests=("acceptance/test_publication.py::test_no_revision_is_given_twice",),
     ),
     Mutation(
         name="superseded-though-rows-are-elsewhere",
@@ -110,7 +110,7 @@ MUTATIONS = (
         inside="supersedes",
         old="where not exists",
         new="where false and not exists",
-        tests=("acceptance/test_lineage.py::test_a_restored_archive_is_superseded_only_by_one_that_has_its_rows",),
+        tests=("acceptance/test_finishing.py::test_a_restored_archive_is_superseded_only_by_archives_of_all_its_rows",),
     ),
     Mutation(
         name="superseded-by-another-server",
@@ -154,7 +154,7 @@ MUTATIONS = (
         old="case when %(by_another)s or exists",
         new="case when %(by_another)s and not %(by_another)s and exists",
         guard="ONCE",
-        tests=("acceptance/test_reconcile.py::test_no_archive_inherits_a_removal",),
+        tests=("acceptance/test_finishing.py::test_an_archive_that_comes_too_late_is_superseded",),
     ),
     Mutation(
         name="archive-follows-no-mark",
