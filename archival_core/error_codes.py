@@ -132,6 +132,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "The message names the column and a value, or where the rows are.",
                 status=409,
             ),
+            "not-compared": ErrorCode(
+                "The archive was found in the lake and never compared with its chunk, which is gone.",
+                "If the archive is yours, restore it into a table of its own.",
+            ),
             "removal-blocked": ErrorCode(
                 "A view, a foreign key or something else depends on the chunk.",
                 "Drop what depends on it, or let it point elsewhere.",
@@ -141,6 +145,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "sibling-not-archived": ErrorCode("Another chunk of the same range of time is not archived yet."),
             "source-changed": ErrorCode("The chunk has changed since it was archived; it is archived again."),
+            "stands-in": ErrorCode(
+                "An archive of this job stands in for rows already; `reconcile` brings the ledger up to its mark."
+            ),
             "unknown-timescaledb": ErrorCode(
                 "This version of TimescaleDB keeps its catalog in a form that is not known.",
                 "Take a newer version of the service.",

@@ -99,6 +99,9 @@ CREATE TABLE archival.job (
     proof jsonb,
     dropped_by text,
     mark_owed boolean DEFAULT false NOT NULL,
+    history_lost boolean DEFAULT false NOT NULL,
+    nonces text[] GENERATED ALWAYS AS (array_remove(ARRAY[(manifest ->> 'nonce'::text), (proof ->> 'nonce'::text)], NULL::text)) STORED,
+    read_from text GENERATED ALWAYS AS ((((manifest #>> '{source,system_identifier}'::text[]) || '/'::text) || (manifest #>> '{source,database}'::text[]))) STORED,
     CONSTRAINT job_dropped_by_check CHECK ((dropped_by = ANY (ARRAY['service'::text, 'others'::text]))),
     CONSTRAINT job_kind_check CHECK ((kind = ANY (ARRAY['archive'::text, 'restore'::text]))),
     CONSTRAINT job_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'archived'::text, 'superseded'::text, 'removed'::text, 'restored'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])))
@@ -267,11 +270,21 @@ COMMENT ON FUNCTION archival.follow_job() IS 'Refuses what is no transition of a
 
 CREATE FUNCTION archival.is_overtaken(job_id uuid, hypertable text, chunk text, relation_oid bigint, relation_born text, revision integer, lake_path text, supersedes text[]) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN ((EXISTS (SELECT FROM archival.job later WHERE ((later.hypertable = is_overtaken.hypertable) AND (later.chunk = is_overtaken.chunk) AND (later.kind = 'archive'::text) AND (later.status = ANY (ARRAY['archived'::text, 'removed'::text])) AND (later.relation_oid = is_overtaken.relation_oid) AND (NOT (later.relation_born IS DISTINCT FROM is_overtaken.relation_born)) AND (later.revision > is_overtaken.revision) AND (later.lake_path <> ALL (is_overtaken.supersedes))))) OR (EXISTS (SELECT FROM archival.job other WHERE ((other.kind = 'archive'::text) AND ((other.manifest -> 'supersedes'::text) <> '[]'::jsonb) AND ((other.manifest -> 'supersedes'::text) ? is_overtaken.lake_path) AND (other.status = ANY (ARRAY['archived'::text, 'removed'::text])) AND ((NOT other.adopted) OR (other.hypertable = is_overtaken.hypertable)) AND (other.job_id <> is_overtaken.job_id)))));
+    RETURN ((EXISTS (SELECT FROM archival.job later WHERE ((later.hypertable = is_overtaken.hypertable) AND (later.chunk = is_overtaken.chunk) AND (later.kind = 'archive'::text) AND (later.status = ANY (ARRAY['archived'::text, 'removed'::text])) AND (later.relation_oid = is_overtaken.relation_oid) AND (NOT (later.relation_born IS DISTINCT FROM is_overtaken.relation_born)) AND (later.revision > is_overtaken.revision) AND (later.lake_path <> ALL (is_overtaken.supersedes)) AND (NOT later.history_lost)))) OR (EXISTS (SELECT FROM archival.job other WHERE ((other.kind = 'archive'::text) AND ((other.manifest -> 'supersedes'::text) <> '[]'::jsonb) AND ((other.manifest -> 'supersedes'::text) ? is_overtaken.lake_path) AND (other.status = ANY (ARRAY['archived'::text, 'removed'::text])) AND ((NOT other.adopted) OR (other.hypertable = is_overtaken.hypertable)) AND (other.job_id <> is_overtaken.job_id) AND (NOT other.history_lost)))));
 
 -- COMMENT FUNCTION is_overtaken(job_id uuid, hypertable text, chunk text, relation_oid bigint, relation_born text, revision integer, lake_path text, supersedes text[])
 
 COMMENT ON FUNCTION archival.is_overtaken(job_id uuid, hypertable text, chunk text, relation_oid bigint, relation_born text, revision integer, lake_path text, supersedes text[]) IS 'Whether the rows of an archive are in another one too: a later one of the same table, or one that says it takes its place.';
+
+-- FUNCTION lies_in_other_table(archival.job, archival.job)
+
+CREATE FUNCTION archival.lies_in_other_table(archive archival.job, other archival.job) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN ((((other).relation_oid IS DISTINCT FROM (archive).relation_oid) OR ((other).relation_born IS DISTINCT FROM (archive).relation_born)) AND COALESCE((archival.bound((other).range_start) < archival.bound((archive).range_end)), true) AND COALESCE((archival.bound((archive).range_start) < archival.bound((other).range_end)), true) AND ((((archive).manifest ->> 'kind'::text) = 'native'::text) OR (((other).range_start IS DISTINCT FROM (archive).range_start) OR ((other).range_end IS DISTINCT FROM (archive).range_end))));
+
+-- COMMENT FUNCTION lies_in_other_table(archive archival.job, other archival.job)
+
+COMMENT ON FUNCTION archival.lies_in_other_table(archive archival.job, other archival.job) IS 'Whether rows of an archive may be in another archive too, of another table: merged, split and renamed chunks are that. A hypertable makes a chunk anew for late rows of a range that is gone: that has the same range, and none of the rows from before.';
 
 -- FUNCTION tally_job()
 
@@ -581,6 +594,10 @@ CREATE INDEX job_event_of_job ON archival.job_event USING btree (job_id, at);
 -- INDEX job_failed
 
 CREATE INDEX job_failed ON archival.job USING btree (finished_at DESC) WHERE (status = 'failed'::text);
+
+-- INDEX job_history_lost
+
+CREATE INDEX job_history_lost ON archival.job USING btree (hypertable) WHERE history_lost;
 
 -- INDEX job_lake_path
 
