@@ -1,10 +1,13 @@
 """Jobs whose message is lost get another one.
 
-Every live job has a message: waiting, delayed, or in flight with its worker. The queue cannot be searched, but it can be
-counted, and a backlog of thousands may wait for days with nothing amiss. So a message is sent only for as many jobs as there
-are messages missing, those that wait longest first: the queue never grows beyond one message a job. A job that had one after
-all is passed over the next time, because the new message is noted, and so the turn comes to the one in need. A job whose worker
-was killed is not helped sooner: its message is in the queue, and its deliveries are counted there towards poison.
+Every live job has a message: in the queue, delayed, or with its worker. A queue cannot be searched, but its messages can be
+counted. If there are fewer messages than live jobs, the difference is how many were lost. So many messages are sent, to the
+jobs that have waited longest. The queue therefore never has more than one message for each job, even if thousands wait for
+days.
+
+A job may get a message although its own was not lost. The new message is noted, so the next run passes over this job, and
+the turn comes to the job that really lost its message. The job of a killed worker is left alone: its message comes back by
+itself, and the queue counts its deliveries.
 """
 
 from __future__ import annotations
@@ -33,11 +36,12 @@ class LostMessages:
         self._upkeep, self._ledger, self._queues = upkeep, ledger, queues
 
     async def send_again(self) -> int:
-        """Messages sent."""
+        """How many messages were sent."""
         return sum([await self._send_again(kind, queue) for kind, queue in self._queues.items()])
 
     async def _send_again(self, kind: Kind, queue: QueueClient) -> int:
-        # in this order: a drain that adds both in between makes the queue seem too long, which costs no duplicates
+        # jobs are counted first: a drain that adds a job and its message in between makes the queue look too long, and
+        # nothing is sent
         live = await self._upkeep.live_jobs(kind, PATIENCE)
         missing = live - await queue.count()
         if missing <= 0:

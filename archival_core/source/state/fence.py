@@ -1,9 +1,13 @@
 """Has a chunk changed since it was read?
 
-The answer may be a false alarm, never a false all-clear: a row that was written by a transaction which the reading snapshot
-did not yet see has an `xmin` no older than the oldest one then running; a row that went away is missing in the count; rows that
-were moved lie in another file. A compressed chunk is two tables, one of its compressed batches and one of late rows, and both
-are looked at in that way. Where a version of TimescaleDB does not tell these tables, a hash of all rows takes their place: it
+The answer may be a false alarm, never a false all-clear. Three observations make it so:
+
+- A row that was written after the snapshot has an `xmin` that is not older than the oldest transaction that was running then.
+- A row that was deleted is missing in the count.
+- Rows that were moved, by VACUUM FULL or CLUSTER, lie in another file.
+
+A compressed chunk consists of two tables, one of compressed batches and one of late rows, and both are looked at. Some
+versions of TimescaleDB do not say which tables these are. There a hash of all rows takes the place of the fence. The hash
 is the same before and after compression, and takes seconds for each million rows.
 """
 
@@ -27,19 +31,19 @@ _COUNTS: LiteralString = (
     "SELECT count(*), count(*) FILTER (WHERE age(xmin) <="
     " age((pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::bigint %% 4294967296)::text::xid)) FROM "
 )
-# 32 bits of a transaction's number are stored with a row: beyond half of that, older and newer cannot be told apart. A server
-# that has not come as far as the snapshot was restored to an earlier time, and gives the same numbers out again.
+# A row has 32 bits of its transaction's number. Two numbers that are further apart than half of that cannot be ordered. A
+# server that has not come as far as the snapshot was put back to an earlier time, and gives the same numbers out again.
 _IN_REACH: LiteralString = (
     "SELECT pg_snapshot_xmax(now.snapshot)::text::numeric - pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::numeric"
     " < 2147000000 AND pg_snapshot_xmax(now.snapshot)::text::numeric >="
     " pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric FROM (SELECT pg_current_snapshot() AS snapshot) now"
 )
-# Nobody else was writing, and no row can be half the numbers old.
+# True if no other transaction was writing, and the server is so young that all numbers can be ordered.
 _IS_CLEAR: LiteralString = (
     "SELECT pg_snapshot_xmin(%(snapshot)s::pg_snapshot) = pg_snapshot_xmax(%(snapshot)s::pg_snapshot)"
     " AND pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric < 2147000000"
 )
-# What is printed of these types does not tell all their values; what is printed of the same by another name does.
+# Two different values of these types may be printed alike. As the type on the right every value is printed differently.
 _TOLD_AS = {"pg_catalog.xml": "text", "pg_catalog.regproc": "regprocedure", "pg_catalog.regoper": "regoperator"}
 _HASH = "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM {}"
 

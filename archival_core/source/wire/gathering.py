@@ -1,8 +1,9 @@
 """Many rows of a chunk as one row on the wire.
 
-COPY sends a message a row, which costs the client as much as what is in it. So the server gathers each output over a few pages
-into one value: joined where that can be (`source.joining`), else as an array (`array_agg`). All aggregates of a group see its
-rows in the same order, so that the n-th values belong together.
+COPY sends a message for each row, and a message costs the client as much as its content. So the server gathers the values
+of an output over a few pages into one value: joined where that is possible (`joining`), else as an array (`array_agg`). All
+aggregates of a group see the rows in the same order, so the n-th value of each output belongs to the n-th row. docs/wire.md
+follows three rows.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from archival_core.model.chunk import Chunk
 from archival_core.source.state.parts import Storage
 from archival_core.source.wire.columns import ColumnPlan, Output
 
-#: Half a megabyte on disk. With fewer, what a group costs by itself is felt; with more, nothing is won, and a group is in
-#: memory as a whole, on both sides.
+#: Half a megabyte on disk. Smaller groups cost more for each row; larger ones save nothing more, and a whole group is in
+#: memory on both sides.
 _GROUP_PAGES: Final = 64
-#: Messages are saved by the row, and an array costs by the value: with many the server would lose more than is won.
+#: Gathering saves one message for each row, and costs the server something for each value of an array. With more arrays it
+#: loses.
 _MOST_ARRAYS: Final = 4
-#: Few rows of a wide table are in a group, and each group costs the more, the more outputs it has.
+#: A group of a wide table has few rows, and costs more the more outputs it has.
 _MOST_OUTPUTS: Final = 256
 
-#: Where a range of pages is not read as such, the whole chunk would be read for every group.
+#: Makes PostgreSQL read a range of pages alone. Otherwise it would read the whole chunk for every group.
 BY_PAGES: Final[dict[str, str]] = {"enable_tidscan": "on", "enable_seqscan": "off"}
 
 

@@ -1,9 +1,10 @@
 """The values of many rows as one value.
 
-An array costs the server by the element, as COPY does by the value: each is sent by a call into a buffer of its own. To append
-them to each other (`string_agg`) is cheaper, where it can be told afterwards which bytes were whose: of numbers because all are
-of one length, of texts by a character between them, if not by their lengths (`source.measuring`). Neither can carry NULL, and a
-text may hold that character itself. Both are noticed, and then the values have to travel otherwise.
+`string_agg` appends the values of a group of rows to each other. One large value costs PostgreSQL and the client less than many
+small ones, and less than an array, which is sent element by element. The reader has to know afterwards which bytes belonged to
+which row: numbers all have one size, and texts have a separator between them or travel with their lengths (`measuring`). A NULL
+cannot be joined, and a text may contain the separator. The reader notices both, and the values then travel as an array.
+docs/wire.md follows three rows.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import pyarrow.compute as pc
 
 from archival_core.source.wire.types import EPOCH_DAYS, EPOCH_MICROSECONDS, Form
 
-#: Between texts, and in the place of a NULL. So there seem to be too many texts if one is NULL or holds it; were NULLs left
-#: out, the one could make up for the other.
+#: Stands between two texts and in place of a NULL. A NULL, or a text that contains the separator, therefore makes the
+#: number of pieces larger than the number of rows, and the reader notices. If NULLs were left out, a missing NULL and a
+#: separator inside a text could cancel out.
 _SEPARATOR: Final = "\x01"
 _SEPARATOR_SQL: Final = r"E'\x01'"
 
-#: What sends the numbers of an Arrow type, as integers in network byte order, and what the driver adds to them.
+#: By Arrow type: the function that sends such numbers, as integers in network byte order, and what has to be added to each
+#: of them because PostgreSQL counts time from the year 2000.
 _NUMBERS: Final[dict[pa.DataType, tuple[str, int]]] = {
     pa.int16(): ("int2send", 0),
     pa.int32(): ("int4send", 0),
@@ -36,7 +39,7 @@ _NUMBERS: Final[dict[pa.DataType, tuple[str, int]]] = {
 }
 
 
-#: The outputs before one, split, or `None` where that could not be.
+#: The outputs that stand before this one in the SELECT, already split; `None` where an output could not be split.
 type Before = Sequence[pa.Array | None]
 
 
@@ -45,19 +48,20 @@ class Joined(Protocol):
 
     @property
     def aggregate(self) -> str:
-        """SQL of that one."""
+        """SQL of the joined value of a group of rows."""
         ...
 
     def split(self, arrived: pa.Array, rows: np.ndarray, before: Before) -> pa.Array | None:
-        """The values of several groups, as they would have come one by one.
+        """The single values of several groups, in their order.
 
-        `arrived` has one value a group, and `rows` says how many rows each has. `None` if they cannot be told apart.
+        `arrived` has one joined value for each group, and `rows` the number of rows of each group. Returns `None` if the
+        values of a group cannot be told apart.
         """
         ...
 
 
 def joined(value: str, form: Form) -> Joined | None:
-    """How values of `form`, of which `value` is the SQL, travel joined; `None` if they cannot."""
+    """The way in which values of `form` travel joined, where `value` is their SQL; `None` if there is none."""
     if form.is_text:
         return JoinedTexts(value)
     if form.arrow not in _NUMBERS:
@@ -67,24 +71,24 @@ def joined(value: str, form: Form) -> Joined | None:
 
 
 def bounds_of(values: pa.BinaryArray) -> np.ndarray:
-    """Where each value begins in the buffer of all, and where the last ends."""
+    """Where each value begins in the array's buffer, and where the last value ends."""
     return np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values) + 1]
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedBytes:
-    """`bytea`s of `size` bytes each, one behind the other."""
+    """Values of type `bytea` that all have `size` bytes."""
 
     value: str
     size: int
 
     @property
     def aggregate(self) -> str:
-        """NULLs are left out, so the length tells."""
+        """SQL of the joined value. A NULL is left out, so the joined value is too short, and the reader notices."""
         return f"pg_catalog.string_agg({self.value}, NULL)"
 
     def split(self, arrived: pa.BinaryArray, rows: np.ndarray, before: Before = ()) -> pa.FixedSizeBinaryArray | None:
-        """They stay where they arrived."""
+        """The values, without a copy."""
         bounds = bounds_of(arrived)
         if arrived.null_count or (bounds[1:] - bounds[:-1] != rows * self.size).any():
             return None
@@ -94,7 +98,7 @@ class JoinedBytes:
 
 @dataclass(frozen=True, slots=True)
 class JoinedNumbers:
-    """Numbers, and dates and times, which are numbers, as they are sent; `shift` is what the driver would add."""
+    """Numbers, dates and times. PostgreSQL counts dates and times from the year 2000; `shift` makes that 1970."""
 
     sent: JoinedBytes
     arrow: pa.DataType
@@ -102,11 +106,11 @@ class JoinedNumbers:
 
     @property
     def aggregate(self) -> str:
-        """Each as a `bytea`."""
+        """SQL of the joined value: each number as the bytes that its send function makes."""
         return self.sent.aggregate
 
     def split(self, arrived: pa.BinaryArray, rows: np.ndarray, before: Before = ()) -> pa.Array | None:
-        """In the byte order of this machine."""
+        """The numbers, in the byte order of this machine."""
         values = self.sent.split(arrived, rows)
         if values is None:
             return None
@@ -120,17 +124,17 @@ class JoinedNumbers:
 
 @dataclass(frozen=True, slots=True)
 class JoinedTexts:
-    """Texts, with a separator between them."""
+    """Texts with a separator between them."""
 
     value: str
 
     @property
     def aggregate(self) -> str:
-        """With a separator for each NULL too."""
+        """SQL of the joined value, with a separator in place of each NULL."""
         return f"pg_catalog.string_agg(COALESCE({self.value}::pg_catalog.text, {_SEPARATOR_SQL}), {_SEPARATOR_SQL})"
 
     def split(self, arrived: pa.StringArray, rows: np.ndarray, before: Before = ()) -> pa.StringArray | None:
-        """As many as rows, or there were NULLs or separators among them."""
+        """The texts; `None` if there are not as many as rows, because of a NULL or a separator inside a text."""
         texts = pc.split_pattern(arrived, _SEPARATOR)
         if texts.null_count or not np.array_equal(np.diff(texts.offsets), rows):
             return None

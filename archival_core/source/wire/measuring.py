@@ -1,8 +1,10 @@
 """Texts whose lengths travel among packed numbers.
 
-To look for the ends of joined texts costs the client more than all else that it does with them, and to send each length as a
-value of its own would cost the server as much. One packed number more costs it hardly anything, as long as it fills up a group
-of four, and a NULL can have a length too. Only in databases in UTF8 is the length known without a look at the text.
+The client has to know where each of the joined texts ends. Searching for separators is the most expensive thing that the
+client does with texts, and lengths as values of their own would be expensive for the server. Packed numbers travel in
+groups of four doubles, and a place that is free in such a group costs hardly anything: the length of a text goes there. The
+length of a NULL is -1, so that NULLs can be joined as well. The server knows a text's length without looking at the text
+only in a database in UTF8. docs/wire.md follows three rows.
 """
 
 from __future__ import annotations
@@ -17,31 +19,31 @@ import pyarrow as pa
 from archival_core.source.wire.joining import Before, bounds_of
 from archival_core.source.wire.packing import Pack, words_of
 
-#: the length of a NULL
+#: Stands for the length of a NULL.
 _NULL: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredTexts:
-    """Texts, NULLs among them, one behind the other."""
+    """Texts and NULLs, joined without a separator."""
 
     value: str
-    #: which output the packed numbers are, and which of their words are the lengths
+    #: the number of the output that has the packed numbers, and the place of the lengths among these numbers
     pack: int
     word: int
 
     @property
     def octets(self) -> str:
-        """SQL of the length of one, in bytes as the database stores it: those that are sent only if that is UTF8."""
+        """SQL of a text's length in bytes as the database stores the text; in a database in UTF8 as many bytes are sent."""
         return f"COALESCE(pg_catalog.octet_length({self.value}), {_NULL})"
 
     @property
     def aggregate(self) -> str:
-        """NULLs are left out."""
+        """SQL of the joined value. A NULL adds nothing to it; its length says that it was there."""
         return f"pg_catalog.string_agg({self.value}, NULL)"
 
     def split(self, arrived: pa.StringArray, rows: np.ndarray, before: Before) -> pa.StringArray | None:
-        """As many bytes a group as its lengths say."""
+        """The texts; `None` if the lengths are not known, or do not add up to the bytes of a group."""
         packed = before[self.pack]
         if packed is None or not pa.types.is_fixed_size_binary(packed.type):
             return None
@@ -58,6 +60,6 @@ class MeasuredTexts:
 
 
 def measured(texts: Mapping[str, str], packs: Mapping[int, Pack]) -> dict[str, MeasuredTexts]:
-    """How `texts`, SQL by column, travel: as many of them as have room in `packs`, which are by the number of their output."""
+    """The columns of `texts` (SQL by column) whose lengths find a free place in `packs` (by the number of their output)."""
     room = ((pack, word) for pack, numbers in packs.items() for word in numbers.free_words)
     return {column: MeasuredTexts(value, *place) for (column, value), place in zip(texts.items(), room, strict=False)}

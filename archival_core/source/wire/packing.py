@@ -1,13 +1,13 @@
 """Several numbers of a row as one value on the wire.
 
-Most of what COPY costs, on both sides, it costs by the value: a call of the type's send function into a buffer of its own, a
-length, a call of the client's reader. PostgreSQL has types that are nothing but two, three or four doubles (`point`, `circle`,
-`lseg`), and each is sent by one call. So numbers travel in those, one behind the other in a `bytea`; docs/performance.md has
-what it saves.
+COPY costs by the value, on both sides: a call of the type's send function into a buffer of its own, a length, a call of the
+client's reader. PostgreSQL has types that consist of two, three or four doubles (`point`, `circle`, `lseg`), and sends a
+value of such a type by one call. So the numbers of a row travel as values of these types, appended to each other in one
+`bytea`. docs/wire.md follows three rows, docs/performance.md says how much this saves.
 
-Every double keeps its bits, and an integer is a double exactly. `real` does not travel so: the cast changes the bits of a
-signalling NaN. The constructors give NULL when one of their numbers is NULL; such a row travels with zeros in the places of
-its NULLs, and a word more, whose bits say where they were.
+Every double keeps its bits, and an `integer` is a double exactly. `real` is not packed, because the cast to a double
+changes the bits of a signalling NaN. `point`, `circle` and `lseg` are NULL when one of their numbers is NULL. A row with a
+NULL therefore travels with zeros in the places of its NULLs and with one word more, whose bits say which numbers were NULL.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunk import quote_identifier
 from archival_core.source.wire.joining import JoinedBytes, bounds_of
 
-#: What is packed. Of smaller integers the wire would grow.
+#: Arrow types of columns that are packed. A smaller integer would need more bytes as a double.
 PACKED_TYPES: Final = frozenset({pa.float64(), pa.int32()})
-#: With fewer columns nothing is won.
+#: A pack of fewer columns saves nothing.
 _LEAST: Final = 3
-#: A NULL in one makes all of them travel the longer way (of 16 columns with one NULL in a hundred, 15 rows in a hundred).
+#: One NULL makes all numbers of its pack travel the longer way. With 16 columns of which each has one NULL in a hundred
+#: rows, 15 rows in a hundred do.
 _MOST: Final = 16
-#: Rows of wider tables come in so small batches that unpacking them costs more than it saves.
+#: Batches of wider tables have so few rows that unpacking costs more than packing saves.
 _WIDEST: Final = 20 * _MOST
 _WORD: Final = 8
 _CACHED_ROWS: Final = 2048
@@ -37,7 +38,7 @@ _CACHED_ROWS: Final = 2048
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Columns that travel as one value."""
+    """Columns of numbers that travel as one value."""
 
     names: tuple[str, ...]
     #: doubles first
@@ -45,7 +46,7 @@ class Pack:
 
     @property
     def free_words(self) -> range:
-        """Which words more numbers would be that cost the server hardly a call: those that fill up a group of four."""
+        """Places for more numbers that cost the server hardly anything: those that are free in the last group of four."""
         return range(len(self.names), -(-len(self.names) // 4) * 4)
 
     @property
@@ -57,8 +58,10 @@ class Pack:
         return f"COALESCE({self._complete}, {_concatenated([*_sent(numbers), f'pg_catalog.int8send({" + ".join(nulls)})'])})"
 
     def joined(self, more: Sequence[str] = ()) -> JoinedBytes:
-        """How the values of many rows without NULLs travel as one, and with them `more`, SQL of integers without NULLs, which
-        are for others to read (`words_of`)."""
+        """The way in which many rows without NULLs travel as one value.
+
+        `more` is SQL of integers without NULLs that travel along; whoever asked for these integers reads them by `words_of`.
+        """
         numbers = [*self._numbers, *(f"({number})::pg_catalog.float8" for number in more)]
         return JoinedBytes(_concatenated(_sent(numbers)), len(numbers) * _WORD)
 
@@ -68,11 +71,11 @@ class Pack:
 
     @property
     def _complete(self) -> str:
-        """SQL of the value of a row without NULLs, and of NULL for others."""
+        """SQL of the value of a row without NULLs; NULL for other rows."""
         return _concatenated(_sent(self._numbers))
 
     def read(self, arrived: pa.BinaryArray | pa.FixedSizeBinaryArray) -> dict[str, pa.Array]:
-        """The columns, of as many rows as values arrived; of one fixed size are those without NULLs."""
+        """The columns, with as many rows as values arrived. Values of one fixed size are of rows without NULLs."""
         width = len(self.names)
         if pa.types.is_fixed_size_binary(arrived.type):
             return self._columns(words_of(arrived)[:, :width], None)
@@ -95,33 +98,33 @@ class Pack:
     def _columns(self, rows: np.ndarray, nulls: np.ndarray | None) -> dict[str, pa.Array]:
         count, doubles = len(rows), self.types.count(pa.float64())
         words = np.empty((doubles, count), np.uint64)
-        # in stretches that the processor's cache holds, since each column would go through all of it
+        # in stretches that fit into the processor's cache, because each column reads all of a stretch
         for start in range(0, count, _CACHED_ROWS):
             words[:, start : start + _CACHED_ROWS] = rows[start : start + _CACHED_ROWS, :doubles].T
         together = _numbers(words, nulls, range(doubles))
         columns = [together.slice(bit * count, count) for bit in range(doubles)]
-        # not with them: of an integer the double is not kept
+        # integers one by one, because each becomes an array of its own type
         for bit, kind in enumerate(self.types[doubles:], doubles):
             columns.append(_numbers(rows[:, bit].astype(np.uint64), nulls, range(bit, bit + 1)).cast(kind))
         return dict(zip(self.names, columns, strict=True))
 
 
 def words_of(joined: pa.FixedSizeBinaryArray) -> np.ndarray:
-    """What a `JoinedBytes` of numbers was split into: the bits of each, by row and number."""
+    """The bits of packed numbers: one row for each row of the chunk, one column for each number."""
     width = joined.type.byte_width // _WORD
     words = np.frombuffer(joined.buffers()[1], ">u8", len(joined) * width, joined.offset * width * _WORD)
     return words.reshape(len(joined), width)
 
 
 def packs(columns: Sequence[tuple[str, pa.DataType]]) -> list[Pack]:
-    """How `columns`, all of `PACKED_TYPES`, travel; those that are in none travel alone."""
+    """The packs of `columns`, which are all of `PACKED_TYPES`. A column that is in no pack travels by itself."""
     ordered = sorted(columns[:_WIDEST], key=lambda column: column[1] != pa.float64())
     shares = [ordered[start : start + _MOST] for start in range(0, len(ordered), _MOST)]
     return [Pack(*zip(*share, strict=True)) for share in shares if len(share) >= _LEAST]
 
 
 def _sent(numbers: Sequence[str]) -> Iterator[str]:
-    """SQL of `bytea`s that hold all `numbers`, by as few calls as there can be."""
+    """SQL of the `bytea`s that hold `numbers`, with as few calls as possible."""
     for start in range(0, len(numbers), 4):
         match numbers[start : start + 4]:
             case [a, b, c, d]:
@@ -139,7 +142,7 @@ def _concatenated(values: Iterable[str]) -> str:
 
 
 def _numbers(words: np.ndarray, nulls: np.ndarray | None, bits: range) -> pa.Array:
-    """All of `words` one behind the other; `nulls` has a word a row, whose `bits` say which of them are NULL."""
+    """All of `words` as one array of doubles. `nulls` has one word for each row, whose `bits` say which numbers are NULL."""
     is_null = None if nulls is None else (nulls >> np.array(bits, np.uint64)[:, None]) & np.uint64(1) != 0
     # not `from_pandas`, or a NaN would be a NULL
     return pa.array(words.view(np.float64).ravel(), mask=None if is_null is None else is_null.ravel(), from_pandas=False)
