@@ -149,12 +149,15 @@ async def test_an_archive_of_a_history_that_was_put_back_is_read_again(
     assert history(service) == before
 
 
-async def test_without_a_mark_nothing_is_restored(service: Service) -> None:
-    """The ledger says removed, and the source has no mark: where the rows are, nobody knows."""
+@pytest.mark.parametrize(
+    "marks", ["truncate archival_marks.stand_in", "update archival_marks.stand_in set manifest = 'another'"]
+)
+async def test_without_a_mark_of_the_archive_nothing_is_restored(service: Service, marks: str) -> None:
+    """The ledger says removed, and the source does not, or says it of another archive: where the rows are, nobody knows."""
     service.execute(TABLE)
     await archive(service)
     assert await removed(service) == 1
-    service.execute("truncate archival_marks.stand_in")
+    service.execute(marks)
     assert (await restore(service), live(service)) == (["not-restorable"], [])
 
 

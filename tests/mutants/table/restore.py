@@ -67,7 +67,7 @@ MUTATIONS = (
         old="if found is None and not archive.mark_owed:",
         new="if False:",
         guard="SETTLE",
-        tests=("acceptance/test_finishing.py::test_without_a_mark_nothing_is_restored",),
+        tests=("acceptance/test_finishing.py::test_without_a_mark_of_the_archive_nothing_is_restored",),
     ),
     Mutation(
         name="restored-on-the-grounds-of-another-manifest",
@@ -76,7 +76,7 @@ MUTATIONS = (
         old="if found is not None and archive.manifest_sha256 not in (None, found.manifest):",
         new="if False:",
         guard="SETTLE",
-        tests=("acceptance/test_promise.py::test_a_restore_that_waits_while_its_archive_is_superseded_places_nothing",),
+        tests=("acceptance/test_finishing.py::test_without_a_mark_of_the_archive_nothing_is_restored",),
     ),
     Mutation(
         name="restored-twice",
