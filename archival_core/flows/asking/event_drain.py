@@ -29,6 +29,8 @@ _LOG = logging.getLogger(__name__)
 #: The timer is a singleton, so all drains are one consumer: what a killed one left pending is the next one's own.
 _CONSUMER = "drain"
 _BATCH = 500
+#: A name that the ledger's database lacks a letter for: nothing but another database helps, and then the event is replayed.
+_NEVER_RECORDED = "not-in-encoding"
 #: An event may mean thousands of chunks: so many jobs are recorded before the next event is looked at.
 _MOST_JOBS = 1000
 
@@ -113,14 +115,15 @@ class EventDrain:
     async def _take(self, batch: Sequence[StreamEntry], report: DrainReport) -> None:
         report.events += len(batch)
         asked: dict[str, list[NewJob]] = {}
+        entries = {entry.entry_id: entry for entry in batch}
         for entry in batch:
             jobs = await self._understood(entry, report)
             if jobs is not None:
                 asked[entry.entry_id] = jobs
             if sum(map(len, asked.values())) >= _MOST_JOBS:
-                await self._settle(asked, report)
+                await self._settle(asked, entries, report)
                 asked = {}
-        await self._settle(asked, report)
+        await self._settle(asked, entries, report)
 
     async def _understood(self, entry: StreamEntry, report: DrainReport) -> list[NewJob] | None:
         """What an event asks for; `None` if it was buried, or is left for the next drain."""
@@ -128,19 +131,24 @@ class EventDrain:
             try:
                 return await self._jobs_of(entry)
             except PermanentError as error:
-                _LOG.warning("event %s goes to the dead stream: %s", entry.entry_id, error)
-                await self._messaging.bury(entry, f"{error.code}: {error}")
-                telemetry.event("archival.event.buried", error_code=error.code, entry_id=entry.entry_id)
-                report.buried += 1
+                await self._bury(entry, error, report)
         except TransientError as error:
             # it stays pending and comes again with the next drain; others do not wait for it
             _LOG.warning("event %s is postponed: %s", entry.entry_id, error)
             report.postponed += 1
         return None
 
-    async def _settle(self, asked: Mapping[str, Sequence[NewJob]], report: DrainReport) -> None:
+    async def _bury(self, entry: StreamEntry, error: ArchivalError, report: DrainReport) -> None:
+        _LOG.warning("event %s goes to the dead stream: %s", entry.entry_id, error)
+        await self._messaging.bury(entry, f"{error.code}: {error}")
+        telemetry.event("archival.event.buried", error_code=error.code, entry_id=entry.entry_id)
+        report.buried += 1
+
+    async def _settle(
+        self, asked: Mapping[str, Sequence[NewJob]], entries: Mapping[str, StreamEntry], report: DrainReport
+    ) -> None:
         """Jobs, messages, and only then the acknowledgement of the entries that asked for them."""
-        recorded, added = await self._recorded(asked, report)
+        recorded, added = await self._recorded(asked, entries, report)
         waiting = [job for job in added if job.status is Status.QUEUED]
         await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in waiting])
         await self._ledger.messaged([job.job_id for job in waiting])
@@ -148,7 +156,9 @@ class EventDrain:
         report.queued += len(waiting)
         report.duplicates += sum(job.status is Status.SKIPPED for job in added)
 
-    async def _recorded(self, asked: Mapping[str, Sequence[NewJob]], report: DrainReport) -> tuple[list[str], list[AddedJob]]:
+    async def _recorded(
+        self, asked: Mapping[str, Sequence[NewJob]], entries: Mapping[str, StreamEntry], report: DrainReport
+    ) -> tuple[list[str], list[AddedJob]]:
         """The entries whose jobs the ledger has now, and these jobs: all of them, or those that it takes one by one."""
         try:
             return list(asked), await self._add([job for jobs in asked.values() for job in jobs])
@@ -162,6 +172,9 @@ class EventDrain:
             try:
                 added += await self._add(jobs)
             except ArchivalError as error:
+                if error.code == _NEVER_RECORDED:
+                    await self._bury(entries[entry_id], error, report)
+                    continue
                 _LOG.warning("event %s is postponed: %s", entry_id, error)
                 report.postponed += 1
             else:
