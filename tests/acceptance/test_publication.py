@@ -197,6 +197,24 @@ async def test_a_manifest_planted_behind_the_rename_stops_no_job(service: Servic
     ]
 
 
+async def test_what_lies_where_a_superseded_archive_goes_stops_no_job(service: Service) -> None:
+    service.execute(TABLE)
+    await service.runtime.archival_processor.process(await asked(service))
+    planted = aside(service, 0) / "x"
+    planted.parent.mkdir(parents=True)
+    planted.write_text("planted")
+    service.execute(LATE)
+    wish = NewJob(Relation(service.schema, "readings"), Relation(service.schema, "jan"), None, "k", "x", None, force=True)
+    [job] = await service.runtime.ledger.add_jobs([wish])
+    await service.runtime.archival_processor.process(JobMessage(job.job_id))
+    assert [job["status"] for job in service.jobs()] == ["superseded", "archived"]
+    assert [result["type"].rpartition(".")[2] for result in await service.results()] == ["archived", "archived"]
+    # it stays, and is reported
+    report = await service.runtime.reconcile.run(MINUTE)
+    assert list(report.adoption.strays) == [str(revision(service, 0).relative_to(service.lake))]
+    assert planted.read_text() == "planted"
+
+
 async def test_no_revision_is_given_twice(service: Service) -> None:
     """Not even where the lake has lost what was there."""
     service.execute(TABLE)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from uuid import UUID
 
 from archival_core.clients.postgres import Database
-from archival_core.errors import TransientError
+from archival_core.errors import ArchivalError, TransientError
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.ledger.jobs import Ledger, Marked
 from archival_core.model.job import Job, Status
 from archival_core.model.manifest import Manifest
 from archival_core.source.state import history, marks
+
+_LOG = logging.getLogger(__name__)
 
 
 class Finishing:
@@ -39,4 +42,8 @@ class Finishing:
             return Marked(any(mark.kind.stands_in for mark in found.values()), went)
 
         if await self._ledger.finish_archive(job, manifest, ask_source) is Status.ARCHIVED:
-            await self._retiring.retire(manifest.supersedes)
+            try:
+                await self._retiring.retire(manifest.supersedes)
+            except ArchivalError as error:
+                # the job has ended: whoever can write to the lake does not make it fail now
+                _LOG.warning("job %s: what it supersedes is left to reconcile: %s", job.job_id, error)
