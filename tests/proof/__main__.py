@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="the large searches too; docs/proof.md says how long they take")
     parser.add_argument("--only", default="", help="the searches whose label has these words")
     parser.add_argument("--trails", type=Path, help="a folder for the story of each search in which a sentence breaks")
-    parser.add_argument("--seconds", type=float, help="of each search (60, or 900 of the full ones)")
+    parser.add_argument("--seconds", type=float, help="of each search (180, or 900 of the full ones)")
     parser.add_argument("--megabytes", type=int, default=6000, help="of all searches that run at the same time")
     parser.add_argument("--lanes", type=int, default=min(2, os.cpu_count() or 1), help="searches at the same time")
     arguments = parser.parse_args()
@@ -30,7 +30,7 @@ def main() -> int:
     wanted = [search for search in (FULL if arguments.full else QUICK) if arguments.only in search.label]
     if not wanted:
         parser.error(f"no search has {arguments.only!r} in its label")
-    bounds = Bounds(arguments.seconds or (900 if arguments.full else 60), arguments.megabytes // arguments.lanes)
+    bounds = Bounds(arguments.seconds or (900 if arguments.full else 180), arguments.megabytes // arguments.lanes)
     started = time.monotonic()
     with ThreadPoolExecutor(arguments.lanes) as lanes:
         outcomes = [

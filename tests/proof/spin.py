@@ -18,7 +18,7 @@ MODEL: Final = Path(__file__).with_name("removal.pml")
 HOW_TO_GET: Final = "make proof needs spin and gcc: apt-get install spin gcc (Debian, Ubuntu), or brew install spin gcc (macOS)"
 
 #: A search of at most so many seconds is a small one.
-_SHORT: Final = 60
+_SHORT: Final = 180
 #: Deeper than any run of the model.
 _DEPTH: Final = 20_000
 #: What pan says when it has not seen every state.
