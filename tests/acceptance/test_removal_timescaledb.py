@@ -313,6 +313,7 @@ async def test_writers_hardly_wait_for_a_large_compressed_chunk(timescaledb_serv
     assert max(waits) < 1.5
 
 
+@pytest.mark.timeout(600)  # three quarters of a minute, where nobody else is at work
 async def test_writers_notice_nothing(timescaledb_service: Service) -> None:
     """Eight writers hammer the hypertable, old ranges included, while fifty chunks go."""
     service = timescaledb_service
