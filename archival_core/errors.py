@@ -1,7 +1,8 @@
 """Errors that say what happens next.
 
-A `TransientError` goes back to the queue and is tried again; a `PermanentError` ends the job, because trying again cannot help
-until somebody changes something. Anything else is a defect and treated as transient, so that nothing is lost by it.
+A `TransientError` goes back to the queue and is tried again, a few times; a `PostponedError` is one that the work is not to
+blame for, and does not count; a `PermanentError` ends the job, because trying again cannot help until somebody changes
+something. Anything else is a defect and treated as transient, so that nothing is lost by it.
 """
 
 
@@ -19,6 +20,28 @@ class ArchivalError(Exception):
 
 class TransientError(ArchivalError):
     """It may work later: a server that is away, a lock that is held, a lease that another worker has."""
+
+
+class PostponedError(TransientError):
+    """Nothing is wrong with the work: the work waits, and comes again however often.
+
+    A lock that others hold, a place given up.
+    """
+
+
+class AwayError(PostponedError):
+    """A dependency is away, or refuses everybody: unreachable, full, read-only, throttled, a credential that is not taken.
+
+    `dependency` is `source`, `ledger`, `lake`, `queue` or `redis`.
+    """
+
+    def __init__(self, message: str, *, code: str, dependency: str) -> None:
+        super().__init__(message, code=code)
+        self.dependency = dependency
+
+
+class LostConnectionError(AwayError):
+    """A connection broke in the middle of work. An outage does that, and so does work that brings its server down."""
 
 
 class PermanentError(ArchivalError):

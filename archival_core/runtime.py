@@ -78,9 +78,9 @@ class Runtime:
 
     def __init__(self, config: Settings) -> None:
         self.settings = config
-        token = token_source(ENTRA_SCOPE)
+        token = token_source(ENTRA_SCOPE, "source")
         self._source = Database(config.source_database_url, token)
-        self._pool = LedgerPool(Database(config.ledger_url, token))
+        self._pool = LedgerPool(Database(config.ledger_url, token, dependency="ledger"))
         self.ledger = Ledger(self._pool)
         self.lake = LakehouseClient.open(config.lake_url, config.lake_account_key)
         self.messaging = MessagingClient.open(
@@ -89,7 +89,7 @@ class Runtime:
             group=config.events_group,
             results=config.results_stream,
             dead=config.dead_stream,
-            token=token_source(REDIS_SCOPE),
+            token=token_source(REDIS_SCOPE, "redis"),
         )
         names = (config.archive_queue, config.restore_queue)
         self.queue, self.restore_queue, *self._poisoned = (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from archival_core.errors import TransientError
+from archival_core.errors import AwayError
 
 if TYPE_CHECKING:
     from azure.identity import DefaultAzureCredential
@@ -19,10 +19,10 @@ def _credential() -> DefaultAzureCredential:
     return DefaultAzureCredential()
 
 
-def token_source(scope: str) -> Callable[[], str]:
+def token_source(scope: str, dependency: str) -> Callable[[], str]:
     """A function that returns a token for `scope` that is valid now; it blocks while it asks (the library caches).
 
-    It raises `TransientError` (`no-token`): an identity that is not there yet may be assigned.
+    It raises `AwayError` of `dependency` (`no-token`): an identity that is not there yet may be assigned.
     """
 
     def token() -> str:
@@ -32,10 +32,11 @@ def token_source(scope: str) -> Callable[[], str]:
             return _credential().get_token(scope).token
         except ClientAuthenticationError as error:
             # the library's message is a page long and names every way it tried
-            raise TransientError(
+            raise AwayError(
                 "the URL has no password, so a Microsoft Entra token was asked for, and there is none: give the app an"
                 " identity, or the URL a password (an empty one, user:@host, for a server that asks for none)",
                 code="no-token",
+                dependency=dependency,
             ) from error
 
     return token

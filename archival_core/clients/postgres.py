@@ -16,7 +16,7 @@ from psycopg.rows import DictRow, dict_row
 
 from archival_core import telemetry
 from archival_core.clients import postgres_pooler, postgres_prose, postgres_settings
-from archival_core.errors import PermanentError, TransientError
+from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
 
 Connection = psycopg.AsyncConnection[DictRow]
 
@@ -24,6 +24,12 @@ Connection = psycopg.AsyncConnection[DictRow]
 OPTIONS: Final[dict[str, Any]] = {"autocommit": True, "row_factory": dict_row}
 
 ENTRA_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
+
+#: SQLSTATE, or its beginning, of what a server does to everybody (PostgreSQL documentation, appendix A): it is unreachable,
+#: read-only, takes no credentials, lacks the database, is full, or goes down.
+_AWAY: Final = ("08", "25006", "28", "3D000", "53", "57P")
+#: The ledger's tables are the service's own: without them, or the right to them, no job can be recorded.
+_LEDGER_REFUSES: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
 #: A server on this machine trusts, or asks libpq's own password file; Microsoft Entra is for servers elsewhere.
 _LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
@@ -37,8 +43,10 @@ class Database:
     An empty password, `user:@host`, asks for none and uses none.
     """
 
-    def __init__(self, url: str, token: Callable[[], str] | None = None) -> None:
+    def __init__(self, url: str, token: Callable[[], str] | None = None, *, dependency: str = "source") -> None:
         self._url = url
+        #: what it is to the service: `source` or `ledger`
+        self.dependency = dependency
         self._token = token
         self._dependency = telemetry.Dependency("source", self.described)
         #: of a pooler in between: whether each connection has a session of its own there; `None` while that is not known
@@ -75,15 +83,15 @@ class Database:
         return postgres_settings.conninfo(await self.url())
 
     async def ping(self) -> None:
-        """Raises `TransientError` when the server does not answer."""
+        """Raises `AwayError` when the server does not answer."""
         async with self.connect() as connection:
-            with translated("the database"):
+            with translated("the database", self.dependency):
                 await check(connection)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
         """A connection in autocommit mode, closed at the end."""
-        with self._dependency.call("connect"), translated("the database"):
+        with self._dependency.call("connect"), translated("the database", self.dependency, connecting=True):
             connection = await self._connect()
         async with connection:
             yield connection
@@ -91,24 +99,26 @@ class Database:
     async def begin(self, connection: Connection) -> None:
         """Begin the session of a new connection in autocommit mode, as `postgres_settings` says.
 
-        Raises `TransientError`: `database-pooler`, `database-restoring`, `database-setting`.
+        Raises `AwayError`: `database-pooler`, `database-restoring`, `database-setting`.
         """
         with cut_after(connection, postgres_settings.CONNECT_SECONDS):
             try:
                 session = await (await connection.execute(postgres_settings.FIRST_STATEMENT, prepare=False)).fetchone()
             except psycopg.errors.InsufficientPrivilege as error:
-                raise TransientError(
+                raise AwayError(
                     f"the role of the service has a setting that only a superuser may take back: {_first_line(error)}; ALTER"
                     " ROLE … RESET, or ALTER DATABASE … RESET, takes it back",
                     code="database-setting",
+                    dependency=self.dependency,
                 ) from error
         assert session is not None
         if session["is_restoring"] or session["lacks_library"]:
             said = "timescaledb.restoring is on" if session["is_restoring"] else "the library of TimescaleDB is not loaded"
-            raise TransientError(
+            raise AwayError(
                 f"{said}: compressed chunks would look empty. SELECT timescaledb_post_restore() ends a restore; the library"
                 " belongs into shared_preload_libraries",
                 code="database-restoring",
+                dependency=self.dependency,
             )
         if session["backend_pid"] != connection.info.backend_pid:
             await self._look_behind(connection, session["backend_pid"])
@@ -119,7 +129,7 @@ class Database:
             connection = await Connection.connect(await self.conninfo(), **OPTIONS)
         except psycopg.OperationalError as error:
             if postgres_pooler.refuses_options(error):
-                raise postgres_pooler.refusal(self._port) from error
+                raise postgres_pooler.refusal(self._port, self.dependency) from error
             raise
         try:
             await self.begin(connection)
@@ -134,7 +144,7 @@ class Database:
             conninfo = await self.conninfo()
             self._keeps_session = await postgres_pooler.keeps_session(connection, backend_pid, conninfo)
         if not self._keeps_session:
-            raise postgres_pooler.refusal(self._port)
+            raise postgres_pooler.refusal(self._port, self.dependency)
 
     @property
     def _port(self) -> str | None:
@@ -167,23 +177,37 @@ def _cut(connection: Connection) -> None:
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Turns psycopg's errors into ours; `what` names the server for the reader. Messages of the server are kept in short."""
+def translated(what: str, dependency: str = "ledger", *, connecting: bool = False) -> Iterator[None]:
+    """Turns psycopg's errors into ours; `what` names the server for the reader. Messages of the server are kept in short.
+
+    Whoever is just `connecting` asks for nothing yet, so that the server alone is to blame.
+    """
     try:
         yield
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise PermanentError(
-            f"{what} refuses: {_first_line(error)}; grant it to the service's role", code="not-permitted"
-        ) from error
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-        raise PermanentError(f"{what}: {_first_line(error)}", code="undefined") from error
-    except psycopg.errors.UntranslatableCharacter as error:
-        raise PermanentError(
+    except psycopg.Error as error:
+        raise _translation(error, what, dependency, connecting=connecting) from error
+
+
+def _translation(error: psycopg.Error, what: str, dependency: str, *, connecting: bool) -> ArchivalError:
+    said = f"{what}: {_first_line(error)}"
+    refuses = isinstance(error, psycopg.errors.InsufficientPrivilege)
+    if refuses:
+        said = f"{what} refuses: {_first_line(error)}; grant it to the service's role"
+    if refuses or isinstance(error, _LEDGER_REFUSES):
+        code = "not-permitted" if refuses else "undefined"
+        if dependency == "ledger" or connecting:
+            return AwayError(said, code=code, dependency=dependency)
+        return PermanentError(said, code=code)
+    if isinstance(error, psycopg.errors.UntranslatableCharacter):
+        return PermanentError(
             f"{what} is in an encoding that lacks a character: {_first_line(error)}; a database in UTF8 has them all",
             code="not-in-encoding",
-        ) from error
-    except psycopg.Error as error:
-        raise TransientError(f"{what}: {_first_line(error)}", code="database") from error
+        )
+    # libpq gives no SQLSTATE where there is no connection, or none any more
+    lost = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
+    if connecting or lost or (error.sqlstate or "").startswith(_AWAY):
+        return AwayError(said, code="database", dependency=dependency)
+    return TransientError(said, code="database")
 
 
 def _first_line(error: BaseException) -> str:

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.errors import TransientError
+from archival_core.errors import AwayError
 
 _SESSION: Final[LiteralString] = "SELECT pg_catalog.pg_backend_pid()"
 #: A pooler that has a session to give gives it at once.
@@ -25,13 +25,17 @@ def refuses_options(error: psycopg.Error) -> bool:
     return "unsupported startup parameter" in str(error)
 
 
-def refusal(port: str | None) -> TransientError:
-    """What to say about a pooler at `port`. Transient, since no job and no event is to blame: all of them can wait."""
-    return TransientError(
+def refusal(port: str | None, dependency: str) -> AwayError:
+    """What to say about a pooler at `port`.
+
+    It is as good as away, since no job and no event is to blame: all of them can wait.
+    """
+    return AwayError(
         f"port {port or 5432} of the database's host is a connection pooler, such as PgBouncer, and gives no connection a"
         " session of its own: snapshots, locks and settings do not survive there. Name PostgreSQL's own port, which is 5432 on"
         " Azure, in SOURCE_DATABASE_URL and LEDGER_DATABASE_URL",
         code="database-pooler",
+        dependency=dependency,
     )
 
 

@@ -16,7 +16,7 @@ from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient as AzureQueueClient
 
 from archival_core import telemetry
-from archival_core.errors import SettingsError, TransientError
+from archival_core.errors import AwayError, SettingsError
 from archival_core.model.message import JobMessage
 
 #: A message never expires by itself: a backlog may be older than a week.
@@ -79,7 +79,7 @@ class QueueClient:
             with suppress(ResourceExistsError):
                 await self._client.create_queue()
         except AzureError as error:
-            raise TransientError(f"the queue does not answer: {type(error).__name__}", code="queue") from error
+            raise _away("does not answer", error) from error
 
     async def count(self) -> int:
         """Messages in the queue, those in flight included; not fewer than there are, by the service's own account."""
@@ -89,7 +89,7 @@ class QueueClient:
         except ResourceNotFoundError:
             return 0
         except AzureError as error:
-            raise TransientError(f"the queue does not answer: {type(error).__name__}", code="queue") from error
+            raise _away("does not answer", error) from error
 
     async def oldest(self) -> datetime | None:
         """When the oldest of the messages at the head was sent; `None` when none is visible."""
@@ -99,7 +99,7 @@ class QueueClient:
         except ResourceNotFoundError:
             return None
         except AzureError as error:
-            raise TransientError(f"the queue does not answer: {type(error).__name__}", code="queue") from error
+            raise _away("does not answer", error) from error
         return min((message.inserted_on for message in seen if message.inserted_on), default=None)
 
     async def send(self, messages: Sequence[JobMessage], *, delay_seconds: float = 0) -> None:
@@ -120,7 +120,7 @@ class QueueClient:
                     group.create_task(sender())
         except* AzureError as errors:
             first = errors.exceptions[0]
-            raise TransientError(f"the queue does not take messages: {type(first).__name__}", code="queue") from errors
+            raise _away("does not take messages", first) from errors
 
     async def _send(self, body: str, delay_seconds: float) -> None:
         for may_create in (True, False):
@@ -135,3 +135,7 @@ class QueueClient:
                     raise
                 with suppress(ResourceExistsError):  # another sender may be faster
                     await self._client.create_queue()
+
+
+def _away(what: str, error: BaseException) -> AwayError:
+    return AwayError(f"the queue {what}: {type(error).__name__}", code="queue", dependency="queue")

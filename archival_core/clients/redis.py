@@ -18,7 +18,7 @@ from archival_core import telemetry
 from archival_core.clients import stream_reads, stream_state
 from archival_core.clients.redis_credentials import EntraCredentials
 from archival_core.clients.stream_reads import Limits, MeasuredEntry
-from archival_core.errors import TransientError
+from archival_core.errors import AwayError
 from archival_core.model.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS
 from archival_core.model.insight import StreamState
 
@@ -273,4 +273,4 @@ def _calling(command: str) -> Iterator[None]:
         with _REDIS.timed(command):
             yield
     except RedisError as error:
-        raise TransientError(f"Redis: {type(error).__name__}: {str(error)[:200]}", code="redis") from error
+        raise AwayError(f"Redis: {type(error).__name__}: {str(error)[:200]}", code="redis", dependency="redis") from error

@@ -12,7 +12,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
 from archival_core import telemetry
-from archival_core.errors import ArchivalError, PermanentError, TransientError
+from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
 
 _MISSING_FILESYSTEM = {"FilesystemNotFound", "ContainerNotFound"}
 #: Answers of status 400 and 409 that a new attempt can outlive, because it starts from its own empty staging directory
@@ -100,11 +100,14 @@ def translate(error: AzureError, action: str, path: str) -> ArchivalError:
         return TransientError(f"{where}: the data was damaged on its way, repeatedly", code="lake-damaged-transfer")
     if status is None or status in (408, 429) or status >= 500:
         reason = said if status else type(error).__name__
-        return TransientError(f"{where}: the lake did not answer as it should ({reason})", code="lake-unavailable")
+        return AwayError(
+            f"{where}: the lake did not answer as it should ({reason})", code="lake-unavailable", dependency="lake"
+        )
     if code in _MISSING_FILESYSTEM:
-        return TransientError(
+        return AwayError(
             f"{where}: the filesystem of LAKE_URL does not exist ({said}); create it or correct the setting",
             code="lake-filesystem-missing",
+            dependency="lake",
         )
     if code in _PASSING or status == 412:
         return TransientError(f"{where}: the lake refused this attempt ({said})", code="lake-attempt-refused")
@@ -115,11 +118,12 @@ def translate(error: AzureError, action: str, path: str) -> ArchivalError:
     return PermanentError(f"{where}: the lake refused the request ({said})", code="lake-refused")
 
 
-def _forbidden(action: str, path: str, code: str) -> TransientError:
+def _forbidden(action: str, path: str, code: str) -> AwayError:
     # Transient: a credential is corrected outside, and what is queued meanwhile must not be given up.
-    return TransientError(
+    return AwayError(
         f"{action} {path}".rstrip()
         + f": the lake refused the credentials ({code or 'no code'}); the app's identity needs the role Storage Blob Data"
         " Contributor, or LAKE_ACCOUNT_KEY is wrong; work waits in the queue until then",
         code="lake-forbidden",
+        dependency="lake",
     )

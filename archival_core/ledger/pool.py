@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from archival_core import telemetry
 from archival_core.clients.postgres import OPTIONS, Connection, Database, check, translated
-from archival_core.errors import ArchivalError, TransientError
+from archival_core.errors import ArchivalError, AwayError, TransientError
 from archival_core.ledger.migrating import migrate
 from archival_core.ledger.sql import queries
 
@@ -98,7 +98,7 @@ class LedgerPool:
                     yield connection
             except PoolTimeout:
                 why, code = self._refusal or ("no connection within 15 s", "database")
-                raise TransientError(f"the ledger: {why}", code=code) from None
+                raise AwayError(f"the ledger: {why}", code=code, dependency="ledger") from None
 
     async def _begin(self, connection: Connection) -> None:
         """A new connection of the pool."""

@@ -7,14 +7,14 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.errors import TransientError
+from archival_core.errors import AwayError
 from archival_core.source.translate import source_errors
 
 IN_RECOVERY: Final[LiteralString] = "SELECT pg_catalog.pg_is_in_recovery()"
 
 
 async def check_primary(conn: AsyncConnection[Any]) -> None:
-    """Raise `TransientError` (`source-standby`) for a standby, which may be promoted any moment.
+    """Raise `AwayError` (`source-standby`) for a standby, which may be promoted any moment.
 
     A standby takes no locks and no marks. Its catalog may not have the newest tables yet, so what is missing there is not gone.
     """
@@ -22,8 +22,9 @@ async def check_primary(conn: AsyncConnection[Any]) -> None:
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(IN_RECOVERY)).fetchone()
     if row == (True,):
-        raise TransientError(
+        raise AwayError(
             "the source database is a standby, from which nothing is archived or removed: let SOURCE_DATABASE_URL name the"
             " primary server",
             code="source-standby",
+            dependency="source",
         )

@@ -16,7 +16,7 @@ import pyarrow as pa
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from archival_core.clients import postgres_settings
-from archival_core.errors import PermanentError, TransientError
+from archival_core.errors import AwayError, LostConnectionError, PermanentError
 from archival_core.source.translate import translate
 
 _LOG = logging.getLogger(__name__)
@@ -55,8 +55,10 @@ def connected(database_url: str, settings: Mapping[str, str] = MappingProxyType(
         conn = _connection(_database(postgres_settings.conninfo(database_url, settings)))
     except (adbc.Error, psycopg.ProgrammingError) as error:
         # Not chained: what libpq quotes of a URL that it cannot read may be the password.
-        raise TransientError(
-            f"the source database cannot be reached: {_harmless(str(error), database_url)}", code="source-unreachable"
+        raise AwayError(
+            f"the source database cannot be reached: {_harmless(str(error), database_url)}",
+            code="source-unreachable",
+            dependency="source",
         ) from None
     try:
         yield conn
@@ -119,7 +121,9 @@ def driver_errors() -> Iterator[None]:
         raise translate(error.sqlstate, _first_line(str(error))) from error
     except (pa.ArrowException, OSError) as error:
         # The stream's own errors carry no SQLSTATE; what could be wrong with the chunk has been looked at before.
-        raise TransientError(f"reading broke off: {_first_line(str(error))}", code="source-unreachable") from error
+        raise LostConnectionError(
+            f"reading broke off: {_first_line(str(error))}", code="source-unreachable", dependency="source"
+        ) from error
 
 
 def _harmless(message: str, database_url: str) -> str:

@@ -12,7 +12,7 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
-from archival_core.errors import TransientError
+from archival_core.errors import LostConnectionError
 from archival_core.model.chunk import Chunk
 from archival_core.source.session import ALONE
 from archival_core.source.state.parts import WHOLE, PartRange
@@ -114,6 +114,6 @@ def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str) -> None:
     try:
         cur.execute(f"SET TRANSACTION SNAPSHOT '{snapshot_id}'")
     except adbc.Error as error:
-        raise TransientError(
-            "the exported snapshot is gone: the transaction that holds it has ended", code="snapshot-lost"
+        raise LostConnectionError(
+            "the exported snapshot is gone: the transaction that holds it has ended", code="snapshot-lost", dependency="source"
         ) from error

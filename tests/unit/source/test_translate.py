@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg import errors as postgres
 
-from archival_core.errors import PermanentError, TransientError
+from archival_core.errors import AwayError, LostConnectionError, PermanentError, PostponedError, TransientError
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
 from archival_core.source.translate import source_errors, translate
 from archival_core.source.wire.columns import plan_columns
@@ -31,6 +31,32 @@ def test_translate(sqlstate: str | None, kind: type[Exception], code: str) -> No
     assert isinstance(error, kind)
     assert error.code == code
     assert "why" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "kind"),
+    [
+        (None, LostConnectionError),
+        ("08006", AwayError),
+        ("25006", AwayError),
+        ("28000", AwayError),
+        ("3D000", AwayError),
+        ("53100", AwayError),
+        ("53300", AwayError),
+        ("57P01", AwayError),
+        ("57P02", LostConnectionError),
+        ("57P03", AwayError),
+        # what others hold
+        ("40P01", PostponedError),
+        ("55P03", PostponedError),
+        # what may be the chunk's own doing: a limit that it met alone, a statement that somebody cancelled, a damaged page
+        ("53400", TransientError),
+        ("57014", TransientError),
+        ("XX001", TransientError),
+    ],
+)
+def test_an_outage_is_told_from_what_a_chunk_does(sqlstate: str | None, kind: type[Exception]) -> None:
+    assert type(translate(sqlstate, "why")) is kind
 
 
 def test_a_refusal_says_what_to_grant() -> None:
