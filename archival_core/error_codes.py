@@ -201,20 +201,58 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "The archive is of another server, or the server does not tell who it is.", "The message says which."
             ),
             "snapshot-lost": ErrorCode("The session that held the snapshot has ended."),
-            "source-busy": ErrorCode("The source has no room for the statement now: connections, memory, disk, a conflict."),
+            "source-busy": ErrorCode("The source has no memory for the statement now, or another one is in its way."),
+            "source-cancelled": ErrorCode("Somebody cancelled the statement, or a time-out did.", "Find out who."),
+            "source-connections": ErrorCode(
+                "All connections of the source, or of the service's role there, are taken.",
+                "Raise `max_connections`, or have fewer instances: `DATABASE_CONNECTIONS`.",
+            ),
+            "source-damaged": ErrorCode(
+                "The source reads damaged pages of the chunk.", "Put the table right, from a standby or a backup.", status=409
+            ),
             "source-failed": ErrorCode("The source reports an internal error.", "Look at the server's log."),
+            "source-full": ErrorCode("The source has no disk space left.", "Give the server more storage."),
+            "source-limit": ErrorCode("The source has a limit that the statement meets.", "Raise `temp_file_limit`."),
             "source-locked": ErrorCode("Somebody else has the lock."),
+            "source-login": ErrorCode(
+                "The source does not let the service's role in.", "Look at the URL, its password, or the app's identity."
+            ),
             "source-permission-denied": ErrorCode(
                 "The service's role may not do that.", "docs/grants.sql has every statement.", status=403
             ),
+            "source-read-only": ErrorCode(
+                "The source takes no writes: its storage is nearly full, its parameters say so, or the server is a standby.",
+                "Give the server more storage; Azure then lifts the ban by itself.",
+            ),
             "source-refused": ErrorCode("The source refuses the statement.", "The message says why.", status=409),
             "source-standby": ErrorCode("The source is a standby.", "Let `SOURCE_DATABASE_URL` name the primary server."),
+            "source-timeout": ErrorCode("A time-out of the source ended the session, in spite of the session's own settings."),
             "source-unreachable": ErrorCode("The source does not answer."),
         },
         "PostgreSQL, source or ledger": {
             "database": ErrorCode("A database does not answer."),
+            "database-busy": ErrorCode("A database has no memory for the statement now, or another one is in its way."),
+            "database-cancelled": ErrorCode("Somebody cancelled the statement, or a time-out did.", "Find out who."),
+            "database-connections": ErrorCode(
+                "All connections of a database, or of the service's role there, are taken.",
+                "Raise `max_connections`, or have fewer instances: `DATABASE_CONNECTIONS`.",
+            ),
+            "database-damaged": ErrorCode(
+                "The ledger reads damaged pages.", "Put the table right, from a standby or a backup."
+            ),
+            "database-failed": ErrorCode("A database reports an internal error.", "Look at the server's log."),
+            "database-full": ErrorCode("A database has no disk space left.", "Give the server more storage."),
+            "database-limit": ErrorCode("A database has a limit that the statement meets.", "Raise `temp_file_limit`."),
+            "database-locked": ErrorCode("Somebody else has the lock."),
+            "database-login": ErrorCode(
+                "A database does not let the service's role in.", "Look at the URL, its password, or the app's identity."
+            ),
             "database-pooler": ErrorCode(
                 "The port is that of a connection pooler, which keeps no session.", "Name PostgreSQL's own port, 5432."
+            ),
+            "database-read-only": ErrorCode(
+                "A database takes no writes: its storage is nearly full, its parameters say so, or the server is a standby.",
+                "Give the server more storage; Azure then lifts the ban by itself.",
             ),
             "database-restoring": ErrorCode(
                 "`timescaledb.restoring` is on, or the library is not loaded.",
@@ -222,6 +260,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "database-setting": ErrorCode(
                 "The role has a setting that only a superuser may take back.", "`ALTER ROLE … RESET`."
+            ),
+            "database-timeout": ErrorCode(
+                "A time-out of a database ended the session, in spite of the session's own settings."
             ),
             "no-token": ErrorCode("There is no Microsoft Entra token.", "Give the app an identity, or the URL a password."),
             "not-permitted": ErrorCode("A database refuses the service's role.", "Grant what the message names.", status=403),

@@ -29,7 +29,21 @@ _RETRY_AFTER: Final = "5"
 #: Of codes that a request may meet. Another code is the service's own trouble, and a 500.
 STATUS_OF_CODE: Final[Mapping[str, int]] = {code: known.status for code, known in CODES.items() if known.status is not None}
 
+#: By the beginning of a code; the first that fits.
 _AWAY: Final[Mapping[str, str]] = {
+    **{
+        f"{server}-{word}": f"{name} {what}"
+        for server, name in (("source", "the source database"), ("database", "a database"))
+        for word, what in {
+            "read-only": "takes no writes at the moment",
+            "full": "has no disk space left",
+            "limit": "has reached a limit of its own",
+            "connections": "has no connection left for the service",
+            "login": "does not let the service in",
+            "locked": "is locked where this has to be done",
+        }.items()
+    },
+    "source-standby": "the service is connected to a standby of the source database",
     "database": "a database does not answer",
     "redis": "Redis does not answer",
     "queue": "the queue does not answer",

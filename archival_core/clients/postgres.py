@@ -16,7 +16,8 @@ from psycopg.rows import DictRow, dict_row
 
 from archival_core import telemetry
 from archival_core.clients import postgres_pooler, postgres_prose, postgres_settings
-from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
+from archival_core.clients.postgres_troubles import Blame, told, trouble
+from archival_core.errors import ArchivalError, AwayError, PermanentError, PostponedError, TransientError
 
 Connection = psycopg.AsyncConnection[DictRow]
 
@@ -25,9 +26,6 @@ OPTIONS: Final[dict[str, Any]] = {"autocommit": True, "row_factory": dict_row}
 
 ENTRA_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
-#: SQLSTATE, or its beginning, of what a server does to everybody (PostgreSQL documentation, appendix A): it is unreachable,
-#: read-only, takes no credentials, lacks the database, is full, or goes down.
-_AWAY: Final = ("08", "25006", "28", "3D000", "53", "57P")
 #: The ledger's tables are the service's own: without them, or the right to them, no job can be recorded.
 _LEDGER_REFUSES: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
@@ -203,11 +201,22 @@ def _translation(error: psycopg.Error, what: str, dependency: str, *, connecting
             f"{what} is in an encoding that lacks a character: {_first_line(error)}; a database in UTF8 has them all",
             code="not-in-encoding",
         )
+    return _later(error, said, dependency, connecting=connecting)
+
+
+def _later(error: psycopg.Error, said: str, dependency: str, *, connecting: bool) -> TransientError:
+    """What passes, by itself or when somebody has looked after the server: its code says which trouble the server is in."""
     # libpq gives no SQLSTATE where there is no connection, or none any more
     lost = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
-    if connecting or lost or (error.sqlstate or "").startswith(_AWAY):
-        return AwayError(said, code="database", dependency=dependency)
-    return TransientError(said, code="database")
+    found = trouble(error.sqlstate or told(said)) if error.sqlstate or lost else None
+    code = "database" if found is None else found.database
+    if found is not None and found.advice:
+        said = f"{said}; {found.advice}"
+    if connecting or (found is not None and found.blame in (Blame.SERVER, Blame.BREAK)):
+        return AwayError(said, code=code, dependency=dependency)
+    if found is not None and found.blame is Blame.OTHERS:
+        return PostponedError(said, code=code)
+    return TransientError(said, code=code)
 
 
 def _first_line(error: BaseException) -> str:

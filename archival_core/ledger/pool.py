@@ -19,6 +19,10 @@ from archival_core.ledger.sql import queries
 Row = dict[str, Any]
 
 _TRIES = 4
+#: for a connection of the pool, whoever else has them
+_WAIT_SECONDS = 15.0
+#: for the reason why there is none
+_ASK_SECONDS = 3.0
 
 
 class LedgerPool:
@@ -94,7 +98,7 @@ class LedgerPool:
         with translated("the ledger"):
             pool = await self._open()
             try:
-                async with pool.connection(timeout=15) as connection:
+                async with pool.connection(timeout=_WAIT_SECONDS) as connection:
                     yield connection
             except PoolTimeout:
                 why, code = self._refusal or ("no connection within 15 s", "database")

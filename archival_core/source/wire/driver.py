@@ -16,7 +16,7 @@ import pyarrow as pa
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from archival_core.clients import postgres_settings
-from archival_core.errors import AwayError, LostConnectionError, PermanentError
+from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
 from archival_core.source.translate import translate
 
 _LOG = logging.getLogger(__name__)
@@ -55,11 +55,7 @@ def connected(database_url: str, settings: Mapping[str, str] = MappingProxyType(
         conn = _connection(_database(postgres_settings.conninfo(database_url, settings)))
     except (adbc.Error, psycopg.ProgrammingError) as error:
         # Not chained: what libpq quotes of a URL that it cannot read may be the password.
-        raise AwayError(
-            f"the source database cannot be reached: {_harmless(str(error), database_url)}",
-            code="source-unreachable",
-            dependency="source",
-        ) from None
+        raise _not_connected(translate(getattr(error, "sqlstate", None), _harmless(str(error), database_url))) from None
     try:
         yield conn
     finally:
@@ -120,10 +116,15 @@ def driver_errors() -> Iterator[None]:
     except adbc.Error as error:
         raise translate(error.sqlstate, _first_line(str(error))) from error
     except (pa.ArrowException, OSError) as error:
-        # The stream's own errors carry no SQLSTATE; what could be wrong with the chunk has been looked at before.
-        raise LostConnectionError(
-            f"reading broke off: {_first_line(str(error))}", code="source-unreachable", dependency="source"
-        ) from error
+        # The stream's own errors carry no SQLSTATE, so words have to do; what could be wrong with the chunk has been looked at
+        # before.
+        raise translate(None, f"reading broke off: {_first_line(str(error))}") from error
+
+
+def _not_connected(error: ArchivalError) -> AwayError:
+    """Nothing was asked for yet that a job or an event could be to blame for."""
+    code = error.code if isinstance(error, TransientError) else "source-unreachable"
+    return AwayError(str(error), code=code, dependency="source")
 
 
 def _harmless(message: str, database_url: str) -> str:

@@ -80,6 +80,9 @@ async def _nowhere(message: object) -> None: ...
         (PermanentError("there is no job", code="unknown-job"), 404),
         (PermanentError("grant it", code="not-permitted"), 403),
         (PermanentError("select secret from x", code="undefined"), 500),
+        (PermanentError("rows are in no table", code="no-leaves"), 409),
+        (PermanentError("a temporary table", code="temporary-table"), 409),
+        (PermanentError("FINALIZE it", code="detach-pending"), 409),
         (TransientError("host db.example refused user app", code="database"), 503),
     ],
 )
@@ -89,6 +92,24 @@ def test_errors_say_what_a_caller_may_know(error: PermanentError | TransientErro
     told = bytes(answer.body).decode()
     assert (str(error) in told) is (status < 500)
     assert error.code in told
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("source-standby", "standby"),
+        ("source-read-only", "source database takes no writes"),
+        ("database-read-only", "a database takes no writes"),
+        ("database-connections", "no connection left"),
+        ("source-busy", "does not answer, or is busy"),
+        ("database-failed", "a database does not answer"),
+        ("no-token", "it may work later"),
+    ],
+)
+def test_what_is_away_is_told_without_its_name(code: str, told: str) -> None:
+    answer = bytes(problems.from_error(TransientError("host db.example", code=code)).body).decode()
+    assert told in answer
+    assert "db.example" not in answer
 
 
 async def test_every_answer_forbids_caches_and_guessing(client: httpx.AsyncClient) -> None:

@@ -16,8 +16,19 @@ from archival_core.source.wire.extract import read_batches
     [
         (None, TransientError, "source-unreachable"),
         ("57P01", TransientError, "source-unreachable"),
-        ("57014", TransientError, "source-unreachable"),
-        ("53300", TransientError, "source-busy"),
+        ("57P03", TransientError, "source-unreachable"),
+        ("57P05", TransientError, "source-timeout"),
+        ("25P03", TransientError, "source-timeout"),
+        ("25P04", TransientError, "source-timeout"),
+        ("57014", TransientError, "source-cancelled"),
+        ("25006", TransientError, "source-read-only"),
+        ("53100", TransientError, "source-full"),
+        ("53200", TransientError, "source-busy"),
+        ("53300", TransientError, "source-connections"),
+        ("53400", TransientError, "source-limit"),
+        ("28P01", TransientError, "source-login"),
+        ("58030", TransientError, "source-failed"),
+        ("XX001", PermanentError, "source-damaged"),
         ("40P01", TransientError, "source-busy"),
         ("55P03", TransientError, "source-locked"),
         ("42703", TransientError, "source-changed"),
@@ -49,14 +60,42 @@ def test_translate(sqlstate: str | None, kind: type[Exception], code: str) -> No
         # what others hold
         ("40P01", PostponedError),
         ("55P03", PostponedError),
-        # what may be the chunk's own doing: a limit that it met alone, a statement that somebody cancelled, a damaged page
+        ("25P04", AwayError),
+        # what may be the chunk's own doing: a limit that it met alone, a statement that somebody cancelled
         ("53400", TransientError),
         ("57014", TransientError),
-        ("XX001", TransientError),
+        # nobody has to wait for a damaged page
+        ("XX001", PermanentError),
     ],
 )
 def test_an_outage_is_told_from_what_a_chunk_does(sqlstate: str | None, kind: type[Exception]) -> None:
     assert type(translate(sqlstate, "why")) is kind
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("connection failed: FATAL:  sorry, too many clients already", "source-connections"),
+        ("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute", "source-connections"),
+        ('FATAL:  too many connections for role "archiver"', "source-connections"),
+        ("FATAL:  the database system is starting up", "source-unreachable"),
+        ("FATAL:  the database system is not yet accepting connections", "source-unreachable"),
+        ('FATAL:  password authentication failed for user "archiver"', "source-login"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.4", user "archiver", database "tsdb", no encryption', "source-login"),
+        ("ERROR:  canceling statement due to user request", "source-cancelled"),
+        ("ERROR:  canceling statement due to conflict with recovery", "source-busy"),
+        ("FATAL:  terminating connection due to administrator command", "source-unreachable"),
+        ("FATAL:  terminating connection due to idle-session timeout", "source-timeout"),
+        ('ERROR:  temporary file size exceeds "temp_file_limit" (1024kB)', "source-limit"),
+        ('ERROR:  could not extend file "base/5/16384": No space left on device', "source-full"),
+        ('ERROR:  could not read blocks 0..0 in file "base/5/16384": Input/output error', "source-failed"),
+        ('ERROR:  invalid page in block 0 of relation "base/5/16384"', "source-damaged"),
+        ("ERROR:  division by zero", "source-failed"),
+        ("[libpq] PQgetCopyData() failed: server closed the connection unexpectedly", "source-unreachable"),
+    ],
+)
+def test_words_stand_for_a_sqlstate_that_did_not_come(words: str, code: str) -> None:
+    assert translate(None, words).code == code
 
 
 def test_a_refusal_says_what_to_grant() -> None:
