@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
 from archival_core import telemetry
-from archival_core.clients import postgres_pooler, postgres_prose, postgres_settings
+from archival_core.clients import network, postgres_pooler, postgres_prose, postgres_settings
 from archival_core.clients.postgres_troubles import Blame, told, trouble
 from archival_core.errors import ArchivalError, AwayError, PermanentError, PostponedError, TransientError
 
@@ -99,7 +99,7 @@ class Database:
 
         Raises `AwayError`: `database-pooler`, `database-restoring`, `database-setting`.
         """
-        with cut_after(connection, postgres_settings.CONNECT_SECONDS):
+        with cut_after(connection, network.CONNECT_SECONDS):
             try:
                 session = await (await connection.execute(postgres_settings.FIRST_STATEMENT, prepare=False)).fetchone()
             except psycopg.errors.InsufficientPrivilege as error:

@@ -19,22 +19,10 @@ from typing import Final, LiteralString
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-#: In seconds: for a connection, and once more for its first statement.
-CONNECT_SECONDS: Final = 10
+from archival_core.clients import network
 
 #: libpq's own parameters. The URL may say others: what a network needs, its administrator knows.
-NETWORK: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "connect_timeout": str(CONNECT_SECONDS),
-        # A peer that says nothing is given up after a minute, whether it is waited for (keepalives) or written to (user
-        # time-out). Azure drops a connection after four silent minutes; the one that holds a snapshot is silent for longer.
-        "keepalives": "1",
-        "keepalives_idle": "30",
-        "keepalives_interval": "10",
-        "keepalives_count": "3",
-        "tcp_user_timeout": "60000",
-    }
-)
+NETWORK: Final = network.LIBPQ_PARAMETERS
 #: libpq's parameters that no URL changes. The encoding is here because it holds for the first statement already.
 FIXED: Final[Mapping[str, str]] = MappingProxyType({"application_name": "archival_service", "client_encoding": "UTF8"})
 
@@ -87,9 +75,9 @@ STARTUP: Final[Mapping[str, str]] = MappingProxyType(
         "default_tablespace": "",
         # The server looks after its side of the connection, and lets go of the locks of a host that is gone. A host that reads
         # slowly, because the lake does, must not be taken for one: no user time-out on this side.
-        "tcp_keepalives_idle": "30",
-        "tcp_keepalives_interval": "10",
-        "tcp_keepalives_count": "3",
+        "tcp_keepalives_idle": str(network.KEEPALIVE_IDLE),
+        "tcp_keepalives_interval": str(network.KEEPALIVE_INTERVAL),
+        "tcp_keepalives_count": str(network.KEEPALIVE_COUNT),
         "tcp_user_timeout": "0",
         # a session without TimescaleDB's library sees no row of a compressed chunk; without TimescaleDB the name means nothing
         "timescaledb.disable_load": "off",

@@ -16,6 +16,7 @@ from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient as AzureQueueClient
 
 from archival_core import telemetry
+from archival_core.clients import network
 from archival_core.errors import AwayError, SettingsError
 from archival_core.model.message import JobMessage
 
@@ -30,6 +31,8 @@ _EMULATOR = (
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
 )
+#: for an answer, in seconds: the SDK's own five minutes would be twenty with its retries
+_ANSWER_SECONDS = 10.0
 #: Short retries: an event that could not be enqueued comes again with the next drain. Waits are in seconds.
 _RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 0.5, "increment_base": 1.5}
 
@@ -52,7 +55,9 @@ class QueueClient:
             # the host expects base64 and the SDK does not encode by itself
             "message_encode_policy": TextBase64EncodePolicy(),
             # reading ~/.netrc and the proxy variables for every message takes a third of the time of a send
-            "transport": AioHttpTransport(use_env_settings=False),
+            "transport": AioHttpTransport(
+                use_env_settings=False, connection_timeout=network.CONNECT_SECONDS, read_timeout=_ANSWER_SECONDS
+            ),
             **_RETRIES,
         }
         if connection_string:

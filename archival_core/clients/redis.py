@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
-from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import uuid4
 
 from redis.asyncio import Redis
@@ -16,7 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from archival_core import telemetry
 from archival_core.clients import stream_reads, stream_state
-from archival_core.clients.redis_credentials import EntraCredentials
+from archival_core.clients.redis_connection import open_redis
 from archival_core.clients.stream_reads import Limits, MeasuredEntry
 from archival_core.errors import AwayError
 from archival_core.model.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS
@@ -89,13 +88,7 @@ class MessagingClient:
         cls, url: str, *, events: str, group: str, results: str, dead: str, token: Callable[[], str] | None = None
     ) -> Self:
         """Connects on first use. A `rediss://` URL with a user and without a password asks `token` for one, at each connect."""
-        options: dict[str, Any] = {"socket_timeout": 10, "socket_connect_timeout": 10, "health_check_interval": 30}
-        parts = urlsplit(url)
-        # a token is sent over TLS only
-        if token is not None and parts.scheme == "rediss" and parts.username and parts.password is None:
-            options["credential_provider"] = EntraCredentials(unquote(parts.username), token)
-            url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-        redis = Redis.from_url(url, **options)
+        redis = open_redis(url, token)
         return cls(redis, events=events, group=group, results=results, dead=dead)
 
     async def close(self) -> None:
