@@ -89,10 +89,15 @@ class Database:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
         """A connection in autocommit mode, closed at the end."""
-        with self._dependency.call("connect"), translated("the database", self.dependency, connecting=True):
-            connection = await self._connect()
+        with self._dependency.call("connect"):
+            connection = await self.opened()
         async with connection:
             yield connection
+
+    async def opened(self) -> Connection:
+        """A connection in autocommit mode, for the caller to close; with a token that is valid now."""
+        with translated("the database", self.dependency, connecting=True):
+            return await self._connect()
 
     async def begin(self, connection: Connection) -> None:
         """Begin the session of a new connection in autocommit mode, as `postgres_settings` says.

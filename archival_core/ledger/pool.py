@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from psycopg.errors import DeadlockDetected, UniqueViolation
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from archival_core import telemetry
-from archival_core.clients.postgres import OPTIONS, Connection, Database, check, translated
-from archival_core.errors import ArchivalError, AwayError, TransientError
+from archival_core.clients.postgres import Connection, Database, translated
+from archival_core.clients.postgres_pool import ConnectionPool
+from archival_core.errors import TransientError
 from archival_core.ledger.migrating import migrate
 from archival_core.ledger.sql import queries
 
@@ -21,8 +21,7 @@ Row = dict[str, Any]
 _TRIES = 4
 #: for a connection of the pool, whoever else has them
 _WAIT_SECONDS = 15.0
-#: for the reason why there is none
-_ASK_SECONDS = 3.0
+_SIZE = 4
 
 
 class LedgerPool:
@@ -31,10 +30,8 @@ class LedgerPool:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._dependency = telemetry.Dependency("ledger", database.described)
-        self._pool: AsyncConnectionPool[Connection] | None = None
+        self._pool: ConnectionPool | None = None
         self._opening = asyncio.Lock()
-        #: why the newest connection could not be used, and its code; the pool itself only logs that
-        self._refusal: tuple[str, str] | None = None
 
     async def close(self) -> None:
         """Close the pool."""
@@ -97,40 +94,14 @@ class LedgerPool:
         """A connection of the pool; raises `TransientError` and `PermanentError`."""
         with translated("the ledger"):
             pool = await self._open()
-            try:
-                async with pool.connection(timeout=_WAIT_SECONDS) as connection:
-                    yield connection
-            except PoolTimeout:
-                why, code = self._refusal or ("no connection within 15 s", "database")
-                raise AwayError(f"the ledger: {why}", code=code, dependency="ledger") from None
+            async with pool.connection(_WAIT_SECONDS) as connection:
+                yield connection
 
-    async def _begin(self, connection: Connection) -> None:
-        """A new connection of the pool."""
-        try:
-            await self._database.begin(connection)
-        except ArchivalError as error:
-            self._refusal = str(error), error.code
-            raise
-        self._refusal = None
-
-    async def _open(self) -> AsyncConnectionPool[Connection]:
+    async def _open(self) -> ConnectionPool:
         async with self._opening:
             if self._pool is None:
                 await self.migrate()
-                # min_size 0: an instance that waits holds no connection
-                pool = AsyncConnectionPool[Connection](
-                    conninfo=self._database.conninfo,
-                    connection_class=Connection,
-                    kwargs=dict(OPTIONS),
-                    configure=self._begin,
-                    min_size=0,
-                    max_size=4,
-                    max_idle=60,
-                    open=False,
-                    check=check,
-                )
-                await pool.open()
-                self._pool = pool
+                self._pool = ConnectionPool(self._database, _SIZE)
             return self._pool
 
 

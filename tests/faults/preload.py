@@ -14,7 +14,6 @@ import azure.functions as func
 import azure.storage.filedatalake.aio
 import azure.storage.queue.aio
 import importlib_resources.readers
-import psycopg_pool
 import pyarrow.parquet
 import redis.asyncio
 

@@ -1,0 +1,157 @@
+"""A few connections to one database, opened when they are wanted, and never believed without being asked.
+
+A pool that connects in the background tells nobody why it cannot, and is late by its own back-off when the server is there
+again. Here whoever wants a connection makes it: what is wrong comes out as it is, and the first who asks after an outage is
+served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from archival_core.clients.postgres import Connection, Database, check
+from archival_core.errors import PostponedError, TransientError
+
+#: in seconds: a connection that nobody wanted for so long is closed, so that an instance that waits holds none
+_IDLE_SECONDS: Final = 60.0
+#: and one that is so old: its token is over, and its server's memory for it has grown
+_LIFETIME_SECONDS: Final = 3600.0
+#: A server that restarts, or has no connection left, is asked again after these pauses, and then after the last one.
+_PAUSES: Final = (0.1, 0.2, 0.5, 1.0)
+#: What passes within seconds. Nothing else is worth waiting for here.
+_PASSING: Final = frozenset({"database", "database-connections", "database-busy"})
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A connection that nobody uses."""
+
+    connection: Connection
+    born: float
+    since: float
+
+
+class ConnectionPool:
+    """At most `size` connections of one event loop to `database`."""
+
+    def __init__(self, database: Database, size: int) -> None:
+        self._database, self._places = database, asyncio.Semaphore(size)
+        #: the one that was used last is the last
+        self._idle: list[_Kept] = []
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    async def close(self) -> None:
+        """Close what nobody uses now, and the rest when it comes back."""
+        self._is_closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self._forget()
+        await asyncio.gather(*self._closing)
+
+    @asynccontextmanager
+    async def connection(self, seconds: float) -> AsyncIterator[Connection]:
+        """A connection that has answered just now, in autocommit mode.
+
+        Raises `TransientError` if there is none within `seconds`: why the server gives none, or `database` when all are in use.
+        """
+        await self._place(seconds)
+        try:
+            taken = await self._taken(time.monotonic() + seconds)
+            try:
+                yield taken.connection
+            except psycopg.errors.ReadOnlySqlTransaction:
+                # the address may lead to another server by now, which is the primary
+                taken.born = -math.inf
+                self._forget()
+                raise
+            finally:
+                self._give_back(taken)
+        finally:
+            self._places.release()
+
+    async def _place(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            raise PostponedError(f"all connections are in use for {seconds:.0f} s", code="database") from None
+
+    async def _taken(self, deadline: float) -> _Kept:
+        return await self._living() or await self._made(deadline)
+
+    async def _living(self) -> _Kept | None:
+        """The connection that was used last, if it still answers. If not, none of the others is believed either."""
+        if not self._idle:
+            return None
+        newest = self._idle.pop()
+        try:
+            await check(newest.connection)
+        except psycopg.Error:
+            self._close(newest.connection)
+            self._forget()
+            return None
+        except BaseException:
+            self._close(newest.connection)
+            raise
+        return newest
+
+    def _forget(self) -> None:
+        """What happened to one connection happened to all: the server is gone, or another one is the primary."""
+        for kept in self._idle:
+            self._close(kept.connection)
+        self._idle.clear()
+
+    async def _made(self, deadline: float) -> _Kept:
+        tries = 0
+        while True:
+            try:
+                connection = await self._database.opened()
+            except TransientError as error:
+                pause = _PAUSES[min(tries, len(_PAUSES) - 1)]
+                if error.code not in _PASSING or time.monotonic() + pause > deadline:
+                    raise
+                await asyncio.sleep(pause)
+                tries += 1
+            else:
+                now = time.monotonic()
+                return _Kept(connection, born=now, since=now)
+
+    def _give_back(self, taken: _Kept) -> None:
+        connection, now = taken.connection, time.monotonic()
+        is_usable = connection.info.transaction_status is TransactionStatus.IDLE and now - taken.born < _LIFETIME_SECONDS
+        if self._is_closed or not is_usable:
+            self._close(connection)
+            return
+        taken.since = now
+        self._idle.append(taken)
+        self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        if self._sweep is None and self._idle:
+            wait = max(min(kept.since for kept in self._idle) + _IDLE_SECONDS - time.monotonic(), 0.0)
+            self._sweep = asyncio.get_running_loop().call_later(wait, self._sweep_now)
+
+    def _sweep_now(self) -> None:
+        self._sweep = None
+        limit = time.monotonic() - _IDLE_SECONDS
+        for kept in [kept for kept in self._idle if kept.since <= limit]:
+            self._idle.remove(kept)
+            self._close(kept.connection)
+        self._sweep_later()
+
+    def _close(self, connection: Connection) -> None:
+        # in a task of its own: who gives a connection back may be being cancelled
+        task = asyncio.get_running_loop().create_task(connection.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
