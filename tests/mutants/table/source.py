@@ -13,9 +13,16 @@ MUTATIONS = (
         name="read-only-ledger-ends-a-job",
         file="clients/postgres.py",
         inside="translated",
-        old="raise TransientError(",
-        new="raise PermanentError(",
+        old="raise _later(what, error) from error",
+        new='raise PermanentError(what, code="database") from error',
         tests=("acceptance/test_handing_over.py::test_a_ledger_that_can_only_be_read_for_a_moment_ends_no_job",),
+    ),
+    Mutation(
+        name="read-only-source-ends-a-job",
+        file="clients/postgres_troubles.py",
+        old='"25006": _READ_ONLY,',
+        new="",
+        tests=("contract/test_troubled_servers.py::test_a_server_that_takes_no_writes_is_waited_for",),
     ),
     Mutation(
         name="rows-that-a-policy-hides",
