@@ -68,13 +68,22 @@ class Database:
         return host, str(named.get("dbname") or named.get("user") or "")
 
     async def url(self) -> str:
-        """The URL with a password that is valid now; for drivers that connect by themselves. Never log it."""
-        parts = urlsplit(self._url)
-        if self._token is None or parts.password is not None or parts.hostname in _LOCAL_HOSTS:
+        """The URL with a password that is valid now. Never log it."""
+        return await asyncio.to_thread(self.url_now) if self._wants_token else self._url
+
+    def url_now(self) -> str:
+        """The same for a thread, which it blocks. A driver that connects by itself asks with each connection: a token is over
+        after an hour, or sooner, and a run takes longer."""
+        if self._token is None or not self._wants_token:
             return self._url
-        token = await asyncio.to_thread(self._token)
+        parts, token = urlsplit(self._url), self._token()
         host = parts.netloc.rpartition("@")[2]
         return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{quote(token, safe='')}@{host}"))
+
+    @property
+    def _wants_token(self) -> bool:
+        parts = urlsplit(self._url)
+        return self._token is not None and parts.password is None and parts.hostname not in _LOCAL_HOSTS
 
     async def conninfo(self) -> str:
         """What libpq needs to connect now, as every connection does. Never log it."""

@@ -215,7 +215,7 @@ class ChunkArchiver:
         archiver = PartArchiver(
             lake=self._lake,
             staging=self._staging.folder(job),
-            database_url=await self._source.url(),
+            database_url=self._source.url_now,
             snapshot_id=snapshot_id,
             reading=reading,
             metadata={

@@ -24,6 +24,7 @@ from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSink, LakeSource
 from archival_core.model.manifest import ManifestPart
 from archival_core.source.state.parts import PartRange
+from archival_core.source.wire.driver import DatabaseUrl
 from archival_core.source.wire.extract import read_batches
 
 #: at the beginning of a Parquet file
@@ -36,7 +37,7 @@ class PartArchiver:
 
     lake: LakehouseClient
     staging: str
-    database_url: str
+    database_url: DatabaseUrl
     snapshot_id: str
     reading: Reading
     #: key-value metadata of every file

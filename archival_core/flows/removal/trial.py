@@ -73,7 +73,7 @@ class TrialRestore:
         `chunk` is the archive's. Raises `PermanentError` (`not-restorable`).
         """
         columns = await _fitted(connection, chunk, manifest)
-        loader = (self._lake, await self._source.url(), staging, manifest, columns)
+        loader = (self._lake, self._source.url_now, staging, manifest, columns)
         with _not_restorable(chunk):
             if manifest.rows > _FEW_ROWS and _has_order(manifest):
                 return Loaded(columns, await SliceLoader(*loader).load())
@@ -89,7 +89,7 @@ class TrialRestore:
         async with staged(connection) as staging:
             columns = await _fitted(connection, chunk, manifest)
             with _not_restorable(chunk):
-                await ArchiveLoader(self._lake, await self._source.url(), staging, manifest, columns).load()
+                await ArchiveLoader(self._lake, self._source.url_now, staging, manifest, columns).load()
             # after the load: what a snapshot does not see, it cannot compare
             async with ReadSnapshot(connection, chunk) as snapshot:
                 with telemetry.step("removal.prove") as span:

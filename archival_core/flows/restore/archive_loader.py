@@ -24,6 +24,7 @@ from archival_core.model.manifest import Manifest, ManifestPart
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.load import Loading, loading
 from archival_core.source.restore.staging import StagingTable
+from archival_core.source.wire.driver import DatabaseUrl
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class ArchiveLoader:
     """Loads one archive."""
 
     lake: LakehouseClient
-    database_url: str
+    database_url: DatabaseUrl
     staging: StagingTable
     manifest: Manifest
     columns: tuple[FittedColumn, ...]

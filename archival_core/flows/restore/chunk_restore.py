@@ -128,7 +128,7 @@ class ChunkRestorer:
                 await drop_job_staging(connection, worker.job_id, worker.attempt)
         staging = StagingTable.of_worker(worker.job_id, worker.attempt, worker.lease_token)
         try:
-            loader = ArchiveLoader(self._lake, await self._source.url(), staging, manifest, placement.columns)
+            loader = ArchiveLoader(self._lake, self._source.url_now, staging, manifest, placement.columns)
             await loader.load()
             with telemetry.step("restore.place", table=str(placement.target.relation)) as span:
                 restored = await self._place(placement, staging, settle)

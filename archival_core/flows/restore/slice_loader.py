@@ -28,6 +28,7 @@ from archival_core.model.time_slice import TimeSlice
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.load import loading
 from archival_core.source.restore.staging import StagingTable
+from archival_core.source.wire.driver import DatabaseUrl
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class SliceLoader:
     """Loads some rows of one archive."""
 
     lake: LakehouseClient
-    database_url: str
+    database_url: DatabaseUrl
     staging: StagingTable
     manifest: Manifest
     columns: tuple[FittedColumn, ...]

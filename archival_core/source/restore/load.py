@@ -19,7 +19,7 @@ from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import SCHEMA, StagingTable
 from archival_core.source.session import ALONE
 from archival_core.source.wire.columns import plan_columns
-from archival_core.source.wire.driver import arriving, connected, driver_errors
+from archival_core.source.wire.driver import DatabaseUrl, arriving, connected, driver_errors
 
 #: One scan from the first page to the last, and no joining of one that is on its way.
 _IN_ORDER = ALONE | {"synchronize_seqscans": "off"}
@@ -138,7 +138,7 @@ def _refusal(column: FittedColumn, error: PermanentError) -> PermanentError:
 
 
 @contextmanager
-def loading(database_url: str, staging: StagingTable, columns: Sequence[FittedColumn]) -> Iterator[Loading]:
+def loading(database_url: DatabaseUrl, staging: StagingTable, columns: Sequence[FittedColumn]) -> Iterator[Loading]:
     """Begin to fill `staging`, whose schema must be there; without `Loading.commit` nothing of it stays.
 
     Raises `TransientError` and `PermanentError`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from types import MappingProxyType
 
@@ -26,6 +26,10 @@ _SMALL, _OTHERWISE = "postgres", "template1"
 _NOT_OF_THE_SERVER = {"dbname", "user", "password", "options"}
 
 
+#: Or a function that gives the URL with a token that is valid when it is asked: with each connection.
+DatabaseUrl = str | Callable[[], str]
+
+
 class _OfThread(threading.local):
     """What each thread has for itself, since objects of the driver are not for several."""
 
@@ -45,17 +49,20 @@ class _Kept:
 
 
 @contextmanager
-def connected(database_url: str, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[adbc_postgresql.Connection]:
+def connected(
+    database_url: DatabaseUrl, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[adbc_postgresql.Connection]:
     """A connection in a transaction, whose session begins as every session does (`postgres_settings`) and with `settings`
     besides; what is not committed at the end is rolled back.
 
     Only the server's own types are sure to be known to the driver, not those that were made in this database.
     """
+    url = database_url if isinstance(database_url, str) else database_url()
     try:
-        conn = _connection(_database(postgres_settings.conninfo(database_url, settings)))
+        conn = _connection(_database(postgres_settings.conninfo(url, settings)))
     except (adbc.Error, psycopg.ProgrammingError) as error:
         # Not chained: what libpq quotes of a URL that it cannot read may be the password.
-        raise _not_connected(translate(getattr(error, "sqlstate", None), _harmless(str(error), database_url))) from None
+        raise _not_connected(translate(getattr(error, "sqlstate", None), _harmless(str(error), url))) from None
     try:
         yield conn
     finally:

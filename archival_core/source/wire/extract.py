@@ -17,7 +17,7 @@ from archival_core.model.chunk import Chunk
 from archival_core.source.session import ALONE
 from archival_core.source.state.parts import WHOLE, PartRange
 from archival_core.source.wire.columns import ColumnPlan, Output
-from archival_core.source.wire.driver import arriving, connected, driver_errors
+from archival_core.source.wire.driver import DatabaseUrl, arriving, connected, driver_errors
 from archival_core.source.wire.gathering import BY_PAGES, NotJoinedError, gathered_query, pages_behind, ungathered
 
 _LOG = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _BATCH_BYTES: Final = 9 * 256 * 1024
 
 
 def read_batches(
-    database_url: str,
+    database_url: DatabaseUrl,
     snapshot_id: str,
     chunk: Chunk,
     plan: ColumnPlan,
@@ -65,7 +65,7 @@ def read_batches(
 class _Source:
     """One snapshot of a database."""
 
-    database_url: str
+    database_url: DatabaseUrl
     snapshot_id: str
     batch_bytes: int
 
