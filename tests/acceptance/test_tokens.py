@@ -57,7 +57,7 @@ async def service(
         for module, name in ((part_archiver, "read_batches"), (archive_loader, "loading"), (slice_loader, "loading")):
             monkeypatch.setattr(module, name, ended(getattr(module, name)))
         monkeypatch.setattr(postgres, "_LOCAL_HOSTS", frozenset())
-        monkeypatch.setattr(runtime, "token_source", lambda scope: token)
+        monkeypatch.setattr(runtime, "token_source", lambda *_: token)
         monkeypatch.setenv("LEDGER_DATABASE_URL", source_database_url)
         monkeypatch.setenv("ARCHIVE_READERS", "1")
         monkeypatch.setenv("ARCHIVE_PART_BYTES", str(64 * 8192))

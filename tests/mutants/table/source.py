@@ -12,9 +12,9 @@ MUTATIONS = (
     Mutation(
         name="read-only-ledger-ends-a-job",
         file="clients/postgres.py",
-        inside="translated",
-        old="raise _later(what, error) from error",
-        new='raise PermanentError(what, code="database") from error',
+        inside="_translation",
+        old="return _later(error, said, dependency, connecting=connecting)",
+        new='return PermanentError(said, code="database")',
         tests=("acceptance/test_handing_over.py::test_a_ledger_that_can_only_be_read_for_a_moment_ends_no_job",),
     ),
     Mutation(
