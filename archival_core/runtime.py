@@ -42,6 +42,7 @@ from archival_core.flows.restore.processor import RestoreProcessor
 from archival_core.flows.upkeep.adoption import Adoption
 from archival_core.flows.upkeep.follow_marks import FollowMarks
 from archival_core.flows.upkeep.gone_chunks import GoneChunks
+from archival_core.flows.upkeep.job_folding import JobFolding
 from archival_core.flows.upkeep.ledger_rebuild import LedgerRebuild
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
@@ -49,12 +50,14 @@ from archival_core.flows.upkeep.reconcile import Reconcile
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
 from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere
 from archival_core.flows.upkeep.staging_sweep import StagingSweep
+from archival_core.flows.upkeep.stream_retention import KeptStream, StreamRetention
 from archival_core.flows.upkeep.verification import Verification, VerificationRules
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives import Archives
 from archival_core.ledger.chunk_records import ChunkRecords
 from archival_core.ledger.discards import Discards
 from archival_core.ledger.findings import Findings
+from archival_core.ledger.folding import Folding
 from archival_core.ledger.insights import InsightReader
 from archival_core.ledger.intake import Intake
 from archival_core.ledger.job_list import JobList
@@ -66,6 +69,7 @@ from archival_core.ledger.pool import LedgerPool
 from archival_core.ledger.removals import RemovalRules, Removals
 from archival_core.ledger.requests import Requests
 from archival_core.ledger.restores import Restores
+from archival_core.ledger.stream_looks import StreamLooks
 from archival_core.ledger.upkeep import Upkeep
 from archival_core.model.chunk import Chunk, Relation
 from archival_core.model.job import Kind
@@ -153,6 +157,10 @@ class Runtime:
             self.lake, Findings(pool), announcer, VerificationRules(config.verify_every, config.verify_sample)
         )
         self.mark_rebuild = MarkRebuild(marked)
+        streams = (
+            KeptStream(config.events_stream, config.events_keep_for, config.events_keep, config.events_group),
+            KeptStream(config.results_stream, config.results_keep_for, config.results_keep),
+        )
         self.reconcile = Reconcile(
             self.ownership,
             LostMessages(upkeep, self.ledger, queues),
@@ -164,6 +172,8 @@ class Runtime:
             upkeep,
             announcer,
             PolicyJobs(policies, due, self.ledger, self.queue, Intake(pool), config.policy_backlog),
+            StreamRetention(self.messaging, StreamLooks(pool), streams),
+            JobFolding(self._source, Folding(pool), config.jobs_keep_for, config.events_stream),
         )
         self.policies = ArchivalPolicies(policies, due, self._source)
         self.dead_letters = DeadLetters(self.messaging, Discards(pool), self.ledger, queues)

@@ -45,6 +45,15 @@ class Settings(BaseSettings):
     event_max_deliveries: int = Field(default=5, ge=1)
     #: how long an event of another consumer may stay unacknowledged before it is taken over
     event_claim_idle: timedelta = timedelta(minutes=5)
+    #: an event that is drained, and a result that every group has read, goes after this; by the time that the service saw
+    #: the entry
+    events_keep_for: timedelta = Field(default=timedelta(days=7), ge=timedelta(0))
+    results_keep_for: timedelta = Field(default=timedelta(days=30), ge=timedelta(0))
+    #: entries that stay in the stream at most, of those that may go
+    events_keep: int = Field(default=100_000, ge=1)
+    results_keep: int = Field(default=100_000, ge=1)
+    #: jobs that failed, were cancelled or skipped are folded into sums after this; requests are recognised for 7 days
+    jobs_keep_for: timedelta = Field(default=timedelta(days=90), ge=timedelta(days=7))
     #: how long a worker owns a job without renewing
     job_lease: timedelta = timedelta(minutes=2)
     #: parts of a chunk that are read at the same time, each over a connection of its own

@@ -68,6 +68,7 @@ def _ledger(state: LedgerState) -> Iterator[Metric]:
     yield _family(catalog.STRAYS, [((), state.strays)])
     yield _family(catalog.DISCARDED, [((), state.discarded)])
     yield _family(catalog.PAUSED, [((), float(state.paused))])
+    yield _family(catalog.HELD, (((hold.stream, hold.group), _timestamp(hold.since)) for hold in state.holds))
 
 
 def _queues(states: Mapping[str, QueueState]) -> Iterator[Metric]:

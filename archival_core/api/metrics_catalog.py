@@ -37,7 +37,9 @@ _TABLE: Final = ("hypertable",)
 _MOVED: Final = ("hypertable", "outcome")
 _SOURCE: Final = ("source",)
 
-JOBS = Described("archival_jobs", "gauge", "Jobs in the ledger by their state.", ("hypertable", "kind", "status"))
+JOBS = Described(
+    "archival_jobs", "gauge", "Jobs by their state, those that were folded away included.", ("hypertable", "kind", "status")
+)
 OUTCOMES = Described("archival_outcomes_total", "counter", "How often jobs came to an outcome.", _MOVED)
 ROWS = Described("archival_rows_total", "counter", "Rows that were archived, removed or restored.", _MOVED)
 SOURCE_BYTES = Described(
@@ -82,6 +84,13 @@ STREAM_OLDEST = Described(
     "When the oldest unacknowledged event was added.",
     unit="seconds",
 )
+HELD = Described(
+    "archival_stream_held_timestamp_seconds",
+    "gauge",
+    "Since when a consumer group keeps entries that were to be trimmed.",
+    ("stream", "group"),
+    "seconds",
+)
 DEAD = Described("archival_dead_letters", "gauge", "Events and messages that could not be used.")
 OVERDUE = Described(
     "archival_policy_lag_seconds",
@@ -122,6 +131,7 @@ CATALOG: Final = (
     STREAM_LAG,
     STREAM_PENDING,
     STREAM_OLDEST,
+    HELD,
     DEAD,
     OVERDUE,
     UP,

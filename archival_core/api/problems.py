@@ -45,6 +45,7 @@ _AWAY: Final[Mapping[str, str]] = {
     },
     "source-standby": "the service is connected to a standby of the source database",
     "database": "a database does not answer",
+    "redis-full": "Redis is full",
     "redis": "Redis does not answer",
     "queue": "the queue does not answer",
     "lake": "the lake does not answer",

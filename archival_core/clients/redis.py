@@ -11,12 +11,13 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from archival_core import telemetry
-from archival_core.clients import stream_reads, stream_state
+from archival_core.clients import stream_reads, stream_state, stream_trim
 from archival_core.clients.redis_connection import open_redis
 from archival_core.clients.stream_reads import Limits, MeasuredEntry
+from archival_core.clients.stream_trim import TrimmedStream, TrimRule
 from archival_core.errors import AwayError
 from archival_core.model.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS
 from archival_core.model.insight import StreamState
@@ -103,12 +104,15 @@ class MessagingClient:
         """Entries that nobody has seen."""
         return await self._read(consumer, ">", count)
 
-    async def claim_stale(self, consumer: str, idle: timedelta, count: int) -> list[StreamEntry]:
-        """Take over entries that another consumer has left unacknowledged for `idle`."""
-        with _calling("XAUTOCLAIM"):
+    async def claim_stale(self, consumer: str, after: str, idle: timedelta, count: int) -> list[StreamEntry]:
+        """Take over entries with ids after `after` (`0` for the first) that another consumer has left unacknowledged for
+        `idle`."""
+        with _calling("XCLAIM"):
             await self._ensure_group()
             milliseconds = round(idle.total_seconds() * 1000)
-            entries = await stream_reads.claim(self._redis, self._events, self._group, consumer, milliseconds, count, _EVENTS)
+            entries = await stream_reads.claim(
+                self._redis, self._events, self._group, consumer, after, milliseconds, count, _EVENTS
+            )
         return [_stream_entry(entry) for entry in entries]
 
     async def acknowledge(self, entry_ids: Sequence[str]) -> None:
@@ -197,6 +201,11 @@ class MessagingClient:
         with _calling("XINFO"):
             return await stream_state.read(self._redis, events=self._events, group=self._group, dead=self._dead)
 
+    async def trim(self, rule: TrimRule) -> TrimmedStream | None:
+        """Trim a stream within what its groups allow; `None` if there is no such stream."""
+        with _calling("XTRIM"):
+            return await stream_trim.trim(self._redis, rule)
+
     async def announce(self, event_type: str, subject: str, data: Mapping[str, Any], traceparent: str | None) -> None:
         """Publish a result as a CloudEvent."""
         event: dict[str, Any] = {
@@ -232,6 +241,10 @@ class MessagingClient:
         try:
             # from 0: at the tail, a backlog that is there already would be lost
             await self._redis.xgroup_create(self._events, self._group, id="0", mkstream=True)
+        except OutOfMemoryError:
+            # a full Redis makes no group, and still reads for a group that is there
+            if await stream_state.find_group(self._redis, self._events, self._group) is None:
+                raise
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
@@ -265,5 +278,11 @@ def _calling(command: str) -> Iterator[None]:
     try:
         with _REDIS.timed(command):
             yield
+    except OutOfMemoryError as error:
+        raise AwayError(
+            "Redis is full and takes nothing more: give it more memory, or have less kept in its streams",
+            code="redis-full",
+            dependency="redis",
+        ) from error
     except RedisError as error:
         raise AwayError(f"Redis: {type(error).__name__}: {str(error)[:200]}", code="redis", dependency="redis") from error

@@ -63,10 +63,14 @@ async def take(
 
 
 async def claim(
-    redis: Redis, stream: str, group: str, consumer: str, idle_ms: int, count: int, limits: Limits
+    redis: Redis, stream: str, group: str, consumer: str, after: str, idle_ms: int, count: int, limits: Limits
 ) -> list[MeasuredEntry]:
-    """As `take`, of entries that others have left unacknowledged for `idle_ms`; they are `consumer`'s from now on."""
-    cursor: Any = "0-0"
+    """As `take`, of entries behind the id `after` that others have left unacknowledged for `idle_ms`.
+
+    The entries are `consumer`'s from now on. An entry that was trimmed away is nobody's any more, and stays pending where
+    it was until somebody acknowledges the loss.
+    """
+    cursor: Any = after
     while True:
         cursor, found = await _run(redis, "claim", stream, limits, group, consumer, idle_ms, cursor, count, _STEP_BYTES)
         if found or cursor == b"0-0":

@@ -14,7 +14,7 @@ from archival_core.model.insight import StreamState
 async def read(redis: Redis, *, events: str, group: str, dead: str) -> StreamState:
     """The state of stream `events` for `group`; raises redis-py's errors. What nobody has made yet is empty."""
     entries, buried = int(await redis.xlen(events)), int(await redis.xlen(dead))
-    found = await _group(redis, events, group)
+    found = await find_group(redis, events, group)
     if found is None:
         return StreamState(entries, 0, entries, None, buried)
     oldest = None
@@ -25,7 +25,8 @@ async def read(redis: Redis, *, events: str, group: str, dead: str) -> StreamSta
     return StreamState(entries, int(found["pending"]), None if lag is None else int(lag), oldest, buried)
 
 
-async def _group(redis: Redis, events: str, group: str) -> dict[str, Any] | None:
+async def find_group(redis: Redis, events: str, group: str) -> dict[str, Any] | None:
+    """What XINFO GROUPS tells of a group; `None` if there is none. Raises redis-py's errors."""
     try:
         groups: Any = await redis.xinfo_groups(events)
     except ResponseError as error:

@@ -20,6 +20,7 @@ from archival_core.model.insight import (
     Outcome,
     OutcomeTotals,
     RunningJob,
+    StreamHold,
     Totals,
 )
 from archival_core.model.job import Kind, Status
@@ -41,6 +42,7 @@ class InsightReader:
         outcomes = await self._pool.all("outcomes")
         findings = await self._pool.all("findings_by_problem")
         oldest = await self._pool.all("oldest_unremoved")
+        holds = await self._pool.all("stream_holds")
         others = await self._pool.one("single_numbers")
         assert others is not None, "the statement always has a row"
         await self._fold(jobs, outcomes)
@@ -56,6 +58,7 @@ class InsightReader:
             others["strays"],
             others["discarded"],
             others["paused"],
+            tuple(StreamHold(row["name"], row["held_by"], row["held_since"]) for row in holds),
         )
 
     async def running(self, limit: int) -> list[RunningJob]:

@@ -93,6 +93,15 @@ class FindingCount:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamHold:
+    """A consumer group that keeps a stream from being trimmed."""
+
+    stream: str
+    group: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerState:
     """What the ledger says, in numbers."""
 
@@ -107,6 +116,7 @@ class LedgerState:
     discarded: int
     #: events wait in their stream, and policies ask for nothing
     paused: bool
+    holds: tuple[StreamHold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

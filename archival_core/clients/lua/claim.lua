@@ -1,26 +1,34 @@
--- Entries that another consumer has left, claimed one at a time, until there are enough of them, enough bytes were looked at, or
--- enough was searched; where to go on is told first, '0-0' at the end. KEYS: the stream. ARGV 5 to 10: group, consumer, the least
--- idle time in milliseconds, where to begin, how many, and after how many bytes to stop.
+-- Entries behind an id that another consumer has left, claimed one at a time, until there are enough of them, enough bytes were looked
+-- at, or enough was searched; where to go on is told first, '0-0' at the end. KEYS: the stream. ARGV 5 to 10: group, consumer, the
+-- least idle time in milliseconds, the id to begin behind, how many, and after how many bytes to stop.
+-- XAUTOCLAIM and XCLAIM acknowledge an entry that was trimmed away, and nobody would hear of the loss if the caller died just then. Such
+-- an entry is told and stays as it is, until the caller has recorded the loss.
 local group, consumer, cursor = ARGV[5], ARGV[6], ARGV[8]
-local found, bytes, searches = {}, 0, 0
-local function take(entry)
-  local told = measured(entry, {})
-  local pending = redis.call('XPENDING', KEYS[1], group, entry[1], entry[1], 1)
-  table.insert(told, pending[1] and pending[1][4] or 1)
-  table.insert(found, told)
-  bytes = bytes + told[2]
-end
+local idle, wanted, most_bytes = tonumber(ARGV[7]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local found, bytes, searched = {}, 0, 0
 repeat
-  local answer = redis.call('XAUTOCLAIM', KEYS[1], group, consumer, ARGV[7], cursor, 'COUNT', 1)
-  cursor, searches = answer[1], searches + 1
-  for _, entry in ipairs(answer[2]) do
-    if entry then
-      take(entry)
+  local page = redis.call('XPENDING', KEYS[1], group, '(' .. cursor, '+', 100)
+  for _, left in ipairs(page) do
+    local deliveries = left[4]
+    cursor = left[1]
+    if left[3] >= idle then
+      local entry = redis.call('XRANGE', KEYS[1], cursor, cursor)[1]
+      if entry then
+        deliveries = deliveries + 1
+        redis.call('XCLAIM', KEYS[1], group, consumer, idle, cursor, 'RETRYCOUNT', deliveries, 'JUSTID')
+      end
+      local told = measured(entry or {cursor, false}, {})
+      table.insert(told, deliveries)
+      table.insert(found, told)
+      bytes = bytes + told[2]
+      if #found >= wanted or bytes >= most_bytes then
+        return {cursor, found}
+      end
     end
   end
-  -- what was trimmed away is no longer pending for anybody: this is the last that is heard of it
-  for _, id in ipairs(answer[3] or {}) do
-    take({id, false})
+  searched = searched + #page
+  if #page < 100 then
+    return {'0-0', found}
   end
-until cursor == '0-0' or #found >= tonumber(ARGV[9]) or bytes >= tonumber(ARGV[10]) or searches >= 1000
+until searched >= 1000
 return {cursor, found}

@@ -105,7 +105,9 @@ class EventDrain:
             last = batch[-1].entry_id
             left -= len(batch)
             yield batch
-        while size() and (batch := await self._messaging.claim_stale(_CONSUMER, self._limits.claim_idle, size())):
+        last = "0"
+        while size() and (batch := await self._messaging.claim_stale(_CONSUMER, last, self._limits.claim_idle, size())):
+            last = batch[-1].entry_id
             left -= len(batch)
             yield batch
         while size() and (batch := await self._messaging.new(_CONSUMER, size())):
@@ -190,7 +192,8 @@ class EventDrain:
                 f"the event has {entry.size} bytes; {MAX_EVENT_BYTES} bytes in {MAX_EVENT_FIELDS} fields are the most"
             )
         if not entry.fields:
-            raise InvalidEventError("the entry was trimmed from the stream before it was drained")
+            lost = "the event is lost: its entry was trimmed from the stream before it was drained; ask for it again"
+            raise PermanentError(lost, code="event-lost")
         event = parse_entry(entry.fields)
         described = {
             "messaging.message.id": entry.entry_id,

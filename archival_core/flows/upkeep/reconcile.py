@@ -2,8 +2,9 @@
 
 Every duty is bounded, may run twice and beside itself, and keeps no other from its turn. What the queue was told and lost
 is sent again; what was published and not recorded is adopted; the ledger follows the marks of the source; what somebody
-else removed counts as removed; what ended and was not told is announced; what crashes left in staging goes. An event that a
-Redis failover lost is made up for by the policies, and by nothing else: see `policy_jobs`.
+else removed counts as removed; what ended and was not told is announced; what crashes left in staging goes; what nobody
+needs any more in streams and ledger goes too. An event that a Redis failover lost is made up for by the policies, and by
+nothing else: see `policy_jobs`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.upkeep.adoption import Adoption, AdoptionReport
 from archival_core.flows.upkeep.follow_marks import FollowMarks, MarksReport
 from archival_core.flows.upkeep.gone_chunks import GoneChunks, GoneReport
+from archival_core.flows.upkeep.job_folding import FoldingReport, JobFolding
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
 from archival_core.flows.upkeep.staging_sweep import StagingSweep
+from archival_core.flows.upkeep.stream_retention import StreamRetention
 from archival_core.ledger.upkeep import Upkeep
 
 _LOG = logging.getLogger(__name__)
@@ -49,6 +52,9 @@ class ReconcileReport:
     #: jobs whose end was told late
     announced: int = 0
     policies: PolicyReport = field(default_factory=PolicyReport)
+    folding: FoldingReport = field(default_factory=FoldingReport)
+    #: entries of the streams of events and results
+    trimmed: int = 0
     #: duties that could not be finished, and why
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -74,6 +80,9 @@ class ReconcileReport:
             "jobs of policies": self.policies.queued,
             "policies with a problem": len(self.policies.problems),
             "leftovers removed": self.swept,
+            "ended jobs folded away": self.folding.jobs,
+            "parts of ended jobs forgotten": self.folding.parts,
+            "entries trimmed": self.trimmed,
             "duties not finished": len(self.failed),
         }
         return ", ".join(f"{name}: {number}" for name, number in numbers.items() if number) or "nothing"
@@ -99,11 +108,14 @@ class Reconcile:
         upkeep: Upkeep,
         announcer: Announcer,
         policies: PolicyJobs,
+        streams: StreamRetention,
+        folding: JobFolding,
     ) -> None:
         self._ownership = ownership
         self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
         self._follow_marks = follow_marks
         self._gone_chunks, self._upkeep, self._announcer, self._policies = gone_chunks, upkeep, announcer, policies
+        self._streams, self._folding = streams, folding
 
     async def run(self, time_budget: timedelta) -> ReconcileReport:
         """Do every duty once. Only looking through the lake can take long: that ends when the time is over.
@@ -121,6 +133,9 @@ class Reconcile:
         await self._duty("announcements", self._announce, report, deadline)
         await self._duty("policies", self._follow_policies, report, deadline)
         await self._duty("staging", self._sweep_staging, report, deadline)
+        # the look at the streams tells which events may come again, and a job that is folded away has left no staging
+        await self._duty("streams", self._trim_streams, report, deadline)
+        await self._duty("ended jobs", self._fold_jobs, report, deadline)
         return report
 
     async def _duty(
@@ -163,3 +178,9 @@ class Reconcile:
     async def _sweep_staging(self, report: ReconcileReport, deadline: float) -> None:
         report.swept = await self._staging.run(_SWEPT_A_RUN)
         report.swept += await self._restores.run()
+
+    async def _trim_streams(self, report: ReconcileReport, deadline: float) -> None:
+        report.trimmed = await self._streams.run()
+
+    async def _fold_jobs(self, report: ReconcileReport, deadline: float) -> None:
+        report.folding = await self._folding.run(deadline)
