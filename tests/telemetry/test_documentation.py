@@ -26,7 +26,7 @@ def test_every_step_is_drawn() -> None:
 
 
 def test_every_event_has_a_row() -> None:
-    events = re.findall(r'"(archival\.(?:chunk|job|removal|archive|event)\.\w+)"', SOURCES)
+    events = re.findall(r'"(archival\.(?:chunk|job|removal|archive|event|stream)\.\w+)"', SOURCES)
     assert len(set(events)) > 6
     for event in events:
         assert event in TEXT or f"`.{event.rpartition('.')[2]}`" in TEXT, event

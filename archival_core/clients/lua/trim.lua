@@ -27,10 +27,11 @@ local function there(from, to)
   return redis.call('XRANGE', KEYS[1], from, to, 'COUNT', 1)[1] ~= nil
 end
 
-if redis.call('EXISTS', KEYS[1]) == 0 then
-  return false
+local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
+if info.err then
+  return not string.find(info.err, 'no such key') and info
 end
-local last = fields(redis.call('XINFO', 'STREAM', KEYS[1]))['last-generated-id']
+local last = fields(info)['last-generated-id']
 -- A stream that was put back, or made anew, gives ids again: what was decided by the ids from before holds no more.
 if known ~= '' and lower(last, known) then
   old = ''

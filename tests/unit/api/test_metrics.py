@@ -30,6 +30,7 @@ from archival_core.model.insight import (
     OutcomeTotals,
     Overdue,
     QueueState,
+    StreamHold,
     StreamState,
     Totals,
 )
@@ -53,6 +54,7 @@ LEDGER = LedgerState(
     strays=0,
     discarded=1,
     paused=False,
+    holds=(StreamHold("archival.results", "billing", NOW),),
 )
 ALL = Measurements(
     ledger=Answer(LEDGER, 0.1),
