@@ -104,9 +104,8 @@ class MessagingClient:
         """Entries that nobody has seen."""
         return await self._read(consumer, ">", count)
 
-    async def claim_stale(self, consumer: str, after: str, idle: timedelta, count: int) -> list[StreamEntry]:
-        """Take over entries with ids after `after` (`0` for the first) that another consumer has left unacknowledged for
-        `idle`."""
+    async def claim_stale(self, consumer: str, idle: timedelta, count: int, after: str = "0") -> list[StreamEntry]:
+        """Take over entries with ids after `after` that another consumer has left unacknowledged for `idle`."""
         with _calling("XCLAIM"):
             await self._ensure_group()
             milliseconds = round(idle.total_seconds() * 1000)

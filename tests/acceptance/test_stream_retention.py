@@ -186,7 +186,7 @@ async def test_an_event_that_was_trimmed_before_it_was_drained_is_lost_and_never
     if consumer == "drain":
         heard = await messaging.pending_of("drain", "0", 10)
     else:
-        heard = await messaging.claim_stale("drain", "0", timedelta(0), 10)
+        heard = await messaging.claim_stale("drain", timedelta(0), 10)
     assert [entry.entry_id for entry in heard] == lost
     assert (await service.redis.xpending(stream, GROUP))["pending"] == 3, "nobody has recorded the loss yet"
     service.runtime.event_drain._limits = type(service.runtime.event_drain._limits)(100, 30.0, 5, timedelta(0))

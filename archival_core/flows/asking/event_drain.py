@@ -106,7 +106,7 @@ class EventDrain:
             left -= len(batch)
             yield batch
         last = "0"
-        while size() and (batch := await self._messaging.claim_stale(_CONSUMER, last, self._limits.claim_idle, size())):
+        while size() and (batch := await self._messaging.claim_stale(_CONSUMER, self._limits.claim_idle, size(), last)):
             last = batch[-1].entry_id
             left -= len(batch)
             yield batch

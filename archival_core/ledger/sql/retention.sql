@@ -47,7 +47,7 @@ select j.job_id, j.chunk, j.kind = 'archive' and j.status <> 'skipped' and not e
     select from archival.job later
     where later.hypertable = j.hypertable and later.chunk = j.chunk and later.kind = 'archive'
       and (later.requested_at, later.job_id) > (j.requested_at, j.job_id)
-      and later.status in ('queued', 'running', 'archived', 'removed', 'failed', 'cancelled')
+      and (later.status in ('queued', 'running', 'archived', 'removed', 'failed') or later.status = j.status)
 ) as is_last
 from archival.job j
 where j.status in ('failed', 'cancelled', 'skipped') and j.finished_at < now() - %(age)s::interval
