@@ -310,12 +310,19 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "migration-changed": ErrorCode(
                 "A migration of the ledger was edited after its release.", "Deploy the files of the release."
             ),
+            "event-lost": ErrorCode(
+                "The event's entry was trimmed or deleted before it was drained.",
+                "Ask for the chunk again; add no event with `MAXLEN`.",
+            ),
             "over-delivered": ErrorCode(
                 "The event was delivered too often without success.", "Replay it when the cause is mended."
             ),
             "poisoned": ErrorCode("The message was delivered too often.", "Retry the job when the cause is mended."),
             "queue": ErrorCode("The storage queue does not answer."),
             "redis": ErrorCode("Redis does not answer."),
+            "redis-full": ErrorCode(
+                "Redis has no memory left and takes nothing more.", "Give it more memory, or keep less in its streams."
+            ),
             "wrong-setting": ErrorCode("A setting is missing or wrong.", "The message names it.", status=503),
         },
     }

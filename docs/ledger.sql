@@ -50,6 +50,20 @@ CREATE TABLE archival.day_tally (
 
 COMMENT ON TABLE archival.day_tally IS 'The outcomes of each day, in UTC.';
 
+-- TABLE folded_job
+
+CREATE TABLE archival.folded_job (
+    day date NOT NULL,
+    hypertable text NOT NULL,
+    kind text NOT NULL,
+    status text NOT NULL,
+    jobs bigint NOT NULL
+);
+
+-- COMMENT TABLE folded_job
+
+COMMENT ON TABLE archival.folded_job IS 'Ended jobs whose rows are gone, counted. An archive is never among them.';
+
 -- TABLE job
 
 CREATE TABLE archival.job (
@@ -205,12 +219,24 @@ CREATE FUNCTION archival.count_again() RETURNS void
  DELETE FROM archival.job_tally;
  DELETE FROM archival.outcome_tally;
  DELETE FROM archival.day_tally;
- INSERT INTO archival.job_tally (hypertable, kind, status, jobs)  SELECT job.hypertable,
-             job.kind,
-             job.status,
-             count(*) AS count
-            FROM archival.job
-           GROUP BY job.hypertable, job.kind, job.status;
+ INSERT INTO archival.job_tally (hypertable, kind, status, jobs)  SELECT counted.hypertable,
+             counted.kind,
+             counted.status,
+             sum(counted.jobs) AS sum
+            FROM ( SELECT job.hypertable,
+                     job.kind,
+                     job.status,
+                     count(*) AS jobs
+                    FROM archival.job
+                   GROUP BY job.hypertable, job.kind, job.status
+                 UNION ALL
+                  SELECT folded_job.hypertable,
+                     folded_job.kind,
+                     folded_job.status,
+                     sum(folded_job.jobs) AS sum
+                    FROM archival.folded_job
+                   GROUP BY folded_job.hypertable, folded_job.kind, folded_job.status) counted
+           GROUP BY counted.hypertable, counted.kind, counted.status;
  INSERT INTO archival.outcome_tally (hypertable, outcome, seconds_bucket, bytes_bucket, jobs, rows, source_bytes, parquet_bytes, seconds)  SELECT outcome.hypertable,
              outcome.outcome,
              archival.bucket(outcome.seconds, archival.seconds_bounds()) AS bucket,
@@ -222,6 +248,18 @@ CREATE FUNCTION archival.count_again() RETURNS void
              COALESCE(sum(outcome.seconds), (0)::double precision) AS "coalesce"
             FROM archival.outcome
            GROUP BY outcome.hypertable, outcome.outcome, (archival.bucket(outcome.seconds, archival.seconds_bounds())), (archival.bucket((outcome.bytes)::double precision, archival.bytes_bounds()));
+ INSERT INTO archival.outcome_tally (hypertable, outcome, seconds_bucket, bytes_bucket, jobs, rows, source_bytes, parquet_bytes, seconds)  SELECT folded_job.hypertable,
+             'failed',
+             NULL::unknown,
+             NULL::unknown,
+             sum(folded_job.jobs) AS sum,
+             0,
+             0,
+             0,
+             0
+            FROM archival.folded_job
+           WHERE (folded_job.status = 'failed'::text)
+           GROUP BY folded_job.hypertable;
  INSERT INTO archival.day_tally (day, hypertable, outcome, jobs, rows, source_bytes, parquet_bytes)  SELECT ((COALESCE(outcome.at, now()) AT TIME ZONE 'UTC'::text))::date AS timezone,
              outcome.hypertable,
              outcome.outcome,
@@ -231,11 +269,31 @@ CREATE FUNCTION archival.count_again() RETURNS void
              COALESCE(sum(outcome.parquet_bytes), (0)::numeric) AS "coalesce"
             FROM archival.outcome
            GROUP BY (((COALESCE(outcome.at, now()) AT TIME ZONE 'UTC'::text))::date), outcome.hypertable, outcome.outcome;
+ INSERT INTO archival.day_tally (day, hypertable, outcome, jobs, rows, source_bytes, parquet_bytes)  SELECT folded_job.day,
+             folded_job.hypertable,
+             'failed',
+             sum(folded_job.jobs) AS sum,
+             0,
+             0,
+             0
+            FROM archival.folded_job
+           WHERE (folded_job.status = 'failed'::text)
+           GROUP BY folded_job.day, folded_job.hypertable;
 END;
 
 -- COMMENT FUNCTION count_again()
 
 COMMENT ON FUNCTION archival.count_again() IS 'Makes the sums anew from the jobs; for a ledger that was written by hand.';
+
+-- FUNCTION entry_position(text)
+
+CREATE FUNCTION archival.entry_position(id text) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (id ~ '^\d+-\d+$'::text) THEN (((split_part(id, '-'::text, 1))::numeric * ((2)::numeric ^ (64)::numeric)) + (split_part(id, '-'::text, 2))::numeric) ELSE NULL::numeric END;
+
+-- COMMENT FUNCTION entry_position(id text)
+
+COMMENT ON FUNCTION archival.entry_position(id text) IS 'The id of a stream''s entry as a number that compares; null for other texts.';
 
 -- FUNCTION follow_job()
 
@@ -528,6 +586,35 @@ CREATE TABLE archival.stray (
 
 COMMENT ON TABLE archival.stray IS 'What lies below tables/ in the lake and is no archive of the ledger''s; nothing of it is deleted.';
 
+-- TABLE stream
+
+CREATE TABLE archival.stream (
+    name text NOT NULL,
+    first_id text,
+    last_id text,
+    held_by text,
+    held_at text,
+    held_gone boolean,
+    held_since timestamp with time zone,
+    told_at timestamp with time zone
+);
+
+-- COMMENT TABLE stream
+
+COMMENT ON TABLE archival.stream IS 'Each stream that is trimmed, and what keeps its entries.';
+
+-- TABLE stream_position
+
+CREATE TABLE archival.stream_position (
+    stream text NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_id text NOT NULL
+);
+
+-- COMMENT TABLE stream_position
+
+COMMENT ON TABLE archival.stream_position IS 'The last id that a stream had given out at some time: what lies up to there is older. Ids are no clocks, their writers may choose them.';
+
 -- CONSTRAINT discarded discarded_pkey
 
 ALTER TABLE ONLY archival.discarded
@@ -537,6 +624,11 @@ ALTER TABLE ONLY archival.discarded
 
 ALTER TABLE ONLY archival.finding
     ADD CONSTRAINT finding_pkey PRIMARY KEY (job_id, file);
+
+-- CONSTRAINT folded_job folded_job_pkey
+
+ALTER TABLE ONLY archival.folded_job
+    ADD CONSTRAINT folded_job_pkey PRIMARY KEY (day, hypertable, kind, status);
 
 -- CONSTRAINT intake intake_pkey
 
@@ -583,6 +675,16 @@ ALTER TABLE ONLY archival.request
 ALTER TABLE ONLY archival.stray
     ADD CONSTRAINT stray_pkey PRIMARY KEY (folder);
 
+-- CONSTRAINT stream stream_pkey
+
+ALTER TABLE ONLY archival.stream
+    ADD CONSTRAINT stream_pkey PRIMARY KEY (name);
+
+-- CONSTRAINT stream_position stream_position_pkey
+
+ALTER TABLE ONLY archival.stream_position
+    ADD CONSTRAINT stream_position_pkey PRIMARY KEY (stream, seen_at);
+
 -- INDEX day_tally_day
 
 CREATE INDEX day_tally_day ON archival.day_tally USING btree (day);
@@ -594,6 +696,10 @@ CREATE INDEX job_event_of_job ON archival.job_event USING btree (job_id, at);
 -- INDEX job_failed
 
 CREATE INDEX job_failed ON archival.job USING btree (finished_at DESC) WHERE (status = 'failed'::text);
+
+-- INDEX job_foldable
+
+CREATE INDEX job_foldable ON archival.job USING btree (job_id) WHERE (status = ANY (ARRAY['failed'::text, 'cancelled'::text, 'skipped'::text]));
 
 -- INDEX job_history_lost
 

@@ -38,6 +38,11 @@ class Folding:
         row = await self._pool.one("fold_jobs", job_ids=list(job_ids), age=age)
         return int(row["jobs"]) if row else 0
 
+    async def forget_events(self, age: timedelta, after: UUID, limit: int) -> int:
+        """Delete lines of history older than `age` among the `limit` lines behind the job `after`; returns how many."""
+        row = await self._pool.one("forget_events", age=age, after=after, limit=limit)
+        return int(row["events"]) if row else 0
+
     async def forget_parts(self, age: timedelta) -> int:
         """Delete the parts of jobs that ended longer than `age` ago; returns how many."""
         row = await self._pool.one("forget_parts", age=age)

@@ -155,7 +155,7 @@ async def test_nothing_that_may_be_an_archive_is_folded_away(service: Service, s
     await archive(service, "jan")
     await events_go(service)
     # such as a ledger that was put back to before the end of the job; its declared manifest is what a mark may name
-    service.execute(f"update archival.job set status = '{status}', lake_path = null")
+    service.forge_ledger(f"update archival.job set status = '{status}', lake_path = null")
     service.execute("drop table $s.readings")
     months_pass(service)
     assert (await service.runtime.reconcile._folding.run(float("inf"))).jobs == 0
@@ -262,3 +262,23 @@ async def test_parts_of_an_ended_job_go_with_their_files(service: Service) -> No
         (False, True),
         (True, False),
     ]
+
+
+async def test_lines_of_history_go_after_the_same_time(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb", "mar")
+    before = service.rows("select count(*) from archival.job_event")
+    service.execute(
+        "update archival.job_event set at = at - interval '100 days' where job_id in"
+        " (select job_id from archival.job where chunk <> '$s.jan')"
+    )
+    folding, forgotten = Folding(service.runtime._pool), [0]
+    while len(forgotten) < 5:
+        # each run looks at one stretch of the history
+        forgotten.append(await folding.forget_events(KEEP_FOR, UUID(int=0), 2))
+        assert forgotten[-1] <= 2
+    forgotten.append(await folding.forget_events(KEEP_FOR, UUID(int=0), 1000))
+    left = service.rows("select j.chunk from archival.job_event join archival.job j using (job_id)")
+    assert {chunk.rpartition(".")[2] for (chunk,) in left} == {"jan"}
+    assert before == [(sum(forgotten) + len(left),)]
+    assert len(service.jobs()) == 3

@@ -21,6 +21,7 @@ from archival_core.source.catalog.presence import table_oids
 #: jobs that are looked at in one run, and folded or asked about at a time
 _LOOKED_AT: Final = 10_000
 _BATCH: Final = 500
+_EVENTS_LOOKED_AT: Final = 20_000
 #: After this the files of an ended job's parts go from staging too.
 _PARTS_KEPT_FOR: Final = timedelta(hours=1)
 _FIRST: Final = UUID(int=0)
@@ -33,8 +34,9 @@ class FoldingReport:
 
     #: counted and deleted
     jobs: int = 0
-    #: deleted
+    #: deleted: parts of ended jobs, and lines of history that are as old as folded jobs
     parts: int = 0
+    events: int = 0
 
 
 class JobFolding:
@@ -47,7 +49,10 @@ class JobFolding:
 
     async def run(self, deadline: float) -> FoldingReport:
         """Fold what may go; where the run begins is left to chance, so that each job has its turn."""
-        report = FoldingReport(parts=await self._folding.forget_parts(_PARTS_KEPT_FOR))
+        report = FoldingReport(
+            parts=await self._folding.forget_parts(_PARTS_KEPT_FOR),
+            events=await self._folding.forget_events(self._keep_for, uuid4(), _EVENTS_LOOKED_AT),
+        )
         found = await self._foldable()
         # the source is asked afterwards: a source that is away keeps only these jobs
         await self._fold([job for job in found if not job.is_last], report, deadline)

@@ -82,6 +82,7 @@ class ReconcileReport:
             "leftovers removed": self.swept,
             "ended jobs folded away": self.folding.jobs,
             "parts of ended jobs forgotten": self.folding.parts,
+            "lines of history forgotten": self.folding.events,
             "entries trimmed": self.trimmed,
             "duties not finished": len(self.failed),
         }

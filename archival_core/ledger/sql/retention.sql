@@ -76,6 +76,16 @@ with folded as (
 )
 select count(*) as jobs from folded
 
+-- name: forget_events
+-- Lines of history from long ago, in one stretch of the index: the job itself says how it ended.
+with stretch as (
+    select ctid as line, at from archival.job_event where job_id > %(after)s order by job_id, at limit %(limit)s
+), gone as (
+    delete from archival.job_event
+    where ctid = any(array(select line from stretch where at < now() - %(age)s::interval)) returning job_id
+)
+select count(*) as events from gone
+
 -- name: forget_parts
 -- Parts of ended jobs, whose files in staging go after the same time.
 with ended as (
