@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from archival_core import telemetry
-from archival_core.clients import stream_reads, stream_state, stream_trim
+from archival_core.clients import stream_losses, stream_reads, stream_state, stream_trim
 from archival_core.clients.redis_connection import open_redis
 from archival_core.clients.stream_reads import Limits, MeasuredEntry
 from archival_core.clients.stream_trim import TrimmedStream, TrimRule
@@ -226,7 +226,9 @@ class MessagingClient:
     async def _read(self, consumer: str, start: str, count: int) -> list[StreamEntry]:
         with _calling("XREADGROUP"):
             await self._ensure_group()
-            entries = await stream_reads.take(self._redis, self._events, self._group, consumer, start, count, _EVENTS)
+            entries, lost = await stream_reads.take(self._redis, self._events, self._group, consumer, start, count, _EVENTS)
+            if lost:
+                await stream_losses.tell(self._redis, events=self._events, dead=self._dead, lost=lost)
         return [_stream_entry(entry) for entry in entries]
 
     async def _carried(self, entry: StreamEntry) -> Mapping[bytes, bytes]:

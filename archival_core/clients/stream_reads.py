@@ -54,12 +54,14 @@ class MeasuredEntry:
 
 async def take(
     redis: Redis, stream: str, group: str, consumer: str, start: str, count: int, limits: Limits
-) -> list[MeasuredEntry]:
+) -> tuple[list[MeasuredEntry], int]:
     """Up to `count` entries that are `consumer`'s and behind `start`, or new ones for `>`; fewer where they are large.
 
-    None at all means that there is none. Raises redis-py's errors.
+    None at all means that there is none. The number beside them is that of new entries which were gone before anybody read
+    them. Raises redis-py's errors.
     """
-    return _measured(await _run(redis, "take", stream, limits, group, consumer, start, count, _STEP_BYTES))
+    lost, found = await _run(redis, "take", stream, limits, group, consumer, start, count, _STEP_BYTES)
+    return _measured(found), lost
 
 
 async def claim(

@@ -200,6 +200,42 @@ async def test_an_event_that_was_trimmed_before_it_was_drained_is_lost_and_never
     assert not any(letter.is_replayable for letter in letters)
 
 
+async def test_events_that_nobody_had_read_are_counted_when_they_are_lost(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = service.names["EVENTS_STREAM"]
+
+    async def add(count: int, most: int) -> None:
+        for _ in range(count):
+            await service.redis.xadd(stream, {"event": "of no use"}, maxlen=most, approximate=False)
+
+    async def lost() -> list[str]:
+        await service.runtime.event_drain.run()
+        letters, _ = await service.runtime.dead_letters.page(100)
+        return [letter.reason.split(" were")[0] for letter in letters if letter.reason.startswith("event-lost")]
+
+    # what is trimmed after it was drained, or before there was a group, is lost to nobody
+    await add(5, 3)
+    assert await lost() == []
+    await service.redis.xtrim(stream, maxlen=0, approximate=False)
+    await add(2, 10)
+    assert await lost() == []
+    await add(10, 4)
+    assert await lost() == ["event-lost: 6 events"]
+    await add(3, 0)
+    assert await lost() == ["event-lost: 6 events"], "nobody can tell yet"
+    await add(1, 1)
+    assert await lost() == ["event-lost: 6 events", "event-lost: 3 events"]
+    assert "MAXLEN" in caplog.text
+    # a group that was lost begins anew, and misses nothing that its stream has
+    await service.redis.xgroup_destroy(stream, GROUP)
+    assert len(await lost()) == 2
+    letters, _ = await service.runtime.dead_letters.page(100)
+    [letter, _] = [letter for letter in letters if letter.reason.startswith("event-lost")]
+    assert not letter.is_replayable
+    await service.runtime.dead_letters.discard(letter.entry_id, "they were asked for again", "test")
+
+
 class TestAFullRedis:
     """On a server of its own."""
 
