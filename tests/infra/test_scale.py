@@ -13,7 +13,7 @@ APP = load(INFRA / "modules/function-app.bicep").of("var")
 
 
 def test_the_pool_is_the_code_s() -> None:
-    [size] = re.findall(r"max_size=(\d+)", inspect.getsource(pool))
+    [size] = re.findall(r"^_SIZE = (\d+)$", inspect.getsource(pool), re.MULTILINE)
     assert APP["ledgerPool"].value == int(size)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import archival_core
+from archival_core.clients import postgres_troubles
 from archival_core.error_codes import CODES, SECTIONS
 
 PACKAGE = Path(archival_core.__file__).parent
@@ -31,6 +32,12 @@ CALLED = sorted({code for code, _ in raised()})
 @pytest.mark.parametrize("code", CALLED)
 def test_what_is_raised_is_in_the_catalogue(code: str) -> None:
     assert code in CODES
+
+
+def test_what_a_database_may_be_in_trouble_with_is_in_the_catalogue() -> None:
+    troubles = [found for found in vars(postgres_troubles).values() if isinstance(found, postgres_troubles.Trouble)]
+    assert len(troubles) > 10
+    assert {code for found in troubles for code in (found.source, found.database)} <= CODES.keys()
 
 
 def test_what_the_ledger_writes_is_in_the_catalogue() -> None:

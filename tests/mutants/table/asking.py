@@ -34,8 +34,8 @@ MUTATIONS = (
         name="acknowledged-before-the-job",
         file="flows/asking/event_drain.py",
         inside="EventDrain._settle",
-        old="recorded, added = await self._recorded(asked, report)",
-        new="await self._messaging.acknowledge(list(asked)); recorded, added = await self._recorded(asked, report)",
+        old="recorded, added = await self._recorded(asked, entries, report)",
+        new="await self._messaging.acknowledge(list(asked)); recorded, added = await self._recorded(asked, entries, report)",
         tests=("acceptance/test_handing_over.py::test_an_event_whose_job_is_not_recorded_comes_again",),
     ),
     Mutation(
