@@ -300,6 +300,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
         },
         "Jobs, events and the service itself": {
             "cancelled": ErrorCode("The work was called off, or a person cancelled the job."),
+            "entry-lost": ErrorCode(
+                "A group still has to read an entry that somebody else trimmed or deleted.",
+                "Acknowledge the entry for the group.",
+            ),
             "internal": ErrorCode("A defect.", "The service's log has the details: report them."),
             "invalid-event": ErrorCode(
                 "The event cannot be understood.", "Correct it and send it again: the dead letter says what is wrong."
@@ -322,6 +326,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "redis": ErrorCode("Redis does not answer."),
             "redis-full": ErrorCode(
                 "Redis has no memory left and takes nothing more.", "Give it more memory, or keep less in its streams."
+            ),
+            "stream-held": ErrorCode(
+                "A consumer group keeps a stream from being trimmed.", "Let its reader go on, or delete the group."
             ),
             "wrong-setting": ErrorCode("A setting is missing or wrong.", "The message names it.", status=503),
         },
