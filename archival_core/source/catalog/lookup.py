@@ -22,7 +22,8 @@ from archival_core.source.session import pinned
 from archival_core.source.translate import source_errors
 
 COLUMNS: Final[LiteralString] = """
-WITH RECURSIVE type AS (
+-- NOT MATERIALIZED: each type is found by its oid, however many types there are
+WITH RECURSIVE type AS NOT MATERIALIZED (
     SELECT *, typelem <> 0 AND typcategory = 'A' AND typlen = -1 AS is_array FROM pg_catalog.pg_type
 ), declared AS (
     SELECT a.attnum, a.attname, a.attnotnull, a.atttypid, a.atttypmod, a.attgenerated, a.attidentity

@@ -1,6 +1,8 @@
 """Hypertables and their chunks, as TimescaleDB's information views describe them (2.10 and later, both editions).
 
-Only `timescaledb_information` is read here: `_timescaledb_catalog` changes between versions (`timescaledb_internals.py`).
+Only `timescaledb_information` is read here, for `_timescaledb_catalog` changes between versions
+(`timescaledb_internals.py`). The view of all chunks costs as much for one chunk as for all, so one chunk is asked for
+there, where its form is known.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from psycopg.rows import dict_row
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
 from archival_core.source.catalog.bounds import INTEGER_TIMES, check_bound, check_time_type, normalise
-from archival_core.source.catalog.timescaledb_internals import NO_BEGIN, NO_END
+from archival_core.source.catalog.timescaledb_internals import NO_BEGIN, NO_END, one_chunk
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,9 +27,13 @@ FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extna
 WHERE e.extname = 'timescaledb'
 """
 
-# The materialized hypertables of continuous aggregates are not in this view, and so are no hypertables here.
+# A continuous aggregate's own hypertable is none here. The view `hypertables` says so too, but counts the chunks of each
+# hypertable.
 IS_HYPERTABLE: Final[LiteralString] = """
-SELECT 1 FROM timescaledb_information.hypertables WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s
+SELECT 1 FROM timescaledb_information.dimensions
+WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s AND dimension_number = 1
+  AND NOT EXISTS (SELECT FROM timescaledb_information.continuous_aggregates
+                  WHERE materialization_hypertable_schema = %(schema)s AND materialization_hypertable_name = %(name)s)
 """
 
 DIMENSIONS: Final[LiteralString] = """
@@ -73,9 +79,11 @@ async def dimensions(conn: AsyncConnection[Any], hypertable: Relation) -> int:
 
 async def find_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Relation) -> Chunk | None:
     """The chunk of that name if it is one of the hypertable's, and not dropped while the catalog is read."""
-    async with conn.cursor(row_factory=dict_row) as cur:
-        await cur.execute(ONE_CHUNK, _names(hypertable) | {"chunk_schema": chunk.schema, "chunk_name": chunk.name})
-        row = await cur.fetchone()
+    row, is_known = await one_chunk(conn, hypertable, chunk)
+    if not is_known:
+        async with conn.cursor(row_factory=dict_row) as cur:
+            await cur.execute(ONE_CHUNK, _names(hypertable) | {"chunk_schema": chunk.schema, "chunk_name": chunk.name})
+            row = await cur.fetchone()
     return _chunk(hypertable, row) if row and row["oid"] is not None else None
 
 

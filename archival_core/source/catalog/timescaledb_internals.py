@@ -34,7 +34,8 @@ SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescal
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = '_timescaledb_catalog'
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relname IN ('chunk', 'compression_settings', 'hypertable', 'continuous_agg', 'continuous_aggs_bucket_function',
+WHERE c.relname IN ('chunk', 'chunk_constraint', 'dimension', 'dimension_slice', 'compression_settings', 'hypertable',
+                    'continuous_agg', 'continuous_aggs_bucket_function',
                     'continuous_aggs_hypertable_invalidation_log', 'continuous_aggs_materialization_invalidation_log',
                     'continuous_aggs_materialization_ranges')
 GROUP BY c.relname
@@ -51,6 +52,38 @@ _CHUNK_BY_OID: Final[LiteralString] = """
 SELECT u.status FROM _timescaledb_catalog.chunk u WHERE u.relid = %(chunk)s::bigint::oid
 """
 _FROZEN: Final = 4
+
+# What the view `timescaledb_information.chunks` says of one chunk. The view itself numbers the dimensions of all chunks
+# before it leaves out the others: with 10,000 chunks that takes 100 ms, for each look at one of them.
+_ONE_CHUNK: Final[LiteralString] = """
+SELECT n.nspname AS chunk_schema, c.relname AS chunk_name, d.column_name AS primary_dimension, d.column_type::text AS time_type,
+       u.status & 1 = 1 AS is_compressed, to_regclass(format('%%I.%%I', n.nspname, c.relname))::oid::bigint AS oid, bounds.*
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN _timescaledb_catalog.chunk u ON {is_chunk} AND NOT u.osm_chunk AND (to_jsonb(u) ->> 'dropped') IS DISTINCT FROM 'true'
+JOIN _timescaledb_catalog.hypertable h ON h.id = u.hypertable_id AND h.schema_name = %(schema)s AND h.table_name = %(name)s
+{slices}
+JOIN _timescaledb_catalog.dimension d ON d.id = s.dimension_id
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN is_time THEN {to_timestamp}(s.range_start)::text ELSE s.range_start::text END AS range_start,
+           CASE WHEN is_time THEN {to_timestamp}(s.range_end)::text ELSE s.range_end::text END AS range_end
+    FROM (SELECT d.column_type::text IN ('timestamp without time zone', 'timestamp with time zone', 'date', 'uuid')) a (is_time)
+) bounds
+WHERE n.nspname = %(chunk_schema)s AND c.relname = %(chunk_name)s
+ORDER BY d.id LIMIT 1
+"""
+_NAMED_CHUNK: Final[LiteralString] = "u.schema_name = n.nspname AND u.table_name = c.relname"
+_SLICES_OF_CONSTRAINTS: Final[LiteralString] = """
+JOIN _timescaledb_catalog.chunk_constraint k ON k.chunk_id = u.id
+JOIN _timescaledb_catalog.dimension_slice s ON s.id = k.dimension_slice_id
+"""
+_SLICES_OF_CHUNK: Final[LiteralString] = "JOIN _timescaledb_catalog.dimension_slice s ON s.chunk_id = u.id"
+_TO_TIMESTAMP: Final[LiteralString] = """
+SELECT n.nspname = '_timescaledb_functions' AS is_new
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+WHERE p.proname = 'to_timestamp' AND p.pronargs = 1 AND n.nspname IN ('_timescaledb_functions', '_timescaledb_internal')
+ORDER BY is_new DESC LIMIT 1
+"""
 
 #: SQL of the oid of the table with a chunk's compressed rows; no row where there is none.
 _COMPRESSED_BY_NAME: Final[LiteralString] = """
@@ -149,6 +182,30 @@ class _Form:
         )
         _LOG.error("%s", error)
         return error
+
+
+async def one_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Relation) -> tuple[dict[str, Any] | None, bool]:
+    """What the view `chunks` says of `chunk`, `None` if it is no chunk of `hypertable`; and whether a known form says so at
+    all."""
+    form = await _form(conn)
+    async with conn.cursor(row_factory=dict_row) as cur:
+        function = await (await cur.execute(_TO_TIMESTAMP)).fetchone()
+        has_dimensions = form.has("dimension", "id", "column_name", "column_type") and form.has(
+            "hypertable", "id", "schema_name"
+        )
+        if function is None or not has_dimensions or not form.has("chunk", "id", "hypertable_id", "status", "osm_chunk"):
+            return None, False
+        if form.has("chunk", "schema_name", "table_name") and form.has("chunk_constraint", "chunk_id", "dimension_slice_id"):
+            is_chunk, slices = _NAMED_CHUNK, _SLICES_OF_CONSTRAINTS
+        elif form.has("chunk", "relid") and form.has("dimension_slice", "chunk_id"):
+            is_chunk, slices = "u.relid = c.oid", _SLICES_OF_CHUNK
+        else:
+            return None, False
+        schema: LiteralString = "_timescaledb_functions" if function["is_new"] else "_timescaledb_internal"
+        query = _ONE_CHUNK.format(is_chunk=is_chunk, slices=slices, to_timestamp=f"{schema}.to_timestamp")
+        names = {"schema": hypertable.schema, "name": hypertable.name}
+        await cur.execute(query, names | {"chunk_schema": chunk.schema, "chunk_name": chunk.name})
+        return await cur.fetchone(), True
 
 
 async def is_frozen(conn: AsyncConnection[Any], chunk: Chunk) -> bool:

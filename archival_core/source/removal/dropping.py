@@ -28,17 +28,11 @@ _CHUNK_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '100ms'"
 #: A remover that is frozen, or a comparison that takes too long, ends by itself and lets writers go on.
 _BOUNDED: Final = {"idle_in_transaction_session_timeout": "5s", "statement_timeout": "60s"}
 
-# By the parent's lock nobody else adds or removes a chunk meanwhile.
-_CHUNKS: Final[dict[str, LiteralString]] = {
-    "timescaledb": (
-        "SELECT chunk_schema, chunk_name FROM timescaledb_information.chunks"
-        " WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s"
-    ),
-    "native": (
-        "SELECT n.nspname, c.relname FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid"
-        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE i.inhparent = to_regclass(%(parent)s)"
-    ),
-}
+# By the parent's lock nobody else adds or removes a chunk meanwhile. Chunks of a hypertable inherit from it as partitions do.
+_CHUNKS: Final[LiteralString] = (
+    "SELECT n.nspname, c.relname FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE i.inhparent = to_regclass(%s)"
+)
 #: TimescaleDB 2.28 and later: the drop does not ask continuous aggregates to look at the range again.
 _KEEP_AGGREGATES: Final[LiteralString] = (
     "SELECT set_config(name, 'on', true) FROM pg_catalog.pg_settings WHERE name = 'timescaledb.skip_cagg_invalidation'"
@@ -88,9 +82,8 @@ async def drop(conn: AsyncConnection[Any], chunk: Chunk) -> None:
 
 
 async def _chunks(conn: AsyncConnection[Any], chunk: Chunk) -> set[Relation]:
-    parent = chunk.hypertable
     async with conn.cursor(row_factory=tuple_row) as cur:
-        await cur.execute(_CHUNKS[chunk.kind], {"schema": parent.schema, "name": parent.name, "parent": parent.sql})
+        await cur.execute(_CHUNKS, (chunk.hypertable.sql,))
         return {Relation(schema, name) for schema, name in await cur.fetchall()}
 
 
