@@ -9,7 +9,7 @@ from uuid import uuid4
 import pyarrow.dataset as ds
 import pytest
 
-from archival_core.errors import TransientError
+from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive.finishing import Finishing
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
@@ -202,3 +202,22 @@ async def test_a_restored_archive_is_superseded_only_by_archives_of_all_its_rows
     assert statuses(service) == ["archived", "archived"]
     await archive(service, "late", remove=False)
     assert statuses(service) == ["superseded", "archived", "archived"]
+
+
+async def test_a_partition_that_was_emptied_is_changed_and_not_dropped(service: Service) -> None:
+    """TRUNCATE is to a partition what DELETE is: the table stands, and says which rows there are."""
+    service.execute(TABLE)
+    before = live(service)
+    await archive(service)
+    assert await removed(service) == 1
+    assert await restore(service) == [None]
+    service.execute("truncate $s.jan")
+    await service.runtime.reconcile.run(MINUTE)
+    assert statuses(service) == ["archived"]
+    with pytest.raises(PermanentError, match="it was archived and not removed"):
+        await restore(service)
+    # whoever wants the rows again drops the empty table
+    service.execute("drop table $s.jan")
+    await service.runtime.reconcile.run(MINUTE)
+    assert statuses(service) == ["removed"]
+    assert (await restore(service), live(service)) == ([None, None], before)

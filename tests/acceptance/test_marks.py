@@ -247,3 +247,24 @@ async def test_dropped_by_others_is_said_of_the_last_archive_alone(service: Serv
     assert [job["status"] for job in service.jobs()] == ["archived", "removed"]
     service.execute("update archival.job set status = 'superseded' where status = 'archived'")
     assert await restored(service) == before
+
+
+async def test_nothing_is_dropped_by_others_before_the_ledger_follows_the_marks(service: Service) -> None:
+    """A ledger that was put back does not know the archive that has the rows, and the lake does not show it now."""
+    service.execute(TABLE)
+    await archive(service, "jan", remove=False)
+    service.execute("create table $s.aside as table $s.readings; drop table $s.jan, $s.feb")
+    service.execute("create table $s.both partition of $s.readings for values from ('2026-01-01Z') to ('2026-03-01Z')")
+    service.execute("insert into $s.readings table $s.aside; drop table $s.aside")
+    await archive(service, "both", remove=True)
+    assert (await service.runtime.reconcile.run(MINUTE)).gone.reshaped == 1
+    assert await removed(service) == 1
+    service.execute("delete from archival.job where status = 'removed'; update archival.job set status = 'archived'")
+    [folder] = (service.lake / "tables").rglob("*both_r0")
+    folder.rename(service.lake / "elsewhere")
+    report = await service.runtime.reconcile.run(MINUTE)
+    assert (report.marks.missing, report.gone.removed, report.gone.undecided) == (1, 0, 1)
+    (service.lake / "elsewhere").rename(folder)
+    await service.runtime.reconcile.run(MINUTE)
+    assert [job["status"] for job in service.jobs()] == ["archived", "removed"]
+    assert marked(service) == [("removed",)]

@@ -9,7 +9,7 @@ Between the two nothing is decided.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
@@ -62,18 +62,29 @@ class GoneChunks:
             if here.timeline is None:
                 return report  # a standby may not have the tables yet
             missing = await _missing(connection, found)
-            for job, forget in await self._marked.archived(missing[:_SETTLED]):
+            gone = await self._marked.archived(missing[:_SETTLED])
+            unfollowed = await self._unfollowed(connection, {str(job.hypertable) for job, _ in gone})
+            for job, forget in gone:
                 manifest = Manifest.model_validate(job.manifest)
                 if not history.is_same_server(here, manifest):
                     continue  # another server has other tables
                 try:
-                    await self._settle(connection, job, manifest, forget, report)
+                    await self._settle(connection, job, manifest, forget, str(job.hypertable) in unfollowed, report)
                 except ArchivalError as error:
                     report.undecided += 1
                     _LOG.warning("job %s: its table is gone, and nothing is decided: %s", job.job_id, error)
         return report
 
-    async def _settle(self, connection: Connection, job: Job, manifest: Manifest, forget: bool, report: GoneReport) -> None:
+    async def _unfollowed(self, connection: Connection, hypertables: Collection[str]) -> set[str]:
+        """Those of `hypertables` of which the source has a mark that the ledger does not follow yet."""
+        marked = await marks.standing_in(connection, hypertables)
+        recorded = await self._marked.recorded(marked.keys())
+        follows = {archive for archive, known in recorded.items() if known.status is Status.REMOVED}
+        return {hypertable for archive, hypertable in marked.items() if archive not in follows}
+
+    async def _settle(
+        self, connection: Connection, job: Job, manifest: Manifest, forget: bool, unfollowed: bool, report: GoneReport
+    ) -> None:
         if await self._went_by_another(connection, job, manifest):
             report.reshaped += await self._supersede(job)
             return
@@ -89,12 +100,13 @@ class GoneChunks:
             raise PermanentError("it was archived in a history that was put back", code="history-changed")
         # Guard GONE: a table that is gone is not rows that are gone.
         whereabouts = await self._elsewhere.look(connection, manifest)
-        # Guard DROPPED: the rows may be in a later archive of the range too, which is then the one that stands for them.
+        # Guard DROPPED: the rows may be in a later archive of the range too, which is then the one that stands for them. A mark
+        # that the ledger does not follow yet may be of such an archive.
         later = await self._marked.has_later(job)
         if whereabouts is Whereabouts.ALL_THERE:
             # until an archive of the tables that have them now is there, this one is the only one
             report.reshaped += await self._supersede(job) if later else 0
-        elif whereabouts is Whereabouts.NONE_THERE and not later:
+        elif whereabouts is Whereabouts.NONE_THERE and not later and not unfollowed:
             report.removed += await self._drop(connection, job, manifest, forget)
         else:
             report.undecided += 1

@@ -103,6 +103,9 @@ _FIRST_PAGE: Final[LiteralString] = """
 SELECT archive, kind, hypertable, chunk, lake_path, manifest, oid, born FROM archival_marks.stand_in
 WHERE archive <= %s ORDER BY archive LIMIT %s
 """
+_STANDING_IN: Final[LiteralString] = """
+SELECT archive, hypertable FROM archival_marks.stand_in WHERE hypertable = ANY(%s) AND kind <> 'restored'
+"""
 _WENT_BY_ANOTHER: Final[LiteralString] = """
 SELECT FROM archival_marks.stand_in WHERE archive <> %s AND kind <> 'restored' AND oid = %s AND born = %s
 """
@@ -258,6 +261,15 @@ async def stand_ins_after(conn: AsyncConnection[Any], archive: UUID, limit: int)
 async def stand_ins_before(conn: AsyncConnection[Any], archive: UUID, limit: int) -> dict[UUID, StandIn]:
     """The first `limit` marks up to `archive`, in the order of their archives."""
     return await _read(conn, _FIRST_PAGE, (archive, limit))
+
+
+async def standing_in(conn: AsyncConnection[Any], hypertables: Collection[str]) -> dict[UUID, str]:
+    """The archives of `hypertables` that stand in for rows, each with its hypertable."""
+    with source_errors():
+        if not hypertables or not await is_there(conn):
+            return {}
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            return dict(await (await cur.execute(_STANDING_IN, (list(hypertables),))).fetchall())
 
 
 async def went_by_another(conn: AsyncConnection[Any], archive: UUID, oid: int, born: str | None) -> bool:

@@ -109,6 +109,15 @@ MUTATIONS = (
         tests=("acceptance/test_marks.py::test_dropped_by_others_is_said_of_the_last_archive_alone",),
     ),
     Mutation(
+        name="gone-before-the-ledger-follows",
+        file="flows/upkeep/gone_chunks.py",
+        inside="GoneChunks._settle",
+        old=" and not later and not unfollowed:",
+        new=" and not later:",
+        guard="DROPPED",
+        tests=("acceptance/test_marks.py::test_nothing_is_dropped_by_others_before_the_ledger_follows_the_marks",),
+    ),
+    Mutation(
         name="gone-from-another-database",
         file="flows/upkeep/gone_chunks.py",
         inside="GoneChunks.run",
