@@ -400,8 +400,9 @@ async def test_an_archive_that_waited_does_not_supersede_what_stands_in(
     assert (await restore(service), rows(service)) == ([], before)
 
 
-async def test_an_archive_that_does_not_come_back_keeps_its_chunk(service: Service) -> None:
-    """An input function that reads another value than was printed: nobody but a trial of the way back can know."""
+@pytest.mark.parametrize("reads", ["boolin", "charin"])
+async def test_an_archive_that_does_not_come_back_keeps_its_chunk(service: Service, reads: str) -> None:
+    """An input function that does not read what was printed, or reads another value: only a trial of the way back can know."""
     service.execute(
         "create type $s.amount; "
         "create function $s.amount_in(cstring) returns $s.amount language internal immutable strict as 'int4in';"
@@ -412,12 +413,33 @@ async def test_an_archive_that_does_not_come_back_keeps_its_chunk(service: Servi
         "insert into $s.readings select t, '7' from generate_series(timestamptz '2026-01-01Z', '2026-01-31Z', '1 hour') t"
     )
     await archive(service, "jan")
-    service.execute("update pg_type set typinput = 'pg_catalog.boolin'::regproc where oid = '$s.amount'::regtype")
+    service.execute(f"update pg_type set typinput = 'pg_catalog.{reads}'::regproc where oid = '$s.amount'::regtype")
     assert (await remove(service)).removed == 0
     assert refusal(service) == "not-restorable"
     assert len(service.rows("select 1 from $s.jan")) == 721
     service.execute(f"update pg_type set typinput = '{service.schema}.amount_in'::regproc where oid = '$s.amount'::regtype")
     assert (await remove(service)).removed == 1
+
+
+async def test_a_reading_that_changed_a_value_keeps_its_chunk(service: Service) -> None:
+    """The archive is equal to what was read, and comes back as it is: only the chunk's own rows are different."""
+    service.execute(
+        "create type $s.amount; "
+        "create function $s.amount_in(cstring) returns $s.amount language internal immutable strict as 'int4in';"
+        "create function $s.amount_out($s.amount) returns cstring language internal immutable strict as 'int4out';"
+        "create type $s.amount (input = $s.amount_in, output = $s.amount_out, like = integer);"
+        "create table $s.readings (time timestamptz not null, a $s.amount) partition by range (time);"
+        "create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');"
+        "insert into $s.readings select t, '65543' from generate_series(timestamptz '2026-01-01Z', '2026-01-31Z', '1 hour') t"
+    )
+    service.execute("create function $s.low($s.amount) returns cstring language internal immutable strict as 'int2out'")
+    printed_by = "update pg_type set typoutput = '$s.{}'::regproc where oid = '$s.amount'::regtype"
+    service.execute(printed_by.format("low"))
+    await archive(service, "jan")
+    service.execute(printed_by.format("amount_out"))
+    assert (await remove(service)).removed == 0
+    assert refusal(service) == "not-restorable"
+    assert service.rows("select distinct a::text from $s.jan") == [("65543",)]
 
 
 NEW_FIELDS = ("nonce", "tables", "relation_born", "hypertable_table")

@@ -74,18 +74,29 @@ update archival.job set history_lost = not history_lost where job_id = any(%(arc
 
 -- name: superseded_by_lost
 -- Superseded archives that no archive of this history takes the place of: none that names them, no later one of their table, and none of
--- another table whose range overlaps.
-select j.* from archival.job j
-where j.kind = 'archive' and j.status = 'superseded' and not j.history_lost and j.nonces <> '{}'
-  and exists (select from archival.job lost where lost.hypertable = j.hypertable and lost.history_lost)
-  and not exists (
+-- another table whose range overlaps. That is asked last, of the few that the others leave.
+with candidate as materialized (
+    select j.job_id from archival.job j
+    where j.kind = 'archive' and j.status = 'superseded' and not j.history_lost and j.nonces <> '{}'
+      and exists (select from archival.job lost where lost.hypertable = j.hypertable and lost.history_lost)
+      and not exists (
+        select from archival.job o
+        where o.kind = 'archive' and o.manifest -> 'supersedes' <> '[]' and o.manifest -> 'supersedes' ? j.lake_path
+          and o.hypertable = j.hypertable and o.job_id <> j.job_id and not o.history_lost
+          and o.status in ('archived', 'removed', 'superseded'))
+      and not exists (
+        select from archival.job o
+        where o.hypertable = j.hypertable and o.kind = 'archive' and o.job_id <> j.job_id and not o.history_lost
+          and o.status in ('archived', 'removed', 'superseded')
+          and (o.relation_oid, o.relation_born) = (j.relation_oid, j.relation_born)
+          and (o.status = 'removed' or o.finished_at > j.finished_at))
+)
+select j.* from candidate join archival.job j using (job_id)
+where not exists (
     select from archival.job o
-    where o.hypertable = j.hypertable and o.kind = 'archive' and o.status in ('archived', 'removed', 'superseded')
-      and not o.history_lost and o.job_id <> j.job_id
-      and (o.manifest -> 'supersedes' ? j.lake_path
-           or (o.relation_oid, o.relation_born) = (j.relation_oid, j.relation_born)
-              and (o.status = 'removed' or o.finished_at > j.finished_at)
-           or o.finished_at > j.finished_at and archival.lies_in_other_table(j, o)))
+    where o.hypertable = j.hypertable and o.kind = 'archive' and o.job_id <> j.job_id and not o.history_lost
+      and o.status in ('archived', 'removed', 'superseded') and o.finished_at > j.finished_at
+      and archival.lies_in_other_table(j, o))
 order by j.job_id limit %(limit)s
 
 -- name: lock_superseded

@@ -178,6 +178,6 @@ MUTATIONS = (
         old="if staged == found:",
         new="if True:",
         guard="TRIAL",
-        tests=("acceptance/test_promise.py::test_an_archive_that_does_not_come_back_keeps_its_chunk",),
+        tests=("acceptance/test_promise.py::test_a_reading_that_changed_a_value_keeps_its_chunk",),
     ),
 )
