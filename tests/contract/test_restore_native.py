@@ -193,6 +193,20 @@ async def test_rows_are_never_doubled(bench: Bench) -> None:
     assert bench.query("SELECT count(*) FROM other") == [(4464,)]
 
 
+async def test_rows_without_a_key_are_never_doubled(bench: Bench) -> None:
+    """No unique index stands in the way: as many rows as the archive has, and other ones."""
+    bench.execute(
+        "CREATE TABLE readings (time timestamptz NOT NULL, value int) PARTITION BY RANGE (time)",
+        "CREATE TABLE jan PARTITION OF readings FOR VALUES FROM ('2026-01-01Z') TO ('2026-02-01Z')",
+        "INSERT INTO readings SELECT timestamptz '2026-01-01Z' + i * interval '1 hour', i FROM generate_series(1, 99) i",
+    )
+    manifest = await bench.archive("readings", "jan")
+    bench.execute("UPDATE jan SET value = -1 WHERE value = 7")
+    before = bench.rows("readings")
+    assert await refused(bench, manifest) == "would-double"
+    assert bench.rows("readings") == before
+
+
 async def test_beside_rows_of_others(bench: Bench) -> None:
     bench.execute(READINGS)
     before = bench.rows("readings")

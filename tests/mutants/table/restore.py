@@ -187,7 +187,7 @@ MUTATIONS = (
         inside="_is_there",
         old="\n    raise would_double(placement, there.count)",
         new="\n    return False",
-        tests=("contract/test_restore_native.py::test_rows_are_never_doubled",),
+        tests=("contract/test_restore_native.py::test_rows_without_a_key_are_never_doubled",),
     ),
     Mutation(
         name="some-rows-that-are-there-are-doubled",
@@ -221,6 +221,6 @@ MUTATIONS = (
         inside="_insert",
         old=" or await _count(conn, placement) < wanted.count",
         new="",
-        tests=("contract/test_restore_native.py::test_a_trigger_that_changes_rows_is_found_out",),
+        tests=("contract/test_restore_native.py::test_a_trigger_that_waits_for_the_commit_is_found_out",),
     ),
 )
