@@ -374,6 +374,8 @@ async def test_what_is_no_archive_is_reported_and_stays(service: Service) -> Non
             ]
         )
         assert "instead of" in report.adoption.strays[folder(service, "jan_r0")]
+        # the archive that the copy was made of is as it was
+        assert report.adoption.strays[folder(service, "copy_r0")].startswith("its manifest is that of ")
         assert report.adoption.adopted == []
     assert service.files() == before
     assert len(service.rows("select * from archival.stray")) == 4
