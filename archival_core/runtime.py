@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from archival_core import settings
 from archival_core.clients.credentials import token_source
@@ -28,7 +29,7 @@ from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
 from archival_core.flows.insight.insights import Insights, Queue
 from archival_core.flows.insight.overdue import OverdueChunks
-from archival_core.flows.insight.readiness import Probe
+from archival_core.flows.insight.readiness import Probe, ReadinessCheck
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.jobs import Jobs
@@ -66,6 +67,7 @@ from archival_core.ledger.marked_archives import MarkedArchives
 from archival_core.ledger.owner import LedgerOwner
 from archival_core.ledger.policies import Policies
 from archival_core.ledger.pool import LedgerPool
+from archival_core.ledger.probe import LedgerProbe
 from archival_core.ledger.removals import RemovalRules, Removals
 from archival_core.ledger.requests import Requests
 from archival_core.ledger.restores import Restores
@@ -75,6 +77,9 @@ from archival_core.model.chunk import Chunk, Relation
 from archival_core.model.job import Kind
 from archival_core.settings import Settings
 from archival_core.source import catalog
+
+#: The dependencies that are asked for a write; of the others only whether they answer.
+_WRITES: Final = frozenset({"ledger", "redis"})
 
 
 class Runtime:
@@ -178,6 +183,7 @@ class Runtime:
         self.policies = ArchivalPolicies(policies, due, self._source)
         self.dead_letters = DeadLetters(self.messaging, Discards(pool), self.ledger, queues)
         self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._source)
+        self.readiness = ReadinessCheck(self.probes(), writes=_WRITES)
         reader = InsightReader(pool)
         self.chunk_map = ChunkMap(reader, ChunkRecords(pool), policies, self._source)
         self.insights = Insights(
@@ -185,7 +191,7 @@ class Runtime:
             self.messaging,
             {kind: Queue(queue, poisoned) for (kind, queue), poisoned in zip(queues.items(), self._poisoned, strict=True)},
             OverdueChunks(policies, due),
-            self.probes(),
+            self.readiness,
         )
 
     def _ask_and_show(self) -> None:
@@ -200,9 +206,9 @@ class Runtime:
     def probes(self) -> dict[str, Probe]:
         """One cheap question to each outside system, for the readiness check."""
         return {
-            "source": self._source.ping,
-            "ledger": self.ledger.ping,
-            "redis": self.messaging.ping,
+            "source": self._source.prove_writable,
+            "ledger": LedgerProbe(self._pool).prove_writable,
+            "redis": self.messaging.prove_writable,
             "queue": self.queue.ping,
             "lake": self.lake.ensure_filesystem,
         }

@@ -13,8 +13,7 @@ from archival_core.api import problems
 from archival_core.api.metrics import Snapshot
 from archival_core.api.services import Current, Provider
 from archival_core.errors import SettingsError
-from archival_core.flows.insight import readiness
-from archival_core.flows.insight.readiness import Probe
+from archival_core.flows.insight.readiness import ReadinessCheck, Tries
 
 router = APIRouter(tags=["monitoring"])
 
@@ -31,7 +30,12 @@ class Readiness(BaseModel):
     """Which dependencies answer; why one does not is in the service's log."""
 
     status: Literal["ok", "failed"]
-    checks: dict[str, Literal["ok", "failed"]] = Field(examples=[{"ledger": "ok", "redis": "failed"}])
+    checks: dict[str, Literal["ok", "failed"]] = Field(examples=[{"ledger": "ok", "redis": "failed", "queue": "ok"}])
+    tried: dict[str, Tries] = Field(
+        description="`write`: something was written, as the work writes; `look`: nothing was, so a dependency that takes no"
+        " writes may be `ok`",
+        examples=[{"ledger": "write", "redis": "write", "queue": "look"}],
+    )
 
 
 @router.get("/health/live", responses=problems.documented(422, 429, 500), openapi_extra=_ANONYMOUS)
@@ -40,10 +44,10 @@ async def live() -> Liveness:
     return Liveness()
 
 
-async def _probes(request: Request) -> dict[str, Probe] | None:
+async def _readiness(request: Request) -> ReadinessCheck | None:
     provider: Provider = request.app.state.services
     try:
-        return dict(provider().probes)
+        return provider().readiness
     except SettingsError:
         # which setting it is stands in the log of every other function; an anonymous caller is not told
         return None
@@ -57,13 +61,14 @@ async def _probes(request: Request) -> dict[str, Probe] | None:
     },
     openapi_extra=_ANONYMOUS,
 )
-async def ready(response: Response, probes: Annotated[dict[str, Probe] | None, Depends(_probes)]) -> Readiness:
-    """Whether every dependency answers within 2 s."""
-    answers = {"settings": False} if probes is None else await readiness.check(probes)
+async def ready(response: Response, readiness: Annotated[ReadinessCheck | None, Depends(_readiness)]) -> Readiness:
+    """Whether every dependency answers within 2 s: to a write where `tried` says so."""
+    answers = {"settings": False} if readiness is None else await readiness.check()
     response.status_code = 200 if all(answers.values()) else 503
     return Readiness(
         status="ok" if all(answers.values()) else "failed",
         checks={name: "ok" if answered else "failed" for name, answered in answers.items()},
+        tried={} if readiness is None else readiness.tries,
     )
 
 

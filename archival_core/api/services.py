@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from archival_core.flows.asking.restore_requests import RestoreRequests
 from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
 from archival_core.flows.insight.insights import Insights
-from archival_core.flows.insight.readiness import Probe
+from archival_core.flows.insight.readiness import ReadinessCheck
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.jobs import Jobs
 from archival_core.flows.jobs.ownership import Ownership
@@ -28,8 +28,7 @@ from archival_core.flows.upkeep.verification import Verification
 class Services:
     """The use cases behind the routes."""
 
-    #: one cheap question to each outside system, for the readiness check
-    probes: Mapping[str, Probe]
+    readiness: ReadinessCheck
     once: Once
     archive_requests: ArchiveRequests
     restore_requests: RestoreRequests

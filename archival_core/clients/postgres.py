@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
@@ -31,6 +31,9 @@ _LEDGER_REFUSES: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.U
 
 #: A server on this machine trusts, or asks libpq's own password file; Microsoft Entra is for servers elsewhere.
 _LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
+_TAKES_WRITES: Final[LiteralString] = """
+SELECT NOT pg_catalog.pg_is_in_recovery() AND pg_catalog.current_setting('transaction_read_only') = 'off' AS takes_writes
+"""
 #: A server that is there answers sooner to a statement that does nothing.
 _ANSWER_SECONDS: Final = 3.0
 
@@ -89,11 +92,15 @@ class Database:
         """What libpq needs to connect now, as every connection does. Never log it."""
         return postgres_settings.conninfo(await self.url())
 
-    async def ping(self) -> None:
-        """Raises `AwayError` when the server does not answer."""
+    async def prove_writable(self) -> None:
+        """Raises `AwayError` when the server does not answer, or says that it takes no writes. Nothing is written."""
         async with self.connect() as connection:
-            with translated("the database", self.dependency):
-                await check(connection)
+            with translated("the database", self.dependency), cut_after(connection, _ANSWER_SECONDS):
+                row = await (await connection.execute(_TAKES_WRITES)).fetchone()
+        if row is None or not row["takes_writes"]:
+            raise AwayError(
+                f"the database at port {self._port or 5432} is read-only", code="database-read-only", dependency=self.dependency
+            )
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:

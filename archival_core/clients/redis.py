@@ -190,10 +190,10 @@ class MessagingClient:
         with _calling("XDEL"):
             await self._redis.xdel(self._dead, entry_id)
 
-    async def ping(self) -> None:
-        """Raises `TransientError` when Redis does not answer."""
-        with _calling("PING"):
-            await self._redis.ping()
+    async def prove_writable(self) -> None:
+        """Raises `AwayError` when Redis does not answer, or takes no writes: the group is made, which is there already."""
+        with _calling("XGROUP"):
+            await self._make_group()
 
     async def state(self) -> StreamState:
         """How far the event stream has been read, and how much is dead."""
@@ -239,6 +239,9 @@ class MessagingClient:
 
     async def _ensure_group(self) -> None:
         # asked every time: a flushed or failed-over Redis has lost it
+        await self._make_group()
+
+    async def _make_group(self) -> None:
         try:
             # from 0: at the tail, a backlog that is there already would be lost
             await self._redis.xgroup_create(self._events, self._group, id="0", mkstream=True)

@@ -10,7 +10,7 @@ def services() -> Services:
     """Of this process; raises `SettingsError` that names what is missing or wrong."""
     wired = runtime.get()
     return Services(
-        probes=wired.probes(),
+        readiness=wired.readiness,
         once=wired.once,
         archive_requests=wired.archive_requests,
         restore_requests=wired.restore_requests,

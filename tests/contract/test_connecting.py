@@ -115,7 +115,7 @@ def test_a_url_that_cannot_be_read_is_not_repeated(url: str) -> None:
 
 async def test_nor_is_it_by_a_database() -> None:
     with pytest.raises(TransientError, match="cannot be read") as said:
-        await Database("postgresql://me:s3cret@h/db?nonsense=1").ping()
+        await Database("postgresql://me:s3cret@h/db?nonsense=1").prove_writable()
     assert "s3cret" not in str(said.value)
 
 

@@ -30,7 +30,7 @@ def through(url: str, port: int) -> str:
 
 async def refused(database: Database, port: int) -> None:
     with pytest.raises(TransientError, match=REFUSAL.format(port)) as error:
-        await database.ping()
+        await database.prove_writable()
     assert error.value.code == "database-pooler"
     with pytest.raises(TransientError, match=REFUSAL.format(port)) as error:
         await LedgerPool(database).one("intake")
@@ -48,13 +48,13 @@ async def test_a_pooler_is_looked_behind_once(source_database_url: str) -> None:
         database = Database(through(source_database_url, pooler.port))
         for _ in range(5):
             with pytest.raises(TransientError, match="pooler"):
-                await database.ping()
+                await database.prove_writable()
         assert pooler.clients == 6
 
 
 async def test_without_a_pooler_nobody_looks(source_database_url: str) -> None:
     database = Database(source_database_url)
-    await database.ping()
+    await database.prove_writable()
     assert database._keeps_session is None
 
 

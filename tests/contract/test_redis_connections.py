@@ -110,10 +110,10 @@ async def test_a_replica_alone_is_said_to_be_one(pair: Pair) -> None:
 async def test_a_kept_connection_that_fell_silent_is_replaced(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_connection, "_ANSWER_SECONDS", 0.5)
     async with proxied(port_of(redis_url)) as proxy, client(proxy.port) as messaging:
-        await messaging.ping()
+        await messaging.prove_writable()
         proxy.weather = Weather("black_hole", times=1)
         async with asyncio.timeout(10):
-            await messaging.ping()
+            await messaging.prove_writable()
         assert proxy.weather.hits == 1
 
 
@@ -121,18 +121,18 @@ async def test_a_silent_redis_is_told_in_time(redis_url: str, monkeypatch: pytes
     """Production's bound is ten times this one: three tries, and no more."""
     monkeypatch.setattr(redis_connection, "_ANSWER_SECONDS", 0.5)
     async with proxied(port_of(redis_url)) as proxy, client(proxy.port) as messaging:
-        await messaging.ping()
+        await messaging.prove_writable()
         proxy.weather = Weather("black_hole")
         began = time.monotonic()
         with pytest.raises(TransientError, match="Redis"):
-            await messaging.ping()
+            await messaging.prove_writable()
         assert time.monotonic() - began < 5
 
 
 async def test_its_connections_are_watched_as_those_of_postgresql_are(redis_url: str) -> None:
     before = watched(port_of(redis_url))
     async with client(port_of(redis_url)) as messaging:
-        await messaging.ping()
+        await messaging.prove_writable()
         after = watched(port_of(redis_url))
     for one in before:
         after.remove(one)

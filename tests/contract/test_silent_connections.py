@@ -89,13 +89,13 @@ async def test_a_ping_of_a_silent_server_ends(source_database_url: str, monkeypa
     monkeypatch.setattr(network, "CONNECT_SECONDS", 1)
     async with proxied(urlsplit(source_database_url).port or 0) as proxy:
         database = Database(through(source_database_url, proxy.port))
-        await database.ping()
+        await database.prove_writable()
         # silent from the first statement of a session on, which connecting has in common with asking
         proxy.weather = Weather("black_hole", contains=b"pg_backend_pid")
         began = time.monotonic()
         with pytest.raises(Exception, match="database"):
             async with asyncio.timeout(30):
-                await database.ping()
+                await database.prove_writable()
         assert time.monotonic() - began < 6
 
 

@@ -144,7 +144,7 @@ def guest(server: PostgresServer, admin: psycopg.Connection[Any]) -> Iterator[st
 async def test_no_connection_is_left(guest: str, admin: psycopg.Connection[Any]) -> None:
     admin.execute("alter role guest connection limit 0")
     with refused("database-connections"):
-        await Database(guest).ping()
+        await Database(guest).prove_writable()
     with refused("source-connections"), connected(guest):
         pass
 
@@ -167,7 +167,7 @@ async def test_a_pool_says_which_trouble_keeps_it_without_connections(
 async def test_a_role_that_is_not_let_in(server: PostgresServer) -> None:
     url = server.url.replace("postgres:", "postgres:wrong", 1)
     with refused("database-login"):
-        await Database(url).ping()
+        await Database(url).prove_writable()
     with refused("source-login"), connected(url):
         pass
 

@@ -14,10 +14,9 @@ from typing import Final
 
 from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis import DeadLetter, MessagingClient
-from archival_core.flows.insight import readiness
 from archival_core.flows.insight.cached import Answer, Cached
 from archival_core.flows.insight.overdue import OverdueChunks
-from archival_core.flows.insight.readiness import Probe
+from archival_core.flows.insight.readiness import ReadinessCheck
 from archival_core.ledger.insights import InsightReader
 from archival_core.model.insight import Day, Failure, LedgerState, Overdue, QueueState, RunningJob, StreamState
 
@@ -76,13 +75,13 @@ class Insights:
         messaging: MessagingClient,
         queues: Mapping[str, Queue],
         overdue: OverdueChunks,
-        probes: Mapping[str, Probe],
+        readiness: ReadinessCheck,
     ) -> None:
         self._reader, self._messaging, self._queues = reader, messaging, queues
         self._ledger = _quick("the ledger", reader.state)
         self._queue_states = _quick("the queues", self._read_queues)
         self._stream = _quick("the event stream", messaging.state)
-        self._dependencies = _quick("readiness", lambda: readiness.check(probes))
+        self._dependencies = _quick("readiness", readiness.check)
         self._overdue = Cached("overdue", overdue.oldest, good_for=_OVERDUE_GOOD_FOR, deadline=_OVERDUE_DEADLINE)
         self._lists = _quick("the ledger's lists", self._read_lists)
         self._dead = _quick("the dead stream", lambda: messaging.newest_dead(_LISTED))

@@ -1,28 +1,56 @@
-"""Is everything there that the service needs? Each dependency is asked in parallel, within a deadline."""
+"""Is everything there that the service needs? Each dependency is asked at the same time, and the answer comes in time whatever
+they do."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Final, Literal
 
 _LOG = logging.getLogger(__name__)
-_DEADLINE_SECONDS = 2.0
+_DEADLINE_SECONDS: Final = 2.0
+#: in seconds: anybody may ask, and what is asked of the dependencies costs writes
+_GOOD_FOR: Final = 1.0
 
+#: One cheap question to one dependency, which raises if the dependency is away.
 Probe = Callable[[], Awaitable[None]]
+#: `write`: something is written, as the work writes. `look`: nothing is, so that a dependency which takes no writes may answer.
+Tries = Literal["write", "look"]
 
 
-async def check(probes: Mapping[str, Probe]) -> dict[str, bool]:
-    """Which dependencies answer. Why one does not goes to the log, never to the caller."""
+class ReadinessCheck:
+    """The questions to all dependencies; those named by `writes` are asked for a write."""
 
-    async def ask(name: str, probe: Probe) -> bool:
-        try:
-            async with asyncio.timeout(_DEADLINE_SECONDS):
-                await probe()
-        except Exception as error:
-            _LOG.warning("%s does not answer: %s", name, error)
-            return False
-        return True
+    def __init__(self, probes: Mapping[str, Probe], writes: Collection[str]) -> None:
+        self._probes = probes
+        #: what is tried of each dependency
+        self.tries: dict[str, Tries] = {name: "write" if name in writes else "look" for name in probes}
+        self._asked: dict[str, asyncio.Task[bool]] = {}
+        self._good_until = 0.0
 
-    answers = await asyncio.gather(*(ask(name, probe) for name, probe in probes.items()))
-    return dict(zip(probes, answers, strict=True))
+    async def check(self) -> dict[str, bool]:
+        """Which dependencies answer. Why one does not goes to the log, never to the caller."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._good_until:
+            self._good_until = now + _GOOD_FOR
+            # a question without an answer stays: asked again and again, a silent server would be sent all connections
+            self._asked |= {name: self._ask(name) for name in self._probes if self._is_over(name)}
+        await asyncio.wait(self._asked.values(), timeout=_DEADLINE_SECONDS)
+        return {name: task.done() and task.result() for name, task in self._asked.items()}
+
+    def _is_over(self, name: str) -> bool:
+        return name not in self._asked or self._asked[name].done()
+
+    def _ask(self, name: str) -> asyncio.Task[bool]:
+        return asyncio.get_running_loop().create_task(_answers(name, self._probes[name]))
+
+
+async def _answers(name: str, probe: Probe) -> bool:
+    try:
+        async with asyncio.timeout(_DEADLINE_SECONDS):
+            await probe()
+    except Exception as error:
+        _LOG.warning("%s does not answer: %s", name, error or type(error).__name__)
+        return False
+    return True

@@ -21,3 +21,9 @@ select job_id from archival.job
 where not announced and status in ('archived', 'removed', 'restored', 'failed')
   and greatest(finished_at, removed_at) < now() - %(patience)s::interval
 order by finished_at limit %(limit)s
+
+-- name: write_probe
+insert into archival.request (key, fingerprint) values (%(key)s, 'ready') returning key
+
+-- name: clear_probe
+delete from archival.request where key = %(key)s returning key
