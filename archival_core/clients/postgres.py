@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, LiteralString
@@ -29,6 +31,8 @@ ENTRA_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 #: The ledger's tables are the service's own: without them, or the right to them, no job can be recorded.
 _LEDGER_REFUSES: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
+#: A pooler's mode can be changed at any time: put right, and put wrong.
+_BELIEVED_SECONDS: Final = 60.0
 #: A server on this machine trusts, or asks libpq's own password file; Microsoft Entra is for servers elsewhere.
 _LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
 _TAKES_WRITES: Final[LiteralString] = """
@@ -50,8 +54,10 @@ class Database:
         self.dependency = dependency
         self._token = token
         self._dependency = telemetry.Dependency("source", self.described)
-        #: of a pooler in between: whether each connection has a session of its own there; `None` while that is not known
+        #: of a pooler in between: whether each connection has a session of its own there, `None` while that is not known; and
+        #: until when that is believed, by the clock of `time.monotonic`
         self._keeps_session: bool | None = None
+        self._believed_until = -math.inf
 
     @property
     def described(self) -> dict[str, str]:
@@ -159,8 +165,9 @@ class Database:
 
     async def _look_behind(self, connection: Connection, backend_pid: int) -> None:
         """The server has another process for the connection than whoever answered at its address: a pooler."""
-        if self._keeps_session is None:
+        if self._keeps_session is None or time.monotonic() > self._believed_until:
             conninfo = await self.conninfo()
+            self._believed_until = time.monotonic() + _BELIEVED_SECONDS
             self._keeps_session = await postgres_pooler.keeps_session(connection, backend_pid, conninfo)
         if not self._keeps_session:
             raise postgres_pooler.refusal(self._port, self.dependency)

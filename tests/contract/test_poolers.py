@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from archival_core.clients import postgres
 from archival_core.clients.postgres import Database
 from archival_core.errors import TransientError
 from archival_core.ledger.pool import LedgerPool
@@ -121,6 +122,30 @@ async def test_pgbouncer_that_shares_sessions_is_refused(
         await refused(by_pgbouncer(port), port)
         for other in others:
             await other.close()
+
+
+async def test_the_mode_of_a_pooler_may_change(
+    source_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody restarts the service for that."""
+    monkeypatch.setattr(postgres, "_BELIEVED_SECONDS", 0.0)
+    settings = {"pool_mode": "transaction", "ignore_startup_parameters": "options", "admin_users": "anybody"}
+    async with pgbouncer(source_database_url, tmp_path, **settings) as port:
+        database = by_pgbouncer(port)
+        console = await psycopg.AsyncConnection.connect(
+            f"postgresql://anybody:@127.0.0.1:{port}/pgbouncer", autocommit=True, cursor_factory=psycopg.AsyncClientCursor
+        )
+        others = [await psycopg.AsyncConnection.connect(await database.url(), autocommit=True) for _ in range(3)]
+        await asyncio.gather(*(other.execute("select pg_sleep(0.1)") for other in others))
+        for other in others:
+            await other.close()
+        for mode, is_taken in (("transaction", False), ("session", True), ("statement", False), ("session", True)):
+            await console.execute(f"set pool_mode = '{mode}'".encode())
+            if is_taken:
+                await database.prove_writable()
+            else:
+                await refused(database, port)
+        await console.close()
 
 
 async def test_pgbouncer_that_keeps_sessions_is_taken(source_database_url: str, tmp_path: Path) -> None:
