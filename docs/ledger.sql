@@ -699,7 +699,7 @@ CREATE INDEX job_failed ON archival.job USING btree (finished_at DESC) WHERE (st
 
 -- INDEX job_foldable
 
-CREATE INDEX job_foldable ON archival.job USING btree (job_id) WHERE (status = ANY (ARRAY['failed'::text, 'cancelled'::text, 'skipped'::text]));
+CREATE INDEX job_foldable ON archival.job USING btree (finished_at) WHERE (status = ANY (ARRAY['failed'::text, 'cancelled'::text, 'skipped'::text]));
 
 -- INDEX job_history_lost
 
@@ -748,6 +748,10 @@ CREATE UNIQUE INDEX job_request ON archival.job USING btree (request_key, hypert
 -- INDEX job_restored
 
 CREATE INDEX job_restored ON archival.job USING btree (hypertable) WHERE (restored_at IS NOT NULL);
+
+-- INDEX job_restores
+
+CREATE INDEX job_restores ON archival.job USING btree (restores) WHERE (restores IS NOT NULL);
 
 -- INDEX job_supersedes
 

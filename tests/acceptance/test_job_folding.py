@@ -284,3 +284,17 @@ async def test_lines_of_history_go_after_the_same_time(service: Service) -> None
     assert {chunk.rpartition(".")[2] for (chunk,) in left} == {"jan"}
     assert before == [(sum(forgotten) + len(left),)]
     assert len(service.jobs()) == 3
+
+
+async def test_whatever_names_a_job_is_found_by_an_index(service: Service) -> None:
+    """Each job that is deleted is looked for in every table that may name the job."""
+    await service.runtime.ledger.ping()
+    searched = service.rows("""
+        select c.conrelid::regclass::text, a.attname
+        from pg_constraint c join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+        where c.contype = 'f' and c.confrelid = 'archival.job'::regclass and not exists (
+            select from pg_index i
+            where i.indrelid = c.conrelid and i.indkey[0] = a.attnum
+              and coalesce(pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname), true))
+    """)
+    assert searched == []

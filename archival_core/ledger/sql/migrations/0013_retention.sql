@@ -38,7 +38,9 @@ create table archival.folded_job (
 );
 comment on table archival.folded_job is 'Ended jobs whose rows are gone, counted. An archive is never among them.';
 
-create index job_foldable on archival.job (job_id) where status in ('failed', 'cancelled', 'skipped');
+create index job_foldable on archival.job (finished_at) where status in ('failed', 'cancelled', 'skipped');
+-- a job that is deleted is looked for among those that restores name
+create index job_restores on archival.job (restores) where restores is not null;
 
 -- with what was folded
 create or replace function archival.count_again() returns void language sql
