@@ -44,6 +44,13 @@ class LostConnectionError(AwayError):
     """A connection broke in the middle of work. An outage does that, and so does work that brings its server down."""
 
 
+class GaveWayError(PostponedError):
+    """Somebody else has, or waits for, a lock of the table, and goes first; the work goes on later, however often that is."""
+
+    def __init__(self, message: str, *, code: str = "gave-way") -> None:
+        super().__init__(message, code=code)
+
+
 class PermanentError(ArchivalError):
     """It will not work until something changes: a wrong name, an unsupported type, a conflict in the lake."""
 

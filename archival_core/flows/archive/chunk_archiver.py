@@ -26,6 +26,7 @@ from archival_core.flows.archive.part_archiver import PartArchiver
 from archival_core.flows.archive.published import has_room, parse_manifest, what_lies_at, write_manifest
 from archival_core.flows.archive.reading import ChunkDescription, Reading
 from archival_core.flows.archive.staging import Staging
+from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.lake import paths
 from archival_core.lake.client import DestinationExistsError, LakehouseClient
@@ -36,6 +37,7 @@ from archival_core.model.progress import Progress
 from archival_core.source.state import history
 from archival_core.source.state.fence import Stored, is_unchanged
 from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.waiting import Sessions
 from archival_core.source.wire.types import DoesNotFitError
 
 _LOG = logging.getLogger(__name__)
@@ -139,14 +141,17 @@ class ChunkArchiver:
                 job = replace(job, revision=await self._free_revision(job, described))
             while True:
                 try:
-                    async with ReadSnapshot(connection, described.chunk) as snapshot:
+                    async with (
+                        giving_way(self._source, connection, job.hypertable) as sessions,
+                        ReadSnapshot(connection, described.chunk) as snapshot,
+                    ):
                         with telemetry.step("archive.snapshot"):
                             reading = await Reading.begin(
                                 connection, snapshot, described, as_text, self._options.profile, self._options.part_bytes
                             )
                         with telemetry.step("archive.mark"):
                             reading, done = await self._resume(job, connection, snapshot, reading, earlier)
-                        await self._archive_parts(job, reading, snapshot.snapshot_id, done, deadline)
+                        await self._archive_parts(job, reading, snapshot.snapshot_id, sessions, done, deadline)
                 except DoesNotFitError as error:
                     _LOG.warning("job %s: %s, so the column is archived as text", job.job_id, error)
                     as_text |= {error.column}
@@ -209,7 +214,13 @@ class ChunkArchiver:
         return True
 
     async def _archive_parts(
-        self, job: Job, reading: Reading, snapshot_id: str, done: dict[int, ManifestPart], deadline: float
+        self,
+        job: Job,
+        reading: Reading,
+        snapshot_id: str,
+        sessions: Sessions,
+        done: dict[int, ManifestPart],
+        deadline: float,
     ) -> None:
         """Work off the parts that are not in `done`, and add them to it, until all are or the time is over."""
         archiver = PartArchiver(
@@ -217,6 +228,7 @@ class ChunkArchiver:
             staging=self._staging.folder(job),
             database_url=self._source.url_now,
             snapshot_id=snapshot_id,
+            sessions=sessions,
             reading=reading,
             metadata={
                 "archival.job_id": str(job.job_id),

@@ -24,6 +24,7 @@ from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSink, LakeSource
 from archival_core.model.manifest import ManifestPart
 from archival_core.source.state.parts import PartRange
+from archival_core.source.state.waiting import Sessions
 from archival_core.source.wire.driver import DatabaseUrl
 from archival_core.source.wire.extract import read_batches
 
@@ -39,6 +40,8 @@ class PartArchiver:
     staging: str
     database_url: DatabaseUrl
     snapshot_id: str
+    #: of the reading, whose parts' sessions are among them
+    sessions: Sessions
     reading: Reading
     #: key-value metadata of every file
     metadata: dict[str, str]
@@ -50,10 +53,16 @@ class PartArchiver:
         """
         loop = asyncio.get_running_loop()
         file = paths.part_file(number)
+        transfers: list[LakeSink | LakeSource] = []
+
+        def abort() -> None:
+            for transfer in transfers:
+                transfer.abort()
 
         def work(stop: threading.Event) -> ManifestPart:
             with telemetry.step("archive.upload") as upload:
                 sink = LakeSink(self.lake, f"{self.staging}/{file}", loop)
+                transfers.append(sink)
                 try:
                     with telemetry.step("archive.extract") as extract:
                         written = self._write(sink, part, {**self.metadata, "archival.part": str(number)}, stop, extract)
@@ -65,6 +74,7 @@ class PartArchiver:
             give_back()
             with telemetry.step("archive.read_back") as read_back:
                 with LakeSource(self.lake, f"{self.staging}/{file}", sink.length, loop) as source:
+                    transfers.append(source)
                     _check_equal(file, written, self._read(file, source, stop))
                     _check_bytes(file, sink.sha256, source)
                 read_back.count(rows=written.rows, size=sink.length)
@@ -80,14 +90,14 @@ class PartArchiver:
             )
 
         with telemetry.step("archive.part", part=number, file=file):
-            return await in_thread(work)
+            return await in_thread(work, abort)
 
     def _write(
         self, sink: LakeSink, part: PartRange, metadata: dict[str, str], stop: threading.Event, span: telemetry.Span
     ) -> parquet.Content:
         meter, plan, chunk = self._meter(), self.reading.plan, self.reading.described.chunk
         source = (self.database_url, self.snapshot_id, chunk, plan, part)
-        with closing(read_batches(*source, gathered_pages=self.reading.gathered_pages)) as batches:
+        with closing(read_batches(*source, gathered_pages=self.reading.gathered_pages, sessions=self.sessions)) as batches:
             # the encoder draws the batches in, so the time that it waits for them is the database's
             arriving = span.waiting("archival.source_seconds", until(stop, batches))
             parquet.write(arriving, plan.schema, sink, metadata, meter, self.reading.layout)

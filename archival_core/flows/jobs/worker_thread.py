@@ -11,15 +11,20 @@ import pyarrow as pa
 from archival_core.errors import TransientError
 
 
-async def in_thread[T](work: Callable[[threading.Event], T]) -> T:
+def _nothing() -> None:
+    return None
+
+
+async def in_thread[T](work: Callable[[threading.Event], T], abort: Callable[[], None] = _nothing) -> T:
     """Run `work` in a thread. When the task is cancelled, the thread is told to stop and waited for, so that nothing of this
-    attempt goes on behind the next one's back."""
+    attempt goes on behind the next one's back; `abort` wakes the thread if it waits for something that may take long."""
     stop = threading.Event()
     thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
     try:
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
         stop.set()
+        abort()
         await asyncio.wait([thread])
         thread.exception()  # looked at, or asyncio reports that nobody did
         raise

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, LiteralString, Self
 
 from psycopg import AsyncConnection, IsolationLevel
+from psycopg import errors as postgres
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
@@ -17,12 +18,15 @@ from archival_core.model.chunk import Chunk, quote_identifier
 from archival_core.source.catalog.bounds import normalise
 from archival_core.source.session import READING, pin_statement
 from archival_core.source.state import marks
+from archival_core.source.state.waiting import LOCK_TIMEOUT, locked_by_others
 from archival_core.source.translate import source_errors
 
 EXPORT: LiteralString = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding')"
 
-#: How long to wait for whoever compresses, alters or drops the chunk just now.
-LOCK_TIMEOUT: LiteralString = "SET LOCAL lock_timeout = '30s'"
+_LOCK_TIMEOUT: LiteralString = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"
+# Whoever waits for the chunk may have what is asked for now. PostgreSQL would look for a cycle after a second, and might
+# end the other's statement.
+_NO_CYCLES: LiteralString = "SET LOCAL lock_timeout = '100ms'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,12 @@ class ReadSnapshot:
         await conn.set_read_only(True)
         stack.push_async_callback(self._restore, *before)
         await stack.enter_async_context(conn.transaction(force_rollback=True))
-        await conn.execute(LOCK_TIMEOUT)
-        await conn.execute(f"LOCK TABLE {self._chunk.relation.sql} IN ACCESS SHARE MODE".encode())
+        await conn.execute(_LOCK_TIMEOUT)
+        try:
+            await conn.execute(f"LOCK TABLE {self._chunk.relation.sql} IN ACCESS SHARE MODE".encode())
+        except postgres.LockNotAvailable as error:
+            raise locked_by_others(self._chunk.relation) from error
+        await conn.execute(_NO_CYCLES)
         await conn.execute(pin_statement(READING).encode())
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(EXPORT)).fetchone()

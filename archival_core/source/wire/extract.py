@@ -12,10 +12,11 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
-from archival_core.errors import LostConnectionError
-from archival_core.model.chunk import Chunk
+from archival_core.errors import LostConnectionError, PostponedError
+from archival_core.model.chunk import Chunk, Relation
 from archival_core.source.session import ALONE
 from archival_core.source.state.parts import WHOLE, PartRange
+from archival_core.source.state.waiting import LOCK_TIMEOUT, Sessions, locked_by_others
 from archival_core.source.wire.columns import ColumnPlan, Output
 from archival_core.source.wire.driver import DatabaseUrl, arriving, connected, driver_errors
 from archival_core.source.wire.gathering import BY_PAGES, NotJoinedError, gathered_query, pages_behind, ungathered
@@ -38,19 +39,22 @@ def read_batches(
     *,
     gathered_pages: int | None = None,
     batch_bytes: int = _BATCH_BYTES,
+    sessions: Sessions | None = None,
 ) -> Generator[pa.RecordBatch]:
     """Stream the rows of one part of `chunk` as they are in the exported snapshot, in batches of about `batch_bytes` of
     PostgreSQL's data; gathered from the chunk's pages, if that is how many it has (`source.gathering`).
 
     Blocks: run it in a worker thread. It opens a connection of its own at the first batch and closes it at the end, or when
-    the generator is closed. Rows come in no promised order; each batch has exactly `plan.schema`.
+    the generator is closed; meanwhile its session is one of `sessions`. Rows come in no promised order; each batch has
+    exactly `plan.schema`.
 
-    Raises `DoesNotFitError` that names the column to read as text, `TransientError` (`snapshot-lost`, `source-unreachable`, …)
-    and `PermanentError` (`unknown-chunk`, `unexpected-schema`, …).
+    Raises `DoesNotFitError` that names the column to read as text, `GaveWayError` if somebody alters the chunk or waits to
+    do so, `TransientError` (`snapshot-lost`, `source-unreachable`, …) and `PermanentError` (`unknown-chunk`,
+    `unexpected-schema`, …).
     """
     if not snapshot_id or not _SNAPSHOT_CHARACTERS.issuperset(snapshot_id):
         raise ValueError(f"not a snapshot identifier: {snapshot_id!r}")
-    source = _Source(database_url, snapshot_id, batch_bytes)
+    source = _Source(database_url, snapshot_id, chunk.relation, batch_bytes, sessions or Sessions())
     if gathered_pages is None:
         # A query, never the table: COPY of a compressed chunk gives no rows, and ONLY leaves the compressed ones out.
         query = f"SELECT {plan.select_list} FROM {chunk.relation.sql} WHERE {part.condition}"
@@ -63,21 +67,25 @@ def read_batches(
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One snapshot of a database."""
+    """One table in one snapshot of a database."""
 
     database_url: DatabaseUrl
     snapshot_id: str
+    table: Relation
     batch_bytes: int
+    sessions: Sessions
 
     def read(self, query: str, settings: Mapping[str, str]) -> Generator[pa.RecordBatch]:
         """What `query` gives, over a connection of its own."""
         with connected(self.database_url, settings) as conn, conn.cursor() as cur:
             _join_snapshot(cur, self.snapshot_id)
-            with driver_errors():
-                cur.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(self.batch_bytes)})
-                cur.execute(query)
-                reader = cur.fetch_record_batch()
-            yield from arriving(reader)
+            with self.sessions.with_one_more(_session(cur)):
+                _lock(cur, self.table)
+                with driver_errors():
+                    cur.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(self.batch_bytes)})
+                    cur.execute(query)
+                    reader = cur.fetch_record_batch()
+                yield from arriving(reader)
 
     def read_rows(self, query: str, packed: int) -> Generator[pa.RecordBatch]:
         """Rows one by one, whose first columns, as many as `packed` says, are packed numbers."""
@@ -117,3 +125,23 @@ def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str) -> None:
         raise LostConnectionError(
             "the exported snapshot is gone: the transaction that holds it has ended", code="snapshot-lost", dependency="source"
         ) from error
+
+
+def _session(cur: adbc_postgresql.Cursor) -> int:
+    """The server's process of the session, which from now on waits only briefly for a lock."""
+    with driver_errors():
+        cur.execute(f"SELECT pg_catalog.pg_backend_pid(), pg_catalog.set_config('lock_timeout', '{LOCK_TIMEOUT}', true)")
+        [(pid, _)] = cur.fetchall()  # to its end: the driver aborts the process where a result is open at the next statement
+    return int(pid)
+
+
+def _lock(cur: adbc_postgresql.Cursor, table: Relation) -> None:
+    """The lock that reading needs; where somebody waits to alter the table, this session would wait behind them for whoever
+    holds the snapshot, and they for the session."""
+    try:
+        with driver_errors():
+            cur.execute(f"LOCK TABLE {table.sql} IN ACCESS SHARE MODE")
+    except PostponedError as error:
+        if error.code != "source-locked":
+            raise
+        raise locked_by_others(table) from error

@@ -1,0 +1,76 @@
+"""Work that reads a table of the source lets go of it when somebody else waits to alter the table.
+
+Looked at every second, and ended within another half: an application's SELECT, which has queued behind an ALTER TABLE, is
+answered some two seconds later, whatever the work is waiting for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from archival_core.clients.postgres import Connection, Database
+from archival_core.errors import ArchivalError, GaveWayError
+from archival_core.model.chunk import Relation
+from archival_core.source.state import waiting
+from archival_core.source.state.waiting import Sessions
+
+_LOG = logging.getLogger(__name__)
+
+_LOOK_SECONDS: Final = 1.0
+#: What is called off ends by itself, unless it waits for the lake: then its sessions are ended from the server's side.
+_END_SECONDS: Final = 0.5
+
+
+@asynccontextmanager
+async def giving_way(source: Database, connection: Connection, tree: Relation) -> AsyncIterator[Sessions]:
+    """Watch who waits for the session of `connection`, and for those that are added to the sessions inside.
+
+    Where somebody does, the work inside is cancelled and its sessions ended, and `GaveWayError` raised. `tree` is the
+    hypertable, or the partitioned table, whose chunk is read.
+    """
+    owner = asyncio.current_task()
+    assert owner is not None
+    sessions = Sessions()
+    gave: GaveWayError | None = None
+
+    async def watch() -> None:
+        nonlocal gave
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS if gave is None else _END_SECONDS)
+            try:
+                async with source.connect() as beside:
+                    if gave is None:
+                        gave = await _until_somebody_waits(beside, sessions, tree)
+                        _LOG.warning("%s", gave)
+                        owner.cancel()
+                        await asyncio.sleep(_END_SECONDS)
+                    await waiting.end(beside, sessions)
+            except ArchivalError as error:
+                _LOG.warning("nobody sees who waits for %s: %s", tree, error)
+
+    with sessions.with_one_more(await waiting.session_of(connection)):
+        watching = asyncio.create_task(watch())
+        try:
+            yield sessions
+        except asyncio.CancelledError:
+            if gave is None or owner.uncancel() > 0:
+                raise
+            raise gave from None
+        except Exception as error:
+            # what the work met when its sessions ended
+            if gave is None or owner.uncancel() > 0:
+                raise
+            raise gave from error
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+
+async def _until_somebody_waits(beside: Connection, sessions: Sessions, tree: Relation) -> GaveWayError:
+    while (who := await waiting.who_waits(beside, sessions, tree)) is None:
+        await asyncio.sleep(_LOOK_SECONDS)
+    return GaveWayError(f"{who}, and goes first: the work on {tree} is called off, and goes on later by itself")

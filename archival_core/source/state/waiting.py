@@ -1,0 +1,128 @@
+"""Who waits for a lock because of the service's own sessions, and how these let go.
+
+A reader's lock (ACCESS SHARE) is in nobody's way but of those who ask for ACCESS EXCLUSIVE: ALTER TABLE, TRUNCATE, DROP,
+DETACH, compression. While such a statement waits, every statement that comes after it waits too, the application's SELECTs
+among them. A reading therefore has to know who waits, and to let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from archival_core.errors import GaveWayError
+from archival_core.model.chunk import Relation
+from archival_core.source.translate import source_errors
+
+#: How long a session of a reading waits for a lock before it gives up.
+LOCK_TIMEOUT: Final[LiteralString] = "3s"
+
+_BRIEFLY: Final[LiteralString] = "SELECT pg_catalog.set_config('lock_timeout', %s, false)"
+_SESSION: Final[LiteralString] = "SELECT pg_catalog.pg_backend_pid()"
+# The first reason: one of our sessions is at the end of a chain of who waits for whom. An ALTER TABLE may wait for a CREATE
+# INDEX CONCURRENTLY that waits for our snapshot. The second: a statement that holds one table of our tree, and waits for
+# another, will ask for ours next; were each reading to let go only when its turn comes, the waits would add up. The service's
+# own statements concern one chunk, and go no further.
+_WAITING: Final[LiteralString] = """
+WITH RECURSIVE locks AS MATERIALIZED (
+    SELECT l.pid, l.relation, l.granted FROM pg_catalog.pg_locks l
+    WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+      AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+), waiting AS (
+    SELECT pid, relation FROM locks WHERE NOT granted AND pid <> ALL(%(ours)s)
+), chain AS (
+    SELECT w.pid AS waiter, b.pid AS blocker FROM waiting w, pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS b (pid)
+    UNION
+    SELECT c.waiter, b.pid FROM chain c, pg_catalog.unnest(pg_catalog.pg_blocking_pids(c.blocker)) AS b (pid)
+), tree AS (
+    SELECT coalesce(pg_catalog.pg_partition_root(named.oid)::oid, named.oid) AS root FROM (SELECT to_regclass(%(tree)s)::oid) named (oid)
+), of_tree AS (
+    SELECT l.pid, l.granted FROM locks l, tree
+    WHERE EXISTS (SELECT FROM waiting) AND tree.root = coalesce(
+        pg_catalog.pg_partition_root(l.relation)::oid,
+        (SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = l.relation LIMIT 1),
+        l.relation)
+)
+SELECT w.relation::pg_catalog.regclass::text, coalesce(a.usename::text, 'somebody'), coalesce(a.application_name, '')
+FROM waiting w LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = w.pid
+WHERE w.pid IN (SELECT waiter FROM chain WHERE blocker = ANY(%(ours)s))
+   OR (w.pid IN (SELECT pid FROM of_tree WHERE granted) AND w.pid IN (SELECT pid FROM of_tree WHERE NOT granted)
+       AND a.application_name <> pg_catalog.current_setting('application_name'))
+LIMIT 1
+"""
+# What is at work is cancelled: the driver that copies aborts its process when a session ends before the first answer to a
+# statement. A session that waits for its client hears of nothing but its own end. The number of a process alone could be
+# somebody else's by now.
+_END: Final[LiteralString] = """
+SELECT CASE WHEN a.state = 'active' AND a.wait_event IS DISTINCT FROM 'ClientWrite'
+       THEN pg_catalog.pg_cancel_backend(a.pid) ELSE pg_catalog.pg_terminate_backend(a.pid) END
+FROM pg_catalog.pg_stat_activity a
+WHERE a.pid = ANY(%s) AND a.application_name = pg_catalog.current_setting('application_name') AND a.usename = session_user
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The server's processes of the sessions that one reading has open; threads add theirs."""
+
+    _pids: set[int] = field(default_factory=set)
+
+    @contextmanager
+    def with_one_more(self, pid: int) -> Iterator[None]:
+        """Count a session among them, for as long as it is open."""
+        self._pids.add(pid)
+        try:
+            yield
+        finally:
+            self._pids.discard(pid)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes now."""
+        return list(self._pids)
+
+
+async def wait_briefly(conn: AsyncConnection[Any]) -> None:
+    """From now on, and outside of what says otherwise, the session of `conn` waits only briefly for a lock."""
+    with source_errors():
+        await conn.execute(_BRIEFLY, (LOCK_TIMEOUT,))
+
+
+async def session_of(conn: AsyncConnection[Any]) -> int:
+    """The server's process of the session of `conn`, which is not the one that libpq met where a pooler is in between."""
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            row = await (await cur.execute(_SESSION)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def who_waits(conn: AsyncConnection[Any], sessions: Sessions, tree: Relation) -> str | None:
+    """Somebody who waits for ACCESS EXCLUSIVE because of `sessions`, or who comes to them next, since they work through the
+    tables of `tree`; in words."""
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            row = await (await cur.execute(_WAITING, {"ours": sessions.pids, "tree": tree.sql})).fetchone()
+    if row is None:
+        return None
+    table, user, application = row
+    return f"{user}{f' ({application})' if application else ''} waits for a lock of {table}"
+
+
+async def end(conn: AsyncConnection[Any], sessions: Sessions) -> None:
+    """End `sessions` from the server's side, so that they let go of their locks whatever their clients wait for."""
+    with source_errors():
+        await conn.execute(_END, (sessions.pids,))
+
+
+def locked_by_others(table: Relation) -> GaveWayError:
+    """What to say when a lock of `table` was not to be had."""
+    return GaveWayError(
+        f"{table} is locked by somebody who alters it, or who waits to do so; it is read when they are done, and nobody has to"
+        " do anything unless this goes on: then look in pg_stat_activity for whom they wait"
+    )
