@@ -71,6 +71,7 @@ async def giving_way(source: Database, connection: Connection, tree: Relation) -
 
 
 async def _until_somebody_waits(beside: Connection, sessions: Sessions, tree: Relation) -> GaveWayError:
-    while (who := await waiting.who_waits(beside, sessions, tree)) is None:
+    while True:
+        if who := await waiting.who_waits(beside, sessions, tree):
+            return GaveWayError(f"{who}, and goes first: the work on {tree} is called off, and goes on later by itself")
         await asyncio.sleep(_LOOK_SECONDS)
-    return GaveWayError(f"{who}, and goes first: the work on {tree} is called off, and goes on later by itself")

@@ -40,7 +40,8 @@ WITH RECURSIVE locks AS MATERIALIZED (
     UNION
     SELECT c.waiter, b.pid FROM chain c, pg_catalog.unnest(pg_catalog.pg_blocking_pids(c.blocker)) AS b (pid)
 ), tree AS (
-    SELECT coalesce(pg_catalog.pg_partition_root(named.oid)::oid, named.oid) AS root FROM (SELECT to_regclass(%(tree)s)::oid) named (oid)
+    SELECT coalesce(pg_catalog.pg_partition_root(named.oid)::oid, named.oid) AS root
+    FROM (SELECT to_regclass(%(tree)s)::oid) named (oid)
 ), of_tree AS (
     SELECT l.pid, l.granted FROM locks l, tree
     WHERE EXISTS (SELECT FROM waiting) AND tree.root = coalesce(
