@@ -23,6 +23,7 @@ from archival_core.clients.postgres import Connection, Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import ArchivalError, TransientError
 from archival_core.flows.jobs.announcer import Announcer
+from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven
 from archival_core.ledger.jobs import Ledger, NewJob
@@ -39,7 +40,9 @@ _LOG = logging.getLogger(__name__)
 _BATCH: Final = 50
 #: A lock that somebody else holds is asked for again so often.
 _TRIES: Final = 3
-_BUSY: Final = frozenset({"source-locked", "source-busy"})
+_AGAIN: Final = frozenset({"source-locked", "source-busy"})
+#: What is told of one chunk, and true of all of its hypertable.
+_BUSY: Final = _AGAIN | {"gave-way"}
 
 
 @dataclass(slots=True)
@@ -133,13 +136,14 @@ class ChunkRemoval:
                 async with self._removals.held(job) as elsewhere:
                     await self._removals.finish(job, job.manifest_sha256 or "", elsewhere or connection)
                 return
-            proven = await self._proof.prove(connection, job)
+            async with giving_way(self._source, connection, job.hypertable):
+                proven = await self._proof.prove(connection, job)
             for attempt in range(1, _TRIES + 1):
                 try:
                     await self._drop(connection, job, proven)
                     return
                 except TransientError as error:
-                    if error.code not in _BUSY or attempt == _TRIES:
+                    if error.code not in _AGAIN or attempt == _TRIES:
                         raise
                     await asyncio.sleep(random.uniform(0.2, 1.0) * attempt)  # noqa: S311  only spreads contenders
 
@@ -148,7 +152,8 @@ class ChunkRemoval:
             with telemetry.step("removal.lock"):
                 await stack.enter_async_context(dropping.locked(connection, proven.chunk))
             with telemetry.step("removal.compare"):
-                await self._proof.check_again(connection, job, proven)
+                async with giving_way(self._source, connection, job.hypertable):
+                    await self._proof.check_again(connection, job, proven)
             with telemetry.step("removal.drop"):
                 await marks.record(connection, proven.stand_in(job, StandInKind.REMOVED))
                 if elsewhere is None:
