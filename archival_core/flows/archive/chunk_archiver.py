@@ -37,7 +37,7 @@ from archival_core.model.progress import Progress
 from archival_core.source.state import history
 from archival_core.source.state.fence import Stored, is_unchanged
 from archival_core.source.state.snapshot import ReadSnapshot
-from archival_core.source.state.waiting import Sessions
+from archival_core.source.state.waiting import Sessions, wait_briefly
 from archival_core.source.wire.types import DoesNotFitError
 
 _LOG = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ class ChunkArchiver:
         if manifest is None:
             return None
         async with self._source.connect() as connection:
+            await wait_briefly(connection)
             is_known = manifest.nonce is None or await history.stands_on(connection, job.job_id, manifest.grounds)
         if not is_known:
             _LOG.warning("job %s: the source was put back to before the archive was read, so it is read again", job.job_id)
@@ -136,6 +137,7 @@ class ChunkArchiver:
         earlier = await self._ledger.parts(job)
         as_text = frozenset(earlier[0].as_text if earlier else ())
         async with self._source.connect() as connection:
+            await wait_briefly(connection)
             with telemetry.step("archive.catalog"):
                 described = await ChunkDescription.of(connection, job)
                 job = replace(job, revision=await self._free_revision(job, described))

@@ -13,6 +13,7 @@ from archival_core.ledger.jobs import Ledger, Marked
 from archival_core.model.job import Job, Status
 from archival_core.model.manifest import Manifest
 from archival_core.source.state import history, marks
+from archival_core.source.state.waiting import wait_briefly
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Finishing:
 
         async def ask_source(archives: Collection[UUID]) -> Marked:
             async with self._source.connect() as connection:
+                await wait_briefly(connection)
                 if manifest.nonce is not None and not await history.stands_on(connection, job.job_id, manifest.grounds):
                     raise TransientError(
                         f"the source was put back to before {job.chunk} was read, so it is read again", code="history-changed"

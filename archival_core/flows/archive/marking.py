@@ -9,6 +9,7 @@ from archival_core.model.grounds import Grounds
 from archival_core.model.job import Job
 from archival_core.source.state import marks
 from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.waiting import wait_briefly
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Marking:
         Raises `TransientError` (`history-changed`) if the snapshot's session is not on the server that the mark would be on.
         """
         async with self._source.connect() as connection:
+            await wait_briefly(connection)
             may_write = await marks.ensure(connection)
             if may_write and await marks.mark_reading(connection, job.job_id, snapshot.nonce, grounds.snapshot):
                 return grounds.model_copy(update={"nonce": snapshot.nonce})

@@ -34,6 +34,7 @@ from archival_core.model.message import JobMessage
 from archival_core.source.removal import dropping
 from archival_core.source.state import marks
 from archival_core.source.state.marks import StandInKind
+from archival_core.source.state.waiting import wait_briefly
 
 _LOG = logging.getLogger(__name__)
 
@@ -132,6 +133,7 @@ class ChunkRemoval:
         # Guard ONECONN: one connection from the look to the drop. It does not outlive its server, so that what was looked
         # at is what goes.
         async with self._source.connect() as connection:
+            await wait_briefly(connection)
             if await self._is_removed(connection, job):
                 async with self._removals.held(job) as elsewhere:
                     await self._removals.finish(job, job.manifest_sha256 or "", elsewhere or connection)

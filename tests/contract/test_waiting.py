@@ -1,0 +1,152 @@
+"""Who waits for the service's sessions, and for how long these wait for others, on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from archival_core.errors import GaveWayError
+from archival_core.model.chunk import Relation
+from archival_core.source import catalog
+from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.waiting import Sessions, end, session_of, who_waits
+from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.extract import read_batches
+from tests.contract.source_support import Connection
+from tests.kit.queued_ddl import Application
+
+TABLES = """
+create table {0}.readings (time timestamptz not null) partition by range (time);
+create table {0}.jan partition of {0}.readings for values from ('2026-01-01Z') to ('2026-02-01Z') partition by range (time);
+create table {0}.early partition of {0}.jan for values from ('2026-01-01Z') to ('2026-01-15Z');
+create table {0}.feb partition of {0}.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+create table {0}.mar partition of {0}.readings for values from ('2026-03-01Z') to ('2026-04-01Z');
+create table {0}.other (i int);
+"""
+
+
+@pytest.fixture
+def url(source_database_url: str) -> str:
+    return make_conninfo(source_database_url, application_name="archival_service")
+
+
+@pytest.fixture
+async def conn(url: str) -> AsyncIterator[Connection]:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+async def schema(conn: Connection) -> AsyncIterator[str]:
+    name = f"waiting_{uuid.uuid4().hex[:12]}"
+    await conn.execute(f"create schema {name}; {TABLES.format(name)}".encode())
+    yield name
+    await conn.execute(f"drop schema {name} cascade".encode())
+
+
+@pytest.fixture
+async def reader(url: str, schema: str) -> AsyncIterator[Connection]:
+    """A session that reads the chunk for February."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn, conn.transaction():
+        await conn.execute(f"select from {schema}.feb".encode())
+        yield conn
+
+
+async def waits(conn: Connection, reader: Connection, schema: str) -> str | None:
+    sessions = Sessions()
+    with sessions.with_one_more(await session_of(reader)):
+        return await who_waits(conn, sessions, Relation(schema, "readings"))
+
+
+async def test_nobody_waits(conn: Connection, reader: Connection, schema: str) -> None:
+    assert await waits(conn, reader, schema) is None
+
+
+@pytest.mark.parametrize(
+    "ddl",
+    [
+        "alter table {0}.feb add check (time is not null)",
+        "alter table {0}.readings add more int",
+        "truncate {0}.readings",
+        "drop table {0}.feb",
+        "alter table {0}.readings detach partition {0}.feb",
+    ],
+)
+async def test_who_waits_for_the_chunk(source_database_url: str, conn: Connection, reader: Connection, schema: str, ddl: str) -> None:
+    async with Application(source_database_url).queued(ddl.format(schema)) as waiting:
+        found = await waits(conn, reader, schema)
+        assert found is not None and f"{schema}.feb" in found
+        waiting.cancel()
+
+
+@pytest.mark.parametrize(
+    ("by", "named", "is_counted"),
+    [("readings", "early", True), ("mar", "early", True), ("other", "early", False), ("mar", "other", False)],
+)
+async def test_who_works_through_the_tree(
+    source_database_url: str, conn: Connection, reader: Connection, schema: str, by: str, named: str, is_counted: bool
+) -> None:
+    """They have one of the tables, and wait for another, which is not ours yet."""
+    ddl = f"begin; lock table only {schema}.{by} in access exclusive mode; lock table {schema}.{named}"
+    async with await psycopg.AsyncConnection.connect(source_database_url) as somebody:
+        await somebody.execute(f"select from {schema}.{named}".encode())
+        async with Application(source_database_url).queued(ddl) as waiting:
+            assert (await waits(conn, reader, schema) is not None) == is_counted
+            waiting.cancel()
+
+
+async def test_the_service_s_own_removal_is_of_one_chunk(url: str, conn: Connection, reader: Connection, schema: str) -> None:
+    ddl = f"begin; lock table only {schema}.readings in access exclusive mode; lock table {schema}.mar"
+    async with await psycopg.AsyncConnection.connect(url) as somebody:
+        await somebody.execute(f"select from {schema}.mar".encode())
+        async with Application(url).queued(ddl) as waiting:
+            assert await waits(conn, reader, schema) is None
+            waiting.cancel()
+
+
+async def test_sessions_of_others_are_not_ended(source_database_url: str, url: str, conn: Connection) -> None:
+    async with (
+        await psycopg.AsyncConnection.connect(source_database_url, autocommit=True) as theirs,
+        await psycopg.AsyncConnection.connect(url) as ours,
+    ):
+        sessions = Sessions()
+        with sessions.with_one_more(await session_of(theirs)), sessions.with_one_more(await session_of(ours)):
+            await end(conn, sessions)
+        await theirs.execute("select 1")
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            await ours.execute("select 1")
+
+
+async def test_a_part_behind_an_alter_table_gives_up(source_database_url: str, conn: Connection, schema: str) -> None:
+    """The ALTER TABLE waits for whoever holds the snapshot, and the part for the ALTER TABLE: no cycle that PostgreSQL sees."""
+    chunk = await catalog.find_chunk(conn, Relation(schema, "readings"), Relation(schema, "feb"))
+    async with ReadSnapshot(conn, chunk) as snapshot:
+        plan = plan_columns(await catalog.columns(conn, chunk.hypertable))
+        reading = (source_database_url, snapshot.snapshot_id, chunk, plan)
+        async with Application(source_database_url).queued(f"alter table {schema}.readings add more int") as waiting:
+            began = time.monotonic()
+            with pytest.raises(GaveWayError) as caught:
+                await asyncio.to_thread(lambda: list(read_batches(*reading)))
+            assert caught.value.code == "gave-way"
+            assert 2.5 < time.monotonic() - began < 4
+            waiting.cancel()
+        # the next one has its lock
+        assert await asyncio.to_thread(lambda: list(read_batches(*reading))) == []
+
+
+async def test_a_snapshot_behind_an_alter_table_gives_up(source_database_url: str, conn: Connection, schema: str) -> None:
+    chunk = await catalog.find_chunk(conn, Relation(schema, "readings"), Relation(schema, "jan"))
+    async with await psycopg.AsyncConnection.connect(source_database_url) as somebody:
+        await somebody.execute(f"lock table {schema}.early".encode())
+        began = time.monotonic()
+        with pytest.raises(GaveWayError) as caught:
+            async with ReadSnapshot(conn, chunk):
+                pass
+        assert caught.value.code == "gave-way"
+        assert time.monotonic() - began < 4
