@@ -30,6 +30,7 @@ from archival_core.flows.insight.chunk_map import ChunkMap
 from archival_core.flows.insight.insights import Insights, Queue
 from archival_core.flows.insight.overdue import OverdueChunks
 from archival_core.flows.insight.readiness import Probe, ReadinessCheck
+from archival_core.flows.insight.snapshots import Snapshots
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.jobs import Jobs
@@ -173,7 +174,7 @@ class Runtime:
             RestoreSweep(self._source, upkeep),
             Adoption(self.lake, archives, self._source, self._retiring),
             FollowMarks(self._source, self.lake, marked, archives, self._retiring),
-            GoneChunks(self._source, marked, RowsElsewhere(self._trial), self._retiring),
+            GoneChunks(self._source, marked, RowsElsewhere(self._source, self._trial), self._retiring),
             upkeep,
             announcer,
             PolicyJobs(policies, due, self.ledger, self.queue, Intake(pool), config.policy_backlog),
@@ -191,6 +192,7 @@ class Runtime:
             self.messaging,
             {kind: Queue(queue, poisoned) for (kind, queue), poisoned in zip(queues.items(), self._poisoned, strict=True)},
             OverdueChunks(policies, due),
+            Snapshots(self._source),
             self.readiness,
         )
 

@@ -38,6 +38,8 @@ class Snapshot(Collector):
             yield from _stream(measured.stream.value)
         if measured.overdue.value is not None:
             yield _family(catalog.OVERDUE, _overdue(measured.overdue.value))
+        if measured.snapshots.value is not None:
+            yield _family(catalog.SNAPSHOT, [((), _timestamp(measured.snapshots.value.oldest))])
         if measured.dependencies.value is not None:
             yield _family(catalog.UP, (((name,), float(up)) for name, up in measured.dependencies.value.items()))
         sources = {
@@ -45,6 +47,7 @@ class Snapshot(Collector):
             "queues": measured.queues,
             "stream": measured.stream,
             "policies": measured.overdue,
+            "snapshots": measured.snapshots,
             "dependencies": measured.dependencies,
         }
         yield _family(catalog.SCRAPE_SUCCESS, (((name,), float(a.value is not None)) for name, a in sources.items()))

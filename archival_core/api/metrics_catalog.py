@@ -99,6 +99,12 @@ OVERDUE = Described(
     _TABLE,
     "seconds",
 )
+SNAPSHOT = Described(
+    "archival_oldest_snapshot_timestamp_seconds",
+    "gauge",
+    "When the oldest snapshot was taken that the service holds in the source; while it is open, vacuum removes nothing newer.",
+    unit="seconds",
+)
 UP = Described("archival_dependency_up", "gauge", "Whether a dependency answers, 1 or 0.", ("dependency",))
 SCRAPE_SUCCESS = Described("archival_scrape_success", "gauge", "Whether a source of these metrics answered, 1 or 0.", _SOURCE)
 SCRAPE_SECONDS = Described(
@@ -134,6 +140,7 @@ CATALOG: Final = (
     HELD,
     DEAD,
     OVERDUE,
+    SNAPSHOT,
     UP,
     SCRAPE_SUCCESS,
     SCRAPE_SECONDS,

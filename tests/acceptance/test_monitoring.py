@@ -219,3 +219,18 @@ async def test_a_ledger_that_hangs_ends_a_scrape_in_time(service: Service, clien
     assert found["archival_scrape_success", "ledger"] == 0
     assert found["archival_scrape_success", "queues"] == 1
     assert (await scrape(client))["archival_scrape_success", "ledger"] == 1
+
+
+async def test_the_oldest_snapshot_of_the_service_in_the_source(service: Service, client: httpx.AsyncClient) -> None:
+    key = ("archival_oldest_snapshot_timestamp_seconds",)
+    assert key not in await scrape(client)
+    async with service.runtime._source.connect() as connection, connection.transaction():
+        await connection.execute("set transaction isolation level repeatable read")
+        row = await (await connection.execute("select extract(epoch from now())::float8 as began")).fetchone()
+        assert row is not None
+        with psycopg.connect(service.url) as somebody:
+            # somebody else's is no concern of ours
+            somebody.execute("set transaction isolation level repeatable read")
+            somebody.execute("select")
+            assert (await scrape(client))[key] == pytest.approx(row["began"])
+    assert key not in await scrape(client)

@@ -78,7 +78,9 @@ async def test_nobody_waits(conn: Connection, reader: Connection, schema: str) -
         "alter table {0}.readings detach partition {0}.feb",
     ],
 )
-async def test_who_waits_for_the_chunk(source_database_url: str, conn: Connection, reader: Connection, schema: str, ddl: str) -> None:
+async def test_who_waits_for_the_chunk(
+    source_database_url: str, conn: Connection, reader: Connection, schema: str, ddl: str
+) -> None:
     async with Application(source_database_url).queued(ddl.format(schema)) as waiting:
         found = await waits(conn, reader, schema)
         assert found is not None and f"{schema}.feb" in found

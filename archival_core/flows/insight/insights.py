@@ -17,6 +17,7 @@ from archival_core.clients.redis import DeadLetter, MessagingClient
 from archival_core.flows.insight.cached import Answer, Cached
 from archival_core.flows.insight.overdue import OverdueChunks
 from archival_core.flows.insight.readiness import ReadinessCheck
+from archival_core.flows.insight.snapshots import Snapshots, SnapshotState
 from archival_core.ledger.insights import InsightReader
 from archival_core.model.insight import Day, Failure, LedgerState, Overdue, QueueState, RunningJob, StreamState
 
@@ -55,6 +56,7 @@ class Measurements:
     dependencies: Answer[dict[str, bool]]
     #: by hypertable that has a policy
     overdue: Answer[dict[str, Overdue | None]]
+    snapshots: Answer[SnapshotState]
     taken_at: datetime
 
 
@@ -75,6 +77,7 @@ class Insights:
         messaging: MessagingClient,
         queues: Mapping[str, Queue],
         overdue: OverdueChunks,
+        snapshots: Snapshots,
         readiness: ReadinessCheck,
     ) -> None:
         self._reader, self._messaging, self._queues = reader, messaging, queues
@@ -83,19 +86,21 @@ class Insights:
         self._stream = _quick("the event stream", messaging.state)
         self._dependencies = _quick("readiness", readiness.check)
         self._overdue = Cached("overdue", overdue.oldest, good_for=_OVERDUE_GOOD_FOR, deadline=_OVERDUE_DEADLINE)
+        self._snapshots = _quick("the source's activity", snapshots.state)
         self._lists = _quick("the ledger's lists", self._read_lists)
         self._dead = _quick("the dead stream", lambda: messaging.newest_dead(_LISTED))
 
     async def measure(self) -> Measurements:
         """Every number, all sources asked at once."""
-        ledger, queues, stream, dependencies, overdue = await asyncio.gather(
+        ledger, queues, stream, dependencies, overdue, snapshots = await asyncio.gather(
             self._ledger.get(),
             self._queue_states.get(),
             self._stream.get(),
             self._dependencies.get(),
             self._overdue.get(),
+            self._snapshots.get(),
         )
-        return Measurements(ledger, queues, stream, dependencies, overdue, datetime.now(UTC))
+        return Measurements(ledger, queues, stream, dependencies, overdue, snapshots, datetime.now(UTC))
 
     async def lists(self) -> Answer[Lists]:
         """Jobs at work, and failures that nobody has made up for."""

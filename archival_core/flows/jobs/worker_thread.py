@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from archival_core.errors import TransientError
 
-
 #: Not asyncio's own few threads, which look up the names of hosts: while all of these wait, nobody could connect any more.
 _THREADS: Final = ThreadPoolExecutor(64, thread_name_prefix="archival")
 

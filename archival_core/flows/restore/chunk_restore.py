@@ -17,6 +17,7 @@ from uuid import UUID
 from archival_core import telemetry
 from archival_core.clients.postgres import Connection, Database
 from archival_core.errors import ArchivalError
+from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.lake.client import LakehouseClient
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
@@ -124,7 +125,8 @@ class ChunkRestorer:
         """
         async with self._source.connect() as connection:
             with telemetry.step("restore.catalog"):
-                placement = await _prepare(connection, manifest, wish)
+                async with giving_way(self._source, connection, wish.into or Relation.parse(manifest.hypertable)):
+                    placement = await _prepare(connection, manifest, wish)
                 await drop_job_staging(connection, worker.job_id, worker.attempt)
         staging = StagingTable.of_worker(worker.job_id, worker.attempt, worker.lease_token)
         try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from archival_core.clients.postgres import Connection
+from archival_core.clients.postgres import Connection, Database
 from archival_core.errors import PermanentError
+from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.removal.trial import TrialRestore, staged
 from archival_core.flows.restore.chunk_restore import archived_chunk
+from archival_core.model.chunk import Relation
 from archival_core.model.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.restore import trial
@@ -25,14 +27,18 @@ class Whereabouts(StrEnum):
 class RowsElsewhere:
     """Looks for rows of archives in their hypertables."""
 
-    def __init__(self, trial_restore: TrialRestore) -> None:
-        self._trial = trial_restore
+    def __init__(self, source: Database, trial_restore: TrialRestore) -> None:
+        self._source, self._trial = source, trial_restore
 
     async def look(self, connection: Connection, manifest: Manifest) -> Whereabouts:
         """Bring slices of the archive back in trial, and look for their rows in the hypertable.
 
-        Raises `PermanentError` where the hypertable has other columns now, so that nobody can tell.
+        Raises `PermanentError` where the hypertable has other columns now, so that nobody can tell, and `GaveWayError`.
         """
+        async with giving_way(self._source, connection, Relation.parse(manifest.hypertable)):
+            return await self._look(connection, manifest)
+
+    async def _look(self, connection: Connection, manifest: Manifest) -> Whereabouts:
         chunk = archived_chunk(manifest)
         try:
             await catalog.columns(connection, chunk.hypertable)

@@ -20,6 +20,7 @@ from archival_core.api.metrics import Snapshot
 from archival_core.api.metrics_catalog import CATALOG
 from archival_core.flows.insight.cached import Answer
 from archival_core.flows.insight.insights import Measurements
+from archival_core.flows.insight.snapshots import SnapshotState
 from archival_core.model.chunk import ChunkRange
 from archival_core.model.insight import (
     FindingCount,
@@ -62,9 +63,10 @@ ALL = Measurements(
     stream=Answer(StreamState(9, 1, 2, NOW, 3), 0.1),
     dependencies=Answer({"redis": True, "lake": False}, 0.1),
     overdue=Answer({"public.a": None, "public.b": Overdue("c", ChunkRange(None, None), 60.0)}, 0.1),
+    snapshots=Answer(SnapshotState(NOW), 0.1),
     taken_at=NOW,
 )
-AWAY = Measurements(*(Answer(None, 5.0) for _ in range(5)), NOW)  # type: ignore[call-arg, arg-type]
+AWAY = Measurements(*(Answer(None, 5.0) for _ in range(6)), NOW)  # type: ignore[call-arg, arg-type]
 
 UNITS = ["seconds", "bytes", "meters", "grams", "joules", "volts", "amperes", "celsius", "ratio"]
 ABBREVIATED = ["s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d"]
