@@ -192,6 +192,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
         },
         "The source database": {
             "count-differs": ErrorCode("The copy has another number of rows than the database counted."),
+            "gave-way": ErrorCode(
+                "Somebody alters the table, or waits to, and goes first.",
+                "Nothing, the work goes on by itself; if it never does, look for whoever alters the table again and again.",
+            ),
             "history-changed": ErrorCode("The source was put back to before the chunk was read."),
             "other-owner": ErrorCode(
                 "The lake belongs to another source or ledger.",

@@ -12,13 +12,12 @@ import pytest
 from archival_core.flows.removal import trial
 from archival_core.flows.removal.chunk_removal import RemovalReport
 from archival_core.source.state import fence
+from tests.acceptance.altering import PATIENCE
 from tests.kit.queued_ddl import Application
 
 if TYPE_CHECKING:
     from conftest import Service
 
-#: what an application's SELECT may wait behind an ALTER TABLE, in seconds
-PATIENCE = 4.0
 #: as strong as an ALTER TABLE, and changes nothing
 LOCK = "begin; lock table {0} in access exclusive mode; commit"
 
@@ -76,7 +75,7 @@ async def give_way(service: Service, table: str, beforehand: str = "select 1") -
     waited = await application.alter(
         LOCK.format(f"{service.schema}.{table}"), f"select count(*) from {service.schema}.readings"
     )
-    assert waited.select < PATIENCE
+    assert waited < PATIENCE
     assert (await asyncio.wait_for(removing, 5)).removed == 0
     [job] = service.jobs()
     assert (job["status"], job["removal_error"]["code"]) == ("archived", "gave-way")

@@ -20,14 +20,6 @@ WHERE l.relation = to_regclass(%s) AND l.granted AND a.application_name = 'archi
 
 
 @dataclass(frozen=True)
-class Waited:
-    """In seconds: for how long an application's SELECT waited, and the DDL in front of it."""
-
-    select: float
-    ddl: float
-
-
-@dataclass(frozen=True)
 class Application:
     """Sessions of somebody else."""
 
@@ -42,13 +34,12 @@ class Application:
                     return
                 await asyncio.sleep(0.02)
 
-    async def alter(self, ddl: str, select: str) -> Waited:
-        """Queue `ddl`, which has to wait, then `select` behind it; returns when both are done."""
-        began = time.monotonic()
+    async def alter(self, ddl: str, select: str) -> float:
+        """Queue `ddl`, which has to wait, then `select` behind it; returns, when both are done, how long `select` took."""
         async with self.queued(ddl) as altering:
             waited = await self._timed(select)
             await altering
-            return Waited(waited, time.monotonic() - began)
+        return waited
 
     @asynccontextmanager
     async def queued(self, ddl: str) -> AsyncIterator[asyncio.Task[object]]:
