@@ -47,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
     job = command("job", "one job")
     job.add_argument("job_id")
     job.add_argument("--follow", action="store_true", help="until it has ended")
-    command("retry", "queue a failed or cancelled job again").add_argument("job_id")
-    command("cancel", "end a queued or running job").add_argument("job_id")
+    _many_jobs(command("retry", "queue failed or cancelled jobs again"), ("failed", "cancelled"))
+    _many_jobs(command("cancel", "end queued or running jobs"), ("queued", "running"))
     _restore(command("restore", "bring archived rows back"))
     chunks = command("chunks", "chunks of a hypertable and where their rows are")
     chunks.add_argument("hypertable")
@@ -85,9 +85,27 @@ def _jobs(command: argparse.ArgumentParser) -> None:
     command.add_argument("--hypertable")
     command.add_argument("--status", action="append", choices=_STATUSES)
     command.add_argument("--kind", action="append", choices=("archive", "restore"))
+    command.add_argument("--code", action="append", help="whose error has one of these codes")
     command.add_argument("--from", dest="since", metavar="TIME", help="requested at or after")
     command.add_argument("--to", dest="until", metavar="TIME", help="requested before")
     command.add_argument("--limit", type=_positive, default=50)
+
+
+def _many_jobs(command: argparse.ArgumentParser, statuses: Sequence[str]) -> None:
+    command.add_argument("job_id", nargs="*", help="or a filter; `-` reads ids from the standard input, one a line")
+    command.add_argument("--hypertable")
+    command.add_argument("--status", action="append", choices=statuses)
+    command.add_argument("--kind", action="append", choices=("archive", "restore"))
+    command.add_argument("--code", action="append", help="whose error has one of these codes")
+    command.add_argument("--from", dest="since", metavar="TIME", help="requested at or after")
+    command.add_argument("--to", dest="until", metavar="TIME", help="requested before")
+    _by_filter(command)
+
+
+def _by_filter(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--all", action="store_true", help="every one, instead of a filter")
+    command.add_argument("--dry-run", action="store_true", help="say how many are meant, by code")
+    command.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _restore(command: argparse.ArgumentParser) -> None:
@@ -103,8 +121,14 @@ def _restore(command: argparse.ArgumentParser) -> None:
 
 def _dead_letters(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", nargs="?", default="list", choices=("list", "replay", "discard"))
-    command.add_argument("entry_id", nargs="?")
+    command.add_argument("entry_id", nargs="*", help="or a filter; `-` reads ids from the standard input, one a line")
     command.add_argument("--reason", help="of discard")
+    command.add_argument("--code", action="append", help="whose reason begins with one of these codes")
+    command.add_argument("--text", help="whose reason says this somewhere")
+    command.add_argument("--kind", choices=("event", "message"), help="a message is one of a queue that names no job")
+    command.add_argument("--from", dest="since", metavar="TIME", help="of replay and discard: buried at or after")
+    command.add_argument("--to", dest="until", metavar="TIME", help="of replay and discard: buried before")
+    _by_filter(command)
 
 
 def _policies(command: argparse.ArgumentParser) -> None:

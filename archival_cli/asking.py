@@ -50,22 +50,16 @@ def restore(client: Client, output: Output, given: Namespace) -> int:
 
 
 def job(client: Client, output: Output, given: Namespace) -> int:
-    """`job`, `retry` and `cancel`; the exit code."""
-    if given.command == "job":
-        found = client.get("jobs", given.job_id)
-        [found] = follow(client, output, [found]) if given.follow else [found]
-    else:
-        found = client.send("POST", "jobs", given.job_id, given.command)
+    """`job`; the exit code."""
+    found = client.get("jobs", given.job_id)
+    [found] = follow(client, output, [found]) if given.follow else [found]
     if output.as_json:
         output.document(found)
     else:
-        history = found.pop("history", [])
-        for name, value in found.items():
-            if value not in (None, "", 0, False):
-                output.say(f"{name:15} {value}")
-        if history:
-            output.show(history, history, HISTORY, "")
-    return REFUSED if given.command == "job" and found["status"] == "failed" else 0
+        output.one({name: value for name, value in found.items() if name != "history"})
+        if found["history"]:
+            output.show(found["history"], found["history"], HISTORY, "")
+    return REFUSED if found["status"] == "failed" else 0
 
 
 def _jobs(client: Client, output: Output, jobs: Sequence[Mapping[str, Any]], *, following: bool, empty: str) -> int:

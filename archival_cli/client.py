@@ -28,9 +28,9 @@ class Client:
         given = {name.rstrip("_"): value for name, value in query.items() if value is not None}
         return self._ask("GET", path, urlencode(given, doseq=True), None, again=True)
 
-    def send(self, method: str, *path: str, body: object = None, key: str | None = None) -> Any:
-        """As `get`; with an idempotency `key` it is asked again when the service is busy, which is safe then."""
-        return self._ask(method, path, "", body, again=key is not None, key=key)
+    def send(self, method: str, *path: str, body: object = None, key: str | None = None, again: bool = False) -> Any:
+        """As `get`. With an idempotency `key`, or `again`, it is asked again when the service is busy, which is safe then."""
+        return self._ask(method, path, "", body, again=again or key is not None, key=key)
 
     def look(self, *path: str) -> tuple[int, Any]:
         """Status and JSON of an answer, whatever it is."""

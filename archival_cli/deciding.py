@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from archival_cli import many
 from archival_cli.client import Client
 from archival_cli.errors import MISUSED, CommandError
 from archival_cli.output import DEAD_LETTERS, POLICIES, WANTED, Output
@@ -15,35 +16,77 @@ _PAGE: Final = 500
 _WORDS: Final = {
     "hypertable": "hypertable",
     "entry_id": "entry",
+    "code": "--code",
+    "text": "--text",
+    "kind": "--kind",
+    "since": "--from",
+    "until": "--to",
     "reason": "--reason",
     "archive_after": "--archive-after",
     "remove_after": "--remove-after",
     "enabled": "--enabled or --disabled",
     "dropped_by_others": "--dropped-by-others",
 }
+#: How dead letters are chosen.
+_LETTERS: Final = ("code", "text", "kind", "since", "until")
 #: Of a policy that is made, unless its flags say otherwise.
 _NEW: Final = {"remove_after": None, "enabled": True, "dropped_by_others": "keep"}
 
 
 def dead_letters(client: Client, output: Output, given: Namespace) -> int:
     """`dead-letters`; the exit code."""
-    _check(given, {"list": (), "replay": ("entry_id",)})
+    _check(given, {"list": ("code", "text", "kind"), "replay": ("entry_id", *_LETTERS)})
     if given.action == "list":
         found: list[Any] = []
         after = None
         while True:
-            page = client.get("dead-letters", limit=_PAGE, after=after)
+            page = client.get("dead-letters", limit=_PAGE, after=after, error_code=given.code, text=given.text, kind=given.kind)
             found += page["dead_letters"]
             after = page["next"]
             if after is None:
                 break
         output.show({"dead_letters": found, "discarded": page["discarded"]}, found, DEAD_LETTERS, "no dead letters")
         return 0
-    entry_id = _needed(given.entry_id, "which entry?")
-    body = {"reason": _needed(given.reason, "why? Give --reason")} if given.action == "discard" else None
-    client.send("POST", "dead-letters", entry_id, given.action, body=body)
-    _done(output, f"{entry_id} is {'replayed' if given.action == 'replay' else 'discarded'}")
-    return 0
+    body = {"reason": _needed(given.reason, "why? Give --reason")} if given.action == "discard" else {}
+    done = "replayed" if given.action == "replay" else "discarded"
+    _only_names_or_filter(given, given.entry_id)
+    if len(given.entry_id) == 1 and given.entry_id != ["-"] and not given.dry_run:
+        [entry_id] = given.entry_id
+        client.send("POST", "dead-letters", entry_id, given.action, body=body or None)
+        _done(output, f"{entry_id} is {done}")
+        return 0
+    if given.entry_id:
+        bodies = many.by_name(many.named(given.entry_id), "entry_ids", body)
+    else:
+        chosen = many.selection(given, error_code=given.code, text=given.text, kind=given.kind)
+        bodies = [{**body, **chosen}]
+    return many.run(client, output, given, ("dead-letters", given.action), bodies, f"dead letters are {done}")
+
+
+def jobs(client: Client, output: Output, given: Namespace) -> int:
+    """`retry` and `cancel`; the exit code."""
+    _only_names_or_filter(given, given.job_id)
+    if len(given.job_id) == 1 and given.job_id != ["-"] and not given.dry_run:
+        output.one(client.send("POST", "jobs", given.job_id[0], given.command))
+        return 0
+    status = {"status": given.status} if given.status else {}
+    if given.job_id:
+        # whoever names a cancelled job means that one
+        status = status or ({"status": ["failed", "cancelled"]} if given.command == "retry" else {})
+        bodies = many.by_name(many.named(given.job_id), "job_ids", status)
+    else:
+        bodies = [{**status, **many.selection(given, hypertable=given.hypertable, kind=given.kind, error_code=given.code)}]
+    done = "queued again" if given.command == "retry" else "cancelled"
+    return many.run(client, output, given, ("jobs", given.command), bodies, f"jobs are {done}")
+
+
+def _only_names_or_filter(given: Namespace, ids: Sequence[str]) -> None:
+    words = {"all": given.all, **{word: getattr(given, word, None) for word in (*_LETTERS, "hypertable")}}
+    both = sorted(name for name, value in words.items() if value)
+    if ids and both:
+        raise CommandError(
+            f"give ids, or a filter (--{both[0].replace('since', 'from').replace('until', 'to')}), not both", MISUSED
+        )
 
 
 def policies(client: Client, output: Output, given: Namespace) -> int:
@@ -103,7 +146,7 @@ def intake(client: Client, output: Output, given: Namespace) -> int:
 def _check(given: Namespace, taken: Mapping[str, Sequence[str]]) -> None:
     """Refuse what the action does not take, rather than do something else than was meant; others take everything."""
     for name in _WORDS:
-        if given.action in taken and name not in taken[given.action] and getattr(given, name, None) is not None:
+        if given.action in taken and name not in taken[given.action] and getattr(given, name, None) not in (None, []):
             raise CommandError(f"{given.action} takes no {_WORDS[name]}", MISUSED)
 
 

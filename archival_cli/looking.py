@@ -22,6 +22,7 @@ def jobs(client: Client, output: Output, given: Namespace) -> int:
             hypertable=given.hypertable,
             status=given.status,
             kind=given.kind,
+            error_code=given.code,
             from_=given.since,
             to=given.until,
             limit=min(_PAGE, given.limit - len(found)),

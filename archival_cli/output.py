@@ -135,6 +135,15 @@ class Output:
         else:
             self._table(rows, columns)
 
+    def one(self, found: Mapping[str, Any]) -> None:
+        """One thing: as JSON, or what is known of it, line by line."""
+        if self.as_json:
+            self.document(found)
+            return
+        for name, value in found.items():
+            if value not in (None, "", 0, False):
+                self.say(f"{name:15} {value}")
+
     def document(self, answer: Any) -> None:
         """JSON alone."""
         json.dump(answer, sys.stdout, indent=2)

@@ -32,6 +32,8 @@ from archival_core.flows.insight.overdue import OverdueChunks
 from archival_core.flows.insight.readiness import Probe, ReadinessCheck
 from archival_core.flows.insight.snapshots import Snapshots
 from archival_core.flows.jobs.announcer import Announcer
+from archival_core.flows.jobs.bulk_jobs import BulkJobActions
+from archival_core.flows.jobs.bulk_letters import BulkLetters
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.jobs import Jobs
 from archival_core.flows.jobs.ownership import Ownership
@@ -56,6 +58,7 @@ from archival_core.flows.upkeep.stream_retention import KeptStream, StreamRetent
 from archival_core.flows.upkeep.verification import Verification, VerificationRules
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives import Archives
+from archival_core.ledger.bulk_jobs import BulkJobLedger
 from archival_core.ledger.chunk_records import ChunkRecords
 from archival_core.ledger.discards import Discards
 from archival_core.ledger.findings import Findings
@@ -183,6 +186,8 @@ class Runtime:
         )
         self.policies = ArchivalPolicies(policies, due, self._source)
         self.dead_letters = DeadLetters(self.messaging, Discards(pool), self.ledger, queues)
+        self.bulk_letters = BulkLetters(self.messaging, Discards(pool))
+        self.bulk_jobs = BulkJobActions(BulkJobLedger(pool), self.ledger, queues)
         self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._source)
         self.readiness = ReadinessCheck(self.probes(), writes=_WRITES)
         reader = InsightReader(pool)

@@ -17,6 +17,8 @@ from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
 from archival_core.flows.insight.insights import Insights
 from archival_core.flows.insight.readiness import ReadinessCheck
+from archival_core.flows.jobs.bulk_jobs import BulkJobActions
+from archival_core.flows.jobs.bulk_letters import BulkLetters
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.jobs import Jobs
 from archival_core.flows.jobs.ownership import Ownership
@@ -35,6 +37,8 @@ class Services:
     verification: Verification
     policies: ArchivalPolicies
     dead_letters: DeadLetters
+    bulk_letters: BulkLetters
+    bulk_jobs: BulkJobActions
     insights: Insights
     chunk_map: ChunkMap
     jobs: Jobs

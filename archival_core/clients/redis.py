@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from archival_core import telemetry
-from archival_core.clients import stream_losses, stream_reads, stream_state, stream_trim
+from archival_core.clients import dead_stream, stream_losses, stream_reads, stream_state, stream_trim
 from archival_core.clients.redis_connection import open_redis
 from archival_core.clients.stream_reads import Limits, MeasuredEntry
 from archival_core.clients.stream_trim import TrimmedStream, TrimRule
@@ -139,17 +139,17 @@ class MessagingClient:
         with _calling("XADD"):
             await self._redis.xadd(self._dead, {"message": text[:65536], "dead.reason": reason[:2000]})
 
-    async def dead_letters(self, after: str, count: int) -> tuple[list[DeadLetter], bool]:
+    async def dead_letters(self, after: str, count: int, *, reasons_alone: bool = False) -> tuple[list[DeadLetter], bool]:
         """Entries of the dead stream with ids after `after` (empty for the first), oldest first, and whether there may be more.
 
-        Fewer than `count` where they are large.
+        Fewer than `count` where they are large; with `reasons_alone` without their fields.
         """
         with _calling("XRANGE"):
             entries, more = await stream_reads.look(
                 self._redis,
                 self._dead,
                 count,
-                _EVENTS,
+                _REASONS if reasons_alone else _EVENTS,
                 after=after,
                 apart=_ADDED,
                 most_shown=_PAGE_BYTES,
@@ -185,10 +185,15 @@ class MessagingClient:
             await self._redis.xadd(self._events, fields)
             await self._redis.xdel(self._dead, letter.entry_id)
 
-    async def remove_dead(self, entry_id: str) -> None:
-        """Take an entry off the dead stream."""
+    async def replay_many(self, entry_ids: Sequence[str]) -> int:
+        """Put events back as they came, and off the dead stream; how many of them were there."""
+        with _calling("XADD"):
+            return await dead_stream.replay(self._redis, self._dead, self._events, entry_ids, _ADDED)
+
+    async def remove_dead(self, *entry_ids: str) -> int:
+        """Take entries off the dead stream; how many of them were there."""
         with _calling("XDEL"):
-            await self._redis.xdel(self._dead, entry_id)
+            return int(await self._redis.xdel(self._dead, *entry_ids))
 
     async def prove_writable(self) -> None:
         """Raises `AwayError` when Redis does not answer, or takes no writes: the group is made, which is there already."""

@@ -17,6 +17,8 @@ def services() -> Services:
         verification=wired.verification,
         policies=wired.policies,
         dead_letters=wired.dead_letters,
+        bulk_letters=wired.bulk_letters,
+        bulk_jobs=wired.bulk_jobs,
         insights=wired.insights,
         chunk_map=wired.chunk_map,
         jobs=wired.jobs,

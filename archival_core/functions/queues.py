@@ -55,7 +55,7 @@ async def _give_up(message: func.QueueMessage, *, restores: bool) -> None:
     except PermanentError as error:
         # nothing in the ledger will ever know of it
         _LOG.error("a poisoned message goes to the dead stream: %s", error)
-        await services.messaging.bury_message(message.get_body().decode(errors="replace"), str(error))
+        await services.messaging.bury_message(message.get_body().decode(errors="replace"), f"{error.code}: {error}")
 
 
 def _read(message: func.QueueMessage) -> JobMessage:

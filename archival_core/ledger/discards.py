@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
@@ -21,14 +22,12 @@ class Discards:
     def __init__(self, pool: LedgerPool) -> None:
         self._pool = pool
 
-    async def keep(self, letter: DeadLetter, reason: str, discarded_by: str) -> None:
-        """Record what is about to be removed; once for each entry."""
-        fields = {_text(name): Prose(_text(value)) for name, value in letter.fields.items()}
-        fields["dead.reason"] = Prose(_text(letter.reason))
+    async def keep_all(self, letters: Sequence[DeadLetter], reason: str, discarded_by: str) -> None:
+        """Record what is about to be removed; once for each entry. Of a large entry the beginning and the size are kept."""
         await self._pool.all(
             "keep_discarded",
-            entry_id=letter.entry_id,
-            fields=Jsonb(fields),
+            entry_ids=[letter.entry_id for letter in letters],
+            fields=[Jsonb(_fields(letter)) for letter in letters],
             reason=Prose(reason),
             discarded_by=Prose(discarded_by),
         )
@@ -47,6 +46,13 @@ class Discards:
                 return None
             raise
         return read_job(row) if row else None
+
+
+def _fields(letter: DeadLetter) -> dict[str, Prose]:
+    fields = {_text(name): Prose(_text(value)) for name, value in letter.fields.items()}
+    if not letter.is_whole:
+        fields["dead.bytes"] = Prose(letter.size)
+    return {**fields, "dead.reason": Prose(_text(letter.reason))}
 
 
 def _text(value: bytes | str) -> str:

@@ -31,6 +31,7 @@ class JobList:
         parameters: dict[str, Any] = {
             "statuses": [str(status) for status in wanted.statuses or Status],
             "kinds": [str(kind) for kind in wanted.kinds or Kind],
+            "codes": list(wanted.codes) or None,
             "since": wanted.since.isoformat() if wanted.since else "-infinity",
             "before": before[0],
             "before_id": before[1],

@@ -81,6 +81,8 @@ class JobFilter:
     hypertable: str | None = None
     statuses: frozenset[Status] = frozenset()
     kinds: frozenset[Kind] = frozenset()
+    #: of their error
+    codes: frozenset[str] = frozenset()
     #: requested at or after, and before
     since: datetime | None = None
     until: datetime | None = None

@@ -11,10 +11,10 @@ from dev.servers.processes import Process, accepts_connections, free_port
 
 
 class ValkeyServer:
-    """A server that keeps its data in `folder`."""
+    """A server that keeps its data in `folder`; `options` are words of its command line."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._folder, self._options = folder, options
         self._process: Process | None = None
         self._port = 0
         self.url = ""
@@ -24,7 +24,7 @@ class ValkeyServer:
         port = self._port = free_port()
         options = {"port": port, "bind": "127.0.0.1", "dir": self._folder, "appendonly": "yes", "save": ""}
         words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-        self._process = Process([get_binary_path(), *words], self._folder / "valkey.log")
+        self._process = Process([get_binary_path(), *words, *self._options], self._folder / "valkey.log")
         self._start()
         self.url = f"redis://127.0.0.1:{port}/0"
         return self

@@ -64,8 +64,9 @@ class CommandLine:
     def __init__(self, url: str) -> None:
         self._environment = {"ARCHIVAL_API_URL": url, "ARCHIVAL_API_KEY": "key", "COLUMNS": "200"}
 
-    async def __call__(self, *arguments: str, expect: int = 0, **environment: str) -> str:
-        return await self._run(_called, arguments, expect, environment)
+    async def __call__(self, *arguments: str, expect: int = 0, words: str = "", **environment: str) -> str:
+        with patch("sys.stdin", io.StringIO(words)):
+            return await self._run(_called, arguments, expect, environment)
 
     async def as_process(self, *arguments: str, expect: int = 0, **environment: str) -> str:
         return await self._run(_started, arguments, expect, environment)
@@ -75,8 +76,8 @@ class CommandLine:
         assert code == expect, (arguments, output, errors)
         return output if expect == 0 else output + errors
 
-    async def json(self, *arguments: str) -> Any:
-        return json.loads(await self(*arguments, "--json"))
+    async def json(self, *arguments: str, words: str = "") -> Any:
+        return json.loads(await self(*arguments, "--json", words=words))
 
 
 @pytest.fixture
@@ -138,6 +139,42 @@ async def test_a_day_with_the_command_line(service: Service, cli: CommandLine) -
     await cli("resume")
 
 
+async def test_many_at_a_time(service: Service, cli: CommandLine) -> None:
+    await service.runtime.ledger.ping()
+    service.execute(
+        "insert into archival.job (kind, hypertable, chunk, status, request_key, requested_by, finished_at, error)"
+        " select 'archive', '$s.readings', '$s.c' || n, 'failed', 'r' || n, 'test', now(),"
+        " jsonb_build_object('code', case when n <= 510 then 'database' else 'lake-conflict' end)"
+        " from generate_series(1, 515) n;"
+        # none of these is ever taken by a worker
+        "insert into archival.job (kind, hypertable, chunk, status, request_key, requested_by)"
+        " select 'archive', 'public.t', 'public.' || s || n, s, s || n, 'test'"
+        " from generate_series(1, 5) n, unnest(array['skipped', 'queued']) s"
+    )
+    assert "515 (database 510, lake-conflict 5) are meant; nothing was done" in await cli("retry", "--all", "--dry-run")
+    # nobody is there to be asked
+    assert "510 (database 510) are meant: say --yes" in await cli("retry", "--code", "database", expect=2)
+    assert await cli.json("retry", "--code", "database", "--yes") == {"done": 510, "passed": {}}
+    assert await cli.json("retry", "--code", "database", "--yes") == {"done": 0, "passed": {}}
+    listed = await cli.json("jobs", "--code", "lake-conflict")
+    ids = "".join(f"{job['job_id']}  {job['chunk']}\n" for job in listed["jobs"]) + "\n"
+    assert "5 jobs are queued again" in await cli("retry", "-", words=ids)
+    skipped = (await cli.json("jobs", "--status", "skipped"))["jobs"]
+    told = await cli("retry", "-", words="\n".join(job["job_id"] for job in skipped), expect=1)
+    assert "5 left as they are: not-retryable" in told
+    assert await cli.json("cancel", "--hypertable", "public.t", "--yes") == {"done": 5, "passed": {}}
+    for number in range(3):
+        await service.publish(hypertable="", chunk=str(number))
+    await service.runtime.event_drain.run()
+    assert "3 dead letters are replayed" in await cli("dead-letters", "replay", "--code", "invalid-event", "--yes")
+    await service.runtime.event_drain.run()
+    letters = (await cli.json("dead-letters", "--text", "HYPERTABLE"))["dead_letters"]
+    assert len(letters) == 3
+    words = "\n".join(letter["entry_id"] for letter in letters)
+    assert await cli.json("dead-letters", "discard", "-", "--reason", "a test", words=words) == {"done": 3, "passed": {}}
+    assert "no dead letters" in await cli("dead-letters")
+
+
 async def test_errors_are_clear(cli: CommandLine, tmp_path: Path) -> None:
     assert "does not know this key" in await cli.as_process("jobs", expect=3, ARCHIVAL_API_KEY="wrong")
     assert "does not answer" in await cli("jobs", "--url", "http://127.0.0.1:1/api", expect=3)
@@ -154,6 +191,13 @@ async def test_errors_are_clear(cli: CommandLine, tmp_path: Path) -> None:
         ("policies", "set", "public.nothing", "--enabled", "--disabled"),
         ("dead-letters", "list", "1-0"),
         ("dead-letters", "replay", "1-0", "--reason", "none"),
+        ("dead-letters", "replay"),
+        ("dead-letters", "replay", "1-0", "--all"),
+        ("dead-letters", "list", "--from", "2026-01-01T00:00:00Z"),
+        ("retry",),
+        ("retry", "--status", "failed"),
+        ("retry", "0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a10", "--code", "database"),
+        ("cancel", "--status", "failed", "--all"),
         ("archive", "public.nothing", "--older-than", "1", "--dry"),
         ("jobs", "--limit", "0"),
     ):

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from archival_core.api.management import archives, chunks, dead_letters, intake, jobs, policies, restores, source
+from archival_core.api.management import (
+    archives,
+    chunks,
+    dead_letters,
+    intake,
+    jobs,
+    many_jobs,
+    many_letters,
+    policies,
+    restores,
+    source,
+)
 
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router of this folder."""
-    modules = (archives, restores, jobs, chunks, policies, dead_letters, intake, source)
+    modules = (archives, restores, many_jobs, jobs, chunks, policies, many_letters, dead_letters, intake, source)
     return tuple(module.router for module in modules)

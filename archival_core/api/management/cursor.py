@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
 from archival_core.api.management.fields import in_utc
 from archival_core.errors import PermanentError
+from archival_core.model.bulk import MOST, EntryId, JobsPlace, LettersPlace
 from archival_core.model.chunk_state import ChunkCursor
 from archival_core.model.job_record import JobRecord, Place
 
@@ -23,13 +24,7 @@ def of_job(job: JobRecord) -> str:
 def read_job(text: str) -> Place:
     """Raises `PermanentError` (`invalid-cursor`)."""
     [requested_at, job_id] = _read(text, "j1", 2)
-    try:
-        moment = datetime.fromisoformat(requested_at)
-        if moment.tzinfo is None:
-            raise _invalid()
-        return Place(in_utc(moment), UUID(job_id))
-    except ValueError:
-        raise _invalid() from None
+    return _place(requested_at, job_id)
 
 
 def of_chunk(cursor: ChunkCursor) -> str:
@@ -48,6 +43,52 @@ def read_chunk(text: str) -> ChunkCursor:
     if not plain or not 0 <= cursor.revision < 2**31:
         raise _invalid()
     return cursor
+
+
+def of_jobs_place(place: JobsPlace) -> str:
+    """Of the call that goes on there."""
+    after = place.after or Place(datetime.min.replace(tzinfo=UTC), UUID(int=0))
+    return _write(["bj1", place.as_of.isoformat(), after.requested_at.isoformat(), str(after.job_id)])
+
+
+def read_jobs_place(text: str) -> JobsPlace:
+    """Raises `PermanentError` (`invalid-cursor`)."""
+    [as_of, requested_at, job_id] = _read(text, "bj1", 3)
+    return JobsPlace(_moment(as_of), _place(requested_at, job_id))
+
+
+def of_letters_place(place: LettersPlace) -> str:
+    """Of the call that goes on there."""
+    return _write(["bl1", str(place.until), str(place.after), "" if place.left is None else str(place.left)])
+
+
+def read_letters_place(text: str) -> LettersPlace:
+    """Raises `PermanentError` (`invalid-cursor`)."""
+    [until, after, left] = _read(text, "bl1", 3)
+    try:
+        place = LettersPlace(EntryId.parse(until), EntryId.parse(after), int(left) if left else None)
+    except ValueError:
+        raise _invalid() from None
+    if not all(0 <= number <= MOST for number in (*place.until, *place.after, place.left or 0)):
+        raise _invalid()
+    return place
+
+
+def _place(requested_at: str, job_id: str) -> Place:
+    try:
+        return Place(_moment(requested_at), UUID(job_id))
+    except ValueError:
+        raise _invalid() from None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise _invalid()
+        return in_utc(moment)
+    except ValueError:
+        raise _invalid() from None
 
 
 def _write(parts: list[str]) -> str:

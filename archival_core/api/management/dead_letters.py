@@ -10,7 +10,10 @@ from pydantic import BaseModel, Field
 
 from archival_core.api import problems
 from archival_core.api.management.fields import ANY, WITH_BODY, Body, Caller, Limit, Text
+from archival_core.api.management.many import ErrorCode
 from archival_core.api.services import Current
+from archival_core.flows.jobs.dead_letters import kind_of
+from archival_core.model.bulk import LetterFilter, LetterKind, code_of
 
 router = APIRouter(tags=["events"])
 
@@ -29,6 +32,8 @@ class DeadLetterView(BaseModel):
 
     entry_id: str = Field(examples=["1700000000000-0"])
     reason: str = Field(examples=["invalid-event: data.hypertable: Field required"])
+    code: str = Field(description="of the error that `reason` begins with; may be empty", examples=["invalid-event"])
+    kind: LetterKind = Field(description="`message`: of a queue, which names no job")
     replayable: bool = Field(description="an event is, unless it is too large; a message that names no job is not")
     bytes: int = Field(description="of everything that came", examples=[212])
     truncated: bool = Field(description="it is too large for an event, and `fields` has only its beginning")
@@ -48,14 +53,24 @@ async def list_dead_letters(
     services: Current,
     after: Annotated[str, Query(max_length=60, description="`next` of the page before", examples=["1700000000000-0"])] = "",
     limit: Limit = 50,
+    error_code: Annotated[
+        list[ErrorCode] | None, Query(max_length=50, description="any of these", examples=[["over-delivered"]])
+    ] = None,
+    text: Annotated[Text | None, Query(description="a part of the reason, in any case")] = None,
+    kind: Annotated[LetterKind | None, Query()] = None,
 ) -> DeadLetterPage:
-    """Dead letters, oldest first. A page ends after about 1 MiB, and goes on at `next`."""
-    letters, following = await services.dead_letters.page(limit, after)
+    """Dead letters, oldest first.
+
+    A page ends after about 1 MiB, and goes on at `next`; with a filter it may be empty before the end.
+    """
+    letters, following = await services.dead_letters.page(limit, after, LetterFilter(frozenset(error_code or ()), text, kind))
     return DeadLetterPage(
         dead_letters=[
             DeadLetterView(
                 entry_id=letter.entry_id,
                 reason=letter.reason,
+                code=code_of(letter.reason),
+                kind=kind_of(letter),
                 replayable=letter.is_replayable,
                 bytes=letter.size,
                 truncated=not letter.is_whole,

@@ -11,6 +11,7 @@ from archival_core.api import problems
 from archival_core.api.management import cursor
 from archival_core.api.management.fields import ANY, Caller, Limit, Moment, TableName
 from archival_core.api.management.job_view import JobDetail, JobPage, JobView, detail, view
+from archival_core.api.management.many import ErrorCode
 from archival_core.api.services import Current
 from archival_core.model.job import Kind, Status
 from archival_core.model.job_record import JobFilter
@@ -26,6 +27,9 @@ async def list_jobs(
     hypertable: Annotated[TableName | None, Query()] = None,
     status: Annotated[list[Status] | None, Query(description="any of these", examples=[["failed"]])] = None,
     kind: Annotated[list[Kind] | None, Query(description="any of these", examples=[["archive"]])] = None,
+    error_code: Annotated[
+        list[ErrorCode] | None, Query(max_length=50, description="whose error has one of these codes", examples=[["database"]])
+    ] = None,
     since: Annotated[
         Moment | None,
         Query(alias="from", description="requested at or after", examples=["2026-11-01T00:00:00Z"]),
@@ -37,7 +41,7 @@ async def list_jobs(
     limit: Limit = 50,
 ) -> JobPage:
     """Jobs by the time of their request, newest first."""
-    wanted = JobFilter(hypertable, frozenset(status or ()), frozenset(kind or ()), since, until)
+    wanted = JobFilter(hypertable, frozenset(status or ()), frozenset(kind or ()), frozenset(error_code or ()), since, until)
     found = await services.jobs.page(wanted, cursor.read_job(after) if after is not None else None, limit + 1)
     shown = found[:limit]
     return JobPage(jobs=[view(job) for job in shown], next=cursor.of_job(shown[-1]) if len(found) > limit else None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from archival_core.clients.redis import DeadLetter, MessagingClient
 from archival_core.errors import PermanentError
 from archival_core.ledger.discards import Discards
 from archival_core.ledger.jobs import Ledger
+from archival_core.model.bulk import LetterFilter, LetterKind
 from archival_core.model.job import Job, Kind, Status
 from archival_core.model.message import JobMessage
 
@@ -31,15 +31,20 @@ class DeadLetters:
     ) -> None:
         self._messaging, self._discards, self._ledger, self._queues = messaging, discards, ledger, queues
 
-    async def page(self, limit: int, after: str = "") -> tuple[list[DeadLetter], str | None]:
+    async def page(
+        self, limit: int, after: str = "", wanted: LetterFilter | None = None
+    ) -> tuple[list[DeadLetter], str | None]:
         """The oldest entries with ids after `after`, and the id to go on behind, `None` at the end.
 
-        A page may have fewer than `limit`: it is full after so many bytes, too. Of an entry that is too large for an event it
-        has the beginning.
+        A page may have fewer than `limit`: it is full after so many bytes, too, and has only those of its entries that are
+        `wanted`. Of an entry that is too large for an event it has the beginning.
         """
         found, more = await self._messaging.dead_letters(_checked(after) if after else "", limit + 1)
         letters = found[:limit]
-        return letters, letters[-1].entry_id if letters and (more or len(found) > limit) else None
+        following = letters[-1].entry_id if letters and (more or len(found) > limit) else None
+        if wanted is not None:
+            letters = [letter for letter in letters if wanted.takes(letter.entry_id, letter.reason, kind_of(letter))]
+        return letters, following
 
     async def replay(self, entry_id: str) -> None:
         """Put an event back into the event stream, as it came.
@@ -61,8 +66,7 @@ class DeadLetters:
         if not reason.strip():
             raise PermanentError("say why it is discarded", code="no-reason")
         letter = await self._find(entry_id)
-        fields = letter.fields if letter.is_whole else {**letter.fields, b"dead.bytes": str(letter.size).encode()}
-        await self._discards.keep(replace(letter, fields=fields), reason.strip(), discarded_by)
+        await self._discards.keep_all([letter], reason.strip(), discarded_by)
         await self._messaging.remove_dead(entry_id)
         _LOG.warning("dead letter %s is discarded by %r: %r", entry_id, discarded_by, reason.strip())
 
@@ -99,6 +103,11 @@ class DeadLetters:
         if letter is None:
             raise PermanentError(f"there is no dead letter {entry_id}", code="unknown-dead-letter")
         return letter
+
+
+def kind_of(letter: DeadLetter) -> LetterKind:
+    """What a dead letter was."""
+    return LetterKind.EVENT if letter.is_event else LetterKind.MESSAGE
 
 
 def _hopeless(letter: DeadLetter) -> str:

@@ -10,7 +10,7 @@ returning j.*
 
 -- name: keep_discarded
 insert into archival.discarded (entry_id, fields, reason, discarded_by)
-values (%(entry_id)s, %(fields)s, %(reason)s, %(discarded_by)s)
+select entry_id, fields, %(reason)s, %(discarded_by)s from unnest(%(entry_ids)s::text[], %(fields)s::jsonb[]) l (entry_id, fields)
 on conflict (entry_id) do nothing
 returning entry_id
 

@@ -5,6 +5,7 @@ with newest as (
     from unnest(%(statuses)s::text[]) s (status) cross join unnest(%(kinds)s::text[]) k (kind) cross join lateral (
         select j.job_id, j.requested_at from archival.job j
         where j.status = s.status and j.kind = k.kind and j.requested_at >= %(since)s::timestamptz
+          and (%(codes)s::text[] is null or j.error ->> 'code' = any(%(codes)s))
           and (j.requested_at, j.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
         order by j.requested_at desc, j.job_id desc limit %(limit)s
     ) found
@@ -19,6 +20,7 @@ with newest as (
         select j.job_id, j.requested_at from archival.job j
         where j.hypertable = %(hypertable)s and j.status = s.status and j.kind = k.kind
           and j.requested_at >= %(since)s::timestamptz
+          and (%(codes)s::text[] is null or j.error ->> 'code' = any(%(codes)s))
           and (j.requested_at, j.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
         order by j.requested_at desc, j.job_id desc limit %(limit)s
     ) found

@@ -1,0 +1,76 @@
+"""What requests about many jobs or dead letters share: how they are limited, and how they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints, model_validator
+
+from archival_core.api.management.fields import Body, Moment
+from archival_core.model.bulk import BulkReport
+
+#: Named one by one in one request.
+MOST_NAMED = 500
+
+ErrorCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,99}$")]
+ErrorCodes = Annotated[
+    list[ErrorCode],
+    Field(min_length=1, max_length=50, description="whose error has one of these codes", examples=[["database"]]),
+]
+
+
+class Many(Body):
+    """Of everything that is meant, one call does a part; `next` of its answer is the `cursor` of the next call."""
+
+    error_code: ErrorCodes | None = None
+    everything: StrictBool = Field(default=False, alias="all", description="every one, instead of a filter")
+    dry_run: StrictBool = Field(default=False, description="say how many are meant, and do nothing")
+    limit: StrictInt = Field(default=500, ge=1, le=1000, description="how many one call does, at most")
+    cursor: str | None = Field(default=None, max_length=1000, description="`next` of the call before, with the same filter")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        others = [name for name in type(self).model_fields if name not in _NO_FILTER and getattr(self, name) is not None]
+        if not others and not self.everything:
+            raise ValueError("say which ones: give a filter, or all: true for every one")
+        if others and self.everything:
+            raise ValueError(f"all means every one: leave {', '.join(_ALIASES.get(name, name) for name in others)} out")
+        return self
+
+
+#: `status` chooses among what an action can be done to, which alone is no filter.
+_NO_FILTER = frozenset({"everything", "dry_run", "limit", "cursor", "reason", "status"})
+_ALIASES = {"since": "from", "until": "to"}
+
+Since = Annotated[Moment | None, Field(alias="from")]
+Until = Annotated[Moment | None, Field(alias="to")]
+
+
+class ManyView(BaseModel):
+    """What one call did. With a `next`, there is more to do, and the same call with that `cursor` goes on."""
+
+    done: int = Field(examples=[500])
+    passed: dict[str, int] = Field(
+        description="met and left as they are, by the code that says why", examples=[{"chunk-has-a-live-job": 3}]
+    )
+    left: int | None = Field(description="meant and not looked at yet; null if there are too many to count", examples=[2500])
+    left_by_code: dict[str, int] = Field(
+        description="the same by the code of their error, of jobs and of every dry run", examples=[{"database": 2500}]
+    )
+    next: str | None = Field(description="the cursor of the next call; null at the end, and of a dry run")
+
+
+def many_view[P](report: BulkReport[P], following: str | None) -> ManyView:
+    """As JSON; `following` is the cursor of the report's `next`."""
+    return ManyView(
+        done=report.done,
+        passed=_some(report.passed),
+        left=report.left,
+        left_by_code=_some(report.left_by_code),
+        next=following,
+    )
+
+
+def _some(counts: Mapping[str, int]) -> dict[str, int]:
+    return {code: count for code, count in counts.items() if count}

@@ -1,0 +1,110 @@
+"""Many jobs queued again, or called off, by a filter: so many in one call, in steps that each leave the ledger whole.
+
+A call that is killed and made again does nothing twice: what is queued again has not failed any more. Jobs whose step was
+recorded and whose messages were not sent yet get them from reconcile.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from archival_core.clients.queue import QueueClient
+from archival_core.ledger.bulk_jobs import BulkJobLedger
+from archival_core.ledger.jobs import Ledger
+from archival_core.model.bulk import BulkJobs, BulkReport, JobsPlace
+from archival_core.model.job import LIVE, Kind, Status
+from archival_core.model.job_record import Place
+
+_LOG = logging.getLogger(__name__)
+
+#: Jobs of one transaction, whose messages are sent before the next begins.
+_STEP: Final = 100
+#: After this a call begins no further step: the caller's own time-out is longer.
+_SECONDS: Final = 20.0
+#: Jobs that were ended, and may be queued again.
+RETRYABLE: Final = frozenset({Status.FAILED, Status.CANCELLED})
+
+#: Does one step; how many jobs of it, and by which reason others are left.
+Step = Callable[[Collection[UUID], datetime], Awaitable[tuple[int, Counter[str]]]]
+
+
+class BulkJobActions:
+    """Retry and cancel, of all jobs that are meant."""
+
+    def __init__(self, jobs: BulkJobLedger, ledger: Ledger, queues: Mapping[Kind, QueueClient]) -> None:
+        self._jobs, self._ledger, self._queues = jobs, ledger, queues
+
+    async def preview(self, meant: BulkJobs) -> BulkReport[JobsPlace]:
+        """How many are meant, by code; nothing is done."""
+        codes = await self._jobs.count(meant, JobsPlace(await self._ledger.now()))
+        return BulkReport(0, left=sum(codes.values()), left_by_code=codes)
+
+    async def retry(self, meant: BulkJobs, place: JobsPlace | None, limit: int) -> BulkReport[JobsPlace]:
+        """Queue up to `limit` jobs again, from `place` on.
+
+        Those whose chunk has a live job, or was archived since, are passed over.
+        """
+        statuses = meant.wanted.statuses
+
+        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[int, Counter[str]]:
+            retried = await self._jobs.retry(job_ids, statuses, as_of)
+            # a crash before a message leaves a queued job without one: reconcile finds those
+            for kind, messages in retried.messages.items():
+                await self._queues[kind].send(messages)
+                await self._ledger.messaged([message.job_id for message in messages])
+            return sum(map(len, retried.messages.values())), retried.passed
+
+        report = await self._each(meant, place, limit, step, "not-retryable")
+        _LOG.info("%d jobs are queued again, passed over: %s", report.done, dict(report.passed))
+        return report
+
+    async def cancel(self, meant: BulkJobs, place: JobsPlace | None, limit: int, cancelled_by: str) -> BulkReport[JobsPlace]:
+        """End up to `limit` jobs, from `place` on."""
+        statuses = meant.wanted.statuses
+
+        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[int, Counter[str]]:
+            ended = await self._jobs.cancel(job_ids, statuses, cancelled_by)
+            return ended, Counter({"not-cancellable": len(job_ids) - ended})
+
+        report = await self._each(meant, place, limit, step, "not-cancellable")
+        _LOG.warning("%d jobs are cancelled by %r", report.done, cancelled_by)
+        return report
+
+    async def _each(
+        self, meant: BulkJobs, place: JobsPlace | None, limit: int, step: Step, elsewhere: str
+    ) -> BulkReport[JobsPlace]:
+        """Steps until all are done, or `limit`, or the time is over; `elsewhere` is said of named jobs in another status."""
+        passed: Counter[str] = Counter()
+        if place is None:
+            passed += await self._unmatched(meant, elsewhere)
+            place = JobsPlace(await self._ledger.now())
+        deadline = time.monotonic() + _SECONDS
+        done = seen = 0
+        while seen < limit and time.monotonic() < deadline:
+            size = min(_STEP, limit - seen)
+            found: list[Place] = await self._jobs.page(meant, place, size)
+            if found:
+                did, left_alone = await step([job.job_id for job in found], place.as_of)
+                done, seen, passed = done + did, seen + len(found), passed + left_alone
+                place = replace(place, after=found[-1])
+            if len(found) < size:
+                return BulkReport(done, passed)
+        codes = await self._jobs.count(meant, place)
+        return BulkReport(done, passed, sum(codes.values()), codes, place if codes else None)
+
+    async def _unmatched(self, meant: BulkJobs, elsewhere: str) -> Counter[str]:
+        """Of jobs that were named one by one, those that are none, or are in another status."""
+        found = await self._jobs.statuses(meant.job_ids) if meant.job_ids else {}
+        others = sum(status not in meant.wanted.statuses for status in found.values())
+        return +Counter({"unknown-job": len(meant.job_ids) - len(found), elsewhere: others})
+
+
+#: What each action takes where no status is given.
+DEFAULT_STATUSES: Final[Mapping[str, frozenset[Status]]] = {"retry": frozenset({Status.FAILED}), "cancel": LIVE}

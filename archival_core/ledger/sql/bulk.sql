@@ -1,0 +1,70 @@
+-- name: matching_jobs
+-- The oldest requests first, from a place on; what ended or was asked for after the first call began is not meant.
+select j.job_id, j.requested_at from archival.job j
+where j.status = any(%(statuses)s) and j.kind = any(%(kinds)s)
+  and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
+  and (%(codes)s::text[] is null or coalesce(j.error ->> 'code', '') = any(%(codes)s))
+  and (%(job_ids)s::uuid[] is null or j.job_id = any(%(job_ids)s))
+  and j.requested_at >= %(since)s::timestamptz and j.requested_at < %(until)s::timestamptz
+  and coalesce(j.finished_at, j.requested_at) <= %(as_of)s
+  and (j.requested_at, j.job_id) > (%(after)s::timestamptz, %(after_id)s::uuid)
+order by j.requested_at, j.job_id limit %(limit)s
+
+-- name: count_matching_jobs
+select coalesce(j.error ->> 'code', '') as code, count(*) as jobs from archival.job j
+where j.status = any(%(statuses)s) and j.kind = any(%(kinds)s)
+  and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
+  and (%(codes)s::text[] is null or coalesce(j.error ->> 'code', '') = any(%(codes)s))
+  and (%(job_ids)s::uuid[] is null or j.job_id = any(%(job_ids)s))
+  and j.requested_at >= %(since)s::timestamptz and j.requested_at < %(until)s::timestamptz
+  and coalesce(j.finished_at, j.requested_at) <= %(as_of)s
+  and (j.requested_at, j.job_id) > (%(after)s::timestamptz, %(after_id)s::uuid)
+group by 1 order by 2 desc, 1
+
+-- name: retry_jobs
+-- Each of these that may be queued again, one for a chunk or an archive; `passed` says why one is left as it is. A job is not tried again
+-- whose chunk was archived, or whose archive was restored, by a later request. Rows are locked in one order, so that two callers never
+-- wait for each other.
+with meant as materialized (
+    select job_id, kind, hypertable, chunk, restores, options, force, requested_at from archival.job
+    where job_id = any(%(job_ids)s) and status = any(%(statuses)s) and coalesce(finished_at, requested_at) <= %(as_of)s
+    order by job_id for update
+), judged as (
+    select m.job_id,
+           exists (select from archival.job live where live.kind = m.kind and live.status in ('queued', 'running')
+                   and case m.kind when 'archive' then (live.hypertable, live.chunk) = (m.hypertable, m.chunk)
+                                   else live.restores = m.restores end)
+           or row_number() over (partition by m.kind, case m.kind when 'archive' then (m.hypertable, m.chunk) end, m.restores
+                                 order by m.requested_at desc, m.job_id) > 1 as has_live,
+           not m.force and exists (
+               select from archival.job later where later.kind = m.kind and later.requested_at > m.requested_at
+               and (later.hypertable, later.chunk) = (m.hypertable, m.chunk)
+               and case m.kind when 'archive' then later.status in ('archived', 'removed')
+                               else later.status = 'restored' and later.restores = m.restores
+                                    and later.options is not distinct from m.options end) as is_done
+    from meant m
+), queued as (
+    update archival.job j
+    set status = 'queued', finished_at = null, lease_until = null, messaged_at = null, error = null, announced = false
+    from judged where j.job_id = judged.job_id and not judged.has_live and not judged.is_done
+    returning j.job_id, j.kind, j.traceparent
+)
+select judged.job_id, queued.kind, queued.traceparent,
+       case when queued.job_id is not null then null
+            when judged.is_done then 'done' else 'live' end as passed
+from judged left join queued using (job_id)
+
+-- name: cancel_jobs
+-- Their workers, if there are any, find out at their next guarded write.
+with meant as materialized (
+    select job_id from archival.job where job_id = any(%(job_ids)s) and status = any(%(statuses)s) order by job_id for update
+), owner as (
+    update archival.job
+    set status = 'cancelled', finished_at = now(), lease_until = null, progress = null,
+        error = jsonb_build_object('code', 'cancelled', 'message', format('cancelled by %%s', %(cancelled_by)s::text))
+    where job_id in (select job_id from meant)
+    returning job_id
+), done as (
+    delete from archival.part where job_id in (select job_id from owner)
+)
+select job_id from owner
