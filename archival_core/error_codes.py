@@ -279,6 +279,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "invalid-manifest": ErrorCode("A manifest cannot be read.", "Find out who wrote it."),
             "lake-aborted": ErrorCode("A transfer was called off."),
             "lake-attempt-refused": ErrorCode("The lake refused this attempt."),
+            "lake-back": ErrorCode(
+                "The lake went back to an earlier state. Nothing is removed before what was archived since then is verified.",
+                "Nothing; then read the findings: docs/operate.md, *The lake goes back*.",
+            ),
             "lake-conflict": ErrorCode("Something else lies where the archive would."),
             "lake-damaged-transfer": ErrorCode("Data were damaged on their way, repeatedly."),
             "lake-destination-exists": ErrorCode(
@@ -291,7 +295,12 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "The lake refuses the credentials.", "The app's identity needs the role Storage Blob Data Contributor."
             ),
             "lake-not-found": ErrorCode("There is no such path in the lake."),
+            "lake-not-replicated": ErrorCode("The archive is not in the account's second region yet, so its chunk stays."),
             "lake-refused": ErrorCode("The lake refuses the request.", "The message has its answer."),
+            "lake-replication-unknown": ErrorCode(
+                "The account does not tell how far its second region is, so nothing is removed.",
+                "Make the account RA-GRS or RA-GZRS, and the identity its Reader; or set `LAKE_REPLICATION` to `local`.",
+            ),
             "lake-short-read": ErrorCode("Fewer bytes came than were asked for."),
             "lake-unavailable": ErrorCode("The lake does not answer as it should."),
             "moved-archive": ErrorCode("A folder's manifest is that of another folder.", "Move the folder back."),

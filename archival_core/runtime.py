@@ -36,10 +36,12 @@ from archival_core.flows.jobs.bulk_jobs import BulkJobActions
 from archival_core.flows.jobs.bulk_letters import BulkLetters
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.jobs import Jobs
+from archival_core.flows.jobs.lake_history import LakeHistory
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.runner import JobRunner
 from archival_core.flows.removal.chunk_proof import ChunkProof
 from archival_core.flows.removal.chunk_removal import ChunkRemoval
+from archival_core.flows.removal.second_region import SecondRegion
 from archival_core.flows.removal.trial import TrialRestore
 from archival_core.flows.restore.chunk_restore import ChunkRestorer
 from archival_core.flows.restore.processor import RestoreProcessor
@@ -47,6 +49,7 @@ from archival_core.flows.upkeep.adoption import Adoption
 from archival_core.flows.upkeep.follow_marks import FollowMarks
 from archival_core.flows.upkeep.gone_chunks import GoneChunks
 from archival_core.flows.upkeep.job_folding import JobFolding
+from archival_core.flows.upkeep.lake_back import LakeBack
 from archival_core.flows.upkeep.ledger_rebuild import LedgerRebuild
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
@@ -56,6 +59,7 @@ from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere
 from archival_core.flows.upkeep.staging_sweep import StagingSweep
 from archival_core.flows.upkeep.stream_retention import KeptStream, StreamRetention
 from archival_core.flows.upkeep.verification import Verification, VerificationRules
+from archival_core.lake.account import LakeAccount
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives import Archives
 from archival_core.ledger.bulk_jobs import BulkJobLedger
@@ -63,6 +67,7 @@ from archival_core.ledger.chunk_records import ChunkRecords
 from archival_core.ledger.discards import Discards
 from archival_core.ledger.findings import Findings
 from archival_core.ledger.folding import Folding
+from archival_core.ledger.generations import LakeGenerations
 from archival_core.ledger.insights import InsightReader
 from archival_core.ledger.intake import Intake
 from archival_core.ledger.job_list import JobList
@@ -96,6 +101,7 @@ class Runtime:
         self._pool = LedgerPool(Database(config.ledger_url, token, dependency="ledger"))
         self.ledger = Ledger(self._pool)
         self.lake = LakehouseClient.open(config.lake_url, config.lake_account_key)
+        self._lake_account = LakeAccount.open(config.lake_url, config.lake_account_key)
         self.messaging = MessagingClient.open(
             config.redis_url,
             events=config.events_stream,
@@ -140,7 +146,9 @@ class Runtime:
             shares_source=shares_source,
         )
         self._trial = TrialRestore(self._source, self.lake, marking)
-        proof = ChunkProof(self.lake, removals, self._trial)
+        self._lake_history = LakeHistory(self.lake, LakeGenerations(self._pool))
+        second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)
+        proof = ChunkProof(self.lake, removals, self._trial, self._lake_history, second_region)
         self.chunk_removal = ChunkRemoval(self._source, self.ledger, self.ownership, removals, proof, self.queue, announcer)
         self.event_drain = EventDrain(
             self.messaging,
@@ -172,6 +180,7 @@ class Runtime:
         )
         self.reconcile = Reconcile(
             self.ownership,
+            LakeBack(self._lake_history, self.verification),
             LostMessages(upkeep, self.ledger, queues),
             StagingSweep(self.lake, upkeep, self.ledger),
             RestoreSweep(self._source, upkeep),
@@ -229,6 +238,7 @@ class Runtime:
             self.restore_queue.close,
             *(queue.close for queue in self._poisoned),
             self.lake.close,
+            self._lake_account.close,
         )
         await asyncio.gather(*(close() for close in closing), return_exceptions=True)
 

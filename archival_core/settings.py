@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     job_time_budget: timedelta = timedelta(minutes=20)
     removal_policy: Literal["keep", "drop"] = "keep"
     removal_grace: timedelta = timedelta(days=1)
+    #: whether chunks wait until their archives are in the account's second region: `auto` asks the account
+    lake_replication: Literal["auto", "geo", "local"] = "auto"
     #: an archive is read again and compared with its manifest so often
     verify_every: timedelta = timedelta(days=30)
     #: share of the files whose content is read then, the others' lengths are compared

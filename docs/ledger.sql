@@ -468,6 +468,23 @@ CREATE TABLE archival.job_transition (
 
 COMMENT ON TABLE archival.job_transition IS 'Which status of a job may follow which. The same as TRANSITIONS in archival_core/model/job.py.';
 
+-- TABLE lake_generation
+
+CREATE TABLE archival.lake_generation (
+    one boolean DEFAULT true NOT NULL,
+    sequence bigint DEFAULT 0 NOT NULL,
+    token uuid,
+    written_at timestamp with time zone,
+    back_to timestamp with time zone,
+    noticed_at timestamp with time zone,
+    noticed uuid,
+    CONSTRAINT lake_generation_one_check CHECK (one)
+);
+
+-- COMMENT TABLE lake_generation
+
+COMMENT ON TABLE archival.lake_generation IS 'The state of the lake that the ledger knows, and whether the lake went back behind it.';
+
 -- TABLE part
 
 CREATE TABLE archival.part (
@@ -644,6 +661,11 @@ ALTER TABLE ONLY archival.job
 
 ALTER TABLE ONLY archival.job_transition
     ADD CONSTRAINT job_transition_pkey PRIMARY KEY (from_status, to_status);
+
+-- CONSTRAINT lake_generation lake_generation_pkey
+
+ALTER TABLE ONLY archival.lake_generation
+    ADD CONSTRAINT lake_generation_pkey PRIMARY KEY (one);
 
 -- CONSTRAINT migration migration_pkey
 

@@ -14,6 +14,8 @@ TABLES = "tables"
 MANIFESTS = "manifests"
 #: which source and ledger the lake belongs to
 OWNER = "owner.json"
+#: which state the lake is in, so that one that went back shows
+GENERATION = "generation.json"
 #: archives whose place a later revision has taken: kept, and out of the way of whoever reads `tables/`
 SUPERSEDED = "superseded"
 #: The manifest inside the archive's own folder; readers of Parquet folders skip names that begin with `_`.

@@ -15,6 +15,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from dev.lake_emulator import blob, dfs
+from dev.lake_emulator.account import about_account, is_about_account
 from dev.lake_emulator.auth import DEFAULT_ACCOUNT, DEFAULT_KEY, check_shared_key
 from dev.lake_emulator.entry import TreeError
 from dev.lake_emulator.faults import Fault, Faults, flip_bit
@@ -34,6 +35,11 @@ class Emulator:
     key: str
     port: int = 0
     faults: Faults = field(default_factory=Faults)
+    #: the account's redundancy, and how far its second region is where it has one; `None` is a region that cannot tell
+    sku: str = "Standard_ZRS"
+    last_sync: datetime | None = None
+    #: how often the account was asked about itself
+    asked: int = 0
 
     @property
     def url(self) -> str:
@@ -109,6 +115,11 @@ class _Handler:
             if fault.kind == "torn":
                 body = body[: len(body) // 2]
         account, _, address = request.rel_url.raw_path.lstrip("/").partition("/")
+        if is_about_account(request):
+            self._emulator.asked += 1
+            return about_account(
+                request, self._emulator.sku, self._emulator.last_sync, secondary=account.endswith("-secondary")
+            )
         if account != self._emulator.account:
             raise StorageError(404, "ResourceNotFound", "The specified account does not exist.")
         filesystem, _, path = unquote(address).partition("/")

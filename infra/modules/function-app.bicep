@@ -74,6 +74,7 @@ var defaults = {
   REMOVAL_GRACE: 'P1D'
   VERIFY_EVERY: 'P30D'
   VERIFY_SAMPLE: '1.0'
+  LAKE_REPLICATION: 'auto'
   POLICY_BACKLOG: '200'
   OTEL_TRACES_SAMPLER: 'always_on'
 }

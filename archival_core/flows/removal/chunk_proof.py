@@ -9,6 +9,8 @@ from archival_core.clients.postgres import Connection
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
 from archival_core.flows.archive.published import inner_manifest_sha256
+from archival_core.flows.jobs.lake_history import LakeHistory
+from archival_core.flows.removal.second_region import SecondRegion
 from archival_core.flows.removal.trial import TrialRestore
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.removals import Removals
@@ -70,8 +72,16 @@ class Proven:
 class ChunkProof:
     """Proves archives of one lake against the chunks of one source."""
 
-    def __init__(self, lake: LakehouseClient, removals: Removals, trial: TrialRestore) -> None:
+    def __init__(
+        self,
+        lake: LakehouseClient,
+        removals: Removals,
+        trial: TrialRestore,
+        history: LakeHistory,
+        second_region: SecondRegion,
+    ) -> None:
         self._lake, self._removals, self._trial = lake, removals, trial
+        self._history, self._second_region = history, second_region
 
     async def look(self, connection: Connection, job: Job) -> Looked:
         """The chunk, if it is still the one that was archived, holds the archived rows, and nobody else would suffer.
@@ -104,8 +114,11 @@ class ChunkProof:
         return Looked(chunk, manifest, grounds)
 
     async def prove(self, connection: Connection, job: Job) -> Proven:
-        """Everything that can be proven before the lock; raises as `look`, and `PermanentError`: `archive-damaged`,
-        `not-restorable`, `marks-not-permitted`."""
+        """Everything that can be proven before the lock.
+
+        Raises as `look`; `PermanentError`: `archive-damaged`, `not-restorable`, `marks-not-permitted`; and `TransientError`:
+        `lake-back`, `lake-not-replicated`, `lake-replication-unknown`.
+        """
         with telemetry.step("removal.look"):
             looked = await self.look(connection, job)
             if not await marks.ensure(connection):
@@ -115,6 +128,9 @@ class ChunkProof:
                     code="marks-not-permitted",
                 )
         chunk, manifest = looked.chunk, looked.manifest
+        with telemetry.step("removal.lake"):
+            await self._history.check(job)
+            await self._second_region.check(job, manifest)
         with telemetry.step("removal.check"):
             findings = await check_archive(self._lake, manifest)
         if findings:

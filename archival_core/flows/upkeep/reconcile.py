@@ -24,6 +24,7 @@ from archival_core.flows.upkeep.adoption import Adoption, AdoptionReport
 from archival_core.flows.upkeep.follow_marks import FollowMarks, MarksReport
 from archival_core.flows.upkeep.gone_chunks import GoneChunks, GoneReport
 from archival_core.flows.upkeep.job_folding import FoldingReport, JobFolding
+from archival_core.flows.upkeep.lake_back import LakeBack
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
 from archival_core.flows.upkeep.staging_sweep import StagingSweep
@@ -55,6 +56,8 @@ class ReconcileReport:
     folding: FoldingReport = field(default_factory=FoldingReport)
     #: entries of the streams of events and results
     trimmed: int = 0
+    #: archives that a lake which went back has lost, in whole or in part
+    lost_by_lake: int = 0
     #: duties that could not be finished, and why
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -84,6 +87,7 @@ class ReconcileReport:
             "parts of ended jobs forgotten": self.folding.parts,
             "lines of history forgotten": self.folding.events,
             "entries trimmed": self.trimmed,
+            "archives lost by the lake": self.lost_by_lake,
             "duties not finished": len(self.failed),
         }
         return ", ".join(f"{name}: {number}" for name, number in numbers.items() if number) or "nothing"
@@ -100,6 +104,7 @@ class Reconcile:
     def __init__(
         self,
         ownership: Ownership,
+        lake_back: LakeBack,
         messages: LostMessages,
         staging: StagingSweep,
         restores: RestoreSweep,
@@ -112,7 +117,7 @@ class Reconcile:
         streams: StreamRetention,
         folding: JobFolding,
     ) -> None:
-        self._ownership = ownership
+        self._ownership, self._lake_back = ownership, lake_back
         self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
         self._follow_marks = follow_marks
         self._gone_chunks, self._upkeep, self._announcer, self._policies = gone_chunks, upkeep, announcer, policies
@@ -137,6 +142,8 @@ class Reconcile:
         # the look at the streams tells which events may come again, and a job that is folded away has left no staging
         await self._duty("streams", self._trim_streams, report, deadline)
         await self._duty("ended jobs", self._fold_jobs, report, deadline)
+        # last, since it may take all the time that is left
+        await self._duty("the lake's history", self._look_back, report, deadline)
         return report
 
     async def _duty(
@@ -175,6 +182,9 @@ class Reconcile:
 
     async def _follow_policies(self, report: ReconcileReport, deadline: float) -> None:
         report.policies = await self._policies.run()
+
+    async def _look_back(self, report: ReconcileReport, deadline: float) -> None:
+        report.lost_by_lake = await self._lake_back.run(deadline)
 
     async def _sweep_staging(self, report: ReconcileReport, deadline: float) -> None:
         report.swept = await self._staging.run(_SWEPT_A_RUN)

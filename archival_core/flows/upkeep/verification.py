@@ -10,7 +10,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -124,7 +124,19 @@ class Verification:
             findings = [Finding(f"{folder}/{paths.INNER_MANIFEST}", Problem.ALTERED, what)]
         if findings and await self._lake.stat(paths.superseded_folder(folder)) is not None:
             return None
-        return findings
+        return [_advised(finding, job.status) for finding in findings]
+
+
+def _advised(finding: Finding, status: Status) -> Finding:
+    """The finding of a file that is missing, with what to do about that."""
+    if finding.problem is not Problem.MISSING:
+        return finding
+    advice = (
+        "this was the only copy: bring it back (undelete it, or copy it from the other region or a backup), then verify it"
+        if status is Status.REMOVED
+        else "the chunk is still in the database: archive it again with force"
+    )
+    return replace(finding, detail=f"{finding.detail}; {advice}")
 
 
 def sampled(share: float, seed: str) -> Callable[[str], bool]:

@@ -1,0 +1,105 @@
+"""The lake's history: a marker file that the service writes from time to time shows whether the lake went back.
+
+A storage account that fails over to its second region, a container that is undeleted, and a copy that is put in its place
+are all the lake of an earlier time. Files of archives whose chunks have gone since then may be missing, and only their
+absence would tell. The ledger knows the last marker; a marker that is older, or none, is a lake that went back.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from archival_core.errors import TransientError
+from archival_core.lake import paths
+from archival_core.lake.client import LakehouseClient
+from archival_core.ledger.generations import HeldGeneration, LakeGenerations
+from archival_core.model.generation import Generation, KnownGeneration, went_back
+from archival_core.model.job import Job
+
+_LOG = logging.getLogger(__name__)
+
+#: A marker is written over when it is so old.
+_EVERY: Final = timedelta(hours=1)
+#: For so long a comparison of the marker is believed.
+_FRESH_SECONDS: Final = 30.0
+
+
+class LakeHistory:
+    """Compares the marker in one lake with what one ledger knows."""
+
+    def __init__(self, lake: LakehouseClient, generations: LakeGenerations) -> None:
+        self._lake, self._generations = lake, generations
+        self._believed_until = 0.0
+
+    async def check(self, job: Job) -> None:
+        """Raise `TransientError` (`lake-back`) unless the lake is as far as the ledger knows.
+
+        A chunk goes only after a marker was written that is younger than its archive: a lake that goes back behind the
+        archive goes back behind that marker, and is noticed.
+        """
+        covered, is_back = await self._generations.covers(job.job_id)
+        if not covered or time.monotonic() > self._believed_until:
+            await self.look(advance=not covered)
+            _, is_back = await self._generations.covers(job.job_id)
+        if is_back:
+            raise TransientError(
+                f"{job.chunk} is not removed yet: the lake went back to an earlier state, and what was archived since then is"
+                " verified first; docs/operate.md says what to do",
+                code="lake-back",
+            )
+
+    async def look(self, *, advance: bool = False) -> bool:
+        """Compare the marker with the ledger, and write the next one if it is old, or if `advance` says so.
+
+        Returns whether the lake is behind, and archives are still to be verified because of that.
+        """
+        async with self._generations.held() as held:
+            found = await self._found()
+            is_noticed = went_back(held.known, found)
+            if is_noticed:
+                # committed before the next marker is written, or a crash in between would hide it
+                archives = await held.note_back(found)
+                since = found.written_at.isoformat() if found else "before its first marker"
+                _LOG.error(
+                    "the lake went back to %s: %d archives are verified at once, and no chunk is removed until then",
+                    since,
+                    archives,
+                )
+        async with self._generations.held() as held:
+            found = await self._found()
+            # one that went back further meanwhile is noticed by the next look
+            if not went_back(held.known, found):
+                await self._advance(held, found, advance=advance or is_noticed)
+            if await held.settle():
+                _LOG.warning("what was archived since the lake went back is verified; removal goes on")
+        self._believed_until = time.monotonic() + _FRESH_SECONDS
+        return (await self._generations.known()).is_back
+
+    async def _advance(self, held: HeldGeneration, found: Generation | None, *, advance: bool) -> None:
+        known = held.known
+        if not advance and found is not None and found.token == known.token and not _is_old(known):
+            return
+        sequence = max(known.sequence, found.sequence if found else 0) + 1
+        generation = Generation(sequence=sequence, token=uuid4(), written_at=known.now)
+        await self._lake.write_into(paths.GENERATION, generation.to_json())
+        await held.advance(generation)
+
+    async def _found(self) -> Generation | None:
+        """The marker in the lake; one that cannot be read is none."""
+        if await self._lake.stat(paths.GENERATION) is None:
+            return None
+        try:
+            return Generation.model_validate_json(await self._lake.read_all(paths.GENERATION))
+        except ValidationError as error:
+            _LOG.error("%s in the lake cannot be read, and counts as none: %s", paths.GENERATION, type(error).__name__)
+            return None
+
+
+def _is_old(known: KnownGeneration) -> bool:
+    return known.written_at is None or known.now - known.written_at > _EVERY

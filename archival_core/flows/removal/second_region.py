@@ -1,0 +1,98 @@
+"""A chunk whose archive is in one region alone stays, where the account has a second: a failover would lose the archive."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from archival_core.errors import TransientError
+from archival_core.lake import paths
+from archival_core.lake.account import LakeAccount
+from archival_core.lake.client import LakehouseClient
+from archival_core.model.chunk import Relation
+from archival_core.model.job import Job
+from archival_core.model.manifest import Manifest
+
+_LOG = logging.getLogger(__name__)
+
+#: `auto` asks the account; `geo` knows that there is a second region, `local` that none is to be waited for.
+Replication = Literal["auto", "geo", "local"]
+
+#: A kind of redundancy hardly ever changes, and how far the second region is does all the time.
+_SKU_SECONDS: Final = 3600.0
+_SYNC_SECONDS: Final = 15.0
+#: Times in the lake are told to the second.
+_RESOLUTION: Final = timedelta(seconds=1)
+
+
+class SecondRegion:
+    """What is known of one account, remembered for as long as it may be."""
+
+    def __init__(self, account: LakeAccount, lake: LakehouseClient, replication: Replication) -> None:
+        self._account, self._lake, self._replication = account, lake, replication
+        self._geo: tuple[bool, float] = (False, 0.0)
+        self._synced: tuple[datetime | None, float] = (None, 0.0)
+
+    async def check(self, job: Job, manifest: Manifest) -> None:
+        """Raise `TransientError` unless the archive is in every region that the account has.
+
+        Codes: `lake-not-replicated`, and `lake-replication-unknown` where the account does not tell.
+        """
+        if not await self._is_geo(job):
+            return
+        outer = paths.manifest_file(Relation.parse(manifest.hypertable), Relation.parse(manifest.chunk), manifest.revision)
+        # written last of an archive's files; whether one is missing is found out elsewhere
+        found = await self._lake.stat(outer)
+        if found is None:
+            return
+        synced = await self._last_sync(job, found.modified + _RESOLUTION)
+        if synced is None or synced <= found.modified + _RESOLUTION:
+            told = f"is as of {synced:%Y-%m-%d %H:%M:%S} UTC" if synced else "does not tell how far it is"
+            raise TransientError(
+                f"{job.chunk} is not removed before its archive, finished {found.modified:%Y-%m-%d %H:%M:%S} UTC, is in the"
+                f" account's second region, which {told}",
+                code="lake-not-replicated",
+            )
+
+    async def _is_geo(self, job: Job) -> bool:
+        if self._replication != "auto":
+            return self._replication == "geo"
+        is_geo, until = self._geo
+        if time.monotonic() < until:
+            return is_geo
+        try:
+            sku = await self._account.sku()
+        except TransientError as error:
+            if error.code != "lake-forbidden":
+                raise
+            # most roles may not ask, and most accounts are in one region
+            _LOG.warning("%s; LAKE_REPLICATION says whether there is a second region to wait for, and none is assumed", error)
+            sku = ""
+        is_geo = "RAG" in sku.upper()
+        if not is_geo and "_G" in sku.upper():
+            raise _unknown(job, f"the account is {sku}, which does not let anybody read how far its second region is")
+        self._geo = (is_geo, time.monotonic() + _SKU_SECONDS)
+        return is_geo
+
+    async def _last_sync(self, job: Job, wanted: datetime) -> datetime | None:
+        synced, until = self._synced
+        if time.monotonic() < until or (synced is not None and synced > wanted and time.monotonic() < until + 45):
+            return synced
+        try:
+            synced = await self._account.last_sync()
+        except TransientError as error:
+            if error.code != "lake-forbidden":
+                raise
+            raise _unknown(job, "the account's second region is not readable, or the app's identity may not ask") from error
+        self._synced = (synced, time.monotonic() + _SYNC_SECONDS)
+        return synced
+
+
+def _unknown(job: Job, why: str) -> TransientError:
+    return TransientError(
+        f"{job.chunk} is not removed, because nobody knows whether its archive is in the account's second region: {why}. Make"
+        " the account RA-GRS or RA-GZRS and give the identity the role Reader on it, or set LAKE_REPLICATION to local",
+        code="lake-replication-unknown",
+    )
