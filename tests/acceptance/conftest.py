@@ -170,6 +170,7 @@ async def open_service(
     service = Service(runtime.get(), url, schema or f"t_{token}", redis, queue, emulator, names)
     if not schema:
         service.execute("create schema $s")
+    forget_lake(url)
     try:
         yield service
     finally:
@@ -178,6 +179,16 @@ async def open_service(
         queue.close()
         if not schema:
             service.execute("drop schema $s cascade")
+
+
+def forget_lake(url: str) -> None:
+    """The ledger at `url` gets another lake, which is none that went back."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        if connection.execute("select to_regclass('archival.lake_generation')").fetchone() != (None,):
+            connection.execute(
+                "update archival.lake_generation"
+                " set sequence = 0, token = null, written_at = null, back_to = null, noticed_at = null, noticed = null"
+            )
 
 
 async def no_marks(_: Collection[UUID]) -> Marked:
