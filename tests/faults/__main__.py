@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 
@@ -30,6 +31,10 @@ def wanted(runs: int, only: str | None, number: int | None) -> list[Wanted]:
     return [(name, n) for _, name, n in turns]
 
 
+def _leave(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
 def main() -> int:
     """Run, print, and say whether all is well."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="faults at every step of the service")
@@ -42,6 +47,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.run is not None and not arguments.only:
         parser.error("--run needs --only")
+    # whoever stops this has the lanes and their servers stopped too
+    signal.signal(signal.SIGTERM, _leave)
     console = Console(stderr=arguments.json)
     started = time.monotonic()
     runs = wanted(arguments.runs, arguments.only, arguments.run)
