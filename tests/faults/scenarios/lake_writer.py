@@ -44,20 +44,21 @@ def forged(stage: Stage) -> None:
 
 @where_chunks_leave
 def written_before(stage: Stage) -> None:
-    """One file where the archive's folder will be makes the job fail; then a forged folder stands there when it is retried."""
+    """A file lies where the archive's folder belongs, so the archive is the next revision. Then a forged copy of the archive
+    takes the file's place, and claims to be the job's."""
     folder = stage.world.lake / _TABLE_FOLDER / f"{SCHEMA}.m1_r0"
     folder.mkdir(parents=True)
     (folder / "part-00000.parquet").write_bytes(b"nothing")
     stage.world.planted.add(str(folder.relative_to(stage.world.lake)))
     stage.play()
-    left = [file.parent for file in (stage.world.lake / "staging").rglob(_MANIFEST)]
-    if left:
-        shutil.rmtree(folder)
-        _plant(stage, left[0], folder, json.loads((left[0] / _MANIFEST).read_text()))
-        _forge(folder)
-        stage.world.let_time_pass()
-        stage.host.invoke("reconcile")
-    _moved_away(stage, folder)
+    archive = folder.with_name(f"{SCHEMA}.m1_r1")
+    assert archive.is_dir(), f"the archive is not the next revision: {stage.world.jobs()}"
+    shutil.rmtree(folder)
+    manifest = json.loads((archive / _MANIFEST).read_text())
+    _plant(stage, archive, folder, manifest | {"revision": 0, "lake_path": str(folder.relative_to(stage.world.lake))})
+    _forge(folder)
+    stage.world.let_time_pass()
+    stage.host.invoke("reconcile")
 
 
 @where_chunks_leave
