@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from tests.faults.silence import deafen, hear_again
 
 Kind = Literal[
     "pass",
@@ -42,15 +44,41 @@ class Proxy:
     target: int
     port: int = 0
     weather: Weather = field(default_factory=Weather)
+    _listener: asyncio.Server | None = None
+    _links: set[_Link] = field(default_factory=set)
     _swallowed: set[asyncio.StreamWriter] = field(default_factory=set)
     _connections: set[asyncio.Task[None]] = field(default_factory=set)
 
     def heal(self) -> None:
         """Fine weather. A peer that comes back resets what it does not know, so swallowed connections are reset."""
         self.weather = Weather()
+        for listener in self._listeners():
+            hear_again(listener)
         for writer in list(self._swallowed):
+            hear_again(writer.get_extra_info("socket"))
             _reset(writer)
         self._swallowed.clear()
+
+    def fall_silent(self, *, new_too: bool) -> int:
+        """Swallow every packet of the connections that there are, of either side, and of new ones if `new_too`.
+
+        Nothing is reset or closed, and no keepalive is answered, until `heal`. Returns how many connections that are; call in
+        the proxy's own loop.
+        """
+        for link in self._links:
+            link.fall_silent()
+        if new_too:
+            for listener in self._listeners():
+                deafen(listener)
+        return len(self._links)
+
+    def cut(self) -> None:
+        """Reset the connections that there are."""
+        for link in list(self._links):
+            link.cut()
+
+    def _listeners(self) -> Sequence[Any]:
+        return self._listener.sockets if self._listener is not None else ()
 
     async def close(self) -> None:
         """End every connection."""
@@ -81,7 +109,11 @@ class Proxy:
             _reset(writer)
             return
         link = _Link(self, writer, up_writer)
-        await asyncio.gather(link.pump("up", reader, up_writer), link.pump("down", up_reader, writer))
+        self._links.add(link)
+        try:
+            await asyncio.gather(link.pump("up", reader, up_writer), link.pump("down", up_reader, writer))
+        finally:
+            self._links.discard(link)
         if not link.swallowed:
             for end in (writer, up_writer):
                 end.close()
@@ -94,6 +126,17 @@ class _Link:
         self._proxy, self._client, self._server = proxy, client, server
         self._seen = {"up": 0, "down": 0}
         self._deaf = self.swallowed = False
+
+    def fall_silent(self) -> None:
+        self.swallowed = True
+        for end in (self._client, self._server):
+            deafen(end.get_extra_info("socket"))
+            self._proxy._swallowed.add(end)
+
+    def cut(self) -> None:
+        self.swallowed = True
+        _reset(self._client)
+        _reset(self._server)
 
     async def pump(self, direction: Literal["up", "down"], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
@@ -159,7 +202,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 async def proxied(target: int) -> AsyncIterator[Proxy]:
     """A proxy before 127.0.0.1:`target`."""
     proxy = Proxy(target)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    server = proxy._listener = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

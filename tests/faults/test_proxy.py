@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.faults.proxy import Proxy, Weather, proxied
+from tests.faults.silence import CAN_BE_SILENT
 
 
 @asynccontextmanager
@@ -77,4 +79,34 @@ async def test_silence_until_the_weather_is_fine_again(kind: str) -> None:
         with pytest.raises(ConnectionResetError):
             await asyncio.wait_for(reader.read(1000), 5)
         assert got == []
+        assert await ask(proxy, b"hello") == b"hello"
+
+
+@pytest.mark.skipif(not CAN_BE_SILENT, reason="needs the kernel's socket filters")
+async def test_a_silent_peer_acknowledges_nothing_until_it_is_back() -> None:
+    async with echo() as (proxy, got):
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"hello")
+        assert await asyncio.wait_for(reader.read(1000), 5) == b"hello"
+        assert proxy.fall_silent(new_too=True) == 1
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 300)
+        writer.write(b"again")
+        # a peer that acknowledged would be waited for
+        with pytest.raises(TimeoutError, match="timed out"):
+            await reader.read(1000)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.open_connection("127.0.0.1", proxy.port), 0.3)
+        proxy.heal()
+        assert got == [b"hello"]
+        assert await ask(proxy, b"hello") == b"hello"
+
+
+async def test_connections_are_cut() -> None:
+    async with echo() as (proxy, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(b"hello")
+        assert await reader.read(1000) == b"hello"
+        proxy.cut()
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(1000), 5)
         assert await ask(proxy, b"hello") == b"hello"
