@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
-import shutil
-import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,8 +15,9 @@ from archival_core.clients import postgres
 from archival_core.clients.postgres import Database
 from archival_core.errors import TransientError
 from archival_core.ledger.pool import LedgerPool
-from dev.servers.processes import Process, free_port
 from tests.contract.shared_sessions import shared_sessions
+from tests.kit.pgbouncer import DATABASE, program
+from tests.kit.pgbouncer import pgbouncer as before
 
 REFUSAL = r"port {} of the database's host is a connection pooler.*5432.*SOURCE_DATABASE_URL and LEDGER_DATABASE_URL"
 
@@ -59,47 +56,23 @@ async def test_without_a_pooler_nobody_looks(source_database_url: str) -> None:
     assert database._keeps_session is None
 
 
-@asynccontextmanager
-async def pgbouncer(url: str, folder: Path, **settings: str) -> AsyncIterator[int]:
+@contextmanager
+def pgbouncer(url: str, folder: Path, **settings: str) -> Iterator[int]:
     """PgBouncer's port."""
-    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-    if program is None:
+    if program() is None:
         pytest.skip("needs PgBouncer: apt-get install pgbouncer")
-    parts, port = urlsplit(url), free_port()
-    user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()  # it refuses to run as root
-    said = {
-        "listen_addr": "127.0.0.1",
-        "listen_port": str(port),
-        "unix_socket_dir": "",
-        "auth_type": "any",
-        "logfile": "",
-        **settings,
-    }
-    file = folder / "pgbouncer.ini"
-    target = f"host=127.0.0.1 port={parts.port} dbname={parts.path[1:]} user={parts.username} password={parts.password}"
-    file.write_text("\n".join([f"[databases]\nfor_service = {target}\n[pgbouncer]", *(f"{k} = {v}" for k, v in said.items())]))
-    readable = Path("/tmp") / f"pgbouncer-{port}.ini"  # noqa: S108  by another user than the test's
-    shutil.copy(file, readable)
-    with Process([program, "-q", str(readable)], folder / "pgbouncer.log", user=user) as process:
-        process.wait_until(lambda: _listens(port), "PgBouncer")
-        try:
-            yield port
-        finally:
-            readable.unlink()
-
-
-def _listens(port: int) -> bool:
-    return subprocess.run(["bash", "-c", f"</dev/tcp/127.0.0.1/{port}"], capture_output=True, check=False).returncode == 0
+    with before(url, folder, **settings) as port:
+        yield port
 
 
 def by_pgbouncer(port: int) -> Database:
-    return Database(f"postgresql://anybody:@127.0.0.1:{port}/for_service")
+    return Database(f"postgresql://anybody:@127.0.0.1:{port}/{DATABASE}")
 
 
 @pytest.mark.parametrize("mode", ["transaction", "session", "statement"])
 async def test_pgbouncer_as_it_comes_is_refused(source_database_url: str, tmp_path: Path, mode: str) -> None:
     """It takes no connection that names its settings."""
-    async with pgbouncer(source_database_url, tmp_path, pool_mode=mode) as port:
+    with pgbouncer(source_database_url, tmp_path, pool_mode=mode) as port:
         await refused(by_pgbouncer(port), port)
 
 
@@ -115,7 +88,7 @@ async def test_pgbouncer_as_it_comes_is_refused(source_database_url: str, tmp_pa
 async def test_pgbouncer_that_shares_sessions_is_refused(
     source_database_url: str, tmp_path: Path, settings: dict[str, str]
 ) -> None:
-    async with pgbouncer(source_database_url, tmp_path, ignore_startup_parameters="options", **settings) as port:
+    with pgbouncer(source_database_url, tmp_path, ignore_startup_parameters="options", **settings) as port:
         # others work there, too
         others = [await psycopg.AsyncConnection.connect(await by_pgbouncer(port).url(), autocommit=True) for _ in range(3)]
         await asyncio.gather(*(other.execute("select pg_sleep(0.1)") for other in others))
@@ -150,6 +123,7 @@ async def test_the_mode_of_a_pooler_may_change(
 
 async def test_pgbouncer_that_keeps_sessions_is_taken(source_database_url: str, tmp_path: Path) -> None:
     settings = {"pool_mode": "session", "ignore_startup_parameters": "options"}
-    async with pgbouncer(source_database_url, tmp_path, **settings) as port, by_pgbouncer(port).connect() as connection:
-        found = await (await connection.execute("select current_setting('datestyle') as style")).fetchone()
-        assert found == {"style": "ISO, YMD"}
+    with pgbouncer(source_database_url, tmp_path, **settings) as port:
+        async with by_pgbouncer(port).connect() as connection:
+            found = await (await connection.execute("select current_setting('datestyle') as style")).fetchone()
+            assert found == {"style": "ISO, YMD"}

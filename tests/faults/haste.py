@@ -1,4 +1,5 @@
-"""Shorter waits between the SDKs' own retries, and nothing else: how often they try stays as it is."""
+"""Shorter waits between the SDKs' own retries, and where a run says so for silent servers: how often they try stays as it
+is."""
 
 from __future__ import annotations
 
@@ -6,7 +7,10 @@ from archival_core.clients import queue
 from archival_core.lake import client
 
 
-def short_waits() -> None:
-    """For this process."""
+def short_waits(answer_seconds: float | None = None) -> None:
+    """For this process; `answer_seconds` is how long a connection and an answer are waited for."""
+    # the SDK waits for initial_backoff and increment_base to the power of the number of tries before
     for options in (client._OPTIONS, queue._RETRIES):
-        options.update(initial_backoff=0.02, increment_base=1.05, random_jitter_range=0.01)
+        options.update(initial_backoff=0.02, increment_base=0.1, random_jitter_range=0.01)
+        if answer_seconds is not None:
+            options.update(connection_timeout=answer_seconds, read_timeout=answer_seconds)

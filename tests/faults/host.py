@@ -45,15 +45,25 @@ class Host:
     options: dict[str, Any] = field(default_factory=dict)
     plan: Plan | None = None
     invocations: list[Invocation] = field(default_factory=list)
+    #: one process does every invocation, as the platform's do: its connections stay open from one to the next
+    stays: bool = False
     _workers: list[worker.Worker] = field(default_factory=list)
 
     def start(self, function: str, body: str | None = None, **options: Any) -> worker.Worker:
         """Begin an invocation and return its worker."""
         if self.plan is not None and self.plan.function == function:
             options = {"interruption": self.plan.interruption, **self.plan.options, **options}
-        order = Order(function, dict(self.world.environment), self.world.log, body, **{**self.options, **options})
-        self._workers.append(worker.start(order))
+        options = {**self.options, "stays": self.stays, **options}
+        order = Order(function, dict(self.world.environment), self.world.log, body, **options)
+        if self.stays and self._workers and self._workers[-1].process.is_alive():
+            self._workers[-1].ask(order)
+        else:
+            self._workers.append(worker.start(order))
         return self._workers[-1]
+
+    def processes(self) -> set[int]:
+        """Of all invocations so far."""
+        return {worker.process.pid for worker in self._workers}
 
     def close(self) -> None:
         """End what still runs, or is paused."""
@@ -78,13 +88,13 @@ class Host:
             self.plan = None
         return outcome
 
-    def run(self, function: str) -> bool:
-        """A timer once, or a queue function with every message that waits for it; whether there was any message."""
+    def run(self, function: str, at_most: int | None = None) -> bool:
+        """A timer once, or a queue function with every message that waits, or so many; whether there was any message."""
         queue = self.queue_functions().get(function)
         if queue is None:
             self.invoke(function)
             return False
-        messages = self.messages(queue)
+        messages = self.messages(queue, at_most)
         for message in messages:
             self.settle(queue, message, self.invoke(function, message.content).succeeded)
         return bool(messages)
@@ -111,6 +121,11 @@ class Host:
         return list(
             client.receive_messages(messages_per_page=at_most or 32, max_messages=at_most, visibility_timeout=_HIDDEN_SECONDS)
         )
+
+    def has_work(self, function: str) -> bool:
+        """Whether it is a timer's, or has a message that it can take."""
+        queue = self.queue_functions().get(function)
+        return queue is None or bool(self.world.queue(queue).peek_messages())
 
     def hidden(self) -> bool:
         """Whether any queue has messages that are not visible yet."""
@@ -141,9 +156,9 @@ class Running:
     queue: str = ""
     message: Any = None
 
-    def end(self) -> Outcome:
-        """Wait."""
-        outcome = self.worker.outcome()
+    def end(self, seconds: float = worker.PATIENCE_SECONDS) -> Outcome:
+        """Wait, but no longer than so many seconds."""
+        outcome = self.worker.outcome(seconds)
         self.host.invocations.append(Invocation(self.function, outcome))
         if self.message is not None:
             self.host.settle(self.queue, self.message, outcome.succeeded)

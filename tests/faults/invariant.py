@@ -56,8 +56,8 @@ def _check_records(world: World, verdict: Verdict, jobs: list[dict[str, Any]], f
     published = {archive.path: archive for archive in found}
     for archive in found:
         rows = [job for job in jobs if job["lake_path"] == archive.path and job["status"] in _COUNTS]
-        if archive.path in world.planted and not rows:
-            continue  # somebody else's, and not taken for an archive
+        if (archive.path in world.planted or world.history_lost) and not rows:
+            continue  # somebody else's, or of a history that is lost, and not taken for an archive
         verdict.problems += archive.problems
         if len(rows) != 1:
             verdict.problems.append(f"{archive.path} has {len(rows)} rows in the ledger")
@@ -67,7 +67,8 @@ def _check_records(world: World, verdict: Verdict, jobs: list[dict[str, Any]], f
             verdict.problems.append(f"{archive.path} has {len(archive.rows)} rows, the ledger says {rows[0]['rows']}")
     # one whose place another has taken is moved out of the way, its manifest stays
     known = published.keys() | {job["lake_path"] for job in jobs if job["status"] == "superseded"} | world.planted
-    verdict.problems += [f"manifests/ has {path}, which is not published" for path in written if path not in known]
+    if not world.history_lost:
+        verdict.problems += [f"manifests/ has {path}, which is not published" for path in written if path not in known]
     verdict.problems += [
         f"{job['chunk']} is {job['status']} and {job['lake_path']} is not published"
         for job in jobs

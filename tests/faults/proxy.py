@@ -72,6 +72,11 @@ class Proxy:
                 deafen(listener)
         return len(self._links)
 
+    def server_gives_up(self) -> None:
+        """The server ends its side of the silent connections; the clients are not told."""
+        for link in list(self._links):
+            link.end_at_the_server()
+
     def cut(self) -> None:
         """Reset the connections that there are."""
         for link in list(self._links):
@@ -132,6 +137,10 @@ class _Link:
         for end in (self._client, self._server):
             deafen(end.get_extra_info("socket"))
             self._proxy._swallowed.add(end)
+
+    def end_at_the_server(self) -> None:
+        if self._server in self._proxy._swallowed:
+            _reset(self._server)
 
     def cut(self) -> None:
         self.swallowed = True

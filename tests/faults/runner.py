@@ -7,7 +7,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ import psycopg
 from tests.faults import invariant, servers, world
 from tests.faults.host import Host
 from tests.faults.invariant import Verdict
+from tests.faults.needs import Needs, needs_of
 from tests.faults.scenarios import FAMILIES, WAITING
 from tests.faults.servers import Servers
 from tests.faults.stage import Stage, Trace
@@ -27,6 +28,7 @@ from tests.faults.truth import Truth
 
 #: how many of the runs have a reconcile at their end, though nothing asks for it
 _RECONCILED = 0.25
+_NONE = Needs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Runner:
     ) -> Result:
         """One scenario of one story."""
         started, verdict, recovered, report = time.monotonic(), Verdict(), False, ""
-        with self._stage(story, rng) as stage:
+        with self._stage(story, rng, needs_of(scenario)) as stage:
             try:
                 scenario(stage)
                 stage.recover()
@@ -94,7 +96,7 @@ class Runner:
                 recovered = True
             except Exception:
                 report = traceback.format_exc()
-                self.servers.heal()
+                stage.world.servers.heal()
             try:
                 verdict = invariant.check(stage.world)
             except Exception:
@@ -121,27 +123,31 @@ class Runner:
         )
 
     @contextmanager
-    def _stage(self, story: Story, rng: random.Random) -> Iterator[Stage]:
-        truth = self._prepare(story)
-        with world.fresh(self.servers, f"template_{story.name}", truth, {**story.settings, **self.settings}) as fresh:
+    def _stage(self, story: Story, rng: random.Random, needs: Needs = _NONE) -> Iterator[Stage]:
+        template, settings = f"template_{story.name}", {**story.settings, **self.settings}
+        apart = needs.ledger_apart or bool(needs.ledger_may_be_apart and rng.random() < needs.ledger_may_be_apart)
+        with ExitStack() as stack:
+            around = self.servers
+            if needs.own_source:
+                folder = Path(stack.enter_context(TemporaryDirectory(prefix="source-", dir=around.folder)))
+                folder.chmod(0o755)
+                around = stack.enter_context(servers.with_own_source(around, folder))
+                truth = _fill(around.postgres_url, template, story)
+            else:
+                truth = self._prepare(story)
+            ledger_at = self.servers.postgres_url if apart else None
+            fresh = stack.enter_context(world.fresh(around, template, truth, settings, ledger_at))
             host = Host(fresh, story.timers, options=dict(self.options))
             stage = Stage(fresh, story, host, rng, lambda: self._trace(story), [])
-            try:
-                yield stage
-            finally:
-                host.close()
+            stack.callback(host.close)
+            yield stage
 
     def _prepare(self, story: Story) -> Truth:
         """The template of the story's databases, made once."""
         if story.name not in self._prepared and story.after:
             self._continue(story)
         elif story.name not in self._prepared:
-            template = f"template_{story.name}"
-            with psycopg.connect(self.servers.postgres_url, autocommit=True) as connection:
-                connection.execute(f"create database {template}".encode())
-            url = urlunsplit(urlsplit(self.servers.postgres_url)._replace(path=f"/{template}"))
-            with psycopg.connect(url, autocommit=True) as connection:
-                self._prepared[story.name] = story.prepare(connection)
+            self._prepared[story.name] = _fill(self.servers.postgres_url, f"template_{story.name}", story)
         return self._prepared[story.name]
 
     def _continue(self, story: Story) -> None:
@@ -168,6 +174,14 @@ class Runner:
                         steps[invocation.function] += invocation.outcome.steps
                 self._traces[story.name] = {name: sorted(set(found)) for name, found in steps.items()}
         return self._traces[story.name]
+
+
+def _fill(url: str, template: str, story: Story) -> Truth:
+    """A new database with the story's data."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"create database {template}".encode())
+    with psycopg.connect(urlunsplit(urlsplit(url)._replace(path=f"/{template}")), autocommit=True) as connection:
+        return story.prepare(connection)
 
 
 @contextmanager

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 
 _WAYS: dict[str, Callable[[], None]] = {}
@@ -85,3 +89,76 @@ def ignores_the_fence() -> None:
 
     chunk_archiver.is_unchanged = unchanged
     reading.Reading.check_total = lambda self, done: None  # type: ignore[method-assign]
+
+
+@_way
+def keeps_a_lock() -> None:
+    """The chunk stays locked for as long as the lake takes, whoever waits for it."""
+
+    def hold() -> None:
+        with psycopg.connect(os.environ["SOURCE_DATABASE_URL"], application_name="archival_service") as connection:
+            connection.execute("lock table weather.m1 in access share mode")
+            time.sleep(20)
+
+    threading.Thread(target=hold, daemon=True).start()
+
+
+@_way
+def watches_no_connection() -> None:
+    """A silent server is waited for: no keepalives, and no end to waiting for what was sent."""
+    connect: Any = psycopg.AsyncConnection.connect
+
+    async def patient(conninfo: str = "", **options: Any) -> Any:
+        return await connect(conninfo, **{**options, "keepalives": 0, "tcp_user_timeout": 0})
+
+    psycopg.AsyncConnection.connect = patient  # type: ignore[method-assign]
+
+
+@_way
+def blames_the_job() -> None:
+    """Whatever is wrong with a dependency, the job has failed."""
+    from archival_core.errors import PermanentError
+    from archival_core.flows.archive.processor import ArchivalProcessor
+
+    archive: Any = ArchivalProcessor._archive
+
+    async def hasty(self: Any, *args: Any) -> Any:
+        try:
+            return await archive(self, *args)
+        except Exception as error:
+            raise PermanentError(str(error), code="blamed") from error
+
+    ArchivalProcessor._archive = hasty  # type: ignore[method-assign]
+
+
+@_way
+def keeps_its_connections() -> None:
+    """A connection to Redis is kept, whatever the server answers there."""
+    from redis.asyncio.connection import AbstractConnection
+
+    async def stay(*_: Any, **__: Any) -> None:
+        return None
+
+    AbstractConnection.disconnect = stay  # type: ignore[method-assign,assignment]
+
+
+@_way
+def trusts_poolers() -> None:
+    """Each connection is taken to have a session of its own."""
+    from archival_core.clients import postgres_pooler
+
+    async def kept(*_: Any) -> bool:
+        return True
+
+    postgres_pooler.keeps_session = kept  # type: ignore[assignment]
+
+
+@_way
+def believes_any_history() -> None:
+    """Every history is taken to have all that a reading saw."""
+    from archival_core.source.state import marks
+
+    async def has(*_: Any) -> bool:
+        return True
+
+    marks.has_reading = has  # type: ignore[assignment]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,6 +47,22 @@ class Servers:
         for proxy in self.proxies.values():
             self.loop.loop.call_soon_threadsafe(proxy.heal)
 
+    def silence(self, name: str, *, new_too: bool) -> int:
+        """Every packet between the service and this server is swallowed, until `heal`; how many connections that are."""
+
+        async def fall_silent() -> int:
+            return self.proxies[name].fall_silent(new_too=new_too)
+
+        return self.loop.run(fall_silent())
+
+    def give_up_silent(self, name: str) -> None:
+        """The server has noticed that its clients are silent, as it does after a minute of keepalives without an answer."""
+        self.loop.loop.call_soon_threadsafe(self.proxies[name].server_gives_up)
+
+    def cut(self, name: str) -> None:
+        """Reset the connections between the service and this server."""
+        self.loop.loop.call_soon_threadsafe(self.proxies[name].cut)
+
 
 @contextmanager
 def started(folder: Path) -> Iterator[Servers]:
@@ -65,9 +81,27 @@ def started(folder: Path) -> Iterator[Servers]:
         queue_url = next(p for p in azurite.connection_string.split(";") if p.startswith("QueueEndpoint=")).partition("=")[2]
         ports = {
             "postgres": urlsplit(postgres.url).port,
+            # of a ledger that is not in the source
+            "ledger": urlsplit(postgres.url).port,
             "redis": urlsplit(valkey.url).port,
             "queue": urlsplit(queue_url).port,
             "lake": emulator.port,
         }
         proxies = {name: loop.enter(proxied(port)) for name, port in ports.items() if port is not None}
         yield Servers(folder, postgres, valkey, azurite.connection_string, emulator, proxies, loop)
+
+
+@contextmanager
+def with_own_source(shared: Servers, folder: Path) -> Iterator[Servers]:
+    """The shared servers, but for a PostgreSQL server of one run, below `folder`, and a proxy before it."""
+    with PostgresServer(folder) as postgres:
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            connection.execute("alter role postgres set synchronous_commit = on")
+        port = urlsplit(postgres.url).port
+        assert port is not None
+        opened = proxied(port)
+        proxy = shared.loop.run(opened.__aenter__())
+        try:
+            yield replace(shared, postgres=postgres, proxies={**shared.proxies, "postgres": proxy})
+        finally:
+            shared.loop.run(opened.__aexit__(None, None, None))

@@ -1,4 +1,4 @@
-"""A silent peer: the kernel drops whatever comes for a socket, so nothing is acknowledged, no keepalive answered and nobody reset.
+"""A silent peer: the kernel drops what comes for a socket. Nothing is acknowledged, no keepalive answered and nobody reset.
 
 A proxy that only passes nothing on still acknowledges what it gets, and answers keepalives: its kernel does. Here a socket
 filter of the kernel drops each packet before TCP sees it, as a firewall that has forgotten the connection does. On a listening

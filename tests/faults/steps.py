@@ -47,8 +47,8 @@ class Step:
 Listener = Callable[[Step], None]
 
 
-def install(listener: Listener) -> None:
-    """Put `listener` around every step of this process, for good."""
+def install(listener: Listener) -> Callable[[], None]:
+    """Put `listener` around every step of this process, for good. What it returns begins to count anew."""
     met: Counter[tuple[str, When]] = Counter()
 
     def reached(name: str, when: When) -> None:
@@ -68,6 +68,7 @@ def install(listener: Listener) -> None:
             if inspect.isfunction(value) and value in wrapped:
                 setattr(module, name, wrapped[value])
     _instrument_sql(reached)
+    return met.clear
 
 
 def _modules(*packages: Any) -> Iterator[Any]:

@@ -15,9 +15,10 @@ import os
 import resource
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
@@ -54,6 +55,10 @@ class Order:
     clock_seconds: float = 0.0
     #: more memory than it has when it begins, in bytes
     memory: int | None = None
+    #: how long the storage SDKs wait for an answer, in seconds; as the service says if it is `None`
+    answer_seconds: float | None = None
+    #: whether the worker waits for the next order afterwards, as the platform's do, with its connections open
+    stays: bool = False
     #: name of a way to break the service, for tests of the harness itself
     sabotage: str | None = None
 
@@ -74,11 +79,37 @@ class Worker:
 
     process: Any
     channel: Connection
-    _outcome: Outcome | None = field(default=None)
+    stays: bool = False
+
+    def ask(self, order: Order) -> None:
+        """The next order for one that stays."""
+        self.channel.send(order)
 
     def wait_paused(self) -> bool:
         """Wait until it has stopped itself; false if it ended instead."""
-        return self._receive() == "paused"
+        if self._receive() != "paused":
+            return False
+        # it has said so before it stops: who resumes it sooner than that resumes nothing
+        self._wait_stopped()
+        return True
+
+    def pause(self) -> None:
+        """SIGSTOP; returns when no thread of it runs any more."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        self._wait_stopped()
+
+    def _wait_stopped(self) -> None:
+        state = Path(f"/proc/{self.process.pid}/stat")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                stopped = state.read_text().rpartition(")")[2].split()[0] in "TZX"
+            except OSError:
+                time.sleep(0.1)  # no such file system here, or it is gone
+                return
+            if stopped:
+                return
+            time.sleep(0.002)
 
     def resume(self) -> None:
         """SIGCONT."""
@@ -93,6 +124,8 @@ class Worker:
         found = self._receive(seconds)
         if found is None or found == "paused":
             self.kill()
+        elif self.stays:
+            return found if isinstance(found, Outcome) else Outcome(False, "the worker has ended", killed=True)
         self.process.join(PATIENCE_SECONDS)
         self.channel.close()
         return found if isinstance(found, Outcome) else Outcome(False, "the worker was killed", killed=True)
@@ -110,7 +143,7 @@ def start(order: Order) -> Worker:
     process = _CONTEXT.Process(target=_run, args=(order, theirs), daemon=True)
     process.start()
     theirs.close()
-    return Worker(process, ours)
+    return Worker(process, ours, order.stays)
 
 
 _CONTEXT = mp.get_context("forkserver")
@@ -131,33 +164,52 @@ def _run(order: Order, channel: Connection) -> None:
 
 
 async def _report(order: Order, channel: Connection) -> None:
-    channel.send(await _invoke(order, channel))
-    # no goodbye to any server, and no waiting for threads
-    os._exit(0)
-
-
-async def _invoke(order: Order, channel: Connection) -> Outcome:
-    from tests.faults import clock, haste, preload, sabotage, steps
+    from tests.faults import steps
 
     met: list[Step] = []
-    task = asyncio.current_task()
-    assert task is not None
+    current = order
     loop = asyncio.get_running_loop()
 
     def listener(step: Step) -> None:
         met.append(step)
-        if order.interruption is not None and step == order.interruption.step:
-            _interrupt(order.interruption.action, channel, lambda: loop.call_soon_threadsafe(task.cancel))
+        interruption = current.interruption
+        if interruption is not None and step == interruption.step:
+            _interrupt(interruption.action, channel, lambda: loop.call_soon_threadsafe(task.cancel))
 
-    haste.short_waits()
+    _prepare(order)
+    begin_anew = steps.install(listener)
+    while True:
+        task = asyncio.create_task(_invoke(current, met))
+        channel.send(await task)
+        if not order.stays:
+            break
+        try:
+            current = await asyncio.to_thread(channel.recv)
+        except EOFError:
+            break
+        met.clear()
+        begin_anew()
+    # no goodbye to any server, and no waiting for threads
+    os._exit(0)
+
+
+def _prepare(order: Order) -> None:
+    """What holds for all of this process's invocations."""
+    from tests.faults import clock, haste, sabotage
+
+    haste.short_waits(order.answer_seconds)
     if order.sabotage:
         sabotage.apply(order.sabotage)
-    steps.install(listener)
     if order.clock_seconds:
         clock.shift(order.clock_seconds)
     if order.memory is not None:
         ceiling = _address_space() + order.memory
         resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
+
+
+async def _invoke(order: Order, met: Sequence[Step]) -> Outcome:
+    from tests.faults import preload
+
     function = preload.INVOCABLE[order.function]
     argument: Any = func.QueueMessage(body=order.body.encode()) if order.body is not None else _Timer()
     [parameter] = inspect.signature(function).parameters

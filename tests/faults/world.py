@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from redis import Redis
 
 from dev.lake_emulator import Fault
+from dev.servers.postgres import PostgresServer
 from tests.faults.servers import Servers
 from tests.faults.truth import Truth
 
@@ -26,6 +27,19 @@ from tests.faults.truth import Truth
 _OTHERS = "job_id in (select job_id from archival.job for update skip locked)"
 _LEASE_OVER = f"update archival.job set lease_until = now() - interval '1 second' where status = 'running' and {_OTHERS}"
 _TRY_AGAIN = f"update archival.job set removal_tried_at = null where removal_tried_at is not null and {_OTHERS}"
+_OLDER = (
+    "update archival.job set messaged_at = messaged_at - interval '1 hour', requested_at = requested_at - interval '1 hour'"
+    " where status in ('queued', 'running')"
+)
+#: what a server may have been told about its sessions does not hold for the harness's own
+_WRITES = "-c default_transaction_read_only=off"
+#: the proxy of each setting
+_PROXIED = {
+    "postgres": "SOURCE_DATABASE_URL",
+    "ledger": "LEDGER_DATABASE_URL",
+    "redis": "REDIS_URL",
+    "lake": "LAKE_URL",
+}
 
 
 @dataclass(slots=True)
@@ -44,6 +58,13 @@ class World:
     planted: set[str] = field(default_factory=set)
     #: roles that were made for this run
     roles: list[str] = field(default_factory=list)
+    #: the ledger's own database, on the servers that all runs share; `None` where the ledger is in the source
+    apart_url: str | None = None
+    #: whether some of what the ledger once knew is of a history that is lost: its archives may lie in the lake, and count
+    #: nowhere
+    history_lost: bool = False
+    #: servers that the run has started; they end with it
+    closing: ExitStack = field(default_factory=ExitStack)
     _made: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -54,20 +75,37 @@ class World:
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
         """A connection to the source, in autocommit mode."""
-        with psycopg.connect(self.database_url, autocommit=True, row_factory=dict_row) as connection:
+        with psycopg.connect(self.database_url, autocommit=True, row_factory=dict_row, options=_WRITES) as connection:
+            yield connection
+
+    @property
+    def ledger_url(self) -> str:
+        """Of the database that holds the ledger."""
+        return self.apart_url or self.database_url
+
+    @contextmanager
+    def connect_ledger(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """A connection to the ledger, in autocommit mode, which may write whatever a server says by default."""
+        with psycopg.connect(self.ledger_url, autocommit=True, row_factory=dict_row, options=_WRITES) as connection:
             yield connection
 
     def jobs(self) -> list[dict[str, Any]]:
         """The ledger, oldest first; none before its first migration."""
-        with self.connect() as connection, suppress(psycopg.errors.UndefinedTable):
+        with self.connect_ledger() as connection, suppress(psycopg.errors.UndefinedTable):
             return connection.execute("select * from archival.job order by requested_at, chunk").fetchall()
         return []
 
     def let_time_pass(self) -> None:
         """The database's time goes on: no dead worker owns a job any more, and what was refused is tried again."""
-        with self.connect() as connection, suppress(psycopg.errors.UndefinedTable):
+        with self.connect_ledger() as connection, suppress(psycopg.errors.UndefinedTable):
             connection.execute(_LEASE_OVER.encode())
             connection.execute(_TRY_AGAIN.encode())
+
+    def let_an_hour_pass(self) -> None:
+        """Long enough for whatever waits for age: a message that has not come by then is lost."""
+        self.let_time_pass()
+        with self.connect_ledger() as connection, suppress(psycopg.errors.UndefinedTable):
+            connection.execute(_OLDER.encode())
 
     def publish(self, key: str = "", **data: Any) -> None:
         """An event, as database_service sends it."""
@@ -99,24 +137,42 @@ class World:
     def through_proxies(self) -> None:
         """From now on the service reaches every server through its proxy."""
         ports = {name: proxy.port for name, proxy in self.servers.proxies.items()}
-        for name, variable in (("postgres", "SOURCE_DATABASE_URL"), ("redis", "REDIS_URL"), ("lake", "LAKE_URL")):
-            self.environment[variable] = _with_port(self.environment[variable], ports[name])
+        for name, variable in _PROXIED.items():
+            if url := self.environment.get(variable):
+                self.environment[variable] = _with_port(url, ports[name])
         *kept, endpoint = [part for part in self.environment["AzureWebJobsStorage"].split(";") if part]
         name, _, url = endpoint.partition("=")
         self.environment["AzureWebJobsStorage"] = ";".join([*kept, f"{name}={_with_port(url, ports['queue'])};"])
         self.move()
 
+    def set_in_urls(self, variable: str, **parameters: object) -> None:
+        """Say more in a URL of the service's settings."""
+        parts = urlsplit(self.environment[variable])
+        said = "&".join(filter(None, [parts.query, *(f"{name}={value}" for name, value in parameters.items())]))
+        self.environment[variable] = urlunsplit(parts._replace(query=said))
+
+    def source_moves(self, server: PostgresServer) -> None:
+        """Another server has the source now; who connects through the proxy reaches that one."""
+        old, new = urlsplit(self.database_url).port, urlsplit(server.url).port
+        assert new is not None
+        self.servers.postgres, self.servers.proxies["postgres"].target = server, new
+        self.database_url = self.database_url.replace(f":{old}/", f":{new}/")
+
     def move(self) -> None:
         """The source has another address from now on, and somebody has said that it is the same one."""
         (self.lake / "owner.json").unlink(missing_ok=True)
-        with psycopg.connect(self.database_url, autocommit=True) as connection:
-            if connection.execute("select to_regclass('archival.owner')").fetchone() != (None,):
-                connection.execute("update archival.owner set host = null, database = null")
+        with self.connect_ledger() as connection, suppress(psycopg.errors.UndefinedTable):
+            connection.execute("update archival.owner set host = null, database = null")
 
 
 @contextmanager
-def fresh(servers: Servers, template: str, truth: Truth, settings: Mapping[str, str]) -> Iterator[World]:
-    """A world whose database is a copy of `template`, holding `truth`; gone at the end."""
+def fresh(
+    servers: Servers, template: str, truth: Truth, settings: Mapping[str, str], ledger_at: str | None = None
+) -> Iterator[World]:
+    """A world whose database is a copy of `template`, holding `truth`; gone at the end.
+
+    The ledger has a database of its own on the server of the URL `ledger_at`, if that is given.
+    """
     token = uuid4().hex[:12]
     database = f"run_{token}"
     with psycopg.connect(servers.postgres_url, autocommit=True) as connection:
@@ -137,6 +193,8 @@ def fresh(servers: Servers, template: str, truth: Truth, settings: Mapping[str, 
         "RESTORE_QUEUE": f"restores-{token}",
         "ARCHIVE_PART_BYTES": "16384",
         "JOB_LEASE": "PT30S",
+        # a tenth of what the service waits by default before it looks again whether something is there
+        "OUTAGE_BACKOFF": "PT1S",
         **settings,
     }
     redis = Redis.from_url(servers.redis_url)
@@ -144,6 +202,11 @@ def fresh(servers: Servers, template: str, truth: Truth, settings: Mapping[str, 
     log = servers.folder / "logs" / f"{token}.log"
     log.parent.mkdir(exist_ok=True)
     world = World(servers, token, url, environment, redis, queues, truth.copy(), log)
+    if ledger_at is not None:
+        with psycopg.connect(ledger_at, autocommit=True) as connection:
+            connection.execute(f"create database ledger_{token}".encode())
+        world.apart_url = urlunsplit(urlsplit(ledger_at)._replace(path=f"/ledger_{token}"))
+        environment["LEDGER_DATABASE_URL"] = world.apart_url
     if (servers.folder / template).exists():
         shutil.copytree(servers.folder / template, world.lake)
         world.move()
@@ -151,7 +214,18 @@ def fresh(servers: Servers, template: str, truth: Truth, settings: Mapping[str, 
         yield world
     finally:
         servers.heal()
-        _tidy_up(world, database)
+        if ledger_at is not None:
+            _drop_all(ledger_at, f"ledger_{token}")
+        with world.closing:
+            _tidy_up(world, database)
+
+
+def _drop_all(url: str, beginning: str) -> None:
+    """Every database of such a name: the harness may have saved some."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute("select datname from pg_database where starts_with(datname, %s)", (beginning,))
+        for (name,) in found.fetchall():
+            connection.execute(f"drop database {name} with (force)".encode())
 
 
 def _tidy_up(world: World, database: str) -> None:

@@ -10,15 +10,21 @@ from tests.faults.scenarios import (
     crash,
     database,
     duplicates,
+    failover,
+    history,
     lake,
     lake_writer,
+    locks,
     network,
+    outage,
     paused,
     platform,
+    pooler,
     redis,
     reshape,
     resources,
     settings,
+    silence,
     time,
 )
 from tests.faults.stage import Stage
@@ -40,7 +46,26 @@ FAMILIES: dict[str, tuple[list[Callable[[Stage], None]], int]] = {
     "settings": (settings.SCENARIOS, 4),
     "lake-writer": (lake_writer.SCENARIOS, 5),
     "reshape": (reshape.SCENARIOS, 5),
+    "locks": (locks.SCENARIOS, 5),
+    "silence": (silence.SCENARIOS, 5),
+    "outage": (outage.SCENARIOS, 3),
+    "pooler": (pooler.SCENARIOS, 2),
+    "failover": (failover.SCENARIOS, 4),
+    "history": (history.SCENARIOS, 6),
 }
 
 #: Scenarios that state the right outcome before the service has it, and what each of them waits for.
-WAITING: dict[str, str] = {}
+WAITING: dict[str, str] = {
+    **dict.fromkeys(
+        (f"queued({name})" for name in locks.DDL), "an archive that gives way to whoever waits to alter its chunk's table"
+    ),
+    **dict.fromkeys(
+        (f"away({what}, {manner})" for what in outage.DEPENDENCIES for manner in outage.MANNERS),
+        "jobs and events that no outage is held against",
+    ),
+    **dict.fromkeys(
+        (f"redis_fails_over(kept, {function})" for function in ("drain_events", "archive_chunk")),
+        "a client of Redis that connects anew when it is left with a replica",
+    ),
+    "postgres_fails_over(kept)": "a pool that ends its connections to a server that takes no writes any more",
+}
