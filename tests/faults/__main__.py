@@ -53,6 +53,7 @@ def main() -> int:
     started = time.monotonic()
     runs = wanted(arguments.runs, arguments.only, arguments.run)
     found: list[Result] = []
+    stopped = 0
     try:
         for result in lanes.results(runs, arguments.seed, arguments.lanes):
             found.append(result)
@@ -64,9 +65,14 @@ def main() -> int:
                 console.print(f"{len(found)} of {len(runs)} runs, {time.monotonic() - started:.0f} s")
     except lanes.LaneError as error:
         console.print(str(error), markup=False, highlight=False)
+    except SystemExit:
+        # what was found until then is told; whoever sent the signal learns of it by the exit status
+        stopped = 128 + signal.SIGTERM
     console.print(report.table(found, time.monotonic() - started))
     if arguments.json:
         print(report.as_json(found))
+    if stopped:
+        return stopped
     return 0 if len(found) == len(runs) and all(result.good or result.waits_for for result in found) else 1
 
 
