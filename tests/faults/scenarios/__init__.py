@@ -63,9 +63,4 @@ WAITING: dict[str, str] = {
         (f"away({what}, {manner})" for what in outage.DEPENDENCIES for manner in outage.MANNERS),
         "jobs and events that no outage is held against",
     ),
-    **dict.fromkeys(
-        (f"redis_fails_over(kept, {function})" for function in ("drain_events", "archive_chunk")),
-        "a client of Redis that connects anew when it is left with a replica",
-    ),
-    "postgres_fails_over(kept)": "a pool that ends its connections to a server that takes no writes any more",
 }
