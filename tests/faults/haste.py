@@ -3,7 +3,7 @@ is."""
 
 from __future__ import annotations
 
-from archival_core.clients import queue
+from archival_core.clients import network, queue
 from archival_core.lake import client
 
 
@@ -14,3 +14,6 @@ def short_waits(answer_seconds: float | None = None) -> None:
         options.update(initial_backoff=0.02, increment_base=0.1, random_jitter_range=0.01)
         if answer_seconds is not None:
             options.update(connection_timeout=answer_seconds, read_timeout=answer_seconds)
+    if answer_seconds is not None:
+        for module, name in ((queue, "_ANSWER_SECONDS"), (network, "CONNECT_SECONDS")):
+            setattr(module, name, answer_seconds)

@@ -37,6 +37,9 @@ select from pg_locks l join pg_class c on c.oid = l.relation join pg_stat_activi
 where l.granted and c.relnamespace = %s::regnamespace and a.application_name = 'archival_service'
 """
 
+#: Steps between the lock and the commit, of a function whose lock is short.
+_UNDER_LOCK = {"remove_chunks": "dropping|holds_same_rows|Removals.finish|marks.record", "restore_chunk": "placing|marks"}
+
 #: What people do, in statements that each end their own transaction.
 DDL: dict[str, str] = {
     "a column is added": f"alter table {_PARENT} add column later integer",
@@ -95,10 +98,9 @@ def queued(name: str, stage: Stage) -> None:
     stage.approach(function)
     method, contains = _LAKE_REQUESTS[function]
     stage.world.fault(method, contains, kind="delay", seconds=_LAKE_SECONDS, times=4)
-    running = stage.host.begin(function)
-    stage.struck = _pause_with_a_lock(stage, running)
-    if not stage.struck:
-        running.end()
+    running = _paused_with_a_lock(stage, function)
+    stage.struck = running is not None
+    if running is None:
         return
     people = _Person(stage.world.database_url, DDL[name])
     people.start()
@@ -119,19 +121,34 @@ def queued(name: str, stage: Stage) -> None:
         assert isinstance(people.error, psycopg.errors.UndefinedTable), f"the DDL failed: {people.error}"
 
 
-def _pause_with_a_lock(stage: Stage, running: Running) -> bool:
-    """Stop the worker some time after its first lock; whether it still has one then."""
+def _paused_with_a_lock(stage: Stage, function: str) -> Running | None:
+    """Begin the function, and stop it at a step or at any moment at which it has a lock; `None` if it has ended without."""
+    like = _UNDER_LOCK.get(function)
+    running: Running | None
+    if like is None or stage.rng.random() < 0.3:
+        running = stage.host.begin(function)
+    else:
+        running = stage.begin_until(function, stage.step(function, like))
+        if running is None or _has_a_lock(stage):
+            return running
+        running.worker.resume()
+    # a lock is held for some milliseconds, or for as long as the lake takes
     seen, wanted = 0, stage.rng.choice([0, 0, 0, 1, 3, 10])
+    while running.worker.process.is_alive():
+        seen += _has_a_lock(stage)
+        if seen > wanted:
+            running.worker.pause()
+            if _has_a_lock(stage):
+                return running
+            running.worker.resume()
+        time.sleep(0.005)
+    running.end()
+    return None
+
+
+def _has_a_lock(stage: Stage) -> bool:
     with stage.world.connect() as connection:
-        while running.worker.process.is_alive():
-            seen += connection.execute(_HELD, (SCHEMA,)).fetchone() is not None
-            if seen > wanted:
-                running.worker.pause()
-                if connection.execute(_HELD, (SCHEMA,)).fetchone() is not None:
-                    return True
-                running.worker.resume()
-            time.sleep(0.005)
-    return False
+        return connection.execute(_HELD, (SCHEMA,)).fetchone() is not None
 
 
 def _application(stage: Stage, running: Running, function: str) -> None:
