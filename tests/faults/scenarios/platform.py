@@ -42,8 +42,9 @@ def redelivered(stage: Stage) -> None:
 
 
 def poisoned(stage: Stage) -> None:
-    """Five deliveries fail: the job has failed, says so, and can be asked for again."""
-    fault = stage.world.fault("*", kind="status", status=403, code="AuthenticationFailed", times=10**6)
+    """Five attempts fail at the job's own archive, which never reads back as it was written: the job has failed, says so, and
+    can be asked for again."""
+    fault = stage.world.fault("GET", ".parquet", kind="flip_bit", times=10**6)
     stage.story.ask(stage.world)
     for _ in range(6):
         stage.host.round()
