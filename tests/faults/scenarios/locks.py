@@ -31,10 +31,10 @@ _LAKE_REQUESTS = {
     "remove_chunks": ("GET", ".parquet"),
     "restore_chunk": ("GET", ".parquet"),
 }
-#: Which of the service's sessions hold a lock of the table or of its partitions.
+#: Which of the service's sessions hold a lock of the table, if the DDL is about it, or of January.
 _HELD = """
 select from pg_locks l join pg_class c on c.oid = l.relation join pg_stat_activity a on a.pid = l.pid
-where l.granted and c.relnamespace = %s::regnamespace and a.application_name = 'archival_service'
+where l.granted and c.oid = to_regclass(%s) and a.application_name = 'archival_service'
 """
 
 #: Steps between the lock and the commit, of a function whose lock is short.
@@ -98,7 +98,8 @@ def queued(name: str, stage: Stage) -> None:
     stage.approach(function)
     method, contains = _LAKE_REQUESTS[function]
     stage.world.fault(method, contains, kind="delay", seconds=_LAKE_SECONDS, times=4)
-    running = _paused_with_a_lock(stage, function)
+    table = f"{SCHEMA}.m1" if f"{SCHEMA}.m1" in DDL[name] and _PARENT not in DDL[name] else _PARENT
+    running = _paused_with_a_lock(stage, function, table)
     stage.struck = running is not None
     if running is None:
         return
@@ -121,34 +122,44 @@ def queued(name: str, stage: Stage) -> None:
         assert isinstance(people.error, psycopg.errors.UndefinedTable), f"the DDL failed: {people.error}"
 
 
-def _paused_with_a_lock(stage: Stage, function: str) -> Running | None:
+def _paused_with_a_lock(stage: Stage, function: str, table: str) -> Running | None:
     """Begin the function, and stop it at a step or at any moment at which it has a lock; `None` if it has ended without."""
-    like = _UNDER_LOCK.get(function)
-    running: Running | None
-    if like is None or stage.rng.random() < 0.3:
-        running = stage.host.begin(function)
-    else:
-        running = stage.begin_until(function, stage.step(function, like))
-        if running is None or _has_a_lock(stage):
-            return running
-        running.worker.resume()
-    # a lock is held for some milliseconds, or for as long as the lake takes
-    seen, wanted = 0, stage.rng.choice([0, 0, 0, 1, 3, 10])
-    while running.worker.process.is_alive():
-        seen += _has_a_lock(stage)
-        if seen > wanted:
-            running.worker.pause()
-            if _has_a_lock(stage):
+    for _ in stage.story.chunks:  # in one of the messages it is about another chunk
+        like = _UNDER_LOCK.get(function)
+        running: Running | None
+        if not stage.host.has_work(function):
+            return None
+        if like is None or stage.rng.random() < 0.3:
+            running = stage.host.begin(function)
+        else:
+            running = stage.begin_until(function, stage.step(function, like))
+            if running is not None and _has_a_lock(stage, table):
                 return running
-            running.worker.resume()
-        time.sleep(0.005)
-    running.end()
+            if running is not None:
+                running.worker.resume()
+        if running is not None and _pause_later(stage, running, table):
+            return running
     return None
 
 
-def _has_a_lock(stage: Stage) -> bool:
+def _pause_later(stage: Stage, running: Running, table: str) -> bool:
+    """A lock is held for some milliseconds, or for as long as the lake takes."""
+    seen, wanted = 0, stage.rng.choice([0, 0, 0, 1, 3, 10])
+    while running.worker.process.is_alive():
+        seen += _has_a_lock(stage, table)
+        if seen > wanted:
+            running.worker.pause()
+            if _has_a_lock(stage, table):
+                return True
+            running.worker.resume()
+        time.sleep(0.005)
+    running.end()
+    return False
+
+
+def _has_a_lock(stage: Stage, table: str) -> bool:
     with stage.world.connect() as connection:
-        return connection.execute(_HELD, (SCHEMA,)).fetchone() is not None
+        return connection.execute(_HELD, (table,)).fetchone() is not None
 
 
 def _application(stage: Stage, running: Running, function: str) -> None:
