@@ -29,17 +29,18 @@ param publicApi bool
 // --- how far it may scale ----------------------------------------------------------------------------------------------
 // maximumInstanceCount holds for each function, and for all HTTP functions as one; each instance works on one message at a time
 // (host.json: batchSize 1, newBatchThreshold 0). What one instance opens at most, with L for the pool of the ledger:
-//   archive_chunk                                  1 for the snapshot + archiveReaders + L
+//   archive_chunk                                  1 for the snapshot, 1 to see who waits for it + archiveReaders + L
 //   restore_chunk                                  2 + L
 //   archive_chunk_poison, restore_chunk_poison     L each
 //   all HTTP functions                             httpConcurrency + L
-//   the four timers, which run once in the app     1 + L each
+//   the four timers, which run once in the app     1 + L each; remove_chunks and reconcile 2 more, to load in trial and to see
+//                                                  who waits
 // Ledger and source count together, as if they were one server. What is left of databaseConnections is never reached, and the
 // role's CONNECTION LIMIT (docs/deploy.md) holds where the platform's own limit does not, as for bursts of HTTP.
 var ledgerPool = 4
 var httpConcurrency = 8
-var timers = 4 * (1 + ledgerPool)
-var perInstance = (1 + archiveReaders + ledgerPool) + (2 + ledgerPool) + 2 * ledgerPool + (httpConcurrency + ledgerPool)
+var timers = 4 * (1 + ledgerPool) + 2 * 2
+var perInstance = (2 + archiveReaders + ledgerPool) + (2 + ledgerPool) + 2 * ledgerPool + (httpConcurrency + ledgerPool)
 var maximumInstances = min(1000, max(1, (databaseConnections - timers) / perInstance))
 
 // --- settings --------------------------------------------------------------------------------------------------------------
