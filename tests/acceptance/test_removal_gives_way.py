@@ -28,6 +28,11 @@ insert into $s.readings select timestamptz '2026-01-01Z' + i * interval '5 minut
 """
 
 
+@pytest.fixture
+def database_url(own_database_url: str) -> str:
+    return own_database_url
+
+
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
