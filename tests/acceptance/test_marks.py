@@ -128,7 +128,9 @@ async def test_marks_written_again_do_not_replace_what_the_source_says(apart: Wo
     apart.disks.put_back()
     # the ledger has a restore of jan and a removal of feb, and the source has neither
     with psycopg.connect(apart.ledger_url or "") as ledger:
-        ledger.execute("update archival.job set status = 'removed', restored_at = null where chunk like '%feb'")
+        ledger.execute(
+            "update archival.job set status = 'removed', restored_at = null where chunk like '%feb' and kind = 'archive'"
+        )
     assert await apart.service.runtime.mark_rebuild.owe_all() == 2
     report = await apart.settle()
     assert (report.marks.written, report.marks.removed, report.marks.back) == (0, 1, 1)
