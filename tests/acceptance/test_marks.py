@@ -21,6 +21,7 @@ from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.message import JobMessage
 from archival_core.source.removal import dropping
+from archival_core.source.state import marks
 from tests.kit.worlds import MINUTE, TABLE, World
 
 if TYPE_CHECKING:
@@ -187,6 +188,38 @@ async def test_after_a_comparison_its_own_snapshot_counts(apart: World, monkeypa
     assert (await apart.remove()).removed == 1
     assert (waited, apart.whole()) == (2, before)
     assert any(row.endswith(",B)") for row in before)
+
+
+async def test_disks_put_back_between_a_comparison_and_its_mark(apart: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The update after the put-back gets the number of the one that was compared."""
+    apart.disks.save()
+    apart.service.execute("update $s.readings set note = 'A' where time = '2026-01-15Z'")
+    await apart.archive("jan")
+    apart.service.execute("delete from archival_marks.reading")
+    mark_reading, put_back = marks.mark_reading, 0
+
+    async def after_the_put_back(conn: Any, *arguments: Any) -> bool:
+        nonlocal put_back
+        put_back += 1
+        if put_back > 1:
+            return await mark_reading(conn, *arguments)
+        apart.disks.put_back()
+        apart.service.execute("update $s.readings set note = 'B' where time = '2026-01-15Z'")
+        async with await psycopg.AsyncConnection.connect(apart.service.url, autocommit=True) as other:
+            assert await marks.ensure(other)
+            burn(apart.service, 60)
+            return await mark_reading(other, *arguments)
+
+    monkeypatch.setattr(marks, "mark_reading", after_the_put_back)
+    assert (await apart.remove()).removed == 0
+    before = apart.live()
+    with psycopg.connect(apart.ledger_url or "") as ledger:
+        ledger.execute("update archival.job set removal_tried_at = null")
+    assert (await apart.remove()).removed == 0
+    assert apart.jobs()[0]["removal_error"]["code"] == "source-changed"
+    await apart.work()
+    assert (await apart.remove()).removed == 1
+    assert apart.whole() == before
 
 
 async def forged_and_adopted(service: Service) -> None:

@@ -91,6 +91,8 @@ async def test_a_label_with_another_name_is_a_change(service: Service) -> None:
     service.execute("alter type $s.mood rename value 'good' to 'fine'")
     assert (await remove(service)).removed == 0
     assert is_there(service, "jan")
+    # the definition says so: no trial is needed, and it is archived again
+    assert service.jobs()[0]["removal_error"]["code"] == "source-changed"
 
 
 async def test_what_was_not_dropped_is_not_removed(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

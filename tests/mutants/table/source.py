@@ -156,7 +156,7 @@ MUTATIONS = (
         old="WHERE EXISTS (",
         new="WHERE true OR EXISTS (",
         guard="ALIVE",
-        tests=("acceptance/test_history.py::test_disks_put_back_between_the_snapshot_and_its_mark",),
+        tests=("acceptance/test_marks.py::test_disks_put_back_between_a_comparison_and_its_mark",),
     ),
     Mutation(
         name="mark-that-stands-in-is-replaced",
