@@ -22,7 +22,7 @@ MUTATIONS = (
         file="flows/archive/archive_check.py",
         old="and await sha256(lake, path, part.bytes) != part.sha256",
         new="and False",
-        tests=("acceptance/test_removal.py::test_a_damaged_archive_keeps_its_chunk",),
+        tests=("acceptance/test_verification.py::test_each_damage_is_found_recorded_and_told",),
     ),
     Mutation(
         name="length-of-a-file-is-not-compared",

@@ -184,10 +184,7 @@ MUTATIONS = (
         old="return await (await conn.execute(_HAS_READING, (job, nonce))).fetchone() is not None",
         new="return True",
         guard="MARK",
-        tests=(
-            "acceptance/test_history.py::test_disks_put_back_between_archive_and_removal",
-            "acceptance/test_lineage.py::test_a_server_that_was_restored_to_an_earlier_time",
-        ),
+        tests=("acceptance/test_finishing.py::test_an_archive_of_a_history_that_was_put_back_is_read_again",),
     ),
     Mutation(
         name="a-tree-is-its-root",
