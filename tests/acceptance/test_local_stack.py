@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pyarrow.dataset as ds
+
+from dev.demo.tracing import STEPS
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,10 +73,59 @@ def check(report: dict[str, Any], rows: int) -> None:
     assert len(list((lake / "manifests").rglob("*.json"))) == 10
 
 
-def test_the_demo_can_be_run_and_run_again(tmp_path: Path) -> None:
-    for rows in (6000, 1200):
-        check(finish(start("dev.demo", tmp_path, "--json", "--rows", str(rows))), rows)
+class _Names(HTMLParser):
+    """What the page names, and what it would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.foreign: list[str] = []
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = ("class", "name") in attrs
+        if tag in ("script", "link", "img", "iframe") or {"src", "href"} & dict(attrs).keys():
+            self.foreign.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.names.append(data)
+            self._inside = False
+
+
+def check_trace(drawn: str, log: str) -> None:
+    """Nothing is missing, and the page needs nothing else."""
+    page = _Names()
+    page.feed(drawn)
+    assert page.foreign == []
+    # one tree, in its order, and calls to other systems among it
+    assert [name for name in page.names if name in STEPS] == [
+        "process archival.events",
+        "send archive-chunks",
+        "process archive-chunks",
+        "archive.catalog",
+        "archive.snapshot",
+        "archive.part",
+        "archive.upload",
+        "archive.extract",
+        "archive.read_back",
+        "archive.publish",
+        "archive.manifest",
+        "archive.ledger",
+        "send archival.results",
+    ]
+    assert "lake publish" in page.names
+    trace_id = re.search(r"trace (\w{32})", drawn)
+    assert trace_id is not None
+    assert re.search(rf"trace={trace_id[1]} job=[0-9a-f-]{{36}}: job .* attempt 1", log)
+
+
+def test_the_demo_can_be_run_and_run_again_and_draws_the_trace_of_one_archive(tmp_path: Path) -> None:
+    local, page = tmp_path / "local", tmp_path / "trace.html"
+    for rows, options in ((6000, ()), (1200, ("--trace", str(page)))):
+        check(finish(start("dev.demo", local, "--json", "--rows", str(rows), *options)), rows)
     assert processes_of(tmp_path) == []
+    check_trace(page.read_text(), (local / "demo" / "logs" / "host.log").read_text())
 
 
 def test_a_killed_host_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
