@@ -162,7 +162,7 @@ async def test_an_archive_that_was_published_before_a_crash_is_adopted(service: 
     [job] = service.jobs()
     # as it is when the worker was killed between the rename and the manifest
     (service.lake / service.files("manifests")[0]).unlink()
-    service.execute(
+    service.forge_ledger(
         f"update archival.job set status = 'running', lease_until = now() - interval '1s' where job_id = '{job['job_id']}'"
     )
     from archival_core.model.message import JobMessage
