@@ -101,8 +101,10 @@ async def forget(runtime: Runtime) -> None:
 
 
 async def open_runtime() -> Runtime:
-    """Inside the loop that it will run in."""
-    return Runtime(load())
+    """Inside the loop that it will run in; the server that is kept from an earlier run has another address now."""
+    runtime = Runtime(load())
+    await runtime.ownership.take_over()
+    return runtime
 
 
 def main() -> None:
