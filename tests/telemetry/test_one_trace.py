@@ -149,9 +149,10 @@ async def test_removal_and_restore_go_on_in_it(recording: Service, collector: Co
     [root] = trees(collector.trace(TRACE))
     lines = outline(root)
     removal, results = lines.index("  removal"), recording.names["RESULTS_STREAM"]
-    assert lines[removal:][:11] == [
+    assert lines[removal:][:12] == [
         "  removal",
         "    removal.look",
+        "    removal.lake",
         "    removal.check",
         "    removal.trial",
         "      restore.load",

@@ -11,6 +11,22 @@ _SAME = "flows/removal/same_source.py"
 
 MUTATIONS = (
     Mutation(
+        name="lake-that-went-back-has-its-way",
+        file="flows/removal/chunk_proof.py",
+        inside="ChunkProof.prove",
+        old="await self._history.check(job)",
+        new="pass",
+        tests=("acceptance/test_lake_back.py::test_a_lake_that_went_back_is_looked_through_before_anything_goes",),
+    ),
+    Mutation(
+        name="archive-in-one-region-removes-its-chunk",
+        file="flows/removal/chunk_proof.py",
+        inside="ChunkProof.prove",
+        old="await self._second_region.check(job, manifest)",
+        new="pass",
+        tests=("acceptance/test_lake_back.py::test_a_chunk_goes_when_its_archive_is_in_the_second_region",),
+    ),
+    Mutation(
         name="damaged-archive-removes-its-chunk",
         file="flows/removal/chunk_proof.py",
         inside="ChunkProof.prove",
