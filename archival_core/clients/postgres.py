@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, LiteralString
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -17,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
 from archival_core import telemetry
-from archival_core.clients import network, postgres_pooler, postgres_prose, postgres_settings
+from archival_core.clients import network, postgres_pooler, postgres_prose, postgres_settings, postgres_silence
 from archival_core.clients.postgres_troubles import Blame, told, trouble
 from archival_core.errors import ArchivalError, AwayError, PermanentError, PostponedError, TransientError
 
@@ -98,6 +96,9 @@ class Database:
         """What libpq needs to connect now, as every connection does. Never log it."""
         return postgres_settings.conninfo(await self.url())
 
+    def _conninfo_now(self) -> str:
+        return postgres_settings.conninfo(self.url_now())
+
     async def prove_writable(self) -> None:
         """Raises `AwayError` when the server does not answer, or says that it takes no writes. Nothing is written."""
         async with self.connect() as connection:
@@ -113,7 +114,7 @@ class Database:
         """A connection in autocommit mode, closed at the end."""
         with self._dependency.call("connect"):
             connection = await self.opened()
-        async with connection:
+        async with connection, postgres_silence.ended_with_its_server(connection, self._conninfo_now):
             yield connection
 
     async def opened(self) -> Connection:
@@ -189,17 +190,11 @@ def cut_after(connection: Connection, seconds: float) -> Iterator[None]:
 
     A time-out of asyncio alone would cancel the statement first, and wait for a server that is silent to say so.
     """
-    timer = asyncio.get_running_loop().call_later(seconds, _cut, connection)
+    timer = asyncio.get_running_loop().call_later(seconds, postgres_silence.cut, connection)
     try:
         yield
     finally:
         timer.cancel()
-
-
-def _cut(connection: Connection) -> None:
-    # not closed: the descriptor's number would belong to the next connection while this one is still waited for
-    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as end:
-        end.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

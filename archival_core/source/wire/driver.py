@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from types import MappingProxyType
 
 import adbc_driver_manager as adbc
@@ -15,7 +15,7 @@ import psycopg
 import pyarrow as pa
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from archival_core.clients import postgres_settings
+from archival_core.clients import postgres_settings, postgres_silence
 from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
 from archival_core.source.translate import translate
 
@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 #: A database that servers have besides those with data, and one for where the data is in the first.
 _SMALL, _OTHERWISE = "postgres", "template1"
-_NOT_OF_THE_SERVER = {"dbname", "user", "password", "options"}
+_NOT_OF_THE_SERVER = {"dbname", "user", "password", "options", "tcp_user_timeout"}
 
 
 #: Or a function that gives the URL with a token that is valid when it is asked: with each connection.
@@ -58,15 +58,15 @@ def connected(
     Only the server's own types are sure to be known to the driver, not those that were made in this database.
     """
     url = database_url if isinstance(database_url, str) else database_url()
-    try:
-        conn = _connection(_database(postgres_settings.conninfo(url, settings)))
-    except (adbc.Error, psycopg.ProgrammingError) as error:
-        # Not chained: what libpq quotes of a URL that it cannot read may be the password.
-        raise _not_connected(translate(getattr(error, "sqlstate", None), _harmless(str(error), url))) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            conninfo, mark = postgres_silence.marked(postgres_settings.conninfo(url, settings))
+            stack.enter_context(postgres_silence.ended_when_hanging(conninfo, mark))
+            conn = stack.enter_context(closing(_connection(_database(conninfo))))
+        except (adbc.Error, psycopg.ProgrammingError) as error:
+            # Not chained: what libpq quotes of a URL that it cannot read may be the password.
+            raise _not_connected(translate(getattr(error, "sqlstate", None), _harmless(str(error), url))) from None
         yield conn
-    finally:
-        conn.close()
 
 
 def _database(conninfo: str) -> adbc.AdbcDatabase:
