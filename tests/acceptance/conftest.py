@@ -170,7 +170,7 @@ async def open_service(
     service = Service(runtime.get(), url, schema or f"t_{token}", redis, queue, emulator, names)
     if not schema:
         service.execute("create schema $s")
-    forget_lake(url)
+    forget_lake(settings.load().ledger_database_url or url)
     try:
         yield service
     finally:
