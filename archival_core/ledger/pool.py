@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from psycopg.errors import DeadlockDetected, UniqueViolation
+from psycopg.errors import (
+    DeadlockDetected,
+    InvalidSchemaName,
+    UndefinedColumn,
+    UndefinedFunction,
+    UndefinedTable,
+    UniqueViolation,
+)
 
 from archival_core import telemetry
 from archival_core.clients.postgres import Connection, Database, translated
@@ -22,6 +29,8 @@ _TRIES = 4
 #: for a connection of the pool, whoever else has them
 _WAIT_SECONDS = 15.0
 _SIZE = 4
+#: What a ledger lacks that has lost migrations.
+_MISSING = (InvalidSchemaName, UndefinedColumn, UndefinedFunction, UndefinedTable)
 
 
 class LedgerPool:
@@ -31,6 +40,7 @@ class LedgerPool:
         self._database = database
         self._dependency = telemetry.Dependency("ledger", database.described)
         self._pool: ConnectionPool | None = None
+        self._is_migrated = False
         self._opening = asyncio.Lock()
 
     async def close(self) -> None:
@@ -94,13 +104,20 @@ class LedgerPool:
         """A connection of the pool; raises `TransientError` and `PermanentError`."""
         with translated("the ledger"):
             pool = await self._open()
-            async with pool.connection(_WAIT_SECONDS) as connection:
-                yield connection
+            try:
+                async with pool.connection(_WAIT_SECONDS) as connection:
+                    yield connection
+            except _MISSING:
+                # a failover, or whoever put the ledger back, may have lost what this process has seen applied
+                self._is_migrated = False
+                raise
 
     async def _open(self) -> ConnectionPool:
         async with self._opening:
-            if self._pool is None:
+            if not self._is_migrated:
                 await self.migrate()
+                self._is_migrated = True
+            if self._pool is None:
                 self._pool = ConnectionPool(self._database, _SIZE)
             return self._pool
 
