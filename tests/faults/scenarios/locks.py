@@ -31,10 +31,10 @@ _LAKE_REQUESTS = {
     "remove_chunks": ("GET", ".parquet"),
     "restore_chunk": ("GET", ".parquet"),
 }
-#: Which of the service's sessions hold a lock of the table, if the DDL is about it, or of January.
+#: Which of the service's sessions hold a lock of one of these.
 _HELD = """
 select from pg_locks l join pg_class c on c.oid = l.relation join pg_stat_activity a on a.pid = l.pid
-where l.granted and c.oid = to_regclass(%s) and a.application_name = 'archival_service'
+where l.granted and c.oid in (select to_regclass(name) from unnest(%s) as t (name)) and a.application_name = 'archival_service'
 """
 
 #: Steps between the lock and the commit, of a function whose lock is short.
@@ -98,8 +98,8 @@ def queued(name: str, stage: Stage) -> None:
     stage.approach(function)
     method, contains = _LAKE_REQUESTS[function]
     stage.world.fault(method, contains, kind="delay", seconds=_LAKE_SECONDS, times=4)
-    table = f"{SCHEMA}.m1" if f"{SCHEMA}.m1" in DDL[name] and _PARENT not in DDL[name] else _PARENT
-    running = _paused_with_a_lock(stage, function, table)
+    tables = [_PARENT, *(f"{SCHEMA}.{chunk}" for chunk in stage.story.chunks)] if _PARENT in DDL[name] else [f"{SCHEMA}.m1"]
+    running = _paused_with_a_lock(stage, function, tables)
     stage.struck = running is not None
     if running is None:
         return
@@ -122,7 +122,7 @@ def queued(name: str, stage: Stage) -> None:
         assert isinstance(people.error, psycopg.errors.UndefinedTable), f"the DDL failed: {people.error}"
 
 
-def _paused_with_a_lock(stage: Stage, function: str, table: str) -> Running | None:
+def _paused_with_a_lock(stage: Stage, function: str, tables: list[str]) -> Running | None:
     """Begin the function, and stop it at a step or at any moment at which it has a lock; `None` if it has ended without."""
     for _ in stage.story.chunks:  # in one of the messages it is about another chunk
         like = _UNDER_LOCK.get(function)
@@ -133,23 +133,23 @@ def _paused_with_a_lock(stage: Stage, function: str, table: str) -> Running | No
             running = stage.host.begin(function)
         else:
             running = stage.begin_until(function, stage.step(function, like))
-            if running is not None and _has_a_lock(stage, table):
+            if running is not None and _has_a_lock(stage, tables):
                 return running
             if running is not None:
                 running.worker.resume()
-        if running is not None and _pause_later(stage, running, table):
+        if running is not None and _pause_later(stage, running, tables):
             return running
     return None
 
 
-def _pause_later(stage: Stage, running: Running, table: str) -> bool:
+def _pause_later(stage: Stage, running: Running, tables: list[str]) -> bool:
     """A lock is held for some milliseconds, or for as long as the lake takes."""
     seen, wanted = 0, stage.rng.choice([0, 0, 0, 1, 3, 10])
     while running.worker.process.is_alive():
-        seen += _has_a_lock(stage, table)
+        seen += _has_a_lock(stage, tables)
         if seen > wanted:
             running.worker.pause()
-            if _has_a_lock(stage, table):
+            if _has_a_lock(stage, tables):
                 return True
             running.worker.resume()
         time.sleep(0.005)
@@ -157,9 +157,9 @@ def _pause_later(stage: Stage, running: Running, table: str) -> bool:
     return False
 
 
-def _has_a_lock(stage: Stage, table: str) -> bool:
+def _has_a_lock(stage: Stage, tables: list[str]) -> bool:
     with stage.world.connect() as connection:
-        return connection.execute(_HELD, (table,)).fetchone() is not None
+        return connection.execute(_HELD, (tables,)).fetchone() is not None
 
 
 def _application(stage: Stage, running: Running, function: str) -> None:
