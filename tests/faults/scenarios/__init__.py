@@ -59,9 +59,6 @@ FAMILIES: dict[str, tuple[list[Callable[[Stage], None]], int]] = {
 #: Scenarios that state the right outcome before the service has it, and what each of them waits for.
 WAITING: dict[str, str] = {
     **dict.fromkeys(
-        (f"queued({name})" for name in locks.DDL), "an archive that gives way to whoever waits to alter its chunk's table"
-    ),
-    **dict.fromkeys(
         (f"away({what}, {manner})" for what in outage.DEPENDENCIES for manner in outage.MANNERS),
         "jobs and events that no outage is held against",
     ),
