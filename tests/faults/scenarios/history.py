@@ -141,6 +141,7 @@ def history_is_lost(stage: Stage, saved: dict[int, Row]) -> None:
 
 def _end(stage: Stage, running: Running | None) -> None:
     """A worker of before goes on, or dies; then people ask for what the ledger may have forgotten."""
+    stage.struck = True
     if running is not None:
         if stage.rng.random() < 0.5:
             running.worker.resume()
