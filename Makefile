@@ -12,7 +12,7 @@ INFRA_STAMP := $(INFRA_VENV)/.installed
 # where it is set, as in many containers, every worker and every process of the tests compiles the project anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup lock demo run key picture test check infra-check faults soak mutants proof bench docs clean
+.PHONY: help setup lock demo run key picture test check infra-check faults outages soak mutants proof bench docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
@@ -21,6 +21,7 @@ help:
 	@echo "make check  the quick half: ruff, mypy, import-linter, and the templates of infra/"
 	@echo "make infra-check  checkov on the templates, beside what make check does with them"
 	@echo "make faults a thousand seeded faults at every step (ARGS='--seed N --runs N --only FAULT --json')"
+	@echo "make outages  each dependency away for ten minutes, before 300 jobs and 50 events (ARGS='--minutes N --jobs N --only NAME --json')"
 	@echo "make soak   two hosts for ten minutes, killed and paused while people write (ARGS='--seconds N --seed N --json')"
 	@echo "make mutants  break the lines that guard the promise, one at a time: a test has to notice (ARGS='--only NAME')"
 	@echo "make proof  search the model of the promise with spin (ARGS='--only WORDS --trails FOLDER'); docs/proof.md"
@@ -73,6 +74,9 @@ infra-check: setup $(INFRA_STAMP)
 
 faults: setup
 	@$(PY) -m tests.faults $(ARGS)
+
+outages: setup
+	@$(PY) -m tests.outages $(ARGS)
 
 soak: setup
 	@$(PY) -m tests.soak $(ARGS)

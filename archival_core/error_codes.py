@@ -333,9 +333,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "Ask for the chunk again; add no event with `MAXLEN`.",
             ),
             "over-delivered": ErrorCode(
-                "The event was delivered too often without success.", "Replay it when the cause is mended."
+                "The event was tried alone, and failed each time by itself.", "Replay it when the cause is mended."
             ),
-            "poisoned": ErrorCode("The message was delivered too often.", "Retry the job when the cause is mended."),
+            "no-answer": ErrorCode("A dependency gives no answer in time."),
+            "poisoned": ErrorCode("The worker of the job was killed each time.", "Retry the job when the cause is mended."),
             "queue": ErrorCode("The storage queue does not answer."),
             "redis": ErrorCode("Redis does not answer."),
             "redis-full": ErrorCode(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from archival_core import settings
@@ -35,6 +36,7 @@ from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.bulk_jobs import BulkJobActions
 from archival_core.flows.jobs.bulk_letters import BulkLetters
 from archival_core.flows.jobs.dead_letters import DeadLetters
+from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.flows.jobs.jobs import Jobs
 from archival_core.flows.jobs.lake_history import LakeHistory
 from archival_core.flows.jobs.ownership import Ownership
@@ -65,6 +67,7 @@ from archival_core.ledger.archives import Archives
 from archival_core.ledger.bulk_jobs import BulkJobLedger
 from archival_core.ledger.chunk_records import ChunkRecords
 from archival_core.ledger.discards import Discards
+from archival_core.ledger.event_trials import EventTrials
 from archival_core.ledger.findings import Findings
 from archival_core.ledger.folding import Folding
 from archival_core.ledger.generations import LakeGenerations
@@ -125,17 +128,21 @@ class Runtime:
         self.ownership = Ownership(self._source, self.lake, LedgerOwner(self._pool))
         marking = Marking(self._source)
         self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, self.ownership, marking, options)
+        self.dependencies = Dependencies(self.probes(), config.outage_backoff)
         announcer = Announcer(self.ledger, self.messaging)
-        runner = JobRunner(self.ledger, announcer, self.ownership, self.queue, config.job_lease)
+        run = partial(JobRunner, self.ledger, announcer, self.ownership, self.dependencies)
         self._retiring = Retiring(self.lake, Archives(self._pool))
         self.archival_processor = ArchivalProcessor(
-            runner, self.ledger, self.chunk_archiver, Finishing(self._source, self.ledger, self._retiring)
+            run(self.queue, config.job_lease),
+            self.ledger,
+            self.chunk_archiver,
+            Finishing(self._source, self.ledger, self._retiring),
         )
         shares_source = config.ledger_url == config.source_database_url
         restores = Restores(self._pool, shares_source=shares_source)
         self.restore_requests = RestoreRequests(self._source, self.ledger, restores, self.restore_queue)
         self.restore_processor = RestoreProcessor(
-            JobRunner(self.ledger, announcer, self.ownership, self.restore_queue, config.job_lease),
+            run(self.restore_queue, config.job_lease),
             self.ledger,
             restores,
             ChunkRestorer(self._source, self.lake),
@@ -149,12 +156,16 @@ class Runtime:
         self._lake_history = LakeHistory(self.lake, LakeGenerations(self._pool))
         second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)
         proof = ChunkProof(self.lake, removals, self._trial, self._lake_history, second_region)
-        self.chunk_removal = ChunkRemoval(self._source, self.ledger, self.ownership, removals, proof, self.queue, announcer)
+        self.chunk_removal = ChunkRemoval(
+            self._source, self.ledger, self.ownership, self.dependencies, removals, proof, self.queue, announcer
+        )
         self.event_drain = EventDrain(
             self.messaging,
             self.ledger,
             self.queue,
             Intake(self._pool),
+            EventTrials(self._pool),
+            self.dependencies,
             self._find_chunks,
             DrainLimits(
                 config.drain_max_events, config.drain_max_seconds, config.event_max_deliveries, config.event_claim_idle
@@ -171,7 +182,11 @@ class Runtime:
         marked = MarkedArchives(pool, shares_source=removals.shares_source)
         due = DueChunks(policies, self._find_chunks)
         self.verification = Verification(
-            self.lake, Findings(pool), announcer, VerificationRules(config.verify_every, config.verify_sample)
+            self.lake,
+            Findings(pool),
+            announcer,
+            self.dependencies,
+            VerificationRules(config.verify_every, config.verify_sample),
         )
         self.mark_rebuild = MarkRebuild(marked)
         streams = (
@@ -189,7 +204,7 @@ class Runtime:
             GoneChunks(self._source, marked, RowsElsewhere(self._source, self._trial), self._retiring),
             upkeep,
             announcer,
-            PolicyJobs(policies, due, self.ledger, self.queue, Intake(pool), config.policy_backlog),
+            PolicyJobs(policies, due, self.ledger, self.queue, Intake(pool), self.dependencies, config.policy_backlog),
             StreamRetention(self.messaging, StreamLooks(pool), streams),
             JobFolding(self._source, Folding(pool), config.jobs_keep_for, config.events_stream),
         )

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     parquet_profile: Literal["fast", "small"] = "fast"
     #: after this a run begins no new part and leaves the rest to another one; keep it below the host's functionTimeout
     job_time_budget: timedelta = timedelta(minutes=20)
+    #: the longest time between two looks at a dependency that is away; a job that such a dependency refuses waits up to sixty
+    #: times as long
+    outage_backoff: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=1))
     removal_policy: Literal["keep", "drop"] = "keep"
     removal_grace: timedelta = timedelta(days=1)
     #: whether chunks wait until their archives are in the account's second region: `auto` asks the account

@@ -113,6 +113,8 @@ CREATE TABLE archival.job (
     proof jsonb,
     dropped_by text,
     mark_owed boolean DEFAULT false NOT NULL,
+    failures jsonb DEFAULT '{}'::jsonb NOT NULL,
+    postponed integer DEFAULT 0 NOT NULL,
     history_lost boolean DEFAULT false NOT NULL,
     nonces text[] GENERATED ALWAYS AS (array_remove(ARRAY[(manifest ->> 'nonce'::text), (proof ->> 'nonce'::text)], NULL::text)) STORED,
     read_from text GENERATED ALWAYS AS ((((manifest #>> '{source,system_identifier}'::text[]) || '/'::text) || (manifest #>> '{source,database}'::text[]))) STORED,
@@ -344,6 +346,12 @@ CREATE FUNCTION archival.lies_in_other_table(archive archival.job, other archiva
 
 COMMENT ON FUNCTION archival.lies_in_other_table(archive archival.job, other archival.job) IS 'Whether rows of an archive may be in another archive too, of another table: merged, split and renamed chunks are that. A hypertable makes a chunk anew for late rows of a range that is gone: that has the same range, and none of the rows from before.';
 
+-- FUNCTION one_more(jsonb, text)
+
+CREATE FUNCTION archival.one_more(counts jsonb, what text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN (counts || jsonb_build_object(what, (COALESCE(((counts ->> what))::integer, 0) + 1)));
+
 -- FUNCTION tally_job()
 
 CREATE FUNCTION archival.tally_job() RETURNS trigger
@@ -409,6 +417,18 @@ CREATE TABLE archival.discarded (
 -- COMMENT TABLE discarded
 
 COMMENT ON TABLE archival.discarded IS 'Dead events that somebody gave up, as they were.';
+
+-- TABLE event_trial
+
+CREATE TABLE archival.event_trial (
+    entry_id text NOT NULL,
+    trials integer DEFAULT 1 NOT NULL,
+    tried_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+-- COMMENT TABLE event_trial
+
+COMMENT ON TABLE archival.event_trial IS 'Events that were delivered often: how often each was tried alone, and neither handed on nor kept from it by an outage.';
 
 -- TABLE finding
 
@@ -636,6 +656,11 @@ COMMENT ON TABLE archival.stream_position IS 'The last id that a stream had give
 
 ALTER TABLE ONLY archival.discarded
     ADD CONSTRAINT discarded_pkey PRIMARY KEY (entry_id);
+
+-- CONSTRAINT event_trial event_trial_pkey
+
+ALTER TABLE ONLY archival.event_trial
+    ADD CONSTRAINT event_trial_pkey PRIMARY KEY (entry_id);
 
 -- CONSTRAINT finding finding_pkey
 

@@ -11,14 +11,14 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import ClusterError, DataError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 
 from archival_core import telemetry
 from archival_core.clients import dead_stream, stream_losses, stream_reads, stream_state, stream_trim
 from archival_core.clients.redis_connection import open_redis
 from archival_core.clients.stream_reads import Limits, MeasuredEntry
 from archival_core.clients.stream_trim import TrimmedStream, TrimRule
-from archival_core.errors import AwayError
+from archival_core.errors import AwayError, TransientError
 from archival_core.model.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS
 from archival_core.model.insight import StreamState
 
@@ -279,6 +279,9 @@ def _dead_letter(entry: MeasuredEntry) -> DeadLetter:
 
 
 _REDIS = telemetry.Dependency("redis")
+#: What a server answers to every command of its kind: it is a replica, full, or cannot save.
+_REFUSE_ALL: Final = (ReadOnlyError, OutOfMemoryError, ClusterError)
+_REFUSALS: Final = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "NOPERM", "NOAUTH", "CLUSTERDOWN")
 
 
 @contextmanager
@@ -293,5 +296,16 @@ def _calling(command: str) -> Iterator[None]:
             code="redis-full",
             dependency="redis",
         ) from error
+    except AttributeError as error:
+        if error.name != "_add_writer":
+            raise
+        # asyncio of Python 3.13.0 says so of a connection that was reset, where it should say ConnectionResetError
+        raise AwayError("Redis: the connection was reset", code="redis", dependency="redis") from error
     except RedisError as error:
-        raise AwayError(f"Redis: {type(error).__name__}: {str(error)[:200]}", code="redis", dependency="redis") from error
+        said = f"Redis: {type(error).__name__}: {str(error)[:200]}"
+        if isinstance(error, ResponseError | DataError) and not (
+            isinstance(error, _REFUSE_ALL) or str(error).startswith(_REFUSALS)
+        ):
+            # this command's own: a key that holds something else, an argument that is too long
+            raise TransientError(said, code="redis") from error
+        raise AwayError(said, code="redis", dependency="redis") from error

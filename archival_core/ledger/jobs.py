@@ -214,28 +214,41 @@ class Ledger:
             raise LostLeaseError(job.job_id, job.attempt)
         return Status(row["status"])
 
-    async def release(self, job: Job, code: str, message: str) -> None:
-        """Give the job back after a transient failure; its message comes again. Raises `LostLeaseError`."""
-        await self._guarded("release", job, error=Jsonb({"code": code, "message": Prose(message), "transient": True}))
+    async def count_failure(self, job: Job, kind: str) -> dict[str, int]:
+        """The job has failed by itself; how often by now, by the kind of failure. Raises `LostLeaseError`."""
+        return dict((await self._guarded("count_failure", job, kind=kind))["failures"])
 
-    async def fail(self, job: Job, code: str, message: str) -> None:
-        """End the job; raises `LostLeaseError`."""
-        await self._guarded("fail", job, error=Jsonb({"code": code, "message": Prose(message), "transient": False}))
+    async def release(self, job: Job, code: str, message: str, *, postponed: bool = False) -> int:
+        """Give the job back after a transient failure.
+
+        Returns how often in a row it was `postponed`; raises `LostLeaseError`.
+        """
+        error = Jsonb(
+            {"code": code, "message": Prose(message), "transient": True, **({"postponed": True} if postponed else {})}
+        )
+        row = await self._guarded("release", job, error=error, postponed=postponed)
+        return int(row["postponed"])
+
+    async def fail(self, job: Job, code: str, message: str, *, given_up: bool = False) -> None:
+        """End the job, which is `given_up` if it might have worked another time; raises `LostLeaseError`."""
+        poisoned = {"poisoned": True} if given_up else {}
+        error = Jsonb({"code": code, "message": Prose(message), "transient": given_up, **poisoned})
+        await self._guarded("fail", job, error=error)
 
     async def skip_removed(self, job: Job) -> bool:
         """End a job whose chunk is gone because an archive of it was removed; false if there is no such archive."""
         return await self._pool.one("skip_removed", job_id=job.job_id, token=job.lease_token) is not None
 
-    async def fail_poisoned(self, job_id: UUID) -> bool:
-        """End a job whose message was given up; false when a worker still holds it, or it has ended already."""
-        return await self._pool.one("fail_poisoned", job_id=job_id) is not None
+    async def fail_poisoned(self, job_id: UUID, allowed: int) -> bool:
+        """End a job whose message was given up, if its worker was killed `allowed` times; false if that is not so."""
+        return await self._pool.one("fail_poisoned", job_id=job_id, allowed=allowed) is not None
 
     async def mark_announced(self, job_id: UUID) -> None:
         """The end of the job has been told on the result stream."""
         await self._pool.one("mark_announced", job_id=job_id)
 
     async def ping(self) -> None:
-        """Raises `TransientError` when the ledger does not answer."""
+        """Raises `AwayError` when the ledger does not answer."""
         await self.now()
 
     async def now(self) -> datetime:
@@ -245,10 +258,12 @@ class Ledger:
         moment: datetime = row["now"]
         return moment
 
-    async def _guarded(self, query: str, job: Job, **parameters: Any) -> None:
+    async def _guarded(self, query: str, job: Job, **parameters: Any) -> Row:
         # Guard ATTEMPT: a worker whose lease passed on writes nothing any more.
-        if await self._pool.one(query, job_id=job.job_id, token=job.lease_token, **parameters) is None:
+        row = await self._pool.one(query, job_id=job.job_id, token=job.lease_token, **parameters)
+        if row is None:
             raise LostLeaseError(job.job_id, job.attempt)
+        return row
 
 
 def read_job(row: Row) -> Job:

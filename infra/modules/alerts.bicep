@@ -68,10 +68,10 @@ var rules = [
   {
     name: 'nothing-archived'
     severity: 1
-    description: 'Jobs were queued, and no run of archive_chunk succeeded.'
+    description: 'Jobs were queued, and none was done.'
     window: 'PT${idleHours}H'
     frequency: 'PT1H'
-    query: 'let asked = toscalar(traces | where message matches regex "^(drained .*queued=|reconciled: .*jobs of policies: )[1-9]" | count); let done = toscalar(requests | where name == "archive_chunk" and success == true | count); print asked, done | where asked > 0 and done == 0'
+    query: 'let asked = toscalar(traces | where message matches regex "^(drained .*queued=|reconciled: .*jobs of policies: )[1-9]" | count); let done = toscalar(traces | where message startswith "job " and message endswith ": done" | count); print asked, done | where asked > 0 and done == 0'
   }
   {
     name: 'timers-silent'

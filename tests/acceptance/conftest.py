@@ -86,6 +86,14 @@ class Service:
     def has_timescaledb(self) -> bool:
         return self.rows("select 1 from pg_extension where extname = 'timescaledb'") != []
 
+    async def give_up(self, message: JobMessage) -> None:
+        """Deliver a message to the poison queue's function, after its worker was killed each of five times."""
+        self.execute(
+            "update archival.job set status = 'running', attempt = 5, lease_token = gen_random_uuid(), lease_until = now()"
+            f""", failures = '{{"interrupted": 4}}' where job_id = '{message.job_id}'"""
+        )
+        await self.runtime.archival_processor.give_up(message)
+
     async def work(self) -> None:
         """Drain the stream and settle every waiting message."""
         await self.runtime.event_drain.run()
@@ -158,6 +166,7 @@ async def open_service(
         "ARCHIVE_QUEUE": f"jobs-{token}",
         "RESTORE_QUEUE": f"restores-{token}",
         "JOB_LEASE": "PT3S",
+        "OUTAGE_BACKOFF": "PT0.2S",
     }
     for name, value in names.items():
         monkeypatch.setenv(name, value)

@@ -88,7 +88,7 @@ async def poisoned(service: Service) -> UUID:
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
     await service.runtime.event_drain.run()
     [message] = service.messages()
-    await service.runtime.archival_processor.give_up(message)
+    await service.give_up(message)
     return message.job_id
 
 

@@ -53,6 +53,7 @@ WRITES: dict[str, Callable[[Runtime, Job, Manifest], Awaitable[Any]]] = {
     "postpone": lambda runtime, job, _: runtime.ledger.postpone(job),
     "declare": lambda runtime, job, _: runtime.ledger.declare(job, "0" * 64),
     "finish_archive": lambda runtime, job, manifest: runtime.ledger.finish_archive(job, manifest, no_marks),
+    "count_failure": lambda runtime, job, _: runtime.ledger.count_failure(job, "code"),
     "release": lambda runtime, job, _: runtime.ledger.release(job, "code", "message"),
     "fail": lambda runtime, job, _: runtime.ledger.fail(job, "code", "message"),
     "finish_restore": finish_restore,

@@ -179,7 +179,7 @@ async def test_a_message_given_up_fails_its_job_and_says_so(service: Service) ->
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
     await service.runtime.event_drain.run()
     [message] = service.messages()
-    await service.runtime.archival_processor.give_up(message)
+    await service.give_up(message)
     [job] = service.jobs()
     assert (job["status"], job["error"]["code"]) == ("failed", "poisoned")
     assert [result["type"] for result in await service.results()] == ["archival.chunk.failed"]

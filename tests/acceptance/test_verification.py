@@ -47,7 +47,11 @@ async def verify(service: Service, **settings: Any) -> VerificationReport:
     service.execute("update archival.job set verified_at = null")
     own: Any = service.runtime.verification
     return await Verification(
-        service.runtime.lake, own._findings, own._announcer, VerificationRules(timedelta(days=1), **settings)
+        service.runtime.lake,
+        own._findings,
+        own._announcer,
+        service.runtime.dependencies,
+        VerificationRules(timedelta(days=1), **settings),
     ).run(MINUTE, seed="seed")
 
 

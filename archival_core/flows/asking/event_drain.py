@@ -2,6 +2,9 @@
 
 The order is what keeps the promise: ledger row, message, and only then the acknowledgement. A crash between any two of them
 makes the event come again; it finds its own row, and a second message for a job is harmless.
+
+Nothing is read while something is away that hands events on. Deliveries count for little: whatever ends a drain delivers its
+whole batch in vain. An event that was delivered often is tried alone, and buried for what it has failed at then.
 """
 
 from __future__ import annotations
@@ -12,11 +15,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import batched
+from typing import Final
 
 from archival_core import telemetry
 from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis import MessagingClient, StreamEntry
-from archival_core.errors import ArchivalError, InvalidEventError, PermanentError, TransientError
+from archival_core.errors import ArchivalError, AwayError, InvalidEventError, PermanentError, TransientError
+from archival_core.flows.jobs.dependencies import Dependencies
+from archival_core.ledger.event_trials import EventTrials
 from archival_core.ledger.intake import Intake
 from archival_core.ledger.jobs import AddedJob, Ledger, NewJob
 from archival_core.model.chunk import Chunk, Relation
@@ -31,6 +37,8 @@ _CONSUMER = "drain"
 _BATCH = 500
 #: A name that the ledger's database lacks a letter for: nothing but another database helps, and then the event is replayed.
 _NEVER_RECORDED = "not-in-encoding"
+#: Without one of these, no event can be handed on.
+_NEEDED: Final = ("ledger", "queue", "source")
 #: An event may mean thousands of chunks: so many jobs are recorded before the next event is looked at.
 _MOST_JOBS = 1000
 
@@ -49,6 +57,8 @@ class DrainReport:
     postponed: int = 0
     #: somebody has paused the intake: events wait in the stream
     paused: bool = False
+    #: the dependency that was away: what was not read waits in the stream, what was read comes again
+    away: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ class DrainLimits:
 
     events: int
     seconds: float
-    #: an event that was delivered more often goes to the dead stream
+    #: an event that was delivered more often is tried alone, and goes to the dead stream when it has failed so often
     deliveries: int
     #: another consumer's event is taken over after this
     claim_idle: timedelta
@@ -72,25 +82,37 @@ class EventDrain:
         ledger: Ledger,
         queue: QueueClient,
         intake: Intake,
+        trials: EventTrials,
+        dependencies: Dependencies,
         find_chunks: FindChunks,
         limits: DrainLimits,
     ) -> None:
         self._messaging, self._ledger, self._queue, self._intake = messaging, ledger, queue, intake
+        self._trials, self._dependencies = trials, dependencies
         self._find_chunks, self._limits = find_chunks, limits
 
     async def run(self) -> DrainReport:
-        """Drain until the stream is empty, a limit is reached or the intake is paused."""
+        """Drain until the stream is empty, a limit is reached, the intake is paused or something is away."""
         report = DrainReport()
+        try:
+            await self._drain(report)
+        except AwayError as error:
+            await self._dependencies.met(error)
+            _LOG.warning("the drain waits: %s", error)
+            report.away = error.dependency
+        return report
+
+    async def _drain(self, report: DrainReport) -> None:
+        await self._dependencies.look_at(_NEEDED)
         # before anything is read: an entry that is read and not taken counts as delivered
         report.paused = (await self._intake.state()).paused
         if report.paused:
-            return report
+            return
         async for batch in self._batches():
             await self._take(batch, report)
             report.paused = (await self._intake.state()).paused
             if report.paused:
                 break
-        return report
 
     async def _batches(self) -> AsyncIterator[list[StreamEntry]]:
         """Own pending entries, then stale ones of others, then new ones."""
@@ -119,6 +141,9 @@ class EventDrain:
         asked: dict[str, list[NewJob]] = {}
         entries = {entry.entry_id: entry for entry in batch}
         for entry in batch:
+            if entry.deliveries > self._limits.deliveries:
+                await self._try_alone(entry, report)
+                continue
             jobs = await self._understood(entry, report)
             if jobs is not None:
                 asked[entry.entry_id] = jobs
@@ -127,13 +152,29 @@ class EventDrain:
                 asked = {}
         await self._settle(asked, entries, report)
 
-    async def _understood(self, entry: StreamEntry, report: DrainReport) -> list[NewJob] | None:
-        """What an event asks for; `None` if it was buried, or is left for the next drain."""
+    async def _try_alone(self, entry: StreamEntry, report: DrainReport) -> None:
+        """Take one event that was delivered often. A drain that it kills leaves the trial."""
+        trials, before = await self._trials.begin(entry.entry_id), report.postponed
         try:
-            try:
-                return await self._jobs_of(entry)
-            except PermanentError as error:
-                await self._bury(entry, error, report)
+            if trials > self._limits.deliveries:
+                failed = PermanentError(f"failed {trials - 1} times by itself", code="over-delivered")
+                await self._bury(entry, failed, report)
+            elif (jobs := await self._understood(entry, report)) is not None:
+                await self._settle({entry.entry_id: jobs}, {entry.entry_id: entry}, report)
+        except AwayError:
+            await self._trials.withdraw(entry.entry_id)
+            raise
+        if report.postponed == before:
+            await self._trials.end(entry.entry_id)
+
+    async def _understood(self, entry: StreamEntry, report: DrainReport) -> list[NewJob] | None:
+        """What an event asks for; `None` if it was buried, or is left for the next drain. Raises `AwayError`."""
+        try:
+            return await self._jobs_of(entry)
+        except PermanentError as error:
+            await self._bury(entry, error, report)
+        except AwayError:
+            raise  # away for all that follow, too
         except TransientError as error:
             # it stays pending and comes again with the next drain; others do not wait for it
             _LOG.warning("event %s is postponed: %s", entry.entry_id, error)
@@ -142,7 +183,13 @@ class EventDrain:
 
     async def _bury(self, entry: StreamEntry, error: ArchivalError, report: DrainReport) -> None:
         _LOG.warning("event %s goes to the dead stream: %s", entry.entry_id, error)
-        await self._messaging.bury(entry, f"{error.code}: {error}")
+        try:
+            await self._messaging.bury(entry, f"{error.code}: {error}")
+        except TransientError as refusal:
+            # Redis may be full, and take acknowledgements all the same: others do not wait for this one
+            _LOG.warning("event %s is not buried now: %s", entry.entry_id, refusal)
+            report.postponed += 1
+            return
         telemetry.event("archival.event.buried", error_code=error.code, entry_id=entry.entry_id)
         report.buried += 1
 
@@ -164,15 +211,17 @@ class EventDrain:
         """The entries whose jobs the ledger has now, and these jobs: all of them, or those that it takes one by one."""
         try:
             return list(asked), await self._add([job for jobs in asked.values() for job in jobs])
+        except AwayError:
+            raise
         except ArchivalError as error:
-            # a ledger that is away ends the drain
-            await self._ledger.ping()
             _LOG.warning("the events of a batch are recorded one by one: %s", error)
         recorded: list[str] = []
         added: list[AddedJob] = []
         for entry_id, jobs in asked.items():
             try:
                 added += await self._add(jobs)
+            except AwayError:
+                raise
             except ArchivalError as error:
                 if error.code == _NEVER_RECORDED:
                     await self._bury(entries[entry_id], error, report)
@@ -204,8 +253,6 @@ class EventDrain:
             return await self._jobs_asked_for(entry, event, span.traceparent or event.trace_parent)
 
     async def _jobs_asked_for(self, entry: StreamEntry, event: ArchivalEvent, traceparent: str | None) -> list[NewJob]:
-        if entry.deliveries > self._limits.deliveries:
-            raise PermanentError(f"delivered {entry.deliveries} times without success", code="over-delivered")
         request = event.data
         if request.older_than is None:
             assert request.chunk_relation is not None  # the event has one or the other

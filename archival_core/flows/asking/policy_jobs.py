@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from typing import Final
 
 from archival_core.clients.queue import QueueClient
-from archival_core.errors import ArchivalError
+from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.asking.due_chunks import DueChunks
+from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.ledger.intake import Intake
 from archival_core.ledger.jobs import Ledger, NewJob
 from archival_core.ledger.policies import DuePolicy, Policies
@@ -22,6 +24,9 @@ from archival_core.model.message import JobMessage
 from archival_core.model.moment import moment
 
 _LOG = logging.getLogger(__name__)
+
+#: What makes a job, and what does the job.
+_NEEDED: Final = ("source", "ledger", "lake", "queue")
 
 
 @dataclass(slots=True)
@@ -37,17 +42,25 @@ class PolicyJobs:
     """Makes jobs, `backlog` of them alive at a time: a queue and a database are not flooded by years of chunks."""
 
     def __init__(
-        self, policies: Policies, due: DueChunks, ledger: Ledger, queue: QueueClient, intake: Intake, backlog: int
+        self,
+        policies: Policies,
+        due: DueChunks,
+        ledger: Ledger,
+        queue: QueueClient,
+        intake: Intake,
+        dependencies: Dependencies,
+        backlog: int,
     ) -> None:
         self._policies, self._due, self._ledger, self._queue = policies, due, ledger, queue
-        self._intake, self._backlog = intake, backlog
+        self._intake, self._dependencies, self._backlog = intake, dependencies, backlog
 
     async def run(self) -> PolicyReport:
         """Fill the backlog up, from all policies together; one that cannot be followed keeps no other from it.
 
-        While the intake is paused nothing is asked for.
+        While the intake is paused nothing is asked for, nor while something is away that jobs need. Raises `AwayError`.
         """
         report = PolicyReport()
+        await self._dependencies.look_at(_NEEDED)
         if (await self._intake.state()).paused or await self._room() == 0:
             return report
         due: list[Chunk] = []
@@ -71,6 +84,8 @@ class PolicyJobs:
         hypertable, problem, found = policy.policy.hypertable, None, list[Chunk]()
         try:
             found = await self._due.of(hypertable, policy.cutoff, self._backlog)
+        except AwayError:
+            raise  # says nothing about the policy
         except ArchivalError as error:
             problem = str(error)
             report.problems[str(hypertable)] = problem

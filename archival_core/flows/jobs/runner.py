@@ -1,23 +1,29 @@
 """What every job of the queue has in common: its lease, its end, and what becomes of its message.
 
-A message is deleted when its job has ended, or is being worked on by somebody; all else comes again.
+A message is deleted when its job has ended, is being worked on by somebody, or has another message in the queue; all else comes
+again. The host gives a message up after five deliveries, which are over in two minutes. So a job that waits for a dependency
+gets a message of its own before the present one is deleted, and only what the job has failed at by itself is counted.
 """
 
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from archival_core import telemetry
 from archival_core.clients.queue import QueueClient
-from archival_core.errors import LostLeaseError, PermanentError, TransientError
+from archival_core.errors import ArchivalError, AwayError, LostLeaseError, PermanentError, PostponedError, TransientError
 from archival_core.flows.jobs.announcer import Announcer
+from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.flows.jobs.lease import kept_lease
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.ledger.jobs import Ledger
+from archival_core.model import setback
 from archival_core.model.job import Job, Status
 from archival_core.model.message import JobMessage
 
@@ -25,6 +31,8 @@ _LOG = logging.getLogger(__name__)
 
 #: how long a job waits that this service must not do now
 _WAITING_SECONDS: Final = 60
+#: What every job works with. Results are told later while Redis is away.
+_NEEDED: Final = ("source", "ledger", "lake", "queue")
 
 #: Does a job whose lease is held, and writes its end into the ledger; false when another run has to go on.
 Work = Callable[[Job], Awaitable[bool]]
@@ -34,86 +42,170 @@ class JobRunner:
     """Settles messages of one queue, each naming one job."""
 
     def __init__(
-        self, ledger: Ledger, announcer: Announcer, ownership: Ownership, queue: QueueClient, lease: timedelta
+        self,
+        ledger: Ledger,
+        announcer: Announcer,
+        ownership: Ownership,
+        dependencies: Dependencies,
+        queue: QueueClient,
+        lease: timedelta,
     ) -> None:
-        self._ledger, self._announcer, self._ownership = ledger, announcer, ownership
+        self._ledger, self._announcer, self._ownership, self._dependencies = ledger, announcer, ownership, dependencies
         self._queue, self._lease = queue, lease
 
     async def run(self, message: JobMessage, work: Work) -> None:
         """Do the message's job, unless that is done or being done.
 
-        Returns when the message may be deleted. Raises `TransientError` (or whatever is a defect) when it must come again.
+        Returns when the message may be deleted: the job has ended, somebody has it, or another message for it is in the queue.
+        Raises `TransientError` (or whatever is a defect) when this message must come again.
         """
         with _taken(message, self._queue.channel) as span:
             try:
-                await self._ownership.check()
-            except PermanentError as error:
-                # nothing is wrong with the job: it waits until somebody has said which source the lake belongs to
-                _LOG.error("job %s waits: %s", message.job_id, error)
-                await self._send(message, delay_seconds=_WAITING_SECONDS)
+                # with the message in hand: nothing else is taken off the queue meanwhile
+                await self._dependencies.wait_for(_NEEDED)
+            except AwayError as error:
+                span.fail(error)
+                await self._send_later(message, error, random.uniform(0.1, 0.5) * self._dependencies.backoff)  # noqa: S311
                 return
-            job = await self._ledger.take_lease(message.job_id, self._lease)
-            if job is None:
-                await self._look_later(message)
-                return
-            span.link(job.first_attempt)
-            span.describe(_described(job))
-            await self._run(message, job, work, span)
+            try:
+                await self._settle(message, work, span)
+            except PostponedError as error:
+                span.fail(error)
+                span.record(error)
+                await self._put_off(message, error)
+
+    async def _settle(self, message: JobMessage, work: Work, span: telemetry.Span) -> None:
+        try:
+            await self._ownership.check()
+        except PermanentError as error:
+            # nothing is wrong with the job: it waits until somebody has said which source the lake belongs to
+            await self._send_later(message, error, _WAITING_SECONDS)
+            return
+        job = await self._ledger.take_lease(message.job_id, self._lease)
+        if job is None:
+            await self._look_later(message)
+            return
+        span.link(job.first_attempt)
+        span.describe(_described(job))
+        await self._run(message, job, work, span)
 
     async def _run(self, message: JobMessage, job: Job, work: Work, span: telemetry.Span) -> None:
         _LOG.info("job %s: %s %s, attempt %d", job.job_id, job.kind, job.chunk, job.attempt)
         try:
             async with kept_lease(self._ledger, job, self._lease):
                 is_done = await work(job)
+            self._dependencies.worked(_NEEDED)
             if not is_done:
                 # by a message of its own: this one's deliveries count towards poison
                 await self._ledger.postpone(job)
                 await self._send(message)
                 return
+            _LOG.info("job %s: done", job.job_id)
+            await self._tell(job.job_id)
         except LostLeaseError as error:
             telemetry.retried(job.kind, error)
             raise
         except PermanentError as error:
-            _LOG.error("job %s failed: %s", job.job_id, error)
-            span.fail(error)
-            span.record(error)
-            await self._ledger.fail(job, error.code, str(error))
+            await self._fail(job, error, span)
         except TransientError as error:
-            telemetry.retried(job.kind, error)
-            await self._ledger.release(job, error.code, str(error))
-            raise
+            if not await self._set_back(message, job, error, span):
+                raise
         except Exception as error:
             # a defect: what it says may hold anything, so only its kind is recorded
-            telemetry.retried(job.kind, error)
-            await self._ledger.release(job, "internal", f"unexpected {type(error).__name__}; the service's log has the details")
-            raise
-        await self._announcer.announce(message.job_id)
+            what = f"unexpected {type(error).__name__}; the service's log has the details"
+            if not await self._set_back(message, job, TransientError(what, code="internal"), span):
+                raise
+            _LOG.exception("job %s: given up after a defect", job.job_id)
+
+    async def _fail(self, job: Job, error: ArchivalError, span: telemetry.Span, *, given_up: bool = False) -> None:
+        _LOG.error("job %s failed: %s", job.job_id, error)
+        span.fail(error)
+        span.record(error)
+        await self._ledger.fail(job, error.code, str(error), given_up=given_up)
+        await self._tell(job.job_id)
+
+    async def _set_back(self, message: JobMessage, job: Job, error: TransientError, span: telemetry.Span) -> bool:
+        """Whether the job is settled after `error`: given up, or put off by another message. If not, this one comes again.
+
+        A process that is killed in here leaves the message, which comes back after ten minutes, or two messages for one job,
+        of which the second finds the job in hand or ended.
+        """
+        telemetry.retried(job.kind, error)
+        kind = setback.counted_as(error)
+        if kind is not None and setback.is_hopeless(await self._ledger.count_failure(job, kind)):
+            await self._fail(job, error, span, given_up=True)
+            return True
+        if not isinstance(error, PostponedError):
+            await self._ledger.release(job, error.code, str(error))
+            return False
+        times = 1
+        try:
+            if not (isinstance(error, AwayError) and error.dependency == "ledger"):
+                times = await self._ledger.release(job, error.code, str(error), postponed=True)
+        except AwayError as away:
+            # the ledger is away as well: the lease runs out by itself
+            await self._dependencies.met(away)
+        span.fail(error)
+        span.record(error)
+        await self._put_off(message, error, times)
+        return True
+
+    async def _put_off(self, message: JobMessage, error: PostponedError, times: int = 1) -> None:
+        """Another message for the job, after a time: soon if the dependency is away for all, ever later if it refuses this
+        job."""
+        backoff = self._dependencies.backoff
+        if isinstance(error, AwayError) and not await self._dependencies.met(error):
+            await self._send_later(message, error, random.uniform(0.5, 1.0) * backoff)  # noqa: S311  spreads contenders
+        else:
+            await self._send_later(message, error, setback.delay(backoff, times))
 
     async def give_up(self, message: JobMessage) -> None:
-        """The message was delivered too often: the job has failed, unless a worker still holds it or it ended after all.
+        """The message was delivered too often. The job has failed if its worker was killed each time; else an outage kept its
+        messages from coming to an end, and the job gets another one.
 
         Raises `PermanentError` (`unknown-job`) if the ledger has no such job.
         """
         with _taken(message, self._queue.poison_channel):
-            if await self._ledger.fail_poisoned(message.job_id):
-                _LOG.error("job %s failed: its message was delivered too often", message.job_id)
-            await self._look_later(message)
+            try:
+                if await self._ledger.fail_poisoned(message.job_id, setback.OWN_FAILURES):
+                    _LOG.error("job %s failed: its message was delivered too often", message.job_id)
+                await self._look_later(message)
+            except PostponedError as error:
+                await self._put_off(message, error)
 
     async def _look_later(self, message: JobMessage) -> None:
-        """Announce what has ended. A worker that has the job, or had it and was killed, is looked at when its lease is over,
-        with a message of its own: failing this one would count towards poison."""
+        """Tell the end of a job that has ended. A job that waits, or whose worker has it or was killed, is looked at later.
+
+        That takes a message of its own: failing this one would count towards poison.
+        """
         found = await self._ledger.find(message.job_id)
         if found is None:
             raise PermanentError(f"job {message.job_id} is not in the ledger", code="unknown-job")
         job, lease_seconds, _ = found
         if job.status is Status.RUNNING:
             await self._send(message, delay_seconds=lease_seconds + 1)
-            return
-        await self._announcer.announce(message.job_id)
+        elif job.status is Status.QUEUED:
+            await self._send(message, delay_seconds=self._dependencies.backoff)
+        else:
+            await self._tell(job.job_id)
+
+    async def _tell(self, job_id: UUID) -> None:
+        try:
+            await self._announcer.announce(job_id)
+        except TransientError as error:
+            # the job has ended all the same
+            _LOG.warning("the end of job %s is told later, by reconcile: %s", job_id, error)
+
+    async def _send_later(self, message: JobMessage, error: ArchivalError, seconds: float) -> None:
+        _LOG.warning("job %s waits %.0f s: %s", message.job_id, seconds, error)
+        await self._send(message, delay_seconds=seconds)
 
     async def _send(self, message: JobMessage, delay_seconds: float = 0) -> None:
         await self._queue.send([message], delay_seconds=delay_seconds)
-        await self._ledger.messaged([message.job_id])
+        if self._dependencies.is_in_trouble("ledger"):
+            return  # and notes nothing; a message that is not noted may be sent once more by reconcile
+        with suppress(PostponedError):
+            await self._ledger.messaged([message.job_id])
 
 
 @contextmanager

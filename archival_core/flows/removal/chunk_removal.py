@@ -21,8 +21,9 @@ from typing import Final
 from archival_core import telemetry
 from archival_core.clients.postgres import Connection, Database
 from archival_core.clients.queue import QueueClient
-from archival_core.errors import ArchivalError, TransientError
+from archival_core.errors import ArchivalError, AwayError, TransientError
 from archival_core.flows.jobs.announcer import Announcer
+from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven
@@ -53,6 +54,8 @@ class RemovalReport:
     removed: int = 0
     #: why each of the others stays, by its chunk
     kept: dict[str, str] = field(default_factory=dict)
+    #: the dependency that was away: the others wait for the next run
+    away: str | None = None
 
 
 class ChunkRemoval:
@@ -63,31 +66,41 @@ class ChunkRemoval:
         source: Database,
         ledger: Ledger,
         ownership: Ownership,
+        dependencies: Dependencies,
         removals: Removals,
         proof: ChunkProof,
         queue: QueueClient,
         announcer: Announcer,
     ) -> None:
-        self._ownership = ownership
+        self._ownership, self._dependencies = ownership, dependencies
         self._source, self._ledger, self._removals, self._proof = source, ledger, removals, proof
         self._queue, self._announcer = queue, announcer
 
     async def run(self, time_budget: timedelta) -> RemovalReport:
-        """Remove what is due, one chunk after the other, until nothing is left or the time is over.
+        """Remove what is due, one chunk after the other, until nothing is left, the time is over or something is away.
 
         Raises `PermanentError` (`other-owner`) where the lake belongs to another source.
         """
-        await self._ownership.check()
         report, deadline = RemovalReport(), time.monotonic() + time_budget.total_seconds()
+        try:
+            await self._ownership.check()
+            await self._remove_due(report, deadline)
+        except AwayError as error:
+            # nothing is recorded of the chunk: it is as due as it was
+            await self._dependencies.met(error)
+            _LOG.warning("removals wait: %s", error)
+            report.away = error.dependency
+        return report
+
+    async def _remove_due(self, report: RemovalReport, deadline: float) -> None:
         busy: set[Relation] = set()
         while jobs := [job for job in await self._removals.due(_BATCH) if job.hypertable not in busy]:
             for job in jobs:
                 if time.monotonic() > deadline:
-                    return report
+                    return
                 if job.hypertable not in busy and await self._settle(job, report) in _BUSY:
                     # whoever holds one chunk's lock may hold all: the others wait for the next run, and writers for nobody
                     busy.add(job.hypertable)
-        return report
 
     async def preview(self, limit: int) -> dict[str, str | None]:
         """What a run would remove now, by chunk, and why it would not; nothing is locked or changed."""
@@ -103,12 +116,17 @@ class ChunkRemoval:
         return found
 
     async def _settle(self, job: Job, report: RemovalReport) -> str | None:
-        """Remove one chunk, or record and return why not: one that stays keeps no other from going."""
+        """Remove one chunk, or record and return why not: one that stays keeps no other from going.
+
+        Raises `AwayError` of a dependency that is away for the others, too.
+        """
         try:
             with telemetry.carried_on("removal", job.traceparent, job.job_id, chunk=str(job.chunk)) as span:
                 span.link(job.first_attempt)
                 await self._remove(job)
         except ArchivalError as error:
+            if isinstance(error, AwayError) and not await self._dependencies.met(error):
+                raise
             _LOG.warning("job %s: %s", job.job_id, error)
             return await self._refuse(job, error, report)
         except Exception as error:
@@ -117,7 +135,10 @@ class ChunkRemoval:
             what = f"unexpected {type(error).__name__}; the service's log has the details"
             return await self._refuse(job, TransientError(what, code="internal"), report)
         report.removed += 1
-        await self._announcer.announce(job.job_id)
+        try:
+            await self._announcer.announce(job.job_id)
+        except TransientError as error:
+            _LOG.warning("the removal of %s is told later, by reconcile: %s", job.chunk, error)
         return None
 
     async def _refuse(self, job: Job, error: ArchivalError, report: RemovalReport) -> str:

@@ -17,7 +17,7 @@ from typing import Final
 from uuid import UUID
 
 from archival_core.clients.postgres import Database
-from archival_core.errors import PermanentError, TransientError
+from archival_core.errors import AwayError, PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
 from archival_core.flows.archive.published import read_inner_manifest
 from archival_core.flows.archive.retiring import Retiring
@@ -93,6 +93,9 @@ class Adoption:
             try:
                 await self._settle(folder, known.get(folder), folder in superseded, report)
             except TransientError as error:
+                if isinstance(error, AwayError):
+                    # raises if the lake is away for all: the next run goes on
+                    await self._lake.ensure_filesystem()
                 report.postponed += 1
                 _LOG.warning("%s in the lake is looked at later: %s", folder, error)
 

@@ -8,12 +8,14 @@ ledger has as removed.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from archival_core.clients.postgres import Connection, Database
-from archival_core.errors import PermanentError
+from archival_core.errors import ArchivalError, AwayError, PermanentError
 from archival_core.flows.archive.published import find_manifest, inner_manifest_sha256
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.upkeep.lost_histories import LostHistories
@@ -55,6 +57,8 @@ class MarksReport:
     missing: int = 0
     #: removed, without a mark and without a table: nobody can tell what became of their rows
     unproven: int = 0
+    #: nothing was decided about them now
+    undecided: int = 0
 
 
 class FollowMarks:
@@ -86,7 +90,8 @@ class FollowMarks:
         recorded = await self._marked.recorded(found.keys())
         for archive, stand_in in found.items():
             if not _says_so(recorded.get(archive), stand_in):
-                await self._follow_one(connection, stand_in, recorded.get(archive), report)
+                with _alone(archive, report):
+                    await self._follow_one(connection, stand_in, recorded.get(archive), report)
 
     async def _follow_one(self, connection: Connection, stand_in: StandIn, known: Recorded | None, report: MarksReport) -> None:
         archive, sha256 = stand_in.archive, stand_in.manifest
@@ -118,7 +123,8 @@ class FollowMarks:
         unmarked = [archive for archive in archives if archive.job_id not in marked and not archive.mark_owed]
         there = await tables.those_there(connection, {(archive.oid, archive.born) for archive in unmarked})
         for archive in unmarked:
-            await self._take_one_back(connection, archive, (archive.oid, archive.born) in there, report)
+            with _alone(archive.job_id, report):
+                await self._take_one_back(connection, archive, (archive.oid, archive.born) in there, report)
 
     async def _take_one_back(
         self, connection: Connection, archive: RemovedArchive, is_there: bool, report: MarksReport
@@ -151,9 +157,11 @@ class FollowMarks:
                 continue
             by_others = archive.dropped_by == "others"
             kind = StandInKind.DROPPED_BY_OTHERS if by_others else StandInKind.REMOVED
-            report.written += await self._write(connection, archive, kind)
+            with _alone(archive.job_id, report):
+                report.written += await self._write(connection, archive, kind)
         for archive in restored:
-            report.written += await self._write(connection, archive, StandInKind.RESTORED)
+            with _alone(archive.job_id, report):
+                report.written += await self._write(connection, archive, StandInKind.RESTORED)
 
     async def _write(self, connection: Connection, archive: RemovedArchive, kind: StandInKind) -> bool:
         """Write the mark, unless the source has one: the ledger follows that."""
@@ -178,6 +186,18 @@ class FollowMarks:
         is_new = await marks.record_missing(connection, stand_in)
         await self._marked.mark_paid(archive.job_id, sha256)
         return is_new
+
+
+@contextmanager
+def _alone(archive: UUID, report: MarksReport) -> Iterator[None]:
+    """What is wrong with one archive keeps no other from its turn; a dependency that is away does."""
+    try:
+        yield
+    except AwayError:
+        raise
+    except ArchivalError as error:
+        report.undecided += 1
+        _LOG.warning("archive %s does not follow its mark now: %s", archive, error)
 
 
 def _says_so(known: Recorded | None, stand_in: StandIn) -> bool:

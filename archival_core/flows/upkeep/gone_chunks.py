@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from archival_core.clients.postgres import Connection, Database
-from archival_core.errors import ArchivalError, PermanentError
+from archival_core.errors import ArchivalError, AwayError, PermanentError
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere, Whereabouts
 from archival_core.ledger.marked_archives import ArchivedTable, MarkedArchives
@@ -70,6 +70,8 @@ class GoneChunks:
                     continue  # another server has other tables
                 try:
                     await self._settle(connection, job, manifest, forget, str(job.hypertable) in unfollowed, report)
+                except AwayError:
+                    raise
                 except ArchivalError as error:
                     report.undecided += 1
                     _LOG.warning("job %s: its table is gone, and nothing is decided: %s", job.job_id, error)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from archival_core.errors import ArchivalError
+from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.asking.policy_jobs import PolicyJobs, PolicyReport
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.ownership import Ownership
@@ -76,6 +76,7 @@ class ReconcileReport:
             "marks written": self.marks.written,
             "manifests of marks missing": self.marks.missing,
             "removals without a mark": self.marks.unproven,
+            "marks not followed": self.marks.undecided,
             "chunks gone": self.gone.removed,
             "tables reshaped": self.gone.reshaped,
             "tables gone, rows undecided": self.gone.undecided,
@@ -128,8 +129,13 @@ class Reconcile:
 
         Raises `PermanentError` (`other-owner`) where the lake belongs to another source.
         """
-        await self._ownership.check()
         report, deadline = ReconcileReport(), time.monotonic() + time_budget.total_seconds()
+        try:
+            await self._ownership.check()
+        except AwayError as error:
+            report.failed["ownership"] = str(error)
+            _LOG.warning("reconcile waits: %s", error)
+            return report
         # adoption first: a job that turns out to be published needs no message, and is announced
         await self._duty("adoption", self._adopt, report, deadline)
         await self._duty("marks", self._follow, report, deadline)
@@ -177,8 +183,16 @@ class Reconcile:
 
     async def _announce(self, report: ReconcileReport, deadline: float) -> None:
         for job_id in await self._upkeep.untold(_UNTOLD_FOR, _ANNOUNCED_A_RUN):
-            await self._announcer.announce(job_id)
-            report.announced += 1
+            try:
+                await self._announcer.announce(job_id)
+            except AwayError:
+                raise
+            except Exception as error:
+                # one end that cannot be told keeps no other from being told
+                report.failed["announcements"] = f"job {job_id}: {type(error).__name__}"
+                _LOG.exception("reconcile: the end of job %s is not told", job_id)
+            else:
+                report.announced += 1
 
     async def _follow_policies(self, report: ReconcileReport, deadline: float) -> None:
         report.policies = await self._policies.run()

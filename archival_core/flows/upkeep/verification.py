@@ -17,9 +17,10 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from archival_core.errors import PermanentError, TransientError
+from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
 from archival_core.flows.jobs.announcer import Announcer
+from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.findings import Findings, RecordedFinding
@@ -52,29 +53,57 @@ class VerificationReport:
     damaged: dict[str, list[Finding]] = field(default_factory=dict)
     #: archives that could not be read now: the lake did not answer
     unread: int = 0
+    #: the dependency that was away: the others wait for the next run
+    away: str | None = None
 
 
 class Verification:
     """Verifies the archives of one ledger in one lake."""
 
-    def __init__(self, lake: LakehouseClient, findings: Findings, announcer: Announcer, rules: VerificationRules) -> None:
+    def __init__(
+        self,
+        lake: LakehouseClient,
+        findings: Findings,
+        announcer: Announcer,
+        dependencies: Dependencies,
+        rules: VerificationRules,
+    ) -> None:
         self._lake, self._findings, self._announcer, self._rules = lake, findings, announcer, rules
+        self._dependencies = dependencies
 
     async def run(self, time_budget: timedelta, seed: str | None = None) -> VerificationReport:
-        """Verify what is due until nothing is left or the time is over.
+        """Verify what is due until nothing is left, the time is over or something is away.
 
         With a sample, `seed` decides which files are read, and is the present time if not given: each run reads others.
         """
         report, deadline = VerificationReport(), time.monotonic() + time_budget.total_seconds()
         content = sampled(self._rules.sample, seed or str(time.time_ns()))
+        try:
+            await self._verify_due(content, deadline, report)
+        except AwayError as error:
+            await self._dependencies.met(error)
+            _LOG.warning("verification waits: %s", error)
+            report.away = error.dependency
+        return report
+
+    async def _verify_due(self, content: Callable[[str], bool], deadline: float, report: VerificationReport) -> None:
         tried: set[UUID] = set()
         while time.monotonic() < deadline and (jobs := await self._findings.due(self._rules.every, tried, _BATCH)):
             for job in jobs:
                 if time.monotonic() > deadline:
                     break
                 tried.add(job.job_id)
-                await self._verify(job, content, deadline, report)
-        return report
+                try:
+                    await self._verify(job, content, deadline, report)
+                except ArchivalError as error:
+                    if isinstance(error, AwayError) and not await self._dependencies.met(error):
+                        raise
+                    report.unread += 1
+                    _LOG.warning("%s is not verified now: %s", job.lake_path, error)
+                except Exception:
+                    # a defect: the others have their turn all the same
+                    report.unread += 1
+                    _LOG.exception("%s is not verified now", job.lake_path)
 
     async def request(self, *, hypertable: Relation | None = None, job_id: UUID | None = None) -> int:
         """Make archives due at once: those of a hypertable, or that of one job. Returns how many they are."""
@@ -91,12 +120,7 @@ class Verification:
             # an archive that takes a whole run is verified as far as that goes, or none after it would ever be
             return content(path) and (time.monotonic() < deadline or not alone)
 
-        try:
-            findings = await self._check(job, in_time)
-        except TransientError as error:
-            report.unread += 1
-            _LOG.warning("%s is not verified now: %s", job.lake_path, error)
-            return
+        findings = await self._check(job, in_time)
         if findings is None or not await self._findings.record(job, findings):
             return  # superseded, or removed from there, meanwhile
         report.verified += 1

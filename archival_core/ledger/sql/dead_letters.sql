@@ -1,6 +1,7 @@
 -- name: retry_job
 update archival.job j
-set status = 'queued', finished_at = null, lease_until = null, messaged_at = null, error = null, announced = false
+set status = 'queued', finished_at = null, lease_until = null, messaged_at = null, error = null, announced = false,
+    failures = '{}', postponed = 0
 where j.job_id = %(job_id)s and j.status in ('failed', 'cancelled')
   and not exists (select from archival.job live where live.kind = j.kind and live.status in ('queued', 'running')
                   and live.job_id <> j.job_id

@@ -69,7 +69,9 @@ order by o.lake_path
 -- from before the put-back would write on.
 update archival.job
 set status = 'running', attempt = attempt + 1, lease_token = gen_random_uuid(), lease_until = now() + %(lease)s,
-    started_at = now(), error = null, first_attempt = coalesce(first_attempt, %(traceparent)s)
+    started_at = now(), error = null, first_attempt = coalesce(first_attempt, %(traceparent)s),
+    -- whose lease has run out was killed, or could not say how the run has ended
+    failures = case when status = 'running' then archival.one_more(failures, 'interrupted') else failures end
 where job_id = %(job_id)s and (status = 'queued' or (status = 'running' and lease_until < now()))
 returning *
 
@@ -114,7 +116,7 @@ where j.job_id = %(job_id)s group by j.job_id
 
 -- name: postpone
 -- The run's time is nearly over: the next one goes on.
-update archival.job set status = 'queued', lease_until = null
+update archival.job set status = 'queued', lease_until = null, failures = '{}', postponed = 0
 where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 returning job_id
 
@@ -154,11 +156,17 @@ with owner as (
 )
 select job_id, status from owner
 
--- name: release
--- Back to the queue after a transient failure: the message comes again.
-update archival.job set status = 'queued', lease_until = null, error = %(error)s
+-- name: count_failure
+update archival.job set failures = archival.one_more(failures, %(kind)s)
 where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
-returning job_id
+returning failures
+
+-- name: release
+-- Back to the queue after a transient failure: the message comes again, or another one if the job is postponed.
+update archival.job
+set status = 'queued', lease_until = null, error = %(error)s, postponed = case when %(postponed)s then postponed + 1 else 0 end
+where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
+returning postponed
 
 -- name: fail
 with owner as (
@@ -182,13 +190,15 @@ where j.job_id = %(job_id)s and j.lease_token = %(token)s and j.status = 'runnin
 returning j.job_id
 
 -- name: fail_poisoned
--- Its message is given up. A worker that still holds the lease keeps the job.
+-- Its message is given up. A worker that still holds the lease keeps the job. A job that waits was put off by an outage, or is given up
+-- by its worker when it has failed often enough; what is left are workers that were killed.
 update archival.job
 set status = 'failed', finished_at = now(), lease_until = null,
     error = coalesce(error, '{}') || jsonb_build_object('poisoned', true, 'message',
         coalesce(error ->> 'message', 'the message was delivered too often without a result; the worker may have been killed'),
         'code', coalesce(error ->> 'code', 'poisoned'))
-where job_id = %(job_id)s and (status = 'queued' or (status = 'running' and lease_until < now()))
+where job_id = %(job_id)s and status = 'running' and lease_until < now()
+  and coalesce((failures ->> 'interrupted')::integer, 0) + 1 >= %(allowed)s
 returning job_id
 
 -- name: mark_announced

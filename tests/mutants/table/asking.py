@@ -51,7 +51,15 @@ MUTATIONS = (
         inside="EventDrain._understood",
         old="report.postponed += 1",
         new="await self._messaging.acknowledge([entry.entry_id])",
-        tests=("acceptance/test_handing_over.py::test_an_event_that_cannot_be_understood_now_comes_again",),
+        tests=("acceptance/test_outages.py::test_an_event_that_is_not_understood_now_comes_again",),
+    ),
+    Mutation(
+        name="buried-for-deliveries-alone",
+        file="flows/asking/event_drain.py",
+        inside="EventDrain._try_alone",
+        old="await self._trials.withdraw(entry.entry_id)",
+        new="pass",
+        tests=("acceptance/test_outages.py::test_deliveries_bury_no_event",),
     ),
     Mutation(
         name="refused-by-the-ledger-and-acknowledged",

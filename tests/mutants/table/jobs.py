@@ -25,11 +25,31 @@ MUTATIONS = (
         tests=("acceptance/test_lease.py::test_work_whose_job_somebody_else_has_taken_is_stopped",),
     ),
     Mutation(
+        name="outage-counted-against-the-job",
+        file="model/setback.py",
+        inside="counted_as",
+        old="return None if isinstance(error, PostponedError) else error.code",
+        new="return error.code",
+        tests=(
+            "acceptance/test_outages.py::test_a_ledger_that_can_only_be_read_postpones",
+            "acceptance/test_outages.py::test_jobs_and_events_outlive_an_outage[lake]",
+        ),
+    ),
+    Mutation(
         name="message-of-a-failed-attempt-is-deleted",
         file="flows/jobs/runner.py",
-        old="await self._ledger.release(job, error.code, str(error))\n            raise",
-        new="await self._ledger.release(job, error.code, str(error))",
+        inside="JobRunner._set_back",
+        old="return False",
+        new="return True",
         tests=("acceptance/test_main_job.py::test_a_flipped_bit_on_the_way_back_is_found_and_nothing_is_published",),
+    ),
+    Mutation(
+        name="postponed-without-another-message",
+        file="flows/jobs/runner.py",
+        inside="JobRunner._send_later",
+        old="await self._send(message, delay_seconds=seconds)",
+        new="pass",
+        tests=("acceptance/test_outages.py::test_jobs_and_events_outlive_an_outage[source]",),
     ),
     Mutation(
         name="message-of-a-running-job-is-deleted",
@@ -68,6 +88,7 @@ MUTATIONS = (
             "postpone",
             "declare",
             "finish_archive",
+            "count_failure",
             "release",
             "fail",
         )
@@ -87,6 +108,14 @@ MUTATIONS = (
         old=" and lease_until < now()",
         new="",
         tests=("acceptance/test_handing_over.py::test_the_message_of_a_job_that_another_worker_has_comes_again",),
+    ),
+    Mutation(
+        name="poison-ends-a-job-that-waits",
+        file="ledger/sql/jobs.sql",
+        inside="fail_poisoned",
+        old="status = 'running' and lease_until < now()",
+        new="(status = 'queued' or status = 'running' and lease_until < now())",
+        tests=("acceptance/test_outages.py::test_a_queue_that_takes_nothing_poisons_no_job",),
     ),
     Mutation(
         name="duplicate-of-a-live-job",
