@@ -1,4 +1,5 @@
-"""The ledger's schema is lost while a process lives: by a failover that lacks its migration, or a ledger put back to before it."""
+"""The ledger's schema is lost while a process lives: by a failover that lacks its migration, or a ledger put back to before
+it."""
 
 from __future__ import annotations
 

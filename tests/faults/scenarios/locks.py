@@ -34,7 +34,8 @@ _LAKE_REQUESTS = {
 #: Which of the service's sessions hold a lock of one of these.
 _HELD = """
 select from pg_locks l join pg_class c on c.oid = l.relation join pg_stat_activity a on a.pid = l.pid
-where l.granted and c.oid in (select to_regclass(name) from unnest(%s::text[]) as t (name)) and a.application_name = 'archival_service'
+where l.granted and c.oid in (select to_regclass(name) from unnest(%s::text[]) as t (name))
+  and a.application_name = 'archival_service'
 """
 
 #: Steps between the lock and the commit, of a function whose lock is short.
