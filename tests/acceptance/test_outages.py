@@ -29,7 +29,7 @@ from tests.faults.proxy import Proxy, Weather, proxied
 JOBS, EVENTS = 6, 4
 #: longer than five deliveries in a row take, and than five drains
 OUTAGE_SECONDS = 1.5
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 DAY = """
 create table $s.d{0:02d} partition of $s.readings for values from ('2026-01-{1:02d}Z') to ('2026-01-{2:02d}Z');
 insert into $s.readings values ('2026-01-{1:02d} 12:00Z');
@@ -137,7 +137,7 @@ async def test_jobs_and_events_outlive_an_outage(world: World, dependency: str) 
     first = time.monotonic() - back
     assert await world.host.run(lambda: world.archived() == JOBS + EVENTS, PATIENCE_SECONDS), world.jobs()
     assert await world.service.results("DEAD_STREAM") == []
-    assert first < PATIENCE_SECONDS / 2
+    assert first < 30
     # while something is away that jobs need, they wait with the message in hand instead of trying one after the other
     assert dependency == "redis" or seen < 3 * JOBS, seen
 
