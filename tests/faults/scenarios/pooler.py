@@ -15,9 +15,10 @@ from tests.kit.pgbouncer import DATABASE, pgbouncer, program
 
 #: More than the deliveries after which a message is poison and an event buried.
 _ROUNDS = 6
+VARIABLES = ("SOURCE_DATABASE_URL", "LEDGER_DATABASE_URL")
 _IGNORES = {"ignore_startup_parameters": "options"}
 #: Settings of PgBouncer, and whether the service can work through it.
-_MODES: dict[str, tuple[dict[str, str], bool]] = {
+MODES: dict[str, tuple[dict[str, str], bool]] = {
     "transaction mode": ({"pool_mode": "transaction", **_IGNORES}, False),
     "transaction mode in turn": ({"pool_mode": "transaction", "server_round_robin": "1", **_IGNORES}, False),
     "transaction mode with one session": ({"pool_mode": "transaction", "default_pool_size": "1", **_IGNORES}, False),
@@ -35,7 +36,7 @@ def before(variable: str, mode: str, stage: Stage) -> None:
         stage.note("PgBouncer is not installed")
         stage.struck = False
         return
-    settings, works = _MODES[mode]
+    settings, works = MODES[mode]
     stage.approach(stage.rng.choice(list(stage.story.functions)))
     direct = world.environment[variable]
     behind = world.database_url if variable == "SOURCE_DATABASE_URL" else world.ledger_url
@@ -60,5 +61,5 @@ def before(variable: str, mode: str, stage: Stage) -> None:
 
 
 SCENARIOS: list[Callable[[Stage], None]] = [
-    partial(before, variable, mode) for mode in _MODES for variable in ("SOURCE_DATABASE_URL", "LEDGER_DATABASE_URL")
+    partial(before, variable, mode) for mode in MODES for variable in VARIABLES
 ]
