@@ -56,16 +56,5 @@ FAMILIES: dict[str, tuple[list[Callable[[Stage], None]], int]] = {
     "history": (history.SCENARIOS, 6),
 }
 
-_OUTAGES = "jobs and events that no outage is held against"
 #: Scenarios that state the right outcome before the service has it, and what each of them waits for.
-WAITING: dict[str, str] = {
-    **dict.fromkeys(
-        (f"away({what}, {manner})" for what in outage.DEPENDENCIES for manner in outage.MANNERS),
-        _OUTAGES,
-    ),
-    # a job that meets a pooler five times has failed, too
-    **dict.fromkeys(
-        (f"before({variable}, {mode})" for variable in pooler.VARIABLES for mode in pooler.MODES if mode != "session mode"),
-        _OUTAGES,
-    ),
-}
+WAITING: dict[str, str] = {}
