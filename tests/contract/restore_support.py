@@ -20,6 +20,7 @@ from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
 from archival_core.model.job import Job, Kind, Status
 from archival_core.model.manifest import Manifest, ManifestPart
 from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.waiting import Sessions
 from archival_core.source.wire.types import DoesNotFitError
 
 PINNED = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c bytea_output=hex -c row_security=off"
@@ -83,7 +84,7 @@ class Bench:
 
     async def _parts(self, reading: Reading, snapshot_id: str, job: Job) -> dict[int, ManifestPart]:
         folder = paths.archive_folder(job.hypertable, job.chunk, job.revision)
-        archiver = PartArchiver(self.lake, folder, self.url, snapshot_id, reading, {})
+        archiver = PartArchiver(self.lake, folder, self.url, snapshot_id, Sessions(), reading, {})
         return {number: await archiver.archive(number, part) for number, part in enumerate(reading.ranges)}
 
     async def restore(self, manifest: Manifest, attempt: int = 1, job_id: uuid.UUID | None = None, **wish: Any) -> Restored:

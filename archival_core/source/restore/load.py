@@ -14,7 +14,7 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
-from archival_core.errors import PermanentError
+from archival_core.errors import PermanentError, TransientError
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import SCHEMA, StagingTable
 from archival_core.source.session import ALONE
@@ -86,9 +86,7 @@ class Loading:
         try:
             counts = self._losses(cast)
         except PermanentError as error:
-            if (named := self._unreadable(cast)) is None:
-                raise
-            raise named from error
+            raise self._unreadable(cast, error) from error
         return {column.target.name: lost for column, lost in zip(cast, counts, strict=True) if lost}
 
     def _losses(self, columns: Sequence[FittedColumn]) -> list[int]:
@@ -101,15 +99,23 @@ class Loading:
         assert row is not None
         return [int(count) for count in row]
 
-    def _unreadable(self, columns: Sequence[FittedColumn]) -> PermanentError | None:
+    def _unreadable(self, columns: Sequence[FittedColumn], error: PermanentError) -> PermanentError:
         """The error that names the column and what the server says of its value; each column is looked at by itself."""
+        if len(columns) == 1:
+            return _refusal(columns[0], error)
         for column in columns:
-            self._execute("ROLLBACK TO SAVEPOINT before_losses")
             try:
+                self._execute("ROLLBACK TO SAVEPOINT before_losses")
                 self._losses([column])
-            except PermanentError as error:
-                return _refusal(column, error)
-        return None
+            except PermanentError as found:
+                return _refusal(column, found)
+            except TransientError:
+                # newer drivers send nothing more in a transaction that has failed
+                break
+        names = ", ".join(repr(column.target.name) for column in columns)
+        return PermanentError(
+            f"one of the columns {names} has a value that its type does not take: {error}", code="unreadable-value"
+        )
 
     def commit(self) -> None:
         """Keep the table for `placing`."""
