@@ -37,14 +37,18 @@ class Removals:
         #: whether the ledger is in the source database, so that the drop and its row are one transaction
         self.shares_source = shares_source
 
-    async def due(self, limit: int, job_id: UUID | None = None) -> list[Job]:
-        """Archives whose chunk is to be removed now, those that were not tried yet first; `job_id` asks about one."""
+    async def due(self, limit: int, job_id: UUID | None = None, busy: Collection[Relation] = ()) -> list[Job]:
+        """Archives whose chunk is to be removed now, those that were not tried yet first.
+
+        `job_id` asks about one. Chunks of `busy` hypertables are left out: thousands of them would take all of `limit`.
+        """
         rows = await self._pool.all(
             "removal_candidates",
             grace=self._rules.grace,
             default_drop=self._rules.drop_by_default,
             limit=limit,
             job_id=job_id,
+            busy=[str(hypertable) for hypertable in busy],
         )
         return [read_job(row) for row in rows]
 

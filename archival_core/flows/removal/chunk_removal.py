@@ -94,7 +94,7 @@ class ChunkRemoval:
 
     async def _remove_due(self, report: RemovalReport, deadline: float) -> None:
         busy: set[Relation] = set()
-        while jobs := [job for job in await self._removals.due(_BATCH) if job.hypertable not in busy]:
+        while jobs := await self._removals.due(_BATCH, busy=busy):
             for job in jobs:
                 if time.monotonic() > deadline:
                     return

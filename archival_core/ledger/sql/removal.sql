@@ -14,7 +14,7 @@ where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null
                                          else interval '1 minute' end <= now(), true)
   and not exists (select from archival.job live where live.kind = 'archive' and live.status in ('queued', 'running')
                   and live.hypertable = j.hypertable and live.chunk = j.chunk)
-  and (%(job_id)s::uuid is null or j.job_id = %(job_id)s)
+  and (%(job_id)s::uuid is null or j.job_id = %(job_id)s) and j.hypertable <> all(%(busy)s::text[])
 order by j.removal_tried_at nulls first, j.finished_at, j.job_id
 limit %(limit)s
 
