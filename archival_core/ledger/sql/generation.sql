@@ -23,11 +23,12 @@ with noted as (
 select (select count(*) from due) as archives from noted
 
 -- name: settle_lake_generation
--- All that was archived since then has been looked at after the step back was noticed, whatever was found.
+-- All that was archived since then, and before the step back was noticed, has been looked at since, whatever was found. What is archived
+-- after that lies in the lake as it is now: were it waited for, a service that always archives would never remove a chunk again.
 update archival.lake_generation g set back_to = null, noticed_at = null
 where g.back_to is not null and not exists (
     select from archival.job j
-    where j.kind = 'archive' and j.status in ('archived', 'removed') and j.finished_at >= g.back_to
+    where j.kind = 'archive' and j.status in ('archived', 'removed') and j.finished_at >= g.back_to and j.finished_at < g.noticed_at
       and coalesce(j.verified_at < g.noticed_at, true))
 returning sequence
 
@@ -37,6 +38,7 @@ returning sequence
 select coalesce(j.finished_at < g.written_at, false) as covered,
        g.back_to is not null and exists (
            select from archival.job o
-           where o.kind = 'archive' and o.status in ('archived', 'removed') and o.finished_at >= g.back_to
+           where o.kind = 'archive' and o.status in ('archived', 'removed')
+             and o.finished_at >= g.back_to and o.finished_at < g.noticed_at
              and coalesce(o.verified_at < g.noticed_at, true)) as is_back
 from archival.lake_generation g left join archival.job j on j.job_id = %(job_id)s
