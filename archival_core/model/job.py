@@ -42,7 +42,8 @@ class Status(StrEnum):
 #: was put back to before the archive that took its place. A waiting or ended job that was
 #: published after all is found out by reconcile, and is `superseded` at once if its table went on the grounds of another
 #: archive. The marks in the source say what stands in for rows, and the ledger follows them: whatever it says of an
-#: archive, a mark may make the archive `removed`.
+#: archive, a mark may make the archive `removed`, or `archived` where the mark is of a restore. A ledger that was put back
+#: runs jobs again whose chunk is gone, and may have skipped them before it follows their marks.
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset(
         {Status.RUNNING, Status.CANCELLED, Status.SKIPPED, Status.FAILED, Status.ARCHIVED, Status.REMOVED, Status.SUPERSEDED}
@@ -66,7 +67,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.RESTORED: frozenset(),
     Status.FAILED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.REMOVED, Status.SUPERSEDED}),
     Status.CANCELLED: frozenset({Status.QUEUED, Status.ARCHIVED, Status.REMOVED, Status.SUPERSEDED}),
-    Status.SKIPPED: frozenset(),
+    Status.SKIPPED: frozenset({Status.ARCHIVED, Status.REMOVED}),
 }
 
 #: A job in one of these blocks another job for the same chunk.

@@ -15,7 +15,8 @@ insert into archival.job_transition values
     ('superseded', 'removed'), ('superseded', 'archived'),
     ('removed', 'archived'), ('removed', 'superseded'),
     ('failed', 'queued'), ('failed', 'archived'), ('failed', 'removed'), ('failed', 'superseded'),
-    ('cancelled', 'queued'), ('cancelled', 'archived'), ('cancelled', 'removed'), ('cancelled', 'superseded');
+    ('cancelled', 'queued'), ('cancelled', 'archived'), ('cancelled', 'removed'), ('cancelled', 'superseded'),
+    ('skipped', 'archived'), ('skipped', 'removed');
 
 create table archival.job_event (
     job_id      uuid not null references archival.job on delete cascade,
