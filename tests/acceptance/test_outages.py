@@ -96,6 +96,7 @@ async def world(
     emulator: Emulator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[World]:
+    monkeypatch.setattr("archival_core.ledger.pool._WAIT_SECONDS", 2.0)
     for retries in (lake_client._OPTIONS, queue_client._RETRIES):
         monkeypatch.setitem(retries, "retry_total", 0)
     with LoopThread() as loop:
