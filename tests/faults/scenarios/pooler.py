@@ -60,6 +60,4 @@ def before(variable: str, mode: str, stage: Stage) -> None:
     stage.give_up_nothing()
 
 
-SCENARIOS: list[Callable[[Stage], None]] = [
-    partial(before, variable, mode) for mode in MODES for variable in VARIABLES
-]
+SCENARIOS: list[Callable[[Stage], None]] = [partial(before, variable, mode) for mode in MODES for variable in VARIABLES]
