@@ -22,11 +22,12 @@ def _credential() -> DefaultAzureCredential:
 def token_source(scope: str, dependency: str) -> Callable[[], str]:
     """A function that returns a token for `scope` that is valid now; it blocks while it asks (the library caches).
 
-    It raises `AwayError` of `dependency` (`no-token`): an identity that is not there yet may be assigned.
+    It raises `AwayError` of `dependency` (`no-token`): an identity that is not there yet may be assigned, and whoever gives the
+    tokens may be away.
     """
 
     def token() -> str:
-        from azure.core.exceptions import ClientAuthenticationError
+        from azure.core.exceptions import AzureError, ClientAuthenticationError
 
         try:
             return _credential().get_token(scope).token
@@ -35,6 +36,13 @@ def token_source(scope: str, dependency: str) -> Callable[[], str]:
             raise AwayError(
                 "the URL has no password, so a Microsoft Entra token was asked for, and there is none: give the app an"
                 " identity, or the URL a password (an empty one, user:@host, for a server that asks for none)",
+                code="no-token",
+                dependency=dependency,
+            ) from error
+        except AzureError as error:
+            # the library says so only where it has had a token before: the first failure is one of authentication, whatever it is
+            raise AwayError(
+                f"whoever gives Microsoft Entra tokens does not answer, or answers what is none: {type(error).__name__}",
                 code="no-token",
                 dependency=dependency,
             ) from error
