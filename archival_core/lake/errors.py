@@ -98,7 +98,8 @@ def translate(error: AzureError, action: str, path: str) -> ArchivalError:
         return _forbidden(action, path, code)
     if is_damaged(error):
         return TransientError(f"{where}: the data was damaged on its way, repeatedly", code="lake-damaged-transfer")
-    if status is None or status in (408, 429) or status >= 500:
+    # an answer of success that is an error is one that cannot be read, such as a token's that is no token
+    if status is None or status < 300 or status in (408, 429) or status >= 500:
         reason = said if status else type(error).__name__
         return AwayError(
             f"{where}: the lake did not answer as it should ({reason})", code="lake-unavailable", dependency="lake"

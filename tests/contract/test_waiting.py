@@ -11,7 +11,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from archival_core.clients.postgres import Database
 from archival_core.errors import GaveWayError
+from archival_core.flows.jobs import giving_way
 from archival_core.model.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.state.snapshot import ReadSnapshot
@@ -152,3 +154,25 @@ async def test_a_snapshot_behind_an_alter_table_gives_up(source_database_url: st
                 pass
         assert caught.value.code == "gave-way"
         assert time.monotonic() - began < 4
+
+
+async def test_whoever_watches_goes_on_after_a_defect(
+    source_database_url: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watch that has ended sees nobody, and an application would wait for as long as the work takes."""
+    defects = iter([RuntimeError("a defect of the look")])
+
+    async def look(conn: Connection, sessions: Sessions, tree: Relation) -> str | None:
+        for defect in defects:
+            raise defect
+        return await who_waits(conn, sessions, tree)
+
+    monkeypatch.setattr(giving_way.waiting, "who_waits", look)
+    source = Database(source_database_url)
+    async with source.connect() as connection:
+        with pytest.raises(GaveWayError):
+            async with giving_way.giving_way(source, connection, Relation(schema, "readings")), connection.transaction():
+                await connection.execute(f"select from {schema}.feb".encode())
+                async with Application(source_database_url).queued(f"alter table {schema}.feb add more int"):
+                    await asyncio.sleep(10)
+    assert list(defects) == []

@@ -51,6 +51,9 @@ async def giving_way(source: Database, connection: Connection, tree: Relation) -
                     await waiting.end(beside, sessions)
             except ArchivalError as error:
                 _LOG.warning("nobody sees who waits for %s: %s", tree, error)
+            except Exception:
+                # a defect here must not blind the watch: an application's table would stand still for as long as the work takes
+                _LOG.exception("nobody sees who waits for %s", tree)
 
     with sessions.with_one_more(await waiting.session_of(connection)):
         watching = asyncio.create_task(watch())
