@@ -316,3 +316,16 @@ async def test_jobs_are_cancelled_by_filter(service: Service, api: httpx.AsyncCl
 async def test_what_is_not_understood_is_refused(api: httpx.AsyncClient, path: str, body: object, said: str) -> None:
     answer = await api.post(path, json=body)
     assert (answer.status_code, said in answer.text) == (422, True), answer.text
+
+
+@pytest.mark.parametrize("path", ["/jobs/retry", "/jobs/{}/retry"])
+async def test_what_a_job_has_failed_at_is_forgotten_when_it_is_queued_again(
+    service: Service, api: httpx.AsyncClient, path: str
+) -> None:
+    """Or its first failure afterwards, whatever that is, would be its last."""
+    await failed(service, 1, "read-back-differs")
+    service.execute("update archival.job set failures = '{\"read-back-differs\": 5}', postponed = 7")
+    [(job_id,)] = service.rows("select job_id from archival.job")
+    answer = await api.post(path.format(job_id), json={"all": True} if path == "/jobs/retry" else None)
+    assert answer.is_success
+    assert service.rows("select status, failures, postponed from archival.job") == [("queued", {}, 0)]

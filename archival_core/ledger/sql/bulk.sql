@@ -45,7 +45,8 @@ with meant as materialized (
     from meant m
 ), queued as (
     update archival.job j
-    set status = 'queued', finished_at = null, lease_until = null, messaged_at = null, error = null, announced = false
+    set status = 'queued', finished_at = null, lease_until = null, messaged_at = null, error = null, announced = false,
+        failures = '{}', postponed = 0
     from judged where j.job_id = judged.job_id and not judged.has_live and not judged.is_done
     returning j.job_id, j.kind, j.traceparent
 )
