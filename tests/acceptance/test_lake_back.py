@@ -148,6 +148,20 @@ async def test_a_lake_that_went_back_is_looked_through_before_anything_goes(serv
     assert ("missing", advice) in told(service, "mar")
 
 
+async def test_one_chunk_is_looked_at_for_all_while_the_lake_is_back(service: Service) -> None:
+    """Every look counts a chunk's rows, and thousands may be due."""
+    service.execute(TABLE)
+    await archive(service, "jan")
+    put_back = copied(service, "before")
+    assert await remove(service) == 1
+    await archive(service, "feb", "mar")
+    put_back()
+    service.runtime._lake_history._believed_until = 0.0
+    report = await service.runtime.chunk_removal.run(MINUTE)
+    assert (report.removed, len(report.kept)) == (0, 1)
+    assert refusals(service) == {"lake-back"}
+
+
 async def test_what_is_archived_after_the_step_back_was_noticed_is_not_waited_for(service: Service) -> None:
     """A service that always archives something would never remove a chunk again."""
     service.execute(TABLE)

@@ -43,8 +43,9 @@ _BATCH: Final = 50
 #: A lock that somebody else holds is asked for again so often.
 _TRIES: Final = 3
 _AGAIN: Final = frozenset({"source-locked", "source-busy"})
-#: What is told of one chunk, and true of all of its hypertable.
+#: What is told of one chunk, and true of all of its hypertable, and of all chunks.
 _BUSY: Final = _AGAIN | {"gave-way"}
+_OF_ALL: Final = frozenset({"lake-back"})
 
 
 @dataclass(slots=True)
@@ -98,7 +99,12 @@ class ChunkRemoval:
             for job in jobs:
                 if time.monotonic() > deadline:
                     return
-                if job.hypertable not in busy and await self._settle(job, report) in _BUSY:
+                if job.hypertable in busy:
+                    continue
+                refused = await self._settle(job, report)
+                if refused in _OF_ALL:
+                    return
+                if refused in _BUSY:
                     # whoever holds one chunk's lock may hold all: the others wait for the next run, and writers for nobody
                     busy.add(job.hypertable)
 
