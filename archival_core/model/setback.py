@@ -38,4 +38,5 @@ def is_hopeless(failures: Mapping[str, int]) -> bool:
 
 def delay(first: float, times: int) -> float:
     """Seconds that a job waits when it is postponed for the time `times` in a row, `first` seconds the first time."""
-    return first * min(2.0 ** max(times - 1, 0), _LONGEST)
+    # of a job that waits for weeks no number would hold the power
+    return first * min(2.0 ** min(max(times - 1, 0), _LONGEST), _LONGEST)

@@ -23,6 +23,8 @@ _LOG = logging.getLogger(__name__)
 _ANSWER_SECONDS: Final = 5.0
 #: Of the longest time between two looks: how short the first is, and how long somebody waits who has a message in hand.
 _FIRST: Final = 0.1
+#: How often the time between two looks is doubled at most, which is more often than it takes to the longest.
+_DOUBLED: Final = 10
 _PATIENCE: Final = 2.0
 
 #: One cheap question, which raises when there is no answer.
@@ -105,7 +107,8 @@ class Dependencies:
         self._troubles[error.dependency] = _Trouble(error, times, time.monotonic() + self._pause(times))
 
     def _pause(self, times: int) -> float:
-        return self.backoff * min(_FIRST * 2.0 ** (times - 1), 1.0)
+        # an outage may take days: no number holds what two to the power of a thousand looks is
+        return self.backoff * min(_FIRST * 2.0 ** min(times - 1, _DOUBLED), 1.0)
 
     async def _ask(self, name: str) -> AwayError | None:
         try:

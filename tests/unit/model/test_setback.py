@@ -40,3 +40,7 @@ def test_a_job_that_has_failed_often_by_itself_is_given_up(failures: dict[str, i
 
 def test_each_postponement_in_a_row_is_longer() -> None:
     assert [setback.delay(10, times) for times in (1, 2, 3, 7, 100)] == [10, 20, 40, 600, 600]
+
+
+def test_a_job_that_has_waited_for_weeks_waits_the_longest_time() -> None:
+    assert setback.delay(30.0, 100_000) == setback.delay(30.0, 50) == 30.0 * 60
