@@ -40,7 +40,7 @@ def token_source(scope: str, dependency: str) -> Callable[[], str]:
                 dependency=dependency,
             ) from error
         except AzureError as error:
-            # the library says so only where it has had a token before: the first failure is one of authentication, whatever it is
+            # only where the library has had a token before: whatever its first failure is, that is one of authentication
             raise AwayError(
                 f"whoever gives Microsoft Entra tokens does not answer, or answers what is none: {type(error).__name__}",
                 code="no-token",

@@ -24,6 +24,7 @@ def test_every_status_has_a_row_and_a_removed_chunk_comes_back_only_by_a_restore
         Status.FAILED,
         Status.CANCELLED,
         Status.SUPERSEDED,
+        Status.SKIPPED,
     }
     assert all(Status.QUEUED not in TRANSITIONS[end] for end in (Status.ARCHIVED, Status.REMOVED))
     assert {Status.QUEUED, Status.RUNNING} == LIVE
