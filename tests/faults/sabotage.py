@@ -116,19 +116,14 @@ def watches_no_connection() -> None:
 
 @_way
 def blames_the_job() -> None:
-    """Whatever is wrong with a dependency, the job has failed."""
-    from archival_core.errors import PermanentError
-    from archival_core.flows.archive.processor import ArchivalProcessor
+    """A job that would have to wait for a dependency has failed."""
+    from archival_core.flows.jobs.runner import JobRunner
 
-    archive: Any = ArchivalProcessor._archive
+    async def fail(self: Any, message: Any, error: Any, *_: Any) -> None:
+        job = await self._ledger.take_lease(message.job_id, self._lease)
+        await self._ledger.fail(job, error.code, str(error))
 
-    async def hasty(self: Any, *args: Any) -> Any:
-        try:
-            return await archive(self, *args)
-        except Exception as error:
-            raise PermanentError(str(error), code="blamed") from error
-
-    ArchivalProcessor._archive = hasty  # type: ignore[method-assign]
+    JobRunner._send_later = fail  # type: ignore[method-assign]
 
 
 @_way

@@ -27,10 +27,13 @@ _KEPT, _SILENT, _CUT = "kept", "silent", "cut"
 _MOST_SECONDS = 50.0
 
 
-def redis_fails_over(connections: str, function: str, stage: Stage) -> None:
-    """The old primary is a replica now: with its connections kept, it answers READONLY to every write."""
+def redis_fails_over(connections: str, function: str, stage: Stage, like: str = "") -> None:
+    """The old primary is a replica now: with its connections kept, it answers READONLY to every write.
+
+    That happens at a step with a name like `like`.
+    """
     world, servers = stage.world, stage.world.servers
-    running = _begun(stage, function)
+    running = _begun(stage, function, like)
     if running is None:
         return
     old, proxy = world.redis, servers.proxies["redis"]
@@ -44,6 +47,7 @@ def redis_fails_over(connections: str, function: str, stage: Stage) -> None:
         try:
             _connections_become(connections, stage, "redis")
             _goes_on_by_itself(stage, running)
+            _events_are_taken(stage)
         finally:
             old.replicaof("NO", "ONE")
             proxy.target, world.redis = old_port, old
@@ -61,14 +65,14 @@ def postgres_fails_over(connections: str, stage: Stage) -> None:
     _goes_on_by_itself(stage, running)
 
 
-def _begun(stage: Stage, function: str) -> Running | None:
+def _begun(stage: Stage, function: str, like: str = "") -> Running | None:
     stage.world.through_proxies()
     shorten(stage)
     stage.host.stays = True
     # the ledger is there: a standby that has not even its schema would have all of it made anew
     stage.host.invoke("reconcile")
     stage.approach(function)
-    return stage.begin_until(function, stage.step(function))
+    return stage.begin_until(function, stage.step(function, like))
 
 
 def _a_standby_takes_over(stage: Stage) -> None:
@@ -104,6 +108,18 @@ def _goes_on_by_itself(stage: Stage, running: Running) -> None:
     stage.give_up_nothing()
     assert len(stage.host.processes()) == 1, "the process did not live on"
     stage.recover()
+
+
+def _events_are_taken(stage: Stage) -> None:
+    """The process reads and acknowledges what comes, wherever its connections lead."""
+    world, stream = stage.world, stage.world.environment["EVENTS_STREAM"]
+    stage.story.ask(world)
+    for _ in range(3):
+        stage.host.invoke("drain_events")
+    groups: Any = world.redis.xinfo_groups(stream)
+    last: Any = world.redis.xrevrange(stream, count=1)
+    taken = [group["pending"] == 0 and group["last-delivered-id"] == last[0][0] for group in groups]
+    assert taken == [True], f"events are not taken any more: {groups}"
 
 
 def _follow(follower: Redis, leader: Redis) -> None:
