@@ -43,6 +43,10 @@ def trimmed(stage: Stage) -> None:
         running.worker.kill()
         running.end()
     stage.story.ask(stage.world)
+    stage.host.round()
+    # a job whose message was not sent has no event any more that would come again
+    stage.world.let_an_hour_pass()
+    stage.host.invoke("reconcile")
 
 
 def group_lost(stage: Stage) -> None:
