@@ -312,7 +312,8 @@ begin
             using errcode = 'check_violation', constraint = 'job_transition', detail = format('job %s', old.job_id),
                   hint = 'archival.job is written by archival_service alone; docs/architecture.md has the states of a job.';
     end if;
-    if (old.status, new.status) <> ('queued', 'running') then
+    -- an outage of days postpones a job thousands of times: the first time in a row leaves a line
+    if (old.status, new.status) <> ('queued', 'running') and (old.status <> 'running' or new.status <> 'queued' or new.postponed < 2) then
         insert into archival.job_event (job_id, from_status, to_status, attempt, began_at, error)
         values (old.job_id, old.status, new.status, old.attempt, case old.status when 'running' then old.started_at end,
                 case when (old.status, new.status) = ('running', 'running')

@@ -121,3 +121,16 @@ async def test_who_changed_the_ledger_by_hand_stands_in_the_history(service: Ser
     job_id = await asked(service, client)
     service.execute(f"set application_name = 'psql'; update archival.job set status = 'cancelled' where job_id = '{job_id}'")
     assert [(event["to_status"], event["written_by"]) for event in await history(client, job_id)] == [("cancelled", "psql")]
+
+
+async def test_what_is_postponed_again_and_again_leaves_one_line(service: Service, client: httpx.AsyncClient) -> None:
+    job_id = await asked(service, client)
+    [message] = service.messages()
+    ledger = service.runtime.ledger
+    for _ in range(3):
+        job = await ledger.take_lease(message.job_id, timedelta(minutes=1))
+        assert job is not None
+        await ledger.release(job, "source-unreachable", "away", postponed=True)
+    assert [event["attempt"] for event in await history(client, job_id)] == [1]
+    await service.runtime.archival_processor.process(message)
+    assert changes(await history(client, job_id)) == [("running", "queued"), ("running", "archived")]
