@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
@@ -58,7 +59,7 @@ class Application:
             await connection.execute(query.encode())
             return time.monotonic() - began
 
-    async def _connect(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
+    async def _connect(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
         connection = await psycopg.AsyncConnection.connect(self.url, autocommit=True)
         await connection.execute(_PATIENCE)
         return connection
