@@ -103,7 +103,7 @@ async def test_the_mode_of_a_pooler_may_change(
     """Nobody restarts the service for that."""
     monkeypatch.setattr(postgres, "_BELIEVED_SECONDS", 0.0)
     settings = {"pool_mode": "transaction", "ignore_startup_parameters": "options", "admin_users": "anybody"}
-    async with pgbouncer(source_database_url, tmp_path, **settings) as port:
+    with pgbouncer(source_database_url, tmp_path, **settings) as port:
         database = by_pgbouncer(port)
         console = await psycopg.AsyncConnection.connect(
             f"postgresql://anybody:@127.0.0.1:{port}/pgbouncer", autocommit=True, cursor_factory=psycopg.AsyncClientCursor
