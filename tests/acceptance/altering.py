@@ -17,7 +17,7 @@ from dev.lake_emulator import Fault
 from tests.kit.queued_ddl import Application
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 #: what an application's SELECT may wait behind an ALTER TABLE, in seconds
 PATIENCE = 4.0

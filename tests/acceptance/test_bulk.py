@@ -18,9 +18,10 @@ from redis.asyncio import Redis
 from archival_core.clients import dead_stream
 from dev.servers.valkey import ValkeyServer
 from tests.acceptance.api_client import api_client
+from tests.kit.redis_commands import added, command
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 MANY = 3000
 FEWER = 1000
@@ -198,12 +199,12 @@ async def test_discards_that_are_killed_and_made_again_keep_each_letter(service:
 async def test_a_cluster_that_keeps_the_streams_apart_replays_too(tmp_path: Path) -> None:
     with ValkeyServer(tmp_path / "valkey", "--cluster-enabled", "yes") as server:
         redis = Redis.from_url(server.url)
-        await redis.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        await command(redis, "CLUSTER ADDSLOTSRANGE", 0, 16383)
         async with asyncio.timeout(20):
-            while (await redis.execute_command("CLUSTER INFO"))["cluster_state"] != "ok":
+            while (await command(redis, "CLUSTER INFO"))["cluster_state"] != "ok":
                 await asyncio.sleep(0.02)
         ids = [
-            (await redis.xadd("dead", {"event": str(number), "dead.reason": "x", "dead.stream": "events"})).decode()
+            await added(redis, "dead", {"event": str(number), "dead.reason": "x", "dead.stream": "events"})
             for number in range(5)
         ]
         assert await dead_stream.replay(redis, "dead", "events", [*ids, "9-9"], ADDED) == 5

@@ -20,7 +20,7 @@ from archival_cli.__main__ import main
 from dev.servers.processes import Process
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 ROOT = Path(__file__).parents[2]
 TABLE = """

@@ -13,7 +13,7 @@ from archival_core.flows.insight import insights
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 MINUTE = timedelta(minutes=1)
 TABLE = """

@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from archival_core.errors import PermanentError
+from tests.kit.redis_commands import entries
 
 if TYPE_CHECKING:
-    from conftest import Service
-
     from archival_core.clients.redis import DeadLetter
+    from tests.acceptance.conftest import Service
 
 TABLE = """
 create table $s.readings (time timestamptz not null) partition by range (time);
@@ -40,7 +40,7 @@ async def letters(service: Service) -> list[DeadLetter]:
 async def test_a_dead_event_is_replayed_as_it_came(service: Service) -> None:
     # the event is right, and its table is made too late
     await service.publish(hypertable=f"{service.schema}.readings", older_than="2026-03-01T00:00:00Z")
-    [original] = await service.redis.xrange(service.names["EVENTS_STREAM"])
+    [original] = await entries(service.redis, service.names["EVENTS_STREAM"])
     await service.runtime.event_drain.run()
     [letter] = await letters(service)
     assert (letter.is_event, letter.fields) == (True, original[1])
@@ -48,7 +48,7 @@ async def test_a_dead_event_is_replayed_as_it_came(service: Service) -> None:
     service.execute(TABLE)
     await service.runtime.dead_letters.replay(letter.entry_id)
     assert await letters(service) == []
-    assert (await service.redis.xrange(service.names["EVENTS_STREAM"]))[-1][1] == original[1]
+    assert (await entries(service.redis, service.names["EVENTS_STREAM"]))[-1][1] == original[1]
     await service.work()
     assert [job["status"] for job in service.jobs()] == ["archived"]
     assert await code_of(service.runtime.dead_letters.replay(letter.entry_id)) == "unknown-dead-letter"
@@ -58,7 +58,8 @@ async def test_pages_follow_each_other(service: Service) -> None:
     for number in range(5):
         await service.redis.xadd(service.names["EVENTS_STREAM"], {"event": f"bad {number}"})
     await service.runtime.event_drain.run()
-    seen, after = [], ""
+    seen: list[bytes] = []
+    after: str | None = ""
     while after is not None:
         page, after = await service.runtime.dead_letters.page(2, after)
         assert 0 < len(page) <= 2

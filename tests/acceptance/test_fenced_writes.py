@@ -21,7 +21,7 @@ from archival_core.source import catalog
 from tests.acceptance.conftest import no_marks
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 LEASE = timedelta(minutes=1)
 TABLE = """

@@ -12,7 +12,7 @@ from tests.acceptance.altering import PATIENCE, altered, assert_archived, finish
 from tests.kit.queued_ddl import Application
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 TABLE = """
 create table $s.readings (time timestamptz not null, value numeric(8, 2), note text) partition by range (time);

@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.altering import PATIENCE, altered, assert_archived, request, slow_lake, work
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 pytestmark = pytest.mark.timescaledb
 

@@ -17,7 +17,7 @@ from archival_core.errors import TransientError
 from dev.lake_emulator import Emulator
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 TABLE = """
 create table $s.readings (time timestamptz not null) partition by range (time);

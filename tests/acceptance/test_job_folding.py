@@ -17,7 +17,7 @@ from archival_core.model.policy import Policy
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 MINUTE, KEEP_FOR = timedelta(minutes=1), timedelta(days=90)
 TABLE = """
@@ -244,7 +244,7 @@ async def test_many_are_folded_bit_by_bit(service: Service, monkeypatch: pytest.
     await fill(service, 2000)
     # chunks that are there are looked at again and again, and keep no other from its turn
     service.execute("update archival.job set chunk = '$s.jan', hypertable = '$s.r' || job_id where chunk like '%00'")
-    folded = []
+    folded: list[int] = []
     while sum(folded) < 1980 and len(folded) < 50:
         folded.append((await service.runtime.reconcile._folding.run(float("inf"))).jobs)
     assert max(folded) <= 700

@@ -15,7 +15,7 @@ from archival_core.model.job import TRANSITIONS, Status
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);

@@ -15,11 +15,11 @@ from archival_core.clients import redis as client
 from archival_core.errors import PermanentError
 from archival_core.flows.asking import event_drain
 from tests.acceptance.api_client import api_client
+from tests.kit.redis_commands import added, entries
 
 if TYPE_CHECKING:
-    from conftest import Service
-
     from archival_core.clients.redis import DeadLetter
+    from tests.acceptance.conftest import Service
 
 TABLE = """
 create table $s.readings (time timestamptz not null) partition by range (time);
@@ -49,7 +49,7 @@ def memory_below(most: int) -> Iterator[None]:
 
 
 async def add(service: Service, *events: bytes, stream: str = "EVENTS_STREAM") -> list[str]:
-    return [(await service.redis.xadd(service.names[stream], {"event": event})).decode() for event in events]
+    return [await added(service.redis, service.names[stream], {"event": event}) for event in events]
 
 
 async def all_letters(service: Service, limit: int = 100) -> list[DeadLetter]:
@@ -79,7 +79,7 @@ async def test_large_events_are_buried_and_others_do_not_wait(service: Service) 
     assert {letter.reason for letter in large} == {
         "invalid-event: the event has 10000005 bytes; 65536 bytes in 1024 fields are the most"
     }
-    [(_, kept)] = await service.redis.xrange(service.names["DEAD_STREAM"], large[0].entry_id, large[0].entry_id)
+    [(_, kept)] = await entries(service.redis, service.names["DEAD_STREAM"], large[0].entry_id, large[0].entry_id)
     assert kept[b"event"] == b"x" * LARGE, "as it came"
 
 
@@ -127,9 +127,9 @@ async def test_what_cannot_be_carried_stays_and_is_referred_to(service: Service,
     assert (await service.runtime.event_drain.run()).buried == 1
     [letter] = await all_letters(service)
     assert (letter.size, letter.is_whole, len(letter.fields[b"event"])) == (2_000_005, False, 1019)
-    [(_, kept)] = await service.redis.xrange(service.names["DEAD_STREAM"])
+    [(_, kept)] = await entries(service.redis, service.names["DEAD_STREAM"])
     assert (kept[b"dead.entry_id"].decode(), kept[b"dead.bytes"]) == (entry_id, b"2000005")
-    [(_, original)] = await service.redis.xrange(service.names["EVENTS_STREAM"], entry_id, entry_id)
+    [(_, original)] = await entries(service.redis, service.names["EVENTS_STREAM"], entry_id, entry_id)
     assert original == {b"event": b"y" * 2_000_000}
 
 

@@ -14,7 +14,7 @@ from archival_core.model.job import Job
 from tests.acceptance.conftest import no_marks
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 LEASE = timedelta(seconds=0.3)
 #: in which the lease would be renewed several times

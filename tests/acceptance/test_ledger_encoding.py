@@ -15,9 +15,8 @@ from tests.acceptance.conftest import open_service
 from tests.acceptance.test_odd_settings import odd_server
 
 if TYPE_CHECKING:
-    from conftest import Service
-
     from dev.lake_emulator import Emulator
+    from tests.acceptance.conftest import Service
 
     #: and a connection to its ledger
     Opened = tuple[Service, psycopg.Connection[Any]]

@@ -25,9 +25,8 @@ from archival_core.model.message import JobMessage
 from dev.servers.postgres import PostgresServer
 
 if TYPE_CHECKING:
-    from conftest import Service
-
     from dev.lake_emulator import Emulator
+    from tests.acceptance.conftest import Service
 
 MINUTE = timedelta(minutes=1)
 

@@ -144,7 +144,8 @@ def test_a_killed_host_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None
 
 def test_a_stop_leaves_no_process_and_no_addresses(tmp_path: Path) -> None:
     stack = start("dev.stack", tmp_path)
-    addresses = json.loads(wait_for(lambda: (tmp_path / "stack.json").exists() and (tmp_path / "stack.json").read_text()))
+    file = tmp_path / "stack.json"
+    addresses = json.loads(wait_for(lambda: file.read_text() if file.exists() else None))
     names = "redis_url source_database_url ledger_database_url lake_url lake_dir storage_connection api_url function_key"
     assert sorted(addresses) == sorted(names.split())
     assert (tmp_path / "stack.json").stat().st_mode & 0o077 == 0

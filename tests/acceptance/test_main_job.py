@@ -15,7 +15,7 @@ from dev.demo.comparison import compare
 from dev.lake_emulator import Fault
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision, note text, tags text[]) partition by range (time);

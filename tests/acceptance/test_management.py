@@ -25,7 +25,7 @@ from tests.acceptance.api_client import api_client
 from tests.acceptance.test_security import HOSTILE
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 ROOT = Path(__file__).parents[2]
 TABLE = """
@@ -97,7 +97,7 @@ async def test_a_dry_run_records_nothing(service: Service, client: httpx.AsyncCl
 
 async def test_the_same_key_is_the_same_request(service: Service, client: httpx.AsyncClient) -> None:
     body = {"hypertable": f"{service.schema}.readings", "older_than": "2026-03-01T00:00:00Z"}
-    key = {"Idempotency-Key": uuid4().hex}
+    key: dict[str, Any] = {"Idempotency-Key": uuid4().hex}
     answers = await asyncio.gather(*(ask(client, body, **key) for _ in range(4)))
     assert {tuple(job["job_id"] for job in answer["jobs"]) for answer in answers} == {
         tuple(job["job_id"] for job in answers[0]["jobs"])
@@ -133,7 +133,7 @@ async def test_jobs_come_in_pages_newest_first(service: Service, client: httpx.A
     for filters in ({}, {"hypertable": table}, {"kind": "archive", "from": "2026-01-01T00:00:00Z"}):
         paged, cursor = [], None
         while True:
-            page = (await client.get("/jobs", params={**filters, "limit": 3} | ({"cursor": cursor} if cursor else {}))).json()
+            page = (await client.get("/jobs", params={**filters, "limit": "3"} | ({"cursor": cursor} if cursor else {}))).json()
             paged += page["jobs"]
             if (cursor := page["next"]) is None:
                 break
@@ -214,7 +214,7 @@ async def test_chunks_show_where_their_rows_are(service: Service, client: httpx.
     assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
     pages, cursor = [], None
     while True:
-        params = {"hypertable": table, "limit": 1} | ({"cursor": cursor} if cursor else {})
+        params = {"hypertable": table, "limit": "1"} | ({"cursor": cursor} if cursor else {})
         page = (await client.get("/chunks", params=params)).json()
         pages += page["chunks"]
         if (cursor := page["next"]) is None:

@@ -20,7 +20,7 @@ from archival_core.model.policy import Policy
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 MINUTE = timedelta(minutes=1)
 TABLE = """

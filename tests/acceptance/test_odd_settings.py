@@ -21,9 +21,8 @@ from tests.acceptance.conftest import open_service
 from tests.odd_settings import ODD, give
 
 if TYPE_CHECKING:
-    from conftest import Service
-
     from dev.lake_emulator import Emulator
+    from tests.acceptance.conftest import Service
 
 MESSWERTE = Relation("Größen", "Meßwerte")
 SCHEMA = """

@@ -15,12 +15,13 @@ import pytest
 
 from archival_core.errors import ArchivalError
 from archival_core.flows.archive import part_archiver
+from archival_core.source.wire.extract import read_batches
 from dev.demo.comparison import compare
 from dev.lake_emulator import Fault
 from tests.acceptance.conftest import no_marks
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 #: about 60 pages of rows, in no order of time
 TABLE = """
@@ -108,10 +109,9 @@ async def test_parts_that_are_not_what_the_database_counted(
     service: Service, monkeypatch: pytest.MonkeyPatch, rows: slice | list[int]
 ) -> None:
     """The first row of the chunk, the earliest, is left out, or comes twice, or another takes its place."""
-    read = part_archiver.read_batches
 
     def wrong(*args: Any, **kwargs: Any) -> Iterator[pa.RecordBatch]:
-        for batch in read(*args, **kwargs):
+        for batch in read_batches(*args, **kwargs):
             if batch.column("note")[0].as_py() != "reading 0":
                 yield batch
             elif isinstance(rows, slice):

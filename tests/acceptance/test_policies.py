@@ -18,7 +18,7 @@ from archival_core.model.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.policy import Policy
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 TABLE = """

@@ -22,7 +22,7 @@ from archival_core.model.message import JobMessage
 from dev.lake_emulator import Fault
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 TABLE = """
 create table $s.readings (time timestamptz not null, value integer) partition by range (time);

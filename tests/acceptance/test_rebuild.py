@@ -17,7 +17,7 @@ from archival_core.errors import PermanentError
 from archival_core.model.job import Status
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 ROOT = Path(__file__).parents[2]
 MINUTE = timedelta(minutes=1)

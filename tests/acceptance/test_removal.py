@@ -17,7 +17,7 @@ from archival_core.source.removal import dropping
 from archival_core.source.state import fence
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 MINUTE = timedelta(minutes=1)
 TABLE = """

@@ -11,12 +11,13 @@ import pytest
 
 from archival_core.flows.removal import trial
 from archival_core.flows.removal.chunk_removal import RemovalReport
+from archival_core.source.restore.trial import check_same
 from archival_core.source.state import fence
 from tests.acceptance.altering import PATIENCE
 from tests.kit.queued_ddl import Application
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 #: as strong as an ALTER TABLE, and changes nothing
 LOCK = "begin; lock table {0} in access exclusive mode; commit"
@@ -65,7 +66,7 @@ async def test_rows_are_compared(service: Service, monkeypatch: pytest.MonkeyPat
 
 
 async def test_the_whole_archive_comes_back_in_trial(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "check_same", slowly(trial.check_same, 1))
+    monkeypatch.setattr(trial, "check_same", slowly(check_same, 1))
     await give_way(service, "jan", "delete from archival_marks.reading")
 
 

@@ -19,7 +19,7 @@ from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.job import Job
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 MINUTE = timedelta(minutes=1)
 TABLE = """

@@ -11,7 +11,7 @@ import pytest
 from archival_core.flows.removal import chunk_removal
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 TABLE = """
 create table $s.{0} (time timestamptz not null) partition by range (time);

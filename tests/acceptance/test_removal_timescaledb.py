@@ -17,7 +17,7 @@ from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunk import ChunkRange, Relation
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 pytestmark = pytest.mark.timescaledb
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pyarrow.dataset as ds
@@ -16,7 +16,7 @@ from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.message import JobMessage
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 NATIVE = """
 create table $s.readings (time timestamptz not null, value numeric(12, 4), tags text[], note text) partition by range (time);
@@ -53,14 +53,14 @@ async def archive_and_remove(service: Service) -> int:
     return (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed
 
 
-async def ask(service: Service, key: str, within: ChunkRange = ALL, **wish: object) -> int:
+async def ask(service: Service, key: str, within: ChunkRange = ALL, **wish: Any) -> int:
     request = RestoreRequest(
         Relation(service.schema, "readings"),
         None,
         within,
         RestoreWish(**wish),
         key,
-        "a test",  # type: ignore[arg-type]
+        "a test",
     )
     return len(await service.runtime.restore_requests.request(request))
 

@@ -17,7 +17,7 @@ from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.message import JobMessage
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 TABLE = """
 create table $s.readings (time timestamptz not null, value integer) partition by range (time);
@@ -97,8 +97,8 @@ async def test_a_copy_in_a_table_of_its_own_is_nothing_to_the_archives(removed: 
         assert await removed.restore() == []
     assert removed.rows("select (select count(*) from $s.own), (select count(*) from $s.readings)") == [(ROWS, ROWS)]
     removed.execute("insert into $s.readings values ('2026-01-15Z', 2)")
-    wish = ArchiveWish(Relation(removed.schema, "readings"), Relation(removed.schema, "jan"), force=True)
-    await removed.runtime.archive_requests.request(wish, "again", "test")
+    again = ArchiveWish(Relation(removed.schema, "readings"), Relation(removed.schema, "jan"), force=True)
+    await removed.runtime.archive_requests.request(again, "again", "test")
     [message] = removed.messages()
     await removed.runtime.archival_processor.process(message)
     archives = {job["revision"]: job["status"] for job in removed.jobs() if job["kind"] == "archive"}

@@ -18,9 +18,8 @@ from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from conftest import Service
-
     from dev.lake_emulator import Emulator
+    from tests.acceptance.conftest import Service
 
 GRANTS = Path(__file__).parents[2] / "docs" / "grants.sql"
 HOSTILE = [
@@ -172,6 +171,7 @@ async def test_rows_come_back_where_their_owner_may_make_no_tables(
     await service.work()
     assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
     [(owner, role)] = service.rows("select current_user::text, replace(current_user, 'owner', 'service')")
+    assert service.admin is not None
     service.admin.execute("reset role")
     service.admin.execute(f"alter schema data owner to {role}; revoke all on schema data from {owner}".encode())
     service.admin.execute(f"grant usage on schema data to {owner}".encode())
@@ -188,6 +188,7 @@ async def test_without_ownership_it_archives_and_says_what_removal_needs(least_s
     service.execute("create table data.jan partition of data.readings for values from ('2025-12-20Z') to ('2026-02-01Z')")
     service.execute(ROWS)
     [(owner,)] = service.rows("select nspowner::regrole::text from pg_namespace where nspname = 'data'")
+    assert service.admin is not None
     service.admin.execute("reset role")
     service.admin.execute(f"revoke {owner} from {owner.replace('owner', 'service')}".encode())
     await service.publish(hypertable="data.readings", older_than="2026-03-01T00:00:00Z", remove=True)

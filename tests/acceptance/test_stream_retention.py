@@ -15,9 +15,10 @@ from archival_core.errors import TransientError
 from archival_core.flows.upkeep.reconcile import ReconcileReport
 from dev.servers.valkey import ValkeyServer
 from tests.acceptance.api_client import api_client
+from tests.kit.redis_commands import entries
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 TABLE = """
@@ -28,6 +29,7 @@ create table $s.mar partition of $s.readings for values from ('2026-03-01Z') to 
 insert into $s.readings select t, 1 from generate_series(timestamptz '2026-01-01Z', '2026-03-31Z', '1 day') t;
 """
 GROUP = "archival-service"
+ENTRY: dict[Any, Any] = {"event": "{}"}
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ async def test_what_is_drained_and_told_goes_after_its_time(service: Service) ->
 
 
 async def test_time_counts_from_when_an_entry_was_seen_whatever_its_id_says(service: Service) -> None:
-    stream, entry = service.names["RESULTS_STREAM"], {"event": "{}"}
+    stream, entry = service.names["RESULTS_STREAM"], ENTRY
     for number in range(5):
         await service.redis.xadd(stream, entry, id=f"{number}-1")
     assert (await reconcile(service)).trimmed == 0, "an id of 1970 is no age"
@@ -88,7 +90,7 @@ async def test_time_counts_from_when_an_entry_was_seen_whatever_its_id_says(serv
 
 
 async def test_a_redis_that_was_put_back_keeps_its_new_entries(service: Service) -> None:
-    stream, entry = service.names["RESULTS_STREAM"], {"event": "{}"}
+    stream, entry = service.names["RESULTS_STREAM"], ENTRY
     await service.redis.xadd(stream, entry, id="100-0")
     await reconcile(service)
     time_passes(service, 31)
@@ -148,7 +150,7 @@ async def test_a_group_that_stands_still_keeps_its_entries_and_people_are_told(
     assert f'archival_stream_held_timestamp_seconds{{group="billing",stream="{results}"}}' in metrics
     # as soon as the group reads on, everything is well
     read: Any = await service.redis.xreadgroup("billing", "b", {results: ">"})
-    await service.redis.xack(results, "billing", *(entry_id for entry_id, _ in (await service.redis.xrange(results))))
+    await service.redis.xack(results, "billing", *(entry_id for entry_id, _ in await entries(service.redis, results)))
     assert read
     assert (await reconcile(service)).trimmed == 2
     assert service.rows("select count(*) from archival.stream where held_since is not null") == [(0,)]

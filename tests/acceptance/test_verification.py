@@ -15,7 +15,7 @@ from archival_core.model.chunk import Relation
 from dev.lake_emulator import Fault
 
 if TYPE_CHECKING:
-    from conftest import Service
+    from tests.acceptance.conftest import Service
 
 MINUTE = timedelta(minutes=1)
 TABLE = """
