@@ -78,7 +78,7 @@ def test_a_thread_reads_the_types_once(database_url: str, monkeypatch: pytest.Mo
         raise AssertionError("read again")
 
     catalog_rows_read(database_url)
-    monkeypatch.setattr(driver.adbc_driver_postgresql, "connect", again)
+    monkeypatch.setattr("adbc_driver_postgresql.connect", again)
 
     for _ in range(2):  # which also shows that the end of one connection leaves the next one's database
         with connected(database_url) as connection, connection.cursor() as cursor:
@@ -120,7 +120,7 @@ def test_a_connection_that_breaks_when_it_begins_is_closed(database_url: str, mo
     def breaks(*_: object) -> None:
         raise adbc.OperationalError("the server went away", status_code=adbc.AdbcStatusCode.IO)
 
-    monkeypatch.setattr(driver.adbc_postgresql, "Connection", breaks)
+    monkeypatch.setattr("adbc_driver_postgresql.dbapi.Connection", breaks)
 
     with pytest.raises(TransientError, match="went away"), connected(database_url):
         pass

@@ -19,6 +19,7 @@ from archival_core.source.removal import dropping, guards
 from archival_core.source.state.fence import stored_at
 from archival_core.source.state.snapshot import ChunkFacts
 from tests.contract.source_support import Connection
+from tests.kit.rows import one
 
 pytestmark = pytest.mark.timescaledb
 
@@ -464,5 +465,5 @@ async def has_column(conn: Connection, table: str, column: str) -> bool:
 
 async def measured(conn: Connection, chunk: Chunk) -> ChunkFacts:
     query = f"SELECT count(*), pg_current_snapshot()::text FROM {chunk.relation.sql}"
-    row = await (await conn.execute(query.encode())).fetchone()
+    row = await one(await conn.execute(query.encode()))
     return ChunkFacts(row[0], None, None, row[1])

@@ -103,7 +103,7 @@ async def test_who_reads_slowly_is_no_hanging_server(server: PostgresServer) -> 
             first = next(batches)
             with frozen(server):
                 time.sleep(2)
-            return first.num_rows + sum(batch.num_rows for batch in batches)
+            return int(first.num_rows + sum(batch.num_rows for batch in batches))
 
     assert await asyncio.to_thread(read) == 50_000
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.rows import dict_row
 
 from archival_core.errors import PermanentError
 from archival_core.flows.archive.reading import ChunkDescription, Reading
@@ -87,7 +88,7 @@ def values(kind: str) -> st.SearchStrategy[bytes]:
     if kind in BITS:
         width = struct.calcsize(code)
         odd = st.sampled_from(BITS[kind]).map(lambda value: value.to_bytes(width, "big"))
-        return odd | st.floats(width=width * 8).map(lambda value: struct.pack(f">{code}", value))
+        return odd | st.floats(width=64 if kind == "float8" else 32).map(lambda value: struct.pack(f">{code}", value))
     size = struct.calcsize(code) * 8 - 1
     return st.integers(-(2**size), 2**size - 1).map(lambda value: struct.pack(f">{code}", value))
 
@@ -127,7 +128,7 @@ async def test_how_many_are_null_is_what_the_statistics_say(source_database_url:
 
 async def test_an_archive_is_read_packed(source_database_url: str, schema: str) -> None:
     table = Table(source_database_url, schema, ["float8"] * 3, [[struct.pack(">d", 1.0)] * 3] * 10)
-    async with await psycopg.AsyncConnection.connect(source_database_url, autocommit=True) as connection:
+    async with await psycopg.AsyncConnection.connect(source_database_url, autocommit=True, row_factory=dict_row) as connection:
         chunk = await catalog.find_chunk(connection, *table.names)
         identity, tables = await catalog.server_identity(connection), await tables_of(connection, chunk)
         described = ChunkDescription(chunk, identity, None, tables, "", 0)

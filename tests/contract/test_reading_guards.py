@@ -91,7 +91,7 @@ def _come_as_far_as(server: PostgresServer, data: Path, xid: int) -> None:
     process, owner = server._process, data.stat().st_uid
     assert process is not None
     user = owner if os.geteuid() == 0 else None
-    frozen = [server.binaries / "vacuumdb", "--all", "--freeze", "-q", "--maintenance-db", server.url]
+    frozen: list[str | Path] = [server.binaries / "vacuumdb", "--all", "--freeze", "-q", "--maintenance-db", server.url]
     subprocess.run(frozen, check=True, user=user, cwd="/", capture_output=True)
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
@@ -99,7 +99,7 @@ def _come_as_far_as(server: PostgresServer, data: Path, xid: int) -> None:
     segment = data / "pg_xact" / f"{xid // 1_048_576:04X}"
     segment.write_bytes(bytes(262_144))
     os.chown(segment, owner, -1)
-    reset = [server.binaries / "pg_resetwal", "-f", "-x", str(xid), data]
+    reset: list[str | Path] = [server.binaries / "pg_resetwal", "-f", "-x", str(xid), data]
     subprocess.run(reset, check=True, user=user, cwd="/", capture_output=True)
     process.start()
     process.wait_until(server._answers, "PostgreSQL")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,8 +20,9 @@ from archival_core.errors import TransientError
 from dev.servers.valkey import ValkeyServer
 from tests.contract.test_silent_connections import WATCHFUL, watched
 from tests.faults.proxy import Proxy, Weather, proxied
+from tests.kit.redis_commands import command
 
-NAMES = {"events": "events", "group": "g", "results": "results", "dead": "dead"}
+NAMES: dict[str, Any] = {"events": "events", "group": "g", "results": "results", "dead": "dead"}
 
 
 def port_of(url: str) -> int:
@@ -41,8 +43,8 @@ class Pair:
     async def fail_over(self) -> None:
         """The replica becomes the primary; connections that are there stay with what has become the replica."""
         second = self.ports[1]
-        await self.second.execute_command("REPLICAOF", "NO", "ONE")
-        await self.first.execute_command("REPLICAOF", "127.0.0.1", str(second))
+        await command(self.second, "REPLICAOF", "NO", "ONE")
+        await command(self.first, "REPLICAOF", "127.0.0.1", str(second))
         self.proxy.target = second
 
 
@@ -51,7 +53,7 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
     with ValkeyServer(tmp_path / "one") as one, ValkeyServer(tmp_path / "two") as two:
         async with Redis.from_url(one.url) as first, Redis.from_url(two.url) as second, proxied(port_of(one.url)) as proxy:
             await first.config_set("repl-diskless-sync-delay", 0)
-            await second.execute_command("REPLICAOF", "127.0.0.1", str(port_of(one.url)))
+            await command(second, "REPLICAOF", "127.0.0.1", str(port_of(one.url)))
             yield Pair(first, second, (port_of(one.url), port_of(two.url)), proxy)
 
 
@@ -98,12 +100,12 @@ async def test_a_replica_alone_is_said_to_be_one(pair: Pair) -> None:
     """Nobody is the primary yet: that is said soon, and the client goes on when there is one."""
     async with client(pair.proxy.port) as messaging:
         await messaging.announce("t", "s", {}, None)
-        await pair.first.execute_command("REPLICAOF", "127.0.0.1", str(pair.ports[1]))
+        await command(pair.first, "REPLICAOF", "127.0.0.1", str(pair.ports[1]))
         began = time.monotonic()
         with pytest.raises(TransientError, match="ReadOnlyError"):
             await messaging.announce("t", "s", {}, None)
         assert time.monotonic() - began < 5
-        await pair.first.execute_command("REPLICAOF", "NO", "ONE")
+        await command(pair.first, "REPLICAOF", "NO", "ONE")
         await messaging.announce("t", "s", {}, None)
 
 

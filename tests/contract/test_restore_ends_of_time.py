@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from archival_core.errors import PermanentError
 from archival_core.model.manifest import Manifest
 from tests.contract.restore_support import Bench
 
@@ -81,7 +82,7 @@ async def test_a_late_row_at_infinity_is_seen(ts_bench: Bench) -> None:
     chunk = last_chunk(ts_bench)
     manifest = await ts_bench.archive("t", chunk, schema=INTERNAL)
     ts_bench.execute(f"DROP TABLE {INTERNAL}.{chunk}", "INSERT INTO t VALUES ('infinity', 3)")
-    with pytest.raises(Exception, match="holds 1 rows") as caught:
+    with pytest.raises(PermanentError, match="holds 1 rows") as caught:
         await ts_bench.restore(manifest)
     assert caught.value.code == "would-double"
     assert (await ts_bench.restore(manifest, beside=True)).inserted == 2

@@ -20,6 +20,7 @@ from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from tests.contract.source_support import Connection, assert_equal_rows, read_chunk, rows
+from tests.kit.rows import one
 
 #: the zone that pyarrow gives
 UTC = ZoneInfo("UTC")
@@ -215,7 +216,7 @@ async def test_far_timestamps_are_right_as_numbers(conn: Connection, schema: str
         b"SELECT (extract(epoch FROM '294246-12-31 23:59:59.999999+00'::timestamptz) * 1000000)::bigint,"
         b" (extract(epoch FROM '4713-01-01 00:00+00 BC'::timestamptz) * 1000000)::bigint"
     )
-    assert table.column("at").cast("int64").to_pylist() == list(await cursor.fetchone())
+    assert table.column("at").cast("int64").to_pylist() == list(await one(cursor))
     assert (facts.min_time, facts.max_time) == ("4713-01-01T00:00:00Z BC", "294246-12-31T23:59:59.999999Z")
 
 
@@ -312,7 +313,7 @@ async def test_nothing_is_left_in_the_callers_transaction(conn: Connection, sche
         with pytest.raises(PermanentError):
             await catalog.find_chunk(conn, Relation(schema, "nothing"), Relation(schema, "early"))
         await catalog.columns(conn, Relation(schema, "conditions"))
-        assert (await (await conn.execute(b"SHOW timezone")).fetchone())[0] == "Asia/Kathmandu"
+        assert (await one(await conn.execute(b"SHOW timezone")))[0] == "Asia/Kathmandu"
 
 
 async def test_server_identity(conn: Connection) -> None:
@@ -359,7 +360,7 @@ CREATE UNIQUE INDEX ON t (at DESC, lower(name));
 
 
 async def test_ddl_makes_the_table_again(conn: Connection, schema: str) -> None:
-    server = int((await (await conn.execute(b"SHOW server_version_num")).fetchone())[0])
+    server = int((await one(await conn.execute(b"SHOW server_version_num")))[0])
     # An identity column in a partitioned table is possible from PostgreSQL 17.
     await run(conn, schema, DDL if server >= 170000 else DDL.replace("n int GENERATED ALWAYS AS IDENTITY", "n int"))
     ddl = await recreate(conn, Relation(schema, "t"))

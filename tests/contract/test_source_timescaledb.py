@@ -19,6 +19,7 @@ from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from tests.contract.source_support import Connection, assert_equal_rows, plain_rows, read_chunk, rows
+from tests.kit.rows import one
 
 pytestmark = pytest.mark.timescaledb
 
@@ -55,7 +56,7 @@ async def schema(conn: Connection) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def community(conn: Connection) -> None:
-    row = await (await conn.execute(b"SHOW timescaledb.license")).fetchone()
+    row = await one(await conn.execute(b"SHOW timescaledb.license"))
     if row[0] != "timescale":
         pytest.skip("compression is not in the Apache edition")
 

@@ -188,7 +188,10 @@ async def test_whatever_groups_do_nothing_is_taken_from_them(stream: Stream, see
         if rng.random() < 0.05:
             await stream.redis.xgroup_destroy(stream.name, group)
         before, wanted = set(await stream.ids()), await claims(stream)
-        rule = {"old_below": rng.choice([None, f"{rng.randint(1, last)}-0", LAST_OF_ALL]), "keep": rng.randint(1, 500)}
+        rule: dict[str, Any] = {
+            "old_below": rng.choice([None, f"{rng.randint(1, last)}-0", LAST_OF_ALL]),
+            "keep": rng.randint(1, 500),
+        }
         found = await stream.trim(**rule)
         after = set(await stream.ids())
         assert found.length == len(after) == len(before) - found.trimmed

@@ -18,6 +18,7 @@ from archival_core.source.catalog.tree import tree
 from archival_core.source.state.tables import tables_of, those_there
 from dev.servers.postgres import PostgresServer
 from tests.contract.source_support import Connection
+from tests.kit.rows import one
 
 TABLE = "CREATE TABLE t (at int PRIMARY KEY, v text)"
 #: everything that PostgreSQL numbers when it makes a table
@@ -41,18 +42,18 @@ async def connect(server: PostgresServer) -> Connection:
 
 
 async def table(conn: Connection) -> Chunk:
-    row = await (await conn.execute(b"SELECT 't'::regclass::oid::bigint")).fetchone()
+    row = await one(await conn.execute(b"SELECT 't'::regclass::oid::bigint"))
     name = Relation("public", "t")
     return Chunk(name, name, "native", "at", "integer", ChunkRange(None, None), oid=row[0])
 
 
 async def numbers(conn: Connection) -> tuple[int, ...]:
-    row = await (await conn.execute(f"{NUMBERS} WHERE oid = 't'::regclass".encode())).fetchone()
+    row = await one(await conn.execute(f"{NUMBERS} WHERE oid = 't'::regclass".encode()))
     return tuple(row)
 
 
 async def data_folder(conn: Connection) -> str:
-    row = await (await conn.execute(b"SHOW data_directory")).fetchone()
+    row = await one(await conn.execute(b"SHOW data_directory"))
     return str(row[0])
 
 
@@ -61,7 +62,7 @@ def reset_counters(server: PostgresServer, folder: str, *options: str) -> None:
     user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
     process: Any = server._process
     process.stop()
-    command = [server.binaries / "pg_resetwal", "-D", folder, *options]
+    command: list[str | Path] = [server.binaries / "pg_resetwal", "-D", folder, *options]
     done = subprocess.run(command, capture_output=True, user=user, cwd="/", check=False)
     assert done.returncode == 0, done.stderr
     process.start()
@@ -135,5 +136,5 @@ async def test_what_happens_to_a_table_leaves_it_the_same(conn: Connection, sche
     chunk = replace(await table(conn), relation=Relation(schema, "t"))
     [then] = await tables_of(conn, chunk)
     await conn.execute(change.format(schema=schema).encode())
-    row = await (await conn.execute(b"SELECT relname FROM pg_class WHERE oid = %s", (chunk.oid,))).fetchone()
+    row = await one(await conn.execute(b"SELECT relname FROM pg_class WHERE oid = %s", (chunk.oid,)))
     assert await tables_of(conn, replace(chunk, relation=Relation(schema, row[0]))) == (then,)

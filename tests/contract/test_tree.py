@@ -16,6 +16,7 @@ from archival_core.source.catalog.hypertables import source_tables
 from archival_core.source.catalog.tree import tree
 from archival_core.source.removal.guards import check_leaves
 from tests.contract.source_support import Connection
+from tests.kit.rows import one
 
 DEEP = """
 CREATE TABLE t (at int, site int, v int) PARTITION BY RANGE (at);
@@ -186,7 +187,7 @@ async def test_a_temporary_table_is_refused_and_not_listed(conn: Connection, sch
     async with await psycopg.AsyncConnection.connect(source_database_url, autocommit=True) as other:
         await other.execute(b"CREATE TEMP TABLE hidden (at int) PARTITION BY RANGE (at)")
         await other.execute(b"CREATE TEMP TABLE part PARTITION OF hidden FOR VALUES FROM (0) TO (9)")
-        row = await (await other.execute(b"SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema()")).fetchone()
+        row = await one(await other.execute(b"SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema()"))
         table = Relation(row[0], "hidden")
         assert table not in {found.relation for found in await source_tables(conn)}
         with pytest.raises(PermanentError) as caught:
@@ -257,7 +258,7 @@ async def test_a_compressed_chunk_is_two_tables(ts_conn: Connection, ts_schema: 
     [other] = [leaf for leaf in leaves if leaf.oid != plain.oid]
     assert own.relfilenode != plain.relfilenode
     assert own.created == plain.created
-    batches = await (await ts_conn.execute(f"SELECT count(*) FROM {other.relation.sql}".encode())).fetchone()
+    batches = await one(await ts_conn.execute(f"SELECT count(*) FROM {other.relation.sql}".encode()))
     assert batches[0] > 0
     await run(ts_conn, ts_schema, f"SELECT decompress_chunk('{before.relation.sql}')")
     assert [leaf.oid for leaf in await tree(ts_conn, before)] == [plain.oid]

@@ -132,7 +132,8 @@ def _table(columns: dict[str, str]) -> list[str]:
 async def _archived(bench: Bench, manifest: Manifest) -> dict[str, list[object]]:
     part = manifest.parts[0]
     content = await bench.lake.read(f"{manifest.lake_path}/{part.file}", 0, part.bytes)
-    return pq.read_table(io.BytesIO(content)).to_pydict()
+    columns: dict[str, list[object]] = pq.read_table(io.BytesIO(content)).to_pydict()
+    return columns
 
 
 async def test_a_value_is_what_its_type_prints_and_reads(bench: Bench) -> None:

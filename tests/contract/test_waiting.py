@@ -16,6 +16,7 @@ from archival_core.errors import GaveWayError
 from archival_core.flows.jobs import giving_way
 from archival_core.model.chunk import Relation
 from archival_core.source import catalog
+from archival_core.source.state import waiting
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.state.waiting import Sessions, end, session_of, who_waits
 from archival_core.source.wire.columns import plan_columns
@@ -167,7 +168,7 @@ async def test_whoever_watches_goes_on_after_a_defect(
             raise defect
         return await who_waits(conn, sessions, tree)
 
-    monkeypatch.setattr(giving_way.waiting, "who_waits", look)
+    monkeypatch.setattr(waiting, "who_waits", look)
     source = Database(source_database_url)
     async with source.connect() as connection:
         with pytest.raises(GaveWayError):
