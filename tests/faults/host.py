@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults import preload, worker
-from tests.faults.worker import Interruption, Order, Outcome
+from tests.faults.worker import PATIENCE_SECONDS, Interruption, Order, Outcome
 from tests.faults.world import World
 
 _HIDDEN_SECONDS = 600
@@ -110,9 +110,11 @@ class Host:
         """Function and queue of each queue trigger of the app, poison queues last."""
         names = {}
         for name, function in preload.FUNCTIONS.items():
-            trigger = function.get_trigger().get_dict_repr()
-            if trigger["type"] == "queueTrigger":
-                names[name] = re.sub(r"%(\w+)%", lambda match: self.world.environment[match[1]], trigger["queueName"])
+            trigger = function.get_trigger()
+            assert trigger is not None, name
+            binding = trigger.get_dict_repr()
+            if binding["type"] == "queueTrigger":
+                names[name] = re.sub(r"%(\w+)%", lambda match: self.world.environment[match[1]], binding["queueName"])
         return dict(sorted(names.items(), key=lambda item: item[1].endswith("-poison")))
 
     def messages(self, queue: str, at_most: int | None = None) -> list[Any]:
@@ -156,7 +158,7 @@ class Running:
     queue: str = ""
     message: Any = None
 
-    def end(self, seconds: float = worker.PATIENCE_SECONDS) -> Outcome:
+    def end(self, seconds: float = PATIENCE_SECONDS) -> Outcome:
         """Wait, but no longer than so many seconds."""
         outcome = self.worker.outcome(seconds)
         self.host.invocations.append(Invocation(self.function, outcome))

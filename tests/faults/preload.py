@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import _strptime
 import encodings.utf_8_sig
 import gc
 import importlib
@@ -22,6 +21,7 @@ import function_app
 from tests.faults import clock, haste, sabotage, steps
 from tests.faults.truth import SCHEMA, TABLE
 
+importlib.import_module("_strptime")
 for _found in pkgutil.walk_packages(archival_core.__path__, "archival_core."):
     importlib.import_module(_found.name)
 
@@ -54,7 +54,7 @@ async def request_archive(message: func.QueueMessage) -> None:
 
 
 #: the app's functions by their name
-FUNCTIONS = {function.get_function_name(): function for function in function_app.app.get_functions()}
+FUNCTIONS = {str(function.get_function_name()): function for function in function_app.app.get_functions()}
 #: what can be invoked: they, and what a client of the management interface asks for
 INVOCABLE = {name: function.get_user_function() for name, function in FUNCTIONS.items()} | {
     "request_restore": request_restore,

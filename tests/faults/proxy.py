@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import socket
 import struct
 from collections.abc import AsyncIterator, Sequence
@@ -32,7 +33,7 @@ class Weather:
     direction: Literal["up", "down"] = "up"
     seconds: float = 0.0
     #: strike at the first piece with this in it, instead of after `bytes`
-    contains: bytes = b""
+    contains: builtins.bytes = b""
     times: int = 1_000_000
     hits: int = 0
 

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import psycopg
@@ -22,6 +23,12 @@ def apply(name: str) -> None:
 def _way(function: Callable[[], None]) -> Callable[[], None]:
     _WAYS[function.__name__] = function
     return function
+
+
+def _replace(module: ModuleType, name: str, stand_in: object) -> None:
+    """Put `stand_in` in the place of a function that `module` imports by `name`."""
+    assert hasattr(module, name), f"{module.__name__} imports no {name}"
+    setattr(module, name, stand_in)
 
 
 @_way
@@ -45,21 +52,20 @@ def trusts_the_lake() -> None:
 
     part_archiver._check_equal = lambda *_: None
     part_archiver._check_bytes = lambda *_: None
-    part_archiver.PartArchiver._read = lambda *_: None  # type: ignore[method-assign,assignment,return-value]
+    part_archiver.PartArchiver._read = lambda *_: None  # type: ignore[method-assign,assignment]
 
 
 @_way
 def drops_rows() -> None:
     """The first row of each batch is left out, and nobody counts."""
     from archival_core.flows.archive import part_archiver, reading
-
-    read = part_archiver.read_batches
+    from archival_core.source.wire.extract import read_batches
 
     def fewer(*args: Any, **kwargs: Any) -> Iterator[pa.RecordBatch]:
-        for batch in read(*args, **kwargs):
+        for batch in read_batches(*args, **kwargs):
             yield batch.slice(1)
 
-    part_archiver.read_batches = fewer  # type: ignore[assignment]
+    _replace(part_archiver, "read_batches", fewer)
     reading.Reading.check_total = lambda self, done: None  # type: ignore[method-assign]
 
 
@@ -67,15 +73,14 @@ def drops_rows() -> None:
 def doubles_rows() -> None:
     """Each batch comes twice, and nobody counts."""
     from archival_core.flows.archive import part_archiver, reading
-
-    read = part_archiver.read_batches
+    from archival_core.source.wire.extract import read_batches
 
     def more(*args: Any, **kwargs: Any) -> Iterator[pa.RecordBatch]:
-        for batch in read(*args, **kwargs):
+        for batch in read_batches(*args, **kwargs):
             yield batch
             yield batch
 
-    part_archiver.read_batches = more  # type: ignore[assignment]
+    _replace(part_archiver, "read_batches", more)
     reading.Reading.check_total = lambda self, done: None  # type: ignore[method-assign]
 
 
@@ -87,7 +92,7 @@ def ignores_the_fence() -> None:
     async def unchanged(*_: Any) -> bool:
         return True
 
-    chunk_archiver.is_unchanged = unchanged
+    _replace(chunk_archiver, "is_unchanged", unchanged)
     reading.Reading.check_total = lambda self, done: None  # type: ignore[method-assign]
 
 
@@ -123,7 +128,7 @@ def blames_the_job() -> None:
         job = await self._ledger.take_lease(message.job_id, self._lease)
         await self._ledger.fail(job, error.code, str(error))
 
-    JobRunner._send_later = fail  # type: ignore[method-assign]
+    JobRunner._send_later = fail  # type: ignore[method-assign,assignment]
 
 
 @_way
@@ -134,7 +139,7 @@ def keeps_its_connections() -> None:
     async def stay(*_: Any, **__: Any) -> None:
         return None
 
-    AbstractConnection.disconnect = stay  # type: ignore[method-assign,assignment]
+    AbstractConnection.disconnect = stay  # type: ignore[method-assign]
 
 
 @_way

@@ -159,7 +159,7 @@ def _instrument_sql(reached: Callable[[str, When], None]) -> None:
         return result
 
     psycopg.AsyncCursor.execute = counted_execute  # type: ignore[method-assign]
-    psycopg.AsyncTransaction.__aexit__ = counted_leave  # type: ignore[method-assign]
+    psycopg.AsyncTransaction.__aexit__ = counted_leave  # type: ignore[method-assign,assignment]
 
 
 def _beginning(query: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.faults.scenarios import (
     acknowledgements,
@@ -31,7 +31,7 @@ from tests.faults.scenarios import (
 from tests.faults.stage import Stage
 
 #: The families, their scenarios, and how many of a hundred runs each has.
-FAMILIES: dict[str, tuple[list[Callable[[Stage], None]], int]] = {
+FAMILIES: dict[str, tuple[Sequence[Callable[[Stage], None]], int]] = {
     "crash": (crash.SCENARIOS, 40),
     "duplicates": (duplicates.SCENARIOS, 5),
     "acknowledgements": (acknowledgements.SCENARIOS, 10),

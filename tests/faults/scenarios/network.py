@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 from tests.faults.proxy import Kind, Weather
 from tests.faults.stage import Stage, any_story
@@ -19,7 +20,7 @@ _LASTS_SECONDS = 0.7
 
 @any_story
 def _bad(server: str, kind: Kind, stage: Stage) -> None:
-    direction = stage.rng.choice(["up", "down"]) if kind != "drop_answer" else "up"
+    direction: Literal["up", "down"] = stage.rng.choice(["up", "down"]) if kind != "drop_answer" else "up"
     after = stage.rng.randrange(_BYTES[server])
     times = stage.rng.choice([1, 2, 1_000_000])
     stage.note(f"{kind} at {server}, {direction} after {after} bytes, {times} times")
