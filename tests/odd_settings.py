@@ -75,7 +75,7 @@ def give(admin: psycopg.Connection[Any], whom: str, settings: dict[str, str]) ->
     for name, value in settings.items():
         if name.lower() in known:
             statement = sql.SQL("ALTER {} SET {} = {}").format(
-                sql.SQL(whom),  # type: ignore[arg-type]  # a test's own text
+                sql.SQL(whom),  # a test's own text
                 sql.Identifier(name.lower()),
                 sql.SQL(", ").join(map(sql.Literal, value.split(", "))),
             )

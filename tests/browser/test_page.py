@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from redis import Redis
 
 if TYPE_CHECKING:
-    from conftest import Shown
+    from tests.browser.conftest import Shown
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 LATE = "demo.readings_2026_01_13"

@@ -23,7 +23,7 @@ def asked(file: str) -> list[Requirement]:
 def locked(file: str) -> dict[str, tuple[str, frozenset[str]]]:
     """Version and digests of each package."""
     text = re.sub(r"^\s*#.*\n", "", (ROOT / file).read_text(), flags=re.MULTILINE).replace("\\\n", " ")
-    found = {}
+    found: dict[str, tuple[str, frozenset[str]]] = {}
     for line in text.splitlines():
         requirement, *digests = re.split(r"\s+--hash=", line.strip())
         parsed = Requirement(requirement)

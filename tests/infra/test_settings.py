@@ -81,9 +81,14 @@ def test_the_reference_has_every_setting() -> None:
     assert {name for name in documented if name.isupper()} - ALL - IN_AZURE_ONLY - PLATFORM == set()
 
 
+def told(**texts: Any) -> Settings:
+    """Settings of an environment with these texts."""
+    return Settings(**{**NEEDED, **texts})
+
+
 def test_what_the_platform_tells_is_read_as_it_is_written() -> None:
     for said, means in (("True", True), ("true", True), ("1", True), ("False", False), ("", False), ("perhaps", False)):
-        assert Settings(**NEEDED | {"website_auth_enabled": said}).website_auth_enabled is means
+        assert told(website_auth_enabled=said).website_auth_enabled is means
 
 
 def test_the_readme_names_settings_that_there_are() -> None:
@@ -104,7 +109,7 @@ def test_defaults_are_those_of_the_code(name: str) -> None:
         stated["sample"] = SAMPLE[name]
     for place, text in stated.items():
         if text:
-            assert getattr(Settings(**NEEDED | {field: text}), field) == default, place
+            assert getattr(told(**{field: text}), field) == default, place
 
 
 def test_defaults_that_only_the_host_reads_are_the_same_everywhere() -> None:

@@ -78,7 +78,7 @@ def run(seconds: float, seed: int) -> Result:
                 _until_at_work(stack.postgres_url)
                 with _going([trouble]):
                     time.sleep(seconds)
-            met = sum((going.met for going in (*writers, asker, trouble)), Counter[str]())
+            met = sum((*(writer.met for writer in writers), asker.met, trouble.met), Counter[str]())
             problems = _until_quiet(stack.postgres_url, running)
         verdict = check(stack.postgres_url, stack.emulator.root / "lake", {k: v for w in writers for k, v in w.rows.items()})
         verdict.problems += problems

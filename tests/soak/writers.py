@@ -113,7 +113,7 @@ class Writer:
         )[0]
         return what(connection, so_far)
 
-    def _insert(self, connection: psycopg.Connection, _: Changes) -> Changes:
+    def _insert(self, connection: psycopg.Connection, _so_far: Changes) -> Changes:
         rows = []
         for _ in range(self.rng.choice([1, 3])):
             rows.append(in_week(self.rng, self._hot, self.first))

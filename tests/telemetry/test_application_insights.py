@@ -14,7 +14,8 @@ from archival_core.errors import TransientError
 from archival_core.functions.observed import observed
 
 if TYPE_CHECKING:
-    from conftest import Configure, Ingestion, Service
+    from tests.acceptance.conftest import Service
+    from tests.telemetry.conftest import Configure, Ingestion
 
 TRACE, EVENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 

@@ -12,7 +12,8 @@ from archival_core.errors import SettingsError
 from archival_core.functions.observed import observed
 
 if TYPE_CHECKING:
-    from conftest import Configure, Ingestion, Service
+    from tests.acceptance.conftest import Service
+    from tests.telemetry.conftest import Configure, Ingestion
 
 EXPORTERS = ["azuremonitor", "opencensus", "otlp"]
 #: seconds: longer than any test waits

@@ -22,7 +22,8 @@ from dev.traces.collector import Collector
 from dev.traces.spans import Node, Span, trees
 
 if TYPE_CHECKING:
-    from conftest import Configure, Service
+    from tests.acceptance.conftest import Service
+    from tests.telemetry.conftest import Configure
 
 TRACE, EVENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 

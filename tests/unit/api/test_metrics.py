@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,8 @@ def test_promtool_would_find_nothing() -> None:
 def test_openmetrics_parses_strictly(measured: Measurements) -> None:
     text = exposed(measured, "application/openmetrics-text; version=1.0.0")
     assert text.endswith("# EOF\n")
-    for family in openmetrics.text_string_to_metric_families(text):
+    parsed: Callable[[str], Iterable[Metric]] = openmetrics.text_string_to_metric_families
+    for family in parsed(text):
         assert family.unit == "" or family.name.endswith(f"_{family.unit}")
 
 

@@ -30,7 +30,9 @@ IN_PATH = {
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
     found = [(method, path, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()]
-    hidden = [("get", path, {}) for path in ("/api/docs", "/api/openapi.json", "/api/dashboard/static/page.js")]
+    hidden: list[tuple[str, str, dict[str, Any]]] = [
+        ("get", path, {}) for path in ("/api/docs", "/api/openapi.json", "/api/dashboard/static/page.js")
+    ]
     return [*found, *hidden]
 
 
@@ -42,8 +44,8 @@ def address(path: str) -> str:
 
 
 OPERATIONS = [pytest.param(*operation, id=f"{operation[0]} {operation[1]}") for operation in operations()]
-WITH_BODY = [one for one in OPERATIONS if "requestBody" in one.values[2]]  # type: ignore[index]
-WITHOUT_BODY = [one for one in OPERATIONS if "requestBody" not in one.values[2]]  # type: ignore[index]
+WITH_BODY = [one for one in OPERATIONS if "requestBody" in cast(dict[str, Any], one.values[2])]
+WITHOUT_BODY = [one for one in OPERATIONS if "requestBody" not in cast(dict[str, Any], one.values[2])]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.core.credentials import AzureNamedKeyCredential
@@ -69,8 +70,9 @@ async def test_throttling_says_when_to_come_again(emulator: Emulator, file: Data
     emulator.faults.append(Fault("HEAD", status=429, code="TooManyRequests", retry_after=1.5))
     with pytest.raises(HttpResponseError) as caught:
         await file.get_file_properties()
-    assert caught.value.response is not None
-    assert caught.value.response.headers["Retry-After"] == "1.5"
+    response: Any = caught.value.response
+    assert response is not None
+    assert response.headers["Retry-After"] == "1.5"
 
 
 async def test_a_chosen_byte_rots(emulator: Emulator, file: DataLakeFileClient) -> None:

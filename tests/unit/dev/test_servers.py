@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from dev.servers import reachable
-from dev.servers.processes import free_port
+from dev.servers.processes import ServerError, free_port
 
 _COPY = """
 import sys
@@ -86,7 +86,7 @@ def test_another_version_has_another_copy(open_folder: Path, package: tuple[Path
 def test_a_folder_that_others_may_write_to_is_refused(open_folder: Path, package: tuple[Path, Path]) -> None:
     copy = reachable.readable_copy(*package, "1")
     copy.parent.parent.chmod(0o777)
-    with pytest.raises(reachable.ServerError, match="remove it"):
+    with pytest.raises(ServerError, match="remove it"):
         reachable.readable_copy(*package, "1")
 
 
