@@ -14,12 +14,12 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
-from archival_core.errors import PermanentError, TransientError
+from archival_core.errors import PermanentError
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import SCHEMA, StagingTable
 from archival_core.source.session import ALONE
 from archival_core.source.wire.columns import plan_columns
-from archival_core.source.wire.driver import DatabaseUrl, arriving, connected, driver_errors
+from archival_core.source.wire.driver import DatabaseUrl, arriving, connected, driver_errors, said_by_server
 
 #: One scan from the first page to the last, and no joining of one that is on its way.
 _IN_ORDER = ALONE | {"synchronize_seqscans": "off"}
@@ -82,11 +82,10 @@ class Loading:
         cast = [column for column in self._columns if column.is_cast]
         if not cast:
             return {}
-        self._execute("SAVEPOINT before_losses")
         try:
             counts = self._losses(cast)
         except PermanentError as error:
-            raise self._unreadable(cast, error) from error
+            raise _refusal(cast, error) from error
         return {column.target.name: lost for column, lost in zip(cast, counts, strict=True) if lost}
 
     def _losses(self, columns: Sequence[FittedColumn]) -> list[int]:
@@ -98,24 +97,6 @@ class Loading:
             row = cur.fetchone()
         assert row is not None
         return [int(count) for count in row]
-
-    def _unreadable(self, columns: Sequence[FittedColumn], error: PermanentError) -> PermanentError:
-        """The error that names the column and what the server says of its value; each column is looked at by itself."""
-        if len(columns) == 1:
-            return _refusal(columns[0], error)
-        for column in columns:
-            try:
-                self._execute("ROLLBACK TO SAVEPOINT before_losses")
-                self._losses([column])
-            except PermanentError as found:
-                return _refusal(column, found)
-            except TransientError:
-                # newer drivers send nothing more in a transaction that has failed
-                break
-        names = ", ".join(repr(column.target.name) for column in columns)
-        return PermanentError(
-            f"one of the columns {names} has a value that its type does not take: {error}", code="unreadable-value"
-        )
 
     def commit(self) -> None:
         """Keep the table for `placing`."""
@@ -129,17 +110,22 @@ class Loading:
                 cur.fetchall()
 
 
-def _refusal(column: FittedColumn, error: PermanentError) -> PermanentError:
+def _refusal(columns: Sequence[FittedColumn], error: PermanentError) -> PermanentError:
+    """The error that says what the server says of a value.
+
+    Where several columns are read, one of them has the value. The driver sends nothing more in a transaction that has failed,
+    so the columns cannot be asked about one by one.
+    """
     cause = error.__cause__
     if error.code == "source-permission-denied" or not isinstance(cause, adbc.Error):
         return error
-    # the driver puts the whole statement in front
-    said = str(cause).rpartition("ERROR:  ")[2].strip().partition("\n")[0]
-    elsewhere = f"; restore into a table of its own in which it is {column.wire.type_name}" if column.is_kept_as_text else ""
+    names = ", ".join(repr(column.target.name) for column in columns)
+    types = " or ".join(dict.fromkeys(column.target.type_name for column in columns))
+    which = f"column {names} has a value" if len(columns) == 1 else f"one of the columns {names} has a value"
+    texts = dict.fromkeys(column.wire.type_name for column in columns if column.is_kept_as_text)
+    elsewhere = f"; restore into a table of its own in which it is {' or '.join(texts)}" if texts else ""
     return PermanentError(
-        f"column {column.target.name!r} has a value that {column.target.type_name} does not take: {cause.sqlstate} {said}"
-        f"{elsewhere}",
-        code="unreadable-value",
+        f"{which} that {types} does not take: {cause.sqlstate} {said_by_server(cause)}{elsewhere}", code="unreadable-value"
     )
 
 

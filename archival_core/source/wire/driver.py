@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from types import MappingProxyType
+from typing import Final
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql
@@ -20,6 +22,9 @@ from archival_core.errors import ArchivalError, AwayError, PermanentError, Trans
 from archival_core.source.translate import translate
 
 _LOG = logging.getLogger(__name__)
+
+#: How the driver reports a statement that failed: the statement, the severity, the server's message.
+_REPEATED: Final = re.compile(r".*?Failed to execute query '.*': \S+: +(.*)", re.DOTALL)
 
 #: A database that servers have besides those with data, and one for where the data is in the first.
 _SMALL, _OTHERWISE = "postgres", "template1"
@@ -121,11 +126,11 @@ def driver_errors() -> Iterator[None]:
     except adbc.NotSupportedError as error:
         raise PermanentError(f"the driver cannot read a value: {error}", code="unrepresentable-value") from error
     except adbc.Error as error:
-        raise translate(error.sqlstate, _first_line(str(error))) from error
+        raise translate(error.sqlstate, said_by_server(error)) from error
     except (pa.ArrowException, OSError) as error:
         # The stream's own errors carry no SQLSTATE, so words have to do; what could be wrong with the chunk has been looked at
         # before.
-        raise translate(None, f"reading broke off: {_first_line(str(error))}") from error
+        raise translate(None, f"reading broke off: {said_by_server(error)}") from error
 
 
 def _not_connected(error: ArchivalError) -> AwayError:
@@ -142,6 +147,7 @@ def _harmless(message: str, database_url: str) -> str:
     return "the connection failed" if password and str(password) in message else message.strip()
 
 
-def _first_line(text: str) -> str:
-    """Without the statement, which the driver repeats below the server's message."""
-    return text.strip().split("\n", 1)[0]
+def said_by_server(error: Exception) -> str:
+    """The server's message alone: without the statement, which the driver repeats before it, and without what stands below."""
+    found = _REPEATED.match(str(error))
+    return (found[1] if found else str(error)).strip().split("\n", 1)[0]
