@@ -13,7 +13,9 @@ pytestmark = pytest.mark.timeout(600)
 #: Runs that show much in little time; the number chooses the scenario.
 _QUICK = {"crash": (0, 1, 2, 5), "acknowledgements": (5, 14), "database": (0, 2), "network": (0, 9)}
 _QUICK |= {"settings": (6,), "lake-writer": (0, 12), "reshape": (0, 13)}
-_QUICK |= {"locks": (6,), "silence": (0,), "outage": (0,), "pooler": (1,), "failover": (0, 6), "history": (1, 7)}
+_QUICK |= {"locks": (6,), "silence": (0,), "pooler": (1,), "failover": (6,), "history": (1, 7)}
+# an outage takes a minute: `make faults` has all of them, tests/acceptance/test_outages.py shorter ones
+_QUICK |= {"outage": ()}
 _RUNS = [(name, number) for name in FAMILIES for number in _QUICK.get(name, (0,))]
 
 
