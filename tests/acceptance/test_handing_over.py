@@ -176,6 +176,16 @@ async def test_the_message_of_a_job_that_another_worker_has_comes_again(service:
     assert service.queue.get_queue_properties().approximate_message_count == 1
 
 
+async def test_the_message_of_a_job_that_waits_comes_again(service: Service) -> None:
+    """Delivered too often while something was away: nobody has failed, and the job is not left without a message."""
+    await ask(service)
+    await service.runtime.event_drain.run()
+    [message] = service.messages()
+    await service.runtime.archival_processor.give_up(message)
+    assert [job["status"] for job in service.jobs()] == ["queued"]
+    assert service.queue.get_queue_properties().approximate_message_count == 1
+
+
 async def test_a_ledger_that_can_only_be_read_for_a_moment_ends_no_job(service: Service) -> None:
     await ask(service)
     await service.runtime.event_drain.run()

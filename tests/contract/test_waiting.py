@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
 
 from archival_core.clients.postgres import Database
 from archival_core.errors import GaveWayError
@@ -106,6 +107,23 @@ async def test_who_works_through_the_tree(
             waiting.cancel()
 
 
+async def test_who_waits_for_an_index_that_waits_for_the_snapshot(
+    source_database_url: str, url: str, conn: Connection, schema: str
+) -> None:
+    application = Application(source_database_url)
+    async with await psycopg.AsyncConnection.connect(url) as reader:
+        await reader.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        await reader.execute(f"select from {schema}.feb".encode())
+        async with (
+            application.queued(f"create index concurrently on {schema}.other (i)") as index,
+            application.queued(f"alter table {schema}.other add more int") as altering,
+        ):
+            found = await waits(conn, reader, schema)
+            assert found is not None and f"{schema}.other" in found
+            altering.cancel()
+            index.cancel()
+
+
 async def test_the_service_s_own_removal_is_of_one_chunk(url: str, conn: Connection, reader: Connection, schema: str) -> None:
     ddl = f"begin; lock table only {schema}.readings in access exclusive mode; lock table {schema}.mar"
     async with await psycopg.AsyncConnection.connect(url) as somebody:
@@ -126,6 +144,31 @@ async def test_sessions_of_others_are_not_ended(source_database_url: str, url: s
         await theirs.execute("select 1")
         with pytest.raises(psycopg.errors.AdminShutdown):
             await ours.execute("select 1")
+
+
+@pytest.mark.parametrize("last", ["nothing", "an answer"])
+async def test_sessions_end_whatever_the_work_waits_for(source_database_url: str, url: str, schema: str, last: str) -> None:
+    """Work that is called off, and cannot let go before the ALTER TABLE is done."""
+    application, tree = Application(source_database_url), Relation(schema, "readings")
+    async with (
+        await psycopg.AsyncConnection.connect(url, autocommit=True, row_factory=dict_row) as beginning,
+        await psycopg.AsyncConnection.connect(url) as reader,
+    ):
+        await reader.execute(f"select from {schema}.feb".encode())
+        statements = (f"alter table {tree} add more int", f"select count(*) from {schema}.feb")
+        altering = asyncio.create_task(application.alter(*statements))
+        with pytest.raises(GaveWayError):
+            async with giving_way.giving_way(Database(url), beginning, tree) as sessions:
+                with sessions.with_one_more(await session_of(reader)):
+                    try:
+                        await asyncio.sleep(8)
+                    finally:
+                        await asyncio.wait([altering], timeout=8)
+                        if last == "an answer":
+                            await reader.execute("select 1")
+        assert altering.done() and altering.result() < 4
+        with pytest.raises(psycopg.OperationalError):
+            await reader.execute("select 1")
 
 
 async def test_a_part_behind_an_alter_table_gives_up(source_database_url: str, conn: Connection, schema: str) -> None:

@@ -1,10 +1,23 @@
 """Every mutation, in the order of a chunk's life; in each room by file."""
 
 from tests.mutants.mutation import Mutation
-from tests.mutants.table import archive, asking, jobs, lake, lake_history, removal, restore, source, upkeep
+from tests.mutants.table import (
+    archive,
+    asking,
+    giving_way,
+    jobs,
+    lake,
+    lake_history,
+    removal,
+    restore,
+    runner,
+    source,
+    streams,
+    upkeep,
+)
 
 MUTATIONS: tuple[Mutation, ...] = tuple(
     mutation
-    for room in (asking, jobs, source, archive, lake, lake_history, removal, restore, upkeep)
+    for room in (asking, streams, jobs, runner, giving_way, source, archive, lake, lake_history, removal, restore, upkeep)
     for mutation in room.MUTATIONS
 )

@@ -1,0 +1,99 @@
+"""Work of the service lets go of a table when somebody waits to alter the table."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import Mutation
+
+_WAITING = "source/state/waiting.py"
+
+MUTATIONS = (
+    Mutation(
+        name="nobody-looks-who-waits",
+        file="flows/jobs/giving_way.py",
+        inside="_until_somebody_waits",
+        old="if who := await waiting.who_waits(beside, sessions, tree):",
+        new="if (who := await waiting.who_waits(beside, sessions, tree)) and False:",
+        tests=("contract/test_waiting.py::test_sessions_end_whatever_the_work_waits_for",),
+    ),
+    Mutation(
+        name="sessions-are-left-to-themselves",
+        file="flows/jobs/giving_way.py",
+        inside="giving_way",
+        old="await waiting.end(beside, sessions)",
+        new="pass",
+        tests=("contract/test_waiting.py::test_sessions_end_whatever_the_work_waits_for",),
+    ),
+    Mutation(
+        name="work-is-not-called-off",
+        file="flows/jobs/giving_way.py",
+        inside="giving_way",
+        old="owner.cancel()",
+        new="pass",
+        tests=("contract/test_waiting.py::test_sessions_end_whatever_the_work_waits_for",),
+    ),
+    Mutation(
+        name="ended-session-is-a-failure",
+        file="flows/jobs/giving_way.py",
+        inside="giving_way",
+        old="raise gave from error",
+        new="raise",
+        tests=("contract/test_waiting.py::test_sessions_end_whatever_the_work_waits_for",),
+    ),
+    Mutation(
+        name="who-waits-behind-another-is-not-seen",
+        file=_WAITING,
+        old="    UNION\n    SELECT c.waiter, b.pid FROM chain c,"
+        " pg_catalog.unnest(pg_catalog.pg_blocking_pids(c.blocker)) AS b (pid)\n",
+        new="",
+        tests=("contract/test_waiting.py::test_who_waits_for_an_index_that_waits_for_the_snapshot",),
+    ),
+    Mutation(
+        name="who-works-through-the-tree-is-not-seen",
+        file=_WAITING,
+        old="OR (w.pid IN",
+        new="OR (false AND w.pid IN",
+        tests=("contract/test_waiting.py::test_who_works_through_the_tree",),
+    ),
+    Mutation(
+        name="who-waits-elsewhere-works-through-the-tree",
+        file=_WAITING,
+        old=" AND w.pid IN (SELECT pid FROM of_tree WHERE NOT granted)",
+        new="",
+        tests=("contract/test_waiting.py::test_who_works_through_the_tree",),
+    ),
+    Mutation(
+        name="a-subtree-is-no-part-of-the-tree",
+        file=_WAITING,
+        old="        pg_catalog.pg_partition_root(l.relation)::oid,\n",
+        new="",
+        tests=("contract/test_waiting.py::test_who_works_through_the_tree",),
+    ),
+    Mutation(
+        name="own-statements-work-through-the-tree",
+        file=_WAITING,
+        old="\n       AND a.application_name <> pg_catalog.current_setting('application_name')",
+        new="",
+        tests=("contract/test_waiting.py::test_the_service_s_own_removal_is_of_one_chunk",),
+    ),
+    Mutation(
+        name="session-of-somebody-else-is-ended",
+        file=_WAITING,
+        old=" AND a.application_name = pg_catalog.current_setting('application_name')",
+        new="",
+        tests=("contract/test_waiting.py::test_sessions_of_others_are_not_ended",),
+    ),
+    Mutation(
+        name="session-that-idles-is-only-cancelled",
+        file=_WAITING,
+        old="ELSE pg_catalog.pg_terminate_backend(a.pid)",
+        new="ELSE pg_catalog.pg_cancel_backend(a.pid)",
+        tests=("contract/test_waiting.py::test_sessions_of_others_are_not_ended",),
+    ),
+    Mutation(
+        name="readings-wait-long-for-a-lock",
+        file=_WAITING,
+        old='LOCK_TIMEOUT: Final[LiteralString] = "3s"',
+        new='LOCK_TIMEOUT: Final[LiteralString] = "6s"',
+        tests=("contract/test_waiting.py::test_a_snapshot_behind_an_alter_table_gives_up",),
+    ),
+)
