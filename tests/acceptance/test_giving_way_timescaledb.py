@@ -74,6 +74,9 @@ async def test_compression(timescaledb_service: Service, was_compressed: bool) -
 @pytest.mark.parametrize("ddl", ["select drop_chunks('$s.readings', interval '1 day')", "truncate $s.readings"])
 async def test_all_chunks_go_meanwhile(timescaledb_service: Service, ddl: str) -> None:
     service = timescaledb_service
+    [(version,)] = service.rows("select extversion from pg_extension where extname = 'timescaledb'")
+    if "drop_chunks" in ddl and tuple(map(int, version.split(".")[:2])) < (2, 28):
+        pytest.skip("it waits for each transaction, and has no lock meanwhile that others would wait for")
     service.execute(TABLE)
     archived = chunks(service)
     await request(service, *archived)
