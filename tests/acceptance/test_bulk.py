@@ -16,6 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from archival_core.clients import dead_stream
+from dev.servers.processes import free_port
 from dev.servers.valkey import ValkeyServer
 from tests.acceptance.api_client import api_client
 from tests.kit.redis_commands import added, command
@@ -197,7 +198,8 @@ async def test_discards_that_are_killed_and_made_again_keep_each_letter(service:
 
 
 async def test_a_cluster_that_keeps_the_streams_apart_replays_too(tmp_path: Path) -> None:
-    with ValkeyServer(tmp_path / "valkey", "--cluster-enabled", "yes") as server:
+    bus = ("--cluster-port", str(free_port()))  # by itself it takes one that may be in use
+    with ValkeyServer(tmp_path / "valkey", "--cluster-enabled", "yes", *bus) as server:
         redis = Redis.from_url(server.url)
         await command(redis, "CLUSTER ADDSLOTSRANGE", 0, 16383)
         async with asyncio.timeout(20):

@@ -118,8 +118,11 @@ async def test_who_waits_for_an_index_that_waits_for_the_snapshot(
             application.queued(f"create index concurrently on {schema}.other (i)") as index,
             application.queued(f"alter table {schema}.other add more int") as altering,
         ):
-            found = await waits(conn, reader, schema)
-            assert found is not None and f"{schema}.other" in found
+            # the index waits for transactions one after the other, and for the snapshot last
+            async with asyncio.timeout(20):
+                while (found := await waits(conn, reader, schema)) is None:
+                    await asyncio.sleep(0.05)
+            assert f"{schema}.other" in found
             altering.cancel()
             index.cancel()
 
