@@ -1,7 +1,8 @@
 """Every error as a problem detail (RFC 9457): what was refused and why, never a stack, a secret or SQL.
 
-What a `PermanentError` says is written for people and is passed on when its code is listed here. A `TransientError` may quote a
-server, so only its kind is told. Anything else is a defect: the log has it, the caller a bare 500.
+What a `PermanentError` says is written for people, and is passed on when its code has a status in the catalogue of errors. A
+`TransientError` may quote a server, so the catalogue's own sentence is told in its place. Anything else is a defect: the log
+has the details, and the caller gets a bare 500.
 """
 
 from __future__ import annotations
@@ -28,29 +29,6 @@ _RETRY_AFTER: Final = "5"
 
 #: Of codes that a request may meet. Another code is the service's own trouble, and a 500.
 STATUS_OF_CODE: Final[Mapping[str, int]] = {code: known.status for code, known in CODES.items() if known.status is not None}
-
-#: By the beginning of a code; the first that fits.
-_AWAY: Final[Mapping[str, str]] = {
-    **{
-        f"{server}-{word}": f"{name} {what}"
-        for server, name in (("source", "the source database"), ("database", "a database"))
-        for word, what in {
-            "read-only": "takes no writes at the moment",
-            "full": "has no disk space left",
-            "limit": "has reached a limit of its own",
-            "connections": "has no connection left for the service",
-            "login": "does not let the service in",
-            "locked": "is locked where this has to be done",
-        }.items()
-    },
-    "source-standby": "the service is connected to a standby of the source database",
-    "database": "a database does not answer",
-    "redis-full": "Redis is full",
-    "redis": "Redis does not answer",
-    "queue": "the queue does not answer",
-    "lake": "the lake does not answer",
-    "source": "the source database does not answer, or is busy",
-}
 
 
 class FieldProblem(BaseModel):
@@ -115,8 +93,8 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def from_error(error: ArchivalError) -> JSONResponse:
     """The answer to a request that met `error`."""
     if isinstance(error, TransientError):
-        detail = next((text for code, text in _AWAY.items() if error.code.startswith(code)), "it may work later")
-        return answer(503, error.code, detail, headers={"Retry-After": _RETRY_AFTER})
+        known = CODES.get(error.code)
+        return answer(503, error.code, known.meaning if known else None, headers={"Retry-After": _RETRY_AFTER})
     if isinstance(error, SettingsError):
         return answer(503, error.code, "a setting of the service is missing or wrong", headers={"Retry-After": "60"})
     status = STATUS_OF_CODE.get(error.code, 500)
