@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 from uuid import uuid4
 
 from redis.asyncio import Redis
-from redis.exceptions import ClusterError, DataError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from archival_core import telemetry
 from archival_core.clients import dead_stream, stream_losses, stream_reads, stream_state, stream_trim
 from archival_core.clients.redis_connection import open_redis
+from archival_core.clients.redis_troubles import calling
 from archival_core.clients.stream_reads import Limits, MeasuredEntry
 from archival_core.clients.stream_trim import TrimmedStream, TrimRule
-from archival_core.errors import AwayError, TransientError
 from archival_core.model.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS
 from archival_core.model.insight import StreamState
 
@@ -106,7 +105,7 @@ class MessagingClient:
 
     async def claim_stale(self, consumer: str, idle: timedelta, count: int, after: str = "0") -> list[StreamEntry]:
         """Take over entries with ids after `after` that another consumer has left unacknowledged for `idle`."""
-        with _calling("XCLAIM"):
+        with calling("XCLAIM"):
             await self._ensure_group()
             milliseconds = round(idle.total_seconds() * 1000)
             entries = await stream_reads.claim(
@@ -117,12 +116,12 @@ class MessagingClient:
     async def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """These entries are in hand and need not come again."""
         if entry_ids:
-            with _calling("XACK"):
+            with calling("XACK"):
                 await self._redis.xack(self._events, self._group, *entry_ids)
 
     async def bury(self, entry: StreamEntry, reason: str) -> None:
         """Copy an entry with the reason to the dead stream, then acknowledge it: it is never in neither."""
-        with _calling("XADD"):
+        with calling("XADD"):
             fields: dict[Any, Any] = {
                 **(entry.fields if entry.is_whole else await self._carried(entry)),
                 "dead.reason": reason[:2000],
@@ -136,7 +135,7 @@ class MessagingClient:
 
     async def bury_message(self, text: str, reason: str) -> None:
         """Keep a queue message that cannot be understood."""
-        with _calling("XADD"):
+        with calling("XADD"):
             await self._redis.xadd(self._dead, {"message": text[:65536], "dead.reason": reason[:2000]})
 
     async def dead_letters(self, after: str, count: int, *, reasons_alone: bool = False) -> tuple[list[DeadLetter], bool]:
@@ -144,7 +143,7 @@ class MessagingClient:
 
         Fewer than `count` where they are large; with `reasons_alone` without their fields.
         """
-        with _calling("XRANGE"):
+        with calling("XRANGE"):
             entries, more = await stream_reads.look(
                 self._redis,
                 self._dead,
@@ -159,7 +158,7 @@ class MessagingClient:
 
     async def newest_dead(self, count: int) -> list[DeadLetter]:
         """The newest entries of the dead stream, newest first and without their fields; fewer where they are large."""
-        with _calling("XREVRANGE"):
+        with calling("XREVRANGE"):
             entries, _ = await stream_reads.look(
                 self._redis,
                 self._dead,
@@ -174,40 +173,40 @@ class MessagingClient:
 
     async def dead_letter(self, entry_id: str) -> DeadLetter | None:
         """One entry of the dead stream."""
-        with _calling("XRANGE"):
+        with calling("XRANGE"):
             found = await stream_reads.one(self._redis, self._dead, entry_id, _EVENTS, apart=_ADDED)
         return _dead_letter(found) if found else None
 
     async def replay(self, letter: DeadLetter) -> None:
         """Put an event back as it came, then take it off the dead stream: it is never in neither."""
-        with _calling("XADD"):
+        with calling("XADD"):
             fields: dict[Any, Any] = dict(letter.fields)
             await self._redis.xadd(self._events, fields)
             await self._redis.xdel(self._dead, letter.entry_id)
 
     async def replay_many(self, entry_ids: Sequence[str]) -> int:
         """Put events back as they came, and off the dead stream; how many of them were there."""
-        with _calling("XADD"):
+        with calling("XADD"):
             return await dead_stream.replay(self._redis, self._dead, self._events, entry_ids, _ADDED)
 
     async def remove_dead(self, *entry_ids: str) -> int:
         """Take entries off the dead stream; how many of them were there."""
-        with _calling("XDEL"):
+        with calling("XDEL"):
             return int(await self._redis.xdel(self._dead, *entry_ids))
 
     async def prove_writable(self) -> None:
         """Raises `AwayError` when Redis does not answer, or takes no writes: the group is made, which is there already."""
-        with _calling("XGROUP"):
+        with calling("XGROUP"):
             await self._make_group()
 
     async def state(self) -> StreamState:
         """How far the event stream has been read, and how much is dead."""
-        with _calling("XINFO"):
+        with calling("XINFO"):
             return await stream_state.read(self._redis, events=self._events, group=self._group, dead=self._dead)
 
     async def trim(self, rule: TrimRule) -> TrimmedStream | None:
         """Trim a stream within what its groups allow; `None` if there is no such stream."""
-        with _calling("XTRIM"):
+        with calling("XTRIM"):
             return await stream_trim.trim(self._redis, rule)
 
     async def announce(self, event_type: str, subject: str, data: Mapping[str, Any], traceparent: str | None) -> None:
@@ -223,13 +222,13 @@ class MessagingClient:
             "data": dict(data),
         }
         described = {"cloudevents.event_id": event["id"], "cloudevents.event_type": event_type}
-        with telemetry.produce(telemetry.Channel("redis", self._results), traceparent, described) as sent, _calling("XADD"):
+        with telemetry.produce(telemetry.Channel("redis", self._results), traceparent, described) as sent, calling("XADD"):
             if sent:
                 event["traceparent"] = sent
             await self._redis.xadd(self._results, {"event": json.dumps(event, default=str)})
 
     async def _read(self, consumer: str, start: str, count: int) -> list[StreamEntry]:
-        with _calling("XREADGROUP"):
+        with calling("XREADGROUP"):
             await self._ensure_group()
             entries, lost = await stream_reads.take(self._redis, self._events, self._group, consumer, start, count, _EVENTS)
             if lost:
@@ -276,36 +275,3 @@ def _dead_letter(entry: MeasuredEntry) -> DeadLetter:
         size=size,
         is_whole=_EVENTS.show_all(size, entry.count),
     )
-
-
-_REDIS = telemetry.Dependency("redis")
-#: What a server answers to every command of its kind: it is a replica, full, or cannot save.
-_REFUSE_ALL: Final = (ReadOnlyError, OutOfMemoryError, ClusterError)
-_REFUSALS: Final = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "NOPERM", "NOAUTH", "CLUSTERDOWN")
-
-
-@contextmanager
-def _calling(command: str) -> Iterator[None]:
-    """Time a command, the one that matters of those inside, and translate what is raised."""
-    try:
-        with _REDIS.timed(command):
-            yield
-    except OutOfMemoryError as error:
-        raise AwayError(
-            "Redis is full and takes nothing more: give it more memory, or have less kept in its streams",
-            code="redis-full",
-            dependency="redis",
-        ) from error
-    except AttributeError as error:
-        if error.name != "_add_writer":
-            raise
-        # asyncio of Python 3.13.0 says so of a connection that was reset, where it should say ConnectionResetError
-        raise AwayError("Redis: the connection was reset", code="redis", dependency="redis") from error
-    except RedisError as error:
-        said = f"Redis: {type(error).__name__}: {str(error)[:200]}"
-        if isinstance(error, ResponseError | DataError) and not (
-            isinstance(error, _REFUSE_ALL) or str(error).startswith(_REFUSALS)
-        ):
-            # this command's own: a key that holds something else, an argument that is too long
-            raise TransientError(said, code="redis") from error
-        raise AwayError(said, code="redis", dependency="redis") from error
