@@ -195,7 +195,7 @@ class MessagingClient:
             return int(await self._redis.xdel(self._dead, *entry_ids))
 
     async def prove_writable(self) -> None:
-        """Raises `AwayError` when Redis does not answer, or takes no writes: the group is made, which is there already."""
+        """Raises `AwayError` when Redis does not answer, or takes no writes: XGROUP is one, even where the group is there."""
         with calling("XGROUP"):
             await self._make_group()
 
@@ -242,17 +242,18 @@ class MessagingClient:
         return await stream_reads.whole(self._redis, self._events, entry.entry_id) or entry.fields
 
     async def _ensure_group(self) -> None:
-        # asked every time: a flushed or failed-over Redis has lost it
-        await self._make_group()
+        # for every read, since a Redis that was flushed or failed over has lost the group
+        try:
+            await self._make_group()
+        except OutOfMemoryError:
+            # a full Redis makes no group, and still reads for a group that is there
+            if await stream_state.find_group(self._redis, self._events, self._group) is None:
+                raise
 
     async def _make_group(self) -> None:
         try:
             # from 0: at the tail, a backlog that is there already would be lost
             await self._redis.xgroup_create(self._events, self._group, id="0", mkstream=True)
-        except OutOfMemoryError:
-            # a full Redis makes no group, and still reads for a group that is there
-            if await stream_state.find_group(self._redis, self._events, self._group) is None:
-                raise
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from archival_core.clients import redis_connection
 from archival_core.clients.redis import MessagingClient
-from archival_core.errors import TransientError
+from archival_core.errors import AwayError, TransientError
 from dev.servers.valkey import ValkeyServer
 from tests.contract.test_silent_connections import WATCHFUL, watched
 from tests.faults.proxy import Proxy, Weather, proxied
@@ -139,3 +139,16 @@ async def test_its_connections_are_watched_as_those_of_postgresql_are(redis_url:
     for one in before:
         after.remove(one)
     assert after == [WATCHFUL]
+
+
+async def test_a_full_redis_takes_no_writes_although_its_group_is_there(tmp_path: Path) -> None:
+    with ValkeyServer(tmp_path / "valkey") as server:
+        async with client(port_of(server.url)) as messaging, Redis.from_url(server.url) as redis:
+            await messaging.prove_writable()
+            await redis.config_set("maxmemory", 1)
+            with pytest.raises(AwayError) as raised:
+                await messaging.prove_writable()
+            assert raised.value.code == "redis-full"
+            assert await messaging.new("reader", 1) == [], "events that are there are read all the same"
+            await redis.config_set("maxmemory", 0)
+            await messaging.prove_writable()
