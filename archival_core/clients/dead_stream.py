@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ClusterCrossSlotError
+
+from archival_core.clients import lua
 
 
 async def replay(redis: Redis, dead: str, events: str, entry_ids: Sequence[str], added: Collection[str]) -> int:
@@ -21,7 +21,7 @@ async def replay(redis: Redis, dead: str, events: str, entry_ids: Sequence[str],
     if not entry_ids:
         return 0
     try:
-        answer: Any = redis.eval(_script(), 2, dead, events, len(added), *added, *entry_ids)
+        answer: Any = redis.eval(lua.script("replay"), 2, dead, events, len(added), *added, *entry_ids)
         return len(await answer)
     except ClusterCrossSlotError:
         return await _in_two_steps(redis, dead, events, entry_ids, {name.encode() for name in added})
@@ -40,8 +40,3 @@ async def _in_two_steps(redis: Redis, dead: str, events: str, entry_ids: Sequenc
         # raises before anything is deleted if the server takes no more, since what it took then stays in both
         await adding.execute()
     return int(await redis.xdel(dead, *(entry_id for entry_id, _ in found)))
-
-
-@cache
-def _script() -> str:
-    return files("archival_core.clients").joinpath("lua", "replay.lua").read_text()

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 from redis.asyncio import Redis
+
+from archival_core.clients import lua
 
 #: After so many bytes a script stops. One entry more is looked at, at most, and other clients wait for no longer than that.
 _STEP_BYTES: Final = 2 * 1024 * 1024
@@ -129,7 +129,7 @@ async def whole(redis: Redis, stream: str, entry_id: str) -> Mapping[bytes, byte
 
 async def _run(redis: Redis, script: str, stream: str, limits: Limits, *arguments: str | int | bytes) -> Any:
     # with its text, since a server that was restarted or failed over knows no script by its digest
-    answer: Any = redis.eval(_script(script), 1, stream, *limits.arguments, *arguments)
+    answer: Any = redis.eval(lua.script("measured", "fields", script), 1, stream, *limits.arguments, *arguments)
     return await answer
 
 
@@ -142,9 +142,3 @@ def _measured(entries: Sequence[Sequence[Any]]) -> list[MeasuredEntry]:
 
 def _pairs(fields: Sequence[bytes] | None) -> dict[bytes, bytes]:
     return dict(zip(fields[::2], fields[1::2], strict=True)) if fields else {}
-
-
-@cache
-def _script(name: str) -> str:
-    folder = files("archival_core.clients").joinpath("lua")
-    return "\n".join(folder.joinpath(f"{part}.lua").read_text() for part in ("measured", name))

@@ -8,11 +8,11 @@ A stream that no group reads is trimmed by age and length alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 from redis.asyncio import Redis
+
+from archival_core.clients import lua
 
 #: Entries that one call of the script trims at most, since other clients wait for the call; and calls of one trim.
 _STEP: Final = 10_000
@@ -66,7 +66,7 @@ async def trim(redis: Redis, rule: TrimRule) -> TrimmedStream | None:
     arguments = (rule.old_below or "", rule.known_last or "", rule.keep, rule.needed_group or "", _STEP)
     trimmed = 0
     for _ in range(_STEPS):
-        answer: Any = redis.eval(_script(), 1, rule.stream, *arguments)
+        answer: Any = redis.eval(lua.script("fields", "trim"), 1, rule.stream, *arguments)
         told = await answer
         if told is None:
             return None
@@ -76,8 +76,3 @@ async def trim(redis: Redis, rule: TrimRule) -> TrimmedStream | None:
             break
     hold = Hold(group.decode(errors="replace"), stands_at.decode(), bool(is_gone)) if holds else None
     return TrimmedStream(trimmed, length, first.decode() or None, last.decode(), hold)
-
-
-@cache
-def _script() -> str:
-    return files("archival_core.clients").joinpath("lua", "trim.lua").read_text()

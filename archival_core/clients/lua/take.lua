@@ -6,10 +6,7 @@ local group, consumer, start = ARGV[5], ARGV[6], ARGV[7]
 -- How many of the stream's entries, those that are gone included, the group has passed; nil where the server cannot tell.
 local function passed()
   for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-    local told = {}
-    for i = 1, #flat, 2 do
-      told[flat[i]] = flat[i + 1]
-    end
+    local told = fields(flat)
     if told['name'] == group then
       return told['entries-read'] or nil
     end

@@ -15,14 +15,6 @@ local function lower(one, other)
   return comparable(one) < comparable(other)
 end
 
-local function fields(flat)
-  local named = {}
-  for i = 1, #flat, 2 do
-    named[flat[i]] = flat[i + 1]
-  end
-  return named
-end
-
 local function there(from, to)
   return redis.call('XRANGE', KEYS[1], from, to, 'COUNT', 1)[1] ~= nil
 end
