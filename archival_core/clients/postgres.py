@@ -26,8 +26,8 @@ OPTIONS: Final[dict[str, Any]] = {"autocommit": True, "row_factory": dict_row}
 
 ENTRA_SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
-#: The ledger's tables are the service's own: without them, or the right to them, no job can be recorded.
-_LEDGER_REFUSES: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+#: The ledger's tables are the service's own: without the tables, or the columns in them, no job can be recorded.
+_UNDEFINED: Final = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 
 #: A pooler's mode can be changed at any time: put right, and put wrong.
 _BELIEVED_SECONDS: Final = 60.0
@@ -211,20 +211,24 @@ def translated(what: str, dependency: str = "ledger", *, connecting: bool = Fals
 
 def _translation(error: psycopg.Error, what: str, dependency: str, *, connecting: bool) -> ArchivalError:
     said = f"{what}: {_first_line(error)}"
-    refuses = isinstance(error, psycopg.errors.InsufficientPrivilege)
-    if refuses:
-        said = f"{what} refuses: {_first_line(error)}; grant it to the service's role"
-    if refuses or isinstance(error, _LEDGER_REFUSES):
-        code = "not-permitted" if refuses else "undefined"
-        if dependency == "ledger" or connecting:
-            return AwayError(said, code=code, dependency=dependency)
-        return PermanentError(said, code=code)
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        said = f"{what} refuses: {_first_line(error)}; grant the right to the service's role"
+        return _lacking(said, "not-permitted", dependency, connecting=connecting)
+    if isinstance(error, _UNDEFINED):
+        return _lacking(said, "undefined", dependency, connecting=connecting)
     if isinstance(error, psycopg.errors.UntranslatableCharacter):
         return PermanentError(
             f"{what} is in an encoding that lacks a character: {_first_line(error)}; a database in UTF8 has them all",
             code="not-in-encoding",
         )
     return _later(error, said, dependency, connecting=connecting)
+
+
+def _lacking(said: str, code: str, dependency: str, *, connecting: bool) -> ArchivalError:
+    """A right or a table that is lacking: in the ledger no job is to blame for that, and all jobs wait."""
+    if dependency == "ledger" or connecting:
+        return AwayError(said, code=code, dependency=dependency)
+    return PermanentError(said, code=code)
 
 
 def _later(error: psycopg.Error, said: str, dependency: str, *, connecting: bool) -> TransientError:
