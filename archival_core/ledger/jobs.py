@@ -53,7 +53,7 @@ class AddedJob:
 class Marked:
     """What the source's marks say of archives."""
 
-    #: one of them stands in for rows, whatever the ledger says
+    #: one of the archives stands in for rows, whatever the ledger says
     stands_in: bool
     #: the archive's table is gone, and another archive stands in for its rows
     table_went: bool
@@ -198,6 +198,7 @@ class Ledger:
             "source_bytes": manifest.source_bytes,
             "parquet_bytes": manifest.parquet_bytes,
             "lake_path": manifest.lake_path,
+            "supersedes": list(manifest.supersedes),
             "manifest": Jsonb(manifest.model_dump(mode="json")),
             "range_start": manifest.range_start,
             "range_end": manifest.range_end,
@@ -206,9 +207,9 @@ class Ledger:
         }
         async with self._pool.transaction("finish_archive") as connection:
             # a statement of its own: what finishes then sees what became of the archives while it waited for them
-            cursor = await connection.execute(queries()["lock_archives"], {"folders": list(manifest.supersedes)})
+            cursor = await connection.execute(queries()["lock_archives"], {"folders": parameters["supersedes"]})
             marked = await ask_source([found["job_id"] for found in await cursor.fetchall()])
-            parameters |= {"by_another": marked.stands_in or marked.table_went, "supersedes": list(manifest.supersedes)}
+            parameters["by_another"] = marked.stands_in or marked.table_went
             row = await execute(connection, "finish_archive", parameters)
         if row is None:
             raise LostLeaseError(job.job_id, job.attempt)

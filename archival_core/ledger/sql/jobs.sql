@@ -129,7 +129,7 @@ returning job_id
 -- name: lock_archives
 -- Guard ROWLOCK: whoever removes or restores an archive keeps its row locked until the source has committed. What supersedes the archive
 -- waits here, and then sees what became of it.
-select job_id, lake_path from archival.job where lake_path = any(%(folders)s) and kind = 'archive' order by job_id for update
+select job_id from archival.job where lake_path = any(%(folders)s) and kind = 'archive' order by job_id for update
 
 -- name: finish_archive
 -- Guard ONCE: on whose grounds a chunk went is decided by the transaction that dropped it. An archive of a table that went on the grounds
