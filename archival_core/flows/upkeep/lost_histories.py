@@ -41,7 +41,9 @@ class LostHistories:
         if here.timeline is None or not here.system_identifier:
             return 0  # a standby may not have the marks yet
         found = await self._marked.readings(here, uuid4(), _LOOKED_AT)
-        read = await marks.those_read(connection, [(archive.job_id, nonce) for archive in found for nonce in archive.nonces])
+        read = await marks.known_readings(
+            connection, [(archive.job_id, nonce) for archive in found for nonce in archive.nonces]
+        )
         proven = {job_id for job_id, _ in read}
         await self._marked.set_history_lost([a.job_id for a in found if a.history_lost and a.job_id in proven], lost=False)
         lost = [a.job_id for a in found if not a.history_lost and a.job_id not in proven]

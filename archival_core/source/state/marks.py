@@ -67,7 +67,7 @@ WHERE EXISTS (
 ON CONFLICT DO NOTHING
 """
 _HAS_READING: Final[LiteralString] = "SELECT FROM archival_marks.reading WHERE job = %s AND nonce = %s"
-_THOSE_READ: Final[LiteralString] = """
+_KNOWN_READINGS: Final[LiteralString] = """
 SELECT r.job, r.nonce FROM unnest(%s::uuid[], %s::text[]) AS asked (job, nonce)
 JOIN archival_marks.reading r ON r.job = asked.job AND r.nonce = asked.nonce
 """
@@ -215,13 +215,13 @@ async def has_reading(conn: AsyncConnection[Any], job: UUID, nonce: str | None) 
         return await (await conn.execute(_HAS_READING, (job, nonce))).fetchone() is not None
 
 
-async def those_read(conn: AsyncConnection[Any], readings: Collection[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+async def known_readings(conn: AsyncConnection[Any], readings: Collection[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
     """Those of `readings`, each a job and a nonce, that have their mark here."""
     with source_errors():
         if not readings or not await is_there(conn):
             return set()
         async with conn.cursor(row_factory=tuple_row) as cur:
-            await cur.execute(_THOSE_READ, ([job for job, _ in readings], [nonce for _, nonce in readings]))
+            await cur.execute(_KNOWN_READINGS, ([job for job, _ in readings], [nonce for _, nonce in readings]))
             return set(await cur.fetchall())
 
 
