@@ -22,8 +22,8 @@ def _credential() -> DefaultAzureCredential:
 def token_source(scope: str, dependency: str) -> Callable[[], str]:
     """A function that returns a token for `scope` that is valid now; it blocks while it asks (the library caches).
 
-    It raises `AwayError` of `dependency` (`no-token`): an identity that is not there yet may be assigned, and whoever gives the
-    tokens may be away.
+    It raises `AwayError` of `dependency` (`no-token`): an identity that is not there yet may be assigned, and
+    Microsoft Entra may be away.
     """
 
     def token() -> str:
@@ -40,9 +40,9 @@ def token_source(scope: str, dependency: str) -> Callable[[], str]:
                 dependency=dependency,
             ) from error
         except AzureError as error:
-            # only where the library has had a token before: whatever its first failure is, that is one of authentication
+            # only an identity that has had a token comes here: the library's first failure is always one of authentication
             raise AwayError(
-                f"whoever gives Microsoft Entra tokens does not answer, or answers what is none: {type(error).__name__}",
+                f"no Microsoft Entra token came: the endpoint does not answer, or answers without one: {type(error).__name__}",
                 code="no-token",
                 dependency=dependency,
             ) from error

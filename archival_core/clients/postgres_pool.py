@@ -23,7 +23,7 @@ from archival_core.errors import PostponedError, TransientError
 
 #: in seconds: a connection that nobody wanted for so long is closed, so that an instance that waits holds none
 _IDLE_SECONDS: Final = 60.0
-#: and one that is so old: its token is over, and its server's memory for it has grown
+#: in seconds: a connection that is so old is closed, since its token is over and its session's memory has grown
 _LIFETIME_SECONDS: Final = 3600.0
 #: A server that restarts, or has no connection left, is asked again after these pauses, and then after the last one.
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0)
@@ -45,7 +45,7 @@ class ConnectionPool:
 
     def __init__(self, database: Database, size: int) -> None:
         self._database, self._places = database, asyncio.Semaphore(size)
-        #: the one that was used last is the last
+        #: in the order of their last use
         self._idle: list[_Kept] = []
         self._sweep: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()

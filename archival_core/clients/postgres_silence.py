@@ -43,7 +43,10 @@ _MARKS: Final = itertools.count()
 
 
 def marked(conninfo: str) -> tuple[str, int]:
-    """`conninfo` with a user time-out some milliseconds longer, and those: nothing else tells whose a driver's socket is."""
+    """`conninfo` with a user time-out that is some milliseconds longer, and this time-out.
+
+    Nothing else tells which of the process's sockets a driver has opened. The time-out is 0 where `conninfo` has none.
+    """
     given = int(conninfo_to_dict(conninfo).get("tcp_user_timeout") or 0)
     mark = given + 1 + next(_MARKS) % 1000 if given else 0
     return (make_conninfo(conninfo, tcp_user_timeout=mark) if mark else conninfo), mark
@@ -82,7 +85,7 @@ def _watch_marked(conninfo: str, mark: int, over: threading.Event) -> None:
 
 @asynccontextmanager
 async def ended_with_its_server(connection: psycopg.AsyncConnection[Any], conninfo: Callable[[], str]) -> AsyncIterator[None]:
-    """The same for a connection of psycopg; `conninfo` is asked in a thread when there is need."""
+    """End a connection of psycopg when its server hangs; `conninfo` is called in a thread when the server is to be asked."""
     if not _CAN_LOOK:
         yield
         return
@@ -131,7 +134,7 @@ class _Ends:
         self.found = [end for descriptor in os.listdir(_OPEN_FILES) if (end := _marked_end(int(descriptor), mark))]  # noqa: PTH208  entries vanish
 
     def close(self) -> None:
-        """Not the connections, which are their owners'."""
+        """Close the copies of the sockets; the connections stay open for their owners."""
         for end in self.found:
             end.close()
 
@@ -170,7 +173,7 @@ def _shut(end: socket.socket) -> None:
 
 
 def _answers(conninfo: str) -> bool:
-    """Whether the server lets somebody in. That it refuses is an answer, too."""
+    """Whether the server lets somebody in, or refuses to, which is an answer too."""
     try:
         psycopg.connect(conninfo, connect_timeout=_ANSWER_SECONDS).close()
     except psycopg.errors.ConnectionTimeout:

@@ -1,4 +1,4 @@
-"""What keeps a PostgreSQL server from answering now, and the codes of that; the same for the source and the ledger.
+"""Troubles that keep a PostgreSQL server from answering now, and their codes; the same for the source and the ledger.
 
 A trouble passes, by itself or when somebody has looked after the server, and no job and no event is to blame for it.
 """
@@ -15,13 +15,13 @@ from typing import Final, NamedTuple
 class Blame(Enum):
     """Who makes a statement fail."""
 
-    #: the server does it to everybody: unreachable, read-only, full, no credentials taken
+    #: the server fails for everybody: the server is unreachable, read-only or full, or takes no credentials
     SERVER = auto()
-    #: a connection broke in the middle: an outage does that, and so does work that brings its server down
+    #: a connection broke in the middle: an outage breaks connections, and so does work that brings its server down
     BREAK = auto()
     #: somebody else holds what is wanted
     OTHERS = auto()
-    #: it may be the statement's own doing
+    #: nobody in particular: the statement itself may be the cause
     NOBODY = auto()
     #: what is stored is damaged
     DAMAGE = auto()
@@ -30,7 +30,7 @@ class Blame(Enum):
 class Trouble(NamedTuple):
     """A trouble of a server."""
 
-    #: the code where the source has it, and where the ledger or a connection that is being made has it
+    #: the code of a trouble of the source, and the code of a trouble of the ledger or of a connection that is being made
     source: str
     database: str
     blame: Blame
@@ -150,7 +150,7 @@ def trouble(sqlstate: str | None) -> Trouble | None:
 
 
 def told(message: str) -> str | None:
-    """The SQLSTATE behind the words of `message`, which came without; `None` where no server has answered."""
+    """The SQLSTATE behind the words of `message`, which came without one; `None` where no server has answered."""
     for words, state in _OF_WORDS:
         if words.search(message):
             return state

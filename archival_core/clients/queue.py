@@ -31,7 +31,7 @@ _EMULATOR = (
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
 )
-#: for an answer, in seconds: the SDK's own five minutes would be twenty with its retries
+#: in seconds, for an answer: the SDK's own five minutes would be twenty with its retries
 _ANSWER_SECONDS = 10.0
 #: Short retries: an event that could not be enqueued comes again with the next drain. Waits are in seconds.
 _RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 0.5, "increment_base": 1.5}

@@ -16,12 +16,12 @@ from redis.exceptions import TimeoutError as SilentError
 from archival_core.clients import network
 from archival_core.clients.redis_credentials import EntraCredentials
 
-#: for an answer; scripts that read a stream stop by themselves much sooner
+#: in seconds, for an answer; scripts that read a stream stop by themselves much sooner
 _ANSWER_SECONDS: Final = 5.0
-#: A command that met a broken connection is sent again over a new one, soon and not often: whatever it belongs to comes again.
+#: A command that met a broken connection is sent again over a new one, soon and not often: the work behind it comes again.
 _RETRIES: Final = 2
-#: A failover that keeps its connections leaves the client with what has become a replica, and that says no for ever. The new
-#: primary is where a new connection leads to, since its address is the same.
+#: A failover that keeps its connections leaves the client with a server that has become a replica and refuses every write. A
+#: new connection leads to the new primary, which has the same address.
 _ANEW: Final = (NotConnectedError, SilentError, ReadOnlyError, MasterDownError)
 
 
@@ -32,7 +32,7 @@ def open_redis(url: str, token: Callable[[], str] | None) -> Redis:
         "socket_connect_timeout": network.CONNECT_SECONDS,
         "socket_keepalive": True,
         "socket_keepalive_options": dict(network.SOCKET_OPTIONS),
-        # what has idled is asked before it is used
+        # a connection that was idle is asked before a command is sent over it
         "health_check_interval": network.KEEPALIVE_IDLE,
         "retry": Retry(ExponentialWithJitterBackoff(base=0.1, cap=1.0), _RETRIES, _ANEW),
     }

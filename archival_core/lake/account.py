@@ -1,7 +1,7 @@
-"""The storage account behind the lake: whether a second region has copies, and how far those are.
+"""The storage account behind the lake: whether a second region has copies, and how far the copying is.
 
 Only the blob service tells; the hierarchical namespace lies in the same account. A second region is readable, and says how
-far it is, where the account has read access to it (RA-GRS, RA-GZRS).
+far the copying is, where the account has read access to it (RA-GRS, RA-GZRS).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LakeAccount:
         return str(found["sku_name"])
 
     async def last_sync(self) -> datetime | None:
-        """Everything written before that is in the second region; `None` while that is not known, as at the beginning.
+        """The second region has everything that was written before this time; `None` while the time is not known, as at first.
 
         Raises `TransientError`: `lake-forbidden` where the second region is not readable, or the role may not ask.
         """

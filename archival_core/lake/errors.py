@@ -98,7 +98,7 @@ def translate(error: AzureError, action: str, path: str) -> ArchivalError:
         return _forbidden(action, path, code)
     if is_damaged(error):
         return TransientError(f"{where}: the data was damaged on its way, repeatedly", code="lake-damaged-transfer")
-    # an answer of success that is an error is one that cannot be read, such as a token's that is no token
+    # an answer of success is an error where its content cannot be read, such as an answer without a token
     if status is None or status < 300 or status in (408, 429) or status >= 500:
         reason = said if status else type(error).__name__
         return AwayError(
@@ -120,7 +120,7 @@ def translate(error: AzureError, action: str, path: str) -> ArchivalError:
 
 
 def _forbidden(action: str, path: str, code: str) -> AwayError:
-    # Transient: a credential is corrected outside, and what is queued meanwhile must not be given up.
+    # Away: a credential is corrected outside, and what is queued meanwhile must not be given up.
     return AwayError(
         f"{action} {path}".rstrip()
         + f": the lake refused the credentials ({code or 'no code'}); the app's identity needs the role Storage Blob Data"

@@ -45,11 +45,11 @@ class BulkJobLedger:
         return [Place(row["requested_at"], row["job_id"]) for row in rows]
 
     async def count(self, meant: BulkJobs, place: JobsPlace) -> dict[str, int]:
-        """How many are meant from `place` on, by the code of their error; the most first."""
+        """How many jobs are meant from `place` on, by the code of their error; the most frequent code first."""
         return {row["code"]: row["jobs"] for row in await self._pool.all("count_matching_jobs", **_matching(meant, place))}
 
     async def retry(self, job_ids: Collection[UUID], statuses: Collection[Status], as_of: datetime) -> Retried:
-        """Queue those of `job_ids` again that may be, in one transaction."""
+        """Queue again, in one transaction, the jobs of `job_ids` that may be tried again."""
         messages: dict[Kind, list[JobMessage]] = {kind: [] for kind in Kind}
         passed: Counter[str] = Counter()
         for row in await self._retry(job_ids, statuses, as_of):
@@ -60,14 +60,14 @@ class BulkJobLedger:
         return Retried(messages, passed)
 
     async def cancel(self, job_ids: Collection[UUID], statuses: Collection[Status], cancelled_by: str) -> int:
-        """End those of `job_ids` that are live; how many."""
+        """End the live jobs of `job_ids`; returns how many."""
         rows = await self._pool.all(
             "cancel_jobs", job_ids=list(job_ids), statuses=[str(s) for s in statuses], cancelled_by=cancelled_by
         )
         return len(rows)
 
     async def statuses(self, job_ids: Collection[UUID]) -> dict[UUID, Status]:
-        """Of those of `job_ids` that are jobs."""
+        """The statuses of `job_ids`, without ids that no job has."""
         rows = await self._pool.all("listed_jobs", job_ids=list(job_ids))
         return {row["job_id"]: Status(row["status"]) for row in rows}
 

@@ -1,4 +1,4 @@
-"""The ledger's part in the lake's generations: the one row of `archival.lake_generation`."""
+"""The ledger's part in the lake's generations: the only row of `archival.lake_generation`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class HeldGeneration:
         await execute(self._connection, "advance_lake_generation", generation.model_dump())
 
     async def settle(self) -> bool:
-        """Whether the lake had gone back and everything in question is verified by now; it is as any other then."""
+        """End the time after a step back; whether there was one and every archive in question is verified by now."""
         return await execute(self._connection, "settle_lake_generation", {}) is not None
 
 

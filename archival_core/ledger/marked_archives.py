@@ -107,7 +107,7 @@ class MarkedArchives:
         return [_removed(row) for row in await self._pool.all("owed_restores", limit=limit)]
 
     async def mark_paid(self, archive: UUID, sha256: str | None) -> None:
-        """The source has the mark that it was owed, or owes none."""
+        """The source has the mark that it was owed, or is owed none."""
         await self._pool.one("mark_paid", job_id=archive, sha256=sha256)
 
     async def owe_all(self) -> int:
@@ -119,7 +119,7 @@ class MarkedArchives:
         return await self._pool.one("back_to_archived", job_id=archive) is not None
 
     async def readings(self, server: ServerIdentity, after: UUID, limit: int) -> list[ReadArchive]:
-        """Archives of `server` that are archived or superseded, with their nonces; begins behind `after`."""
+        """Archives of `server` that are archived or superseded, with their nonces; the first is behind `after`."""
         rows = await self._pool.all(
             "readings",
             system_identifier=server.system_identifier,
@@ -130,7 +130,7 @@ class MarkedArchives:
         return [ReadArchive(row["job_id"], tuple(row["nonces"]), row["history_lost"]) for row in rows]
 
     async def set_history_lost(self, archives: Collection[UUID], *, lost: bool) -> int:
-        """The source has no mark of these archives' readings, or has one again; returns of how many that is new."""
+        """The source has no mark of these archives' readings, or has one again; returns for how many this is new."""
         if not archives:
             return 0
         return len(await self._pool.all("set_history_lost", archives=list(archives), lost=lost))
@@ -148,7 +148,7 @@ class MarkedArchives:
             yield connection if locked else None
 
     async def back_from_superseded(self, archive: UUID, connection: Connection) -> None:
-        """No archive takes its place any more, in the transaction of `superseded`."""
+        """In the transaction of `superseded`, record that no archive takes the place of `archive` any more."""
         with translated("the ledger"):
             await execute(connection, "back_from_superseded", {"job_id": archive})
 

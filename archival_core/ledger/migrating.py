@@ -15,8 +15,8 @@ MIGRATION_LOCK: Final = 7_203_114_850_221
 async def migrate(connection: Connection) -> None:
     """Apply what schema `archival` lacks, on an idle connection.
 
-    Safe to run from many instances at once; where nothing is missing none of them waits. Raises `PermanentError`
-    (`migration-changed`) if a migration is not the one that this ledger has had.
+    Safe to run from many instances at once; where nothing is missing no instance waits. Raises `PermanentError`
+    (`migration-changed`) if the text of a migration has changed since this ledger got it.
     """
     if not await _unapplied(connection):
         return

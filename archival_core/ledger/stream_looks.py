@@ -45,7 +45,7 @@ class StreamLooks:
         return KnownStream(row["old_below"], row["last_id"]) if row else KnownStream()
 
     async def note(self, stream: str, found: TrimmedStream | None, age: timedelta, *, anew: bool) -> None:
-        """The stream as it was found just now; `None` if there is no such stream. `anew`: its ids come again."""
+        """Record how the stream was found just now, `None` if there is no such stream; `anew` says that its ids come again."""
         hold = found.hold if found else None
         await self._pool.one(
             "note_stream",

@@ -19,7 +19,7 @@ from archival_core.errors import (
 
 
 def translate(sqlstate: str | None, message: str) -> ArchivalError:
-    """The error for a SQLSTATE; where none came, for the one that the words of `message` stand for.
+    """The error for a SQLSTATE; where none came, for the SQLSTATE that the words of `message` stand for.
 
     `message` goes into the result: it must not hold a secret.
     """

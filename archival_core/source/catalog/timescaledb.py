@@ -1,8 +1,8 @@
 """Hypertables and their chunks, as TimescaleDB's information views describe them (2.10 and later, both editions).
 
 Only `timescaledb_information` is read here, for `_timescaledb_catalog` changes between versions
-(`timescaledb_internals.py`). The view of all chunks costs as much for one chunk as for all, so one chunk is asked for
-there, where its form is known.
+(`timescaledb_internals.py`). The view of all chunks costs as much for one chunk as for all. One chunk is therefore
+looked up in the catalog itself, where the catalog's form is known.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ SELECT u.status FROM _timescaledb_catalog.chunk u WHERE u.relid = %(chunk)s::big
 _FROZEN: Final = 4
 
 # What the view `timescaledb_information.chunks` says of one chunk. The view itself numbers the dimensions of all chunks
-# before it leaves out the others: with 10,000 chunks that takes 100 ms, for each look at one of them.
+# before it leaves out the others: with 10,000 chunks each look at one chunk takes 100 ms.
 _ONE_CHUNK: Final[LiteralString] = """
 SELECT n.nspname AS chunk_schema, c.relname AS chunk_name, d.column_name AS primary_dimension, d.column_type::text AS time_type,
        u.status & 1 = 1 AS is_compressed, to_regclass(format('%%I.%%I', n.nspname, c.relname))::oid::bigint AS oid, bounds.*

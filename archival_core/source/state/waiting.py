@@ -89,13 +89,13 @@ class Sessions:
 
 
 async def wait_briefly(conn: AsyncConnection[Any]) -> None:
-    """From now on, and outside of what says otherwise, the session of `conn` waits only briefly for a lock."""
+    """From now on the session of `conn` waits only briefly for a lock, but in transactions with a time-out of their own."""
     with source_errors():
         await conn.execute(_BRIEFLY, (LOCK_TIMEOUT,))
 
 
 async def session_of(conn: AsyncConnection[Any]) -> int:
-    """The server's process of the session of `conn`, which is not the one that libpq met where a pooler is in between."""
+    """The server's process of the session of `conn`, which is not the process that libpq met where a pooler is in between."""
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(_SESSION)).fetchone()
@@ -104,8 +104,8 @@ async def session_of(conn: AsyncConnection[Any]) -> int:
 
 
 async def who_waits(conn: AsyncConnection[Any], sessions: Sessions, tree: Relation) -> str | None:
-    """Somebody who waits for ACCESS EXCLUSIVE because of `sessions`, or who comes to them next, since they work through the
-    tables of `tree`; in words."""
+    """In words, somebody who waits for ACCESS EXCLUSIVE because of `sessions`, or who works through the tables of `tree` and
+    comes to theirs next."""
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(_WAITING, {"ours": sessions.pids, "tree": tree.sql})).fetchone()

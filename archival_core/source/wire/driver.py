@@ -30,8 +30,7 @@ _REPEATED: Final = re.compile(r".*?Failed to execute query '.*': \S+: +(.*)", re
 _SMALL, _OTHERWISE = "postgres", "template1"
 _NOT_OF_THE_SERVER = {"dbname", "user", "password", "options", "tcp_user_timeout"}
 
-
-#: Or a function that gives the URL with a token that is valid when it is asked: with each connection.
+#: A URL, or a function that gives a URL with a token that is valid now; the function is called for each connection.
 DatabaseUrl = str | Callable[[], str]
 
 
@@ -50,7 +49,7 @@ class _Kept:
     """In the place of a database that a connection would close with itself."""
 
     def close(self) -> None:
-        """The thread's next connection is of the same."""
+        """Close nothing: the thread's next connection is of the same database."""
 
 
 @contextmanager
@@ -86,13 +85,14 @@ def _database(conninfo: str) -> adbc.AdbcDatabase:
 
 def _with_types(conninfo: str, given: Mapping[str, object]) -> adbc.AdbcDatabase:
     """The driver's first act is to read every type of a database, and every column of every table: with 10,000 chunks half a
-    second and 70 MB. What is read here are the server's own types, so a small database shows it all of them."""
+    second and 70 MB. The service reads values of
+    the server's own types alone, and a small database has all of these types."""
     small = _OTHERWISE if (given.get("dbname") or given.get("user")) == _SMALL else _SMALL
     database: adbc.AdbcDatabase
     try:
         database = adbc_driver_postgresql.connect(make_conninfo(conninfo, dbname=small))
     except adbc.Error as error:
-        # what is wrong with the server shows again
+        # whatever is wrong with the server shows again with the next connection
         _LOG.info("no small database can be read for the types: %s", _harmless(str(error), conninfo))
         database = adbc_driver_postgresql.connect(conninfo)
     return database
