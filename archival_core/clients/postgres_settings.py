@@ -21,8 +21,6 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from archival_core.clients import network
 
-#: libpq's own parameters. The URL may say others: what a network needs, its administrator knows.
-NETWORK: Final = network.LIBPQ_PARAMETERS
 #: libpq's parameters that no URL changes. The encoding is here because it holds for the first statement already.
 FIXED: Final[Mapping[str, str]] = MappingProxyType({"application_name": "archival_service", "client_encoding": "UTF8"})
 
@@ -146,7 +144,8 @@ def conninfo(url: str, more: Mapping[str, str] = MappingProxyType({})) -> str:
     options = " ".join(f"-c {name}={_escaped(value)}" for name, value in {**STARTUP, **more}.items())
     if theirs := given.get("options"):
         options = f"{theirs} {options}"  # the last one counts
-    return make_conninfo("", **{**NETWORK, **given, **FIXED, "options": options})
+    # the URL may say otherwise about the network: what a network needs, its administrator knows
+    return make_conninfo("", **{**network.LIBPQ_PARAMETERS, **given, **FIXED, "options": options})
 
 
 def _escaped(value: str) -> str:
