@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from azure.core.credentials import AzureNamedKeyCredential
 from azure.storage.blob.aio import BlobServiceClient
 
+from archival_core.lake import credentials
 from archival_core.lake.errors import lake_errors
 from archival_core.lake.url import parse_lake_url
 
@@ -35,20 +35,13 @@ class LakeAccount:
         if parts.path:
             # a local server has the account in the path, and its second region beside it
             options["secondary_hostname"] = f"{parts.netloc}/{account}-secondary"
-        credential: Any
-        if account_key:
-            credential, to_close = AzureNamedKeyCredential(account, account_key), None
-        else:
-            from azure.identity.aio import DefaultAzureCredential
-
-            credential = to_close = DefaultAzureCredential()
-        return cls(BlobServiceClient(endpoint.replace(".dfs.", ".blob.", 1), credential=credential, **options), to_close)
+        credential: Any = credentials.credential_for(account, account_key)
+        return cls(BlobServiceClient(endpoint.replace(".dfs.", ".blob.", 1), credential=credential, **options), credential)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._service.close()
-        if self._credential is not None:
-            await self._credential.close()
+        await credentials.close(self._credential)
 
     async def sku(self) -> str:
         """Such as `Standard_ZRS` or `Standard_RAGRS`. Raises `TransientError`: `lake-forbidden` where the role may not ask."""

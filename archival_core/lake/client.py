@@ -15,11 +15,11 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from azure.core import MatchConditions
-from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
 from azure.storage.filedatalake.aio import DataLakeFileClient, FileSystemClient
 
 from archival_core.errors import ArchivalError, TransientError
+from archival_core.lake import credentials
 from archival_core.lake.errors import (
     DestinationExistsError,
     is_damaged,
@@ -74,20 +74,13 @@ class LakehouseClient:
         local server. Without a key the app's identity is used. Raises `SettingsError`.
         """
         endpoint, account, filesystem, prefix = parse_lake_url(lake_url)
-        credential: Any
-        if account_key:
-            credential, to_close = AzureNamedKeyCredential(account, account_key), None
-        else:
-            from azure.identity.aio import DefaultAzureCredential
-
-            credential = to_close = DefaultAzureCredential()
-        return cls(FileSystemClient(endpoint, filesystem, credential=credential, **_OPTIONS), prefix, to_close)
+        credential: Any = credentials.credential_for(account, account_key)
+        return cls(FileSystemClient(endpoint, filesystem, credential=credential, **_OPTIONS), prefix, credential)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._filesystem.close()
-        if self._credential is not None:
-            await self._credential.close()
+        await credentials.close(self._credential)
 
     async def ensure_filesystem(self) -> None:
         """Create the filesystem if it is missing; looking first needs no right to create."""
