@@ -73,6 +73,9 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 #: A job in one of these blocks another job for the same chunk.
 LIVE = frozenset({Status.QUEUED, Status.RUNNING})
 
+#: A job in one of these may be queued again.
+RETRYABLE = frozenset({Status.FAILED, Status.CANCELLED})
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

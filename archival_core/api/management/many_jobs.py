@@ -14,7 +14,7 @@ from archival_core.api.management import cursor
 from archival_core.api.management.fields import WITH_BODY, Caller, TableName
 from archival_core.api.management.many import MOST_NAMED, Many, ManyView, Since, Until, many_view
 from archival_core.api.services import Current
-from archival_core.flows.jobs.bulk_jobs import DEFAULT_STATUSES
+from archival_core.flows.jobs.bulk_jobs import CANCELLED, RETRIED
 from archival_core.model.bulk import BulkJobs, BulkReport, JobsPlace
 from archival_core.model.job import Kind, Status
 from archival_core.model.job_record import JobFilter
@@ -77,7 +77,7 @@ async def retry_jobs(services: Current, asked: Annotated[RetryAsked, BodyParamet
     A job is passed over whose chunk has a live job (`chunk-has-a-live-job`), or was archived, or restored, by a later request
     (`done-since`).
     """
-    meant = asked.meant(frozenset(map(Status, asked.status or ())) or DEFAULT_STATUSES["retry"])
+    meant = asked.meant(frozenset(map(Status, asked.status or ())) or RETRIED)
     if asked.dry_run:
         return many_view(await services.bulk_jobs.preview(meant), None)
     return _view(await services.bulk_jobs.retry(meant, asked.place(), asked.limit))
@@ -88,7 +88,7 @@ async def cancel_jobs(
     services: Current, caller: Caller, asked: Annotated[CancelAsked, BodyParameter(openapi_examples=_CANCEL)]
 ) -> ManyView:
     """End many queued or running jobs. Workers of running ones stop within a third of their lease."""
-    meant = asked.meant(frozenset(map(Status, asked.status or ())) or DEFAULT_STATUSES["cancel"])
+    meant = asked.meant(frozenset(map(Status, asked.status or ())) or CANCELLED)
     if asked.dry_run:
         return many_view(await services.bulk_jobs.preview(meant), None)
     return _view(await services.bulk_jobs.cancel(meant, asked.place(), asked.limit, caller))

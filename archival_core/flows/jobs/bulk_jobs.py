@@ -28,8 +28,9 @@ _LOG = logging.getLogger(__name__)
 _STEP: Final = 100
 #: After this a call begins no further step: the caller's own time-out is longer.
 _SECONDS: Final = 20.0
-#: Jobs that were ended, and may be queued again.
-RETRYABLE: Final = frozenset({Status.FAILED, Status.CANCELLED})
+#: Jobs that each action takes where no status is given.
+RETRIED: Final = frozenset({Status.FAILED})
+CANCELLED: Final = LIVE
 
 #: Does one step; how many jobs of it, and by which reason others are left.
 Step = Callable[[Collection[UUID], datetime], Awaitable[tuple[int, Counter[str]]]]
@@ -104,7 +105,3 @@ class BulkJobActions:
         found = await self._jobs.statuses(meant.job_ids) if meant.job_ids else {}
         others = sum(status not in meant.wanted.statuses for status in found.values())
         return +Counter({"unknown-job": len(meant.job_ids) - len(found), elsewhere: others})
-
-
-#: What each action takes where no status is given.
-DEFAULT_STATUSES: Final[Mapping[str, frozenset[Status]]] = {"retry": frozenset({Status.FAILED}), "cancel": LIVE}

@@ -14,7 +14,7 @@ from archival_core.errors import PermanentError
 from archival_core.ledger.discards import Discards
 from archival_core.ledger.jobs import Ledger
 from archival_core.model.bulk import LetterFilter, LetterKind
-from archival_core.model.job import Job, Kind, Status
+from archival_core.model.job import RETRYABLE, Job, Kind
 from archival_core.model.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class DeadLetters:
         if found is None:
             return PermanentError(f"there is no job {job_id}", code="unknown-job")
         job = found[0]
-        if job.status not in (Status.FAILED, Status.CANCELLED):
+        if job.status not in RETRYABLE:
             return PermanentError(f"job {job_id} is {job.status}; failed and cancelled ones are retried", code="not-retryable")
         return PermanentError(
             f"{job.chunk} has a live job already, so job {job_id} is not queued beside it", code="chunk-has-a-live-job"
