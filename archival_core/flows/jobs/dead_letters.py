@@ -13,14 +13,13 @@ from archival_core.clients.redis import DeadLetter, MessagingClient
 from archival_core.errors import PermanentError
 from archival_core.ledger.discards import Discards
 from archival_core.ledger.jobs import Ledger
-from archival_core.model.bulk import LetterFilter, LetterKind
+from archival_core.model.bulk import MOST, LetterFilter, LetterKind
 from archival_core.model.job import RETRYABLE, Job, Kind
 from archival_core.model.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
 
 _ENTRY_ID: Final = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
-_LARGEST: Final = 2**64 - 1
 
 
 class DeadLetters:
@@ -118,7 +117,7 @@ def _hopeless(letter: DeadLetter) -> str:
 
 def _checked(entry_id: str) -> str:
     match = _ENTRY_ID.fullmatch(entry_id)
-    if match is None or not all(int(part) < _LARGEST for part in match.groups()):
+    if match is None or not all(int(part) < MOST for part in match.groups()):
         raise PermanentError(
             f"{entry_id[:60]!r} is not the id of a dead letter, such as 1700000000000-0", code="unknown-dead-letter"
         )

@@ -16,6 +16,7 @@ from archival_core import telemetry
 from archival_core.clients.redis import MessagingClient
 from archival_core.clients.stream_trim import TrimmedStream, TrimRule
 from archival_core.ledger.stream_looks import KnownStream, LongHold, StreamLooks
+from archival_core.model.bulk import EntryId
 
 _LOG = logging.getLogger(__name__)
 
@@ -58,11 +59,7 @@ class StreamRetention:
 
 def _is_anew(known: KnownStream, found: TrimmedStream | None) -> bool:
     """Whether the stream's ids come again, because Redis was put back or the stream was deleted."""
-    return known.last_id is not None and (found is None or _order(found.last_id) < _order(known.last_id))
-
-
-def _order(entry_id: str) -> tuple[int, ...]:
-    return tuple(int(half) for half in entry_id.split("-"))
+    return known.last_id is not None and (found is None or EntryId.parse(found.last_id) < EntryId.parse(known.last_id))
 
 
 def _tell(stream: str, hold: LongHold) -> None:
