@@ -30,13 +30,13 @@ from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
 from archival_core.flows.insight.insights import Insights, Queue
 from archival_core.flows.insight.overdue import OverdueChunks
-from archival_core.flows.insight.readiness import Probe, ReadinessCheck
+from archival_core.flows.insight.readiness import ReadinessCheck
 from archival_core.flows.insight.snapshots import Snapshots
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.bulk_jobs import BulkJobActions
 from archival_core.flows.jobs.bulk_letters import BulkLetters
 from archival_core.flows.jobs.dead_letters import DeadLetters
-from archival_core.flows.jobs.dependencies import Dependencies
+from archival_core.flows.jobs.dependencies import Dependencies, Probe
 from archival_core.flows.jobs.jobs import Jobs
 from archival_core.flows.jobs.lake_history import LakeHistory
 from archival_core.flows.jobs.ownership import Ownership

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import Final
 
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.asking.due_chunks import DueChunks
-from archival_core.flows.jobs.dependencies import Dependencies
+from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
 from archival_core.ledger.intake import Intake
 from archival_core.ledger.jobs import Ledger, NewJob
 from archival_core.ledger.policies import DuePolicy, Policies
@@ -24,9 +23,6 @@ from archival_core.model.message import JobMessage
 from archival_core.model.moment import moment
 
 _LOG = logging.getLogger(__name__)
-
-#: What makes a job, and what does the job.
-_NEEDED: Final = ("source", "ledger", "lake", "queue")
 
 
 @dataclass(slots=True)
@@ -60,7 +56,7 @@ class PolicyJobs:
         While the intake is paused nothing is asked for, nor while something is away that jobs need. Raises `AwayError`.
         """
         report = PolicyReport()
-        await self._dependencies.look_at(_NEEDED)
+        await self._dependencies.look_at(OF_JOBS)
         if (await self._intake.state()).paused or await self._room() == 0:
             return report
         due: list[Chunk] = []

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, Literal
+
+from archival_core.flows.jobs.dependencies import Probe
 
 _LOG = logging.getLogger(__name__)
 _DEADLINE_SECONDS: Final = 2.0
 #: in seconds: anybody may ask, and what is asked of the dependencies costs writes
 _GOOD_FOR: Final = 1.0
 
-#: One cheap question to one dependency, which raises if the dependency is away.
-Probe = Callable[[], Awaitable[None]]
 #: `write`: something is written, as the work writes. `look`: nothing is, so that a dependency which takes no writes may answer.
 Tries = Literal["write", "look"]
 

@@ -27,7 +27,10 @@ _FIRST: Final = 0.1
 _DOUBLED: Final = 10
 _PATIENCE: Final = 2.0
 
-#: One cheap question, which raises when there is no answer.
+#: What every job works with. Results are told later while Redis is away.
+OF_JOBS: Final = ("source", "ledger", "lake", "queue")
+
+#: One cheap question to one dependency, which raises if the dependency is away.
 Probe = Callable[[], Awaitable[None]]
 
 

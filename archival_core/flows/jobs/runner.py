@@ -19,7 +19,7 @@ from archival_core import telemetry
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import ArchivalError, AwayError, LostLeaseError, PermanentError, PostponedError, TransientError
 from archival_core.flows.jobs.announcer import Announcer
-from archival_core.flows.jobs.dependencies import Dependencies
+from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
 from archival_core.flows.jobs.lease import kept_lease
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.ledger.jobs import Ledger
@@ -31,8 +31,6 @@ _LOG = logging.getLogger(__name__)
 
 #: how long a job waits that this service must not do now
 _WAITING_SECONDS: Final = 60
-#: What every job works with. Results are told later while Redis is away.
-_NEEDED: Final = ("source", "ledger", "lake", "queue")
 
 #: Does a job whose lease is held, and writes its end into the ledger; false when another run has to go on.
 Work = Callable[[Job], Awaitable[bool]]
@@ -62,7 +60,7 @@ class JobRunner:
         with _taken(message, self._queue.channel) as span:
             try:
                 # with the message in hand: nothing else is taken off the queue meanwhile
-                await self._dependencies.wait_for(_NEEDED)
+                await self._dependencies.wait_for(OF_JOBS)
             except AwayError as error:
                 span.fail(error)
                 await self._send_later(message, error, random.uniform(0.1, 0.5) * self._dependencies.backoff)  # noqa: S311
@@ -94,7 +92,7 @@ class JobRunner:
         try:
             async with kept_lease(self._ledger, job, self._lease):
                 is_done = await work(job)
-            self._dependencies.worked(_NEEDED)
+            self._dependencies.worked(OF_JOBS)
             if not is_done:
                 # by a message of its own: this one's deliveries count towards poison
                 await self._ledger.postpone(job)
