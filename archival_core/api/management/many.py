@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints, model_validator
@@ -12,6 +12,8 @@ from archival_core.model.bulk import BulkReport
 
 #: Named one by one in one request.
 MOST_NAMED = 500
+#: The example of a request that only counts.
+COUNT = {"summary": "how many there are, by code; nothing is done", "value": {"all": True, "dry_run": True}}
 
 ErrorCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,99}$")]
 ErrorCodes = Annotated[
@@ -61,14 +63,14 @@ class ManyView(BaseModel):
     next: str | None = Field(description="the cursor of the next call; null at the end, and of a dry run")
 
 
-def many_view[P](report: BulkReport[P], following: str | None) -> ManyView:
-    """As JSON; `following` is the cursor of the report's `next`."""
+def many_view[P](report: BulkReport[P], cursor_of: Callable[[P], str]) -> ManyView:
+    """As JSON; `cursor_of` writes the cursor of a place."""
     return ManyView(
         done=report.done,
         passed=_some(report.passed),
         left=report.left,
         left_by_code=_some(report.left_by_code),
-        next=following,
+        next=None if report.next is None else cursor_of(report.next),
     )
 
 

@@ -12,29 +12,28 @@ from pydantic import Field
 from archival_core.api import problems
 from archival_core.api.management import cursor
 from archival_core.api.management.fields import WITH_BODY, Caller, TableName
-from archival_core.api.management.many import MOST_NAMED, Many, ManyView, Since, Until, many_view
+from archival_core.api.management.many import COUNT, MOST_NAMED, Many, ManyView, Since, Until, many_view
 from archival_core.api.services import Current
 from archival_core.flows.jobs.bulk_jobs import CANCELLED, RETRIED
-from archival_core.model.bulk import BulkJobs, BulkReport, JobsPlace
+from archival_core.model.bulk import BulkJobs, JobsPlace
 from archival_core.model.job import Kind, Status
 from archival_core.model.job_record import JobFilter
 
 router = APIRouter(tags=["archives"])
 
-_COUNT = {"summary": "how many there are, by code; nothing is done", "value": {"all": True, "dry_run": True}}
 _RETRY = {
     "code": {"summary": "what failed while a database was away", "value": {"error_code": ["database", "source-unreachable"]}},
     "table": {
         "summary": "what failed of a hypertable since",
         "value": {"hypertable": "public.x", "from": "2026-11-01T00:00:00Z"},
     },
-    "count": _COUNT,
+    "count": COUNT,
     "next": {"summary": "the next call of the same", "value": {"all": True, "cursor": "WyJiajEiXQ"}},
 }
 _CANCEL = {
     "table": {"summary": "what waits or runs of a hypertable", "value": {"hypertable": "public.conditions"}},
     "waiting": {"summary": "everything that waits", "value": {"all": True, "status": ["queued"]}},
-    "count": _COUNT,
+    "count": COUNT,
 }
 
 
@@ -79,8 +78,8 @@ async def retry_jobs(services: Current, asked: Annotated[RetryAsked, BodyParamet
     """
     meant = asked.meant(frozenset(map(Status, asked.status or ())) or RETRIED)
     if asked.dry_run:
-        return many_view(await services.bulk_jobs.preview(meant), None)
-    return _view(await services.bulk_jobs.retry(meant, asked.place(), asked.limit))
+        return many_view(await services.bulk_jobs.preview(meant), cursor.of_jobs_place)
+    return many_view(await services.bulk_jobs.retry(meant, asked.place(), asked.limit), cursor.of_jobs_place)
 
 
 @router.post("/jobs/cancel", responses=problems.documented(*WITH_BODY))
@@ -90,9 +89,5 @@ async def cancel_jobs(
     """End many queued or running jobs. Workers of running ones stop within a third of their lease."""
     meant = asked.meant(frozenset(map(Status, asked.status or ())) or CANCELLED)
     if asked.dry_run:
-        return many_view(await services.bulk_jobs.preview(meant), None)
-    return _view(await services.bulk_jobs.cancel(meant, asked.place(), asked.limit, caller))
-
-
-def _view(report: BulkReport[JobsPlace]) -> ManyView:
-    return many_view(report, cursor.of_jobs_place(report.next) if report.next else None)
+        return many_view(await services.bulk_jobs.preview(meant), cursor.of_jobs_place)
+    return many_view(await services.bulk_jobs.cancel(meant, asked.place(), asked.limit, caller), cursor.of_jobs_place)

@@ -11,16 +11,15 @@ from pydantic import Field, StringConstraints
 from archival_core.api import problems
 from archival_core.api.management import cursor
 from archival_core.api.management.fields import WITH_BODY, Caller, Text
-from archival_core.api.management.many import MOST_NAMED, Many, ManyView, Since, Until, many_view
+from archival_core.api.management.many import COUNT, MOST_NAMED, Many, ManyView, Since, Until, many_view
 from archival_core.api.services import Current
-from archival_core.model.bulk import BulkReport, EntryId, LetterFilter, LetterKind, LettersPlace
+from archival_core.model.bulk import EntryId, LetterFilter, LetterKind, LettersPlace
 
 router = APIRouter(tags=["events"])
 
-_COUNT = {"summary": "how many there are, by code; nothing is done", "value": {"all": True, "dry_run": True}}
 _REPLAY = {
     "code": {"summary": "what was delivered too often while something was away", "value": {"error_code": ["over-delivered"]}},
-    "count": _COUNT,
+    "count": COUNT,
     "next": {"summary": "the next call of the same", "value": {"all": True, "cursor": "WyJibDEiXQ"}},
 }
 _DISCARD = {
@@ -77,8 +76,8 @@ async def replay_dead_letters(
     """Put many events back into the event stream as they came; they may be buried again. A call that was cut off is made again
     without harm: what was replayed is no dead letter any more."""
     if asked.dry_run:
-        return many_view(await services.bulk_letters.preview(asked.meant()), None)
-    return _view(await services.bulk_letters.replay(asked.meant(), asked.place(), asked.limit))
+        return many_view(await services.bulk_letters.preview(asked.meant()), cursor.of_letters_place)
+    return many_view(await services.bulk_letters.replay(asked.meant(), asked.place(), asked.limit), cursor.of_letters_place)
 
 
 @router.post("/dead-letters/discard", responses=problems.documented(*WITH_BODY))
@@ -87,9 +86,8 @@ async def discard_dead_letters(
 ) -> ManyView:
     """Give many entries up: the ledger keeps what they were, who gave them up, and why."""
     if asked.dry_run:
-        return many_view(await services.bulk_letters.preview(asked.meant()), None)
-    return _view(await services.bulk_letters.discard(asked.meant(), asked.place(), asked.limit, asked.reason, caller))
-
-
-def _view(report: BulkReport[LettersPlace]) -> ManyView:
-    return many_view(report, cursor.of_letters_place(report.next) if report.next else None)
+        return many_view(await services.bulk_letters.preview(asked.meant()), cursor.of_letters_place)
+    return many_view(
+        await services.bulk_letters.discard(asked.meant(), asked.place(), asked.limit, asked.reason, caller),
+        cursor.of_letters_place,
+    )
