@@ -82,24 +82,23 @@ def _archive(command: argparse.ArgumentParser) -> None:
 
 
 def _jobs(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--hypertable")
-    command.add_argument("--status", action="append", choices=_STATUSES)
-    command.add_argument("--kind", action="append", choices=("archive", "restore"))
-    command.add_argument("--code", action="append", help="whose error has one of these codes")
-    command.add_argument("--from", dest="since", metavar="TIME", help="requested at or after")
-    command.add_argument("--to", dest="until", metavar="TIME", help="requested before")
+    _job_filter(command, _STATUSES)
     command.add_argument("--limit", type=_positive, default=50)
 
 
 def _many_jobs(command: argparse.ArgumentParser, statuses: Sequence[str]) -> None:
     command.add_argument("job_id", nargs="*", help="or a filter; `-` reads ids from the standard input, one a line")
+    _job_filter(command, statuses)
+    _by_filter(command)
+
+
+def _job_filter(command: argparse.ArgumentParser, statuses: Sequence[str]) -> None:
     command.add_argument("--hypertable")
     command.add_argument("--status", action="append", choices=statuses)
     command.add_argument("--kind", action="append", choices=("archive", "restore"))
     command.add_argument("--code", action="append", help="whose error has one of these codes")
     command.add_argument("--from", dest="since", metavar="TIME", help="requested at or after")
     command.add_argument("--to", dest="until", metavar="TIME", help="requested before")
-    _by_filter(command)
 
 
 def _by_filter(command: argparse.ArgumentParser) -> None:
