@@ -9,11 +9,10 @@ from typing import Final
 from archival_core.clients.postgres import Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
+from archival_core.flows.jobs.messages import send_for_queued
 from archival_core.ledger.jobs import AddedJob, Ledger, NewJob
 from archival_core.model.chunk import Chunk, Relation
 from archival_core.model.chunk_state import position
-from archival_core.model.job import Status
-from archival_core.model.message import JobMessage
 from archival_core.source import catalog
 from archival_core.source.catalog import sizes
 
@@ -74,10 +73,7 @@ class ArchiveRequests:
             for chunk in await self._meant(wish)
         ]
         added = await self._ledger.add_jobs(jobs)
-        waiting = [job for job in added if job.status is Status.QUEUED]
-        # a crash before the messages leaves queued jobs without one: reconcile finds those
-        await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in waiting])
-        await self._ledger.messaged([job.job_id for job in waiting])
+        await send_for_queued(self._queue, self._ledger, added)
         return added
 
     async def preview(self, wish: ArchiveWish) -> list[WantedChunk]:

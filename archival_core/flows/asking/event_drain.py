@@ -22,13 +22,13 @@ from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis import MessagingClient, StreamEntry
 from archival_core.errors import ArchivalError, AwayError, InvalidEventError, PermanentError, TransientError
 from archival_core.flows.jobs.dependencies import Dependencies
+from archival_core.flows.jobs.messages import send_for_queued
 from archival_core.ledger.event_trials import EventTrials
 from archival_core.ledger.intake import Intake
 from archival_core.ledger.jobs import AddedJob, Ledger, NewJob
 from archival_core.model.chunk import Chunk, Relation
 from archival_core.model.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS, ArchivalEvent, parse_entry
 from archival_core.model.job import Status
-from archival_core.model.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
 
@@ -198,11 +198,9 @@ class EventDrain:
     ) -> None:
         """Jobs, messages, and only then the acknowledgement of the entries that asked for them."""
         recorded, added = await self._recorded(asked, entries, report)
-        waiting = [job for job in added if job.status is Status.QUEUED]
-        await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in waiting])
-        await self._ledger.messaged([job.job_id for job in waiting])
+        queued = await send_for_queued(self._queue, self._ledger, added)
         await self._messaging.acknowledge(recorded)
-        report.queued += len(waiting)
+        report.queued += queued
         report.duplicates += sum(job.status is Status.SKIPPED for job in added)
 
     async def _recorded(

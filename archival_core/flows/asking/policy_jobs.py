@@ -14,12 +14,11 @@ from archival_core.clients.queue import QueueClient
 from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.asking.due_chunks import DueChunks
 from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
+from archival_core.flows.jobs.messages import send_for_queued
 from archival_core.ledger.intake import Intake
 from archival_core.ledger.jobs import Ledger, NewJob
 from archival_core.ledger.policies import DuePolicy, Policies
 from archival_core.model.chunk import Chunk
-from archival_core.model.job import Status
-from archival_core.model.message import JobMessage
 from archival_core.model.moment import moment
 
 _LOG = logging.getLogger(__name__)
@@ -67,10 +66,7 @@ class PolicyJobs:
         # ones, and the same request finds its own row.
         room = await self._room()
         jobs = [_new_job(chunk) for chunk in sorted(due, key=_end)[:room]]
-        added = [job for job in await self._ledger.add_jobs(jobs) if job.status is Status.QUEUED]
-        await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in added])
-        await self._ledger.messaged([job.job_id for job in added])
-        report.queued = len(added)
+        report.queued = await send_for_queued(self._queue, self._ledger, await self._ledger.add_jobs(jobs))
         return report
 
     async def _room(self) -> int:

@@ -8,13 +8,13 @@ from uuid import UUID
 from archival_core.clients.postgres import Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
+from archival_core.flows.jobs.messages import send_for_queued
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.jobs import AddedJob, Ledger
 from archival_core.ledger.restores import NewRestore, Restores
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.job import Job, Status
 from archival_core.model.manifest import Manifest
-from archival_core.model.message import JobMessage
 from archival_core.source.state.tables import identity_of
 
 
@@ -59,9 +59,7 @@ class RestoreRequests:
                 code="not-restorable",
             )
         added = await self._restores.add([self._new(request, job.job_id) for job in wanted])
-        waiting = [job for job in added if job.status is Status.QUEUED]
-        await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in waiting])
-        await self._ledger.messaged([job.job_id for job in waiting])
+        await send_for_queued(self._queue, self._ledger, added)
         return added
 
     async def _of_one_table(self, hypertable: Relation, found: list[Job]) -> list[Job]:

@@ -16,6 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from archival_core.clients.queue import QueueClient
+from archival_core.flows.jobs.messages import send_messages
 from archival_core.ledger.bulk_jobs import BulkJobLedger
 from archival_core.ledger.jobs import Ledger
 from archival_core.model.bulk import BulkJobs, BulkReport, JobsPlace
@@ -56,10 +57,8 @@ class BulkJobActions:
 
         async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[int, Counter[str]]:
             retried = await self._jobs.retry(job_ids, statuses, as_of)
-            # a crash before a message leaves a queued job without one: reconcile finds those
             for kind, messages in retried.messages.items():
-                await self._queues[kind].send(messages)
-                await self._ledger.messaged([message.job_id for message in messages])
+                await send_messages(self._queues[kind], self._ledger, messages)
             return sum(map(len, retried.messages.values())), retried.passed
 
         report = await self._each(meant, place, limit, step, "not-retryable")

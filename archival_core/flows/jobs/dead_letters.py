@@ -11,6 +11,7 @@ from uuid import UUID
 from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis import DeadLetter, MessagingClient
 from archival_core.errors import PermanentError
+from archival_core.flows.jobs.messages import send_messages
 from archival_core.ledger.discards import Discards
 from archival_core.ledger.jobs import Ledger
 from archival_core.model.bulk import MOST, LetterFilter, LetterKind
@@ -81,9 +82,7 @@ class DeadLetters:
         job = await self._discards.retry(job_id)
         if job is None:
             raise await self._refusal(job_id)
-        # a crash before the message leaves a queued job without one: reconcile finds those
-        await self._queues[job.kind].send([JobMessage(job.job_id, job.traceparent)])
-        await self._ledger.messaged([job.job_id])
+        await send_messages(self._queues[job.kind], self._ledger, [JobMessage(job.job_id, job.traceparent)])
         return job
 
     async def _refusal(self, job_id: UUID) -> PermanentError:

@@ -25,13 +25,13 @@ from archival_core.errors import ArchivalError, AwayError, TransientError
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.flows.jobs.giving_way import giving_way
+from archival_core.flows.jobs.messages import send_for_queued
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven
 from archival_core.ledger.jobs import Ledger, NewJob
 from archival_core.ledger.removals import Removals
 from archival_core.model.chunk import Relation
-from archival_core.model.job import Job, Status
-from archival_core.model.message import JobMessage
+from archival_core.model.job import Job
 from archival_core.source.removal import dropping
 from archival_core.source.state import marks
 from archival_core.source.state.marks import StandInKind
@@ -208,7 +208,4 @@ class ChunkRemoval:
             traceparent=job.traceparent,
             force=True,
         )
-        [added] = await self._ledger.add_jobs([again])
-        if added.status is Status.QUEUED:
-            await self._queue.send([JobMessage(added.job_id, added.traceparent)])
-            await self._ledger.messaged([added.job_id])
+        await send_for_queued(self._queue, self._ledger, await self._ledger.add_jobs([again]))

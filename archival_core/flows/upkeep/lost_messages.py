@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import Final
 
 from archival_core.clients.queue import QueueClient
+from archival_core.flows.jobs.messages import send_messages
 from archival_core.ledger.jobs import Ledger
 from archival_core.ledger.upkeep import Upkeep
 from archival_core.model.job import Kind
@@ -49,6 +50,5 @@ class LostMessages:
         messages = await self._upkeep.waiting(kind, PATIENCE, min(missing, _BATCH))
         if messages:
             _LOG.warning("%d messages are lost, %d jobs that wait are sent again", missing, len(messages))
-            await queue.send(messages)
-            await self._ledger.messaged([message.job_id for message in messages])
+            await send_messages(queue, self._ledger, messages)
         return len(messages)

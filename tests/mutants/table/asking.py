@@ -41,8 +41,8 @@ MUTATIONS = (
     Mutation(
         name="acknowledged-before-the-message",
         file="flows/asking/event_drain.py",
-        old="await self._queue.send(",
-        new="await self._messaging.acknowledge(recorded); await self._queue.send(",
+        old="queued = await send_for_queued(",
+        new="await self._messaging.acknowledge(recorded); queued = await send_for_queued(",
         tests=("acceptance/test_handing_over.py::test_an_event_whose_message_is_not_sent_comes_again",),
     ),
     Mutation(
