@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -109,9 +109,13 @@ class Manifest(_Part):
     archived_at: datetime
     tools: dict[str, str]
 
+    def grounds_since(self, proof: dict[str, Any] | None) -> Grounds:
+        """What a removal compares with: `proof`, the grounds of the last comparison of the whole archive, or else `grounds`."""
+        return self.grounds if proof is None else Grounds.model_validate(proof)
+
     @property
     def grounds(self) -> Grounds:
-        """What a removal compares with."""
+        """What the reading of the chunk saw."""
         return Grounds(
             system_identifier=self.source.system_identifier,
             database=self.source.database,

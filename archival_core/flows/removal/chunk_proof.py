@@ -173,7 +173,7 @@ class ChunkProof:
         # Guard ADOPTED: who can write to the lake could have made it up, under the nonce of a mark that the source has.
         if job.proof is None and job.adopted:
             return None
-        grounds = manifest.grounds if job.proof is None else Grounds.model_validate(job.proof)
+        grounds = manifest.grounds_since(job.proof)
         stands = await history.stands_on(connection, job.job_id, grounds)
         return grounds if stands and await history.is_same_table(connection, chunk, grounds) else None
 

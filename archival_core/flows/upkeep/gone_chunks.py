@@ -19,7 +19,6 @@ from archival_core.errors import ArchivalError, AwayError, PermanentError
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere, Whereabouts
 from archival_core.ledger.marked_archives import ArchivedTable, MarkedArchives
-from archival_core.model.grounds import Grounds
 from archival_core.model.job import Job, Status
 from archival_core.model.manifest import Manifest
 from archival_core.source import catalog
@@ -87,7 +86,7 @@ class GoneChunks:
     async def _settle(
         self, connection: Connection, job: Job, manifest: Manifest, forget: bool, unfollowed: bool, report: GoneReport
     ) -> None:
-        if await self._went_by_another(connection, job, manifest):
+        if await history.any_table_went_by_another(connection, job.job_id, manifest):
             report.reshaped += await self._supersede(job)
             return
         # Guard ADOPTED: who can write to the lake could have made it up, under the nonce of a mark that the source has.
@@ -97,7 +96,7 @@ class GoneChunks:
                 " its own",
                 code="not-compared",
             )
-        grounds = manifest.grounds if job.proof is None else Grounds.model_validate(job.proof)
+        grounds = manifest.grounds_since(job.proof)
         if grounds.nonce is not None and not await history.stands_on(connection, job.job_id, grounds):
             raise PermanentError("it was archived in a history that was put back", code="history-changed")
         # Guard GONE: a table that is gone is not rows that are gone.
@@ -113,11 +112,6 @@ class GoneChunks:
         else:
             report.undecided += 1
             _LOG.warning("job %s: the table %s is gone, and its rows may be in other tables or archives", job.job_id, job.chunk)
-
-    async def _went_by_another(self, connection: Connection, job: Job, manifest: Manifest) -> bool:
-        """Whether a table that has, or had, the archive's rows went on the grounds of another archive."""
-        held = [(manifest.relation_oid, manifest.relation_born), *await placed.tables_ever(connection, job.job_id)]
-        return any([await marks.went_by_another(connection, job.job_id, oid, born) for oid, born in held])
 
     async def _supersede(self, job: Job) -> bool:
         if not await self._marked.supersede(job.job_id, Status.ARCHIVED):

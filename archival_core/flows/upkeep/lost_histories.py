@@ -13,11 +13,10 @@ from uuid import uuid4
 from archival_core.clients.postgres import Connection
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.ledger.marked_archives import MarkedArchives
-from archival_core.model.grounds import Grounds
 from archival_core.model.job import Job
 from archival_core.model.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.state import history, marks, placed
+from archival_core.source.state import history, marks
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,12 +56,11 @@ class LostHistories:
 
     async def _bring_one_back(self, connection: Connection, job: Job) -> bool:
         manifest = Manifest.model_validate(job.manifest)
-        grounds = manifest.grounds if job.proof is None else Grounds.model_validate(job.proof)
+        grounds = manifest.grounds_since(job.proof)
         async with self._marked.superseded(job.job_id) as ledger:
             if ledger is None or not await history.stands_on(connection, job.job_id, grounds):
                 return False
-            held = [(manifest.relation_oid, manifest.relation_born), *await placed.tables_ever(connection, job.job_id)]
-            if any([await marks.went_by_another(connection, job.job_id, oid, born) for oid, born in held]):
+            if await history.any_table_went_by_another(connection, job.job_id, manifest):
                 return False  # another archive stands in for the rows of its table
             # the folder first: a superseded archive that is below `tables/` is found there, and moved away again
             await self._retiring.bring_back(manifest.lake_path)
