@@ -11,7 +11,6 @@ from archival_core.errors import TransientError
 from archival_core.lake import paths
 from archival_core.lake.account import LakeAccount
 from archival_core.lake.client import LakehouseClient
-from archival_core.model.chunk import Relation
 from archival_core.model.job import Job
 from archival_core.model.manifest import Manifest
 
@@ -20,9 +19,11 @@ _LOG = logging.getLogger(__name__)
 #: `auto` asks the account; `geo` knows that there is a second region, `local` that none is to be waited for.
 Replication = Literal["auto", "geo", "local"]
 
-#: A kind of redundancy hardly ever changes, and how far the second region is does all the time.
+#: For so long an answer is believed. The kind of redundancy hardly ever changes, and how far the second region is does all the
+#: time; a second region that was far enough only gets further.
 _SKU_SECONDS: Final = 3600.0
 _SYNC_SECONDS: Final = 15.0
+_SYNCED_SECONDS: Final = 60.0
 #: Times in the lake are told to the second.
 _RESOLUTION: Final = timedelta(seconds=1)
 
@@ -33,7 +34,7 @@ class SecondRegion:
     def __init__(self, account: LakeAccount, lake: LakehouseClient, replication: Replication) -> None:
         self._account, self._lake, self._replication = account, lake, replication
         self._geo: tuple[bool, float] = (False, 0.0)
-        self._synced: tuple[datetime | None, float] = (None, 0.0)
+        self._synced: tuple[datetime | None, float] = (None, float("-inf"))
 
     async def check(self, job: Job, manifest: Manifest) -> None:
         """Raise `TransientError` unless the archive is in every region that the account has.
@@ -42,7 +43,7 @@ class SecondRegion:
         """
         if not await self._is_geo(job):
             return
-        outer = paths.manifest_file(Relation.parse(manifest.hypertable), Relation.parse(manifest.chunk), manifest.revision)
+        outer = paths.archive_manifest(manifest.lake_path)
         # written last of an archive's files; whether one is missing is found out elsewhere
         found = await self._lake.stat(outer)
         if found is None:
@@ -77,8 +78,9 @@ class SecondRegion:
         return is_geo
 
     async def _last_sync(self, job: Job, wanted: datetime) -> datetime | None:
-        synced, until = self._synced
-        if time.monotonic() < until or (synced is not None and synced > wanted and time.monotonic() < until + 45):
+        synced, asked_at = self._synced
+        good_for = _SYNCED_SECONDS if synced is not None and synced > wanted else _SYNC_SECONDS
+        if time.monotonic() < asked_at + good_for:
             return synced
         try:
             synced = await self._account.last_sync()
@@ -86,7 +88,7 @@ class SecondRegion:
             if error.code != "lake-forbidden":
                 raise
             raise _unknown(job, "the account's second region is not readable, or the app's identity may not ask") from error
-        self._synced = (synced, time.monotonic() + _SYNC_SECONDS)
+        self._synced = (synced, time.monotonic())
         return synced
 
 
