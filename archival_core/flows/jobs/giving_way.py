@@ -14,6 +14,7 @@ from typing import Final
 
 from archival_core.clients.postgres import Connection, Database
 from archival_core.errors import ArchivalError, GaveWayError
+from archival_core.flows.jobs.calling_off import CallOff, watched
 from archival_core.model.chunk import Relation
 from archival_core.source.state import waiting
 from archival_core.source.state.waiting import Sessions
@@ -32,13 +33,10 @@ async def giving_way(source: Database, connection: Connection, tree: Relation) -
     Where somebody does, the work inside is cancelled and its sessions ended, and `GaveWayError` raised. `tree` is the
     hypertable, or the partitioned table, whose chunk is read.
     """
-    owner = asyncio.current_task()
-    assert owner is not None
     sessions = Sessions()
-    gave: GaveWayError | None = None
 
-    async def watch() -> None:
-        nonlocal gave
+    async def watch(call_off: CallOff) -> None:
+        gave: GaveWayError | None = None
         while True:
             await asyncio.sleep(_LOOK_SECONDS if gave is None else _END_SECONDS)
             try:
@@ -46,7 +44,7 @@ async def giving_way(source: Database, connection: Connection, tree: Relation) -
                     if gave is None:
                         gave = await _until_somebody_waits(beside, sessions, tree)
                         _LOG.warning("%s", gave)
-                        owner.cancel()
+                        call_off(gave)
                         await asyncio.sleep(_END_SECONDS)
                     await waiting.end(beside, sessions)
             except ArchivalError as error:
@@ -56,21 +54,8 @@ async def giving_way(source: Database, connection: Connection, tree: Relation) -
                 _LOG.exception("nobody sees who waits for %s", tree)
 
     with sessions.with_one_more(await waiting.session_of(connection)):
-        watching = asyncio.create_task(watch())
-        try:
+        async with watched(watch):
             yield sessions
-        except asyncio.CancelledError:
-            if gave is None or owner.uncancel() > 0:
-                raise
-            raise gave from None
-        except Exception as error:
-            # what the work met when its sessions ended
-            if gave is None or owner.uncancel() > 0:
-                raise
-            raise gave from error
-        finally:
-            watching.cancel()
-            await asyncio.wait([watching])
 
 
 async def _until_somebody_waits(beside: Connection, sessions: Sessions, tree: Relation) -> GaveWayError:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from archival_core.errors import LostLeaseError, TransientError
+from archival_core.flows.jobs.calling_off import CallOff, watched
 from archival_core.ledger.jobs import Ledger
 from archival_core.model.job import Job, Status
 
@@ -21,34 +22,22 @@ _DONE = frozenset({Status.ARCHIVED, Status.SUPERSEDED, Status.REMOVED, Status.RE
 @asynccontextmanager
 async def kept_lease(ledger: Ledger, job: Job, lease: timedelta) -> AsyncIterator[None]:
     """Renew the lease three times a period. When it is lost, the work inside is cancelled and `LostLeaseError` raised."""
-    owner = asyncio.current_task()
-    assert owner is not None
-    lost: LostLeaseError | None = None
 
-    async def renew() -> None:
-        nonlocal lost
-        while lost is None:
+    async def renew(call_off: CallOff) -> None:
+        while True:
             await asyncio.sleep(lease.total_seconds() / 3)
             try:
                 if not await _renewed(ledger, job, lease):
                     return
             except LostLeaseError as error:
-                lost = error
-                owner.cancel()
+                call_off(error)
+                return
             except TransientError as error:
                 # the ledger is away for a moment; if it stays away, the lease runs out and its token guards
                 _LOG.warning("lease of job %s not renewed: %s", job.job_id, error)
 
-    renewal = asyncio.create_task(renew())
-    try:
+    async with watched(renew):
         yield
-    except asyncio.CancelledError:
-        if lost is None:
-            raise
-        owner.uncancel()
-        raise lost from None
-    finally:
-        renewal.cancel()
 
 
 async def _renewed(ledger: Ledger, job: Job, lease: timedelta) -> bool:

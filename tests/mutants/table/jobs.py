@@ -20,7 +20,7 @@ MUTATIONS = (
     Mutation(
         name="lost-lease-cancels-nothing",
         file="flows/jobs/lease.py",
-        old="owner.cancel()",
+        old="call_off(error)",
         new="pass",
         tests=("acceptance/test_lease.py::test_work_whose_job_somebody_else_has_taken_is_stopped",),
     ),

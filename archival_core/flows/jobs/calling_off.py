@@ -1,0 +1,41 @@
+"""Work that a watch beside the work may call off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from archival_core.errors import ArchivalError
+
+#: Cancels the work, in whose place the error is raised.
+CallOff = Callable[[ArchivalError], None]
+
+
+@asynccontextmanager
+async def watched(watch: Callable[[CallOff], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run `watch` beside the work inside, and end the watch with the work.
+
+    Where the watch calls the work off, the error of the watch is raised, whatever the work met then. A cancellation by somebody
+    else goes first.
+    """
+    owner = asyncio.current_task()
+    assert owner is not None
+    reason: ArchivalError | None = None
+
+    def call_off(error: ArchivalError) -> None:
+        nonlocal reason
+        reason = error
+        owner.cancel()
+
+    watching = asyncio.create_task(watch(call_off))
+    try:
+        yield
+    except (asyncio.CancelledError, Exception) as error:
+        if reason is None or owner.uncancel() > 0:
+            raise
+        raise reason from error
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
