@@ -38,11 +38,11 @@ from archival_core.flows.jobs.bulk_letters import BulkLetters
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.dependencies import Dependencies, Probe
 from archival_core.flows.jobs.jobs import Jobs
-from archival_core.flows.jobs.lake_history import LakeHistory
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.runner import JobRunner
 from archival_core.flows.removal.chunk_proof import ChunkProof
 from archival_core.flows.removal.chunk_removal import ChunkRemoval
+from archival_core.flows.removal.lake_history import LakeHistory
 from archival_core.flows.removal.second_region import SecondRegion
 from archival_core.flows.removal.trial import TrialRestore
 from archival_core.flows.restore.chunk_restore import ChunkRestorer

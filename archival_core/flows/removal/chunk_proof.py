@@ -9,7 +9,7 @@ from archival_core.clients.postgres import Connection
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
 from archival_core.flows.archive.published import inner_manifest_sha256
-from archival_core.flows.jobs.lake_history import LakeHistory
+from archival_core.flows.removal.lake_history import LakeHistory
 from archival_core.flows.removal.second_region import SecondRegion
 from archival_core.flows.removal.trial import TrialRestore
 from archival_core.lake.client import LakehouseClient

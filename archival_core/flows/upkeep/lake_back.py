@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
-from archival_core.flows.jobs.lake_history import LakeHistory
+from archival_core.flows.removal.lake_history import LakeHistory
 from archival_core.flows.upkeep.verification import Verification
 
 

@@ -7,7 +7,7 @@ from tests.mutants.mutation import Mutation
 MUTATIONS = (
     Mutation(
         name="marker-is-older-than-the-archive",
-        file="flows/jobs/lake_history.py",
+        file="flows/removal/lake_history.py",
         inside="LakeHistory.check",
         old="if not covered or time.monotonic()",
         new="if time.monotonic()",
