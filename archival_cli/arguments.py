@@ -102,7 +102,7 @@ def _job_filter(command: argparse.ArgumentParser, statuses: Sequence[str]) -> No
 
 
 def _by_filter(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--all", action="store_true", help="every one, instead of a filter")
+    command.add_argument("--all", action="store_true", help="everything, instead of a filter")
     command.add_argument("--dry-run", action="store_true", help="say how many are meant, by code")
     command.add_argument("--yes", action="store_true", help="do not ask")
 

@@ -71,7 +71,7 @@ def jobs(client: Client, output: Output, given: Namespace) -> int:
         return 0
     status = {"status": given.status} if given.status else {}
     if given.job_id:
-        # whoever names a cancelled job means that one
+        # whoever names a cancelled job means to retry this job
         status = status or ({"status": ["failed", "cancelled"]} if given.command == "retry" else {})
         bodies = many.by_name(many.named(given.job_id), "job_ids", status)
     else:

@@ -16,7 +16,7 @@ from archival_cli.client import Client
 from archival_cli.errors import MISUSED, REFUSED, CommandError
 from archival_cli.output import Output, count, plain
 
-#: Named one by one in one request.
+#: So many ids are named in one request, at most.
 _NAMED: Final = 500
 
 
@@ -36,7 +36,7 @@ def selection(given: Namespace, **fields: object) -> dict[str, object]:
     if given.all:
         body["all"] = True
     if not body.keys() - {"status"}:
-        raise CommandError("which ones? Give ids, a filter, or --all for every one", MISUSED)
+        raise CommandError("what is meant? Give ids, a filter, or --all for everything", MISUSED)
     return body
 
 
@@ -61,7 +61,7 @@ def run(
     try:
         _all(client, output, path, bodies, done, passed)
     finally:
-        # whatever ends it: the same command goes on
+        # whatever ends the calls, the same command goes on where the calls ended
         code = _told(output, done, passed, what)
     return code if asks_by_name else 0
 

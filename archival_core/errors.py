@@ -25,7 +25,7 @@ class TransientError(ArchivalError):
 class PostponedError(TransientError):
     """Nothing is wrong with the work: the work waits, and comes again however often.
 
-    A lock that others hold, a place given up.
+    Others hold a lock that the work needs, say, or all connections are in use.
     """
 
 

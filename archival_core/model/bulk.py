@@ -108,7 +108,7 @@ class BulkReport[P]:
     passed: Mapping[str, int] = field(default_factory=dict)
     #: meant and not looked at yet; `None` if there are too many to count within a request
     left: int | None = 0
-    #: the same by the code of what went wrong with them, where that was counted
+    #: `left` by the code of what went wrong, where the codes were counted
     left_by_code: Mapping[str, int] = field(default_factory=dict)
     #: where the next call goes on; `None` at the end
     next: P | None = None

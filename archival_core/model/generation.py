@@ -23,7 +23,7 @@ class Generation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     sequence: int
-    #: random: two ledgers, or one that was put back, may count alike
+    #: random: two ledgers, or a ledger that was put back, may count alike
     token: UUID
     #: by the ledger's clock
     written_at: datetime

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints,
 from archival_core.api.management.fields import Body, Moment
 from archival_core.model.bulk import BulkReport
 
-#: Named one by one in one request.
+#: So many jobs or dead letters are named in one request, at most.
 MOST_NAMED = 500
 #: The example of a request that only counts.
 COUNT = {"summary": "how many there are, by code; nothing is done", "value": {"all": True, "dry_run": True}}
@@ -23,10 +23,10 @@ ErrorCodes = Annotated[
 
 
 class Many(Body):
-    """Of everything that is meant, one call does a part; `next` of its answer is the `cursor` of the next call."""
+    """One call does a part of everything that is meant; `next` of the call's answer is the `cursor` of the next call."""
 
     error_code: ErrorCodes | None = None
-    everything: StrictBool = Field(default=False, alias="all", description="every one, instead of a filter")
+    everything: StrictBool = Field(default=False, alias="all", description="everything, instead of a filter")
     dry_run: StrictBool = Field(default=False, description="say how many are meant, and do nothing")
     limit: StrictInt = Field(default=500, ge=1, le=1000, description="how many one call does, at most")
     cursor: str | None = Field(default=None, max_length=1000, description="`next` of the call before, with the same filter")
@@ -35,9 +35,9 @@ class Many(Body):
     def _check(self) -> Self:
         others = [name for name in type(self).model_fields if name not in _NO_FILTER and getattr(self, name) is not None]
         if not others and not self.everything:
-            raise ValueError("say which ones: give a filter, or all: true for every one")
+            raise ValueError("say what is meant: give a filter, or all: true for everything")
         if others and self.everything:
-            raise ValueError(f"all means every one: leave {', '.join(_ALIASES.get(name, name) for name in others)} out")
+            raise ValueError(f"all means everything: leave {', '.join(_ALIASES.get(name, name) for name in others)} out")
         return self
 
 

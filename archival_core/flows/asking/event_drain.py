@@ -186,7 +186,7 @@ class EventDrain:
         try:
             await self._messaging.bury(entry, f"{error.code}: {error}")
         except TransientError as refusal:
-            # Redis may be full, and take acknowledgements all the same: others do not wait for this one
+            # Redis may be full, and take acknowledgements all the same: other events do not wait for this event
             _LOG.warning("event %s is not buried now: %s", entry.entry_id, refusal)
             report.postponed += 1
             return

@@ -62,8 +62,8 @@ class PolicyJobs:
         for policy in await self._policies.all():
             if policy.policy.enabled:
                 due += await self._due_of(policy, report)
-        # Asked again, after what is due: another run may have filled the backlog. If it does so only now, its jobs are these
-        # ones, and the same request finds its own row.
+        # The room is asked for again after the search: another run may have filled the backlog meanwhile. If the other run does
+        # so only now, both runs ask for the same jobs, and the same request finds its own row.
         room = await self._room()
         jobs = [_new_job(chunk) for chunk in sorted(due, key=_end)[:room]]
         report.queued = await send_for_queued(self._queue, self._ledger, await self._ledger.add_jobs(jobs))

@@ -1,8 +1,8 @@
 """Which dependencies are away, as this process knows it.
 
-Whoever meets a dependency that is away tells it here. All others then wait, instead of trying one after the other: one look at
-the dependency, with a back-off, stands for all of them. What answers a look may refuse the work all the same (a lake that
-throttles), so until some work has come to an end, work is let through one at a time, with the same back-off.
+Whoever meets a dependency that is away reports the dependency here. All others then wait, instead of trying one after the
+other: one look at the dependency, with a back-off, stands for all of them. What answers a look may refuse the work all the same
+(a lake that throttles), so until some work has come to an end, work is let through one at a time, with the same back-off.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Work that reads a table of the source lets go of it when somebody else waits to alter the table.
 
-Looked at every second, and ended within another half: an application's SELECT, which has queued behind an ALTER TABLE, is
-answered some two seconds later, whatever the work is waiting for.
+Who waits is looked for every second, and the work is ended within another half second: an application's SELECT, which has
+queued behind an ALTER TABLE, is answered some two seconds later, whatever the work is waiting for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from archival_core.source.state.waiting import Sessions
 _LOG = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 1.0
-#: What is called off ends by itself, unless it waits for the lake: then its sessions are ended from the server's side.
+#: Work that is called off ends by itself, unless the work waits for the lake: then its sessions are ended from the server's
+#: side.
 _END_SECONDS: Final = 0.5
 
 

@@ -123,7 +123,7 @@ class JobRunner:
         await self._tell(job.job_id)
 
     async def _set_back(self, message: JobMessage, job: Job, error: TransientError, span: telemetry.Span) -> bool:
-        """Whether the job is settled after `error`: given up, or put off by another message. If not, this one comes again.
+        """Whether the job is settled after `error`: given up, or put off by another message. If not, `message` comes again.
 
         A process that is killed in here leaves the message, which comes back after ten minutes, or two messages for one job,
         of which the second finds the job in hand or ended.
@@ -159,7 +159,7 @@ class JobRunner:
 
     async def give_up(self, message: JobMessage) -> None:
         """The message was delivered too often. The job has failed if its worker was killed each time; else an outage kept its
-        messages from coming to an end, and the job gets another one.
+        messages from coming to an end, and the job gets another message.
 
         Raises `PermanentError` (`unknown-job`) if the ledger has no such job.
         """
@@ -174,7 +174,7 @@ class JobRunner:
     async def _look_later(self, message: JobMessage) -> None:
         """Tell the end of a job that has ended. A job that waits, or whose worker has it or was killed, is looked at later.
 
-        That takes a message of its own: failing this one would count towards poison.
+        The later look takes another message: failing the present one would count towards poison.
         """
         found = await self._ledger.find(message.job_id)
         if found is None:
@@ -201,7 +201,7 @@ class JobRunner:
     async def _send(self, message: JobMessage, delay_seconds: float = 0) -> None:
         await self._queue.send([message], delay_seconds=delay_seconds)
         if self._dependencies.is_in_trouble("ledger"):
-            return  # and notes nothing; a message that is not noted may be sent once more by reconcile
+            return  # a note would wait for the ledger; a message that is not noted may be sent once more by reconcile
         with suppress(PostponedError):
             await self._ledger.messaged([message.job_id])
 

@@ -73,7 +73,7 @@ class LakeHistory:
                 )
         async with self._generations.held() as held:
             found = await self._found()
-            # one that went back further meanwhile is noticed by the next look
+            # a lake that went back further meanwhile is noticed by the next look
             if not went_back(held.known, found):
                 await self._advance(held, found, advance=advance or is_noticed)
             if await held.settle():
@@ -91,7 +91,7 @@ class LakeHistory:
         await held.advance(generation)
 
     async def _found(self) -> Generation | None:
-        """The marker in the lake; one that cannot be read is none."""
+        """The marker in the lake; a marker that cannot be read counts as none."""
         if await self._lake.stat(paths.GENERATION) is None:
             return None
         try:

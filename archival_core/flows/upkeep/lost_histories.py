@@ -1,4 +1,4 @@
-"""Archives whose histories were put back, and those whose place they had taken.
+"""Archives of histories that were put back, and archives whose place such an archive had taken.
 
 A source that was put back to before an archive was read has no mark of the reading: what the archive holds need not be what
 the source has now. It takes no other archive's place, and whatever it had superseded counts again if its own mark is there.
@@ -34,7 +34,7 @@ class LostHistories:
     async def look(self, connection: Connection) -> int:
         """Note which archives have lost their mark, and which have it again; returns how many were lost since.
 
-        Where it begins is left to chance, so that each has its turn.
+        Where the run begins is left to chance, so that each archive has its turn.
         """
         here = await catalog.server_identity(connection)
         if here.timeline is None or not here.system_identifier:
@@ -49,7 +49,7 @@ class LostHistories:
         return await self._marked.set_history_lost(lost, lost=True)
 
     async def bring_back(self, connection: Connection) -> int:
-        """Make archives that only lost ones had superseded `archived` again; returns how many."""
+        """Make archives that only lost archives had superseded `archived` again; returns how many."""
         return sum(
             [await self._bring_one_back(connection, job) for job in await self._marked.superseded_by_lost(_BROUGHT_BACK)]
         )
