@@ -139,9 +139,17 @@ def own_database_url(source_database_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(source_database_url: str) -> str:
-    """Where the service works; a module that needs a ledger to itself replaces it by `own_database_url`."""
-    return source_database_url
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Where the service works; a module that needs a ledger to itself is marked `own_database`."""
+    own = request.node.get_closest_marker("own_database") is not None
+    url: str = request.getfixturevalue("own_database_url" if own else "source_database_url")
+    return url
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks that may go are removed by the next run."""
+    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 async def open_service(

@@ -24,14 +24,11 @@ from tests.kit.redis_commands import added, command
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 MANY = 3000
 FEWER = 1000
 ADDED = ("dead.reason", "dead.stream", "dead.entry_id", "dead.deliveries", "dead.bytes")
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from dev.servers.processes import Process
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 ROOT = Path(__file__).parents[2]
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
@@ -78,11 +80,6 @@ class CommandLine:
 
     async def json(self, *arguments: str, words: str = "") -> Any:
         return json.loads(await self(*arguments, "--json", words=words))
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from tests.acceptance.api_client import api_client
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 MINUTE = timedelta(minutes=1)
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
@@ -27,11 +29,6 @@ create table $s.counted (n bigint not null) partition by range (n);
 create table $s.ten partition of $s.counted for values from (0) to (10);
 create table $s."<b>" (time date not null) partition by range (time);
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 @pytest.fixture(autouse=True)

@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from archival_core.clients.redis import DeadLetter
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 TABLE = """
 create table $s.readings (time timestamptz not null) partition by range (time);
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 async def code_of(work: object) -> str:

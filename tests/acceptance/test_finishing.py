@@ -20,6 +20,8 @@ from archival_core.model.message import JobMessage
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
+
 MINUTE = timedelta(minutes=1)
 TABLE = """
 create table $s.readings (time timestamptz not null, value bigint) partition by range (time);
@@ -31,16 +33,6 @@ REMOVED = (
     " select job_id, '{}', hypertable, chunk, lake_path, manifest_sha256, relation_oid, relation_born"
     " from archival.job where status = 'archived';"
 )
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 async def archive(service: Service, chunk: str = "jan", *, remove: bool = True) -> None:

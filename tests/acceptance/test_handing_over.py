@@ -19,6 +19,8 @@ from dev.lake_emulator import Emulator
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 TABLE = """
 create table $s.readings (time timestamptz not null) partition by range (time);
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
@@ -28,11 +30,6 @@ REFUSE = """
 create function public.refuse() returns trigger language plpgsql as $$ begin raise exception 'the ledger is full'; end $$;
 create trigger refuse before insert on archival.job for each row execute function public.refuse();
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 async def ask(service: Service) -> None:

@@ -19,6 +19,8 @@ from tests.acceptance.api_client import api_client
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 MINUTE, KEEP_FOR = timedelta(minutes=1), timedelta(days=90)
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
@@ -37,11 +39,6 @@ insert into archival.job (kind, hypertable, chunk, status, request_key, requeste
 select 'archive', '$s.readings', '$s.c' || i, 'failed', '{key}/' || i, 'test', now() - interval '101 days',
        now() - interval '100 days', true from generate_series(1, {count}) i
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 @pytest.fixture(autouse=True)

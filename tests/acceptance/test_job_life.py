@@ -17,21 +17,13 @@ from tests.acceptance.api_client import api_client
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
+
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
 insert into $s.readings select t, random() from generate_series(timestamptz '2026-01-01Z', '2026-01-31Z', '1 day') t;
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
+
 MINUTE = timedelta(minutes=1)
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
@@ -24,16 +26,6 @@ create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to 
 create table $s.mar partition of $s.readings for values from ('2026-03-01Z') to ('2026-04-01Z');
 insert into $s.readings select t, random() from generate_series(timestamptz '2026-01-01Z', '2026-03-31Z', '6 hours') t;
 """
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 async def archive(service: Service, *chunks: str, remove: bool | None = True) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from archival_core.clients.redis import DeadLetter
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 TABLE = """
 create table $s.readings (time timestamptz not null) partition by range (time);
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
@@ -29,11 +31,6 @@ create table $s.mar partition of $s.readings for values from ('2026-03-01Z') to 
 """
 MEGABYTE = 1_000_000
 LARGE = 10 * MEGABYTE
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from tests.acceptance.api_client import api_client
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.own_database]
 
 JOBS = 1_000_000
 HYPERTABLES = 100
@@ -41,11 +41,6 @@ from (select i, lot, format('%(schema)s.scale_%%s', i %% %(hypertables)s) as hyp
                   else 'removed' end as status
       from (select i, hashint4(i) & 1023 as lot from generate_series(1, %(jobs)s) i) numbered) made
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 @pytest.fixture(autouse=True)

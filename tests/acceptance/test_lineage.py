@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from dev.lake_emulator import Emulator
     from tests.acceptance.conftest import Service
 
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
+
 MINUTE = timedelta(minutes=1)
 
 
@@ -46,16 +48,6 @@ select t, random(), 'note ' || t from generate_series(timestamptz '2026-01-01Z',
 """
 JAN_AGAIN = "create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z')"
 LATE = "insert into $s.readings values ('2026-01-15 00:30Z', 1, 'late')"
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 async def archive(service: Service, *chunks: str, remove: bool | None = True) -> None:

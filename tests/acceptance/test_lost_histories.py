@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from archival_core.flows.upkeep.reconcile import ReconcileReport
     from tests.acceptance.conftest import Service
 
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
+
 MERGE = (
     "create table $s.aside as table $s.readings; drop table $s.jan, $s.feb;"
     "create table $s.both partition of $s.readings for values from ('2026-01-01Z') to ('2026-03-01Z');"
@@ -24,20 +26,10 @@ MERGE = (
 
 
 @pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
-
-
-@pytest.fixture
 def shared(service: Service) -> World:
     """A world on a server that stays as it is: the marks alone go back."""
     service.execute(TABLE)
     return World(service, cast(Any, None), None)
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 async def archive_again(world: World, chunk: str) -> None:

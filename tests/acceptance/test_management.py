@@ -27,6 +27,8 @@ from tests.acceptance.test_security import HOSTILE
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
+
 ROOT = Path(__file__).parents[2]
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
@@ -36,16 +38,6 @@ create table $s.mar partition of $s.readings for values from ('2026-03-01Z') to 
 insert into $s.readings select t, random() from generate_series(timestamptz '2026-01-01Z', '2026-03-31Z', '1 hour') t;
 analyze $s.readings;
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 @pytest.fixture

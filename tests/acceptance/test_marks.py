@@ -27,20 +27,12 @@ from tests.kit.worlds import MINUTE, TABLE, World
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
+
 LATE = (
     "create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');"
     "insert into $s.readings values ('2026-01-05T12:30Z', 1, 'late')"
 )
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 def marked(service: Service) -> list[tuple[Any, ...]]:

@@ -7,15 +7,12 @@ import pytest
 from archival_core.model.message import JobMessage
 from tests.kit.worlds import World
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 LATE = (
     "create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');"
     "insert into $s.readings values ('2026-01-05T12:30Z', 1, 'late')"
 )
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 async def test_a_job_that_a_ledger_put_back_has_skipped_follows_its_mark(apart: World) -> None:

@@ -23,6 +23,8 @@ from tests.acceptance.api_client import api_client
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 MINUTE = timedelta(minutes=1)
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
@@ -38,11 +40,6 @@ TALLIES = {
     "day_tally": "select day, hypertable, outcome, sum(jobs), sum(rows), sum(source_bytes), sum(parquet_bytes)"
     " from archival.day_tally group by 1, 2, 3",
 }
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 @pytest.fixture(autouse=True)

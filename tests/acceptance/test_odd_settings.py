@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from dev.lake_emulator import Emulator
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 MESSWERTE = Relation("Größen", "Meßwerte")
 SCHEMA = """
 create schema "Größen";
@@ -54,11 +56,6 @@ ROW_COUNT = 75
 EVERYTHING = 'select r::text, md5(r::text) from "Größen"."Meßwerte" r order by "Zeit"'
 #: how the test itself sees values
 PLAIN = "-c datestyle=ISO -c timezone=UTC -c extra_float_digits=3"
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 def of_server(service: Service, statement: str) -> str:

@@ -22,6 +22,8 @@ from archival_core.functions.api_services import services
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 #: of each operation, valid and invalid requests alike
 EXAMPLES = 10
 CHECKS = [
@@ -36,11 +38,6 @@ TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 def refutations() -> list[str]:

@@ -20,6 +20,8 @@ from archival_core.model.policy import Policy
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
@@ -33,11 +35,6 @@ end $$;
 insert into $s.readings select date_trunc('day', now(), 'UTC') - n * interval '24 hours' - interval '1 hour', n
 from generate_series(1, 6) n;
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 @pytest.fixture(autouse=True)

@@ -31,6 +31,8 @@ from archival_core.source.removal import dropping
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 MINUTE = timedelta(minutes=1)
 TABLE = """
 create table $s.readings (time timestamptz not null, a bigint, b bigint) partition by range (time);
@@ -39,11 +41,6 @@ create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to 
 insert into $s.readings select t, extract(epoch from t)::bigint, 1
 from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 async def archive(service: Service, chunk: str, **wish: Any) -> None:

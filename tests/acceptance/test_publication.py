@@ -24,6 +24,8 @@ from dev.lake_emulator import Fault
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 TABLE = """
 create table $s.readings (time timestamptz not null, value integer) partition by range (time);
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
@@ -31,11 +33,6 @@ insert into $s.readings select t, 1 from generate_series(timestamptz '2026-01-01
 """
 MINUTE = timedelta(minutes=1)
 LATE = "insert into $s.readings values ('2026-01-15Z', 2)"
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 async def asked(service: Service) -> JobMessage:

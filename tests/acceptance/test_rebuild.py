@@ -19,6 +19,8 @@ from archival_core.model.job import Status
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
+
 ROOT = Path(__file__).parents[2]
 MINUTE = timedelta(minutes=1)
 TABLE = """
@@ -50,16 +52,6 @@ KNOWN = (
     "lease_until",
     "progress",
 )
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 async def archive(service: Service, *chunks: str, remove: bool = False) -> None:

@@ -32,6 +32,8 @@ from dev.lake_emulator import Fault
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 MINUTE = timedelta(minutes=1)
 DAY_SECONDS = 86_400
 TABLE = """
@@ -40,11 +42,6 @@ create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to 
 create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
 insert into $s.readings select t, random() from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 async def archive(service: Service, *chunks: str) -> None:

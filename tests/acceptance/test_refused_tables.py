@@ -13,6 +13,8 @@ from dev.lake_emulator import Emulator
 from dev.servers.postgres import PostgresServer
 from tests.acceptance.conftest import Service, open_service
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 TABLE = """
 create table $s.readings (time timestamptz not null, site int, value double precision) partition by range (time);
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z') partition by list (site);
@@ -20,11 +22,6 @@ create table $s.one partition of $s.jan for values in (1) partition by hash (val
 create table $s.leaf partition of $s.one for values with (modulus 1, remainder 0);
 insert into $s.readings select t, 1, 2 from generate_series(timestamptz '2026-01-01Z', '2026-01-31Z', '1 hour') t;
 """
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 async def archive(service: Service) -> list[dict[str, Any]]:

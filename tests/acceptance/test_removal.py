@@ -19,6 +19,8 @@ from archival_core.source.state import fence
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 MINUTE = timedelta(minutes=1)
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision, note text) partition by range (time);
@@ -27,11 +29,6 @@ create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to 
 insert into $s.readings
 select t, random(), 'note ' || t from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
 """
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 async def archive(service: Service, *chunks: str, remove: bool | None = True) -> None:

@@ -19,6 +19,8 @@ from tests.kit.queued_ddl import Application
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
+
 #: as strong as an ALTER TABLE, and changes nothing
 LOCK = "begin; lock table {0} in access exclusive mode; commit"
 
@@ -27,16 +29,6 @@ create table $s.readings (time timestamptz not null, value numeric(8, 2)) partit
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
 insert into $s.readings select timestamptz '2026-01-01Z' + i * interval '5 minutes', i from generate_series(0, 799) i;
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 async def remove(service: Service) -> RemovalReport:

@@ -13,17 +13,14 @@ from archival_core.flows.removal import chunk_removal
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 TABLE = """
 create table $s.{0} (time timestamptz not null) partition by range (time);
 create table $s.{0}_jan partition of $s.{0} for values from ('2026-01-01Z') to ('2026-02-01Z');
 create table $s.{0}_feb partition of $s.{0} for values from ('2026-02-01Z') to ('2026-03-01Z');
 insert into $s.{0} values ('2026-01-05Z'), ('2026-02-05Z');
 """
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 async def test_a_report_on_one_table_holds_up_no_other(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from archival_core.model.chunk import ChunkRange, Relation
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
-pytestmark = pytest.mark.timescaledb
+pytestmark = [pytest.mark.timescaledb, pytest.mark.usefixtures("at_once")]
 
 TABLE = """
 create table $s.readings (time timestamptz not null, device int, value double precision, note text);
@@ -29,11 +29,6 @@ select timestamptz '2026-01-01Z' + i * interval '10 minutes', i % 4, random(), '
 """
 #: the end of the fifth day
 ALL = "2026-01-06T00:00:00Z"
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 def is_community(service: Service) -> bool:

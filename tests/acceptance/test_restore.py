@@ -18,6 +18,8 @@ from archival_core.model.message import JobMessage
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 NATIVE = """
 create table $s.readings (time timestamptz not null, value numeric(12, 4), tags text[], note text) partition by range (time);
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
@@ -32,11 +34,6 @@ insert into $s.readings
 select t, random(), array[null, 'x'], 'note ' || t from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
 """
 ALL = ChunkRange(None, None)
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from archival_core.model.message import JobMessage
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 TABLE = """
 create table $s.readings (time timestamptz not null, value integer) partition by range (time);
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
@@ -36,11 +38,6 @@ async def removed(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
     service.execute("update archival.job set finished_at = now() - interval '2 days'")
     assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
     return service
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 async def ask(service: Service, key: str, wish: RestoreWish | None = None) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dev.lake_emulator import Emulator
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 GRANTS = Path(__file__).parents[2] / "docs" / "grants.sql"
 HOSTILE = [
     'x"; drop table victims; --',
@@ -37,11 +39,6 @@ HOSTILE = [
     "é" * 31,
     "<img src=x onerror=alert(1)>",
 ]
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
 
 
 async def restore_all(service: Service, hypertable: Relation) -> None:

@@ -19,6 +19,8 @@ from tests.kit.redis_commands import entries
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
@@ -29,11 +31,6 @@ insert into $s.readings select t, 1 from generate_series(timestamptz '2026-01-01
 """
 GROUP = "archival-service"
 ENTRY: dict[Any, Any] = {"event": "{}"}
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 async def archive(service: Service, *chunks: str) -> None:

@@ -17,6 +17,8 @@ from archival_core.model.chunk_state import ChunkPlace
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
+pytestmark = pytest.mark.own_database
+
 MINUTE = timedelta(minutes=1)
 TABLE = """
 create table $s.readings (time timestamptz not null, value bigint) partition by range (time);
@@ -26,11 +28,6 @@ insert into $s.readings select t, 1 from generate_series(timestamptz '2026-01-01
 """
 MADE_AGAIN = "create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z')"
 SHOWN = {"in-database": "database", "queued": "archiving", "running": "archiving", "restoring": "removed"}
-
-
-@pytest.fixture
-def database_url(own_database_url: str) -> str:
-    return own_database_url
 
 
 @pytest.fixture(autouse=True)
