@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.altering import PATIENCE, altered, assert_archived, request, slow_lake, work
+from tests.kit.timescaledb import chunks, is_community
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
@@ -26,18 +27,6 @@ COMPRESSION = "alter table $s.readings set (timescaledb.compress, timescaledb.co
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVE_PART_BYTES", str(4 * 8192))
     monkeypatch.setenv("ARCHIVE_READERS", "2")
-
-
-def is_community(service: Service) -> bool:
-    return service.rows("show timescaledb.license") == [("timescale",)]
-
-
-def chunks(service: Service) -> list[str]:
-    query = (
-        "select chunk_schema || '.' || chunk_name from timescaledb_information.chunks where hypertable_schema = '$s'"
-        " order by range_start"
-    )
-    return [name for (name,) in service.rows(query)]
 
 
 @pytest.mark.parametrize("ddl", ["alter table $s.readings add more int", "alter table $s.readings alter device type bigint"])

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.kit.readings import archive
+
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
@@ -26,12 +28,6 @@ create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to 
 create table $s.mar partition of $s.readings for values from ('2026-03-01Z') to ('2026-04-01Z');
 insert into $s.readings select t, random() from generate_series(timestamptz '2026-01-01Z', '2026-03-31Z', '6 hours') t;
 """
-
-
-async def archive(service: Service, *chunks: str, remove: bool | None = True) -> None:
-    for chunk in chunks:
-        await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", remove=remove)
-    await service.work()
 
 
 async def remove(service: Service) -> int:

@@ -17,12 +17,12 @@ import pytest
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.removal import chunk_proof
-from archival_core.flows.removal.chunk_removal import RemovalReport
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.jobs import NewJob
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.message import JobMessage
 from dev.servers.postgres import PostgresServer
+from tests.kit.readings import archive, remove
 
 if TYPE_CHECKING:
     from dev.lake_emulator import Emulator
@@ -50,20 +50,9 @@ JAN_AGAIN = "create table $s.jan partition of $s.readings for values from ('2026
 LATE = "insert into $s.readings values ('2026-01-15 00:30Z', 1, 'late')"
 
 
-async def archive(service: Service, *chunks: str, remove: bool | None = True) -> None:
-    for chunk in chunks:
-        await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", remove=remove)
-    await service.work()
-
-
 async def archive_old(service: Service, older_than: str = "2026-03-06T00:00:00Z", remove: bool | None = True) -> None:
     await service.publish(hypertable=f"{service.schema}.readings", older_than=older_than, remove=remove)
     await service.work()
-
-
-async def remove(service: Service) -> RemovalReport:
-    service.execute("update archival.job set removal_tried_at = null where hypertable like '$s.%'")
-    return await service.runtime.chunk_removal.run(MINUTE)
 
 
 async def restore(service: Service, key: str, **wish: Any) -> list[str]:

@@ -15,6 +15,7 @@ from psycopg.pq import TransactionStatus
 from archival_core.flows.removal.chunk_removal import RemovalReport
 from archival_core.source.removal import dropping
 from archival_core.source.state import fence
+from tests.kit.readings import archive, remove
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
@@ -29,17 +30,6 @@ create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to 
 insert into $s.readings
 select t, random(), 'note ' || t from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
 """
-
-
-async def archive(service: Service, *chunks: str, remove: bool | None = True) -> None:
-    for chunk in chunks:
-        await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", remove=remove)
-    await service.work()
-
-
-async def remove(service: Service) -> RemovalReport:
-    service.execute("update archival.job set removal_tried_at = null where hypertable like '$s.%'")
-    return await service.runtime.chunk_removal.run(MINUTE)
 
 
 def partitions(service: Service) -> list[str]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from archival_core.flows.removal import trial
-from archival_core.flows.removal.chunk_removal import RemovalReport
 from archival_core.source.restore.trial import check_same
 from archival_core.source.state import fence
 from tests.acceptance.altering import PATIENCE
 from tests.kit.queued_ddl import Application
+from tests.kit.readings import remove
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
@@ -29,11 +28,6 @@ create table $s.readings (time timestamptz not null, value numeric(8, 2)) partit
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
 insert into $s.readings select timestamptz '2026-01-01Z' + i * interval '5 minutes', i from generate_series(0, 799) i;
 """
-
-
-async def remove(service: Service) -> RemovalReport:
-    service.execute("update archival.job set removal_tried_at = null where hypertable like '$s.%'")
-    return await service.runtime.chunk_removal.run(timedelta(minutes=1))
 
 
 def slowly(compare: Callable[..., Any], turn: int) -> Callable[..., Any]:

@@ -17,9 +17,12 @@ from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.removals import Removals
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.job import Job
+from tests.kit.readings import archive, remove
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
+
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
 
 MINUTE = timedelta(minutes=1)
 TABLE = """
@@ -34,23 +37,6 @@ HALVES = """
 create table $s.early partition of $s.readings for values from ('2026-01-01Z') to ('2026-01-16Z');
 create table $s.late partition of $s.readings for values from ('2026-01-16Z') to ('2026-02-01Z');
 """
-
-
-@pytest.fixture
-def database_url(own_database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
-    return own_database_url
-
-
-async def archive(service: Service, *chunks: str) -> None:
-    for chunk in chunks:
-        await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", remove=True)
-    await service.work()
-
-
-async def remove(service: Service) -> RemovalReport:
-    service.execute("update archival.job set removal_tried_at = null")
-    return await service.runtime.chunk_removal.run(MINUTE)
 
 
 async def ask_for_restore(service: Service) -> None:

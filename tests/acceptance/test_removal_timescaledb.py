@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -12,9 +11,10 @@ import pyarrow.dataset as ds
 import pytest
 
 from archival_core.flows.asking.restore_requests import RestoreRequest
-from archival_core.flows.removal.chunk_removal import RemovalReport
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunk import ChunkRange, Relation
+from tests.kit.readings import remove
+from tests.kit.timescaledb import chunks, is_community
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
@@ -31,10 +31,6 @@ select timestamptz '2026-01-01Z' + i * interval '10 minutes', i % 4, random(), '
 ALL = "2026-01-06T00:00:00Z"
 
 
-def is_community(service: Service) -> bool:
-    return service.rows("show timescaledb.license") == [("timescale",)]
-
-
 def version(service: Service) -> tuple[int, ...]:
     [(text,)] = service.rows("select extversion from pg_extension where extname = 'timescaledb'")
     return tuple(int(number) for number in text.split(".")[:2])
@@ -43,19 +39,6 @@ def version(service: Service) -> tuple[int, ...]:
 async def archive(service: Service, older_than: str = ALL) -> None:
     await service.publish(hypertable=f"{service.schema}.readings", older_than=older_than, remove=True)
     await service.work()
-
-
-async def remove(service: Service) -> RemovalReport:
-    service.execute("update archival.job set removal_tried_at = null where hypertable like '$s.%'")
-    return await service.runtime.chunk_removal.run(timedelta(minutes=1))
-
-
-def chunks(service: Service) -> list[str]:
-    query = (
-        "select chunk_schema || '.' || chunk_name from timescaledb_information.chunks where hypertable_schema = '$s'"
-        " order by range_start, chunk_name"
-    )
-    return [name for (name,) in service.rows(query)]
 
 
 def published(service: Service) -> list[tuple[Any, ...]]:
