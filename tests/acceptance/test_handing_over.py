@@ -119,7 +119,7 @@ async def test_an_event_that_cannot_be_understood_now_comes_again(
                 report = await service.runtime.event_drain.run()
             finally:
                 elsewhere.execute(f"{allow} true".encode())
-        # it was not even read
+        # the event was not even read
         assert (report.away, report.events, report.buried, report.queued) == ("source", 0, 0, 0)
         assert (await service.runtime.event_drain.run()).queued == 2
         assert await pending(service) == 0

@@ -236,7 +236,7 @@ async def _nothing(*_: object) -> None:
 
 
 async def test_an_event_that_fails_by_itself_is_buried_alone(world: World) -> None:
-    """It kills the drain as long as it is in the stream: five drains later it is tried alone, and then found out."""
+    """The event kills the drain while it is in the stream: five drains later the event is tried alone, and then found out."""
     await world.ask(0, 1)
     table = f"{world.service.schema}.readings"
     await world.service.publish(hypertable=table, older_than="2026-02-01T00:00:00Z")

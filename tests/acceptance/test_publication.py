@@ -206,7 +206,7 @@ async def test_what_lies_where_a_superseded_archive_goes_stops_no_job(service: S
     await service.runtime.archival_processor.process(JobMessage(job.job_id))
     assert [job["status"] for job in service.jobs()] == ["superseded", "archived"]
     assert [result["type"].rpartition(".")[2] for result in await service.results()] == ["archived", "archived"]
-    # it stays, and is reported
+    # the folder stays, and is reported
     report = await service.runtime.reconcile.run(MINUTE)
     assert list(report.adoption.strays) == [str(revision(service, 0).relative_to(service.lake))]
     assert planted.read_text() == "planted"

@@ -151,7 +151,7 @@ async def test_a_pool_that_is_used_up_says_so(server: PostgresServer, monkeypatc
             await stack.enter_async_context(pool.connection())
         with pytest.raises(TransientError, match="in use"):
             await pool.one("intake")
-    # and nothing of it is left
+    # and nothing is left of the trouble
     async with opened(server.url) as pool:
         await use(pool, 4)
 
