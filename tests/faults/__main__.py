@@ -14,18 +14,19 @@ from tests.faults import lanes, report
 from tests.faults.lanes import Wanted
 from tests.faults.runner import Result
 from tests.faults.scenarios import FAMILIES
+from tests.kit import pgbouncer
 
 _NEWS_EVERY = 50
 
 
-def wanted(runs: int, only: str | None, number: int | None) -> list[Wanted]:
-    """Which runs of which families: each has its share, and every family some."""
+def wanted(runs: int, only: str | None, number: int | None, families: dict[str, int]) -> list[Wanted]:
+    """Which runs of which families, given each family's share: every family has some."""
     if number is not None and only:
         return [(only, number)]
     if only:
         return [(only, n) for n in range(runs)]
-    total = sum(share for _, share in FAMILIES.values())
-    counted = {name: max(1, -(-runs * share // total)) for name, (_, share) in FAMILIES.items()}
+    total = sum(families.values())
+    counted = {name: max(1, -(-runs * share // total)) for name, share in families.items()}
     # in turns, so that a run that is cut short has seen every family
     turns = sorted((n / count, name, n) for name, count in counted.items() for n in range(count))
     return [(name, n) for _, name, n in turns]
@@ -51,7 +52,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _leave)
     console = Console(stderr=arguments.json)
     started = time.monotonic()
-    runs = wanted(arguments.runs, arguments.only, arguments.run)
+    families = {name: share for name, (_, share) in FAMILIES.items()}
+    if pgbouncer.program() is None:
+        if arguments.only == "pooler":
+            parser.error("the family pooler needs PgBouncer: apt-get install pgbouncer")
+        del families["pooler"]
+        console.print("The family pooler is left out, because PgBouncer is not installed: apt-get install pgbouncer")
+    runs = wanted(arguments.runs, arguments.only, arguments.run, families)
     found: list[Result] = []
     stopped = 0
     try:

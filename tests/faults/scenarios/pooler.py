@@ -11,7 +11,7 @@ from functools import partial
 
 from tests.faults.needs import needing
 from tests.faults.stage import Stage
-from tests.kit.pgbouncer import DATABASE, pgbouncer, program
+from tests.kit.pgbouncer import DATABASE, pgbouncer
 
 #: More than the deliveries after which a message is poison and an event buried.
 _ROUNDS = 6
@@ -32,10 +32,6 @@ MODES: dict[str, tuple[dict[str, str], bool]] = {
 def before(variable: str, mode: str, stage: Stage) -> None:
     """From the beginning, or once some of the work is done."""
     world = stage.world
-    if program() is None:
-        stage.note("PgBouncer is not installed")
-        stage.struck = False
-        return
     settings, works = MODES[mode]
     stage.approach(stage.rng.choice(list(stage.story.functions)))
     direct = world.environment[variable]
