@@ -327,11 +327,23 @@ end $$;
 
 COMMENT ON FUNCTION archival.follow_job() IS 'Refuses what is no transition of a job, and keeps the history of what is.';
 
+-- TABLE superseding
+
+CREATE TABLE archival.superseding (
+    folder text NOT NULL,
+    job_id uuid NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+-- COMMENT TABLE superseding
+
+COMMENT ON TABLE archival.superseding IS 'Which archive takes the place of which. It counts while the job is archived or removed, and its history is not lost.';
+
 -- FUNCTION is_overtaken(uuid, text, text, bigint, text, integer, text, text[])
 
 CREATE FUNCTION archival.is_overtaken(job_id uuid, hypertable text, chunk text, relation_oid bigint, relation_born text, revision integer, lake_path text, supersedes text[]) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN ((EXISTS (SELECT FROM archival.job later WHERE ((later.hypertable = is_overtaken.hypertable) AND (later.chunk = is_overtaken.chunk) AND (later.kind = 'archive'::text) AND (later.status = ANY (ARRAY['archived'::text, 'removed'::text])) AND (later.relation_oid = is_overtaken.relation_oid) AND (NOT (later.relation_born IS DISTINCT FROM is_overtaken.relation_born)) AND (later.revision > is_overtaken.revision) AND (later.lake_path <> ALL (is_overtaken.supersedes)) AND (NOT later.history_lost)))) OR (EXISTS (SELECT FROM archival.job other WHERE ((other.kind = 'archive'::text) AND ((other.manifest -> 'supersedes'::text) <> '[]'::jsonb) AND ((other.manifest -> 'supersedes'::text) ? is_overtaken.lake_path) AND (other.status = ANY (ARRAY['archived'::text, 'removed'::text])) AND ((NOT other.adopted) OR (other.hypertable = is_overtaken.hypertable)) AND (other.job_id <> is_overtaken.job_id) AND (NOT other.history_lost)))));
+    RETURN ((EXISTS (SELECT FROM archival.job later WHERE ((later.hypertable = is_overtaken.hypertable) AND (later.chunk = is_overtaken.chunk) AND (later.kind = 'archive'::text) AND (later.status = ANY (ARRAY['archived'::text, 'removed'::text])) AND (later.relation_oid = is_overtaken.relation_oid) AND (NOT (later.relation_born IS DISTINCT FROM is_overtaken.relation_born)) AND (later.revision > is_overtaken.revision) AND (later.lake_path <> ALL (is_overtaken.supersedes)) AND (NOT later.history_lost)))) OR (EXISTS (SELECT FROM (archival.superseding s JOIN archival.job other ON ((other.job_id = s.job_id))) WHERE ((s.folder = is_overtaken.lake_path) AND (other.status = ANY (ARRAY['archived'::text, 'removed'::text])) AND ((NOT other.adopted) OR (other.hypertable = is_overtaken.hypertable)) AND (other.job_id <> is_overtaken.job_id) AND (NOT other.history_lost)))));
 
 -- COMMENT FUNCTION is_overtaken(job_id uuid, hypertable text, chunk text, relation_oid bigint, relation_born text, revision integer, lake_path text, supersedes text[])
 
@@ -346,6 +358,23 @@ CREATE FUNCTION archival.lies_in_other_table(archive archival.job, other archiva
 -- COMMENT FUNCTION lies_in_other_table(archive archival.job, other archival.job)
 
 COMMENT ON FUNCTION archival.lies_in_other_table(archive archival.job, other archival.job) IS 'Whether rows of an archive may be in another archive too, of another table: merged, split and renamed chunks are that. A hypertable makes a chunk anew for late rows of a range that is gone: that has the same range, and none of the rows from before.';
+
+-- FUNCTION note_superseding()
+
+CREATE FUNCTION archival.note_superseding() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    delete from archival.superseding where job_id = new.job_id and not coalesce(new.manifest -> 'supersedes' ? folder, false);
+    insert into archival.superseding (folder, job_id)
+    select folder, new.job_id from jsonb_array_elements_text(new.manifest -> 'supersedes') folder
+    on conflict do nothing;
+    return null;
+end $$;
+
+-- COMMENT FUNCTION note_superseding()
+
+COMMENT ON FUNCTION archival.note_superseding() IS 'Writes table superseding in the statement that writes the manifest, whichever that is.';
 
 -- FUNCTION one_more(jsonb, text)
 
@@ -733,6 +762,11 @@ ALTER TABLE ONLY archival.stream
 ALTER TABLE ONLY archival.stream_position
     ADD CONSTRAINT stream_position_pkey PRIMARY KEY (stream, seen_at);
 
+-- CONSTRAINT superseding superseding_pkey
+
+ALTER TABLE ONLY archival.superseding
+    ADD CONSTRAINT superseding_pkey PRIMARY KEY (folder, job_id);
+
 -- INDEX day_tally_day
 
 CREATE INDEX day_tally_day ON archival.day_tally USING btree (day);
@@ -801,10 +835,6 @@ CREATE INDEX job_restored ON archival.job USING btree (hypertable) WHERE (restor
 
 CREATE INDEX job_restores ON archival.job USING btree (restores) WHERE (restores IS NOT NULL);
 
--- INDEX job_supersedes
-
-CREATE INDEX job_supersedes ON archival.job USING gin (((manifest -> 'supersedes'::text))) WHERE ((kind = 'archive'::text) AND ((manifest -> 'supersedes'::text) <> '[]'::jsonb));
-
 -- INDEX job_unremoved
 
 CREATE INDEX job_unremoved ON archival.job USING btree (hypertable, finished_at) WHERE ((kind = 'archive'::text) AND (status = 'archived'::text) AND (restored_at IS NULL));
@@ -821,9 +851,21 @@ CREATE INDEX job_verified ON archival.job USING btree (verified_at NULLS FIRST, 
 
 CREATE INDEX request_age ON archival.request USING btree (requested_at);
 
+-- INDEX superseding_of_job
+
+CREATE INDEX superseding_of_job ON archival.superseding USING btree (job_id);
+
 -- TRIGGER job follow_job
 
 CREATE TRIGGER follow_job BEFORE UPDATE OF status ON archival.job FOR EACH ROW EXECUTE FUNCTION archival.follow_job();
+
+-- TRIGGER job note_superseding
+
+CREATE TRIGGER note_superseding AFTER INSERT ON archival.job FOR EACH ROW WHEN (((new.kind = 'archive'::text) AND ((new.manifest -> 'supersedes'::text) <> '[]'::jsonb))) EXECUTE FUNCTION archival.note_superseding();
+
+-- TRIGGER job note_superseding_again
+
+CREATE TRIGGER note_superseding_again AFTER UPDATE OF manifest ON archival.job FOR EACH ROW WHEN (((new.kind = 'archive'::text) AND ((new.manifest -> 'supersedes'::text) IS DISTINCT FROM (old.manifest -> 'supersedes'::text)))) EXECUTE FUNCTION archival.note_superseding();
 
 -- TRIGGER job tally_added
 
@@ -856,3 +898,8 @@ ALTER TABLE ONLY archival.job
 
 ALTER TABLE ONLY archival.part
     ADD CONSTRAINT part_job_id_fkey FOREIGN KEY (job_id) REFERENCES archival.job(job_id) ON DELETE CASCADE;
+
+-- FK CONSTRAINT superseding superseding_job_id_fkey
+
+ALTER TABLE ONLY archival.superseding
+    ADD CONSTRAINT superseding_job_id_fkey FOREIGN KEY (job_id) REFERENCES archival.job(job_id) ON DELETE CASCADE;

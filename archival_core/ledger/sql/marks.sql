@@ -80,9 +80,8 @@ with candidate as materialized (
     where j.kind = 'archive' and j.status = 'superseded' and not j.history_lost and j.nonces <> '{}'
       and exists (select from archival.job lost where lost.hypertable = j.hypertable and lost.history_lost)
       and not exists (
-        select from archival.job o
-        where o.kind = 'archive' and o.manifest -> 'supersedes' <> '[]' and o.manifest -> 'supersedes' ? j.lake_path
-          and o.hypertable = j.hypertable and o.job_id <> j.job_id and not o.history_lost
+        select from archival.superseding s join archival.job o on o.job_id = s.job_id
+        where s.folder = j.lake_path and o.hypertable = j.hypertable and o.job_id <> j.job_id and not o.history_lost
           and o.status in ('archived', 'removed', 'superseded'))
       and not exists (
         select from archival.job o
