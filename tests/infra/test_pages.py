@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from tests.infra.bicep import INFRA, ROOT, load
+from tests.infra.bicep import ROOT
+from tests.infra.queries import ALERTS, DASHBOARD, QUERIES, WORKBOOK
 
-WORKBOOK: dict[str, Any] = json.loads((INFRA / "workbook.json").read_text())
-DASHBOARD_TEXT = (INFRA / "portal-dashboard.json").read_text()
-DASHBOARD: dict[str, Any] = json.loads(DASHBOARD_TEXT.replace("{applicationInsightsId}", "/subscriptions/s"))
-ALERTS = load(INFRA / "modules/alerts.bicep").of("var")["rules"].value
 SOURCES = "\n".join(path.read_text() for path in (ROOT / "archival_core").rglob("*.py"))
 FUNCTIONS = set(
     re.findall(r"async def (\w+)\(", "".join(p.read_text() for p in (ROOT / "archival_core/functions").glob("*.py")))
 )
 
 
-def _queries() -> Iterator[tuple[str, str]]:
-    for item in WORKBOOK["items"]:
-        if item["type"] == 3:
-            yield f"workbook/{item['name']}", item["content"]["query"]
-    for part in DASHBOARD["lenses"][0]["parts"]:
-        inputs = {entry["name"]: entry.get("value") for entry in part["metadata"]["inputs"]}
-        if inputs:
-            yield f"dashboard/{inputs['PartTitle']}", inputs["Query"]
-    for rule in ALERTS:
-        query = rule["query"]
-        yield f"alert/{rule['name']}", query if isinstance(query, str) else query.text[1:-1]
-
-
-QUERIES = dict(_queries())
-each_query = pytest.mark.parametrize("query", QUERIES.values(), ids=list(QUERIES))
+PAGES = {name: query for name, query in QUERIES.items() if not name.partition("/")[0].endswith(".md")}
+each_query = pytest.mark.parametrize("query", PAGES.values(), ids=list(PAGES))
 
 
 def test_every_page_has_queries() -> None:
-    kinds = [name.partition("/")[0] for name in QUERIES]
+    kinds = [name.partition("/")[0] for name in PAGES]
     assert {kind: kinds.count(kind) for kind in kinds} == {"workbook": 13, "dashboard": 8, "alert": 8}
 
 
