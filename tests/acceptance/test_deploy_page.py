@@ -1,4 +1,4 @@
-"""docs/deploy.md followed to the letter, by an administrator like Azure's: no superuser, and not the maker of the service's role."""
+"""docs/deploy.md followed to the letter, by an administrator like Azure's, who is no superuser."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ ADMIN = "somebody@example.com"
 SECRET = "secret-of-the-test"
 TABLE = Relation("data", "conditions")
 
-#: What Azure's extension does: a role is made by somebody else than the administrator, who may or may not have the ADMIN option on it.
+#: What Azure's extension does: somebody else than the administrator makes the role, and may or may not grant the ADMIN option.
 PRINCIPALS = """
-create function public.pgaadauth_create_principal_with_oid(name text, oid text, kind text, admin boolean, mfa boolean) returns text
-language plpgsql security definer as $$ begin
+create function public.pgaadauth_create_principal_with_oid(name text, oid text, kind text, admin boolean, mfa boolean)
+returns text language plpgsql security definer as $$ begin
     execute format('create role %I login password ''secret-of-the-test''', name);
     {grant}
     return name;
@@ -44,7 +44,8 @@ end $$
 """
 PARTITIONS = """
 set role data_owner;
-create table if not exists data.conditions (time timestamptz not null, device int, value double precision) partition by range (time);
+create table if not exists data.conditions (time timestamptz not null, device int, value double precision)
+partition by range (time);
 create table if not exists data.early partition of data.conditions for values from ('2026-01-01Z') to ('2026-01-02Z');
 insert into data.conditions
 select timestamptz '2026-01-01Z' + i * interval '1 minute', i, i from generate_series(0, 99) i
