@@ -9,10 +9,10 @@ from typing import Final
 
 from archival_core import settings
 from archival_core.clients.credentials import token_source
-from archival_core.clients.postgres import ENTRA_SCOPE, Database
+from archival_core.clients.postgres.database import ENTRA_SCOPE, Database
 from archival_core.clients.queue import QueueClient
-from archival_core.clients.redis import MessagingClient
-from archival_core.clients.redis_credentials import REDIS_SCOPE
+from archival_core.clients.redis.credentials import REDIS_SCOPE
+from archival_core.clients.redis.messaging import MessagingClient
 from archival_core.flows.archive.chunk_archiver import ArchiveOptions, ChunkArchiver
 from archival_core.flows.archive.finishing import Finishing
 from archival_core.flows.archive.marking import Marking

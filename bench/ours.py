@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pyarrow as pa
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.codec import parquet
 from archival_core.codec.layout import Layout
 from archival_core.ledger.jobs import NewJob

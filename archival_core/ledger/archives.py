@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from archival_core.clients.postgres_prose import Prose
+from archival_core.clients.postgres.prose import Prose
 from archival_core.ledger.pool import LedgerPool
 from archival_core.model.job import Status
 from archival_core.model.manifest import Manifest

@@ -8,8 +8,8 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
-from archival_core.clients.postgres_prose import Prose
-from archival_core.clients.redis import DeadLetter
+from archival_core.clients.postgres.prose import Prose
+from archival_core.clients.redis.messaging import DeadLetter
 from archival_core.errors import TransientError
 from archival_core.ledger.jobs import read_job
 from archival_core.ledger.pool import LedgerPool

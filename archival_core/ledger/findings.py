@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from archival_core.clients.postgres_prose import Prose
+from archival_core.clients.postgres.prose import Prose
 from archival_core.ledger.jobs import read_job
 from archival_core.ledger.pool import LedgerPool
 from archival_core.model.chunk import Relation

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from archival_core.clients.postgres import Connection
+from archival_core.clients.postgres.database import Connection
 from archival_core.ledger.pool import LedgerPool, Row, execute
 from archival_core.model.generation import NO_MARKER, Generation, KnownGeneration
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archival_core.clients.postgres_prose import Prose
+from archival_core.clients.postgres.prose import Prose
 from archival_core.ledger.pool import LedgerPool
 from archival_core.model.intake import IntakeState
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from archival_core import telemetry
-from archival_core.clients.postgres_prose import Prose
+from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import LostLeaseError
 from archival_core.ledger.pool import LedgerPool, Row, execute
 from archival_core.ledger.sql import queries

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from archival_core.clients.postgres import Connection, translated
-from archival_core.clients.postgres_prose import Prose
+from archival_core.clients.postgres.database import Connection, translated
+from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import ArchivalError, PermanentError
 from archival_core.ledger.archives import row_of
 from archival_core.ledger.jobs import read_job

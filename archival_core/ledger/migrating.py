@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archival_core.clients.postgres import Connection
+from archival_core.clients.postgres.database import Connection
 from archival_core.errors import PermanentError
 from archival_core.ledger.sql import Migration, migrations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from archival_core.clients.postgres_prose import Prose
+from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import PermanentError
 from archival_core.ledger.pool import LedgerPool
 from archival_core.model.chunk import Chunk, Relation

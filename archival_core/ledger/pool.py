@@ -17,8 +17,8 @@ from psycopg.errors import (
 )
 
 from archival_core import telemetry
-from archival_core.clients.postgres import Connection, Database, translated
-from archival_core.clients.postgres_pool import ConnectionPool
+from archival_core.clients.postgres.database import Connection, Database, translated
+from archival_core.clients.postgres.pool import ConnectionPool
 from archival_core.errors import TransientError
 from archival_core.ledger.migrating import migrate
 from archival_core.ledger.sql import queries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from archival_core.clients.postgres import cut_after
+from archival_core.clients.postgres.database import cut_after
 from archival_core.ledger.pool import LedgerPool, execute
 
 #: for two statements and their commit

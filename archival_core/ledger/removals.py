@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from archival_core.clients.postgres import Connection, translated
+from archival_core.clients.postgres.database import Connection, translated
 from archival_core.errors import ArchivalError, TransientError
 from archival_core.ledger.jobs import read_job
 from archival_core.ledger.marked_archives import as_json

@@ -11,8 +11,8 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
-from archival_core.clients.postgres import Connection, translated
-from archival_core.clients.postgres_prose import Prose
+from archival_core.clients.postgres.database import Connection, translated
+from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import LostLeaseError, PermanentError, TransientError
 from archival_core.ledger.jobs import AddedJob, read_job
 from archival_core.ledger.pool import LedgerPool, execute

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from archival_core.clients.stream_trim import TrimmedStream
+from archival_core.clients.redis.stream_trim import TrimmedStream
 from archival_core.ledger.pool import LedgerPool
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.clients import postgres_settings
+from archival_core.clients.postgres import settings as postgres_settings
 
 #: Everything that changes how PostgreSQL prints a value or a name, said once more where a text is kept: whatever a user's
 #: function has set in the session meanwhile.

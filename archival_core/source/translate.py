@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from archival_core.clients.postgres_troubles import Blame, Trouble, told, trouble
+from archival_core.clients.postgres.troubles import Blame, Trouble, told, trouble
 from archival_core.errors import (
     ArchivalError,
     AwayError,

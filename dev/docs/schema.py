@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import psycopg
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.ledger.pool import LedgerPool
 from dev.servers.postgres import PostgresServer
 from dev.servers.processes import package_folder

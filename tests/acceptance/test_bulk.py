@@ -15,7 +15,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from archival_core.clients import dead_stream
+from archival_core.clients.redis import dead_stream
 from dev.servers.processes import free_port
 from dev.servers.valkey import ValkeyServer
 from tests.acceptance.api_client import api_client

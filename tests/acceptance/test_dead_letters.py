@@ -12,7 +12,7 @@ from archival_core.errors import PermanentError
 from tests.kit.redis_commands import entries
 
 if TYPE_CHECKING:
-    from archival_core.clients.redis import DeadLetter
+    from archival_core.clients.redis.messaging import DeadLetter
     from tests.acceptance.conftest import Service
 
 pytestmark = pytest.mark.own_database

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from archival_core.clients import redis as client
+from archival_core.clients.redis import messaging as client
 from archival_core.errors import PermanentError
 from archival_core.flows.asking import event_drain
 from tests.acceptance.api_client import api_client
 from tests.kit.redis_commands import added, entries
 
 if TYPE_CHECKING:
-    from archival_core.clients.redis import DeadLetter
+    from archival_core.clients.redis.messaging import DeadLetter
     from tests.acceptance.conftest import Service
 
 pytestmark = pytest.mark.own_database

@@ -459,7 +459,7 @@ async def test_a_hostile_name_is_only_a_name(service: Service, client: httpx.Asy
 async def test_a_database_that_is_away_is_told_without_its_address(
     service: Service, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from archival_core.clients.postgres import Database
+    from archival_core.clients.postgres.database import Database
 
     monkeypatch.setattr(service.runtime.chunks, "_source", Database("postgresql://secret-user:secret@127.0.0.1:1/secret-db"))
     answer = await client.get("/chunks", params={"hypertable": f"{service.schema}.readings"})

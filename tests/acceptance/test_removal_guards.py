@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from archival_core.clients.postgres import Connection
+from archival_core.clients.postgres.database import Connection
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.removal.chunk_proof import ChunkProof, Proven
 from archival_core.flows.removal.chunk_removal import RemovalReport

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from archival_core import runtime
-from archival_core.clients import postgres
+from archival_core.clients.postgres import database as postgres
 from archival_core.flows.archive import part_archiver
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore import archive_loader, slice_loader

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.flows.archive.part_archiver import PartArchiver
 from archival_core.flows.archive.reading import ChunkDescription, Reading
 from archival_core.flows.restore.chunk_restore import ChunkRestorer, Restored, RestoreWish, Worker

@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from archival_core.clients import postgres_silence
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres import silence as postgres_silence
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import TransientError
 from archival_core.source.translate import source_errors
 from archival_core.source.wire.driver import arriving, connected, driver_errors

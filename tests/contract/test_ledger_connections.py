@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from archival_core.clients import postgres_pool
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres import pool as postgres_pool
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import TransientError
 from archival_core.ledger.pool import LedgerPool
 from dev.servers.postgres import PostgresServer
@@ -196,7 +196,7 @@ async def test_a_connection_that_is_old_is_not_used_again(server: PostgresServer
 
 
 async def test_every_connection_asks_for_a_token_of_its_own(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archival_core.clients.postgres._LOCAL_HOSTS", frozenset())
+    monkeypatch.setattr("archival_core.clients.postgres.database._LOCAL_HOSTS", frozenset())
     parts = urlsplit(server.url)
     asked: list[str] = []
 

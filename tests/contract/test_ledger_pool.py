@@ -6,7 +6,7 @@ import asyncio
 
 import psycopg
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.ledger.migrating import MIGRATION_LOCK
 from archival_core.ledger.pool import LedgerPool
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError
 from archival_core.ledger import migrating
 from archival_core.ledger.job_list import JobList

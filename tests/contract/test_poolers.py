@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from archival_core.clients import postgres
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres import database as postgres
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import TransientError
 from archival_core.ledger.pool import LedgerPool
 from tests.contract.shared_sessions import shared_sessions

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from archival_core.clients import postgres_settings
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres import settings as postgres_settings
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import TransientError
 from archival_core.ledger.pool import LedgerPool
 from archival_core.source.wire.driver import connected

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from redis.asyncio import Redis
 
-from archival_core.clients import redis_connection
-from archival_core.clients.redis import MessagingClient
+from archival_core.clients.redis import connection as redis_connection
+from archival_core.clients.redis.messaging import MessagingClient
 from archival_core.errors import AwayError, TransientError
 from dev.servers.valkey import ValkeyServer
 from tests.contract.test_silent_connections import WATCHFUL, watched

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, LostLeaseError, PermanentError
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.flows.restore.chunk_restore import Restored, RestoreWish, _prepare

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.model.chunk import Relation
 from archival_core.source import catalog

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from archival_core.clients import network
-from archival_core.clients.postgres import Database, cut_after
+from archival_core.clients.postgres.database import Database, cut_after
 from archival_core.ledger.pool import LedgerPool
 from archival_core.source.wire.driver import connected
 from tests.faults.proxy import Weather, proxied

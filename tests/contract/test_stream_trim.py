@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from archival_core.clients import stream_trim
-from archival_core.clients.stream_trim import Hold, TrimmedStream, TrimRule
+from archival_core.clients.redis import stream_trim
+from archival_core.clients.redis.stream_trim import Hold, TrimmedStream, TrimRule
 
 LARGEST = 2**64 - 1
 LAST_OF_ALL = f"{LARGEST}-{LARGEST}"

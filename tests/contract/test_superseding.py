@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.ledger.pool import LedgerPool
 from archival_core.ledger.sql import migrations
 

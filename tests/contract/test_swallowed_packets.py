@@ -14,7 +14,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import TransientError
 from archival_core.source.translate import source_errors
 from archival_core.source.wire.driver import arriving, connected, driver_errors

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from archival_core.clients.postgres import Database, translated
+from archival_core.clients.postgres.database import Database, translated
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.ledger import pool as pool_module
 from archival_core.ledger.pool import LedgerPool

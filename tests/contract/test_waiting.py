@@ -12,7 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import GaveWayError
 from archival_core.flows.jobs import giving_way
 from archival_core.model.chunk import Relation

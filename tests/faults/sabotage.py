@@ -145,7 +145,7 @@ def keeps_its_connections() -> None:
 @_way
 def trusts_poolers() -> None:
     """Each connection is taken to have a session of its own."""
-    from archival_core.clients import postgres_pooler
+    from archival_core.clients.postgres import pooler as postgres_pooler
 
     async def kept(*_: Any) -> bool:
         return True

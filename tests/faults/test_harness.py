@@ -137,7 +137,7 @@ def test_the_steps_are_those_of_every_room_that_touches_others(runner: Runner) -
 
     assert played(runner, look, story="removal").good
     assert {
-        "clients.redis.MessagingClient.acknowledge",
+        "redis.messaging.MessagingClient.acknowledge",
         "clients.queue.QueueClient.send",
         "ledger.jobs.Ledger.add_jobs",
     } <= found["drain_events"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import archival_core
-from archival_core.clients import postgres_troubles
+from archival_core.clients.postgres import troubles as postgres_troubles
 from archival_core.error_codes import CODES, SECTIONS
 
 PACKAGE = Path(archival_core.__file__).parent

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from archival_core import telemetry
-from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.codec.layout import Profile
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive.marking import Marking

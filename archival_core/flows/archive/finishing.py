@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection
 from uuid import UUID
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import ArchivalError, TransientError
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.ledger.jobs import Ledger, Marked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.model.grounds import Grounds
 from archival_core.model.job import Job
 from archival_core.source.state import marks

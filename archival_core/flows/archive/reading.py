@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Final
 
-from archival_core.clients.postgres import Connection
+from archival_core.clients.postgres.database import Connection
 from archival_core.codec.layout import Layout, Profile
 from archival_core.errors import TransientError
 from archival_core.lake import paths

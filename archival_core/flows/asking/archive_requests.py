@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.messages import send_for_queued

@@ -19,7 +19,7 @@ from typing import Final
 
 from archival_core import telemetry
 from archival_core.clients.queue import QueueClient
-from archival_core.clients.redis import MessagingClient, StreamEntry
+from archival_core.clients.redis.messaging import MessagingClient, StreamEntry
 from archival_core.errors import ArchivalError, AwayError, InvalidEventError, PermanentError, TransientError
 from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.flows.jobs.messages import send_for_queued

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.asking.due_chunks import DueChunks
 from archival_core.ledger.policies import Policies

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.messages import send_for_queued

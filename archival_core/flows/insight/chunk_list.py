@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import PermanentError
 from archival_core.flows.insight import whereabouts
 from archival_core.ledger.chunk_records import ChunkRecord, ChunkRecords

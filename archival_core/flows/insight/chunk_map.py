@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, PermanentError
 from archival_core.flows.insight import whereabouts
 from archival_core.flows.insight.cached import Answer, Cached

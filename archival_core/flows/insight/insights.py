@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from archival_core.clients.queue import QueueClient
-from archival_core.clients.redis import DeadLetter, MessagingClient
+from archival_core.clients.redis.messaging import DeadLetter, MessagingClient
 from archival_core.flows.insight.cached import Answer, Cached
 from archival_core.flows.insight.overdue import OverdueChunks
 from archival_core.flows.insight.readiness import ReadinessCheck

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.source.state.oldest import oldest_snapshot
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from archival_core import telemetry
-from archival_core.clients.redis import MessagingClient
+from archival_core.clients.redis.messaging import MessagingClient
 from archival_core.lake import paths
 from archival_core.ledger.jobs import Ledger
 from archival_core.model.finding import Finding

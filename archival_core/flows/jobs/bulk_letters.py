@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from archival_core.clients.redis import DeadLetter, MessagingClient
+from archival_core.clients.redis.messaging import DeadLetter, MessagingClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.dead_letters import kind_of
 from archival_core.ledger.discards import Discards

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from archival_core.clients.queue import QueueClient
-from archival_core.clients.redis import DeadLetter, MessagingClient
+from archival_core.clients.redis.messaging import DeadLetter, MessagingClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.messages import send_messages
 from archival_core.ledger.discards import Discards

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, GaveWayError
 from archival_core.flows.jobs.calling_off import CallOff, watched
 from archival_core.model.chunk import Relation

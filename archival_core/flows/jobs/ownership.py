@@ -12,7 +12,7 @@ import logging
 
 from pydantic import ValidationError
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError
 from archival_core.lake import paths
 from archival_core.lake.client import DestinationExistsError, LakehouseClient

@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import Final
 
 from archival_core import telemetry
-from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import ArchivalError, AwayError, TransientError
 from archival_core.flows.jobs.announcer import Announcer

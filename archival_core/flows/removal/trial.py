@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from archival_core import telemetry
-from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.codec.slices import SLICE_ROWS
 from archival_core.errors import PermanentError
 from archival_core.flows.archive.marking import Marking

@@ -15,7 +15,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from archival_core import telemetry
-from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError
 from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.restore.archive_loader import ArchiveLoader

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from archival_core import telemetry
-from archival_core.clients.postgres import Connection
+from archival_core.clients.postgres.database import Connection
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.runner import JobRunner
 from archival_core.flows.restore.chunk_restore import ChunkRestorer, Restored, RestoreWish, Worker

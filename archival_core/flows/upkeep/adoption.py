@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import AwayError, PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
 from archival_core.flows.archive.published import read_inner_manifest

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
-from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, AwayError, PermanentError
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere, Whereabouts

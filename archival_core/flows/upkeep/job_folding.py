@@ -14,7 +14,7 @@ from itertools import batched
 from typing import Final
 from uuid import UUID, uuid4
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.ledger.folding import FoldableJob, Folding
 from archival_core.source.catalog.presence import table_oids
 

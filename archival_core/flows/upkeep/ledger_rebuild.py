@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError
 from archival_core.flows.archive.published import parse_manifest
 from archival_core.flows.upkeep.whereabouts import statuses

@@ -10,7 +10,7 @@ import logging
 from typing import Final
 from uuid import uuid4
 
-from archival_core.clients.postgres import Connection
+from archival_core.clients.postgres.database import Connection
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.ledger.marked_archives import MarkedArchives
 from archival_core.model.job import Job

@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 from typing import Final
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.ledger.upkeep import Upkeep
 from archival_core.source.restore.staging import drop_staging, staging_tables
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.removal.trial import TrialRestore, staged

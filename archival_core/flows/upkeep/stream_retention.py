@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import Final
 
 from archival_core import telemetry
-from archival_core.clients.redis import MessagingClient
-from archival_core.clients.stream_trim import TrimmedStream, TrimRule
+from archival_core.clients.redis.messaging import MessagingClient
+from archival_core.clients.redis.stream_trim import TrimmedStream, TrimRule
 from archival_core.ledger.stream_looks import KnownStream, LongHold, StreamLooks
 from archival_core.model.bulk import EntryId
 

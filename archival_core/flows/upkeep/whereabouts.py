@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.model.chunk import Relation
 from archival_core.model.job import Status
 from archival_core.model.manifest import Manifest

@@ -17,7 +17,8 @@ import psycopg
 import pyarrow as pa
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from archival_core.clients import postgres_settings, postgres_silence
+from archival_core.clients.postgres import settings as postgres_settings
+from archival_core.clients.postgres import silence as postgres_silence
 from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
 from archival_core.source.translate import translate
 

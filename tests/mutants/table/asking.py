@@ -9,14 +9,14 @@ _DRAIN = "acceptance/test_main_job.py"
 MUTATIONS = (
     Mutation(
         name="backlog-from-before-the-group",
-        file="clients/redis.py",
+        file="clients/redis/messaging.py",
         old='id="0"',
         new='id="$"',
         tests=("acceptance/test_main_job.py::test_an_event_becomes_a_verified_archive",),
     ),
     Mutation(
         name="acknowledged-before-it-is-buried",
-        file="clients/redis.py",
+        file="clients/redis/messaging.py",
         inside="MessagingClient.bury",
         old="await self._redis.xadd(self._dead, fields)",
         new="await self._redis.xack(self._events, self._group, entry.entry_id); await self._redis.xadd(self._dead, fields)",
@@ -24,7 +24,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="dead-letter-gone-before-it-is-replayed",
-        file="clients/redis.py",
+        file="clients/redis/messaging.py",
         inside="MessagingClient.replay",
         old="fields: dict[Any, Any] = dict(letter.fields)",
         new="fields: dict[Any, Any] = dict(letter.fields); await self._redis.xdel(self._dead, letter.entry_id)",

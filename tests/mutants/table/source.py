@@ -11,7 +11,7 @@ _STATE = "source/state/fence.py"
 MUTATIONS = (
     Mutation(
         name="read-only-ledger-ends-a-job",
-        file="clients/postgres.py",
+        file="clients/postgres/database.py",
         inside="_translation",
         old="return _later(error, said, dependency, connecting=connecting)",
         new='return PermanentError(said, code="database")',
@@ -19,14 +19,14 @@ MUTATIONS = (
     ),
     Mutation(
         name="read-only-source-ends-a-job",
-        file="clients/postgres_troubles.py",
+        file="clients/postgres/troubles.py",
         old='"25006": _READ_ONLY,',
         new="",
         tests=("contract/test_troubled_servers.py::test_a_server_that_takes_no_writes_is_waited_for",),
     ),
     Mutation(
         name="rows-that-a-policy-hides",
-        file="clients/postgres_settings.py",
+        file="clients/postgres/settings.py",
         old='"row_security": "off"',
         new='"row_security": "on"',
         tests=("contract/test_reading_guards.py::test_rows_that_a_policy_hides_are_not_left_out",),

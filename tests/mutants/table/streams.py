@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 MUTATIONS = tuple(
-    Mutation(name=name, file="clients/lua/trim.lua", old=old, new=new, tests=(f"contract/test_stream_trim.py::{test}",))
+    Mutation(name=name, file="clients/redis/lua/trim.lua", old=old, new=new, tests=(f"contract/test_stream_trim.py::{test}",))
     for name, old, new, test in (
         (
             "trimmed-although-it-is-pending",

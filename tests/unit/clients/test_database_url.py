@@ -2,7 +2,7 @@
 
 import pytest
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
-from archival_core.clients.redis import MessagingClient
-from archival_core.clients.redis_credentials import EntraCredentials
+from archival_core.clients.redis.credentials import EntraCredentials
+from archival_core.clients.redis.messaging import MessagingClient
 
 NAMES = {"events": "e", "group": "g", "results": "r", "dead": "d"}
 USER = "00000000-1111-2222-3333-444444444444"

@@ -15,8 +15,12 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
 from archival_core import telemetry
-from archival_core.clients import network, postgres_pooler, postgres_prose, postgres_settings, postgres_silence
-from archival_core.clients.postgres_troubles import Blame, told, trouble
+from archival_core.clients import network
+from archival_core.clients.postgres import pooler as postgres_pooler
+from archival_core.clients.postgres import prose as postgres_prose
+from archival_core.clients.postgres import settings as postgres_settings
+from archival_core.clients.postgres import silence as postgres_silence
+from archival_core.clients.postgres.troubles import Blame, told, trouble
 from archival_core.errors import ArchivalError, AwayError, PermanentError, PostponedError, TransientError
 
 Connection = psycopg.AsyncConnection[DictRow]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from archival_core.clients import lua
+from archival_core.clients.redis import lua
 
 #: Entries that one call of the script trims at most, since other clients wait for the call; and calls of one trim.
 _STEP: Final = 10_000

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from archival_core.clients import lua
+from archival_core.clients.redis import lua
 
 #: After so many bytes a script stops. One entry more is looked at, at most, and other clients wait for no longer than that.
 _STEP_BYTES: Final = 2 * 1024 * 1024

@@ -13,11 +13,11 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from archival_core import telemetry
-from archival_core.clients import dead_stream, stream_losses, stream_reads, stream_state, stream_trim
-from archival_core.clients.redis_connection import open_redis
-from archival_core.clients.redis_troubles import calling
-from archival_core.clients.stream_reads import Limits, MeasuredEntry
-from archival_core.clients.stream_trim import TrimmedStream, TrimRule
+from archival_core.clients.redis import dead_stream, stream_losses, stream_reads, stream_state, stream_trim
+from archival_core.clients.redis.connection import open_redis
+from archival_core.clients.redis.stream_reads import Limits, MeasuredEntry
+from archival_core.clients.redis.stream_trim import TrimmedStream, TrimRule
+from archival_core.clients.redis.troubles import calling
 from archival_core.model.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS
 from archival_core.model.insight import StreamState
 

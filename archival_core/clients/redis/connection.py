@@ -14,7 +14,7 @@ from redis.exceptions import MasterDownError, ReadOnlyError
 from redis.exceptions import TimeoutError as SilentError
 
 from archival_core.clients import network
-from archival_core.clients.redis_credentials import EntraCredentials
+from archival_core.clients.redis.credentials import EntraCredentials
 
 #: in seconds, for an answer; scripts that read a stream stop by themselves much sooner
 _ANSWER_SECONDS: Final = 5.0

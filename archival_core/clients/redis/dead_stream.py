@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ClusterCrossSlotError
 
-from archival_core.clients import lua
+from archival_core.clients.redis import lua
 
 
 async def replay(redis: Redis, dead: str, events: str, entry_ids: Sequence[str], added: Collection[str]) -> int:

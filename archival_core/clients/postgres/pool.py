@@ -18,7 +18,7 @@ from typing import Final
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from archival_core.clients.postgres import Connection, Database, check
+from archival_core.clients.postgres.database import Connection, Database, check
 from archival_core.errors import PostponedError, TransientError
 
 #: in seconds: a connection that nobody wanted for so long is closed, so that an instance that waits holds none
