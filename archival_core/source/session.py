@@ -1,4 +1,4 @@
-"""Settings for a stretch of a session with the source, which begins as `clients.postgres_settings` says."""
+"""Settings for a stretch of a session with the source, which begins as `clients.postgres.settings` says."""
 
 from __future__ import annotations
 
