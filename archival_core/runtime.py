@@ -29,6 +29,7 @@ from archival_core.flows.asking.restore_requests import RestoreRequests
 from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
 from archival_core.flows.insight.insights import Insights, Queue
+from archival_core.flows.insight.outlook import Outlook
 from archival_core.flows.insight.overdue import OverdueChunks
 from archival_core.flows.insight.readiness import ReadinessCheck
 from archival_core.flows.insight.snapshots import Snapshots
@@ -147,11 +148,9 @@ class Runtime:
             restores,
             ChunkRestorer(self._source, self.lake),
         )
-        removals = Removals(
-            self._pool,
-            RemovalRules(config.removal_policy == "drop", config.removal_grace),
-            shares_source=shares_source,
-        )
+        rules = RemovalRules(config.removal_policy == "drop", config.removal_grace)
+        removals = Removals(self._pool, rules, shares_source=shares_source)
+        self.outlook = Outlook(Policies(self._pool), Intake(self._pool), ChunkRecords(self._pool), rules)
         self._trial = TrialRestore(self._source, self.lake, marking)
         self._lake_history = LakeHistory(self.lake, LakeGenerations(self._pool))
         second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)
@@ -231,7 +230,7 @@ class Runtime:
         self.archive_requests = ArchiveRequests(self._source, self.ledger, self.queue)
         self.once = Once(Requests(self._pool))
         self.jobs = Jobs(jobs)
-        self.chunks = ChunkList(self._source, ChunkRecords(self._pool), jobs)
+        self.chunks = ChunkList(self._source, ChunkRecords(self._pool), jobs, self.outlook)
         self.intake = IntakeControl(Intake(self._pool))
 
     def probes(self) -> dict[str, Probe]:

@@ -118,6 +118,7 @@ CREATE TABLE archival.job (
     history_lost boolean DEFAULT false NOT NULL,
     nonces text[] GENERATED ALWAYS AS (array_remove(ARRAY[(manifest ->> 'nonce'::text), (proof ->> 'nonce'::text)], NULL::text)) STORED,
     read_from text GENERATED ALWAYS AS ((((manifest #>> '{source,system_identifier}'::text[]) || '/'::text) || (manifest #>> '{source,database}'::text[]))) STORED,
+    dismissed jsonb,
     CONSTRAINT job_dropped_by_check CHECK ((dropped_by = ANY (ARRAY['service'::text, 'others'::text]))),
     CONSTRAINT job_kind_check CHECK ((kind = ANY (ARRAY['archive'::text, 'restore'::text]))),
     CONSTRAINT job_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'archived'::text, 'superseded'::text, 'removed'::text, 'restored'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])))
@@ -133,7 +134,10 @@ CREATE TABLE archival.job_tally (
     hypertable text NOT NULL,
     kind text NOT NULL,
     status text NOT NULL,
-    jobs bigint NOT NULL
+    jobs bigint NOT NULL,
+    rows numeric DEFAULT 0 NOT NULL,
+    source_bytes numeric DEFAULT 0 NOT NULL,
+    parquet_bytes numeric DEFAULT 0 NOT NULL
 );
 
 -- COMMENT TABLE job_tally
@@ -221,21 +225,30 @@ CREATE FUNCTION archival.count_again() RETURNS void
  DELETE FROM archival.job_tally;
  DELETE FROM archival.outcome_tally;
  DELETE FROM archival.day_tally;
- INSERT INTO archival.job_tally (hypertable, kind, status, jobs)  SELECT counted.hypertable,
+ INSERT INTO archival.job_tally (hypertable, kind, status, jobs, rows, source_bytes, parquet_bytes)  SELECT counted.hypertable,
              counted.kind,
              counted.status,
-             sum(counted.jobs) AS sum
+             sum(counted.jobs) AS sum,
+             sum(counted.rows) AS sum,
+             sum(counted.source_bytes) AS sum,
+             sum(counted.parquet_bytes) AS sum
             FROM ( SELECT job.hypertable,
                      job.kind,
                      job.status,
-                     count(*) AS jobs
+                     count(*) AS jobs,
+                     COALESCE(sum(job.rows), (0)::numeric) AS rows,
+                     COALESCE(sum(job.source_bytes), (0)::numeric) AS source_bytes,
+                     COALESCE(sum(job.parquet_bytes), (0)::numeric) AS parquet_bytes
                     FROM archival.job
                    GROUP BY job.hypertable, job.kind, job.status
                  UNION ALL
                   SELECT folded_job.hypertable,
                      folded_job.kind,
                      folded_job.status,
-                     sum(folded_job.jobs) AS sum
+                     sum(folded_job.jobs) AS sum,
+                     0,
+                     0,
+                     0
                     FROM archival.folded_job
                    GROUP BY folded_job.hypertable, folded_job.kind, folded_job.status) counted
            GROUP BY counted.hypertable, counted.kind, counted.status;
@@ -327,6 +340,20 @@ end $$;
 
 COMMENT ON FUNCTION archival.follow_job() IS 'Refuses what is no transition of a job, and keeps the history of what is.';
 
+-- FUNCTION forget_dismissal()
+
+CREATE FUNCTION archival.forget_dismissal() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.dismissed := null;
+    return new;
+end $$;
+
+-- COMMENT FUNCTION forget_dismissal()
+
+COMMENT ON FUNCTION archival.forget_dismissal() IS 'A dismissal is of one failure: a job that goes on may fail anew.';
+
 -- TABLE superseding
 
 CREATE TABLE archival.superseding (
@@ -392,10 +419,12 @@ declare
     reached text[];
 begin
     if tg_op <> 'INSERT' then
-        insert into archival.job_tally values (old.hypertable, old.kind, old.status, -1);
+        insert into archival.job_tally values (old.hypertable, old.kind, old.status, -1, -coalesce(old.rows, 0),
+            -coalesce(old.source_bytes, 0), -coalesce(old.parquet_bytes, 0));
     end if;
     if tg_op <> 'DELETE' then
-        insert into archival.job_tally values (new.hypertable, new.kind, new.status, 1);
+        insert into archival.job_tally values (new.hypertable, new.kind, new.status, 1, coalesce(new.rows, 0),
+            coalesce(new.source_bytes, 0), coalesce(new.parquet_bytes, 0));
         -- a removed archive that is restored is archived again, which is no second archive
         reached := array_remove(array[
             case when new.status = any(published) and coalesce(old.status <> all(published), true) then 'archived' end,
@@ -433,6 +462,33 @@ CREATE FUNCTION archival.tally_outcomes(the_job uuid, reached text[]) RETURNS vo
             FROM archival.outcome
            WHERE ((outcome.job_id = tally_outcomes.the_job) AND (outcome.outcome = ANY (tally_outcomes.reached)));
 END;
+
+-- TABLE audit
+
+CREATE TABLE archival.audit (
+    entry bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    who text NOT NULL,
+    action text NOT NULL,
+    asked jsonb NOT NULL,
+    outcome text,
+    ended_at timestamp with time zone
+);
+
+-- COMMENT TABLE audit
+
+COMMENT ON TABLE archival.audit IS 'What people asked the API to change, who they were, and what came of it.';
+
+-- SEQUENCE audit_entry_seq
+
+ALTER TABLE archival.audit ALTER COLUMN entry ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME archival.audit_entry_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 -- TABLE discarded
 
@@ -682,6 +738,11 @@ CREATE TABLE archival.stream_position (
 
 COMMENT ON TABLE archival.stream_position IS 'The last id that a stream had given out at some time: what lies up to there is older. Ids are no clocks, their writers may choose them.';
 
+-- CONSTRAINT audit audit_pkey
+
+ALTER TABLE ONLY archival.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (entry);
+
 -- CONSTRAINT discarded discarded_pkey
 
 ALTER TABLE ONLY archival.discarded
@@ -858,6 +919,10 @@ CREATE INDEX superseding_of_job ON archival.superseding USING btree (job_id);
 -- TRIGGER job follow_job
 
 CREATE TRIGGER follow_job BEFORE UPDATE OF status ON archival.job FOR EACH ROW EXECUTE FUNCTION archival.follow_job();
+
+-- TRIGGER job forget_dismissal
+
+CREATE TRIGGER forget_dismissal BEFORE UPDATE OF status ON archival.job FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (new.dismissed IS NOT NULL))) EXECUTE FUNCTION archival.forget_dismissal();
 
 -- TRIGGER job note_superseding
 

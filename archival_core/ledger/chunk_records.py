@@ -32,6 +32,13 @@ class ChunkRecord:
     revision: int
     #: its rows are on their way back
     restoring: bool
+    #: what its request said of removal; `None` leaves it to the policy
+    remove: bool | None
+    restored_at: datetime | None
+    removal_error: dict[str, Any] | None
+    removal_tried_at: datetime | None
+    #: of a failure that somebody dismissed: why
+    dismissed: str | None
 
 
 class ChunkRecords:
@@ -69,10 +76,12 @@ class ChunkRecords:
         )
         return [_record(row) for row in rows]
 
-    async def newest_without_chunk(self, hypertable: str, oids: Collection[int], limit: int) -> list[ChunkRecord]:
-        """The same of the newest `limit`."""
-        rows = await self._pool.all("newest_archives_without_chunk", hypertable=hypertable, oids=list(oids), limit=limit)
-        return [_record(row) for row in rows]
+    async def now(self) -> datetime:
+        """By the ledger's clock, which everything goes by."""
+        row = await self._pool.one("ledger_clock")
+        assert row is not None
+        found: datetime = row["now"]
+        return found
 
 
 def _record(row: dict[str, Any]) -> ChunkRecord:

@@ -47,6 +47,11 @@ class JobList:
         """Those of `job_ids` that are jobs, by their range."""
         return [_record(row) for row in await self._pool.all("listed_jobs", job_ids=list(job_ids))]
 
+    async def of_chunk(self, hypertable: str, chunk: str, limit: int) -> list[JobRecord]:
+        """The newest jobs of a chunk, restores of its archives among them."""
+        rows = await self._pool.all("jobs_of_chunk", hypertable=hypertable, chunk=chunk, limit=limit)
+        return [_record(row) for row in rows]
+
     async def history(self, job_id: UUID) -> list[JobEvent]:
         """The first lines of a job's history, the oldest first."""
         rows = await self._pool.all("job_history", job_id=job_id, limit=_MOST_EVENTS)

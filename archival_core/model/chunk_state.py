@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from archival_core.model.job import Status
 from archival_core.model.moment import moment
 
 
@@ -51,6 +52,17 @@ class ChunkState:
     finished_at: datetime | None
     #: why it failed, or why it is not removed
     error: dict[str, Any] | None
+    #: of the job that says most about the chunk; `None` where there is none
+    job_status: Status | None = None
+    #: what its request said of removal; `None` leaves it to the policy
+    remove: bool | None = None
+    #: when its rows came back
+    restored_at: datetime | None = None
+    #: why it was not removed, and when that was tried last
+    removal_error: dict[str, Any] | None = None
+    removal_tried_at: datetime | None = None
+    #: of a failure that somebody dismissed: why
+    dismissed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -53,7 +53,7 @@ async def restore(service: Service) -> None:
 async def places(service: Service) -> list[tuple[str, str]]:
     """Of list and map, which have to agree."""
     states, _ = await service.runtime.chunks.page(Relation(service.schema, "readings"), None, 100)
-    listed = [(state.chunk.rpartition(".")[2], str(state.state)) for state in states]
+    listed = [(found.state.chunk.rpartition(".")[2], str(found.state.state)) for found in states]
     answer: Any = await service.runtime.chunk_map.all()
     [mapped] = answer.value
     drawn = [(place.chunk.rpartition(".")[2], str(place.state)) for place in mapped.chunks]

@@ -15,10 +15,11 @@ from archival_core.api.management import (
     policies,
     restores,
     source,
+    why,
 )
 
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router of this folder."""
-    modules = (archives, restores, many_jobs, jobs, chunks, policies, many_letters, dead_letters, intake, source)
+    modules = (archives, restores, many_jobs, jobs, chunks, why, policies, many_letters, dead_letters, intake, source)
     return tuple(module.router for module in modules)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from archival_core.api import problems
 from archival_core.api.management import cursor
+from archival_core.api.management.chunk_view import ChunkView, chunk_view
 from archival_core.api.management.fields import ANY, Limit, TableName
 from archival_core.api.services import Current
 from archival_core.model.chunk import Relation
-from archival_core.model.chunk_state import ChunkPlace
 
 router = APIRouter(tags=["chunks"])
 
@@ -33,27 +31,6 @@ class HypertablesView(BaseModel):
     """Every one, by name."""
 
     hypertables: list[HypertableView]
-
-
-class ChunkView(BaseModel):
-    """A chunk of the database, or an archive whose chunk is gone."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    chunk: str = Field(examples=["_timescaledb_internal._hyper_1_1_chunk"])
-    range_start: str | None = Field(examples=["2026-01-01T00:00:00Z"])
-    range_end: str | None = Field(examples=["2026-01-08T00:00:00Z"])
-    state: ChunkPlace
-    in_database: bool
-    database_bytes: int | None = Field(description="on disk now, indexes included")
-    rows_estimated: int | None = Field(description="by the database's statistics")
-    rows: int | None = Field(description="of the archive")
-    source_bytes: int | None = Field(description="on disk when it was archived")
-    parquet_bytes: int | None
-    lake_path: str | None
-    job_id: UUID | None
-    finished_at: datetime | None
-    error: dict[str, Any] | None = Field(description="why it failed, or why it is not removed")
 
 
 class ChunkPage(BaseModel):
@@ -93,6 +70,6 @@ async def list_chunks(
     states, following = await services.chunks.page(Relation.parse(hypertable), place, limit)
     return ChunkPage(
         hypertable=hypertable,
-        chunks=[ChunkView.model_validate(state) for state in states],
+        chunks=[chunk_view(state) for state in states],
         next=cursor.of_chunk(following) if following else None,
     )

@@ -68,6 +68,13 @@ def _bound(bound: int | str) -> int | str:
     return in_utc(moment).isoformat().replace("+00:00", "Z")
 
 
+def bound_text(text: str) -> str:
+    """A bound in an address, where an integer is digits; raises `ValueError`."""
+    if re.fullmatch(r"-?\d{1,19}", text, re.ASCII):
+        return text
+    return str(_bound(text))
+
+
 def _time[T](text: T) -> T:
     # a bare number would pass for seconds since 1970
     if not isinstance(text, str) or _TIME.fullmatch(text) is None:

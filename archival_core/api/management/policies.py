@@ -108,7 +108,7 @@ class PreviewView(BaseModel):
 @router.get("/policies", responses=problems.documented(*ANY))
 async def list_policies(services: Current) -> PoliciesView:
     """Every policy."""
-    return PoliciesView(policies=[_view(policy) for policy in await services.policies.all()])
+    return PoliciesView(policies=[policy_view(policy) for policy in await services.policies.all()])
 
 
 @router.post("/policies/preview", responses=problems.documented(404, 409, *WITH_BODY))
@@ -134,7 +134,7 @@ async def preview_policy(
 @router.get(_ADDRESS, responses=problems.documented(404, *ANY))
 async def get_policy(services: Current, hypertable: Hypertable) -> PolicyView:
     """The policy of a hypertable."""
-    return _view(await services.policies.get(Relation.parse(hypertable)))
+    return policy_view(await services.policies.get(Relation.parse(hypertable)))
 
 
 @router.put(
@@ -159,7 +159,7 @@ async def set_policy(
         dropped_by_others=asked.dropped_by_others,
     )
     response.status_code = 201 if await services.policies.set(policy) else 200
-    return _view(policy)
+    return policy_view(policy)
 
 
 @router.patch(_ADDRESS, responses=problems.documented(404, 409, *WITH_BODY))
@@ -170,7 +170,7 @@ async def change_policy(
 ) -> PolicyView:
     """Change what is given of the policy of a hypertable, which has one. Nothing else of it changes."""
     given = {name: getattr(asked, name) for name in asked.model_fields_set}
-    return _view(await services.policies.change(Relation.parse(hypertable), lambda policy: replace(policy, **given)))
+    return policy_view(await services.policies.change(Relation.parse(hypertable), lambda policy: replace(policy, **given)))
 
 
 @router.delete(_ADDRESS, status_code=204, responses=problems.documented(404, *ANY))
@@ -179,7 +179,8 @@ async def delete_policy(services: Current, hypertable: Hypertable) -> None:
     await services.policies.delete(Relation.parse(hypertable))
 
 
-def _view(policy: Policy) -> PolicyView:
+def policy_view(policy: Policy) -> PolicyView:
+    """As JSON."""
     return PolicyView(
         hypertable=str(policy.hypertable),
         archive_after=policy.archive_after,

@@ -1,20 +1,27 @@
-"""Chunks as people see them: what is in the database, what is in the lake, and what is on its way."""
+"""Chunks as people see them: what is in the database, what is in the lake, what is on its way, and what happens next."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import PermanentError
-from archival_core.flows.insight import whereabouts
+from archival_core.flows.insight import outlook, whereabouts
+from archival_core.flows.insight.outlook import ExpectedChunk, Outlook
 from archival_core.ledger.chunk_records import ChunkRecord, ChunkRecords
 from archival_core.ledger.job_list import JobList
-from archival_core.model.chunk import Chunk, Relation
-from archival_core.model.chunk_state import ChunkCursor, ChunkState, position
+from archival_core.model.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.chunk_state import ChunkCursor, ChunkPlace, position
+from archival_core.model.job_record import JobRecord
+from archival_core.model.next_step import Rules, next_step
 from archival_core.source import catalog
 from archival_core.source.catalog import sizes
 from archival_core.source.catalog.hypertables import SourceTable, source_tables
+
+_ALL = 2**31
+_ARCHIVED = frozenset({ChunkPlace.ARCHIVED, ChunkPlace.REMOVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +32,19 @@ class KnownTable:
     source: SourceTable | None
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Chunks of one hypertable, and the rules that decide about them."""
+
+    rules: Rules
+    chunks: list[ExpectedChunk]
+
+
 class ChunkList:
     """Compares the source's catalog with the ledger, to show it."""
 
-    def __init__(self, source: Database, records: ChunkRecords, jobs: JobList) -> None:
-        self._source, self._records, self._jobs = source, records, jobs
+    def __init__(self, source: Database, records: ChunkRecords, jobs: JobList, outlook_of: Outlook) -> None:
+        self._source, self._records, self._jobs, self._outlook = source, records, jobs, outlook_of
 
     async def hypertables(self) -> list[KnownTable]:
         """Every one, by name."""
@@ -41,15 +56,38 @@ class ChunkList:
 
     async def page(
         self, hypertable: Relation, after: ChunkCursor | None, limit: int
-    ) -> tuple[list[ChunkState], ChunkCursor | None]:
+    ) -> tuple[list[ExpectedChunk], ChunkCursor | None]:
         """Chunks and archives by their range, and where the next page begins.
 
         Raises `PermanentError` (`unknown-hypertable`) if neither the source nor the ledger knows it.
         """
+        rules = await self._outlook.rules(hypertable)
+        return await self._page(hypertable, after, limit, rules)
+
+    async def explain(self, hypertable: Relation, chunk: Relation | None = None, at: str | int | None = None) -> Explanation:
+        """What happens next: to one chunk, to those that cover the value `at` of the time column, or to all of them.
+
+        Raises `PermanentError`: `unknown-hypertable`, `unknown-chunk`, `wrong-bound`.
+        """
+        rules = await self._outlook.rules(hypertable)
+        chunks, _ = await self._page(hypertable, None, _ALL, rules)
+        if chunk is not None:
+            chunks = outlook.named(chunks, chunk)
+        elif at is not None:
+            chunks = outlook.covering(chunks, at)
+        return Explanation(rules, chunks)
+
+    async def jobs_of(self, hypertable: Relation, chunk: str, limit: int) -> list[JobRecord]:
+        """The newest jobs of a chunk, restores of its archives among them."""
+        return await self._jobs.of_chunk(str(hypertable), chunk, limit)
+
+    async def _page(
+        self, hypertable: Relation, after: ChunkCursor | None, limit: int, rules: Rules
+    ) -> tuple[list[ExpectedChunk], ChunkCursor | None]:
         async with self._source.connect() as connection:
             chunks = await self._chunks(connection, hypertable)
             oids = [chunk.oid for chunk in chunks]
-            gone = await self._records.without_chunk(str(hypertable), oids, after, limit + 1)
+            gone = await self._records.without_chunk(str(hypertable), oids, after, min(limit + 1, _ALL))
             places: list[tuple[ChunkCursor, Chunk | ChunkRecord]] = [
                 *((_cursor(chunk), chunk) for chunk in chunks),
                 *((ChunkCursor(position(found.range_start), found.chunk, found.revision), found) for found in gone),
@@ -58,8 +96,8 @@ class ChunkList:
             places = [place for place in places if after is None or place[0] > after]
             places.sort(key=lambda place: place[0])
             shown = places[:limit]
-            states = await self._states(connection, hypertable, [place for _, place in shown])
-        return states, shown[-1][0] if len(places) > limit else None
+            expected = await self._expected(connection, hypertable, [place for _, place in shown], chunks, rules)
+        return expected, shown[-1][0] if len(places) > limit else None
 
     async def _chunks(self, connection: Connection, hypertable: Relation) -> list[Chunk]:
         try:
@@ -70,18 +108,44 @@ class ChunkList:
                 raise
             return []
 
-    async def _states(
-        self, connection: Connection, hypertable: Relation, shown: Sequence[Chunk | ChunkRecord]
-    ) -> list[ChunkState]:
+    async def _expected(
+        self,
+        connection: Connection,
+        hypertable: Relation,
+        shown: Sequence[Chunk | ChunkRecord],
+        every: list[Chunk],
+        rules: Rules,
+    ) -> list[ExpectedChunk]:
         chunks = [place for place in shown if isinstance(place, Chunk)]
-        records = await self._records.of(str(hypertable), chunks)
+        siblings = _siblings(chunks, every)
+        others = {sibling for found in siblings.values() for sibling in found}.difference(chunks)
+        records = await self._records.of(str(hypertable), [*chunks, *others])
         found = await sizes.estimates(connection, chunks) if chunks else {}
-        return [
-            whereabouts.present(place, records.get(str(place.relation)), found.get(place.oid))
-            if isinstance(place, Chunk)
-            else whereabouts.in_lake_alone(place)
-            for place in shown
-        ]
+        expected = []
+        for place in shown:
+            if isinstance(place, Chunk):
+                state = whereabouts.present(place, records.get(str(place.relation)), found.get(place.oid))
+                waits_for = tuple(
+                    str(sibling.relation)
+                    for sibling in siblings.get(place, ())
+                    if whereabouts.present(sibling, records.get(str(sibling.relation))).state not in _ARCHIVED
+                )
+            else:
+                state, waits_for = whereabouts.in_lake_alone(place), ()
+            expected.append(ExpectedChunk(state, next_step(state, rules, waits_for)))
+        return expected
+
+
+def _siblings(chunks: Sequence[Chunk], every: Sequence[Chunk]) -> dict[Chunk, list[Chunk]]:
+    """The other chunks of the same range, of those of `chunks` that have any."""
+    by_range: defaultdict[ChunkRange, list[Chunk]] = defaultdict(list)
+    for chunk in every:
+        by_range[chunk.range].append(chunk)
+    return {
+        chunk: [other for other in by_range[chunk.range] if other != chunk]
+        for chunk in chunks
+        if len(by_range[chunk.range]) > 1
+    }
 
 
 def _cursor(chunk: Chunk) -> ChunkCursor:

@@ -86,7 +86,7 @@ class ChunkMap:
         there = [] if isinstance(chunks, str) else chunks
         newest = there[-limit:]
         records = await self._records.of(hypertable, newest)
-        gone = await self._records.newest_without_chunk(hypertable, [chunk.oid for chunk in there], limit)
+        gone = await self._records.without_chunk(hypertable, [chunk.oid for chunk in there], None, 2**31)
         states = [whereabouts.present(chunk, records.get(str(chunk.relation))) for chunk in newest]
         states += [whereabouts.in_lake_alone(record) if problem is None else whereabouts.by_ledger(record) for record in gone]
         placed = sorted(map(_placed, states), key=lambda place: (_order(place.range), place.chunk))

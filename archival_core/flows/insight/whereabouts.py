@@ -24,7 +24,7 @@ def present(chunk: Chunk, record: ChunkRecord | None, size: Size | None = None) 
         chunk=str(chunk.relation),
         range_start=chunk.range.start,
         range_end=chunk.range.end,
-        state=_OF_STATUS[record.status] if record else ChunkPlace.IN_DATABASE,
+        state=_OF_STATUS.get(record.status, ChunkPlace.IN_DATABASE) if record else ChunkPlace.IN_DATABASE,
         in_database=True,
         database_bytes=size.bytes if size else None,
         rows_estimated=size.rows if size else None,
@@ -35,6 +35,12 @@ def present(chunk: Chunk, record: ChunkRecord | None, size: Size | None = None) 
         job_id=record.job_id if record else None,
         finished_at=record.finished_at if record else None,
         error=record.error if record else None,
+        job_status=record.status if record else None,
+        remove=record.remove if record else None,
+        restored_at=record.restored_at if record else None,
+        removal_error=record.removal_error if record else None,
+        removal_tried_at=record.removal_tried_at if record else None,
+        dismissed=record.dismissed if record else None,
     )
 
 
@@ -64,4 +70,9 @@ def _of(record: ChunkRecord, state: ChunkPlace) -> ChunkState:
         job_id=record.job_id,
         finished_at=record.finished_at,
         error=record.error,
+        job_status=record.status,
+        remove=record.remove,
+        restored_at=record.restored_at,
+        removal_error=record.removal_error,
+        removal_tried_at=record.removal_tried_at,
     )

@@ -66,10 +66,11 @@ from unnest(%(chunks)s::text[], %(oids)s::bigint[], %(starts)s::text[], %(ends)s
     asked (chunk, oid, range_start, range_end)
 cross join lateral (
     select asked.chunk, j.range_start, j.range_end, j.status, j.job_id, j.rows, j.source_bytes, j.parquet_bytes, j.lake_path,
-           coalesce(j.removal_error, j.error) as error, j.finished_at, j.revision, false as restoring
+           coalesce(j.removal_error, j.error) as error, j.finished_at, j.revision, false as restoring, j.remove, j.restored_at,
+           j.removal_error, j.removal_tried_at, j.dismissed ->> 'reason' as dismissed
     from archival.job j
     where j.hypertable = %(hypertable)s and j.kind = 'archive'
-      and (j.chunk = asked.chunk and (j.status in ('queued', 'running', 'failed')
+      and (j.chunk = asked.chunk and (j.status in ('queued', 'running', 'failed', 'cancelled')
                                       or j.status = 'archived' and j.restored_at is null
                                          and coalesce(j.relation_oid = asked.oid, true))
            or j.status = 'archived' and j.restored_at is not null
@@ -83,22 +84,14 @@ cross join lateral (
 select j.chunk, j.range_start, j.range_end, j.status, j.job_id, j.rows, j.source_bytes, j.parquet_bytes, j.lake_path,
        coalesce(j.removal_error, j.error) as error, j.finished_at, j.revision,
        exists (select from archival.job r where r.restores = j.job_id and r.kind = 'restore'
-               and r.status in ('queued', 'running')) as restoring
+               and r.status in ('queued', 'running')) as restoring, j.remove, j.restored_at, j.removal_error, j.removal_tried_at,
+       null as dismissed
 from archival.job j
 where j.hypertable = %(hypertable)s and j.kind = 'archive' and j.status in ('archived', 'removed')
   and (coalesce(archival.bound(j.range_start), '-Infinity'), j.chunk collate "C", j.revision)
       > (%(position)s::numeric, %(chunk)s::text, %(revision)s::integer)
   and j.restored_at is null and coalesce(j.status = 'removed' or j.relation_oid <> all(%(oids)s::bigint[]), false)
 order by coalesce(archival.bound(j.range_start), '-Infinity'), j.chunk collate "C", j.revision limit %(limit)s
-
--- name: newest_archives_without_chunk
--- The same from the other end.
-select j.chunk, j.range_start, j.range_end, j.status, j.job_id, j.rows, j.source_bytes, j.parquet_bytes, j.lake_path,
-       coalesce(j.removal_error, j.error) as error, j.finished_at, j.revision, false as restoring
-from archival.job j
-where j.hypertable = %(hypertable)s and j.kind = 'archive' and j.status in ('archived', 'removed')
-  and j.restored_at is null and coalesce(j.status = 'removed' or j.relation_oid <> all(%(oids)s::bigint[]), false)
-order by coalesce(archival.bound(j.range_start), '-Infinity') desc, j.chunk collate "C" desc, j.revision desc limit %(limit)s
 
 -- name: forget_requests
 delete from archival.request where requested_at < now() - interval '7 days' returning key
@@ -120,3 +113,13 @@ select paused, reason, changed_by, changed_at from archival.intake
 update archival.intake set paused = %(paused)s, reason = %(reason)s, changed_by = %(changed_by)s, changed_at = now()
 where paused is distinct from %(paused)s or paused
 returning paused, reason, changed_by, changed_at
+
+-- name: ledger_clock
+select now() as now
+
+-- name: jobs_of_chunk
+-- The newest jobs of a chunk, and restores of its archives.
+select l.*
+from (select job_id from archival.job
+      where hypertable = %(hypertable)s and chunk = %(chunk)s order by requested_at desc, job_id desc limit %(limit)s) newest
+join archival.listed_job l using (job_id) order by l.requested_at desc, l.job_id desc

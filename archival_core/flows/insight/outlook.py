@@ -1,0 +1,117 @@
+"""What happens next to chunks, when, and why not sooner: the facts behind `model.next_step`."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from archival_core.errors import PermanentError
+from archival_core.ledger.chunk_records import ChunkRecords
+from archival_core.ledger.intake import Intake
+from archival_core.ledger.policies import Policies
+from archival_core.ledger.removals import RemovalRules
+from archival_core.model.chunk import Relation
+from archival_core.model.chunk_state import ChunkState, position
+from archival_core.model.next_step import Because, NextStep, Rules, Step
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedChunk:
+    """Where the rows of a chunk are, and what happens next to them."""
+
+    state: ChunkState
+    next: NextStep
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Chunks of one hypertable that wait for the same."""
+
+    because: Because
+    step: Step
+    chunks: int
+    #: in the database now, where that was told
+    bytes: int
+    #: the first that happens to one of them
+    first_at: datetime | None
+    #: one of them: the one that comes first
+    example: ExpectedChunk
+
+
+class Outlook:
+    """Looks up what is true of a hypertable's chunks at this moment."""
+
+    def __init__(self, policies: Policies, intake: Intake, records: ChunkRecords, removal: RemovalRules) -> None:
+        self._policies, self._intake, self._records, self.removal = policies, intake, records, removal
+
+    async def rules(self, hypertable: Relation) -> Rules:
+        """Of a hypertable, now; raises as the ledger does."""
+        found = [due.policy for due in await self._policies.all() if due.policy.hypertable == hypertable]
+        intake = await self._intake.state()
+        return Rules(
+            now=await self._records.now(),
+            grace=self.removal.grace,
+            drop_by_default=self.removal.drop_by_default,
+            policy=found[0] if found else None,
+            paused=(intake.reason or "") if intake.paused else None,
+        )
+
+
+def named(chunks: Sequence[ExpectedChunk], chunk: Relation) -> list[ExpectedChunk]:
+    """Those of that name; a name without its schema is taken where no table of `public` has it.
+
+    Raises `PermanentError` (`unknown-chunk`) that names what is near.
+    """
+    exact = [found for found in chunks if found.state.chunk == str(chunk)]
+    if not exact and chunk.schema == "public":
+        exact = [found for found in chunks if Relation.parse(found.state.chunk).name == chunk.name]
+    if not exact:
+        near = difflib.get_close_matches(
+            chunk.name, {Relation.parse(found.state.chunk).name for found in chunks}, n=3, cutoff=0.8
+        )
+        guess = f"; there are {', '.join(near)}" if near else ""
+        raise PermanentError(f"neither the source nor the ledger has a chunk {chunk}{guess}", code="unknown-chunk")
+    return exact
+
+
+def covering(chunks: Sequence[ExpectedChunk], at: str | int) -> list[ExpectedChunk]:
+    """Those whose range has the value `at`. Raises `PermanentError` (`unknown-chunk`, `wrong-bound`)."""
+    if any(
+        isinstance(at, int) is not _is_integer(found.state)
+        for found in chunks
+        if found.state.range_start or found.state.range_end
+    ):
+        raise PermanentError(f"{at} is of another kind than the time column", code="wrong-bound")
+    place = position(str(at))
+    covers = [found for found in chunks if position(found.state.range_start) <= place < _last(found.state.range_end)]
+    if not covers:
+        raise PermanentError(f"no chunk and no archive covers {at}", code="unknown-chunk")
+    return covers
+
+
+def reasons(chunks: Sequence[ExpectedChunk]) -> list[Reason]:
+    """What the chunks wait for, the most frequent first."""
+    counts = Counter(found.next.because for found in chunks)
+    return [
+        _reason(because, [found for found in chunks if found.next.because is because]) for because, _ in counts.most_common()
+    ]
+
+
+def _reason(because: Because, chunks: Sequence[ExpectedChunk]) -> Reason:
+    dated = [found for found in chunks if found.next.at is not None]
+    first = min(dated, key=lambda found: found.next.at) if dated else chunks[0]  # type: ignore[arg-type, return-value]
+    total = sum(found.state.database_bytes or 0 for found in chunks)
+    return Reason(because, first.next.step, len(chunks), total, first.next.at, first)
+
+
+def _is_integer(state: ChunkState) -> bool:
+    bound = state.range_start or state.range_end or ""
+    return bound.lstrip("-").isdigit()
+
+
+def _last(bound: str | None) -> Decimal:
+    return Decimal("Infinity") if bound is None else position(bound)
