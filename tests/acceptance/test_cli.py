@@ -53,10 +53,7 @@ def _started(arguments: tuple[str, ...], environment: dict[str, str]) -> tuple[i
 def _called(arguments: tuple[str, ...], environment: dict[str, str]) -> tuple[int, str, str]:
     output, errors = io.StringIO(), io.StringIO()
     with patch.dict(os.environ, environment), redirect_stdout(output), redirect_stderr(errors):
-        try:
-            code = main(arguments)
-        except SystemExit as ended:  # what argparse refuses
-            code = int(ended.code or 0)
+        code = main(arguments)
     return code, output.getvalue(), errors.getvalue()
 
 
@@ -105,7 +102,7 @@ async def test_a_day_with_the_command_line(service: Service, cli: CommandLine) -
     assert [chunk["state"] for chunk in (await cli.json("chunks", table))["chunks"]] == ["archived", "archived"]
     refused = await cli("retry", job_id, expect=1)
     assert refused.strip().endswith("(not-retryable)")
-    assert "say which archives" in await cli("restore", table, expect=1)
+    assert "which archives?" in await cli("restore", table, expect=2)
     assert "not-restorable" in await cli("restore", table, "--all", expect=1)
     copies = await cli.json(
         "restore", table, "--chunk", f"{service.schema}.jan", "--into", f"{service.schema}.copy", "--follow"
@@ -123,13 +120,13 @@ async def test_a_day_with_the_command_line(service: Service, cli: CommandLine) -
         policy = await cli.json("policies", "set", table, *flags)
         assert (policy["archive_after"], policy["remove_after"], policy["enabled"]) == then, flags
     assert "what is to change?" in await cli("policies", "set", table, expect=2)
-    assert "invalid-request" in await cli("policies", "set", table, "--archive-after", "90", expect=1)
+    assert "'90' is no age" in await cli("policies", "set", table, "--archive-after", "90", expect=2)
     assert "nothing is due" in await cli("policies", "preview", table, "--archive-after", "P1D")
     await cli("policies", "delete", table)
     await service.publish(hypertable="", chunk="")
     await service.runtime.event_drain.run()
     [letter] = (await cli.json("dead-letters"))["dead_letters"]
-    assert "why?" in await cli("dead-letters", "discard", letter["entry_id"], expect=2)
+    assert "Missing option '--reason'" in await cli("dead-letters", "discard", letter["entry_id"], expect=2)
     await cli("dead-letters", "discard", letter["entry_id"], "--reason", "a test")
     assert "paused" in await cli("pause", "--reason", "an upgrade")
     assert "an upgrade" in await cli("status")
@@ -175,9 +172,9 @@ async def test_many_at_a_time(service: Service, cli: CommandLine) -> None:
 async def test_errors_are_clear(cli: CommandLine, tmp_path: Path) -> None:
     assert "does not know this key" in await cli.as_process("jobs", expect=3, ARCHIVAL_API_KEY="wrong")
     assert "does not answer" in await cli("jobs", "--url", "http://127.0.0.1:1/api", expect=3)
-    assert "no http:// or https:// address" in await cli("jobs", "--url", "file:///etc/passwd", expect=3)
-    assert "unknown-hypertable" in await cli("archive", "public.nothing", "--older-than", "1", expect=1)
-    assert "one of chunk, older_than" in await cli("archive", "public.nothing", expect=1)
+    assert "no http:// or https:// address" in await cli("jobs", "--url", "file:///etc/passwd", expect=2)
+    assert "no hypertable public.nothing" in await cli("archive", "public.nothing", "--older-than", "1", expect=1)
+    assert "which chunks?" in await cli("archive", "public.nothing", expect=2)
     await cli.as_process("nonsense", expect=2)
     # what an action does not take is no part of it, and an abbreviation may mean something else one day
     for arguments in (
@@ -185,7 +182,6 @@ async def test_errors_are_clear(cli: CommandLine, tmp_path: Path) -> None:
         ("policies", "public.nothing"),
         ("policies", "list", "public.nothing"),
         ("policies", "preview", "public.nothing", "--archive-after", "P1D", "--remove-after", "P2D"),
-        ("policies", "set", "public.nothing", "--enabled", "--disabled"),
         ("dead-letters", "list", "1-0"),
         ("dead-letters", "replay", "1-0", "--reason", "none"),
         ("dead-letters", "replay"),
@@ -206,4 +202,4 @@ async def test_the_lake_s_owner_and_lost_marks(cli: CommandLine) -> None:
     assert owner["host"].startswith("127.0.0.1:")
     assert "belongs to database" in await cli("source", "takeover")
     assert await cli.json("marks", "rebuild") == {"owed": 0}
-    assert "takeover" in await cli("source", "give", expect=2)
+    assert "No such command" in await cli("source", "give", expect=2)

@@ -1,4 +1,4 @@
-"""The command line as a package: one light dependency, and a name."""
+"""The command line as a package: light dependencies, and a name."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def test_the_name_leads_to_the_command() -> None:
 
 def test_nothing_is_imported_that_is_not_installed_with_it() -> None:
     imported = set()
-    for file in PACKAGE.glob("*.py"):
+    for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add(str(node.module).partition(".")[0])
     foreign = imported - sys.stdlib_module_names - {"archival_cli"}
-    assert foreign == {requirement.partition(">")[0] for requirement in PROJECT["dependencies"]} == {"rich"}
+    assert foreign == {requirement.partition(">")[0] for requirement in PROJECT["dependencies"]} == {"click", "rich"}
 
 
 def test_it_tells_its_version_without_a_service() -> None:

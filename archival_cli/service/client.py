@@ -15,18 +15,32 @@ from archival_cli.errors import REFUSED, UNREACHABLE, CommandError
 _TIMEOUT_SECONDS: Final = 240
 _TRIES: Final = 4
 _LATER: Final = frozenset({429, 502, 503, 504})
+_PAGE: Final = 500
 
 
 class Client:
     """Asks one service; `url` ends in `/api`."""
 
     def __init__(self, url: str, key: str | None) -> None:
-        self._url, self._key = url.rstrip("/"), key
+        self.url, self._key = url, key
 
     def get(self, *path: str, **query: Any) -> Any:
         """The answer as JSON; raises `CommandError`. Parameters that are `None` are left out."""
         given = {name.rstrip("_"): value for name, value in query.items() if value is not None}
         return self._ask("GET", path, urlencode(given, doseq=True), None, again=True)
+
+    def all(self, path: str, field: str, *, most: int | None = None, after: str = "cursor", **query: Any) -> list[Any]:
+        """What every page of a list has in `field`, and no more than `most`."""
+        found: list[Any] = []
+        place = None
+        while most is None or len(found) < most:
+            limit = _PAGE if most is None else min(_PAGE, most - len(found))
+            page = self.get(path, **query, limit=limit, **{after: place})
+            found += page[field]
+            place = page["next"]
+            if place is None:
+                break
+        return found
 
     def send(self, method: str, *path: str, body: object = None, key: str | None = None, again: bool = False) -> Any:
         """As `get`. With an idempotency `key`, or `again`, it is asked again when the service is busy, which is safe then."""
@@ -53,7 +67,7 @@ class Client:
         raise AssertionError("the last try returns or raises")
 
     def _open(self, method: str, path: tuple[str, ...], query: str, body: object, key: str | None) -> HTTPResponse:
-        address = "/".join([self._url, *(quote(part, safe="") for part in path)]) + (f"?{query}" if query else "")
+        address = "/".join([self.url, *(quote(part, safe="") for part in path)]) + (f"?{query}" if query else "")
         headers = {"Accept": "application/json", "User-Agent": "archival-cli"}
         if self._key:
             headers["x-functions-key"] = self._key
@@ -70,7 +84,7 @@ class Client:
             raise
         except (URLError, OSError, HTTPException) as error:
             reason = error.reason if isinstance(error, URLError) else error
-            raise CommandError(f"{self._url} does not answer: {reason}", UNREACHABLE) from None
+            raise CommandError(f"{self.url} does not answer: {reason}", UNREACHABLE) from None
         return opened
 
 
@@ -83,7 +97,10 @@ def _document(body: bytes) -> Any:
 
 def _refusal(error: HTTPError) -> CommandError:
     if error.code == 401:
-        return CommandError("the service does not know this key; give --key or ARCHIVAL_API_KEY", UNREACHABLE)
+        return CommandError(
+            "the service does not know this key; `archival login` asks for another, or give --key or ARCHIVAL_API_KEY",
+            UNREACHABLE,
+        )
     problem = _document(error.read())
     if not isinstance(problem, dict):
         return CommandError(f"the service answers {error.code} {error.reason}", UNREACHABLE if error.code >= 500 else REFUSED)

@@ -1,0 +1,74 @@
+"""Every command of `archival`. A new command is a file in `commands/` and a line in `_COMMANDS`."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+import click
+
+from archival_cli.command import Group
+from archival_cli.commands.archive import archive
+from archival_cli.commands.chunks import chunks, hypertables
+from archival_cli.commands.completion import completion
+from archival_cli.commands.dead_letters import dead_letters
+from archival_cli.commands.intake import pause, resume
+from archival_cli.commands.jobs import cancel, job, jobs, retry
+from archival_cli.commands.login import login, logout, profiles
+from archival_cli.commands.policies import policies
+from archival_cli.commands.restore import restore
+from archival_cli.commands.source import marks, source
+from archival_cli.commands.status import status
+from archival_cli.commands.verification import findings, verify
+
+#: In the order of `archival --help`. What a command needs besides click and rich is imported when the command runs.
+_COMMANDS: Final[tuple[click.Command, ...]] = (
+    status,
+    hypertables,
+    chunks,
+    jobs,
+    job,
+    archive,
+    restore,
+    retry,
+    cancel,
+    policies,
+    verify,
+    findings,
+    dead_letters,
+    pause,
+    resume,
+    source,
+    marks,
+    login,
+    logout,
+    profiles,
+    completion,
+)
+
+
+def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if not asked or context.resilient_parsing:
+        return
+    try:
+        found = version("archival-service")
+    except PackageNotFoundError:
+        found = "of a checkout, not installed"
+    click.echo(f"archival {found}")
+    context.exit()
+
+
+@click.group(
+    cls=Group,
+    epilog="Exit codes: 0 done; 1 refused, or a job failed; 2 not understood; 3 the service does not answer, or does not know"
+    " the key.",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version, and end."
+)
+def archival() -> None:
+    """Archives of TimescaleDB chunks and PostgreSQL partitions: see what is where, ask for work, and decide."""
+
+
+for _command in _COMMANDS:
+    archival.add_command(_command)

@@ -1,0 +1,1 @@
+"""The commands, one file for each subject; `archival_cli.app` lists them."""

@@ -1,0 +1,91 @@
+"""`dead-letters`: events that could not be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from archival_cli.command import Group, Session, pass_session
+from archival_cli.commands import many
+from archival_cli.showing.columns import DEAD_LETTERS
+
+
+def _filter(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags by which dead letters are chosen."""
+    options = (
+        click.option("--code", multiple=True, help="Whose reason begins with one of these codes; may be repeated."),
+        click.option("--text", help="Whose reason says this somewhere."),
+        click.option("--kind", type=click.Choice(("event", "message")), help="A message is one of a queue that names no job."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group("dead-letters", cls=Group, default="list")
+def dead_letters() -> None:
+    """Events that could not be used: list, replay or discard them."""
+
+
+@dead_letters.command("list")
+@_filter
+@pass_session
+def list_letters(session: Session, code: tuple[str, ...], text: str | None, kind: str | None) -> int:
+    """List dead letters, the oldest first."""
+    found = session.client.all("dead-letters", "dead_letters", after="after", error_code=code or None, text=text, kind=kind)
+    session.output.show({"dead_letters": found}, found, DEAD_LETTERS, "no dead letters")
+    return 0
+
+
+@dead_letters.command()
+@click.argument("entry_id", metavar="[ENTRY]...", nargs=-1)
+@_filter
+@many.between
+@many.choosing
+@pass_session
+def replay(session: Session, /, entry_id: tuple[str, ...], everything: bool, dry_run: bool, yes: bool, **chosen: Any) -> int:
+    """Put events back into the event stream as they came; they may be buried again."""
+    return _many(session, "replay", entry_id, many.Meant(everything, dry_run, yes), chosen, {}, "replayed")
+
+
+@dead_letters.command()
+@click.argument("entry_id", metavar="[ENTRY]...", nargs=-1)
+@click.option("--reason", required=True, help="Why they are given up; the ledger keeps it.")
+@_filter
+@many.between
+@many.choosing
+@pass_session
+def discard(
+    session: Session, /, entry_id: tuple[str, ...], reason: str, everything: bool, dry_run: bool, yes: bool, **chosen: Any
+) -> int:
+    """Give entries up: the ledger keeps what they were, who gave them up, and why."""
+    meant = many.Meant(everything, dry_run, yes)
+    return _many(session, "discard", entry_id, meant, chosen, {"reason": reason}, "discarded")
+
+
+def _many(
+    session: Session,
+    action: str,
+    entry_ids: tuple[str, ...],
+    meant: many.Meant,
+    chosen: dict[str, Any],
+    body: dict[str, object],
+    done: str,
+) -> int:
+    wanted = many.selection(
+        meant,
+        entry_ids,
+        error_code=chosen["code"],
+        text=chosen["text"],
+        kind=chosen["kind"],
+        from_=chosen["since"],
+        to=chosen["until"],
+    )
+    if len(entry_ids) == 1 and entry_ids != ("-",) and not meant.dry_run:
+        session.client.send("POST", "dead-letters", entry_ids[0], action, body=body or None)
+        session.output.told({"done": True}, f"{entry_ids[0]} is {done}")
+        return 0
+    bodies = many.by_name(many.named(entry_ids), "entry_ids", body) if entry_ids else [{**body, **wanted}]
+    return many.run(session, meant, ("dead-letters", action), bodies, f"dead letters are {done}")

@@ -1,0 +1,1 @@
+"""Answers for people and scripts: tables that fit the terminal, JSON, CSV, and progress."""

@@ -1,0 +1,125 @@
+"""What each list shows of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from archival_cli.showing.table import Column, Row
+from archival_cli.showing.text import age, chunk_name, count, moment, range_of, reason, short_id, size
+
+
+def _text(field: str) -> Callable[[Row], str]:
+    return lambda row: str(row.get(field) or "")
+
+
+def _moment(field: str) -> Callable[[Row], str]:
+    return lambda row: moment(row.get(field))
+
+
+def _size(field: str) -> Callable[[Row], str]:
+    return lambda row: size(row.get(field))
+
+
+def _count(field: str) -> Callable[[Row], str]:
+    return lambda row: count(row.get(field))
+
+
+def _estimated(row: Row) -> str:
+    """What the archive has, or what the database's statistics say."""
+    if row.get("rows") is not None:
+        return count(row["rows"])
+    return f"~{count(row['rows_estimated'])}" if row.get("rows_estimated") else ""
+
+
+_RANGE: Final = Column("range (UTC)", ("range_start", "range_end"), range_of)
+_CHUNK: Final = Column("chunk", ("chunk",), lambda row: chunk_name(row["chunk"]), whole=_text("chunk"))
+_HYPERTABLE: Final = Column("hypertable", ("hypertable",), _text("hypertable"))
+_JOB: Final = Column("job", ("job_id",), lambda row: short_id(str(row["job_id"] or "")), whole=_text("job_id"))
+
+
+def _reason(title: str, field: str) -> Column:
+    return Column(title, (field,), lambda row: reason(row.get(field)), beneath=True)
+
+
+JOBS: Final[Sequence[Column]] = (
+    _JOB,
+    Column("kind", ("kind",), _text("kind"), rank=4),
+    Column("status", ("status",), _text("status")),
+    _HYPERTABLE,
+    Column("chunk", ("chunk",), lambda row: chunk_name(row["chunk"]), rank=2, whole=_text("chunk")),
+    _RANGE,
+    Column("requested", ("requested_at",), _moment("requested_at"), rank=3),
+    Column("rows", ("rows",), _count("rows"), rank=5, right=True),
+    Column("source", ("source_bytes",), _size("source_bytes"), rank=6, right=True),
+    Column("Parquet", ("parquet_bytes",), _size("parquet_bytes"), rank=7, right=True),
+    _reason("reason", "error"),
+    _reason("why not removed", "removal_error"),
+)
+HISTORY: Final[Sequence[Column]] = (
+    Column("at", ("at",), _moment("at")),
+    Column("attempt", ("attempt",), _count("attempt"), right=True),
+    Column("began", ("began_at",), _moment("began_at"), rank=1),
+    Column("from", ("from_status",), _text("from_status")),
+    Column("to", ("to_status",), _text("to_status")),
+    Column("by", ("written_by",), _text("written_by"), rank=2),
+    _reason("reason", "error"),
+)
+CHUNKS: Final[Sequence[Column]] = (
+    _CHUNK,
+    Column("hypertable", ("hypertable",), _text("hypertable"), rank=3),
+    _RANGE,
+    Column("state", ("state",), _text("state")),
+    Column("rows", ("rows", "rows_estimated"), _estimated, rank=2, right=True),
+    Column("database", ("database_bytes",), _size("database_bytes"), right=True),
+    Column("lake", ("parquet_bytes",), _size("parquet_bytes"), right=True),
+    Column("job", ("job_id",), lambda row: short_id(str(row["job_id"] or "")), rank=1, whole=_text("job_id")),
+    _reason("reason", "error"),
+)
+WANTED: Final[Sequence[Column]] = (
+    _CHUNK,
+    _RANGE,
+    Column("rows", ("rows_estimated",), _estimated, right=True),
+    Column("database", ("bytes",), _size("bytes"), right=True),
+)
+HYPERTABLES: Final[Sequence[Column]] = (
+    _HYPERTABLE,
+    Column("kind", ("kind",), lambda row: row["kind"] or "gone from the source", rank=1),
+    Column("time column", ("time_column",), _text("time_column")),
+    Column("type", ("time_type",), _text("time_type"), rank=2),
+    Column("chunks in database", ("chunks",), _count("chunks"), right=True),
+)
+POLICIES: Final[Sequence[Column]] = (
+    _HYPERTABLE,
+    Column("archive after", ("archive_after",), lambda row: age(row["archive_after"])),
+    Column("remove after", ("remove_after",), lambda row: age(row["remove_after"]) or "never"),
+    Column("enabled", ("enabled",), lambda row: "yes" if row["enabled"] else "no"),
+    Column(
+        "dropped by others",
+        ("dropped_by_others",),
+        lambda row: "forget" if row["dropped_by_others"] == "forget" else "",
+        rank=1,
+    ),
+    Column("problem", ("problem",), _text("problem"), beneath=True),
+)
+DEAD_LETTERS: Final[Sequence[Column]] = (
+    Column("entry", ("entry_id",), _text("entry_id")),
+    Column("kind", ("kind",), _text("kind"), rank=1),
+    Column("replayable", ("replayable",), lambda row: "yes" if row["replayable"] else "no"),
+    Column("size", ("bytes",), _size("bytes"), rank=2, right=True),
+    Column("reason", ("reason",), _text("reason"), beneath=True),
+)
+FINDINGS: Final[Sequence[Column]] = (
+    _JOB,
+    _HYPERTABLE,
+    Column("chunk", ("chunk",), lambda row: chunk_name(row["chunk"]), rank=1, whole=_text("chunk")),
+    Column("only copy", ("status",), lambda row: "yes" if row["status"] == "removed" else "no"),
+    Column("problem", ("problem",), _text("problem")),
+    Column("found", ("found_at",), _moment("found_at"), rank=2),
+    Column("file", ("file",), lambda row: f"{row['file']}: {row['detail']}", beneath=True),
+)
+PROFILES: Final[Sequence[Column]] = (
+    Column("profile", ("name",), _text("name")),
+    Column("chosen", ("chosen",), lambda row: "yes" if row["chosen"] else ""),
+    Column("address", ("url",), _text("url")),
+)

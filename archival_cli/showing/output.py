@@ -1,0 +1,94 @@
+"""Where answers go: to people as tables and sentences, to scripts as JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from archival_cli.showing import table
+from archival_cli.showing.table import Column, Row
+from archival_cli.showing.text import plain
+
+
+class Output:
+    """The answer goes to the standard output, everything else to the standard error."""
+
+    def __init__(self, form: Literal["table", "wide", "json", "csv"]) -> None:
+        self.form = form
+        self.console = Console(soft_wrap=True, highlight=False)
+        #: what is not the answer: progress, questions and errors
+        self.aside = Console(stderr=True, highlight=False)
+
+    @property
+    def for_people(self) -> bool:
+        """Sentences are welcome."""
+        return self.form in ("table", "wide")
+
+    def show(self, answer: Any, rows: Sequence[Row], columns: Sequence[Column], empty: str) -> None:
+        """The whole answer as one JSON document, or its rows as CSV or a table; `empty` is said where there are none."""
+        if self.form == "json":
+            self.document(answer)
+        elif self.form == "csv":
+            self._csv(rows, columns)
+        elif not rows:
+            self.say(empty)
+        else:
+            self._table(rows, columns)
+
+    def one(self, found: Mapping[str, Any]) -> None:
+        """One thing: as JSON, or what is known of it, line by line."""
+        if self.form in ("json", "csv"):
+            self.document(found)
+            return
+        for name, value in found.items():
+            if value not in (None, "", 0, False):
+                self.say(f"{name:15} {value}")
+
+    def document(self, answer: Any) -> None:
+        """JSON alone."""
+        json.dump(answer, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+
+    def told(self, answer: Any, sentence: str) -> None:
+        """The answer for scripts, or a sentence for people."""
+        if self.for_people:
+            self.say(sentence)
+        else:
+            self.document(answer)
+
+    def say(self, text: str) -> None:
+        """A sentence to people; to scripts nothing. Nothing in it is markup."""
+        if self.for_people:
+            self.console.print(Text(plain(text)))
+
+    def note(self, text: str) -> None:
+        """A sentence beside the answer."""
+        self.aside.print(Text(plain(text)))
+
+    def _table(self, rows: Sequence[Row], columns: Sequence[Column]) -> None:
+        # a pipe has room for everything
+        width = self.console.width if self.form == "table" and self.console.is_terminal else None
+        found, left_out = table.lines(rows, columns, width)
+        for line in found:
+            self.console.print(line)
+        if left_out:
+            self.aside.print(Text(f"no room for {', '.join(left_out)}: -o wide", "dim"))
+
+    def _csv(self, rows: Sequence[Row], columns: Sequence[Column]) -> None:
+        fields = list(dict.fromkeys(field for column in columns for field in column.fields))
+        written = csv.writer(sys.stdout, lineterminator="\n")
+        written.writerow(fields)
+        for row in rows:
+            written.writerow([_cell(row.get(field)) for field in fields])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value) if isinstance(value, dict | list) else value
