@@ -15,6 +15,7 @@ from archival_core.clients.redis.credentials import REDIS_SCOPE
 from archival_core.clients.redis.messaging import MessagingClient
 from archival_core.flows.archive.chunk_archiver import ArchiveOptions, ChunkArchiver
 from archival_core.flows.archive.finishing import Finishing
+from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.processor import ArchivalProcessor
 from archival_core.flows.archive.retiring import Retiring
@@ -76,6 +77,7 @@ from archival_core.ledger.insights import InsightReader
 from archival_core.ledger.intake import Intake
 from archival_core.ledger.job_list import JobList
 from archival_core.ledger.jobs import Ledger
+from archival_core.ledger.lake_columns import LakeColumns
 from archival_core.ledger.marked_archives import MarkedArchives
 from archival_core.ledger.owner import LedgerOwner
 from archival_core.ledger.policies import Policies
@@ -127,8 +129,10 @@ class Runtime:
             time_budget=config.job_time_budget,
         )
         self.ownership = Ownership(self._source, self.lake, LedgerOwner(self._pool))
-        marking = Marking(self._source)
-        self.chunk_archiver = ChunkArchiver(self._source, self.lake, self.ledger, self.ownership, marking, options)
+        marking, self._schema = Marking(self._source), LakeSchema(LakeColumns(self._pool))
+        self.chunk_archiver = ChunkArchiver(
+            self._source, self.lake, self.ledger, self.ownership, marking, self._schema, options
+        )
         self.dependencies = Dependencies(self.probes(), config.outage_backoff)
         announcer = Announcer(self.ledger, self.messaging)
         run = partial(JobRunner, self.ledger, announcer, self.ownership, self.dependencies)
@@ -198,8 +202,8 @@ class Runtime:
             LostMessages(upkeep, self.ledger, queues),
             StagingSweep(self.lake, upkeep, self.ledger),
             RestoreSweep(self._source, upkeep),
-            Adoption(self.lake, archives, self._source, self._retiring),
-            FollowMarks(self._source, self.lake, marked, archives, self._retiring),
+            Adoption(self.lake, archives, self._schema, self._source, self._retiring),
+            FollowMarks(self._source, self.lake, marked, archives, self._schema, self._retiring),
             GoneChunks(self._source, marked, RowsElsewhere(self._source, self._trial), self._retiring),
             upkeep,
             announcer,
@@ -211,7 +215,7 @@ class Runtime:
         self.dead_letters = DeadLetters(self.messaging, Discards(pool), self.ledger, queues)
         self.bulk_letters = BulkLetters(self.messaging, Discards(pool))
         self.bulk_jobs = BulkJobActions(BulkJobLedger(pool), self.ledger, queues)
-        self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._source)
+        self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._schema, self._source)
         self.readiness = ReadinessCheck(self.probes(), writes=_WRITES)
         reader = InsightReader(pool)
         self.chunk_map = ChunkMap(reader, ChunkRecords(pool), policies, self._source)

@@ -574,6 +574,27 @@ CREATE TABLE archival.job_transition (
 
 COMMENT ON TABLE archival.job_transition IS 'Which status of a job may follow which. The same as TRANSITIONS in archival_core/model/job.py.';
 
+-- TABLE lake_column
+
+CREATE TABLE archival.lake_column (
+    hypertable text NOT NULL,
+    number integer NOT NULL,
+    table_oid bigint,
+    table_born text,
+    attnum integer NOT NULL,
+    column_name text NOT NULL,
+    postgresql_type text NOT NULL,
+    name text NOT NULL,
+    form text NOT NULL,
+    default_before text,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone
+);
+
+-- COMMENT TABLE lake_column
+
+COMMENT ON TABLE archival.lake_column IS 'The columns that tables in the lake have, or ever had. None is deleted.';
+
 -- TABLE lake_generation
 
 CREATE TABLE archival.lake_generation (
@@ -778,6 +799,11 @@ ALTER TABLE ONLY archival.job
 ALTER TABLE ONLY archival.job_transition
     ADD CONSTRAINT job_transition_pkey PRIMARY KEY (from_status, to_status);
 
+-- CONSTRAINT lake_column lake_column_pkey
+
+ALTER TABLE ONLY archival.lake_column
+    ADD CONSTRAINT lake_column_pkey PRIMARY KEY (hypertable, number);
+
 -- CONSTRAINT lake_generation lake_generation_pkey
 
 ALTER TABLE ONLY archival.lake_generation
@@ -907,6 +933,10 @@ CREATE INDEX job_untold ON archival.job USING btree (finished_at) WHERE ((NOT an
 -- INDEX job_verified
 
 CREATE INDEX job_verified ON archival.job USING btree (verified_at NULLS FIRST, job_id) WHERE ((kind = 'archive'::text) AND (status = ANY (ARRAY['archived'::text, 'removed'::text])));
+
+-- INDEX lake_column_name
+
+CREATE UNIQUE INDEX lake_column_name ON archival.lake_column USING btree (hypertable, lower(name));
 
 -- INDEX request_age
 

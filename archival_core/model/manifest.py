@@ -6,9 +6,10 @@ import hashlib
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from archival_core.model.grounds import Grounds, TableIdentity
+from archival_core.model.lake_column import EXACT_NUMBER, LakeColumn
 
 #: A manifest may come out of a lake that others can write to: what it names is always inside the lake's own folders.
 ArchiveFolder = Annotated[str, StringConstraints(pattern=r"^tables/[\w~%-][\w.~%-]*/[\w~%-][\w.~%-]*$")]
@@ -41,6 +42,17 @@ class ManifestColumn(_Part):
     generated: str | None = None
     #: `attnum` in the hypertable
     number: int = 0
+    #: of the column in the table's schema in the lake: its number, which is the field id in the files, and its name there.
+    #: 0 and `None` in archives of before tables had a schema
+    lake_number: Annotated[int, Field(ge=0, lt=EXACT_NUMBER)] = 0
+    lake_name: str | None = None
+    #: PostgreSQL's text of what rows have that were stored before the column was added
+    default: str | None = None
+
+    @property
+    def stored(self) -> str:
+        """The column's name in the archive's files."""
+        return self.name if self.lake_name is None else self.lake_name
 
 
 class ManifestPart(_Part):
@@ -124,6 +136,25 @@ class Manifest(_Part):
             tuples=self.tuples,
             content_hash=self.content_hash,
             tables=self.tables,
+        )
+
+    @property
+    def lake_columns(self) -> tuple[LakeColumn, ...]:
+        """The columns of the table in the lake that the archive has; none if it is of before tables had a schema."""
+        return tuple(
+            LakeColumn(
+                column.lake_number,
+                self.hypertable_table,
+                column.number,
+                column.name,
+                column.stored,
+                column.postgresql_type,
+                column.arrow_type,
+                column.default,
+                since=self.archived_at,
+            )
+            for column in self.columns
+            if column.lake_number
         )
 
     def sha256(self) -> str:

@@ -19,6 +19,8 @@ class Progress(BaseModel):
     staging: tuple[str, ...]
     #: number, name, PostgreSQL type and Arrow type of every column
     columns: tuple[tuple[int, str, str, str], ...]
+    #: number and name of each of them in the lake
+    lake: tuple[tuple[int, str], ...] = ()
     #: columns that are read as text, because a value did not fit their form
     as_text: tuple[str, ...]
     #: the condition of each part, by its number

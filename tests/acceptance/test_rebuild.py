@@ -98,6 +98,27 @@ async def test_the_same_rows_come_back(service: Service) -> None:
     assert len(await service.results()) == 5, "what was told once is not told again"
 
 
+async def test_the_columns_of_the_tables_in_the_lake_come_back(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "feb")
+    service.execute("alter table $s.readings alter value type real; alter table $s.readings add n int default 7")
+    await archive(service, "jan")
+    look = f"select * from archival.lake_column where hypertable = '{service.schema}.readings' order by number"
+    before = service.rows(look)
+    assert [(row[7], row[11] is None) for row in before] == [
+        ("time", True),
+        ("value", False),
+        ("value__2", True),
+        ("n", True),
+    ]
+    forget(service)
+    service.execute("delete from archival.lake_column")
+    await service.runtime.ledger_rebuild.run()
+    after = service.rows(look)
+    # manifests have the moment when a chunk was read, as the ledger does
+    assert after == before
+
+
 async def test_no_chunk_goes_on_the_grounds_of_what_was_found_in_the_lake(service: Service) -> None:
     await a_life(service)
     before = [service.rows(f"select * from $s.{table}") for table in ("jan", '"M. är/z"')]

@@ -22,6 +22,7 @@ from archival_core.model.manifest import Manifest, ManifestPart
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.state.waiting import Sessions
 from archival_core.source.wire.types import DoesNotFitError
+from tests.kit.lake_schemas import lake_schema
 
 PINNED = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c bytea_output=hex -c row_security=off"
 
@@ -70,12 +71,12 @@ class Bench:
         )  # fmt: skip
         as_text: frozenset[str] = frozenset()
         database = Database(self.url)
-        async with database.connect() as connection:
+        async with database.connect() as connection, lake_schema(self.url) as tables:
             described = await ChunkDescription.of(connection, job)
             while True:
                 try:
                     async with ReadSnapshot(connection, described.chunk) as snapshot:
-                        reading = await Reading.begin(connection, snapshot, described, as_text, "fast", part_bytes)
+                        reading = await Reading.begin(connection, snapshot, described, tables, as_text, "fast", part_bytes)
                         done = await self._parts(reading, snapshot.snapshot_id, job)
                     reading.check_total(done.values())
                     return reading.manifest(job, done, ())

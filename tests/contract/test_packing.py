@@ -25,6 +25,7 @@ from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from archival_core.source.wire.gathering import gathered_pages
 from archival_core.source.wire.packing import Pack
+from tests.kit.lake_schemas import lake_schema
 
 #: PostgreSQL's name, and what `struct` calls its binary form and the integer of the same size
 KINDS = {"float8": ("d", pa.int64()), "float4": ("f", pa.int32()), "int4": ("i", pa.int32()), "int2": ("h", pa.int16())}
@@ -132,8 +133,8 @@ async def test_an_archive_is_read_packed(source_database_url: str, schema: str) 
         chunk = await catalog.find_chunk(connection, *table.names)
         identity, tables = await catalog.server_identity(connection), await tables_of(connection, chunk)
         described = ChunkDescription(chunk, identity, None, tables, "", 0)
-        async with ReadSnapshot(connection, chunk) as snapshot:
-            reading = await Reading.begin(connection, snapshot, described, (), "fast", 2**28)
+        async with lake_schema(source_database_url) as lake, ReadSnapshot(connection, chunk) as snapshot:
+            reading = await Reading.begin(connection, snapshot, described, lake, (), "fast", 2**28)
     assert "lseg_send" in reading.plan.outputs[0].sql
 
 

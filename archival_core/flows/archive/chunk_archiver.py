@@ -21,6 +21,7 @@ from archival_core import telemetry
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.codec.layout import Profile
 from archival_core.errors import PermanentError, TransientError
+from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.part_archiver import PartArchiver
 from archival_core.flows.archive.published import has_room, parse_manifest, what_lies_at, write_manifest
@@ -68,11 +69,12 @@ class ChunkArchiver:
         ledger: Ledger,
         ownership: Ownership,
         marking: Marking,
+        schema: LakeSchema,
         options: ArchiveOptions,
     ) -> None:
         self._ownership = ownership
         self._source, self._lake, self._ledger, self._options = source, lake, ledger, options
-        self._staging, self._marking = Staging(lake), marking
+        self._staging, self._marking, self._schema = Staging(lake), marking, schema
 
     async def archive(self, job: Job) -> Manifest | None:
         """Publish the chunk of `job` and return its manifest; only the ledger's row is left to write.
@@ -149,7 +151,13 @@ class ChunkArchiver:
                     ):
                         with telemetry.step("archive.snapshot"):
                             reading = await Reading.begin(
-                                connection, snapshot, described, as_text, self._options.profile, self._options.part_bytes
+                                connection,
+                                snapshot,
+                                described,
+                                self._schema,
+                                as_text,
+                                self._options.profile,
+                                self._options.part_bytes,
                             )
                         with telemetry.step("archive.mark"):
                             reading, done = await self._resume(job, connection, snapshot, reading, earlier)

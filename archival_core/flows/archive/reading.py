@@ -11,10 +11,12 @@ from typing import Final
 from archival_core.clients.postgres.database import Connection
 from archival_core.codec.layout import Layout, Profile
 from archival_core.errors import TransientError
+from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.lake import paths
 from archival_core.model.chunk import Chunk, Column, ServerIdentity
 from archival_core.model.grounds import Grounds, TableIdentity
 from archival_core.model.job import Job
+from archival_core.model.lake_column import LakeColumn
 from archival_core.model.manifest import Manifest, ManifestColumn, ManifestPart, ManifestSource
 from archival_core.model.moment import moment
 from archival_core.model.progress import Progress
@@ -69,6 +71,8 @@ class Reading:
 
     described: ChunkDescription
     columns: tuple[Column, ...]
+    #: the columns of the table in the lake, one for each of `columns`
+    lake: tuple[LakeColumn, ...]
     as_text: frozenset[str]
     plan: ColumnPlan
     facts: ChunkFacts
@@ -89,6 +93,7 @@ class Reading:
         connection: Connection,
         snapshot: ReadSnapshot,
         described: ChunkDescription,
+        schema: LakeSchema,
         as_text: Collection[str],
         profile: Profile,
         part_bytes: int,
@@ -97,15 +102,17 @@ class Reading:
         chunk = await catalog.find_chunk(connection, described.chunk.hypertable, described.chunk.relation)
         if chunk != described.chunk or await tables.tables_of(connection, chunk) != described.tables:
             raise TransientError(f"{chunk.relation} was compressed or altered just now", code="source-changed")
+        started_at = await snapshot.started_at()
         columns = await catalog.columns(connection, chunk.hypertable)
+        table = described.hypertable_table
+        lake = await schema.settle(connection, chunk.hypertable, table, columns, started_at)
         plan = plan_columns(columns, as_text, await null_shares(connection, chunk), in_utf8=snapshot.in_utf8)
         order = await order_columns(connection, chunk) if profile == "small" else ()
         storage = await parts.storage(connection, chunk)
         seen = await look(connection, snapshot, chunk, storage.files)
         ranges = await parts.plan_parts(connection, chunk, storage, seen.facts, plan.schema, part_bytes)
-        started_at = await snapshot.started_at()
         layout = Layout(profile, order)
-        known = (described, columns, frozenset(as_text), plan, seen.facts, storage, seen.stored, seen.grounds)
+        known = (described, columns, lake, frozenset(as_text), plan, seen.facts, storage, seen.stored, seen.grounds)
         placed = await placed_in(connection, chunk)
         return cls(*known, placed, tuple(ranges), layout, started_at)
 
@@ -127,6 +134,7 @@ class Reading:
             files=self.stored.files,
             staging=(staging,),
             columns=self._column_types,
+            lake=self._lake_columns,
             as_text=tuple(sorted(self.as_text)),
             parts=tuple(part.condition for part in self.ranges),
         )
@@ -150,12 +158,17 @@ class Reading:
         return (
             progress.grounds.tables == self.grounds.tables
             and progress.columns == self._column_types
+            and progress.lake == self._lake_columns
             and set(progress.as_text) == self.as_text
         )
 
     @property
     def _column_types(self) -> tuple[tuple[int, str, str, str], ...]:
         return tuple((c.number, c.name, c.type_name, str(self.plan.schema.field(c.name).type)) for c in self.columns)
+
+    @property
+    def _lake_columns(self) -> tuple[tuple[int, str], ...]:
+        return tuple((column.number, column.name) for column in self.lake)
 
     def check_total(self, done: Collection[ManifestPart]) -> None:
         """All parts together must be what the database counted; raises `TransientError` (`count-differs`)."""
@@ -206,8 +219,11 @@ class Reading:
                     not_null=column.not_null,
                     generated=column.generated,
                     number=column.number,
+                    lake_number=lake.number,
+                    lake_name=lake.name,
+                    default=lake.default,
                 )
-                for column in self.columns
+                for column, lake in zip(self.columns, self.lake, strict=True)
             ),
             rows=self.facts.rows,
             min_time=self.facts.min_time,

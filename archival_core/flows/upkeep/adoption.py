@@ -19,6 +19,7 @@ from uuid import UUID
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import AwayError, PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
+from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.published import read_inner_manifest
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.lake import paths
@@ -53,8 +54,11 @@ class AdoptionReport:
 class Adoption:
     """Brings ledger and `tables/` together."""
 
-    def __init__(self, lake: LakehouseClient, archives: Archives, source: Database, retiring: Retiring) -> None:
-        self._lake, self._archives, self._source, self._retiring = lake, archives, source, retiring
+    def __init__(
+        self, lake: LakehouseClient, archives: Archives, schema: LakeSchema, source: Database, retiring: Retiring
+    ) -> None:
+        self._lake, self._archives, self._schema = lake, archives, schema
+        self._source, self._retiring = source, retiring
 
     async def run(self, deadline: float) -> AdoptionReport:
         """Look at every folder, until `deadline` (`time.monotonic`); where it begins is left to chance, so that each has its
@@ -129,6 +133,8 @@ class Adoption:
             raise PermanentError(f"its job {manifest.job_id} is {publisher.status}", code="lake-conflict")
         await self._check(manifest)
         await self._lake.write_once(paths.archive_manifest(folder), manifest.to_json())
+        # a ledger that was put back has forgotten columns whose numbers are given
+        await self._schema.learn([manifest])
         status = Status.SUPERSEDED if publisher.overtaken else Status.ARCHIVED
         if publisher.status is None:
             taken = await self._archives.insert(manifest, status, "reconcile", announced=False)

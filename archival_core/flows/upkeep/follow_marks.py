@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, AwayError, PermanentError
+from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.published import find_manifest, inner_manifest_sha256
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.upkeep.lost_histories import LostHistories
@@ -65,10 +66,16 @@ class FollowMarks:
     """Compares the marks of one source with one ledger."""
 
     def __init__(
-        self, source: Database, lake: LakehouseClient, marked: MarkedArchives, archives: Archives, retiring: Retiring
+        self,
+        source: Database,
+        lake: LakehouseClient,
+        marked: MarkedArchives,
+        archives: Archives,
+        schema: LakeSchema,
+        retiring: Retiring,
     ) -> None:
         self._source, self._lake, self._marked, self._archives = source, lake, marked, archives
-        self._retiring = retiring
+        self._schema, self._retiring = schema, retiring
         self._histories = LostHistories(marked, retiring)
 
     async def run(self) -> MarksReport:
@@ -104,6 +111,7 @@ class FollowMarks:
             return
         await self._retiring.bring_back(manifest.lake_path)
         if known is None:
+            await self._schema.learn([manifest])
             await self._archives.insert(manifest, Status.REMOVED, "reconcile", announced=True, sha256=sha256)
         async with self._marked.following(archive) as ledger:
             # a restore or a removal that was under way holds the row until it has committed, and its mark is another one then

@@ -14,6 +14,7 @@ from typing import Final
 
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError
+from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.published import parse_manifest
 from archival_core.flows.upkeep.whereabouts import statuses
 from archival_core.lake import paths
@@ -45,8 +46,8 @@ class RebuildReport:
 class LedgerRebuild:
     """Fills the ledger."""
 
-    def __init__(self, lake: LakehouseClient, archives: Archives, source: Database) -> None:
-        self._lake, self._archives, self._source = lake, archives, source
+    def __init__(self, lake: LakehouseClient, archives: Archives, schema: LakeSchema, source: Database) -> None:
+        self._lake, self._archives, self._schema, self._source = lake, archives, schema, source
 
     async def run(self, *, add: bool = False) -> RebuildReport:
         """Write a row for every archive; rows that are there stay as they are.
@@ -90,6 +91,7 @@ class LedgerRebuild:
         }
 
     async def _write(self, batch: Sequence[tuple[Manifest, bool]], report: RebuildReport) -> None:
+        await self._schema.learn([manifest for manifest, _ in batch])
         whereabouts = await statuses(self._source, [manifest for manifest, _ in batch])
         for (manifest, is_published), found in zip(batch, whereabouts, strict=True):
             status = found if is_published else Status.SUPERSEDED

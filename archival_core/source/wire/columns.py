@@ -98,6 +98,12 @@ class _Reader:
         return array
 
 
+def arrow_type(column: Column) -> pa.DataType:
+    """The type that the column's values have in the lake."""
+    form = form_of(column).arrow
+    return pa.list_(form) if column.is_array else form
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
     """How the columns of a hypertable are read."""
