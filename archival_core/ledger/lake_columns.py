@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from archival_core.clients.postgres import Connection
+from archival_core.clients.postgres.database import Connection
 from archival_core.ledger.pool import LedgerPool, Row
 from archival_core.ledger.sql import queries
 from archival_core.model.chunk import Relation

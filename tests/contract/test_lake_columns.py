@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.ledger.lake_columns import LakeColumns
 from archival_core.ledger.pool import LedgerPool

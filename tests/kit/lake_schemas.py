@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from archival_core.clients.postgres import Database
+from archival_core.clients.postgres.database import Database
 from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.ledger.lake_columns import LakeColumns
 from archival_core.ledger.pool import LedgerPool

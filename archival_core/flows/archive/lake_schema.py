@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from archival_core.clients.postgres import Connection
+from archival_core.clients.postgres.database import Connection
 from archival_core.ledger.lake_columns import LakeColumns
 from archival_core.model.chunk import Column, Relation
 from archival_core.model.grounds import TableIdentity
