@@ -2,12 +2,52 @@
 // No key and no password is anywhere: each service takes Microsoft Entra tokens of one user-assigned identity, and refuses keys.
 targetScope = 'subscription'
 
-@description('Names everything: lower-case letters and digits.')
-@minLength(2)
-@maxLength(10)
+@description('Names everything. Resources take its first ten letters and digits, in lower case; a hash keeps them apart.')
+@minLength(1)
+@maxLength(64)
 param environmentName string
 
-param location string = deployment().location
+@description('A region that has Flex Consumption.')
+@metadata({
+  azd: {
+    type: 'location'
+  }
+})
+@allowed([
+  'australiaeast'
+  'australiasoutheast'
+  'brazilsouth'
+  'canadacentral'
+  'centralindia'
+  'centralus'
+  'eastasia'
+  'eastus'
+  'eastus2'
+  'eastus2euap'
+  'francecentral'
+  'germanywestcentral'
+  'italynorth'
+  'japaneast'
+  'koreacentral'
+  'northcentralus'
+  'northeurope'
+  'norwayeast'
+  'southafricanorth'
+  'southcentralus'
+  'southeastasia'
+  'southindia'
+  'spaincentral'
+  'swedencentral'
+  'uaenorth'
+  'uksouth'
+  'ukwest'
+  'westcentralus'
+  'westeurope'
+  'westus'
+  'westus2'
+  'westus3'
+])
+param location string
 
 @description('Endpoints in a virtual network, and no public way to storage, lake, Redis and database.')
 param privateNetworking bool = true
@@ -82,8 +122,123 @@ param idleHours int = 6
 
 // ---------------------------------------------------------------------------------------------------------------------------
 
+// --- what makes no sense, refused before anything is made ------------------------------------------------------------------
+
+// They come from parameters of their own.
+var ownSettings = [
+  'SOURCE_DATABASE_URL'
+  'LEDGER_DATABASE_URL'
+  'REDIS_URL'
+  'LAKE_URL'
+  'ARCHIVE_READERS'
+  'TELEMETRY_EXPORTER'
+]
+// Flex Consumption has no such settings and refuses them, some with an error that does not name them.
+var platformSettings = [
+  'FUNCTIONS_WORKER_RUNTIME'
+  'FUNCTIONS_EXTENSION_VERSION'
+  'WEBSITE_RUN_FROM_PACKAGE'
+  'SCM_DO_BUILD_DURING_DEPLOYMENT'
+  'ENABLE_ORYX_BUILD'
+]
+var givenSettings = map(objectKeys(settings), key => toUpper(key))
+var databaseUrls = filter([sourceDatabaseUrl, ledgerDatabaseUrl], url => !empty(url))
+var subnets = filter([appSubnetId, endpointSubnetId], id => !empty(id))
+var endpointUrl = settings.?OTEL_EXPORTER_OTLP_ENDPOINT ?? ''
+
+var rules = [
+  {
+    broken: empty(sourceDatabaseUrl) && empty(databaseAdminId)
+    sentence: 'Nobody is named as the administrator of the database that is made: set DATABASE_ADMIN_ID and DATABASE_ADMIN_NAME, or bring a database along with SOURCE_DATABASE_URL.'
+  }
+  {
+    broken: empty(sourceDatabaseUrl) && !empty(databaseAdminId) && empty(databaseAdminName)
+    sentence: 'DATABASE_ADMIN_ID has no name: set DATABASE_ADMIN_NAME to the user principal name, or to the name of the group or application.'
+  }
+  {
+    broken: !empty(filter(databaseUrls, url => !startsWith(url, 'postgresql://') && !startsWith(url, 'postgres://')))
+    sentence: 'SOURCE_DATABASE_URL and LEDGER_DATABASE_URL begin with postgresql://.'
+  }
+  {
+    broken: !empty(filter(databaseUrls, url => contains(url, ':6432/')))
+    sentence: 'Port 6432 is PgBouncer, which shares sessions and so breaks snapshots and locks: name the port of PostgreSQL itself, 5432.'
+  }
+  {
+    broken: !empty(redisUrl) && !startsWith(redisUrl, 'rediss://')
+    sentence: 'REDIS_URL begins with rediss://: a token is never sent without TLS.'
+  }
+  {
+    broken: !empty(lakeAccountId) && !contains(toLower(lakeAccountId), '/providers/microsoft.storage/storageaccounts/')
+    sentence: 'LAKE_ACCOUNT_ID is no resource id of a storage account: /subscriptions/…/resourceGroups/…/providers/Microsoft.Storage/storageAccounts/…'
+  }
+  {
+    broken: !empty(logAnalyticsId) && !contains(toLower(logAnalyticsId), '/providers/microsoft.operationalinsights/workspaces/')
+    sentence: 'LOG_ANALYTICS_ID is no resource id of a Log Analytics workspace: /subscriptions/…/resourceGroups/…/providers/Microsoft.OperationalInsights/workspaces/…'
+  }
+  {
+    broken: !publicApi && !privateNetworking
+    sentence: 'PUBLIC_API=false without PRIVATE_NETWORKING=true is an app that nobody reaches and nothing can be published to.'
+  }
+  {
+    broken: !empty(subnets) && !privateNetworking
+    sentence: 'APP_SUBNET_ID and ENDPOINT_SUBNET_ID need PRIVATE_NETWORKING=true.'
+  }
+  {
+    broken: length(subnets) == 1
+    sentence: 'APP_SUBNET_ID and ENDPOINT_SUBNET_ID come together: one is for the app, the other for the private endpoints.'
+  }
+  {
+    broken: !empty(filter(subnets, id => !contains(toLower(id), '/providers/microsoft.network/virtualnetworks/') || !contains(id, '/subnets/')))
+    sentence: 'APP_SUBNET_ID and ENDPOINT_SUBNET_ID are resource ids of subnets: /subscriptions/…/resourceGroups/…/providers/Microsoft.Network/virtualNetworks/…/subnets/…'
+  }
+  {
+    broken: length(union(map(subnets, id => toLower(split(id, '/subnets/')[0])), [])) > 1
+    sentence: 'APP_SUBNET_ID and ENDPOINT_SUBNET_ID are in different networks: names of the private endpoints would lead nowhere for the app.'
+  }
+  {
+    broken: length(subnets) == 2 && toLower(appSubnetId) == toLower(endpointSubnetId)
+    sentence: 'APP_SUBNET_ID and ENDPOINT_SUBNET_ID are the same subnet: that of the app is delegated, and takes no private endpoints.'
+  }
+  {
+    broken: !empty(coolPrefixes) && !empty(lakeAccountId)
+    sentence: 'COOL_PREFIXES has no effect on a lake that is brought along with LAKE_ACCOUNT_ID: make the rules there.'
+  }
+  {
+    broken: !empty(filter(coolPrefixes, path => !startsWith(path, 'tables/') || length(split(path, '/')) < 3 || endsWith(path, '/') || startsWith(last(split(path, '/')), '_')))
+    sentence: 'COOL_PREFIXES are beginnings of the folders of archives, such as tables/public.conditions/hyper_: a shorter one would cool what is written all the time.'
+  }
+  {
+    broken: length(coolPrefixes) > 980
+    sentence: 'COOL_PREFIXES are more than 980: an account takes 100 lifecycle rules of ten.'
+  }
+  {
+    broken: !empty(intersection(givenSettings, ownSettings))
+    sentence: 'settings has ${join(intersection(givenSettings, ownSettings), ', ')}: the parameters of these names would win.'
+  }
+  {
+    broken: !empty(intersection(givenSettings, platformSettings))
+    sentence: 'settings has ${join(intersection(givenSettings, platformSettings), ', ')}, which Flex Consumption refuses.'
+  }
+  {
+    broken: telemetryExporter == 'otlp' && empty(endpointUrl)
+    sentence: 'telemetryExporter is otlp: settings needs OTEL_EXPORTER_OTLP_ENDPOINT, or everything is sent to the instance itself.'
+  }
+  {
+    broken: !empty(filter(alertEmails, address => !contains(address, '@')))
+    sentence: 'ALERT_EMAILS is a list of addresses, such as ["you@example.com"].'
+  }
+]
+var refusals = map(filter(rules, rule => rule.broken), rule => rule.sentence)
+
+// ---------------------------------------------------------------------------------------------------------------------------
+
 var token = toLower(uniqueString(subscription().id, environmentName, location))
-var name = 'archival-${environmentName}-${take(token, 6)}'
+var characters = map(range(0, length(environmentName)), i => substring(toLower(environmentName), i, 1))
+var kept = filter(characters, character => contains('abcdefghijklmnopqrstuvwxyz0123456789', character))
+var short = join(take(kept, 10), '')
+var label = 'archival-${empty(short) ? '' : '${short}-'}${take(token, 6)}'
+// Everything is named by it, so nothing is made where something was refused.
+var name = empty(refusals) ? label : fail(join(refusals, ' '))
 var tags = { 'azd-env-name': environmentName }
 var filesystem = 'archive'
 var database = 'tsdb'

@@ -8,7 +8,8 @@ param location = readEnvironmentVariable('AZURE_LOCATION')
 param privateNetworking = bool(readEnvironmentVariable('PRIVATE_NETWORKING', 'true'))
 param publicApi = bool(readEnvironmentVariable('PUBLIC_API', 'true'))
 
-param databaseAdminId = readEnvironmentVariable('DATABASE_ADMIN_ID', '')
+// azd tells who deploys; a hook of azure.yaml looks up the name
+param databaseAdminId = readEnvironmentVariable('DATABASE_ADMIN_ID', readEnvironmentVariable('AZURE_PRINCIPAL_ID', ''))
 param databaseAdminName = readEnvironmentVariable('DATABASE_ADMIN_NAME', '')
 param databaseAdminType = readEnvironmentVariable('DATABASE_ADMIN_TYPE', 'User')
 

@@ -69,29 +69,29 @@ var paths = [for prefix in coolPrefixes: '${filesystem}/${prefix}']
 // goes on into their names is safe: `tables/public.conditions/hyper_` means every chunk of that hypertable. `manifests/` and
 // `staging/` stay hot: the first are read by every verification and small, the second is gone within hours.
 // Nothing goes to the archive tier: it answers no read, and verification, restore and removal would all fail there.
-var archives = [
-  {
-    name: 'archives-cool'
-    type: 'Lifecycle'
-    enabled: true
-    definition: {
-      filters: {
-        blobTypes: ['blockBlob']
-        prefixMatch: paths
-      }
-      actions: {
-        baseBlob: {
-          tierToCool: {
-            daysAfterModificationGreaterThan: coolAfterDays
-          }
-          tierToCold: {
-            daysAfterModificationGreaterThan: coldAfterDays
-          }
+// A rule takes ten prefixes.
+var prefixesOfRule = 10
+var archives = [for i in range(0, (length(paths) + prefixesOfRule - 1) / prefixesOfRule): {
+  name: 'archives-cool-${i}'
+  type: 'Lifecycle'
+  enabled: true
+  definition: {
+    filters: {
+      blobTypes: ['blockBlob']
+      prefixMatch: take(skip(paths, i * prefixesOfRule), prefixesOfRule)
+    }
+    actions: {
+      baseBlob: {
+        tierToCool: {
+          daysAfterModificationGreaterThan: coolAfterDays
+        }
+        tierToCold: {
+          daysAfterModificationGreaterThan: coldAfterDays
         }
       }
     }
   }
-]
+}]
 
 // Archives whose place a later one has taken: kept, because their rows may differ, and hardly ever read again.
 var superseded = [
@@ -120,8 +120,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06
   name: 'default'
   properties: {
     policy: {
-      // without a prefix a rule means everything
-      rules: concat(empty(paths) ? [] : archives, superseded)
+      rules: concat(archives, superseded)
     }
   }
 }

@@ -21,20 +21,29 @@ _PARSER = Parser(Language(tree_sitter_bicep.language()))
 FUNCTIONS = frozenset(
     {
         "concat",
-        "deployment",
+        "contains",
         "empty",
+        "endsWith",
         "environment",
+        "fail",
+        "filter",
         "guid",
+        "intersection",
         "items",
+        "join",
         "json",
         "last",
+        "length",
         "loadTextContent",
+        "map",
         "max",
         "min",
+        "objectKeys",
+        "range",
         "replace",
     }
-    | {"resourceGroup", "resourceId", "split", "string", "subscription", "subscriptionResourceId", "take", "tenant", "toLower"}
-    | {"union", "uniqueString"}
+    | {"resourceGroup", "resourceId", "skip", "split", "startsWith", "string", "subscription", "subscriptionResourceId"}
+    | {"substring", "take", "tenant", "toLower", "toUpper", "union", "uniqueString"}
 )
 _DECLARATIONS = {
     "parameter_declaration": "param",

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Whoever deploys becomes the administrator of the database that is made, unless somebody else is named or a database is brought along.
+set -eu
+[ -z "${DATABASE_ADMIN_ID:-}${DATABASE_ADMIN_NAME:-}${SOURCE_DATABASE_URL:-}" ] || exit 0
+
+nobody() {
+  echo "Who administers the database? Sign in with 'az login', or: azd env set DATABASE_ADMIN_ID <object id>; azd env set DATABASE_ADMIN_NAME <name>" >&2
+  exit 1
+}
+kind=$(az account show --query user.type -o tsv) || nobody
+if [ "$kind" = servicePrincipal ]; then
+  app=$(az account show --query user.name -o tsv) || nobody
+  id=$(az ad sp show --id "$app" --query id -o tsv) || nobody
+  name=$(az ad sp show --id "$app" --query displayName -o tsv) || nobody
+  type=ServicePrincipal
+else
+  id=$(az ad signed-in-user show --query id -o tsv) || nobody
+  name=$(az ad signed-in-user show --query userPrincipalName -o tsv) || nobody
+  type=User
+fi
+azd env set DATABASE_ADMIN_ID "$id"
+azd env set DATABASE_ADMIN_NAME "$name"
+azd env set DATABASE_ADMIN_TYPE "$type"
