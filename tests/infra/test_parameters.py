@@ -20,7 +20,8 @@ GIVEN = {
 }
 GROUP = "/subscriptions/s/resourceGroups/g/providers"
 APP, ENDPOINTS = (f"{GROUP}/Microsoft.Network/virtualNetworks/net/subnets/{name}" for name in ("app", "endpoints"))
-BROUGHT: dict[str, Any] = {"sourceDatabaseUrl": "postgresql://r@db:5432/tsdb?sslmode=require", "databaseAdminId": "", "databaseAdminName": ""}
+NOBODY: dict[str, Any] = {"databaseAdminId": "", "databaseAdminName": ""}
+BROUGHT = {"sourceDatabaseUrl": "postgresql://r@db:5432/tsdb?sslmode=require", **NOBODY}
 STORAGE = f"{GROUP}/Microsoft.Storage/storageAccounts/lake"
 
 
@@ -55,7 +56,7 @@ def test_what_makes_sense_is_made(parameters: dict[str, Any]) -> None:
 
 
 REFUSED = [
-    ({"databaseAdminId": "", "databaseAdminName": ""}, "set DATABASE_ADMIN_ID and DATABASE_ADMIN_NAME"),
+    (NOBODY, "set DATABASE_ADMIN_ID and DATABASE_ADMIN_NAME"),
     ({"databaseAdminName": ""}, "set DATABASE_ADMIN_NAME"),
     ({"sourceDatabaseUrl": "Server=db;Database=tsdb"}, "begin with postgresql://"),
     ({"sourceDatabaseUrl": "postgresql://r@db:6432/tsdb"}, "PgBouncer"),
