@@ -86,6 +86,7 @@ from archival_core.ledger.probe import LedgerProbe
 from archival_core.ledger.removals import RemovalRules, Removals
 from archival_core.ledger.requests import Requests
 from archival_core.ledger.restores import Restores
+from archival_core.ledger.rounds import Rounds
 from archival_core.ledger.stream_looks import StreamLooks
 from archival_core.ledger.upkeep import Upkeep
 from archival_core.model.chunk import Chunk, Relation
@@ -202,7 +203,7 @@ class Runtime:
             LostMessages(upkeep, self.ledger, queues),
             StagingSweep(self.lake, upkeep, self.ledger),
             RestoreSweep(self._source, upkeep),
-            Adoption(self.lake, archives, self._schema, self._source, self._retiring),
+            Adoption(self.lake, archives, Rounds(pool), self._schema, self._source, self._retiring),
             FollowMarks(self._source, self.lake, marked, archives, self._schema, self._retiring),
             GoneChunks(self._source, marked, RowsElsewhere(self._source, self._trial), self._retiring),
             upkeep,

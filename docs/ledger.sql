@@ -718,12 +718,25 @@ CREATE TABLE archival.request (
 
 COMMENT ON TABLE archival.request IS 'Requests with an Idempotency-Key, so that the same one is answered again instead of done again.';
 
+-- TABLE round
+
+CREATE TABLE archival.round (
+    duty text NOT NULL,
+    place jsonb,
+    began_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+-- COMMENT TABLE round
+
+COMMENT ON TABLE archival.round IS 'How far a duty has come that looks at everything, some of it in each run.';
+
 -- TABLE stray
 
 CREATE TABLE archival.stray (
     folder text NOT NULL,
     reason text NOT NULL,
-    found_at timestamp with time zone DEFAULT now() NOT NULL
+    found_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 -- COMMENT TABLE stray
@@ -833,6 +846,11 @@ ALTER TABLE ONLY archival.policy
 
 ALTER TABLE ONLY archival.request
     ADD CONSTRAINT request_pkey PRIMARY KEY (key);
+
+-- CONSTRAINT round round_pkey
+
+ALTER TABLE ONLY archival.round
+    ADD CONSTRAINT round_pkey PRIMARY KEY (duty);
 
 -- CONSTRAINT stray stray_pkey
 

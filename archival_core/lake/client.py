@@ -30,7 +30,7 @@ from archival_core.lake.errors import (
 from archival_core.lake.paths import WRITE_ONCE
 from archival_core.lake.url import parse_lake_url
 
-__all__ = ["DestinationExistsError", "LakePath", "LakehouseClient"]
+__all__ = ["DestinationExistsError", "LakePage", "LakePath", "LakehouseClient"]
 
 #: Short retries: the queue has the long ones, and the SDK's own default waits 15 seconds and more each time.
 _OPTIONS: dict[str, Any] = {
@@ -56,6 +56,14 @@ class LakePath:
     is_directory: bool
     length: int
     modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LakePage:
+    """Some entries of a directory, and where the next ones begin: `None` behind the last."""
+
+    entries: tuple[LakePath, ...]
+    next: str | None
 
 
 class LakehouseClient:
@@ -224,11 +232,29 @@ class LakehouseClient:
         with lake_errors("list", path):
             try:
                 async for found in self._filesystem.get_paths(self._full(path) or None, recursive=recursive):
-                    modified = _utc(found.last_modified)
-                    yield LakePath(found.name[skip:], bool(found.is_directory), int(found.content_length or 0), modified)
+                    yield _entry(found, skip)
             except HttpResponseError as error:
                 if not is_missing_path(error):
                     raise
+
+    async def page(self, path: str, after: str | None, size: int) -> LakePage:
+        """Some of what lies in a directory, by name; `after` is where an earlier page said that the next one begins.
+
+        A missing directory has nothing. Raises `PermanentError` where the lake does not know `after` any more.
+        """
+        skip = len(self._prefix) + 1 if self._prefix else 0
+        with lake_errors("list", path):
+            found = self._filesystem.get_paths(self._full(path) or None, recursive=False, max_results=size)
+            pages: Any = found.by_page(after)
+            try:
+                entries = [_entry(entry, skip) async for entry in await anext(pages)]
+            except HttpResponseError as error:
+                if not is_missing_path(error):
+                    raise
+                return LakePage((), None)
+            except StopAsyncIteration:
+                return LakePage((), None)
+            return LakePage(tuple(entries), pages.continuation_token or None)
 
     async def delete_tree(self, path: str) -> None:
         """Remove a file, or a directory with all it holds; missing is fine."""
@@ -270,6 +296,11 @@ async def _until_intact[T](action: str, path: str, transfer: Callable[[], Awaita
                 if not is_damaged(error):
                     raise
         return await transfer()
+
+
+def _entry(found: Any, skip: int) -> LakePath:
+    """What the SDK says of a path, relative to a prefix of `skip` letters."""
+    return LakePath(found.name[skip:], bool(found.is_directory), int(found.content_length or 0), _utc(found.last_modified))
 
 
 def _utc(moment: datetime) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -93,13 +94,17 @@ class Archives:
         """Mark those of `folders` that are overtaken; returns them."""
         return [row["lake_path"] for row in await self._pool.all("supersede_overtaken", folders=list(folders))]
 
-    async def record_strays(self, reasons: Mapping[str, str], *, complete: bool) -> None:
-        """Folders that are no archive, and why; `complete` says that there are no others."""
+    async def record_strays(self, reasons: Mapping[str, str], postponed: Collection[str]) -> None:
+        """Folders that are no archive, and why. Of what is `postponed` nothing new is known."""
         # in one order, so that two at a time do not wait for each other
-        folders = sorted(reasons)
-        await self._pool.all(
-            "record_strays", folders=folders, reasons=[Prose(reasons[folder]) for folder in folders], complete=complete
-        )
+        if folders := sorted(reasons):
+            await self._pool.all("record_strays", folders=folders, reasons=[Prose(reasons[folder]) for folder in folders])
+        if postponed:
+            await self._pool.all("strays_still", folders=sorted(postponed))
+
+    async def forget_strays(self, began_at: datetime) -> None:
+        """Every folder was looked at since `began_at`: what was found before that, and not again, is no stray any more."""
+        await self._pool.all("forget_strays", began_at=began_at)
 
 
 def _identity(manifest: Manifest) -> dict[str, Any]:

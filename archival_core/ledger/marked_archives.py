@@ -39,7 +39,6 @@ class RemovedArchive:
     hypertable: str
     chunk: str
     lake_path: str
-    manifest: Manifest
     manifest_sha256: str | None
     oid: int
     born: str | None
@@ -101,6 +100,16 @@ class MarkedArchives:
     async def removed(self, after: UUID, limit: int) -> list[RemovedArchive]:
         """Archives that the ledger has as removed; begins behind `after`."""
         return [_removed(row) for row in await self._pool.all("removed_archives", after=after, limit=limit)]
+
+    async def manifest(self, archive: UUID) -> Manifest:
+        """The manifest of a published archive that the ledger has."""
+        row = await self._pool.one("manifest", job_id=archive)
+        assert row is not None, "its row was read just now, and archives are never deleted"
+        return Manifest.model_validate(row["manifest"])
+
+    async def owed_removals(self, limit: int) -> list[RemovedArchive]:
+        """Archives that were removed before there were marks, or whose marks were lost."""
+        return [_removed(row) for row in await self._pool.all("owed_removals", limit=limit)]
 
     async def owed_restores(self, limit: int) -> list[RemovedArchive]:
         """Archives that were restored before there were marks."""
@@ -221,7 +230,6 @@ def _removed(row: Row) -> RemovedArchive:
         hypertable=row["hypertable"],
         chunk=row["chunk"],
         lake_path=row["lake_path"],
-        manifest=Manifest.model_validate(row["manifest"]),
         manifest_sha256=row["manifest_sha256"],
         oid=row["relation_oid"] or 0,
         born=row["relation_born"],

@@ -90,7 +90,10 @@ async def list_paths(call: Call) -> web.Response:
     directory = query.get("directory", "").strip("/")
     entries = call.tree.walk(call.filesystem, directory, recursive=query.get("recursive") == "true")
     if token := query.get("continuation"):
-        start = base64.urlsafe_b64decode(token).decode()
+        try:
+            start = base64.b64decode(token, altchars=b"-_", validate=True).decode()
+        except ValueError:
+            raise StorageError(400, "InvalidQueryParameterValue", "The continuation token is not one of this service's.") from None
         entries = entries[bisect.bisect_left(entries, start, key=lambda entry: entry.path) :]
     size = min(int(query.get("maxResults", _PAGE)), _PAGE)
     page, rest = entries[:size], entries[size:]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -362,7 +363,7 @@ async def test_the_mark_of_a_drop_is_never_overwritten(service: Service) -> None
     service.execute(
         "insert into archival.policy (hypertable, archive_after, dropped_by_others) values ('$s.x', interval '1 day', 'forget')"
     )
-    await service.runtime.reconcile._gone_chunks.run()
+    await service.runtime.reconcile._gone_chunks.run(time.monotonic() + 60)
     assert service.rows("select kind from archival_marks.stand_in") == [("removed",)]
     await service.runtime.reconcile.run(MINUTE)
     assert statuses(service) == ["removed"]

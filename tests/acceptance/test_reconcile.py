@@ -328,7 +328,7 @@ async def test_a_merged_chunk_is_not_gone(timescaledb_service: Service) -> None:
     except psycopg.Error:
         pytest.skip("merging is not in this edition")
     service.execute(f"drop table {third[0]}")
-    await service.runtime.reconcile._gone_chunks.run()
+    await service.runtime.reconcile._gone_chunks.run(time.monotonic() + 60)
     assert {job["chunk"]: job["status"] for job in service.jobs()[:3] if job["status"] == "removed"} == {third[0]: "removed"}
 
 

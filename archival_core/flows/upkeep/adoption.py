@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from archival_core.flows.archive.retiring import Retiring
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient, LakePath
 from archival_core.ledger.archives import Archives, KnownArchive
+from archival_core.ledger.rounds import Round, Rounds
 from archival_core.model.finding import Problem
 from archival_core.model.job import Status
 from archival_core.model.manifest import Manifest
@@ -33,8 +33,31 @@ from archival_core.source.state import history
 
 _LOG = logging.getLogger(__name__)
 
+_DUTY: Final = "adoption"
+#: folders that one run looks at, and that the lake lists at a time
+_FOLDERS_A_RUN: Final = 20_000
+_PAGE: Final = 5_000
 _BATCH: Final = 500
 _ADOPTABLE: Final = frozenset({None, Status.QUEUED, Status.FAILED, Status.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the next run goes on: behind a table, or in it, at what the lake calls `after`."""
+
+    table: str = ""
+    after: str | None = None
+
+    @classmethod
+    def of(cls, current: Round) -> _Place:
+        place = current.place or {}
+        return cls(str(place.get("table", "")), place.get("after"))
+
+    def is_before(self, table: str) -> bool:
+        return self.table < table or (self.table == table and self.after is not None)
+
+    def to_json(self) -> dict[str, str | None]:
+        return {"table": self.table, "after": self.after}
 
 
 @dataclass(slots=True)
@@ -55,64 +78,94 @@ class Adoption:
     """Brings ledger and `tables/` together."""
 
     def __init__(
-        self, lake: LakehouseClient, archives: Archives, schema: LakeSchema, source: Database, retiring: Retiring
+        self,
+        lake: LakehouseClient,
+        archives: Archives,
+        rounds: Rounds,
+        schema: LakeSchema,
+        source: Database,
+        retiring: Retiring,
     ) -> None:
-        self._lake, self._archives, self._schema = lake, archives, schema
+        self._lake, self._archives, self._rounds, self._schema = lake, archives, rounds, schema
         self._source, self._retiring = source, retiring
 
     async def run(self, deadline: float) -> AdoptionReport:
-        """Look at every folder, until `deadline` (`time.monotonic`); where it begins is left to chance, so that each has its
-        turn."""
+        """Look at the next folders, until `deadline` (`time.monotonic`): a run goes on where the last one has stopped."""
         report = AdoptionReport()
         await self._lake.ensure_filesystem()
-        tables = [table async for table in self._lake.list(paths.TABLES, recursive=False)]
-        random.shuffle(tables)
-        complete = await self._look(tables, deadline, report)
-        await self._archives.record_strays(report.strays, complete=complete and not report.postponed)
+        tables = sorted([table async for table in self._lake.list(paths.TABLES, recursive=False)], key=lambda table: table.path)
+        current = await self._rounds.current(_DUTY)
+        place = _Place.of(current)
+        left = _FOLDERS_A_RUN
+        while (table := next((table for table in tables if place.is_before(table.path)), None)) is not None:
+            if left <= 0 or time.monotonic() > deadline:
+                break
+            entries, place = await self._page(table, place)
+            await self._look(entries, report)
+            left -= max(1, len(entries))
+            await self._rounds.go_on(_DUTY, place.to_json())
+        else:
+            await self._archives.forget_strays(current.began_at)
+            await self._rounds.go_on(_DUTY, None)
         return report
 
-    async def _look(self, tables: Sequence[LakePath], deadline: float, report: AdoptionReport) -> bool:
-        """Whether there was time for all."""
-        for table in tables:
-            for batch in itertools.batched(await self._folders(table, report), _BATCH, strict=False):
-                if time.monotonic() > deadline:
-                    return False
-                await self._compare(batch, report)
-        return True
+    async def _page(self, table: LakePath, place: _Place) -> tuple[Sequence[LakePath], _Place]:
+        """Some folders of a table, and where the next ones are."""
+        if not table.is_directory:
+            return [table], _Place(table.path)
+        after = place.after if place.table == table.path else None
+        try:
+            page = await self._lake.page(table.path, after, _PAGE)
+        except PermanentError:
+            if after is None:
+                raise
+            # the lake has forgotten the place, or is another one
+            page = await self._lake.page(table.path, None, _PAGE)
+        return page.entries, _Place(table.path, page.next)
 
-    async def _folders(self, table: LakePath, report: AdoptionReport) -> list[str]:
-        """What should be archives of one table, later revisions first: what they supersede is not adopted before them."""
-        entries = [entry async for entry in self._lake.list(table.path, recursive=False)] if table.is_directory else [table]
-        for entry in entries:
-            if not entry.is_directory:
-                report.strays[entry.path] = "it is a file where an archive's folder should be"
-        return sorted((entry.path for entry in entries if entry.is_directory), key=_revision, reverse=True)
+    async def _look(self, entries: Sequence[LakePath], report: AdoptionReport) -> None:
+        strays = {entry.path: "it is a file where an archive's folder should be" for entry in entries if not entry.is_directory}
+        # later revisions first: what they supersede is not adopted before them
+        folders = sorted((entry.path for entry in entries if entry.is_directory), key=_revision, reverse=True)
+        postponed: list[str] = []
+        for batch in itertools.batched(folders, _BATCH, strict=False):
+            await self._compare(batch, strays, postponed, report)
+        report.strays |= strays
+        report.postponed += len(postponed)
+        await self._archives.record_strays(strays, postponed)
 
-    async def _compare(self, folders: Sequence[str], report: AdoptionReport) -> None:
+    async def _compare(
+        self, folders: Sequence[str], strays: dict[str, str], postponed: list[str], report: AdoptionReport
+    ) -> None:
         """One question to the ledger for all of them; only what is amiss is looked at by itself."""
         known = await self._archives.known(folders)
         overtaken = [folder for folder, archive in known.items() if archive.overtaken]
         superseded = set(await self._archives.supersede(overtaken)) if overtaken else set()
-        for folder in folders:
+        amiss = [
+            folder
+            for folder in folders
+            if folder not in known or folder in superseded or known[folder].status is Status.SUPERSEDED
+        ]
+        for folder in amiss:
             try:
-                await self._settle(folder, known.get(folder), folder in superseded, report)
+                await self._settle(folder, known.get(folder), strays, report)
             except TransientError as error:
                 if isinstance(error, AwayError):
                     # raises if the lake is away for all: the next run goes on
                     await self._lake.ensure_filesystem()
-                report.postponed += 1
+                postponed.append(folder)
                 _LOG.warning("%s in the lake is looked at later: %s", folder, error)
 
-    async def _settle(self, folder: str, known: KnownArchive | None, superseded: bool, report: AdoptionReport) -> None:
+    async def _settle(self, folder: str, known: KnownArchive | None, strays: dict[str, str], report: AdoptionReport) -> None:
         try:
             if known is None:
                 await self._take_in(folder, report)
-            elif superseded or known.status is Status.SUPERSEDED:
+            else:
                 report.retired += await self._retiring.retire([folder])
         except PermanentError as error:
             # what was moved away meanwhile, by a worker or another run, is nobody's stray
             if await self._lake.stat(folder) is not None:
-                report.strays[folder] = str(error)
+                strays[folder] = str(error)
                 _LOG.warning("%s in the lake is no archive: %s", folder, error)
 
     async def _take_in(self, folder: str, report: AdoptionReport) -> None:

@@ -8,6 +8,7 @@ ledger has as removed.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,25 +79,28 @@ class FollowMarks:
         self._schema, self._retiring = schema, retiring
         self._histories = LostHistories(marked, retiring)
 
-    async def run(self) -> MarksReport:
-        """Bring the ledger up to the marks; where it begins is left to chance, so that each has its turn."""
+    async def run(self, deadline: float) -> MarksReport:
+        """Bring the ledger up to the marks, until `deadline` (`time.monotonic`).
+
+        Where the run begins is left to chance, so that each mark has its turn.
+        """
         report = MarksReport()
         async with self._source.connect() as connection:
-            await self._pay(connection, report)
-            await self._follow(connection, report)
-            await self._take_back(connection, report)
+            await self._pay(connection, report, deadline)
+            await self._follow(connection, report, deadline)
+            await self._take_back(connection, report, deadline)
             report.lost = await self._histories.look(connection)
             report.revived = await self._histories.bring_back(connection)
         return report
 
-    async def _follow(self, connection: Connection, report: MarksReport) -> None:
+    async def _follow(self, connection: Connection, report: MarksReport, deadline: float) -> None:
         """What the source says and the ledger does not."""
         begin = uuid4()
         found = await marks.stand_ins_after(connection, begin, _LOOKED_AT)
         found |= await marks.stand_ins_before(connection, begin, _LOOKED_AT - len(found))
         recorded = await self._marked.recorded(found.keys())
         for archive, stand_in in found.items():
-            if not _says_so(recorded.get(archive), stand_in):
+            if time.monotonic() < deadline and not _says_so(recorded.get(archive), stand_in):
                 with _alone(archive, report):
                     await self._follow_one(connection, stand_in, recorded.get(archive), report)
 
@@ -124,20 +128,21 @@ class FollowMarks:
             report.restored += 1
         _LOG.warning("archive %s is %s, as its mark in the source says", archive, stand_in.kind)
 
-    async def _take_back(self, connection: Connection, report: MarksReport) -> None:
+    async def _take_back(self, connection: Connection, report: MarksReport, deadline: float) -> None:
         """What the ledger has as removed, and the source has no mark of."""
         archives = await self._marked.removed(uuid4(), _LOOKED_AT)
         marked = await marks.stand_ins(connection, [archive.job_id for archive in archives])
         unmarked = [archive for archive in archives if archive.job_id not in marked and not archive.mark_owed]
         there = await tables.those_there(connection, {(archive.oid, archive.born) for archive in unmarked})
         for archive in unmarked:
+            if time.monotonic() > deadline:
+                return
             with _alone(archive.job_id, report):
                 await self._take_one_back(connection, archive, (archive.oid, archive.born) in there, report)
 
     async def _take_one_back(
         self, connection: Connection, archive: RemovedArchive, is_there: bool, report: MarksReport
     ) -> None:
-        grounds = archive.manifest.grounds
         if is_there:
             if await self._marked.back_to_archived(archive.job_id):
                 report.back += 1
@@ -145,20 +150,22 @@ class FollowMarks:
         elif await marks.went_by_another(connection, archive.job_id, archive.oid, archive.born):
             if await self._marked.supersede(archive.job_id, Status.REMOVED):
                 await self._retiring.retire([archive.lake_path])
-        elif await history.stands_on(connection, archive.job_id, grounds):
+        elif await history.stands_on(connection, archive.job_id, (await self._marked.manifest(archive.job_id)).grounds):
             # the source was put back to before the removal, and then somebody else dropped the chunk
             report.written += await self._write(connection, archive, StandInKind.DROPPED_BY_OTHERS)
         else:
             report.unproven += 1
 
-    async def _pay(self, connection: Connection, report: MarksReport) -> None:
+    async def _pay(self, connection: Connection, report: MarksReport, deadline: float) -> None:
         """Marks for removals and restores that were before there were marks, or whose marks were lost."""
-        owed = [archive for archive in await self._marked.removed(uuid4(), _LOOKED_AT) if archive.mark_owed]
+        owed = await self._marked.owed_removals(_LOOKED_AT)
         restored = await self._marked.owed_restores(_LOOKED_AT)
         if not (owed or restored) or not await marks.ensure(connection):
             return
         there = await tables.those_there(connection, {(archive.oid, archive.born) for archive in owed if archive.born})
         for archive in owed:
+            if time.monotonic() > deadline:
+                return
             if (archive.oid, archive.born) in there:
                 # the source was put back to before the removal: no mark is owed, and the archive is taken back
                 await self._marked.mark_paid(archive.job_id, archive.manifest_sha256)
@@ -168,6 +175,8 @@ class FollowMarks:
             with _alone(archive.job_id, report):
                 report.written += await self._write(connection, archive, kind)
         for archive in restored:
+            if time.monotonic() > deadline:
+                return
             with _alone(archive.job_id, report):
                 report.written += await self._write(connection, archive, StandInKind.RESTORED)
 

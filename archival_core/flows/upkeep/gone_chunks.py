@@ -9,6 +9,7 @@ Between the two nothing is decided.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -50,8 +51,11 @@ class GoneChunks:
     def __init__(self, source: Database, marked: MarkedArchives, elsewhere: RowsElsewhere, retiring: Retiring) -> None:
         self._source, self._marked, self._elsewhere, self._retiring = source, marked, elsewhere, retiring
 
-    async def run(self) -> GoneReport:
-        """Settle archives whose table is gone; where it begins is left to chance, so that each has its turn."""
+    async def run(self, deadline: float) -> GoneReport:
+        """Settle archives whose table is gone, until `deadline` (`time.monotonic`).
+
+        Where the run begins is left to chance, so that each archive has its turn.
+        """
         report = GoneReport()
         found = await self._marked.tables(uuid4(), _LOOKED_AT)
         if not found:
@@ -64,6 +68,8 @@ class GoneChunks:
             gone = await self._marked.archived(missing[:_SETTLED])
             unfollowed = await self._unfollowed(connection, {str(job.hypertable) for job, _ in gone})
             for job, forget in gone:
+                if time.monotonic() > deadline:
+                    break
                 manifest = Manifest.model_validate(job.manifest)
                 if not history.is_same_server(here, manifest):
                     continue  # another server has other tables

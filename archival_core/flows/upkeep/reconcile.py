@@ -1,14 +1,15 @@
 """Chunks against ledger against lake against queue: whatever a crash, a lost message or a lost event left undone is done.
 
-Every duty is bounded, may run twice and beside itself, and keeps no other from its turn. What the queue was told and lost
-is sent again; what was published and not recorded is adopted; the ledger follows the marks of the source; what somebody
-else removed counts as removed; what ended and was not told is announced; what crashes left in staging goes; what nobody
-needs any more in streams and ledger goes too. An event that a Redis failover lost is made up for by the policies, and by
-nothing else: see `policy_jobs`.
+Every duty is bounded, may run twice and beside itself, and has a time of its own, so that none keeps another from its turn.
+What the queue was told and lost is sent again; what was published and not recorded is adopted; the ledger follows the marks
+of the source; what somebody else removed counts as removed; what ended and was not told is announced; what crashes left in
+staging goes; what nobody needs any more in streams and ledger goes too. An event that a Redis failover lost is made up for by
+the policies, and by nothing else: see `policy_jobs`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -37,6 +38,8 @@ _LOG = logging.getLogger(__name__)
 _UNTOLD_FOR: Final = timedelta(minutes=3)
 _ANNOUNCED_A_RUN: Final = 500
 _SWEPT_A_RUN: Final = 500
+#: times the seconds that a duty has
+_CUT_OFF_AFTER: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -99,6 +102,10 @@ class ReconcileReport:
         return self == ReconcileReport()
 
 
+#: Does some of what is to be done and says so in the report, until a time (`time.monotonic`).
+Duty = Callable[[ReconcileReport, float], Awaitable[None]]
+
+
 class Reconcile:
     """The duties, one after the other."""
 
@@ -123,9 +130,21 @@ class Reconcile:
         self._follow_marks = follow_marks
         self._gone_chunks, self._upkeep, self._announcer, self._policies = gone_chunks, upkeep, announcer, policies
         self._streams, self._folding = streams, folding
+        #: With seconds of their own, in their order: people wait for the first, and the last look at everything.
+        self._duties: tuple[tuple[str, float, Duty], ...] = (
+            ("policies", 60.0, self._follow_policies),
+            ("messages", 30.0, self._send_lost_messages),
+            ("announcements", 60.0, self._announce),
+            ("adoption", 60.0, self._adopt),
+            ("marks", 60.0, self._follow),
+            ("gone chunks", 60.0, self._mark_gone),
+            ("staging", 30.0, self._sweep_staging),
+            ("streams", 30.0, self._trim_streams),
+            ("ended jobs", 30.0, self._fold_jobs),
+        )
 
     async def run(self, time_budget: timedelta) -> ReconcileReport:
-        """Do every duty once. Only looking through the lake can take long: that ends when the time is over.
+        """Do every duty once, each for its own time at most; what is left of `time_budget` is for a lake that went back.
 
         Raises `PermanentError` (`other-owner`) where the lake belongs to another source.
         """
@@ -136,31 +155,20 @@ class Reconcile:
             report.failed["ownership"] = str(error)
             _LOG.warning("reconcile waits: %s", error)
             return report
-        # adoption first: a job that turns out to be published needs no message, and is announced
-        await self._duty("adoption", self._adopt, report, deadline)
-        await self._duty("marks", self._follow, report, deadline)
-        # before the policies ask: what has the name of a chunk that is gone is not archived yet
-        await self._duty("gone chunks", self._mark_gone, report, deadline)
-        await self._duty("messages", self._send_lost_messages, report, deadline)
-        await self._duty("announcements", self._announce, report, deadline)
-        await self._duty("policies", self._follow_policies, report, deadline)
-        await self._duty("staging", self._sweep_staging, report, deadline)
-        # the look at the streams tells which events may come again, and a job that is folded away has left no staging
-        await self._duty("streams", self._trim_streams, report, deadline)
-        await self._duty("ended jobs", self._fold_jobs, report, deadline)
+        for name, seconds, duty in self._duties:
+            await self._duty(name, duty, report, seconds)
         # last, since it may take all the time that is left
-        await self._duty("the lake's history", self._look_back, report, deadline)
+        await self._duty("the lake's history", self._look_back, report, max(deadline - time.monotonic(), 1.0))
         return report
 
-    async def _duty(
-        self,
-        name: str,
-        duty: Callable[[ReconcileReport, float], Awaitable[None]],
-        report: ReconcileReport,
-        deadline: float,
-    ) -> None:
+    async def _duty(self, name: str, duty: Duty, report: ReconcileReport, seconds: float) -> None:
+        """Let a duty do some of its work. It ends by itself when its time is over; one that hangs is cut off later."""
         try:
-            await duty(report, deadline)
+            async with asyncio.timeout(_CUT_OFF_AFTER * seconds):
+                await duty(report, time.monotonic() + seconds)
+        except TimeoutError:
+            report.failed[name] = f"cut off after {_CUT_OFF_AFTER * seconds:.0f} s"
+            _LOG.warning("reconcile: %s is cut off after %.0f s", name, _CUT_OFF_AFTER * seconds)
         except ArchivalError as error:
             report.failed[name] = str(error)
             _LOG.warning("reconcile: %s not finished: %s", name, error)
@@ -173,16 +181,18 @@ class Reconcile:
         report.adoption = await self._adoption.run(deadline)
 
     async def _follow(self, report: ReconcileReport, deadline: float) -> None:
-        report.marks = await self._follow_marks.run()
+        report.marks = await self._follow_marks.run(deadline)
 
     async def _mark_gone(self, report: ReconcileReport, deadline: float) -> None:
-        report.gone = await self._gone_chunks.run()
+        report.gone = await self._gone_chunks.run(deadline)
 
     async def _send_lost_messages(self, report: ReconcileReport, deadline: float) -> None:
         report.messages = await self._messages.send_again()
 
     async def _announce(self, report: ReconcileReport, deadline: float) -> None:
         for job_id in await self._upkeep.untold(_UNTOLD_FOR, _ANNOUNCED_A_RUN):
+            if time.monotonic() > deadline:
+                return
             try:
                 await self._announcer.announce(job_id)
             except AwayError:

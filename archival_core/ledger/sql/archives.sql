@@ -77,13 +77,17 @@ where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status = 'arch
 returning j.lake_path
 
 -- name: record_strays
--- `complete`: what is not named is none any more.
-with gone as (
-    delete from archival.stray where %(complete)s and folder <> all(%(folders)s)
-)
 insert into archival.stray (folder, reason) select * from unnest(%(folders)s::text[], %(reasons)s::text[])
-on conflict (folder) do update set reason = excluded.reason
+on conflict (folder) do update set reason = excluded.reason, seen_at = now()
 returning folder
+
+-- name: strays_still
+-- Nothing new is known of these folders: what was a stray still is one.
+update archival.stray set seen_at = now() where folder = any(%(folders)s) returning folder
+
+-- name: forget_strays
+-- What a whole round has not found again is none any more.
+delete from archival.stray where seen_at < %(began_at)s returning folder
 
 -- name: any_job
 select exists (select from archival.job) as found

@@ -35,14 +35,22 @@ select job_id from owner
 -- The manifest of an archive, if the ledger has the one with this hash.
 select manifest from archival.job where job_id = %(job_id)s and manifest_sha256 = %(sha256)s
 
+-- name: manifest
+select manifest from archival.job where job_id = %(job_id)s
+
 -- name: removed_archives
 -- In one order that begins anywhere and comes round.
-select job_id, hypertable, chunk, lake_path, manifest, manifest_sha256, relation_oid, relation_born, mark_owed, dropped_by
+select job_id, hypertable, chunk, lake_path, manifest_sha256, relation_oid, relation_born, mark_owed, dropped_by
 from archival.job where kind = 'archive' and status = 'removed'
 order by job_id <= %(after)s, job_id limit %(limit)s
 
+-- name: owed_removals
+select job_id, hypertable, chunk, lake_path, manifest_sha256, relation_oid, relation_born, mark_owed, dropped_by
+from archival.job where kind = 'archive' and status = 'removed' and mark_owed
+order by job_id limit %(limit)s
+
 -- name: owed_restores
-select job_id, hypertable, chunk, lake_path, manifest, manifest_sha256, relation_oid, relation_born, mark_owed, dropped_by
+select job_id, hypertable, chunk, lake_path, manifest_sha256, relation_oid, relation_born, mark_owed, dropped_by
 from archival.job where kind = 'archive' and status = 'archived' and restored_at is not null and mark_owed
 order by job_id limit %(limit)s
 
