@@ -93,7 +93,7 @@ async def list_paths(call: Call) -> web.Response:
         try:
             start = base64.b64decode(token, altchars=b"-_", validate=True).decode()
         except ValueError:
-            raise StorageError(400, "InvalidQueryParameterValue", "The continuation token is not one of this service's.") from None
+            raise StorageError(400, "InvalidQueryParameterValue", "This is no continuation token.") from None
         entries = entries[bisect.bisect_left(entries, start, key=lambda entry: entry.path) :]
     size = min(int(query.get("maxResults", _PAGE)), _PAGE)
     page, rest = entries[:size], entries[size:]
