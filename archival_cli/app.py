@@ -20,12 +20,14 @@ from archival_cli.commands.restore import restore
 from archival_cli.commands.source import marks, source
 from archival_cli.commands.status import status
 from archival_cli.commands.verification import findings, verify
+from archival_cli.commands.why import why
 
 #: In the order of `archival --help`. What a command needs besides click and rich is imported when the command runs.
 _COMMANDS: Final[tuple[click.Command, ...]] = (
     status,
     hypertables,
     chunks,
+    why,
     jobs,
     job,
     archive,

@@ -24,11 +24,13 @@ class Session:
         self.key: str | None = None
         self.profile: str | None = None
         self.form: Form = "table"
+        #: seconds that a service which cannot answer now is asked again
+        self.wait = 60.0
 
     @cached_property
     def client(self) -> Client:
         """The service that is meant; raises `CommandError` if nothing says which."""
-        return Client(*target.find(self.url, self.key, self.profile))
+        return Client(*target.find(self.url, self.key, self.profile), self.output.note, self.wait)
 
     @cached_property
     def output(self) -> Output:
@@ -91,6 +93,14 @@ def _common() -> list[click.Parameter]:
             expose_value=False,
             callback=_keep("key"),
             help="A function key; otherwise ARCHIVAL_API_KEY. Others on this machine can see a flag.",
+        ),
+        click.Option(
+            ["--wait"],
+            type=click.FloatRange(0),
+            metavar="SECONDS",
+            expose_value=False,
+            callback=_keep("wait"),
+            help="How long a service that cannot answer now is asked again; 60 unless said otherwise.",
         ),
     ]
 

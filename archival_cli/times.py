@@ -48,15 +48,10 @@ class Bound(click.ParamType[str | int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:
         """For the API."""
-        if isinstance(value, int):
-            return value
-        text = str(value).strip()
-        if _INTEGER.fullmatch(text):
-            return int(text)
-        found = moment(text)
+        found = value if isinstance(value, int) else bound(str(value))
         if found is None:
             self.fail(f"{value!r} is no time; write 2026-01-06, '2026-01-06 12:00Z' or 30d for 30 days ago", param, ctx)
-        return found.isoformat().replace("+00:00", "Z")
+        return found
 
 
 class Moment(Bound):
@@ -91,6 +86,14 @@ def age(text: str) -> timedelta | None:
         return timedelta(seconds=number * _SECONDS[unit]) if unit in _SECONDS else None
     except OverflowError:
         return None
+
+
+def bound(text: str) -> str | int | None:
+    """A time as the API takes it, or an integer for integer time; `None` if the text is neither."""
+    if _INTEGER.fullmatch(text.strip()):
+        return int(text)
+    found = moment(text)
+    return None if found is None else found.isoformat().replace("+00:00", "Z")
 
 
 def moment(text: str) -> datetime | None:

@@ -53,14 +53,17 @@ def archive(
         "to": until,
         "remove": remove,
         "force": force or None,
-        "dry_run": dry_run or None,
     }
-    # a key of its own: asked again after a lost answer, it is still one request
     given = {name: value for name, value in body.items() if value is not None}
-    answer = session.client.send("POST", "archives", body=given, key=str(uuid4()))
+    sizes = {}
+    if dry_run or follow:
+        meant = session.client.send("POST", "archives", body=given | {"dry_run": True}, again=True)
+        sizes = {chunk["chunk"]: chunk["bytes"] or 0 for chunk in meant["chunks"]}
     if dry_run:
-        session.output.show(answer, answer["chunks"], WANTED, "no chunk is meant")
-        told = f"about {count(answer['rows_estimated'])} rows, {size(answer['bytes'])}; nothing was recorded"
-        session.output.say(f"{counted(len(answer['chunks']), 'chunk')}, {told}")
+        session.output.show(meant, meant["chunks"], WANTED, "no chunk is meant")
+        told = f"about {count(meant['rows_estimated'])} rows, {size(meant['bytes'])}; nothing was recorded"
+        session.output.say(f"{counted(len(meant['chunks']), 'chunk')}, {told}")
         return 0
-    return ended(session, answer["jobs"], following=follow, empty="no chunk is meant")
+    # a key of its own: asked again after a lost answer, it is still one request
+    answer = session.client.send("POST", "archives", body=given, key=str(uuid4()))
+    return ended(session, answer["jobs"], following=follow, empty="no chunk is meant", sizes=sizes)

@@ -11,12 +11,14 @@ from archival_cli.errors import CommandError
 
 JOB_STATUSES: Final = ("queued", "running", "archived", "superseded", "removed", "restored", "failed", "cancelled", "skipped")
 JOB_KINDS: Final = ("archive", "restore")
+#: In seconds: whoever presses Tab does not wait for long.
+_PATIENCE: Final = 1.5
 
 
 def _hypertables(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Of the service that the line so far means; none where the service does not answer."""
     try:
-        known = context.ensure_object(Session).names.hypertables
+        known = context.ensure_object(Session).names.known(_PATIENCE) or []
     except CommandError:
         return []
     return [name for name in known if name.startswith(incomplete) or name.partition(".")[2].startswith(incomplete)]

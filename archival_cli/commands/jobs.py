@@ -73,9 +73,9 @@ def jobs(
 @pass_session
 def job(session: Session, job_id: str, following: bool) -> int:
     """Show one job, and how it came to its status. The first digits of its id are enough."""
-    found = session.client.get("jobs", job_id)
+    found = session.client.get("jobs", session.names.job(job_id))
     if following:
-        [found] = follow(session.client, session.output, [found])
+        [found] = follow(session, [found])
     if not session.output.for_people:
         session.output.document(found)
     else:
@@ -128,7 +128,8 @@ def _many(
         status=chosen["status"],
     )
     if len(job_ids) == 1 and job_ids != ("-",) and not meant.dry_run:
-        session.output.one(session.client.send("POST", "jobs", job_ids[0], action))
+        session.output.one(session.client.send("POST", "jobs", session.names.job(job_ids[0]), action))
         return 0
-    bodies = many.by_name(many.named(job_ids), "job_ids", {**body, **status}) if job_ids else [body]
+    named = [session.names.job(one) for one in many.named(job_ids)]
+    bodies = many.by_name(named, "job_ids", {**body, **status}) if job_ids else [body]
     return many.run(session, meant, ("jobs", action), bodies, what)

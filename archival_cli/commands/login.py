@@ -28,7 +28,7 @@ def login(session: Session, url: str, name: str | None) -> int:
     address = target.address(url)
     key = session.key or _asked_key()
     # whoever has a wrong key learns it now
-    Client(address, key).get("intake")
+    Client(address, key, session.output.note, session.wait).get("intake")
     known = kept.read()
     name = name or _name(address)
     known.profiles[name] = kept.Profile(address, key)

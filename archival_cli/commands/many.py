@@ -99,7 +99,7 @@ def run(session: Session, meant: Meant, path: tuple[str, str], bodies: list[dict
 def ask(output: Output, question: str) -> None:
     """Ask whether to go on; raises `CommandError` if not, or if nobody is there to be asked."""
     if not sys.stdin.isatty():
-        raise CommandError(f"{question} are meant: say --yes", MISUSED)
+        raise CommandError(f"{question}. Nobody is there to be asked: say --yes", MISUSED)
     output.aside.print(f"{plain(question)}. Go on? [y/N] ", end="", markup=False)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise CommandError("nothing was done", REFUSED)

@@ -6,6 +6,7 @@ import click
 
 from archival_cli.command import Command, Session, pass_session
 from archival_cli.errors import REFUSED, CommandError
+from archival_cli.service.transport import Answer
 from archival_cli.showing.columns import DEAD_LETTERS, JOBS
 
 
@@ -14,7 +15,8 @@ from archival_cli.showing.columns import DEAD_LETTERS, JOBS
 def status(session: Session) -> int:
     """Show whether everything is there, and what is on its way."""
     client, output = session.client, session.output
-    _, ready = client.look("health", "ready")
+    health = client.look("health", "ready", seconds=2.9)
+    ready = health.document if isinstance(health, Answer) else None
     if not isinstance(ready, dict) or "checks" not in ready:
         raise CommandError("there is no archival_service at this address", REFUSED)
     answer = {

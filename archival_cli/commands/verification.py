@@ -19,7 +19,7 @@ def verify(session: Session, hypertable: str | None, job_id: str | None) -> int:
     """Have archives read again by the next run of verify_archives, and compared with their manifests."""
     if (hypertable is None) == (job_id is None):
         raise CommandError("which archives? Name a hypertable, or give --job", MISUSED)
-    body = {"hypertable": session.names.hypertable(hypertable)} if hypertable else {"job_id": job_id}
+    body = {"hypertable": session.names.hypertable(hypertable)} if hypertable else {"job_id": session.names.job(str(job_id))}
     answer = session.client.send("POST", "verifications", body=body, again=True)
     told = f"the next run of verify_archives reads {counted(answer['archives'], 'archive')}"
     session.output.told(answer, f"{told}; `archival findings` shows what is wrong")

@@ -1,33 +1,43 @@
-"""The HTTP API over the standard library: no dependency for a few requests."""
+"""The HTTP API: questions, and patience with a service that cannot answer now."""
 
 from __future__ import annotations
 
 import json
 import time
-from http.client import HTTPException, HTTPResponse
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
-from archival_cli.errors import REFUSED, UNREACHABLE, CommandError
+from archival_cli.errors import UNREACHABLE, CommandError
+from archival_cli.service.refusals import refusal
+from archival_cli.service.transport import Answer, Asked, Silence
 
-_TIMEOUT_SECONDS: Final = 240
-_TRIES: Final = 4
 _LATER: Final = frozenset({429, 502, 503, 504})
 _PAGE: Final = 500
+#: In seconds: after so much silence the service is asked what is away, and a person hears of it before three seconds are over.
+_SUSPICIOUS: Final = 0.7
+_SAID_BY: Final = 2.6
+#: In seconds: a service that was asked to change something is waited for at least so long, since nobody knows whether it did.
+_LEAST_FOR_CHANGES: Final = 240
+_PAUSE: Final = 2.0
+
+Tell = Callable[[str], None]
 
 
 class Client:
-    """Asks one service; `url` ends in `/api`."""
+    """Asks one service; `url` ends in `/api`. What cannot be answered now is told through `tell` within three seconds, and
+    asked again for `patience` seconds."""
 
-    def __init__(self, url: str, key: str | None) -> None:
-        self.url, self._key = url, key
+    def __init__(self, url: str, key: str | None, tell: Tell, patience: float = 60) -> None:
+        self.url, self._key, self._tell, self._patience = url, key, tell, patience
+        self._told = ""
 
     def get(self, *path: str, **query: Any) -> Any:
         """The answer as JSON; raises `CommandError`. Parameters that are `None` are left out."""
         given = {name.rstrip("_"): value for name, value in query.items() if value is not None}
-        return self._ask("GET", path, urlencode(given, doseq=True), None, again=True)
+        return self._ask(self._request("GET", path, urlencode(given, doseq=True)), again=True)
 
     def all(self, path: str, field: str, *, most: int | None = None, after: str = "cursor", **query: Any) -> list[Any]:
         """What every page of a list has in `field`, and no more than `most`."""
@@ -44,29 +54,62 @@ class Client:
 
     def send(self, method: str, *path: str, body: object = None, key: str | None = None, again: bool = False) -> Any:
         """As `get`. With an idempotency `key`, or `again`, it is asked again when the service is busy, which is safe then."""
-        return self._ask(method, path, "", body, again=again or key is not None, key=key)
+        return self._ask(self._request(method, path, "", body, key), again=again or key is not None)
 
-    def look(self, *path: str) -> tuple[int, Any]:
-        """Status and JSON of an answer, whatever it is."""
-        try:
-            with self._open("GET", path, "", None, None) as answer:
-                return answer.status, _document(answer.read())
-        except HTTPError as error:
-            return error.code, _document(error.read())
+    def look(self, *path: str, seconds: float, **query: Any) -> Answer | Silence:
+        """What comes back within `seconds`, whatever it is; nothing is told, and nothing asked again."""
+        given = {name: value for name, value in query.items() if value is not None}
+        asked = Asked(self._request("GET", path, urlencode(given, doseq=True)))
+        return asked.wait(seconds) or Silence(f"no answer within {seconds:g} s")
 
-    def _ask(self, method: str, path: tuple[str, ...], query: str, body: object, *, again: bool, key: str | None = None) -> Any:
-        for left in reversed(range(_TRIES)):
-            try:
-                with self._open(method, path, query, body, key) as answer:
-                    return _document(answer.read())
-            except HTTPError as error:
-                if again and left and error.code in _LATER:
-                    time.sleep(min(float(error.headers.get("Retry-After") or 1), 10))
-                    continue
-                raise _refusal(error) from None
-        raise AssertionError("the last try returns or raises")
+    def _ask(self, request: Request, *, again: bool) -> Any:
+        until = time.monotonic() + self._patience
+        while True:
+            found = self._once(request, until)
+            if isinstance(found, Answer) and found.status < 400:
+                return found.document
+            if isinstance(found, Answer) and (found.status not in _LATER or not again):
+                raise refusal(found)
+            trouble = f"{self.url} does not answer: {found.cause}" if isinstance(found, Silence) else str(refusal(found))
+            left = until - time.monotonic()
+            # a connection that failed on the way back may have been asked to change something: then the answer is not known
+            if left <= 0 or not again:
+                raise refusal(found) if isinstance(found, Answer) else CommandError(trouble, UNREACHABLE)
+            self._say(f"{trouble}; asking again until {_clock(left)}, or Ctrl-C")
+            time.sleep(min(left, _pause(found)))
 
-    def _open(self, method: str, path: tuple[str, ...], query: str, body: object, key: str | None) -> HTTPResponse:
+    def _once(self, request: Request, until: float) -> Answer | Silence:
+        asked = Asked(request)
+        if (found := asked.wait(min(_SUSPICIOUS, until - time.monotonic()))) is not None:
+            return found
+        cause = self._cause(asked)
+        if (found := asked.wait(0)) is not None:
+            return found
+        left = until - time.monotonic()
+        if request.method != "GET":
+            left = max(left, _LEAST_FOR_CHANGES)
+        if left > 0:
+            self._say(f"{self.url} has not answered yet{cause}; waiting until {_clock(left)}, or Ctrl-C")
+        return asked.wait(left) or Silence(f"nothing came{cause}")
+
+    def _cause(self, asked: Asked) -> str:
+        """What a service that is silent says of itself, unless the answer comes first."""
+        said = Asked(self._request("GET", ("health", "ready"), ""))
+        until = time.monotonic() + _SAID_BY - _SUSPICIOUS
+        while (left := until - time.monotonic()) > 0:
+            if (health := said.wait(min(left, 0.1))) is not None:
+                return _away(health)
+            if asked.ready:
+                return ""
+        return ", nor does it say how it is"
+
+    def _say(self, text: str) -> None:
+        """Once, until something else is to be said: the time until which is asked is no news."""
+        if text.rpartition(" until ")[0] != self._told:
+            self._told = text.rpartition(" until ")[0]
+            self._tell(text)
+
+    def _request(self, method: str, path: tuple[str, ...], query: str, body: object = None, key: str | None = None) -> Request:
         address = "/".join([self.url, *(quote(part, safe="") for part in path)]) + (f"?{query}" if query else "")
         headers = {"Accept": "application/json", "User-Agent": "archival-cli"}
         if self._key:
@@ -77,33 +120,21 @@ class Client:
         if body is not None:
             data = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        try:
-            request = Request(address, data, headers, method=method)  # noqa: S310  `target.py` lets only http and https through
-            opened: HTTPResponse = urlopen(request, timeout=_TIMEOUT_SECONDS)  # noqa: S310
-        except HTTPError:
-            raise
-        except (URLError, OSError, HTTPException) as error:
-            reason = error.reason if isinstance(error, URLError) else error
-            raise CommandError(f"{self.url} does not answer: {reason}", UNREACHABLE) from None
-        return opened
+        return Request(address, data, headers, method=method)  # noqa: S310  `target.py` lets only http and https through
 
 
-def _document(body: bytes) -> Any:
-    try:
-        return json.loads(body) if body else None
-    except ValueError:
-        return None
+def _away(health: Answer | Silence) -> str:
+    checks = health.document.get("checks") if isinstance(health, Answer) and isinstance(health.document, dict) else None
+    if not isinstance(checks, dict):
+        return ", nor does it say how it is"
+    away = [name for name, told in checks.items() if told != "ok"]
+    return f": it does not reach {' and '.join(away)}" if away else ""
 
 
-def _refusal(error: HTTPError) -> CommandError:
-    if error.code == 401:
-        return CommandError(
-            "the service does not know this key; `archival login` asks for another, or give --key or ARCHIVAL_API_KEY",
-            UNREACHABLE,
-        )
-    problem = _document(error.read())
-    if not isinstance(problem, dict):
-        return CommandError(f"the service answers {error.code} {error.reason}", UNREACHABLE if error.code >= 500 else REFUSED)
-    told = problem.get("detail") or problem.get("title") or error.reason
-    code = str(problem.get("code", error.code))
-    return CommandError(f"{told} ({code})", UNREACHABLE if error.code >= 500 else REFUSED, code)
+def _pause(found: Answer | Silence) -> float:
+    asked = found.headers.get("retry-after") if isinstance(found, Answer) else None
+    return min(float(asked), 10.0) if asked and asked.isdigit() else _PAUSE
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.now(UTC) + timedelta(seconds=seconds):%H:%M:%SZ}"

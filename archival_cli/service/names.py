@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
-from archival_cli.errors import REFUSED, CommandError
+from archival_cli.errors import MISUSED, REFUSED, CommandError
 from archival_cli.service.client import Client
+from archival_cli.service.transport import Answer
+
+#: in seconds
+_PATIENCE: Final = 2.5
+_FEW: Final = 5
+_WHOLE: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_DIGITS: Final = re.compile(r"([0-9a-f]-?){4,32}", re.IGNORECASE)
 
 
 class Names:
@@ -22,10 +30,20 @@ class Names:
         """Every hypertable that the source or the ledger knows."""
         return [found["hypertable"] for found in self._client.get("hypertables")["hypertables"]]
 
+    def known(self, seconds: float) -> list[str] | None:
+        """The same, if the service says it within `seconds`."""
+        if "hypertables" not in self.__dict__:
+            found = self._client.look("hypertables", seconds=seconds)
+            if not isinstance(found, Answer) or found.status != 200:
+                return None
+            self.hypertables = [one["hypertable"] for one in found.document["hypertables"]]
+        return self.hypertables
+
     def hypertable(self, name: str) -> str:
         """The full name of a hypertable that may be given without its schema; raises `CommandError`."""
-        known = self.hypertables
-        if name in known:
+        # a full name may be right, and what is asked next may need less than the list of all names does
+        known = self.known(_PATIENCE) if "." in name else self.hypertables
+        if known is None or name in known:
             return name
         found = [one for one in known if _bare(one) == name] or [
             one for one in known if name.lower() in (one.lower(), _bare(one).lower())
@@ -48,6 +66,20 @@ class Names:
         if found:
             raise CommandError(f"which {name}? There is {_listed(found)}", REFUSED)
         raise CommandError(f"{hypertable} has no chunk {name}{_suggested(name, full)}", REFUSED, "unknown-chunk")
+
+    def job(self, name: str) -> str:
+        """The id of a job of which the first digits may be given; raises `CommandError`."""
+        if _WHOLE.fullmatch(name):
+            return name
+        if not _DIGITS.fullmatch(name):
+            raise CommandError(f"{name!r} is no job's id; give its first digits, four at least", MISUSED)
+        found = self._client.get("jobs", id=name, limit=_FEW)["jobs"]
+        if not found:
+            raise CommandError(f"there is no job {name}", REFUSED, "unknown-job")
+        if len(found) > 1:
+            several = ", ".join(f"{one['job_id']} ({one['chunk']}, {one['status']})" for one in found)
+            raise CommandError(f"several jobs begin with {name}: {several}", REFUSED)
+        return str(found[0]["job_id"])
 
     def chunks(self, hypertable: str) -> list[Any]:
         """Every chunk of `hypertable` and every archive whose chunk is gone, by their range."""

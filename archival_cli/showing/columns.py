@@ -82,6 +82,15 @@ WANTED: Final[Sequence[Column]] = (
     Column("rows", ("rows_estimated",), _estimated, right=True),
     Column("database", ("bytes",), _size("bytes"), right=True),
 )
+RESTORABLE: Final[Sequence[Column]] = (
+    _JOB,
+    _CHUNK,
+    _RANGE,
+    Column("rows", ("rows",), _count("rows"), right=True),
+    Column("database", ("source_bytes",), _size("source_bytes"), rank=1, right=True),
+    Column("lake", ("parquet_bytes",), _size("parquet_bytes"), right=True),
+    Column("path", ("lake_path",), _text("lake_path"), rank=2),
+)
 HYPERTABLES: Final[Sequence[Column]] = (
     _HYPERTABLE,
     Column("kind", ("kind",), lambda row: row["kind"] or "gone from the source", rank=1),
@@ -108,6 +117,24 @@ DEAD_LETTERS: Final[Sequence[Column]] = (
     Column("replayable", ("replayable",), lambda row: "yes" if row["replayable"] else "no"),
     Column("size", ("bytes",), _size("bytes"), rank=2, right=True),
     Column("reason", ("reason",), _text("reason"), beneath=True),
+)
+REASONS: Final[Sequence[Column]] = (
+    Column("why", ("because",), _text("because")),
+    Column("chunks", ("chunks",), _count("chunks"), right=True),
+    Column("in database", ("bytes",), _size("bytes"), right=True),
+    Column("next", ("step",), _text("step")),
+    Column("first at", ("first_at",), _moment("first_at")),
+    Column("example", (), lambda row: chunk_name(row["example"]["chunk"]), rank=1, whole=lambda row: row["example"]["chunk"]),
+    Column("the first of them", (), lambda row: row["example"]["next_step"]["text"], beneath=True),
+)
+NEXT: Final[Sequence[Column]] = (
+    _CHUNK,
+    _RANGE,
+    Column("state", ("state",), _text("state")),
+    Column("next", ("step",), _text("step")),
+    Column("why", ("because",), _text("because")),
+    Column("at", ("at",), _moment("at")),
+    Column("", ("text", "remedy"), _text("text"), beneath=True),
 )
 FINDINGS: Final[Sequence[Column]] = (
     _JOB,

@@ -37,7 +37,11 @@ class JobList:
             "before_id": before[1],
             "limit": limit,
         }
-        if wanted.hypertable is None:
+        if wanted.id_prefix:
+            digits = wanted.id_prefix.replace("-", "")
+            ids = {"first_id": UUID(digits.ljust(32, "0")), "last_id": UUID(digits.ljust(32, "f"))}
+            rows = await self._pool.all("list_jobs_by_id", hypertable=wanted.hypertable, **ids, **parameters)
+        elif wanted.hypertable is None:
             rows = await self._pool.all("list_jobs", **parameters)
         else:
             rows = await self._pool.all("list_jobs_of_hypertable", hypertable=wanted.hypertable, **parameters)

@@ -86,3 +86,5 @@ class JobFilter:
     #: requested at or after, and before
     since: datetime | None = None
     until: datetime | None = None
+    #: hexadecimal digits that the id begins with, dashes or not
+    id_prefix: str = ""

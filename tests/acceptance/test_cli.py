@@ -102,11 +102,24 @@ async def test_a_day_with_the_command_line(service: Service, cli: CommandLine) -
     assert [chunk["state"] for chunk in (await cli.json("chunks", table))["chunks"]] == ["archived", "archived"]
     refused = await cli("retry", job_id, expect=1)
     assert refused.strip().endswith("(not-retryable)")
+    # the first digits of an id name a job, names need no schema, and an archive is no removal
+    assert job_id in await cli("job", job_id[:8], "-o", "json")
+    assert "no such job" not in await cli("jobs", "--hypertable", "readings", "--from", "1 hour")
+    assert f"did you mean {table}?" in await cli("chunks", "raedings", expect=1)
+    assert f"did you mean {service.schema}.jan?" in await cli("archive", "readings", "--chunk", "jna", expect=1)
+    told = await cli("why", "readings", "jan")
+    assert "stays in the database: there is no policy, and REMOVAL_POLICY is keep" in told
+    assert "2026-01-01 to 2026-02-01" in told
+    assert "jan of" in await cli("why", "readings", "2026-01-06")
+    assert "kept-by-default" in await cli("why", "readings")
+    assert "unknown-chunk" in await cli("why", "readings", "jna", expect=1)
     assert "which archives?" in await cli("restore", table, expect=2)
     assert "not-restorable" in await cli("restore", table, "--all", expect=1)
-    copies = await cli.json(
-        "restore", table, "--chunk", f"{service.schema}.jan", "--into", f"{service.schema}.copy", "--follow"
-    )
+    copy = ("restore", "readings", "--chunk", "jan", "--into", f"{service.schema}.copy")
+    assert "1 archive, 744 rows" in await cli(*copy, "--dry-run")
+    assert "1 archive, 744 rows" in await cli(*copy, expect=2), "nobody is there to be asked"
+    assert [job["kind"] for job in service.jobs()] == ["archive", "archive"]
+    copies = await cli.json(*copy, "--follow", "--yes")
     assert [job["status"] for job in copies["jobs"]] == ["restored"]
     assert "Give --archive-after" in await cli("policies", "set", table, "--disabled", expect=2)
     await cli("policies", "set", table, "--archive-after", "P1D", "--remove-after", "P9D", "--disabled")
@@ -147,7 +160,7 @@ async def test_many_at_a_time(service: Service, cli: CommandLine) -> None:
     )
     assert "515 (database 510, lake-conflict 5) are meant; nothing was done" in await cli("retry", "--all", "--dry-run")
     # nobody is there to be asked
-    assert "510 (database 510) are meant: say --yes" in await cli("retry", "--code", "database", expect=2)
+    assert "510 (database 510). Nobody is there to be asked: say --yes" in await cli("retry", "--code", "database", expect=2)
     assert await cli.json("retry", "--code", "database", "--yes") == {"done": 510, "passed": {}}
     assert await cli.json("retry", "--code", "database", "--yes") == {"done": 0, "passed": {}}
     listed = await cli.json("jobs", "--code", "lake-conflict")
@@ -171,8 +184,9 @@ async def test_many_at_a_time(service: Service, cli: CommandLine) -> None:
 
 async def test_errors_are_clear(cli: CommandLine, tmp_path: Path) -> None:
     assert "does not know this key" in await cli.as_process("jobs", expect=3, ARCHIVAL_API_KEY="wrong")
-    assert "does not answer" in await cli("jobs", "--url", "http://127.0.0.1:1/api", expect=3)
+    assert "does not answer" in await cli("jobs", "--url", "http://127.0.0.1:1", "--wait", "0", expect=3)
     assert "no http:// or https:// address" in await cli("jobs", "--url", "file:///etc/passwd", expect=2)
+    assert "no hypertable" not in await cli("hypertables", "--wait", "120"), "the host has begun its work"
     assert "no hypertable public.nothing" in await cli("archive", "public.nothing", "--older-than", "1", expect=1)
     assert "which chunks?" in await cli("archive", "public.nothing", expect=2)
     await cli.as_process("nonsense", expect=2)

@@ -87,6 +87,40 @@ async def test_a_dry_run_records_nothing(service: Service, client: httpx.AsyncCl
     assert (await client.get("/jobs")).json()["jobs"] == []
 
 
+async def test_a_dry_run_of_a_restore_records_nothing(service: Service, client: httpx.AsyncClient) -> None:
+    table = f"{service.schema}.readings"
+    await ask(client, {"hypertable": table, "older_than": "2026-03-01T00:00:00Z", "remove": True})
+    await work(service)
+    await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    jobs = (await client.get("/jobs")).json()["jobs"]
+    answer = await client.post("/restores", json={"hypertable": table, "all": True, "dry_run": True})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert [(archive["chunk"], archive["rows"]) for archive in found["archives"]] == [
+        (f"{service.schema}.jan", 744),
+        (f"{service.schema}.feb", 672),
+    ]
+    assert found["rows"] == 1416
+    for size in ("source_bytes", "parquet_bytes"):
+        assert found[size] == sum(archive[size] for archive in found["archives"]) > 0
+    assert (await client.get("/jobs")).json()["jobs"] == jobs
+    refused = await client.post("/restores", json={"hypertable": table, "chunk": f"{service.schema}.mar", "dry_run": True})
+    assert refused.json()["code"] == "no-archive"
+
+
+async def test_the_first_digits_of_an_id_find_a_job(service: Service, client: httpx.AsyncClient) -> None:
+    [job] = (await ask(client, {"hypertable": f"{service.schema}.readings", "chunk": f"{service.schema}.mar"}))["jobs"]
+    job_id = job["job_id"]
+    for digits in (job_id[:4], job_id[:8].upper(), job_id[:13], job_id.replace("-", "")[:20], job_id):
+        found = (await client.get("/jobs", params={"id": digits})).json()
+        assert [one["job_id"] for one in found["jobs"]] == [job_id], digits
+    other = f"{(int(job_id[:8], 16) + 1) % 2**32:08x}"
+    assert (await client.get("/jobs", params={"id": other})).json()["jobs"] == []
+    assert (await client.get("/jobs", params={"id": job_id[:8], "status": "failed"})).json()["jobs"] == []
+    for wrong in ("0b9", "0b9g7a52", job_id + "0", "----"):
+        assert (await client.get("/jobs", params={"id": wrong})).status_code == 422, wrong
+
+
 async def test_the_same_key_is_the_same_request(service: Service, client: httpx.AsyncClient) -> None:
     body = {"hypertable": f"{service.schema}.readings", "older_than": "2026-03-01T00:00:00Z"}
     key: dict[str, Any] = {"Idempotency-Key": uuid4().hex}

@@ -37,11 +37,21 @@ async def list_jobs(
     until: Annotated[
         Moment | None, Query(alias="to", description="requested before", examples=["2026-12-01T00:00:00Z"])
     ] = None,
+    id_prefix: Annotated[
+        str | None,
+        Query(
+            alias="id",
+            pattern=r"^([0-9a-fA-F]-?){4,32}$",
+            description="the first digits of the job's id, four at least",
+            examples=["0b9f7a52"],
+        ),
+    ] = None,
     after: Annotated[str | None, Query(alias="cursor", max_length=1000, description="`next` of the page before")] = None,
     limit: Limit = 50,
 ) -> JobPage:
     """Jobs by the time of their request, newest first."""
-    wanted = JobFilter(hypertable, frozenset(status or ()), frozenset(kind or ()), frozenset(error_code or ()), since, until)
+    codes = frozenset(error_code or ())
+    wanted = JobFilter(hypertable, frozenset(status or ()), frozenset(kind or ()), codes, since, until, id_prefix or "")
     found = await services.jobs.page(wanted, cursor.read_job(after) if after is not None else None, limit + 1)
     shown = found[:limit]
     return JobPage(jobs=[view(job) for job in shown], next=cursor.of_job(shown[-1]) if len(found) > limit else None)

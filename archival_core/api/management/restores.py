@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi import Body as BodyParameter
-from pydantic import BaseModel, Field, StrictBool, model_validator
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from archival_core.api import problems
 from archival_core.api.management.fields import (
@@ -31,6 +33,7 @@ from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.finding import Problem
 from archival_core.model.job import Status
+from archival_core.model.job_record import JobRecord
 
 router = APIRouter(tags=["archives"])
 
@@ -48,6 +51,10 @@ _RESTORES = {
         },
     },
     "all": {"summary": "everything that was removed", "value": {"hypertable": "public.conditions", "all": True}},
+    "dry": {
+        "summary": "what a restore of everything would bring back: nothing is recorded",
+        "value": {"hypertable": "public.conditions", "all": True, "dry_run": True},
+    },
 }
 _VERIFICATIONS = {
     "hypertable": {"summary": "every archive of a hypertable", "value": {"hypertable": "public.conditions"}},
@@ -67,6 +74,7 @@ class RestoresAsked(Body):
     recreate: StrictBool = Field(default=False, description="make the hypertable again if it is gone")
     beside: StrictBool = Field(default=False, description="other rows may be in the archive's range")
     fire_triggers: StrictBool = Field(default=False, description="the table's own triggers fire for rows that come back")
+    dry_run: StrictBool = Field(default=False, description="say what would be restored, and record nothing")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -79,6 +87,30 @@ class RestoresAsked(Body):
         if is_selected and self.everything:
             raise ValueError("all means every archive: leave chunk, from and to out")
         return self
+
+
+class RestorableView(BaseModel):
+    """An archive that would be restored."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    job_id: UUID = Field(description="of the archive")
+    chunk: str = Field(examples=["_timescaledb_internal._hyper_1_1_chunk"])
+    range_start: str | None = Field(examples=["2026-01-01T00:00:00Z"])
+    range_end: str | None = Field(examples=["2026-01-08T00:00:00Z"])
+    rows: int | None
+    source_bytes: int | None = Field(description="on disk when it was archived, indexes included")
+    parquet_bytes: int | None = Field(description="read from the lake")
+    lake_path: str | None
+
+
+class RestoreDryRun(BaseModel):
+    """What would be restored. Whether rows of it are in the table already is seen when it is done."""
+
+    archives: list[RestorableView]
+    rows: int = Field(examples=[6048000])
+    source_bytes: int = Field(description="about so much room is needed, in the table and in staging", examples=[805306368])
+    parquet_bytes: int = Field(examples=[96468992])
 
 
 class VerificationsAsked(Body):
@@ -119,15 +151,24 @@ class FindingsView(BaseModel):
     findings: list[FindingView]
 
 
-@router.post("/restores", status_code=202, responses=problems.documented(404, 409, *WITH_BODY))
+@router.post(
+    "/restores",
+    status_code=202,
+    response_model=JobsView,
+    response_description="a job for each archive",
+    responses={
+        200: {"model": RestoreDryRun, "description": "of a dry run: what would be restored"},
+        **problems.documented(404, 409, *WITH_BODY),
+    },
+)
 async def ask_for_restores(
     asked: Annotated[RestoresAsked, BodyParameter(openapi_examples=_RESTORES)],
     services: Current,
     caller: Caller,
     trace: Trace,
     key: IdempotencyKey = None,
-) -> JobsView:
-    """Bring archived rows back: one job for each archive."""
+) -> JobsView | Response:
+    """Bring archived rows back: one job for each archive. With `dry_run`, say which and how much, and record nothing."""
     within = ChunkRange(*(None if bound is None else str(bound) for bound in (asked.since, asked.until)))
     wish = RestoreWish(
         into=Relation.parse(asked.into) if asked.into is not None else None,
@@ -136,12 +177,15 @@ async def ask_for_restores(
         fire_triggers=asked.fire_triggers,
     )
     chunk = Relation.parse(asked.chunk) if asked.chunk is not None else None
+
+    def request(request_key: str) -> RestoreRequest:
+        return RestoreRequest(Relation.parse(asked.hypertable), chunk, within, wish, request_key, caller, trace)
+
+    if asked.dry_run:
+        archives = await services.jobs.these(await services.restore_requests.preview(request("")))
+        return JSONResponse(_dry_run(archives).model_dump(mode="json"))
     job_ids = await services.once.run(
-        key,
-        fingerprint("restores", asked),
-        lambda request_key: services.restore_requests.request(
-            RestoreRequest(Relation.parse(asked.hypertable), chunk, within, wish, request_key, caller, trace)
-        ),
+        key, fingerprint("restores", asked), lambda request_key: services.restore_requests.request(request(request_key))
     )
     return JobsView(jobs=[view(job) for job in await services.jobs.these(job_ids)])
 
@@ -176,4 +220,13 @@ async def findings(services: Current, limit: Limit = 100) -> FindingsView:
             )
             for found in await services.verification.findings(limit)
         ]
+    )
+
+
+def _dry_run(archives: Sequence[JobRecord]) -> RestoreDryRun:
+    return RestoreDryRun(
+        archives=[RestorableView.model_validate(archive) for archive in archives],
+        rows=sum(archive.rows or 0 for archive in archives),
+        source_bytes=sum(archive.source_bytes or 0 for archive in archives),
+        parquet_bytes=sum(archive.parquet_bytes or 0 for archive in archives),
     )

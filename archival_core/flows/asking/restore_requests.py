@@ -46,6 +46,16 @@ class RestoreRequests:
         Back into the hypertable go only archives whose chunk was removed. Raises `PermanentError` (`no-archive`,
         `not-restorable`) if there is none.
         """
+        wanted = await self._meant(request)
+        added = await self._restores.add([self._new(request, job.job_id) for job in wanted])
+        await send_for_queued(self._queue, self._ledger, added)
+        return added
+
+    async def preview(self, request: RestoreRequest) -> list[UUID]:
+        """The jobs of the archives that `request` would restore; nothing is recorded. Raises as `request`."""
+        return [job.job_id for job in await self._meant(request)]
+
+    async def _meant(self, request: RestoreRequest) -> list[Job]:
         found = await self._restores.archives(request.hypertable, request.chunk, request.within)
         if request.chunk is None:
             found = await self._of_one_table(request.hypertable, found)
@@ -58,9 +68,7 @@ class RestoreRequests:
                 " restore into a table of its own",
                 code="not-restorable",
             )
-        added = await self._restores.add([self._new(request, job.job_id) for job in wanted])
-        await send_for_queued(self._queue, self._ledger, added)
-        return added
+        return wanted
 
     async def _of_one_table(self, hypertable: Relation, found: list[Job]) -> list[Job]:
         """Those of `found` that are of the table which has the name now.

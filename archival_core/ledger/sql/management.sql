@@ -28,6 +28,16 @@ with newest as (
 )
 select l.* from newest join archival.listed_job l using (job_id) order by newest.requested_at desc, newest.job_id desc
 
+-- name: list_jobs_by_id
+-- People give a few digits of an id: a short range of the primary key, which has room for few jobs.
+select l.* from archival.listed_job l
+where l.job_id between %(first_id)s::uuid and %(last_id)s::uuid
+  and (%(hypertable)s::text is null or l.hypertable = %(hypertable)s)
+  and l.status = any(%(statuses)s) and l.kind = any(%(kinds)s) and l.requested_at >= %(since)s::timestamptz
+  and (%(codes)s::text[] is null or l.error ->> 'code' = any(%(codes)s))
+  and (l.requested_at, l.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
+order by l.requested_at desc, l.job_id desc limit %(limit)s
+
 -- name: listed_jobs
 select * from archival.listed_job where job_id = any(%(job_ids)s) order by archival.bound(range_start), chunk, job_id
 

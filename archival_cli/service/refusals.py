@@ -1,0 +1,46 @@
+"""What the service refuses, in the command line's words."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from archival_cli.errors import REFUSED, UNREACHABLE, CommandError
+from archival_cli.service.transport import Answer
+
+#: Fields of the API whose flag has another name; a field that is an argument has none.
+_FLAGS: Final = {
+    "hypertable": "the hypertable",
+    "chunk": "the chunk",
+    "error_code": "--code",
+    "job_id": "the job's id",
+    "job_ids": "the jobs' ids",
+    "entry_id": "the entry",
+    "entry_ids": "the entries",
+    "id": "the job's id",
+    "sql": "the query",
+}
+
+
+def refusal(answer: Answer) -> CommandError:
+    """Of an answer that is no success."""
+    exit_code = UNREACHABLE if answer.status >= 500 or answer.status == 429 else REFUSED
+    if answer.status == 401:
+        told = "the service does not know this key; `archival login` asks for another, or give --key or ARCHIVAL_API_KEY"
+        return CommandError(told, UNREACHABLE)
+    problem = answer.document
+    if not isinstance(problem, dict):
+        where = "; is this the address of an archival_service?" if answer.status == 404 else ""
+        told = f"the service answers {answer.status} {answer.reason}{where}"
+        return CommandError(told, UNREACHABLE if where else exit_code)
+    code = str(problem.get("code", answer.status))
+    if code == "invalid-request" and isinstance(problem.get("errors"), list):
+        return CommandError("; ".join(_field(one) for one in problem["errors"][:5]), exit_code, code)
+    told = problem.get("detail") or problem.get("title") or answer.reason
+    return CommandError(f"{told} ({code})", exit_code, code)
+
+
+def _field(problem: Any) -> str:
+    names = [part for part in str(problem.get("field", "")).split(".") if part not in ("body", "query", "path", "")]
+    if not names:
+        return str(problem.get("reason"))
+    return f"{_FLAGS.get(names[0], '--' + names[0].replace('_', '-'))}: {problem.get('reason')}"

@@ -1,0 +1,119 @@
+"""Tables fit their terminal, and nothing of an id or a name is lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from contextlib import redirect_stdout
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from archival_cli.showing.columns import CHUNKS, DEAD_LETTERS, FINDINGS, HISTORY, JOBS, POLICIES, PROFILES, WANTED
+from archival_cli.showing.output import Output
+from archival_cli.showing.table import lines
+from archival_cli.showing.text import plain, range_of, span
+
+JOB: dict[str, Any] = {
+    "job_id": "0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a10",
+    "kind": "archive",
+    "status": "failed",
+    "hypertable": "public.conditions_of_the_northern_plant",
+    "chunk": "_timescaledb_internal._hyper_12_34567_chunk",
+    "range_start": "2026-01-01T00:00:00Z",
+    "range_end": "2026-01-08T00:00:00Z",
+    "requested_at": "2026-11-01T08:00:00.123456Z",
+    "rows": 6048000,
+    "source_bytes": 805306368,
+    "parquet_bytes": None,
+    "error": {"code": "source-unreachable", "message": "connection refused: " + "word " * 40},
+    "removal_error": None,
+}
+
+
+def _shown(rows: list[Any], columns: Any, width: int | None) -> list[str]:
+    return [line.plain for line in lines(rows, columns, width)[0]]
+
+
+@pytest.mark.parametrize("width", [80, 100, 132])
+def test_a_list_of_jobs_fits_and_has_id_hypertable_range_and_reason(width: int) -> None:
+    shown = _shown([JOB, {**JOB, "status": "archived", "error": None}], JOBS, width)
+    assert max(map(cell_len, shown)) <= width
+    whole = "".join("".join(shown).split())
+    for part in ("0b9f7a52", "public.conditions_of_the_northern_plant", "2026-01-01", "2026-01-08", "source-unreachable"):
+        assert part in whole or all(piece in whole for piece in part.split("_")), part
+
+
+def test_names_that_are_too_long_go_on_in_the_next_line() -> None:
+    row = {**JOB, "hypertable": "public." + "abcdefghij" * 9}
+    shown = _shown([row], JOBS, 80)
+    assert max(map(cell_len, shown)) <= 80
+    letters = "".join(shown)
+    assert all(letters.count(letter) >= 9 for letter in "abcdefghij")
+
+
+def test_without_a_terminal_everything_is_whole() -> None:
+    [_, line, reason] = _shown([JOB], JOBS, None)
+    assert JOB["job_id"] in line
+    assert JOB["chunk"] in line
+    assert "2026-11-01 08:00Z" in line
+    assert "connection refused" in reason
+
+
+def test_what_has_no_room_is_named() -> None:
+    assert "requested" in lines([JOB], JOBS, 80)[1]
+    assert lines([JOB], JOBS, None)[1] == []
+
+
+@pytest.mark.parametrize("columns", [JOBS, CHUNKS, HISTORY, WANTED, POLICIES, DEAD_LETTERS, FINDINGS, PROFILES])
+def test_no_two_columns_of_a_list_have_one_title(columns: Any) -> None:
+    titles = [column.title for column in columns]
+    assert len(set(titles)) == len(titles)
+
+
+def test_signs_that_move_a_cursor_are_shown_by_their_code() -> None:
+    assert plain("a\x1b[2Jb\nc") == "a\\x1b[2Jb\\nc"
+    [_, line] = _shown([{**JOB, "chunk": "a\x1b[2J", "error": None}], JOBS, None)
+    assert "\x1b" not in line
+
+
+def test_wide_signs_count_twice() -> None:
+    shown = _shown([{**JOB, "hypertable": "public.温度計測" * 4, "error": None}], JOBS, 80)
+    assert max(map(cell_len, shown)) <= 80
+
+
+def test_csv_has_raw_values_and_every_column() -> None:
+    written = io.StringIO()
+    with redirect_stdout(written):
+        Output("csv").show({"jobs": [JOB]}, [JOB], JOBS, "none")
+        Output("csv").say("a sentence")
+    [row] = csv.DictReader(io.StringIO(written.getvalue()))
+    assert row["job_id"] == JOB["job_id"]
+    assert row["rows"] == "6048000"
+    assert row["range_start"] == "2026-01-01T00:00:00Z"
+    assert json.loads(row["error"])["code"] == "source-unreachable"
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"range_start": "2026-01-01T00:00:00Z", "range_end": "2026-01-08T00:00:00Z"}, "2026-01-01 to 2026-01-08"),
+        (
+            {"range_start": "2026-01-01T00:00:00Z", "range_end": "2026-01-01T06:00:00Z"},
+            "2026-01-01 00:00Z to 2026-01-01 06:00Z",
+        ),
+        ({"range_start": "100", "range_end": "200"}, "100 to 200"),
+        ({"range_start": None, "range_end": "2026-01-08T00:00:00Z"}, "… to 2026-01-08"),
+        ({"range_start": None, "range_end": None}, ""),
+        ({"range_start": "-infinity", "range_end": "infinity"}, "-infinity to infinity"),
+    ],
+)
+def test_a_range_is_told_in_days_where_it_is_whole_days(row: dict[str, Any], told: str) -> None:
+    assert range_of(row) == told
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (90_061, "1 d 1 h")])
+def test_a_length_of_time_has_two_units(seconds: int, told: str) -> None:
+    assert span(seconds) == told
