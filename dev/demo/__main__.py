@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from rich.console import Console
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=_ROWS, help=f"of the sample table; {_ROWS:,} by default")
     parser.add_argument("--local", type=Path, default=ROOT / ".local", help="folder of everything the demo keeps")
     parser.add_argument("--core-tools", action="store_true", help="under Microsoft's `func start`, which has to be installed")
+    parser.add_argument("--package", type=Path, metavar="FOLDER", help="the unpacked app of `make package`")
     arguments = parser.parse_args()
     console = Console(stderr=arguments.json)
     for number in (signal.SIGINT, signal.SIGTERM):  # said for both: a shell's background job ignores SIGINT
@@ -47,7 +49,8 @@ def main() -> None:
     try:
         with tracing(arguments.trace) as traced:
             state = State(arguments.local.resolve(), "demo")
-            report = _run(state, arguments.rows, console, traced, core_tools=arguments.core_tools)
+            how = {"core_tools": arguments.core_tools, "package": arguments.package and arguments.package.resolve()}
+            report = _run(state, arguments.rows, console, traced, how)
     except KeyboardInterrupt:
         sys.exit("stopped")
     except (ServerError, DemoError, TraceError) as error:
@@ -59,13 +62,13 @@ def main() -> None:
         sys.exit("the archives are NOT equal to the database")
 
 
-def _run(state: State, rows: int, console: Console, traced: Tracing | None, *, core_tools: bool) -> Report:
+def _run(state: State, rows: int, console: Console, traced: Tracing | None, how: dict[str, Any]) -> Report:
     started = time.monotonic()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         step = progress.add_task("starting the servers", total=None)
         # nothing is taken from the environment: the demo empties what it uses
-        with Stack(state, traced.settings if traced else {}, fresh=True, core_tools=core_tools) as stack:
+        with Stack(state, traced.settings if traced else {}, fresh=True, **how) as stack:
             url = str(stack.addresses["source_database_url"])
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("drop schema if exists archival cascade")

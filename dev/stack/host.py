@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from dev.package import trial
 from dev.servers.processes import Process, ServerError, free_port
 from dev.stack.state import ROOT
 
@@ -19,11 +20,20 @@ _HEALTHY_AFTER_SECONDS = 20
 
 
 class HostProcess:
-    """`python -m dev.functions_host` over this checkout, or with `core_tools` Microsoft's `func start`; always on one port."""
+    """`python -m dev.functions_host` over this checkout, or with `core_tools` Microsoft's `func start`; always on one port.
 
-    def __init__(self, environment: Mapping[str, str], log: Path, *, core_tools: bool = False) -> None:
+    With `package`, the folder of an unpacked package, a Python that has nothing else runs the app in it.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], log: Path, *, core_tools: bool = False, package: Path | None = None
+    ) -> None:
         self._environment = dict(environment)
         self._core_tools = core_tools
+        self._python, self._app = sys.executable, ROOT
+        if package is not None:
+            self._python, self._app = trial.bare_python(), package
+            self._environment = trial.environment(package, environment, tools=log.with_name("tools"))
         #: everything that the host and the functions log
         self.log = log
         self._ready = log.with_name("host.ready")
@@ -51,7 +61,7 @@ class HostProcess:
         self._ready.unlink(missing_ok=True)
         options = ["--port", str(self._port), "--ready-file", str(self._ready), "--no-local-settings"]
         visibility = ["--message-visibility", str(_MESSAGE_VISIBILITY_SECONDS)]
-        command = [sys.executable, "-m", "dev.functions_host", str(ROOT), *options, *visibility]
+        command = [self._python, "-m", "dev.functions_host", str(self._app), *options, *visibility]
         self._process = Process(command, self.log, env=self._environment, cwd=ROOT)
         self._started = time.monotonic()
         self._process.start()

@@ -41,11 +41,20 @@ class Stack:
     """The servers run while the context is open; `host.start()` adds the function app.
 
     `given` are settings that replace embedded parts and local defaults. With `fresh`, what an earlier run left in the embedded
-    Redis, queue and lake is removed; PostgreSQL's data stay. With `core_tools` the host is Microsoft's `func start`.
+    Redis, queue and lake is removed; PostgreSQL's data stay. With `core_tools` the host is Microsoft's `func start`; with
+    `package`, the folder of an unpacked package, the app is that one.
     """
 
-    def __init__(self, state: State, given: Mapping[str, str], *, fresh: bool = False, core_tools: bool = False) -> None:
-        self._state, self._given, self._fresh, self._core_tools = state, given, fresh, core_tools
+    def __init__(
+        self,
+        state: State,
+        given: Mapping[str, str],
+        *,
+        fresh: bool = False,
+        core_tools: bool = False,
+        package: Path | None = None,
+    ) -> None:
+        self._state, self._given, self._fresh, self._core_tools, self._package = state, given, fresh, core_tools, package
         self._stack = ExitStack()
         self._settings: dict[str, str] = {}
         #: the lake as plain files; `None` for a lake given from outside
@@ -61,7 +70,7 @@ class Stack:
             self._settings = {**_LOCAL_SETTINGS, **self._given, **self._start_servers(stack)}
             keys = {"LOCAL_FUNCTION_KEY": secrets.token_urlsafe(24), "LOCAL_MASTER_KEY": secrets.token_urlsafe(24)}
             environment, log = {**os.environ, **self._settings, **keys}, self._state.logs / "host.log"
-            self.host = HostProcess(environment, log, core_tools=self._core_tools)
+            self.host = HostProcess(environment, log, core_tools=self._core_tools, package=self._package)
             stack.callback(self.host.stop)
             self.addresses: dict[str, str | None] = {
                 "redis_url": self._settings["REDIS_URL"],

@@ -30,7 +30,7 @@ def _made(text: str) -> set[str]:
 
 
 def test_the_jobs_that_there_should_be() -> None:
-    assert CI["jobs"].keys() == {"test", "proof", "timescaledb", "core-tools", "infra"}
+    assert CI["jobs"].keys() == {"test", "proof", "timescaledb", "core-tools", "package", "infra"}
     for job in CI["jobs"].values():
         assert job["timeout-minutes"] <= 60
         assert any(step.get("uses", "").startswith("actions/checkout@") for step in job["steps"])
@@ -39,7 +39,7 @@ def test_the_jobs_that_there_should_be() -> None:
 
 def test_make_targets_of_the_workflow_are_there() -> None:
     made = set().union(*(_made(f"`{command}`") for command in _commands()))
-    assert made == {"test", "proof", "demo", "infra-check"}
+    assert made == {"test", "proof", "demo", "package", "infra-check"}
     assert made <= TARGETS
 
 
@@ -57,8 +57,9 @@ def test_both_licenses_are_tested() -> None:
 
 def test_options_of_the_demo_are_there() -> None:
     source = (ROOT / "dev/demo/__main__.py").read_text()
-    [command] = [command for command in _commands() if command.startswith("make demo")]
-    for option in re.findall(r"--[a-z-]+", command):
+    commands = [command for command in _commands() if command.startswith("make demo")]
+    assert commands
+    for option in re.findall(r"--[a-z-]+", " ".join(commands)):
         assert f'"{option}"' in source
 
 
