@@ -12,6 +12,7 @@ import pytest
 
 from archival_core.errors import LostLeaseError, TransientError
 from archival_core.model.job import TRANSITIONS, Status
+from dev.lake_emulator import Fault
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:
@@ -126,3 +127,13 @@ async def test_what_is_postponed_again_and_again_leaves_one_line(service: Servic
     assert [event["attempt"] for event in await history(client, job_id)] == [1]
     await service.runtime.archival_processor.process(message)
     assert changes(await history(client, job_id)) == [("running", "queued"), ("running", "archived")]
+
+
+async def test_a_job_that_is_put_off_is_anybody_s_at_once(service: Service, client: httpx.AsyncClient) -> None:
+    """Whoever takes its next message need not wait for the end of the lease."""
+    job_id = await asked(service, client)
+    [message] = service.messages()
+    service.emulator.faults.append(Fault("PUT", "/part-", "status", status=503, code="ServerBusy", times=1000))
+    await service.runtime.archival_processor.process(message)
+    job = (await client.get(f"/jobs/{job_id}")).json()
+    assert (job["status"], job["error"]["code"]) == ("queued", "lake-unavailable")

@@ -174,6 +174,37 @@ async def test_sessions_end_whatever_the_work_waits_for(source_database_url: str
             await reader.execute("select 1")
 
 
+async def test_a_session_that_writes_to_its_client_is_ended(url: str, conn: Connection) -> None:
+    """It hears of nothing but its own end: whoever reads from it may be waiting for the lake."""
+    async with await psycopg.AsyncConnection.connect(url) as ours, ours.cursor() as cursor:
+        sessions = Sessions()
+        with sessions.with_one_more(await session_of(ours)):
+            async with cursor.copy("copy (select repeat('x', 10000) from generate_series(1, 100000)) to stdout"):
+                await _until(conn, "wait_event = 'ClientWrite'", sessions.pids)
+                await end(conn, sessions)
+                await _until(conn, "false", sessions.pids)
+                ours.pgconn.finish()
+
+
+async def _until(conn: Connection, state: str, pids: list[int]) -> None:
+    """Wait until the only session of `pids` is in `state`, or, if no state is true, until it has ended."""
+    question = f"select count(*) filter (where {state}), count(*) from pg_stat_activity where pid = any(%s)"
+    deadline = time.monotonic() + 5
+    while (counts := await (await conn.execute(question.encode(), (pids,))).fetchone()) not in ((1, 1), (0, 0)):
+        assert time.monotonic() < deadline, counts
+        await asyncio.sleep(0.05)
+
+
+async def test_what_is_told_to_wait_briefly_gives_up(source_database_url: str, url: str, conn: Connection, schema: str) -> None:
+    async with await psycopg.AsyncConnection.connect(source_database_url) as somebody:
+        await somebody.execute(f"lock table {schema}.feb".encode())
+        await waiting.wait_briefly(conn)
+        began = time.monotonic()
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            await asyncio.wait_for(conn.execute(f"select from {schema}.feb".encode()), 10)
+        assert time.monotonic() - began < 4
+
+
 async def test_a_part_behind_an_alter_table_gives_up(source_database_url: str, conn: Connection, schema: str) -> None:
     """The ALTER TABLE waits for whoever holds the snapshot, and the part for the ALTER TABLE: no cycle that PostgreSQL sees."""
     chunk = await catalog.find_chunk(conn, Relation(schema, "readings"), Relation(schema, "feb"))

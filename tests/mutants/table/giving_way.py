@@ -40,6 +40,21 @@ MUTATIONS = (
         tests=("contract/test_waiting.py::test_sessions_end_whatever_the_work_waits_for",),
     ),
     Mutation(
+        name="session-that-writes-to-its-client-is-left",
+        file=_WAITING,
+        old=" AND a.wait_event IS DISTINCT FROM 'ClientWrite'",
+        new="",
+        tests=("contract/test_waiting.py::test_a_session_that_writes_to_its_client_is_ended",),
+    ),
+    Mutation(
+        name="waits-long-for-a-lock",
+        file=_WAITING,
+        inside="wait_briefly",
+        old="await conn.execute(_BRIEFLY, (LOCK_TIMEOUT,))",
+        new="pass",
+        tests=("contract/test_waiting.py::test_what_is_told_to_wait_briefly_gives_up",),
+    ),
+    Mutation(
         name="who-waits-behind-another-is-not-seen",
         file=_WAITING,
         old="    UNION\n    SELECT c.waiter, b.pid FROM chain c,"
