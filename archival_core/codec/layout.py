@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -77,20 +77,22 @@ class Layout:
         keys = self._keys(group.schema)
         return group.sort_by([(name, "ascending") for name in keys]) if keys else group
 
-    def writer_options(self, group: pa.Table) -> dict[str, Any]:
-        """Options of the writer, chosen by the first row group."""
+    def writer_options(self, group: pa.Table, unbounded: Collection[str] = ()) -> dict[str, Any]:
+        """Options of the writer, chosen by the first row group; columns of `unbounded` have no statistics."""
         settings = _SETTINGS[self.profile]
         # a dictionary pays only over a whole row group, so the smallest encoding is looked for on all of it
         sample = group if settings.shrinks else group.slice(group.num_rows // 2, _SAMPLE_ROWS).combine_chunks()
         choose = _smallest if settings.shrinks else _usual
         keys = [pq.SortingColumn(group.schema.get_field_index(name)) for name in self._keys(group.schema)]
-        chosen = {_leaf(name, sample.schema): choose(sample.column(name)) for name in sample.column_names}
+        leaves = {name: _leaf(name, sample.schema) for name in sample.column_names}
+        chosen = {leaf: choose(sample.column(name)) for name, leaf in leaves.items()}
         options = {
             "compression": "zstd",
             "compression_level": settings.level,
             "use_dictionary": [leaf for leaf, encoding in chosen.items() if encoding == "DICTIONARY"],
             "column_encoding": {leaf: encoding for leaf, encoding in chosen.items() if encoding not in ("DICTIONARY", "PLAIN")},
             "sorting_columns": keys or None,
+            "write_statistics": [leaf for name, leaf in leaves.items() if name not in unbounded] if unbounded else True,
             **settings.pages,
         }
         return options if settings.shrinks or not sample.num_rows else options | _compression(sample, options)

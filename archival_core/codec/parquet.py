@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,8 +13,11 @@ import pyarrow.parquet as pq
 
 from archival_core.codec.digest import TableDigest
 from archival_core.codec.layout import Layout
+from archival_core.codec.traits import BegunOtherwiseError, FileTraits
 from archival_core.model import moment
 from archival_core.model.moment import DAY
+
+NO_TRAITS: Final = FileTraits()
 
 _ROW_GROUP_ROWS = 1_000_000
 _BATCH_ROWS_BACK = 65_536
@@ -79,10 +82,12 @@ def write(
     metadata: dict[str, str],
     meter: ContentMeter,
     layout: Layout,
+    traits: FileTraits = NO_TRAITS,
 ) -> None:
     """Encode `batches` into one Parquet file (zstd, statistics, page index and checksums), and meter what goes into it.
 
-    Holds one row group at a time. `sink` is written front to back and left open.
+    Holds one row group at a time. `sink` is written front to back and left open. Raises `BegunOtherwiseError` if a row group
+    comes that the file would have to be begun anew for.
     """
     described = schema.with_metadata({key.encode(): value.encode() for key, value in metadata.items()})
 
@@ -90,7 +95,7 @@ def write(
     stream = pa.BufferedOutputStream(pa.PythonFile(sink, "w"), _STREAM_BYTES)
 
     def opened(first: pa.Table) -> pq.ParquetWriter:
-        options = layout.writer_options(first)
+        options = layout.writer_options(first, traits.unbounded)
         return pq.ParquetWriter(stream, described, version="2.6", write_page_index=True, write_page_checksum=True, **options)
 
     with ExitStack() as stack:
@@ -100,6 +105,10 @@ def write(
         for group in _row_groups(batches, described.metadata, layout.row_group_bytes):
             with layout.turn():
                 group = layout.arrange(group)
+                needed = traits.with_group(group)
+                if writer is not None and needed != traits:
+                    raise BegunOtherwiseError(needed.again(schema))
+                traits = needed
                 writer = writer or stack.enter_context(opened(group))
                 meter.add(group)
                 writer.write_table(group, row_group_size=group.num_rows)

@@ -23,16 +23,17 @@ INNER_MANIFEST = "_manifest.json"
 
 
 def escape(name: str) -> str:
-    """A PostgreSQL name as one path segment: percent-encoded UTF-8, so that no name can climb or collide.
+    """A PostgreSQL name as one path segment, so that no name can climb or collide: `my table` is `my~20table`.
 
-    Letters, digits, `_`, `-` and `~` stay; a dot becomes `%2E`, because it separates schema and table in a folder's name.
+    ASCII letters, digits, `_` and `-` stay. Each byte of anything else, in UTF-8, is `~` and two hexadecimal digits: a percent
+    sign would be read in two ways in the log of a Delta table, whose paths are URLs, and a dot separates schema and table.
     """
-    return quote(name, safe="").replace(".", "%2E")
+    return quote(name, safe="").replace("~", "%7E").replace(".", "%2E").replace("%", "~")
 
 
 def _visible(name: str) -> str:
     """`name` without an underscore in front: Spark, Hive and pyarrow take such folders for hidden, and read nothing there."""
-    return "%5F" + name[1:] if name.startswith("_") else name
+    return "~5F" + name[1:] if name.startswith("_") else name
 
 
 def table_folder(hypertable: Relation) -> str:
@@ -63,13 +64,8 @@ def superseded_folder(archive: str) -> str:
     return SUPERSEDED + archive.removeprefix(TABLES)
 
 
-def manifest_file(hypertable: Relation, chunk: Relation, revision: int) -> str:
-    """Where its manifest lies: `manifests/<schema>.<table>/<chunk>_r<revision>.json`."""
-    return f"{MANIFESTS}/{table_folder(hypertable)}/{archive_name(chunk, revision)}.json"
-
-
 def archive_manifest(archive: str) -> str:
-    """Where the manifest of the archive at `tables/…` or `superseded/…` lies, whatever rules its name was made by."""
+    """Where the manifest of the archive at `tables/…` or `superseded/…` lies: `manifests/…json`, the same below."""
     return f"{MANIFESTS}/{archive.partition('/')[2]}.json"
 
 

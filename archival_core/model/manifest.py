@@ -67,7 +67,7 @@ class ManifestPart(_Part):
     #: of the time column, as Parquet has it: microseconds since 1970, or the integer or text itself
     min_time: int | str | None
     max_time: int | str | None
-    #: by column: digest of its values in the file's order, see `codec.digest`
+    #: by column as the file names it: digest of its values in the file's order, see `codec.digest`
     digests: dict[str, str]
 
 
@@ -137,6 +137,11 @@ class Manifest(_Part):
             content_hash=self.content_hash,
             tables=self.tables,
         )
+
+    @property
+    def stored_time_column(self) -> str:
+        """The name of the time column in the archive's files."""
+        return next((column.stored for column in self.columns if column.name == self.time_column), self.time_column)
 
     @property
     def lake_columns(self) -> tuple[LakeColumn, ...]:

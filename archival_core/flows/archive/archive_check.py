@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient, LakePath
-from archival_core.model.chunk import Relation
 from archival_core.model.finding import Finding, Problem
 from archival_core.model.manifest import Manifest
 
@@ -28,7 +27,7 @@ async def check_archive(
     """
     folder = manifest.lake_path
     found = {path.path: path async for path in lake.list(folder) if not path.is_directory}
-    outer = paths.manifest_file(Relation.parse(manifest.hypertable), Relation.parse(manifest.chunk), manifest.revision)
+    outer = paths.archive_manifest(folder)
     inner = f"{folder}/{paths.INNER_MANIFEST}"
     findings = [await _check_manifest(lake, path, manifest) for path in (inner, outer)]
     parts = {f"{folder}/{part.file}": part for part in manifest.parts}

@@ -16,6 +16,7 @@ import pyarrow as pa
 from archival_core import telemetry
 from archival_core.codec import parquet
 from archival_core.codec.memory import give_back
+from archival_core.codec.traits import BegunOtherwiseError, FileTraits
 from archival_core.errors import TransientError
 from archival_core.flows.archive.reading import Reading
 from archival_core.flows.jobs.worker_thread import in_thread, until
@@ -61,14 +62,20 @@ class PartArchiver:
 
         def work(stop: threading.Event) -> ManifestPart:
             with telemetry.step("archive.upload") as upload:
-                sink = LakeSink(self.lake, f"{self.staging}/{file}", loop)
-                transfers.append(sink)
-                try:
-                    with telemetry.step("archive.extract") as extract:
-                        written = self._write(sink, part, {**self.metadata, "archival.part": str(number)}, stop, extract)
-                except BaseException:
-                    sink.abort()
-                    raise
+                traits = parquet.NO_TRAITS
+                while True:
+                    sink = LakeSink(self.lake, f"{self.staging}/{file}", loop)
+                    transfers.append(sink)
+                    try:
+                        with telemetry.step("archive.extract") as extract:
+                            written = self._write(sink, part, traits, number, stop, extract)
+                        break
+                    except BegunOtherwiseError as error:
+                        sink.close()  # nothing of it may still be on its way when the next one is made in its place
+                        traits = error.traits
+                    except BaseException:
+                        sink.abort()
+                        raise
                 sink.close()
                 upload.count(size=sink.length)
             give_back()
@@ -93,14 +100,15 @@ class PartArchiver:
             return await in_thread(work, abort)
 
     def _write(
-        self, sink: LakeSink, part: PartRange, metadata: dict[str, str], stop: threading.Event, span: telemetry.Span
+        self, sink: LakeSink, part: PartRange, traits: FileTraits, number: int, stop: threading.Event, span: telemetry.Span
     ) -> parquet.Content:
         meter, plan, chunk = self._meter(), self.reading.plan, self.reading.described.chunk
         source = (self.database_url, self.snapshot_id, chunk, plan, part)
         with closing(read_batches(*source, gathered_pages=self.reading.gathered_pages, sessions=self.sessions)) as batches:
             # the encoder draws the batches in, so the time that it waits for them is the database's
             arriving = span.waiting("archival.source_seconds", until(stop, batches))
-            parquet.write(arriving, plan.schema, sink, metadata, meter, self.reading.layout)
+            metadata = {**self.metadata, "archival.part": str(number)}
+            parquet.write(arriving, plan.schema, sink, metadata, meter, self.reading.layout, traits)
         written = meter.content()
         span.count(rows=written.rows)
         return written
@@ -116,7 +124,7 @@ class PartArchiver:
         return meter.content()
 
     def _meter(self) -> parquet.ContentMeter:
-        return parquet.ContentMeter(self.reading.plan.schema, self.reading.described.chunk.time_column)
+        return parquet.ContentMeter(self.reading.plan.schema, self.reading.time_column)
 
 
 def _check_bytes(file: str, written: str, source: LakeSource) -> None:

@@ -106,12 +106,13 @@ class Reading:
         columns = await catalog.columns(connection, chunk.hypertable)
         table = described.hypertable_table
         lake = await schema.settle(connection, chunk.hypertable, table, columns, started_at)
-        plan = plan_columns(columns, as_text, await null_shares(connection, chunk), in_utf8=snapshot.in_utf8)
+        plan = plan_columns(columns, as_text, await null_shares(connection, chunk), lake=lake, in_utf8=snapshot.in_utf8)
         order = await order_columns(connection, chunk) if profile == "small" else ()
         storage = await parts.storage(connection, chunk)
         seen = await look(connection, snapshot, chunk, storage.files)
         ranges = await parts.plan_parts(connection, chunk, storage, seen.facts, plan.schema, part_bytes)
-        layout = Layout(profile, order)
+        stored = {column.column: column.name for column in lake}
+        layout = Layout(profile, tuple(stored[name] for name in order))
         known = (described, columns, lake, frozenset(as_text), plan, seen.facts, storage, seen.stored, seen.grounds)
         placed = await placed_in(connection, chunk)
         return cls(*known, placed, tuple(ranges), layout, started_at)
@@ -119,6 +120,11 @@ class Reading:
     def standing_on(self, grounds: Grounds) -> Reading:
         """This reading with `grounds`, whose snapshot's mark is in the source if one could be left."""
         return replace(self, grounds=grounds)
+
+    @property
+    def time_column(self) -> str:
+        """The name of the time column in the files."""
+        return next(column.name for column in self.lake if column.column == self.described.chunk.time_column)
 
     @property
     def can_go_on(self) -> bool:
@@ -164,7 +170,8 @@ class Reading:
 
     @property
     def _column_types(self) -> tuple[tuple[int, str, str, str], ...]:
-        return tuple((c.number, c.name, c.type_name, str(self.plan.schema.field(c.name).type)) for c in self.columns)
+        columns = zip(self.columns, self.plan.schema, strict=True)
+        return tuple((column.number, column.name, column.type_name, str(field.type)) for column, field in columns)
 
     @property
     def _lake_columns(self) -> tuple[tuple[int, str], ...]:
@@ -215,7 +222,7 @@ class Reading:
                 ManifestColumn(
                     name=column.name,
                     postgresql_type=column.type_name,
-                    arrow_type=str(self.plan.schema.field(column.name).type),
+                    arrow_type=str(self.plan.schema.field(lake.name).type),
                     not_null=column.not_null,
                     generated=column.generated,
                     number=column.number,

@@ -75,7 +75,7 @@ def _result(job: Job) -> dict[str, object]:
         "source_bytes": job.source_bytes,
         "parquet_bytes": job.parquet_bytes,
         "lake_path": job.lake_path,
-        "manifest": paths.manifest_file(job.hypertable, job.chunk, job.revision),
+        "manifest": paths.archive_manifest(job.lake_path or paths.archive_folder(job.hypertable, job.chunk, job.revision)),
     }
 
 

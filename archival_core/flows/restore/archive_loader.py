@@ -65,12 +65,12 @@ class ArchiveLoader:
 
     @property
     def _schema(self) -> pa.Schema:
-        return pa.schema([(column.target.name, column.wire.arrow) for column in self.columns])
+        return pa.schema([(column.stored, column.wire.arrow) for column in self.columns])
 
     def _append(self, opened: Loading, part: ManifestPart, source: LakeSource, stop: threading.Event) -> None:
         """One part from the lake; what comes is compared with the manifest on its way."""
         what = f"{part.file} of {self.manifest.lake_path}"
-        meter = parquet.ContentMeter(self._schema, self.manifest.time_column)
+        meter = parquet.ContentMeter(self._schema, self.manifest.stored_time_column)
 
         def metered() -> Iterator[pa.RecordBatch]:
             for batch in until(stop, parquet.read(source, self._schema)):
@@ -93,7 +93,7 @@ class ArchiveLoader:
     def _compare(self, batches: Iterator[pa.RecordBatch]) -> None:
         rest: pa.RecordBatch | None = None
         for part in self.manifest.parts:
-            meter = parquet.ContentMeter(self._schema, self.manifest.time_column)
+            meter = parquet.ContentMeter(self._schema, self.manifest.stored_time_column)
             wanted = part.rows
             while wanted and (batch := rest if rest is not None else next(batches, None)) is not None:
                 meter.add(batch.slice(0, wanted))

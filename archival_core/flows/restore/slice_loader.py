@@ -71,7 +71,7 @@ class SliceLoader:
         return pq.ParquetFile(source, pre_buffer=True, page_checksum_verification=True)
 
     def _choose(self, files: Sequence[pq.ParquetFile]) -> tuple[list[TimeSlice], list[slices.Group]]:
-        column = self.manifest.time_column
+        column = self.manifest.stored_time_column
         found = [group for number, file in enumerate(files) for group in slices.groups(number, file, column)]
         chosen: list[TimeSlice] = []
         for place, group in enumerate(slices.drawn(found)):
@@ -82,7 +82,7 @@ class SliceLoader:
     def _rows(
         self, files: Sequence[pq.ParquetFile], groups: Sequence[slices.Group], chosen: Sequence[TimeSlice]
     ) -> Iterator[pa.RecordBatch]:
-        column = self.manifest.time_column
+        column = self.manifest.stored_time_column
         for group in groups:
             for batch in files[group.file].iter_batches(row_groups=[group.number], use_threads=False):
                 inside = batch.filter(slices.within(batch.column(column), chosen))

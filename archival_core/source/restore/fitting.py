@@ -19,6 +19,8 @@ from archival_core.source.wire.values import each
 class FittedColumn:
     """One column on its way from the archive through the staging table into its table."""
 
+    #: in the archive's files
+    stored: str
     #: of the staging table; by position, so that no name of the archive's can clash with anything
     staged: str
     wire: Wire
@@ -114,4 +116,4 @@ def _fit(number: int, archived: ManifestColumn, target: Column) -> FittedColumn:
         # Archived as text, because a value did not fit the type's own form; or the type itself, a domain, is not what it was.
         # Whether it still holds the values is looked at in each of them.
         form = whole_text(target) if archived.arrow_type == "string" else Form(wire.arrow)
-    return FittedColumn(quote_identifier(f"c{number}"), wire, target, form)
+    return FittedColumn(archived.stored, quote_identifier(f"c{number}"), wire, target, form)

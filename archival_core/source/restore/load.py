@@ -66,7 +66,7 @@ class Loading:
         """All rows in the order in which they were added, with the archive's columns."""
         plan = plan_columns([column.wire.column(column.staged.strip('"')) for column in self._columns])
         naturals = ", ".join(f"{column.natural} AS {column.staged}" for column in self._columns)
-        names = [column.target.name for column in self._columns]
+        names = [column.stored for column in self._columns]
         with self._conn.cursor() as cur:
             with driver_errors():
                 cur.execute(f"SELECT {plan.select_list} FROM (SELECT {naturals} FROM {self._staging.relation.sql}) AS staged")

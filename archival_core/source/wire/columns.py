@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column, quote_identifier
+from archival_core.model.lake_column import LakeColumn
 from archival_core.source.wire.joining import Joined, joined
 from archival_core.source.wire.measuring import measured
 from archival_core.source.wire.packing import PACKED_TYPES, packs
@@ -114,7 +115,7 @@ class ColumnPlan:
     packed: int
     #: whether outputs are arrays
     has_arrays: bool
-    #: of the batches that `exact` gives; fields carry `postgresql.type` and `postgresql.not_null`
+    #: of the batches that `exact` gives; fields carry `postgresql.name`, `postgresql.type` and `postgresql.not_null`
     schema: pa.Schema
     exact: Callable[[pa.RecordBatch], pa.RecordBatch]
 
@@ -129,6 +130,7 @@ def plan_columns(
     as_text: Collection[str] = (),
     nulls: Mapping[str, float] = _UNKNOWN,
     *,
+    lake: Sequence[LakeColumn] = (),
     in_utf8: bool = False,
 ) -> ColumnPlan:
     """The plan that reads `columns` exactly, those named in `as_text` as their text.
@@ -136,6 +138,7 @@ def plan_columns(
     `nulls` says what share of a column is NULL, where that is known: numbers that hardly ever are come packed, values that
     never are can be joined, and so can texts that have numbers to carry their lengths, which are known only where the database
     is `in_utf8`. That is faster and changes no value.
+    With `lake`, the columns of the table in the lake, batches have their names and numbers.
     The plan's `exact` raises `DoesNotFitError`, which names a column that has to be read as text.
     """
     shares = {column.name: 0.0 if column.not_null else nulls.get(column.name, 1.0) for column in columns}
@@ -148,14 +151,7 @@ def plan_columns(
         )
         for column in columns
     ]
-    schema = pa.schema(
-        pa.field(
-            column.name,
-            reader.arrow,
-            metadata={"postgresql.type": column.type_name, "postgresql.not_null": str(column.not_null).lower()},
-        )
-        for column, reader in zip(columns, readers, strict=True)
-    )
+    schema = pa.schema(_field(reader, lake[place] if lake else None) for place, reader in enumerate(readers))
 
     packed = packs([(r.name, r.arrow) for r in readers if r.arrow in PACKED_TYPES and shares[r.name] <= _MOST_NULLS])
     names = {name for pack in packed for name in pack.names}
@@ -168,7 +164,7 @@ def plan_columns(
             arrays |= pack.read(arrived.pop(0))
         for reader in others:
             arrays[reader.name] = reader.read(arrived)
-        return pa.RecordBatch.from_arrays([arrays[name] for name in schema.names], schema=schema)
+        return pa.RecordBatch.from_arrays([arrays[reader.name] for reader in readers], schema=schema)
 
     complete = {number: pack for number, pack in enumerate(packed) if all(shares[name] == 0 for name in pack.names)}
     texts = measured({r.name: r.value for r in others if r.is_stored_text}, complete) if in_utf8 else {}
@@ -179,6 +175,15 @@ def plan_columns(
     for reader in others:
         outputs += [Output(reader.value, texts[reader.name])] if reader.name in texts else reader.outputs
     return ColumnPlan(tuple(outputs), len(packed), any(reader.is_array for reader in others), schema, exact)
+
+
+def _field(reader: _Reader, lake: LakeColumn | None) -> pa.Field:
+    column = reader.column
+    metadata = {"postgresql.type": column.type_name, "postgresql.not_null": str(column.not_null).lower()}
+    if lake is None:
+        return pa.field(column.name, reader.arrow, metadata=metadata)
+    metadata |= {"postgresql.name": column.name, "PARQUET:field_id": str(lake.number)}
+    return pa.field(lake.name, reader.arrow, metadata=metadata)
 
 
 def _nulls(array: pa.Array) -> pa.Array | None:

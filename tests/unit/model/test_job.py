@@ -1,5 +1,6 @@
 """The life of a job, its message and its place in the lake."""
 
+import re
 from uuid import UUID
 
 import pytest
@@ -46,17 +47,25 @@ def test_what_is_no_message_is_refused(text: str) -> None:
 def test_no_name_climbs_out_of_its_folder() -> None:
     evil = Relation("..", "../../etc/passwd")
     assert paths.archive_folder(evil, evil, 0) == (
-        "tables/%2E%2E.%2E%2E%2F%2E%2E%2Fetc%2Fpasswd/%2E%2E.%2E%2E%2F%2E%2E%2Fetc%2Fpasswd_r0"
+        "tables/~2E~2E.~2E~2E~2F~2E~2E~2Fetc~2Fpasswd/~2E~2E.~2E~2E~2F~2E~2E~2Fetc~2Fpasswd_r0"
     )
 
 
 def test_plain_names_stay_readable() -> None:
     table, chunk = Relation("public", "conditions"), Relation("_timescaledb_internal", "_hyper_1_1_chunk")
-    assert paths.archive_folder(table, chunk, 0) == "tables/public.conditions/hyper_1_1_chunk_r0"
-    assert paths.manifest_file(table, chunk, 2) == "manifests/public.conditions/hyper_1_1_chunk_r2.json"
+    archive = paths.archive_folder(table, chunk, 2)
+    assert archive == "tables/public.conditions/hyper_1_1_chunk_r2"
+    assert paths.archive_manifest(archive) == "manifests/public.conditions/hyper_1_1_chunk_r2.json"
     folder = paths.staging_folder(JOB, 3, UUID("0123456789ab4cdef0123456789abcde"[:32]))
     assert folder == f"staging/{JOB}/3-0123456789ab"
     assert paths.staging_attempt(folder) == 3
+
+
+def test_no_two_names_share_a_folder_and_none_needs_a_percent_sign() -> None:
+    names = ["a b", "a~20b", "a%20b", "a~7E20b", "a.b", "größe", "Größe", "😀", "a~", "a", "_a", "~5Fa"]
+    folders = [paths.archive_folder(Relation("public", name), Relation("public", name), 0) for name in names]
+    assert len({folder.split("/")[1] for folder in folders}) == len({folder.split("/")[2] for folder in folders}) == len(names)
+    assert all(re.fullmatch(r"tables/[\w~.-]+/[\w~.-]+", folder, re.ASCII) for folder in folders)
 
 
 def test_no_folder_looks_hidden_to_readers() -> None:
