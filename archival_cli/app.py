@@ -12,6 +12,7 @@ from archival_cli.commands.archive import archive
 from archival_cli.commands.chunks import chunks, hypertables
 from archival_cli.commands.completion import completion
 from archival_cli.commands.dead_letters import dead_letters
+from archival_cli.commands.events import events
 from archival_cli.commands.intake import pause, resume
 from archival_cli.commands.jobs import cancel, job, jobs, retry
 from archival_cli.commands.login import login, logout, profiles
@@ -37,6 +38,7 @@ _COMMANDS: Final[tuple[click.Command, ...]] = (
     policies,
     verify,
     findings,
+    events,
     dead_letters,
     pause,
     resume,

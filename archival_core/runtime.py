@@ -29,6 +29,7 @@ from archival_core.flows.asking.policy_jobs import PolicyJobs
 from archival_core.flows.asking.restore_requests import RestoreRequests
 from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
+from archival_core.flows.insight.event_list import EventList
 from archival_core.flows.insight.insights import Insights, Queue
 from archival_core.flows.insight.outlook import Outlook
 from archival_core.flows.insight.overdue import OverdueChunks
@@ -235,6 +236,7 @@ class Runtime:
         self.archive_requests = ArchiveRequests(self._source, self.ledger, self.queue)
         self.once = Once(Requests(self._pool))
         self.jobs = Jobs(jobs)
+        self.events = EventList(self.messaging)
         self.chunks = ChunkList(self._source, ChunkRecords(self._pool), jobs, self.outlook)
         self.intake = IntakeControl(Intake(self._pool))
 

@@ -61,6 +61,8 @@ def archive(
         sizes = {chunk["chunk"]: chunk["bytes"] or 0 for chunk in meant["chunks"]}
     if dry_run:
         session.output.show(meant, meant["chunks"], WANTED, "no chunk is meant")
+        if not meant["chunks"]:
+            return 0
         told = f"about {count(meant['rows_estimated'])} rows, {size(meant['bytes'])}; nothing was recorded"
         session.output.say(f"{counted(len(meant['chunks']), 'chunk')}, {told}")
         return 0

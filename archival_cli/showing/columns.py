@@ -32,6 +32,13 @@ def _estimated(row: Row) -> str:
     return f"~{count(row['rows_estimated'])}" if row.get("rows_estimated") else ""
 
 
+def _asked(row: Row) -> str:
+    """Of an event: its chunk, or up to when."""
+    if row["chunk"] is not None:
+        return chunk_name(row["chunk"])
+    return "" if row["older_than"] is None else f"older than {moment(str(row['older_than']))}"
+
+
 _RANGE: Final = Column("range (UTC)", ("range_start", "range_end"), range_of)
 _CHUNK: Final = Column("chunk", ("chunk",), lambda row: chunk_name(row["chunk"]), whole=_text("chunk"))
 _HYPERTABLE: Final = Column("hypertable", ("hypertable",), _text("hypertable"))
@@ -67,7 +74,8 @@ HISTORY: Final[Sequence[Column]] = (
 )
 CHUNKS: Final[Sequence[Column]] = (
     _CHUNK,
-    Column("hypertable", ("hypertable",), _text("hypertable"), rank=3),
+    # where there is little room, it is the one that was asked for
+    Column("hypertable", ("hypertable",), lambda _: "", whole=_text("hypertable")),
     _RANGE,
     Column("state", ("state",), _text("state")),
     Column("rows", ("rows", "rows_estimated"), _estimated, rank=2, right=True),
@@ -109,6 +117,16 @@ POLICIES: Final[Sequence[Column]] = (
         lambda row: "forget" if row["dropped_by_others"] == "forget" else "",
         rank=1,
     ),
+    Column("problem", ("problem",), _text("problem"), beneath=True),
+)
+EVENTS: Final[Sequence[Column]] = (
+    Column("entry", ("entry_id",), _text("entry_id")),
+    Column("added", ("added_at",), _moment("added_at"), rank=1),
+    Column("progress", ("progress",), _text("progress")),
+    _HYPERTABLE,
+    Column("asks for", ("chunk", "older_than"), _asked),
+    Column("remove", ("remove",), lambda row: {True: "yes", False: "no", None: ""}[row["remove"]], rank=3),
+    Column("by", ("requested_by",), _text("requested_by"), rank=2),
     Column("problem", ("problem",), _text("problem"), beneath=True),
 )
 DEAD_LETTERS: Final[Sequence[Column]] = (

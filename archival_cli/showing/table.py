@@ -52,14 +52,21 @@ def lines(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> 
     cells = [[plain(tell(row)) for row in rows] for tell in read]
     shown = [number for number in range(len(beside)) if any(cells[number])]
     widths = {number: max(map(cell_len, (beside[number].title, *cells[number]))) for number in shown}
-    left_out: list[str] = []
+    full = dict(widths)
+    left_out: list[int] = []
     while width is not None and _total(widths) > width:
         last = max(widths, key=lambda number: beside[number].rank)
         if beside[last].rank == 0:
             break
-        left_out.append(beside[last].title)
-        del widths[last]
+        left_out.append(last)
+        widths.pop(last)
     if width is not None:
+        # what went before a wider column may have room after it
+        for number in sorted(left_out, key=lambda number: beside[number].rank):
+            if _total(widths | {number: full[number]}) <= width:
+                widths[number] = full[number]
+                left_out.remove(number)
+        widths = dict(sorted(widths.items()))
         _narrow(widths, width)
     found = [_line([beside[number].title for number in widths], list(widths.values()), "bold")]
     sentences = [column for column in columns if column.beneath]
@@ -68,7 +75,7 @@ def lines(rows: Sequence[Row], columns: Sequence[Column], width: int | None) -> 
         found += _row([cells[number][place] for number in widths], list(widths.values()), beside, list(widths), styled)
         for column in sentences:
             found += _sentence(plain(column.show(row)), width)
-    return found, left_out
+    return found, [beside[number].title for number in sorted(left_out)]
 
 
 def _total(widths: Mapping[int, int]) -> int:

@@ -15,6 +15,7 @@ from archival_core.flows.asking.policies import ArchivalPolicies
 from archival_core.flows.asking.restore_requests import RestoreRequests
 from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
+from archival_core.flows.insight.event_list import EventList
 from archival_core.flows.insight.insights import Insights
 from archival_core.flows.insight.readiness import ReadinessCheck
 from archival_core.flows.jobs.bulk_jobs import BulkJobActions
@@ -37,6 +38,7 @@ class Services:
     verification: Verification
     policies: ArchivalPolicies
     dead_letters: DeadLetters
+    events: EventList
     bulk_letters: BulkLetters
     bulk_jobs: BulkJobActions
     insights: Insights

@@ -17,6 +17,7 @@ def services() -> Services:
         verification=wired.verification,
         policies=wired.policies,
         dead_letters=wired.dead_letters,
+        events=wired.events,
         bulk_letters=wired.bulk_letters,
         bulk_jobs=wired.bulk_jobs,
         insights=wired.insights,

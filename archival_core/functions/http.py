@@ -20,6 +20,7 @@ MANAGED: Final = (
     "chunks",
     "dead-letters",
     "docs",
+    "events",
     "hypertables",
     "intake",
     "jobs",

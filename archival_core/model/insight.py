@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from archival_core.model.chunk import ChunkRange
@@ -127,6 +128,10 @@ class QueueState:
     poisoned: int
     #: when the oldest of the messages that wait was sent; `None` when none does
     oldest: datetime | None
+
+
+#: How far an event has come: seen by nobody; in a drain's hands; jobs were made of it, or a dead letter.
+EventProgress = Literal["waiting", "pending", "drained"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from archival_core.api.management import (
     archives,
     chunks,
     dead_letters,
+    events,
     intake,
     jobs,
     many_jobs,
@@ -21,5 +22,5 @@ from archival_core.api.management import (
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router of this folder."""
-    modules = (archives, restores, many_jobs, jobs, chunks, why, policies, many_letters, dead_letters, intake, source)
+    modules = (archives, restores, many_jobs, jobs, chunks, why, policies, many_letters, dead_letters, events, intake, source)
     return tuple(module.router for module in modules)

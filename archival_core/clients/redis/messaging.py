@@ -13,8 +13,9 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from archival_core import telemetry
-from archival_core.clients.redis import dead_stream, stream_losses, stream_reads, stream_state, stream_trim
+from archival_core.clients.redis import dead_stream, event_list, stream_losses, stream_reads, stream_state, stream_trim
 from archival_core.clients.redis.connection import open_redis
+from archival_core.clients.redis.event_list import ListedEvent
 from archival_core.clients.redis.stream_reads import Limits, MeasuredEntry
 from archival_core.clients.redis.stream_trim import TrimmedStream, TrimRule
 from archival_core.clients.redis.troubles import calling
@@ -203,6 +204,12 @@ class MessagingClient:
         """How far the event stream has been read, and how much is dead."""
         with calling("XINFO"):
             return await stream_state.read(self._redis, events=self._events, group=self._group, dead=self._dead)
+
+    async def newest_events(self, count: int, before: str) -> tuple[list[ListedEvent], bool]:
+        """Entries of the event stream with ids before `before` (empty for the newest), the newest first, and whether there may
+        be more."""
+        with calling("XREVRANGE"):
+            return await event_list.newest(self._redis, self._events, self._group, count, before, _EVENTS)
 
     async def trim(self, rule: TrimRule) -> TrimmedStream | None:
         """Trim a stream within what its groups allow; `None` if there is no such stream."""
