@@ -376,11 +376,21 @@ CREATE FUNCTION archival.is_overtaken(job_id uuid, hypertable text, chunk text, 
 
 COMMENT ON FUNCTION archival.is_overtaken(job_id uuid, hypertable text, chunk text, relation_oid bigint, relation_born text, revision integer, lake_path text, supersedes text[]) IS 'Whether the rows of an archive are in another one too: a later one of the same table, or one that says it takes its place.';
 
+-- FUNCTION span(text, text)
+
+CREATE FUNCTION archival.span(range_start text, range_end text) RETURNS numrange
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (archival.bound(range_start) >= archival.bound(range_end)) THEN numrange(NULL::numeric, NULL::numeric) ELSE numrange(archival.bound(range_start), archival.bound(range_end)) END;
+
+-- COMMENT FUNCTION span(range_start text, range_end text)
+
+COMMENT ON FUNCTION archival.span(range_start text, range_end text) IS 'The range of a chunk, which overlaps another or not. What cannot be compared overlaps everything.';
+
 -- FUNCTION lies_in_other_table(archival.job, archival.job)
 
 CREATE FUNCTION archival.lies_in_other_table(archive archival.job, other archival.job) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    RETURN ((((other).relation_oid IS DISTINCT FROM (archive).relation_oid) OR ((other).relation_born IS DISTINCT FROM (archive).relation_born)) AND COALESCE((archival.bound((other).range_start) < archival.bound((archive).range_end)), true) AND COALESCE((archival.bound((archive).range_start) < archival.bound((other).range_end)), true) AND ((((archive).manifest ->> 'kind'::text) = 'native'::text) OR (((other).range_start IS DISTINCT FROM (archive).range_start) OR ((other).range_end IS DISTINCT FROM (archive).range_end))));
+    RETURN ((((other).relation_oid IS DISTINCT FROM (archive).relation_oid) OR ((other).relation_born IS DISTINCT FROM (archive).relation_born)) AND (archival.span((other).range_start, (other).range_end) && archival.span((archive).range_start, (archive).range_end)) AND ((((archive).manifest ->> 'kind'::text) = 'native'::text) OR (((other).range_start IS DISTINCT FROM (archive).range_start) OR ((other).range_end IS DISTINCT FROM (archive).range_end))));
 
 -- COMMENT FUNCTION lies_in_other_table(archive archival.job, other archival.job)
 
@@ -904,6 +914,10 @@ CREATE INDEX job_listed ON archival.job USING btree (status, kind, requested_at 
 
 CREATE INDEX job_live ON archival.job USING btree (messaged_at) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 
+-- INDEX job_mark_owed
+
+CREATE INDEX job_mark_owed ON archival.job USING btree (job_id) WHERE mark_owed;
+
 -- INDEX job_newest
 
 CREATE INDEX job_newest ON archival.job USING btree (requested_at DESC, job_id DESC);
@@ -915,6 +929,10 @@ CREATE INDEX job_of_chunk ON archival.job USING btree (hypertable, chunk, reques
 -- INDEX job_of_hypertable
 
 CREATE INDEX job_of_hypertable ON archival.job USING btree (hypertable, status, kind, requested_at DESC, job_id DESC);
+
+-- INDEX job_of_table
+
+CREATE INDEX job_of_table ON archival.job USING btree (relation_oid) WHERE ((kind = 'archive'::text) AND (relation_oid IS NOT NULL));
 
 -- INDEX job_one_live
 
@@ -940,6 +958,14 @@ CREATE INDEX job_restored ON archival.job USING btree (hypertable) WHERE (restor
 
 CREATE INDEX job_restores ON archival.job USING btree (restores) WHERE (restores IS NOT NULL);
 
+-- INDEX job_round
+
+CREATE INDEX job_round ON archival.job USING btree (status, job_id) WHERE ((kind = 'archive'::text) AND (status = ANY (ARRAY['archived'::text, 'superseded'::text, 'removed'::text])));
+
+-- INDEX job_span
+
+CREATE INDEX job_span ON archival.job USING gist (archival.span(range_start, range_end)) WHERE ((kind = 'archive'::text) AND settled);
+
 -- INDEX job_unremoved
 
 CREATE INDEX job_unremoved ON archival.job USING btree (hypertable, finished_at) WHERE ((kind = 'archive'::text) AND (status = 'archived'::text) AND (restored_at IS NULL));
@@ -950,7 +976,7 @@ CREATE INDEX job_untold ON archival.job USING btree (finished_at) WHERE ((NOT an
 
 -- INDEX job_verified
 
-CREATE INDEX job_verified ON archival.job USING btree (verified_at NULLS FIRST, job_id) WHERE ((kind = 'archive'::text) AND (status = ANY (ARRAY['archived'::text, 'removed'::text])));
+CREATE INDEX job_verified ON archival.job USING btree (verified_at NULLS FIRST, ((status = 'removed'::text)) DESC, job_id) WHERE ((kind = 'archive'::text) AND (status = ANY (ARRAY['archived'::text, 'removed'::text])));
 
 -- INDEX lake_column_name
 

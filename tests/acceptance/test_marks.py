@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from archival_core.clients.postgres.database import Database
 from archival_core.codec import parquet
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
@@ -295,3 +296,16 @@ async def test_nothing_is_dropped_by_others_before_the_ledger_follows_the_marks(
     await service.runtime.reconcile.run(MINUTE)
     assert [job["status"] for job in service.jobs()] == ["archived", "removed"]
     assert marked(service) == [("removed",)]
+
+
+async def test_tables_of_an_earlier_release_get_their_index(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", remove=True)
+    service.execute("drop index archival_marks.stand_in_of_table")
+    async with Database(service.url).connect() as connection:
+        async with connection.transaction():
+            # what else the transaction has locked would wait with it
+            assert await marks.ensure(connection)
+        assert service.rows("select to_regclass('archival_marks.stand_in_of_table')") == [(None,)]
+        assert await marks.ensure(connection)
+    assert service.rows("select to_regclass('archival_marks.stand_in_of_table')") != [(None,)]

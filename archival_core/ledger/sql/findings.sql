@@ -1,9 +1,13 @@
 -- name: verification_due
 -- Published archives, those verified longest ago first; of those that were never verified, or are to be at once, the only copies first.
-select * from archival.job
-where kind = 'archive' and status in ('archived', 'removed')
-  and (verified_at is null or verified_at < now() - %(every)s::interval) and job_id <> all(%(tried)s)
-order by verified_at nulls first, status = 'removed' desc, job_id limit %(limit)s
+(select * from archival.job
+ where kind = 'archive' and status in ('archived', 'removed') and verified_at is null and job_id <> all(%(tried)s)
+ order by verified_at nulls first, (status = 'removed') desc, job_id limit %(limit)s)
+union all
+(select * from archival.job
+ where kind = 'archive' and status in ('archived', 'removed') and verified_at < now() - %(every)s::interval and job_id <> all(%(tried)s)
+ order by verified_at nulls first, (status = 'removed') desc, job_id limit %(limit)s)
+limit %(limit)s
 
 -- name: record_verification
 -- What is found replaces what was; nothing is recorded of an archive that is not published there any more.

@@ -35,11 +35,15 @@ set settled = true,
     range_end = case when settled then range_end else %(range_end)s end,
     relation_oid = case when settled then relation_oid else %(relation_oid)s end,
     relation_born = case when settled then relation_born else %(relation_born)s end,
-    revision = greatest(%(taken)s + 1, case when settled then revision else coalesce((
+    revision = greatest(%(taken)s + 1, case when settled then revision else greatest(0, (
+        select max(o.revision) + 1 from archival.job o
+        where o.hypertable = j.hypertable and o.chunk = j.chunk and o.kind = 'archive' and o.job_id <> j.job_id and o.settled
+    ), (
         select max(o.revision) + 1 from archival.job o
         where o.hypertable = j.hypertable and o.kind = 'archive' and o.job_id <> j.job_id and o.settled
-          and (o.chunk = j.chunk or (o.range_start, o.range_end) is not distinct from (%(range_start)s, %(range_end)s))
-    ), 0) end)
+          and archival.span(o.range_start, o.range_end) && archival.span(%(range_start)s, %(range_end)s)
+          and (o.range_start, o.range_end) is not distinct from (%(range_start)s, %(range_end)s)
+    )) end)
 where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 returning revision
 
@@ -179,14 +183,16 @@ with owner as (
 select job_id from owner
 
 -- name: skip_removed
+with twin as (
+    select o.job_id from archival.job j join archival.job o on o.hypertable = j.hypertable and o.chunk = j.chunk
+    where j.job_id = %(job_id)s and o.status = 'removed' and o.kind = 'archive' order by o.removed_at desc limit 1
+)
 update archival.job j
 set status = 'skipped', finished_at = now(), lease_until = null, progress = null,
     error = jsonb_build_object('code', 'removed', 'message',
         format('the chunk is gone: job %%s archived it, and it was removed', twin.job_id), 'job_id', twin.job_id)
-from (select o.job_id, o.hypertable, o.chunk from archival.job o
-      where o.status = 'removed' and o.kind = 'archive' order by o.removed_at desc) twin
+from twin
 where j.job_id = %(job_id)s and j.lease_token = %(token)s and j.status = 'running'
-  and twin.hypertable = j.hypertable and twin.chunk = j.chunk
 returning j.job_id
 
 -- name: fail_poisoned

@@ -40,9 +40,12 @@ select manifest from archival.job where job_id = %(job_id)s
 
 -- name: removed_archives
 -- In one order that begins anywhere and comes round.
-select job_id, hypertable, chunk, lake_path, manifest_sha256, relation_oid, relation_born, mark_owed, dropped_by
-from archival.job where kind = 'archive' and status = 'removed'
-order by job_id <= %(after)s, job_id limit %(limit)s
+(select job_id, hypertable, chunk, lake_path, manifest_sha256, relation_oid, relation_born, mark_owed, dropped_by
+ from archival.job where kind = 'archive' and status = 'removed' and job_id > %(after)s order by job_id limit %(limit)s)
+union all
+(select job_id, hypertable, chunk, lake_path, manifest_sha256, relation_oid, relation_born, mark_owed, dropped_by
+ from archival.job where kind = 'archive' and status = 'removed' and job_id <= %(after)s order by job_id limit %(limit)s)
+limit %(limit)s
 
 -- name: owed_removals
 select job_id, hypertable, chunk, lake_path, manifest_sha256, relation_oid, relation_born, mark_owed, dropped_by
@@ -72,10 +75,18 @@ returning lake_path
 -- name: readings
 -- Archives of a server, with the nonces of their reading and of the comparison that came after it. In one order that begins anywhere and
 -- comes round. Of a removed archive the mark of its drop says more.
-select job_id, nonces, history_lost from archival.job
-where kind = 'archive' and status in ('archived', 'superseded') and nonces <> '{}'
-  and read_from = %(system_identifier)s || '/' || %(database)s
-order by job_id <= %(after)s, job_id limit %(limit)s
+with turn as (
+    (select job_id from archival.job where kind = 'archive' and status = 'archived' and job_id > %(after)s order by job_id limit %(limit)s)
+    union all
+    (select job_id from archival.job where kind = 'archive' and status = 'superseded' and job_id > %(after)s order by job_id limit %(limit)s)
+    union all
+    (select job_id from archival.job where kind = 'archive' and status = 'archived' and job_id <= %(after)s order by job_id limit %(limit)s)
+    union all
+    (select job_id from archival.job where kind = 'archive' and status = 'superseded' and job_id <= %(after)s order by job_id limit %(limit)s)
+    limit %(limit)s
+)
+select j.job_id, j.nonces, j.history_lost from turn join archival.job j using (job_id)
+where j.nonces <> '{}' and j.read_from = %(system_identifier)s || '/' || %(database)s
 
 -- name: set_history_lost
 update archival.job set history_lost = not history_lost where job_id = any(%(archives)s) and history_lost <> %(lost)s returning job_id
@@ -103,6 +114,7 @@ where not exists (
     select from archival.job o
     where o.hypertable = j.hypertable and o.kind = 'archive' and o.job_id <> j.job_id and not o.history_lost
       and o.status in ('archived', 'removed', 'superseded') and o.finished_at > j.finished_at
+      and o.settled and archival.span(o.range_start, o.range_end) && archival.span(j.range_start, j.range_end)
       and archival.lies_in_other_table(j, o))
 order by j.job_id limit %(limit)s
 
@@ -129,15 +141,21 @@ select exists (
     select from archival.job later
     where later.hypertable = j.hypertable and later.kind = 'archive' and later.status in ('archived', 'removed')
       and later.job_id <> j.job_id and later.finished_at > j.finished_at and not later.history_lost
+      and later.settled and archival.span(later.range_start, later.range_end) && archival.span(j.range_start, j.range_end)
       and archival.lies_in_other_table(j, later)
 ) as found
 from archival.job j where j.job_id = %(job_id)s
 
 -- name: archived_tables
 -- In one order that begins anywhere and comes round. What was restored has another table now.
-select job_id, relation_oid, relation_born, restored_at is not null as restored from archival.job
-where kind = 'archive' and status = 'archived' and relation_oid is not null
-order by job_id <= %(after)s, job_id limit %(limit)s
+(select job_id, relation_oid, relation_born, restored_at is not null as restored
+ from archival.job where kind = 'archive' and status = 'archived' and relation_oid is not null and job_id > %(after)s
+ order by job_id limit %(limit)s)
+union all
+(select job_id, relation_oid, relation_born, restored_at is not null as restored
+ from archival.job where kind = 'archive' and status = 'archived' and relation_oid is not null and job_id <= %(after)s
+ order by job_id limit %(limit)s)
+limit %(limit)s
 
 -- name: archived_jobs
 select j.*, coalesce(p.dropped_by_others, 'keep') as dropped_by_others

@@ -39,8 +39,7 @@ select o.chunk, o.relation_oid, o.relation_born
 from archival.job j join archival.job o on o.hypertable = j.hypertable and o.kind = 'archive' and o.status = 'archived'
 where j.job_id = %(job_id)s and o.job_id <> j.job_id and o.restored_at is null
   and (o.relation_oid, o.relation_born) is distinct from (j.relation_oid, j.relation_born)
-  and coalesce(archival.bound(o.range_start) < archival.bound(%(range_end)s), true)
-  and coalesce(archival.bound(%(range_start)s) < archival.bound(o.range_end), true)
+  and o.settled and archival.span(o.range_start, o.range_end) && archival.span(%(range_start)s, %(range_end)s)
 order by o.chunk
 
 -- name: finish_removal

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final, LiteralString
@@ -17,6 +18,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg import errors as postgres
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row, tuple_row
 
 from archival_core.errors import TransientError
@@ -43,6 +45,7 @@ CREATE TABLE IF NOT EXISTS archival_marks.stand_in (
     born       text NOT NULL,
     marked_at  timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
+CREATE INDEX IF NOT EXISTS stand_in_of_table ON archival_marks.stand_in (oid, born);
 COMMENT ON TABLE archival_marks.reading IS
     'Readings of chunks by archival_service. A history that has the row has all that the reading saw. Keep these rows.';
 COMMENT ON TABLE archival_marks.stand_in IS
@@ -51,6 +54,10 @@ COMMENT ON TABLE archival_marks.stand_in IS
 #: asked first: a role that owns the schema need not be one that may create schemas
 _HAS_SCHEMA: Final[LiteralString] = "SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'archival_marks'"
 _IS_THERE: Final[LiteralString] = "SELECT to_regclass('archival_marks.stand_in') IS NOT NULL AS there"
+#: The second is false of tables that an earlier release has made.
+_IS_MADE: Final[LiteralString] = """
+SELECT to_regclass('archival_marks.stand_in') IS NOT NULL, to_regclass('archival_marks.stand_in_of_table') IS NOT NULL
+"""
 #: The advisory lock of a nonce: its upper and its lower half, as `pg_locks` shows them.
 _HOLD: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(%s)"
 # Guard ALIVE: the mark commits only while the session of its snapshot is seen alive on this very server. An identifier of a
@@ -154,7 +161,14 @@ def new_nonce() -> str:
 async def ensure(conn: AsyncConnection[Any]) -> bool:
     """Make the tables of marks if they are not there; false if the role may not."""
     with source_errors():
-        if await is_there(conn):
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            made = await (await cur.execute(_IS_MADE)).fetchone()
+        assert made is not None
+        if made[0]:
+            # can wait, and waits until `conn` is in no transaction
+            if not made[1] and conn.info.transaction_status is TransactionStatus.IDLE:
+                with suppress(postgres.InsufficientPrivilege, postgres.ReadOnlySqlTransaction, postgres.LockNotAvailable):
+                    await conn.execute(MAKE)
             return True
         try:
             async with conn.transaction():

@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS archival_restore.placed (
     born      text,
     PRIMARY KEY (archive, chunk)
 );
-ALTER TABLE archival_restore.placed ADD COLUMN IF NOT EXISTS born text
+ALTER TABLE archival_restore.placed ADD COLUMN IF NOT EXISTS born text;
+CREATE INDEX IF NOT EXISTS placed_in_chunk ON archival_restore.placed (chunk)
 """
 #: Whether `MAKE` has been run, in its present form.
 IS_MADE: Final[LiteralString] = """

@@ -1,0 +1,1 @@
+"""Whether a chunk costs the same beside ten archives and beside a hundred thousand: `make bench ARGS=--scale`."""

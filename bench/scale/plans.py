@@ -1,0 +1,181 @@
+"""How many pages of the database each statement of the ledger touches: what does not grow, costs the same for ever."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from archival_core.ledger.sql import queries
+
+#: An archive in the middle, of hypertable `scale.h1`: number 401 of `archives.fill`.
+_NUMBER: Final = 401
+_JOB: Final = "md5('archive 401')::uuid"
+_FOLDER: Final = "tables/scale.h1/scale.h1_100_r0"
+_CHUNK: Final = "scale.h1_100"
+_START, _END = "2010-01-05T04:00:00Z", "2010-01-05T05:00:00Z"
+#: An archive that is not removed, and the job that is running.
+_ARCHIVED: Final = "md5('archive 417')::uuid"
+_RUNNING: Final = "md5('running')::uuid"
+_OF_ARCHIVED: Final = frozenset(
+    {
+        "archived_jobs",
+        "finish_dropped",
+        "finish_removal",
+        "has_later",
+        "hold_removal",
+        "record_proof",
+        "refuse_removal",
+        "supersede_archive",
+    }
+)
+_MATCHING: Final = frozenset({"matching_jobs", "count_matching_jobs"})
+_LATE: Final = datetime(2100, 1, 1, tzinfo=UTC)
+
+#: Statements that look at all archives, or at a share of them that grows with their number, and why that is well.
+GROWS: Final = {
+    "count_matching_jobs": "a person asks how many jobs a filter means",
+    "owe_all_marks": "a person asks for every mark to be written again",
+    "request_verification": "a person asks for all archives of a hypertable to be verified",
+    "note_lake_back": "the lake went back: everything since then is verified",
+    # the archives that are due for removal, which are few unless removals have to wait
+    "removal_candidates": "every archive whose chunk may go is looked at",
+}
+
+
+def values(connection: psycopg.Connection[Any]) -> dict[str, Any]:
+    """A value for each parameter of the ledger's statements, by its name; a parameter that is not here is NULL."""
+    found = connection.execute(f"select {_JOB}, now(), md5('token')::uuid".encode()).fetchone()
+    assert found is not None
+    job, now, token = found
+    identity = connection.execute("select system_identifier::text, current_database() from pg_control_system()").fetchone()
+    assert identity is not None
+    some = [row[0] for row in connection.execute("select job_id from archival.job where kind = 'archive' limit 10").fetchall()]
+    minutes = timedelta(minutes=15)
+    return {
+        "after": UUID(int=2**127),
+        "attnum": 1,
+        "column_name": "value",
+        "postgresql_type": "bigint",
+        "form": "int64",
+        "name": "value",
+        "table_oid": 1,
+        "table_born": "1",
+        "duty": "scale",
+        "key": "scale",
+        "fingerprint": "x",
+        "stream": "scale",
+        "reasons": ["x"] * 10,
+        "archive_after": timedelta(days=1),
+        "dropped_by_others": "keep",
+        "enabled": True,
+        "paused": False,
+        "sequence": 1,
+        "entry_ids": ["1-1"],
+        "fields": [Jsonb({})],
+        "discarded_by": "scale",
+        "jobs": [],
+        "token": token,
+        "after_id": UUID(int=0),
+        "age": timedelta(days=90),
+        "allowed": 5,
+        "announced": True,
+        "archive": job,
+        "archived_at": now,
+        "archives": some,
+        "as_of": _LATE,
+        "attempt": 1,
+        "back_to": now,
+        "before": _LATE,
+        "before_id": UUID(int=2**128 - 1),
+        "began_at": now,
+        "born": "7",
+        "busy": [],
+        "by_another": False,
+        "chunk": _CHUNK,
+        "chunks": [_CHUNK],
+        "code": "lost",
+        "database": identity[1],
+        "default_drop": True,
+        "ends": [_END],
+        "entry_id": "1-1",
+        "every": timedelta(days=30),
+        "events": "archival.events",
+        "first": now - timedelta(days=30),
+        "folders": [f"tables/scale.h{i % 4}/scale.h{i % 4}_{i // 4}_r0" for i in range(400, 410)],
+        "force": False,
+        "from_statuses": ["archived"],
+        "grace": timedelta(0),
+        "hypertable": "scale.h1",
+        "job_id": job,
+        "job_ids": some,
+        "kind": "archive",
+        "kinds": ["archive"],
+        "lake_path": _FOLDER,
+        "lease": minutes,
+        "limit": 100,
+        "lost": True,
+        "manifest": Jsonb({"supersedes": []}),
+        "number": 1,
+        "oid": 7,
+        "oids": [7],
+        "others": Jsonb({}),
+        "part": Jsonb({}),
+        "patience": minutes,
+        "position": "-Infinity",
+        "postponed": False,
+        "problem": "x",
+        "range_end": _END,
+        "range_start": _START,
+        "reason": "x",
+        "relation_born": str(1000 + _NUMBER),
+        "relation_oid": 100_000_000 + _NUMBER,
+        "request_key": "scale/new",
+        "requested_by": "scale",
+        "restored": [],
+        "revision": 0,
+        "sha256": "x",
+        "since": now - timedelta(days=365),
+        "starts": [_START],
+        "status": "archived",
+        "statuses": ["failed"],
+        "supersedes": [_FOLDER],
+        "system_identifier": identity[0],
+        "taken": -1,
+        "tried": [],
+        "until": _LATE,
+        "up_to": UUID(int=2**128 - 1),
+    }
+
+
+def pages(connection: psycopg.Connection[Any], name: str) -> int | None:
+    """Pages that a statement touches; what it writes is taken back. `connection` is in autocommit mode.
+
+    `None` if the ledger refuses NULL for a parameter that `values` does not know.
+    """
+    query, asked = queries()[name], values(connection)
+    if name in _MATCHING:
+        asked["after"] = "-infinity"
+    if name == "removal_candidates":
+        asked["job_id"] = None
+    elif "%(token)s" in query or name in _OF_ARCHIVED:
+        job = connection.execute(f"select {_ARCHIVED if name in _OF_ARCHIVED else _RUNNING}".encode()).fetchone()
+        assert job is not None
+        asked["job_id"] = job[0]
+    asked = {key: asked.get(key) for key in re.findall(r"%\((\w+)\)s", query)}
+    explain = f"explain (analyze, buffers, timing off, format json) {query}".encode()
+    plan: dict[str, Any] = {}
+    # the first execution reads the catalog as well
+    for _ in range(2):
+        with connection.transaction(force_rollback=True):
+            try:
+                row = connection.execute(explain, asked).fetchone()
+            except psycopg.errors.NotNullViolation:
+                return None
+            assert row is not None
+            plan = row[0][0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

@@ -1,0 +1,45 @@
+"""No statement of the ledger costs more with eight times the archives: none of them looks at all of them.
+
+Ten seconds, because both ledgers have to be large enough for an index to be worth its while.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+
+from archival_core.clients.postgres.database import Database
+from archival_core.ledger.pool import LedgerPool
+from archival_core.ledger.sql import queries
+from bench.scale import plans
+from bench.scale.archives import fill
+
+SMALL, LARGE = 800, 6400
+#: An index of more levels, and some rows that lie in pages of their own.
+GROWTH, PAGES = 1.3, 40
+
+
+async def pages_touched(url: str, archives: int) -> dict[str, int]:
+    """By each statement, beside so many archives."""
+    name = f"plans_{uuid4().hex[:12]}"
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(f"create database {name}".encode())
+        try:
+            own = urlsplit(url)._replace(path=f"/{name}").geturl()
+            pool = LedgerPool(Database(own))
+            await pool.migrate()
+            await pool.close()
+            with psycopg.connect(own, autocommit=True) as connection:
+                fill(connection, archives)
+                return {query: touched for query in queries() if (touched := plans.pages(connection, query)) is not None}
+        finally:
+            admin.execute(f"drop database {name} with (force)".encode())
+
+
+async def test_no_statement_looks_at_all_archives(source_database_url: str) -> None:
+    small, large = await pages_touched(source_database_url, SMALL), await pages_touched(source_database_url, LARGE)
+    assert len(large) > 120
+    grown = {name: (small[name], large[name]) for name in large if large[name] > GROWTH * small[name] + PAGES}
+    assert grown.keys() <= plans.GROWS.keys(), {name: grown[name] for name in grown.keys() - plans.GROWS.keys()}
