@@ -105,6 +105,9 @@ def _common() -> list[click.Parameter]:
     ]
 
 
+#: Names of the parameters that every command has.
+COMMON: Final = frozenset(str(option.name) for option in _common())
+
 _HELP: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -130,7 +133,13 @@ class Group(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """With the default action, unless the line names an action, or asks for help."""
         names_one = bool(args) and not args[0].startswith("-")
-        if self._default and not names_one and not set(args) & {*self.commands, *ctx.help_option_names}:
+        # a shell that completes the line wants to know all actions
+        if (
+            self._default
+            and not ctx.resilient_parsing
+            and not names_one
+            and not set(args) & {*self.commands, *ctx.help_option_names}
+        ):
             args = [self._default, *args]
         return super().parse_args(ctx, args)
 

@@ -16,16 +16,16 @@ from archival_cli.showing.columns import PROFILES
 
 
 @click.command(cls=Command)
-@click.argument("url")
+@click.argument("address", metavar="URL")
 @click.option("--name", help="Of the profile; otherwise the first part of the host's name.")
 @pass_session
-def login(session: Session, url: str, name: str | None) -> int:
+def login(session: Session, address: str, name: str | None) -> int:
     """Keep the address and the key of a service, and choose it. URL may end in /api or not.
 
     The key is asked for, or read from the standard input: `az functionapp keys list … | archival login URL`. It is kept in a
     file that its owner alone can read.
     """
-    address = target.address(url)
+    address = target.address(address)
     key = session.key or _asked_key()
     # whoever has a wrong key learns it now
     Client(address, key, session.output.note, session.wait).get("intake")

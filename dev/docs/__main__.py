@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dev.docs.commands import COMMANDS_FILE, commands_document
 from dev.docs.errors import ERRORS_FILE, errors_document
 from dev.docs.metrics import METRICS_FILE, metrics_document
 from dev.docs.schema import SCHEMA_FILE, written_schema
@@ -16,6 +17,7 @@ if __name__ == "__main__":
         (ARCHITECTURE_FILE, architecture_document),
         (ERRORS_FILE, errors_document),
         (SCHEMA_FILE, written_schema),
+        (COMMANDS_FILE, commands_document),
     )
     for file, document in written:
         file.write_text(document())

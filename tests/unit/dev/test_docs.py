@@ -4,11 +4,16 @@ import re
 
 import pytest
 
+from dev.docs.commands import COMMANDS_FILE, commands_document
 from dev.docs.errors import ERRORS_FILE, errors_document
 from dev.docs.metrics import METRICS_FILE, metrics_document
 from dev.docs.states import ARCHITECTURE_FILE, architecture_document
 from dev.docs.types import TYPES_FILE, types_document
 from dev.stack.state import ROOT
+
+
+def test_the_commands_in_cli_md_are_current() -> None:
+    assert COMMANDS_FILE.read_text() == commands_document(), "run `make docs`"
 
 
 def test_types_md_is_current() -> None:
