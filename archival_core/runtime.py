@@ -27,6 +27,7 @@ from archival_core.flows.asking.once import Once
 from archival_core.flows.asking.policies import ArchivalPolicies
 from archival_core.flows.asking.policy_jobs import PolicyJobs
 from archival_core.flows.asking.restore_requests import RestoreRequests
+from archival_core.flows.asking.wide_requests import WideRequests
 from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
 from archival_core.flows.insight.event_list import EventList
@@ -69,6 +70,7 @@ from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives import Archives
 from archival_core.ledger.bulk_jobs import BulkJobLedger
 from archival_core.ledger.chunk_records import ChunkRecords
+from archival_core.ledger.chunk_requests import ChunkRequests
 from archival_core.ledger.discards import Discards
 from archival_core.ledger.event_trials import EventTrials
 from archival_core.ledger.findings import Findings
@@ -171,6 +173,7 @@ class Runtime:
             Intake(self._pool),
             EventTrials(self._pool),
             self.dependencies,
+            WideRequests(ChunkRequests(self._pool), self.ledger, self.queue),
             self._find_chunks,
             DrainLimits(
                 config.drain_max_events, config.drain_max_seconds, config.event_max_deliveries, config.event_claim_idle

@@ -13,7 +13,6 @@ import pytest
 
 from archival_core.clients.redis import messaging as client
 from archival_core.errors import PermanentError
-from archival_core.flows.asking import event_drain
 from tests.acceptance.api_client import api_client
 from tests.kit.redis_commands import added, entries
 
@@ -205,25 +204,6 @@ async def test_deliveries_are_counted_however_many_entries_others_have(service: 
     await service.redis.xclaim(stream, group, "another", 0, [last.entry_id], idle=7_200_000)
     [claimed] = await messaging.claim_stale("drain", timedelta(hours=1), 10)
     assert claimed.entry_id == last.entry_id
-
-
-async def test_events_that_mean_many_chunks_are_recorded_bit_by_bit(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    service.execute(TABLE)
-    monkeypatch.setattr(event_drain, "_MOST_JOBS", 2)
-    sizes = []
-    add_jobs = service.runtime.ledger.add_jobs
-
-    async def counted(jobs: Any) -> Any:
-        sizes.append(len(jobs))
-        return await add_jobs(jobs)
-
-    monkeypatch.setattr(service.runtime.ledger, "add_jobs", counted)
-    for _ in range(3):
-        await service.publish(hypertable=f"{service.schema}.readings", older_than="2026-04-01T00:00:00Z")
-    report = await service.runtime.event_drain.run()
-    assert (report.queued, report.duplicates) == (3, 6)
-    assert max(sizes) == 2
-    assert len(service.messages()) == 3
 
 
 @pytest.mark.parametrize("where", ["id", "source", "hypertable", "chunk"])

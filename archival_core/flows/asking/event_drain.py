@@ -5,6 +5,8 @@ makes the event come again; it finds its own row, and a second message for a job
 
 Nothing is read while something is away that hands events on. Deliveries count for little: whatever ends a drain delivers its
 whole batch in vain. An event that was delivered often is tried alone, and buried for what it has failed at then.
+
+Events that mean all chunks up to a bound are taken by themselves: `wide_requests`.
 """
 
 from __future__ import annotations
@@ -14,15 +16,16 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import batched
 from typing import Final
 
 from archival_core import telemetry
 from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis.messaging import MessagingClient, StreamEntry
 from archival_core.errors import ArchivalError, AwayError, InvalidEventError, PermanentError, TransientError
+from archival_core.flows.asking.wide_requests import WideRequest, WideRequests
 from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.flows.jobs.messages import send_for_queued
+from archival_core.ledger.chunk_requests import ChunksRequest
 from archival_core.ledger.event_trials import EventTrials
 from archival_core.ledger.intake import Intake
 from archival_core.ledger.jobs import AddedJob, Ledger, NewJob
@@ -39,8 +42,6 @@ _BATCH = 500
 _NEVER_RECORDED = "not-in-encoding"
 #: Without one of these, no event can be handed on.
 _NEEDED: Final = ("ledger", "queue", "source")
-#: An event may mean thousands of chunks: so many jobs are recorded before the next event is looked at.
-_MOST_JOBS = 1000
 
 #: Which chunks of a hypertable end by a bound; the source's catalog knows.
 FindChunks = Callable[[Relation, str | int], Awaitable[Sequence[Chunk]]]
@@ -84,10 +85,11 @@ class EventDrain:
         intake: Intake,
         trials: EventTrials,
         dependencies: Dependencies,
+        wide: WideRequests,
         find_chunks: FindChunks,
         limits: DrainLimits,
     ) -> None:
-        self._messaging, self._ledger, self._queue, self._intake = messaging, ledger, queue, intake
+        self._messaging, self._ledger, self._queue, self._intake, self._wide = messaging, ledger, queue, intake, wide
         self._trials, self._dependencies = trials, dependencies
         self._find_chunks, self._limits = find_chunks, limits
 
@@ -138,19 +140,21 @@ class EventDrain:
 
     async def _take(self, batch: Sequence[StreamEntry], report: DrainReport) -> None:
         report.events += len(batch)
-        asked: dict[str, list[NewJob]] = {}
+        named: dict[str, NewJob] = {}
+        wide: dict[object, dict[str, WideRequest]] = {}
         entries = {entry.entry_id: entry for entry in batch}
         for entry in batch:
             if entry.deliveries > self._limits.deliveries:
                 await self._try_alone(entry, report)
                 continue
-            jobs = await self._understood(entry, report)
-            if jobs is not None:
-                asked[entry.entry_id] = jobs
-            if sum(map(len, asked.values())) >= _MOST_JOBS:
-                await self._settle(asked, entries, report)
-                asked = {}
-        await self._settle(asked, entries, report)
+            match await self._understood(entry, report):
+                case NewJob() as job:
+                    named[entry.entry_id] = job
+                case WideRequest() as request:
+                    wide.setdefault(request.meaning, {})[entry.entry_id] = request
+        await self._settle(named, entries, report)
+        for equal in wide.values():
+            await self._settle_wide(equal, entries, report)
 
     async def _try_alone(self, entry: StreamEntry, report: DrainReport) -> None:
         """Take one event that was delivered often. A drain that it kills leaves the trial."""
@@ -159,26 +163,42 @@ class EventDrain:
             if trials > self._limits.deliveries:
                 failed = PermanentError(f"failed {trials - 1} times by itself", code="over-delivered")
                 await self._bury(entry, failed, report)
-            elif (jobs := await self._understood(entry, report)) is not None:
-                await self._settle({entry.entry_id: jobs}, {entry.entry_id: entry}, report)
+            else:
+                match await self._understood(entry, report):
+                    case NewJob() as job:
+                        await self._settle({entry.entry_id: job}, {entry.entry_id: entry}, report)
+                    case WideRequest() as request:
+                        await self._settle_wide({entry.entry_id: request}, {entry.entry_id: entry}, report)
         except AwayError:
             await self._trials.withdraw(entry.entry_id)
             raise
         if report.postponed == before:
             await self._trials.end(entry.entry_id)
 
-    async def _understood(self, entry: StreamEntry, report: DrainReport) -> list[NewJob] | None:
-        """What an event asks for; `None` if it was buried, or is left for the next drain. Raises `AwayError`."""
+    async def _understood(self, entry: StreamEntry, report: DrainReport) -> NewJob | WideRequest | None:
+        """What an event asks for; `None` if it was buried."""
         try:
-            return await self._jobs_of(entry)
+            return self._request_of(entry)
         except PermanentError as error:
             await self._bury(entry, error, report)
+            return None
+
+    async def _chunks_of(
+        self, request: WideRequest, entries: Sequence[StreamEntry], report: DrainReport
+    ) -> Sequence[Chunk] | None:
+        """The chunks that equal events mean; `None` if the events were buried, or are left for the next drain."""
+        try:
+            return await self._find_chunks(request.asked.hypertable, request.older_than)
+        except PermanentError as error:
+            for entry in entries:
+                await self._bury(entry, error, report)
         except AwayError:
             raise  # away for all that follow, too
         except TransientError as error:
-            # it stays pending and comes again with the next drain; others do not wait for it
-            _LOG.warning("event %s is postponed: %s", entry.entry_id, error)
-            report.postponed += 1
+            # they stay pending and come again with the next drain; others do not wait for them
+            for entry in entries:
+                _LOG.warning("event %s is postponed: %s", entry.entry_id, error)
+                report.postponed += 1
         return None
 
     async def _bury(self, entry: StreamEntry, error: ArchivalError, report: DrainReport) -> None:
@@ -193,31 +213,71 @@ class EventDrain:
         telemetry.event("archival.event.buried", error_code=error.code, entry_id=entry.entry_id)
         report.buried += 1
 
-    async def _settle(
-        self, asked: Mapping[str, Sequence[NewJob]], entries: Mapping[str, StreamEntry], report: DrainReport
-    ) -> None:
+    async def _settle(self, asked: Mapping[str, NewJob], entries: Mapping[str, StreamEntry], report: DrainReport) -> None:
         """Jobs, messages, and only then the acknowledgement of the entries that asked for them."""
-        recorded, added = await self._recorded(asked, entries, report)
+        if not asked:
+            return
+        recorded, added = await self._recorded(asked, self._ledger.add_jobs, entries, report)
         queued = await send_for_queued(self._queue, self._ledger, added)
         await self._messaging.acknowledge(recorded)
         report.queued += queued
         report.duplicates += sum(job.status is Status.SKIPPED for job in added)
 
-    async def _recorded(
-        self, asked: Mapping[str, Sequence[NewJob]], entries: Mapping[str, StreamEntry], report: DrainReport
+    async def _settle_wide(
+        self, equal: Mapping[str, WideRequest], entries: Mapping[str, StreamEntry], report: DrainReport
+    ) -> None:
+        """Jobs for the chunks that equal events mean, asked for by one of the events, and a line for each of the others."""
+        waiting = dict(equal)
+        chunks = await self._chunks_of(next(iter(equal.values())), [entries[entry_id] for entry_id in equal], report)
+        if chunks is None:
+            return
+
+        async def ask(requests: Sequence[WideRequest]) -> list[AddedJob]:
+            return [job for request in requests for job in await self._wide.ask(request.asked, chunks)]
+
+        async def note(requests: Sequence[WideRequest]) -> list[AddedJob]:
+            return await self._wide.note([request.asked for request in requests], chunks)
+
+        recorded: list[str] = []
+        while waiting and not recorded:
+            # the ledger may refuse an event for its own names
+            first = next(iter(waiting))
+            recorded = await self._settled({first: waiting.pop(first)}, ask, entries, report)
+        if waiting:
+            await self._settled(waiting, note, entries, report)
+
+    async def _settled(
+        self,
+        asked: Mapping[str, WideRequest],
+        record: Callable[[Sequence[WideRequest]], Awaitable[list[AddedJob]]],
+        entries: Mapping[str, StreamEntry],
+        report: DrainReport,
+    ) -> list[str]:
+        recorded, added = await self._recorded(asked, record, entries, report)
+        await self._messaging.acknowledge(recorded)
+        report.queued += sum(job.status is Status.QUEUED for job in added)
+        report.duplicates += sum(job.status is Status.SKIPPED for job in added)
+        return recorded
+
+    async def _recorded[Asked](
+        self,
+        asked: Mapping[str, Asked],
+        record: Callable[[Sequence[Asked]], Awaitable[list[AddedJob]]],
+        entries: Mapping[str, StreamEntry],
+        report: DrainReport,
     ) -> tuple[list[str], list[AddedJob]]:
         """The entries whose jobs the ledger has now, and these jobs: all of them, or those that it takes one by one."""
         try:
-            return list(asked), await self._add([job for jobs in asked.values() for job in jobs])
+            return list(asked), await record(list(asked.values()))
         except AwayError:
             raise
         except ArchivalError as error:
             _LOG.warning("the events of a batch are recorded one by one: %s", error)
         recorded: list[str] = []
         added: list[AddedJob] = []
-        for entry_id, jobs in asked.items():
+        for entry_id, request in asked.items():
             try:
-                added += await self._add(jobs)
+                added += await record([request])
             except AwayError:
                 raise
             except ArchivalError as error:
@@ -230,10 +290,7 @@ class EventDrain:
                 recorded.append(entry_id)
         return recorded, added
 
-    async def _add(self, jobs: Sequence[NewJob]) -> list[AddedJob]:
-        return [added for some in batched(jobs, _MOST_JOBS, strict=False) for added in await self._ledger.add_jobs(some)]
-
-    async def _jobs_of(self, entry: StreamEntry) -> list[NewJob]:
+    def _request_of(self, entry: StreamEntry) -> NewJob | WideRequest:
         if not entry.is_whole:
             raise InvalidEventError(
                 f"the event has {entry.size} bytes; {MAX_EVENT_BYTES} bytes in {MAX_EVENT_FIELDS} fields are the most"
@@ -248,23 +305,13 @@ class EventDrain:
             "cloudevents.event_source": event.source,
         }
         with telemetry.consume(self._messaging.channel, event.trace_parent, described) as span:
-            return await self._jobs_asked_for(entry, event, span.traceparent or event.trace_parent)
-
-    async def _jobs_asked_for(self, entry: StreamEntry, event: ArchivalEvent, traceparent: str | None) -> list[NewJob]:
-        request = event.data
-        if request.older_than is None:
-            assert request.chunk_relation is not None  # the event has one or the other
-            return [_new_job(entry, event, request.chunk_relation, traceparent)]
-        found = await self._find_chunks(request.table, request.older_than)
-        return [_new_job(entry, event, chunk.relation, traceparent) for chunk in found]
+            return _request(entry, event, span.traceparent or event.trace_parent)
 
 
-def _new_job(entry: StreamEntry, event: ArchivalEvent, chunk: Relation, traceparent: str | None) -> NewJob:
-    return NewJob(
-        hypertable=event.data.table,
-        chunk=chunk,
-        remove=event.data.remove,
-        request_key=f"{entry.entry_id}/{event.requested_by}",
-        requested_by=event.requested_by,
-        traceparent=traceparent,
-    )
+def _request(entry: StreamEntry, event: ArchivalEvent, traceparent: str | None) -> NewJob | WideRequest:
+    request, key = event.data, f"{entry.entry_id}/{event.requested_by}"
+    if request.older_than is not None:
+        asked = ChunksRequest(request.table, request.remove, key, event.requested_by, traceparent)
+        return WideRequest(request.older_than, asked)
+    assert request.chunk_relation is not None  # the event has one or the other
+    return NewJob(request.table, request.chunk_relation, request.remove, key, event.requested_by, traceparent)
