@@ -191,6 +191,46 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "Rows are there already, and some could be there twice.", "Restore `beside`, or into a table of its own."
             ),
         },
+        "Questions": {
+            "archive-not-found": ErrorCode(
+                "The manifest of an archive that stands in for rows is neither in the ledger nor in the lake.",
+                "Bring the ledger or the lake back to where it was.",
+                status=409,
+            ),
+            "archive-unreadable": ErrorCode(
+                "A file of an archive that stands in for rows is missing or damaged.",
+                "`POST /verifications` tells more; look for who writes to the lake.",
+                status=409,
+            ),
+            "moment-passed": ErrorCode("Tables were dropped or written anew while they were about to be read.", "Ask again."),
+            "query-busy": ErrorCode("As many questions as may be are being answered.", "Ask again."),
+            "query-called-off": ErrorCode("The question was called off.", status=409),
+            "query-failed": ErrorCode("DuckDB cannot compute a value.", "The message says which.", status=422),
+            "query-invalid": ErrorCode("DuckDB cannot read the statement, or not find a column of it.", status=422),
+            "query-memory": ErrorCode(
+                "The question needs more memory than questions may have.",
+                "Group or join fewer rows at a time; or ask with `--direct`.",
+                status=422,
+            ),
+            "query-names": ErrorCode("DuckDB cannot tell names apart that differ in case alone.", "Rename one.", status=409),
+            "query-refused": ErrorCode("The statement is not one SELECT that only reads tables.", status=422),
+            "query-role": ErrorCode(
+                "The service may not act as the role that `QUERY_ROLE` names.", "GRANT it: docs/grants.sql.", status=409
+            ),
+            "query-time": ErrorCode(
+                "The question took longer than questions may.", "Ask for a shorter range of time, or with `--direct`.", status=422
+            ),
+            "query-too-wide": ErrorCode("The question reads too many tables of the database at a time.", status=422),
+            "row-security": ErrorCode("The table has row-level security, which archived rows cannot follow.", status=409),
+            "unknown-table": ErrorCode(
+                "There is no table of that name that may be read.", "Look at `archival tables`.", status=404
+            ),
+            "value-without-form": ErrorCode(
+                "A column has a value that its type in DuckDB has not, such as a NaN in a numeric(10,2).",
+                "Name the column in `as_text`, or leave it out.",
+                status=422,
+            ),
+        },
         "The source database": {
             "count-differs": ErrorCode("The copy has another number of rows than the database counted."),
             "gave-way": ErrorCode(

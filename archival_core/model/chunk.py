@@ -18,6 +18,11 @@ def quote_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def quote_literal(text: str) -> str:
+    """`text` as SQL, in a session whose strings conform to the standard."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Relation:
     """A table by schema and name, both exactly as the catalog has them."""

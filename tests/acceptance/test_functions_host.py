@@ -211,7 +211,7 @@ from dev.functions_host import worker
 started = time.perf_counter()
 functions = asyncio.run(worker.index(pathlib.Path.cwd()))
 took = time.perf_counter() - started
-late = ("pyarrow", "psycopg", "redis", "fastapi", "pydantic", "azure.storage.queue", "adbc_driver_postgresql")
+late = ("pyarrow", "psycopg", "redis", "fastapi", "pydantic", "azure.storage.queue", "adbc_driver_postgresql", "duckdb")
 heavy = [module for module in late if module in sys.modules]
 print(json.dumps({"functions": [[f.name, dict(f.trigger)] for f in functions], "heavy": heavy, "seconds": took}))
 """

@@ -13,7 +13,7 @@ import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
 from archival_core.errors import LostConnectionError, PostponedError
-from archival_core.model.chunk import Chunk, Relation
+from archival_core.model.chunk import Chunk, Relation, quote_literal
 from archival_core.source.session import ALONE
 from archival_core.source.state.parts import WHOLE, PartRange
 from archival_core.source.state.waiting import LOCK_TIMEOUT, Sessions, locked_by_others
@@ -65,6 +65,26 @@ def read_batches(
         yield from map(plan.exact, batches)
 
 
+def read_table(
+    database_url: DatabaseUrl,
+    snapshot_id: str,
+    table: Relation,
+    plan: ColumnPlan,
+    condition: str,
+    settings: Mapping[str, str],
+    sessions: Sessions,
+) -> Generator[pa.RecordBatch]:
+    """Stream rows of a whole table, its chunks included, as they are in the exported snapshot, under `settings`.
+
+    As `read_batches`, but for the lock: tables that were dropped or rewritten since the snapshot are for the caller to notice,
+    once the first batch, or the end, has come. From then on this session holds locks on all the tables that it reads.
+    """
+    source = _Source(database_url, snapshot_id, table, _BATCH_BYTES, sessions)
+    query = f"SELECT {plan.select_list} FROM {table.sql} WHERE {condition}"
+    with closing(source.read(query, ALONE, settings)) as arriving:
+        yield from map(plan.exact, (_apart(batch, plan.packed) for batch in arriving) if plan.packed else arriving)
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """One table in one snapshot of a database."""
@@ -75,12 +95,17 @@ class _Source:
     batch_bytes: int
     sessions: Sessions
 
-    def read(self, query: str, settings: Mapping[str, str]) -> Generator[pa.RecordBatch]:
-        """What `query` gives, over a connection of its own."""
+    def read(
+        self, query: str, settings: Mapping[str, str], local: Mapping[str, str] | None = None
+    ) -> Generator[pa.RecordBatch]:
+        """What `query` gives, over a connection of its own; under `local` settings, or with a lock of the table."""
         with connected(self.database_url, settings) as conn, conn.cursor() as cur:
             _join_snapshot(cur, self.snapshot_id)
             with self.sessions.with_one_more(_session(cur)):
-                _lock(cur, self.table)
+                if local is None:
+                    _lock(cur, self.table)
+                else:
+                    _set(cur, local)
                 with driver_errors():
                     cur.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(self.batch_bytes)})
                     cur.execute(query)
@@ -133,6 +158,14 @@ def _session(cur: adbc_postgresql.Cursor) -> int:
         cur.execute(f"SELECT pg_catalog.pg_backend_pid(), pg_catalog.set_config('lock_timeout', '{LOCK_TIMEOUT}', true)")
         [(pid, _)] = cur.fetchall()  # to its end: the driver aborts the process where a result is open at the next statement
     return int(pid)
+
+
+def _set(cur: adbc_postgresql.Cursor, settings: Mapping[str, str]) -> None:
+    """Settings that hold until the end of the transaction, known to every server."""
+    calls = ", ".join(f"pg_catalog.set_config('{name}', {quote_literal(value)}, true)" for name, value in settings.items())
+    with driver_errors():
+        cur.execute(f"SELECT {calls}")
+        cur.fetchall()  # to its end, as in `_session`
 
 
 def _lock(cur: adbc_postgresql.Cursor, table: Relation) -> None:

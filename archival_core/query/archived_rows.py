@@ -1,0 +1,78 @@
+"""Archived rows for DuckDB: archives whose files have the same columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from archival_core.errors import PermanentError, TransientError
+from archival_core.query.archives import Archive, ArchivedFile
+from archival_core.query.filters import to_arrow
+from archival_core.query.predicate import Predicate, range_of
+from archival_core.query.scans import Reading, Scanned
+
+#: Decoded ahead of DuckDB, which keeps within its own limit of memory: rows of a batch, batches, and files at a time.
+_AHEAD: Final[dict[str, int]] = {"batch_size": 65_536, "batch_readahead": 8, "fragment_readahead": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFiles:
+    """The lake as Arrow reads it, and the folder in it that archives' paths begin from."""
+
+    files: Any
+    root: str
+
+
+class ArchivedRows(Scanned):
+    """Rows of `archives`; files that cannot hold a row for the filter are not opened."""
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        reading: Reading,
+        lake: Callable[[], LakeFiles],
+        archives: Sequence[Archive],
+        time_column: str | None,
+    ) -> None:
+        super().__init__(schema, reading)
+        self._lake, self._archives = lake, archives
+        #: by whose range files are told apart; `None` where its values are no numbers
+        self._time_column = time_column
+
+    def _read(self, columns: list[str], predicate: Predicate | None) -> Iterator[pa.RecordBatch]:
+        chosen = [(archive, file) for archive in self._archives for file in archive.files if self._may_hold(file, predicate)]
+        with self._reading.lock:
+            self._reading.archives_read |= {archive.lake_path for archive, _ in chosen}
+            new = {file.path: file.bytes for _, file in chosen if file.path not in self._reading.files_read}
+            self._reading.files_read |= new.keys()
+            self._reading.bytes_read += sum(new.values())
+        if not chosen:
+            return iter(())
+        lake, form = self._lake(), ds.ParquetFileFormat()
+        fragments = [form.make_fragment(f"{lake.root}/{file.path}", lake.files) for _, file in chosen]
+        dataset = ds.FileSystemDataset(fragments, self.schema, form, lake.files)
+        condition = None if predicate is None else to_arrow(predicate, self.schema)
+        return _translated(dataset.scanner(columns=columns, filter=condition, **_AHEAD).to_reader())
+
+    def _may_hold(self, file: ArchivedFile, predicate: Predicate | None) -> bool:
+        if not file.rows:
+            return False
+        if self._time_column is None or file.min_time is None or file.max_time is None:
+            return True
+        low, high = range_of(predicate, self._time_column)
+        return (low is None or file.max_time >= low) and (high is None or file.min_time <= high)
+
+
+def _translated(batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from batches
+    except (FileNotFoundError, pa.ArrowInvalid) as error:
+        raise PermanentError(
+            f"a file of an archive that stands in for rows is missing or damaged: {error}", code="archive-unreadable"
+        ) from error
+    except OSError as error:
+        raise TransientError(f"the lake: {error}", code="lake-unavailable") from error

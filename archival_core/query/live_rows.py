@@ -1,0 +1,152 @@
+"""Live rows for DuckDB, read by the code that reads chunks for archives: a live value is in the form that it is archived in."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from archival_core.errors import PermanentError, TransientError
+from archival_core.query.filters import to_arrow, to_sql
+from archival_core.query.predicate import Predicate, columns_of
+from archival_core.query.presentation import PresentColumn
+from archival_core.query.scans import Reading, Scanned
+from archival_core.source.state.moment import TableThen
+from archival_core.source.state.waiting import Sessions
+from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.driver import DatabaseUrl
+from archival_core.source.wire.extract import read_table
+from archival_core.source.wire.types import DoesNotFitError
+
+#: Batches that wait for DuckDB, for each table.
+_AHEAD: Final = 2
+#: Tables that one question reads from PostgreSQL at a time, each over a connection of its own.
+MOST_AT_A_TIME: Final = 6
+_LOOK_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSource:
+    """One moment of the source, as threads read it."""
+
+    url: DatabaseUrl
+    snapshot_id: str
+    #: said to each session, for the length of its transaction
+    settings: dict[str, str]
+    sessions: Sessions
+    #: raises where the table was changed under the snapshot; called by a thread that has begun to read it
+    check: Callable[[TableThen], None]
+    turns: threading.Semaphore
+
+
+class LiveRows(Scanned):
+    """Rows of one table as they are in the database."""
+
+    def __init__(self, columns: list[PresentColumn], reading: Reading, source: LiveSource, table: TableThen) -> None:
+        schema = pa.schema([pa.field(one.column.name, one.arrow) for one in columns])
+        super().__init__(schema, reading)
+        self._present = {one.column.name: one for one in columns}
+        self._source, self._table = source, table
+
+    def _read(self, columns: list[str], predicate: Predicate | None) -> Iterator[pa.RecordBatch]:
+        asked = [name for name in self.schema.names if name in columns or name in columns_of(predicate)]
+        present = [self._present[name] for name in asked]
+        plan = plan_columns([one.column for one in present], [one.column.name for one in present if one.as_text])
+        known = {one.column.name: one.column for one in present if not one.as_text}
+        condition = to_sql(predicate, known, self.schema) or "true"
+        exactly = None if predicate is None else to_arrow(predicate, self.schema)
+        source, table = self._source, self._table
+
+        def rows() -> Generator[pa.RecordBatch]:
+            arriving = read_table(
+                source.url, source.snapshot_id, table.table.relation, plan, condition, source.settings, source.sessions
+            )
+            begun = False
+            with closing(arriving):
+                for batch in arriving:
+                    if not begun:
+                        source.check(table)
+                        begun = True
+                    self._reading.live_rows += batch.num_rows
+                    found = pa.Table.from_batches([batch])
+                    yield from (found if exactly is None else found.filter(exactly)).select(columns).to_batches()
+                if not begun:
+                    source.check(table)
+
+        # to wait for a turn could be to wait for ever: DuckDB may read this table before it goes on with another one
+        if not source.turns.acquire(blocking=False):
+            raise PermanentError(
+                f"the question reads more than {MOST_AT_A_TIME} tables of the database at a time: ask for fewer of them at once",
+                code="query-too-wide",
+            )
+        feed = _Feed(self._translated(rows()), source.turns)
+        self._reading.feeds.append(feed)
+        return feed.batches()
+
+    def _translated(self, batches: Generator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
+        try:
+            yield from batches
+        except DoesNotFitError as error:
+            raise PermanentError(self._present[error.column].says_unfit, code="value-without-form") from error
+
+
+class _Feed:
+    """Reads batches ahead, in a thread of their own: the driver's objects are not for several, and DuckDB has several."""
+
+    def __init__(self, source: Generator[pa.RecordBatch], turns: threading.Semaphore) -> None:
+        self._source, self._turns = source, turns
+        self._waiting: queue.Queue[pa.RecordBatch | Exception | None] = queue.Queue(_AHEAD)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._feed, name="live rows", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nobody wants the batches any more."""
+        self._stopped.set()
+
+    def is_over(self, seconds: float | None) -> bool:
+        """Whether the thread has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def batches(self) -> Generator[pa.RecordBatch]:
+        """Every batch, or the error that reading met."""
+        while True:
+            try:
+                item = self._waiting.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                if self._stopped.is_set():
+                    # an end without a word would be an answer without these rows
+                    raise TransientError("the question was called off", code="query-called-off") from None
+                continue
+            if item is None:
+                return
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    def _feed(self) -> None:
+        try:
+            with closing(self._source):
+                for batch in self._source:
+                    if not self._put(batch):
+                        return
+            self._put(None)
+        except Exception as error:
+            self._put(error)
+        finally:
+            self._turns.release()
+
+    def _put(self, item: pa.RecordBatch | Exception | None) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._waiting.put(item, timeout=_LOOK_SECONDS)
+            except queue.Full:
+                continue
+            return True
+        return False

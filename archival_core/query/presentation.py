@@ -1,0 +1,149 @@
+"""A hypertable's own columns and types in DuckDB: SQL that makes them of live rows, and of archives of whichever age.
+
+A type that DuckDB has is given as DuckDB's own, and any other as the text that PostgreSQL prints. A value that the type does not
+hold (a NaN in a numeric(10,2)) ends the question with advice, and is never given as another value or as NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import pyarrow as pa
+
+from archival_core.model.chunk import Column, quote_identifier, quote_literal
+from archival_core.model.manifest import ManifestColumn
+from archival_core.source.restore.wire import wire_of
+from archival_core.source.wire.columns import plan_columns
+
+#: What travels as text and is a type of DuckDB's as well.
+_SPECIAL: Final = {
+    "pg_catalog.uuid": "UUID",
+    "pg_catalog.json": "JSON",
+    "pg_catalog.jsonb": "JSON",
+    "pg_catalog.interval": "INTERVAL",
+    "pg_catalog.time": "TIME",
+}
+_NAMES: Final[Mapping[pa.DataType, str]] = {
+    pa.int16(): "SMALLINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    pa.date32(): "DATE",
+    pa.timestamp("us"): "TIMESTAMP",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
+}
+#: Whose texts in DuckDB are PostgreSQL's, but for the name of the era.
+_SAME_TEXT: Final = frozenset({"SMALLINT", "INTEGER", "BIGINT", "DATE", "TIMESTAMP", "TIMESTAMPTZ", "VARCHAR"})
+
+
+class PresentColumn:
+    """A column of the table as it is now."""
+
+    def __init__(self, column: Column, missing: str | None, *, as_text: bool) -> None:
+        #: as it is in the catalog
+        self.column = column
+        self.as_text = as_text
+        self._missing = missing
+        #: in which type its live values arrive
+        self.arrow: pa.DataType = plan_columns([column], [column.name] if as_text else ()).schema.field(0).type
+        special = None if as_text else _SPECIAL.get(column.base_type)
+        self._special = f"{special}[]" if special and column.is_array else special
+        #: its type in DuckDB
+        self.type_name = self._special or type_name(self.arrow)
+
+    @property
+    def live(self) -> str:
+        """SQL of the value, of a live row."""
+        return self._own(quote_identifier(self.column.name))
+
+    @property
+    def missing(self) -> str:
+        """SQL of the value in rows that are older than the column."""
+        if self._missing is None:
+            return f"NULL::{self.type_name}"
+        return f"CAST({quote_literal(self._missing)} AS {self.type_name})"
+
+    def is_as_then(self, then: ManifestColumn) -> bool:
+        """Whether the archive's values are in the form that live ones arrive in."""
+        same_type = _base(then.postgresql_type) == _base(self.column.type_name)
+        return then.arrow_type == str(self.arrow) and (same_type or self._special is None)
+
+    def archived(self, then: ManifestColumn) -> str:
+        """SQL of the value, of an archive's row that has the column as `then` says."""
+        source = quote_identifier(then.name)
+        if self.is_as_then(then):
+            return self._own(source)
+        stored = type_name(arrow_type(then))
+        if self.as_text and stored in _SAME_TEXT:
+            return f"replace(CAST({source} AS VARCHAR), ' (BC)', ' BC')"
+        if self.as_text or (self.type_name == "BLOB" and stored == "VARCHAR"):
+            return self._refused(source)
+        cast = f"TRY_CAST({source} AS {self.type_name})"
+        return f"CASE WHEN {source} IS NULL THEN NULL WHEN {cast} IS NULL THEN {self._error()} ELSE {cast} END"
+
+    def _own(self, source: str) -> str:
+        if not self._special:
+            return source
+        if self.column.is_array:
+            return f"list_transform({source}, lambda e: {self._one('e')})"
+        return self._one(source)
+
+    def _one(self, source: str) -> str:
+        kind = _SPECIAL[self.column.base_type]
+        if kind != "INTERVAL":
+            return f"CAST({source} AS {kind})"
+        # PostgreSQL writes a plus where a part before is negative; `infinity`, of PostgreSQL 17, is no interval of DuckDB's
+        cast = f"TRY_CAST(replace({source}, '+', '') AS {kind})"
+        return f"CASE WHEN {source} IS NOT NULL AND {cast} IS NULL THEN {self._error()} ELSE {cast} END"
+
+    def _refused(self, source: str) -> str:
+        return f"CASE WHEN {source} IS NULL THEN NULL::{self.type_name} ELSE {self._error()} END"
+
+    def _error(self) -> str:
+        return f"error({quote_literal(self.says_unfit)})"
+
+    @property
+    def says_unfit(self) -> str:
+        """What to say of a value that the type does not hold."""
+        advice = (
+            "ask without as_text, or leave the column out"
+            if self.as_text
+            else "name the column in as_text to have PostgreSQL's text of its values, or leave it out"
+        )
+        return f"column {self.column.name} has a value, live or archived, that {self.type_name} has not: {advice}"
+
+
+def arrow_type(then: ManifestColumn) -> pa.DataType:
+    """The type of an archive's column; raises `PermanentError` for one that this version does not know."""
+    return wire_of(then.arrow_type).arrow
+
+
+def type_name(kind: pa.DataType) -> str:
+    """DuckDB's name of a type in which values travel."""
+    if pa.types.is_list(kind):
+        return f"{type_name(kind.value_type)}[]"
+    if pa.types.is_decimal(kind):
+        return f"DECIMAL({kind.precision},{kind.scale})"
+    return _NAMES[kind]
+
+
+def matched(
+    columns: Collection[PresentColumn], then: Collection[ManifestColumn], *, by_number: bool
+) -> list[ManifestColumn | None]:
+    """For each column, what it was in an archive; `None` for one that is younger."""
+    numbers = {column.number: column for column in then if by_number and column.number}
+    names = {column.name: column for column in then}
+    return [numbers.get(one.column.number) if numbers else names.get(one.column.name) for one in columns]
+
+
+def _base(name: str) -> str:
+    """A type without its modifiers; those of characters hold the same values."""
+    base, brackets = name.partition("(")[0].strip(), "[]" if name.endswith("[]") else ""
+    return (
+        "text" if base.removesuffix("[]") in ("text", "character varying", "character") else base.removesuffix("[]")
+    ) + brackets

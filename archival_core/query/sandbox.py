@@ -1,0 +1,146 @@
+"""A DuckDB for one question, which reaches nothing but the tables that it is given.
+
+It has no access to files or to the network, loads no extension, sees no object of this process, and its settings are locked
+before the statement runs. Its tables are streams of Arrow that this process fills. This is the outer of two walls; `statement`
+is the inner one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from archival_core.errors import PermanentError
+from archival_core.query.archived_rows import LakeFiles
+from archival_core.query.limits import Limits
+from archival_core.query.live_rows import LiveSource
+from archival_core.query.scans import Reading
+from archival_core.query.statement import Statement
+from archival_core.query.whole_table import WholeTable, create_view
+
+_LOG = logging.getLogger(__name__)
+
+_BATCH_ROWS: Final = 16_384
+_SCHEMA: Final = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one DuckDB is made for."""
+
+    statement: Statement
+    tables: Sequence[WholeTable]
+    source: LiveSource
+    lake: Callable[[], LakeFiles]
+    limits: Limits
+
+
+class Sandbox:
+    """Runs one question, in a thread that it blocks. `stop` may be called from any thread."""
+
+    def __init__(self, question: Question, cancel: Callable[[], None]) -> None:
+        self._question, self._cancel = question, cancel
+        self.reading = Reading()
+        self._connection: Any = None
+        self._lock = threading.Lock()
+        self._stopped = ""
+
+    def stop(self, why: str = "query-called-off") -> None:
+        """End the question with this code."""
+        with self._lock:
+            self._stopped = self._stopped or why
+            if self._connection is not None:
+                self._connection.interrupt()
+        for feed in self.reading.feeds:
+            feed.stop()
+
+    def answer[T](self, take: Callable[[pa.RecordBatchReader], T]) -> T:
+        """What `take` makes of the result, which streams.
+
+        Raises `PermanentError`: `query-invalid`, `query-failed`, `query-memory`, `query-time`, and what reading raises.
+        """
+        timer = threading.Timer(self._question.limits.seconds, self.stop, ["query-time"])
+        timer.daemon = True
+        timer.start()
+        try:
+            with self._opened() as connection, self._told():
+                for number, table in enumerate(self._question.tables):
+                    create_view(connection, number, table, self.reading, self._question.source, self._question.lake)
+                connection.execute("SET lock_configuration = true")
+                found = connection.execute(self._question.statement.sql)
+                return take(found.to_arrow_reader(_BATCH_ROWS))
+        finally:
+            timer.cancel()
+            self.reading.end(self._cancel)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        limits = self._question.limits
+        connection = duckdb.connect(
+            ":memory:",
+            config={
+                "enable_external_access": False,
+                "python_enable_replacements": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "allow_community_extensions": False,
+                "temp_directory": "",
+                "memory_limit": f"{limits.memory_mib}MiB",
+                "threads": limits.threads,
+                "preserve_insertion_order": False,
+            },
+        )
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"CREATE SCHEMA {_SCHEMA}")
+            connection.execute(f"SET schema = '{_SCHEMA}'")
+            with self._lock:
+                self._connection = connection
+                if self._stopped:
+                    raise _stopped(self._stopped, limits)
+            yield connection
+        finally:
+            with self._lock:
+                self._connection = None
+            connection.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Errors of DuckDB, and of what it read, as ours."""
+        try:
+            yield
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            if self._stopped:
+                raise _stopped(self._stopped, self._question.limits) from error
+            if self.reading.failure is not None:
+                raise self.reading.failure from error
+            raise _translated(error, self._question.limits) from error
+
+
+def _stopped(code: str, limits: Limits) -> PermanentError:
+    if code == "query-time":
+        return PermanentError(
+            f"the question took longer than {limits.seconds:g} seconds: ask for a shorter range of time, or fewer columns",
+            code=code,
+        )
+    return PermanentError("the question was called off", code=code)
+
+
+def _translated(error: Exception, limits: Limits) -> PermanentError:
+    said = str(error)
+    # a statement is repeated with a caret below the place, which helps; a stack does not
+    said = said.split("\nStack Trace", 1)[0].strip()
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return PermanentError(
+            f"the question needs more than {limits.memory_mib} MiB: group or join fewer rows at a time, or sort less",
+            code="query-memory",
+        )
+    wrong = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.SyntaxException)
+    return PermanentError(said[:2000], code="query-invalid" if isinstance(error, wrong) else "query-failed")

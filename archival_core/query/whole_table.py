@@ -1,0 +1,99 @@
+"""A table with all its rows, archived and live, as one view in DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunk import quote_identifier
+from archival_core.model.manifest import ManifestColumn
+from archival_core.query.archived_rows import ArchivedRows, LakeFiles
+from archival_core.query.archives import Archive
+from archival_core.query.live_rows import LiveRows, LiveSource
+from archival_core.query.presentation import PresentColumn, arrow_type, matched
+from archival_core.query.scans import Reading
+from archival_core.source.state.moment import TableThen
+
+
+@dataclass(frozen=True, slots=True)
+class WholeTable:
+    """A table at one moment, and the archives that stand in for rows of it."""
+
+    then: TableThen
+    archives: tuple[Archive, ...]
+    #: columns that are wanted as PostgreSQL's text
+    as_text: frozenset[str] = frozenset()
+
+    @property
+    def columns(self) -> list[PresentColumn]:
+        """As the table has them now. Raises `PermanentError` (`query-names`) where DuckDB cannot tell two names apart."""
+        columns = self.then.columns
+        folded = [column.name.lower() for column in columns]
+        if twice := sorted({column.name for column in columns if folded.count(column.name.lower()) > 1}):
+            raise PermanentError(
+                f"{self.then.table.relation} has columns whose names differ in case alone, which DuckDB takes for one:"
+                f" {', '.join(twice)}",
+                code="query-names",
+            )
+        return [
+            PresentColumn(column, self.then.missing.get(column.number), as_text=column.name in self.as_text)
+            for column in columns
+        ]
+
+
+def create_view(
+    connection: Any,
+    number: int,
+    table: WholeTable,
+    reading: Reading,
+    source: LiveSource,
+    lake: Callable[[], LakeFiles],
+) -> None:
+    """Make the view under the table's own name; `number` tells its parts from those of other tables."""
+    columns = table.columns
+    relation = table.then.table.relation
+    selects = []
+
+    def add(rows: Any, values: Sequence[str]) -> None:
+        name = f"part {number}.{len(selects)}"
+        connection.register(name, rows)
+        named = (f"{value} AS {quote_identifier(one.column.name)}" for value, one in zip(values, columns, strict=True))
+        selects.append(f"SELECT {', '.join(named)} FROM {quote_identifier(name)}")
+
+    add(LiveRows(columns, reading, source, table.then), [one.live for one in columns])
+    for then, archives in _alike(columns, table.archives):
+        kept = [column for column in then if column is not None]
+        if not kept:
+            # rows without a column of today's: any column of theirs counts them
+            kept = [archives[0].columns[0]]
+        schema = pa.schema([pa.field(column.name, arrow_type(column)) for column in kept])
+        rows = ArchivedRows(schema, reading, lake, archives, _time_column(schema, archives[0]))
+        add(rows, [one.missing if was is None else one.archived(was) for one, was in zip(columns, then, strict=True)])
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(relation.schema)}")
+    connection.execute(f"CREATE VIEW {relation.sql} AS {' UNION ALL '.join(selects)}")
+
+
+def _alike(
+    columns: Collection[PresentColumn], archives: Sequence[Archive]
+) -> list[tuple[tuple[ManifestColumn | None, ...], list[Archive]]]:
+    """Archives by the forms in which they have the columns: each form is a table of Arrow's of its own."""
+    groups: dict[tuple[Any, ...], tuple[tuple[ManifestColumn | None, ...], list[Archive]]] = {}
+    for archive in archives:
+        then = tuple(matched(columns, archive.columns, by_number=archive.is_numbered))
+        key = (archive.time_column, *((c.name, c.arrow_type, c.postgresql_type) if c else None for c in then))
+        groups.setdefault(key, (then, []))[1].append(archive)
+    return list(groups.values())
+
+
+def _time_column(schema: pa.Schema, archive: Archive) -> str | None:
+    """The column by whose range files are told apart, if its values are the numbers that manifests have."""
+    number = schema.get_field_index(archive.time_column)
+    if number < 0:
+        return None
+    kind = schema.field(number).type
+    is_number = pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_date32(kind)
+    return archive.time_column if is_number else None

@@ -1,0 +1,284 @@
+"""One moment of the whole source, in which several tables are read: its marks, its rows, and the tables in which rows lie.
+
+PostgreSQL's snapshots do not hold a table together. A statement that begins after a chunk was dropped, detached, truncated or
+compressed reads what is there now, and would miss rows that the snapshot has. So a moment knows in which tables its rows lay,
+and whoever has begun to read, and so has locks, asks whether they still do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Literal, LiteralString, Self
+from uuid import UUID
+
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg import errors as postgres
+from psycopg.rows import tuple_row
+
+from archival_core.errors import PermanentError, TransientError
+from archival_core.model.chunk import Column, Relation, ServerIdentity
+from archival_core.model.grounds import TableIdentity
+from archival_core.source.catalog import lookup
+from archival_core.source.session import READING, pin_statement
+from archival_core.source.state import marks
+from archival_core.source.state.snapshot import EXPORT
+from archival_core.source.state.tables import identity_of
+from archival_core.source.state.waiting import LOCK_TIMEOUT, locked_by_others
+from archival_core.source.translate import source_errors
+
+#: Schemas whose tables are nobody's data.
+_OURS: Final = ["archival", "archival_marks", "archival_restore"]
+
+# Parts of tables are none by themselves: what is archived of a chunk is not there under the chunk's name.
+_TABLES: Final[LiteralString] = """
+SELECT n.nspname, c.relname, CASE WHEN c.relkind = 'p' THEN 'native' ELSE 'plain' END, c.oid::bigint
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispartition
+  AND (%(names)s::text[] IS NULL OR pg_catalog.lower(c.relname) = ANY(%(names)s))
+  AND n.nspname <> ALL(%(ours)s) AND n.nspname !~ '^(pg_|_timescaledb_|information_schema$|timescaledb_)'
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid)
+  AND pg_catalog.has_schema_privilege(%(role)s, n.oid, 'USAGE')
+  AND pg_catalog.has_any_column_privilege(%(role)s, c.oid, 'SELECT')
+ORDER BY 1, 2
+"""
+_HYPERTABLES: Final[LiteralString] = """
+SELECT h.hypertable_schema, h.hypertable_name FROM timescaledb_information.hypertables h
+"""
+_HAS_TIMESCALEDB: Final[LiteralString] = "SELECT FROM pg_catalog.pg_extension WHERE extname = 'timescaledb'"
+_ROLE: Final[LiteralString] = """
+SELECT r.rolname FROM pg_catalog.pg_roles r
+WHERE r.rolname = coalesce(nullif(%s, ''), current_user) AND pg_catalog.pg_has_role(r.oid, 'MEMBER')
+"""
+_READABLE: Final[LiteralString] = """
+SELECT a.attnum::int, (a.attmissingval::text::text[])[1]
+FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped
+  AND pg_catalog.has_column_privilege(%(role)s, a.attrelid, a.attnum, 'SELECT')
+"""
+# A partitioned table has no rows of its own, and so no such value; its partitions have.
+_MISSING_BELOW: Final[LiteralString] = """
+SELECT a.attname, min((a.attmissingval::text::text[])[1])
+FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY(%s::bigint[]::oid[]) AND a.atthasmissing GROUP BY 1
+"""
+_POLICIES: Final[LiteralString] = "SELECT c.relrowsecurity FROM pg_catalog.pg_class c WHERE c.oid = %s"
+# The planner reads what is committed when a statement begins. A table is written anew under another relfilenode.
+_MEMBERS: Final[LiteralString] = """
+WITH RECURSIVE member (oid, leaving) AS (
+    SELECT %s::bigint::oid, false
+    UNION ALL
+    SELECT child.oid, m.leaving OR child.leaving
+    FROM member m CROSS JOIN LATERAL (
+        SELECT i.inhrelid AS oid, coalesce((to_jsonb(i) ->> 'inhdetachpending')::boolean, false) AS leaving
+        FROM pg_catalog.pg_inherits i WHERE i.inhparent = m.oid OFFSET 0
+    ) child
+)
+SELECT c.oid::bigint, c.relfilenode::text || CASE WHEN m.leaving THEN ' leaving' ELSE '' END, c.relkind::text
+FROM member m JOIN pg_catalog.pg_class c ON c.oid = m.oid
+"""
+# Of a compressed chunk most rows lie in another table.
+_COMPRESSED: Final[LiteralString] = """
+SELECT to_regclass(pg_catalog.format('%%I.%%I', k.chunk_schema, k.chunk_name))::oid::bigint
+FROM timescaledb_information.chunks k
+WHERE k.hypertable_schema = %s AND k.hypertable_name = %s AND k.is_compressed
+"""
+_THERE_THEN: Final[LiteralString] = "SELECT FROM pg_catalog.pg_class WHERE oid = ANY(%s::bigint[]::oid[]) LIMIT 1"
+_STAND_INS: Final[LiteralString] = """
+SELECT archive, hypertable, lake_path, manifest FROM archival_marks.stand_in
+WHERE kind IN ('removed', 'dropped by others')
+"""
+
+TableKind = Literal["timescaledb", "native", "plain"]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTable:
+    """A table that can be asked."""
+
+    relation: Relation
+    kind: TableKind
+    oid: int
+
+
+@dataclass(frozen=True, slots=True)
+class StandingArchive:
+    """An archive that stands in for rows, as its mark says."""
+
+    archive: UUID
+    hypertable: str
+    lake_path: str
+    #: SHA-256 of its manifest
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableThen:
+    """A table at one moment."""
+
+    table: NamedTable
+    identity: TableIdentity | None
+    #: those that the role may read
+    columns: tuple[Column, ...]
+    #: by attnum: what rows have in a column that is younger than they are, as PostgreSQL prints it
+    missing: Mapping[int, str]
+    #: every table in which rows lie, and what tells that it was written anew
+    members: Mapping[int, str]
+
+
+async def acting_role(conn: AsyncConnection[Any], role: str) -> str:
+    """The role under which rows are read: `role`, or the session's own where it is empty.
+
+    Raises `PermanentError` (`query-role`) where the session may not take it.
+    """
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            row = await (await cur.execute(_ROLE, (role,))).fetchone()
+    if row is None:
+        raise PermanentError(
+            f"the service is no member of the role {role!r}, which QUERY_ROLE names: CREATE ROLE, and GRANT it to the"
+            " service's role (docs/grants.sql)",
+            code="query-role",
+        )
+    return str(row[0])
+
+
+async def tables(conn: AsyncConnection[Any], role: str, names: Collection[str] | None = None) -> list[NamedTable]:
+    """Tables that `role` may read columns of; those with one of `names`, in lower case, where they are given."""
+    given = {"names": None if names is None else [name.lower() for name in names], "ours": _OURS, "role": role}
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            found = await (await cur.execute(_TABLES, given)).fetchall()
+            hypertables: set[tuple[str, str]] = set()
+            if await (await cur.execute(_HAS_TIMESCALEDB)).fetchone() is not None:
+                hypertables = set(await (await cur.execute(_HYPERTABLES)).fetchall())
+    return [
+        NamedTable(Relation(schema, name), "timescaledb" if (schema, name) in hypertables else kind, oid)
+        for schema, name, kind, oid in found
+    ]
+
+
+class Moment:
+    """A REPEATABLE READ, READ ONLY transaction, exported for other connections to join, and what it sees.
+
+    `conn` is idle, and belongs to the moment. `beside` is another session, in autocommit mode, that sees what is committed
+    since. Every table is locked in ACCESS SHARE mode before the snapshot, so that its columns stay as they are.
+    """
+
+    def __init__(
+        self, conn: AsyncConnection[Any], beside: AsyncConnection[Any], tables: Sequence[NamedTable], role: str
+    ) -> None:
+        self._conn, self._beside, self._tables, self._role = conn, beside, tables, role
+        self._stack = AsyncExitStack()
+        self._asking = asyncio.Lock()
+        #: for `SET TRANSACTION SNAPSHOT`; valid inside the context
+        self.snapshot_id = ""
+        self.server: ServerIdentity | None = None
+        #: archives that stand in for rows, of whichever table
+        self.standing: tuple[StandingArchive, ...] = ()
+        self.then: tuple[TableThen, ...] = ()
+
+    async def __aenter__(self) -> Self:
+        async with self._stack as stack:
+            with source_errors():
+                await self._conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+                await self._conn.set_read_only(True)
+                await stack.enter_async_context(self._conn.transaction(force_rollback=True))
+                await self._begin()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, traceback)
+
+    async def _begin(self) -> None:
+        conn = self._conn
+        await conn.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
+        for named in self._tables:
+            try:
+                # a table that was renamed since has another oid under its name, or none
+                await conn.execute(f"LOCK TABLE ONLY {named.relation.sql} IN ACCESS SHARE MODE".encode())
+            except postgres.LockNotAvailable as error:
+                raise locked_by_others(named.relation) from error
+            except (postgres.UndefinedTable, postgres.InvalidSchemaName) as error:
+                raise passed() from error
+            except postgres.WrongObjectType:
+                continue  # a materialized view takes no lock by this statement, and has no columns to change
+        await conn.execute(pin_statement(READING).encode())
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            row = await (await cur.execute(EXPORT)).fetchone()
+            assert row is not None
+            self.snapshot_id = row[0]
+            if await marks.is_there(conn):
+                rows = await (await cur.execute(_STAND_INS)).fetchall()
+                self.standing = tuple(StandingArchive(*row) for row in rows)
+        self.server = await lookup.server_identity(conn)
+        self.then = tuple([await self._table(named) for named in self._tables])
+
+    async def _table(self, named: NamedTable) -> TableThen:
+        identity = await identity_of(self._conn, named.relation)
+        if identity is None or identity.oid != named.oid:
+            raise passed()
+        columns = await lookup.columns(self._conn, named.relation)
+        members = await _members(self._conn, named)
+        async with self._conn.cursor(row_factory=tuple_row) as cur:
+            if await (await cur.execute(_POLICIES, (named.oid,))).fetchone() == (True,) and named.kind != "plain":
+                raise PermanentError(
+                    f"{named.relation} has row-level security, which archives cannot follow: it cannot be asked here",
+                    code="row-security",
+                )
+            readable: dict[int, str | None] = dict(
+                await (await cur.execute(_READABLE, {"oid": named.oid, "role": self._role})).fetchall()
+            )
+            below: dict[str, str] = dict(await (await cur.execute(_MISSING_BELOW, ([*members],))).fetchall())
+        missing = {column.number: readable.get(column.number) or below.get(column.name) for column in columns}
+        return TableThen(
+            named,
+            identity,
+            tuple(column for column in columns if column.number in readable),
+            MappingProxyType({number: text for number, text in missing.items() if text is not None}),
+            MappingProxyType(members),
+        )
+
+    async def check(self, table: TableThen) -> None:
+        """Raise `TransientError` (`moment-passed`) unless rows of `table` that the snapshot sees lie where they lay then.
+
+        Asked by whoever has begun to read the table, and so has locks on all that is read: it stays true as long as they do.
+        """
+        async with self._asking:
+            now = await _members(self._beside, table.table)
+            if any(now.get(oid) != known for oid, known in table.members.items()):
+                raise passed()
+            added = [oid for oid in now if oid not in table.members]
+            if added:
+                # a table that was made since has no row that the snapshot sees; another one was attached
+                async with self._conn.cursor(row_factory=tuple_row) as cur:
+                    if await (await cur.execute(_THERE_THEN, (added,))).fetchone() is not None:
+                        raise passed()
+
+
+def passed() -> TransientError:
+    """What to say when tables were changed after the snapshot, so that another one has to be taken."""
+    return TransientError("tables were changed while they were about to be read", code="moment-passed")
+
+
+async def _members(conn: AsyncConnection[Any], named: NamedTable) -> dict[int, str]:
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            rows = await (await cur.execute(_MEMBERS, (named.oid,))).fetchall()
+            if foreign := [oid for oid, _, kind in rows if kind == "f"]:
+                raise PermanentError(
+                    f"{named.relation} has foreign tables ({len(foreign)}), whose rows are in no snapshot of this database",
+                    code="foreign-partition",
+                )
+            found = {oid: text for oid, text, _ in rows}
+            if named.kind == "timescaledb":
+                relation = named.relation
+                for (oid,) in await (await cur.execute(_COMPRESSED, (relation.schema, relation.name))).fetchall():
+                    if oid in found:
+                        found[oid] += " compressed"
+    return found

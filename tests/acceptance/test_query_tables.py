@@ -1,0 +1,135 @@
+"""Whatever becomes of a table, its archived rows are asked under its present name, columns and types."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from archival_core.errors import PermanentError
+from tests.acceptance.conftest import Service
+from tests.kit.asking import asked, queries_of
+
+TABLE = """
+create table $s.readings (time timestamptz not null, device text, value int, price numeric(10,2), extra text)
+partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
+create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+create table $s.mar partition of $s.readings for values from ('2026-03-01Z') to ('2026-04-01Z');
+insert into $s.readings select t, 'd' || n, n, n / 4.0, 'x'
+from generate_series(timestamptz '2026-01-01Z', '2026-03-31Z', '1 day') with ordinality as g (t, n);
+"""
+
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
+
+
+async def remove(service: Service, table: str, *chunks: str) -> None:
+    for chunk in chunks:
+        await service.publish(hypertable=f"{service.schema}.{table}", chunk=f"{service.schema}.{chunk}", remove=True)
+    await service.work()
+    assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == len(chunks)
+
+
+async def test_columns_that_were_renamed_dropped_added_and_retyped(service: Service) -> None:
+    service.execute(TABLE)
+    await remove(service, "readings", "jan")
+    service.execute(
+        """alter table $s.readings rename value to reading; alter table $s.readings drop extra;
+        alter table $s.readings add unit text default 'metre'; alter table $s.readings add note text;
+        alter table $s.readings alter price type numeric(12,4); alter table $s.readings alter reading type bigint;
+        alter table $s.readings add extra int"""
+    )
+    queries = queries_of(service)
+    sql = f"select * exclude (time, device) from {service.schema}.readings where time in ('2026-01-02', '2026-02-02') order by time"
+    found = (await asked(queries, sql)).result
+    assert found.to_pylist() == [
+        {"reading": 2, "price": pytest.approx(0.5), "unit": "metre", "note": None, "extra": None},
+        {"reading": 33, "price": pytest.approx(8.25), "unit": "metre", "note": None, "extra": None},
+    ]
+    assert [str(kind) for kind in found.schema.types] == ["int64", "decimal128(12, 4)", "string", "string", "int32"]
+
+
+async def test_a_type_that_old_values_do_not_fit_is_said(service: Service) -> None:
+    service.execute(TABLE)
+    await remove(service, "readings", "jan")
+    service.execute("alter table $s.readings alter device type int using substr(device, 2)::int")
+    sql = f"select max(device) from {service.schema}.readings where time {{}} '2026-02-01'"
+    assert (await asked(queries_of(service), sql.format(">="))).result.to_pylist() == [{"max(device)": 90}]
+    with pytest.raises(PermanentError) as refused:
+        await asked(queries_of(service), sql.format("<"))
+    assert "column device" in str(refused.value)
+
+
+async def test_a_table_that_was_renamed_moved_and_made_again(service: Service) -> None:
+    service.execute(TABLE)
+    await remove(service, "readings", "jan")
+    service.execute("alter table $s.readings rename to measured; create schema $s_2; alter table $s.measured set schema $s_2")
+    try:
+        count = "select count(*) as n from {}"
+        moved = f"{service.schema}_2.measured"
+        assert (await asked(queries_of(service), count.format(moved))).result.to_pylist() == [{"n": 90}]
+        # another table under the old name has none of these rows, and may have archives of its own
+        service.execute(TABLE.replace("$s.jan", "$s.jan2").replace("$s.feb", "$s.feb2").replace("$s.mar", "$s.mar2"))
+        await remove(service, "readings", "jan2")
+        for table in (moved, f"{service.schema}.readings"):
+            answer = await asked(queries_of(service), count.format(table))
+            assert (answer.result.to_pylist(), answer.figures.archives) == ([{"n": 90}], 1)
+    finally:
+        service.execute("drop schema $s_2 cascade")
+
+
+async def test_files_that_hold_no_row_for_the_filters_are_not_opened(service: Service) -> None:
+    service.execute(TABLE)
+    await remove(service, "readings", "jan", "feb", "mar")
+    queries = queries_of(service)
+    [first] = (service.lake / "tables" / f"{service.schema}.readings").glob("*jan_r0/part-00000.parquet")
+    first.unlink()
+    table = f"{service.schema}.readings"
+    for condition in (
+        "time >= '2026-03-01'",
+        "time > '2026-02-10' and time < '2026-02-12'",
+        "time between '2026-03-02' and '2026-03-04' or time = '2026-03-09'",
+        "time in (timestamptz '2026-02-10', timestamptz '2026-02-11')",
+        "time >= date_trunc('month', timestamptz '2026-03-05')",
+    ):
+        answer = await asked(queries, f"select count(*) from {table} where {condition}")
+        assert (answer.figures.archives_read, answer.figures.files_read) == (1, 1), condition
+        assert answer.result.to_pylist()[0]["count_star()"] > 0
+    answer = await asked(queries, f"select count(*) from {table} where time > '2030-01-01'")
+    assert (answer.figures.archives, answer.figures.files_read) == (3, 0)
+    # a file that is needed and gone is an error, and not fewer rows
+    with pytest.raises(PermanentError) as gone:
+        await asked(queries, f"select count(*) from {table}")
+    assert gone.value.code == "archive-unreadable"
+
+
+async def test_what_a_ledger_lost_is_found_in_the_lake(service: Service) -> None:
+    service.execute(TABLE)
+    await remove(service, "readings", "jan")
+    service.forge_ledger("delete from archival.job")
+    sql = f"select count(*) as n from {service.schema}.readings"
+    assert (await asked(queries_of(service), sql)).result.to_pylist() == [{"n": 90}]
+    [manifest] = (service.lake / "manifests" / f"{service.schema}.readings").iterdir()
+    manifest.write_bytes(manifest.read_bytes() + b" ")
+    with pytest.raises(PermanentError) as refused:
+        await asked(queries_of(service), sql)
+    assert refused.value.code == "archive-not-found"
+
+
+async def test_plain_tables_are_joined_and_names_are_found_in_any_case(service: Service) -> None:
+    service.execute(TABLE)
+    service.execute("""create table $s."Devices" ("Device" text, site text); insert into $s."Devices" values ('d2', 'here')""")
+    await remove(service, "readings", "jan")
+    sql = f"""select site, r.value from {service.schema}.READINGS r join {service.schema}.devices using (device)"""
+    assert (await asked(queries_of(service), sql)).result.to_pylist() == [{"site": "here", "value": 2}]
+    sql = f"describe {service.schema}.readings"
+    described = (await asked(queries_of(service), sql)).result.to_pylist()
+    assert [column["column_name"] for column in described] == ["time", "device", "value", "price", "extra"]
+
+
+def test_a_process_that_answers_no_question_loads_no_duckdb() -> None:
+    program = "import sys, archival_core.runtime, archival_core.api.app, archival_core.query.queries; print('duckdb' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
