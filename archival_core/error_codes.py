@@ -218,7 +218,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "The service may not act as the role that `QUERY_ROLE` names.", "GRANT it: docs/grants.sql.", status=409
             ),
             "query-time": ErrorCode(
-                "The question took longer than questions may.", "Ask for a shorter range of time, or with `--direct`.", status=422
+                "The question took longer than questions may.",
+                "Ask for a shorter range of time, or with `--direct`.",
+                status=422,
             ),
             "query-too-wide": ErrorCode("The question reads too many tables of the database at a time.", status=422),
             "row-security": ErrorCode("The table has row-level security, which archived rows cannot follow.", status=409),

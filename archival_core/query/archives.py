@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -17,6 +17,7 @@ from uuid import UUID
 from archival_core.errors import ArchivalError, PermanentError
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.paths import archive_manifest
+from archival_core.ledger.lake_columns import LakeColumns
 from archival_core.ledger.standing import Standing, TableOfArchive
 from archival_core.model.chunk import ServerIdentity
 from archival_core.model.manifest import Manifest, ManifestColumn
@@ -55,10 +56,18 @@ class Archive:
     is_numbered: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """The parts of the ledger that questions need."""
+
+    standing: Standing
+    columns: LakeColumns
+
+
 class Archives:
     """Finds archives, and remembers them: a manifest never changes."""
 
-    def __init__(self, ledger: Standing | None, lake: LakehouseClient) -> None:
+    def __init__(self, ledger: Ledgers | None, lake: LakehouseClient) -> None:
         self._ledger, self._lake = ledger, lake
         self._tables: dict[tuple[UUID, str], TableOfArchive] = {}
         self._archives: dict[tuple[UUID, str], Archive] = {}
@@ -73,6 +82,20 @@ class Archives:
         await self._load([mark for mark in theirs if _key(mark) not in self._archives], here)
         return [self._archives[_key(mark)] for mark in theirs]
 
+    async def stored_before(self, table: TableThen, archives: Collection[Archive]) -> dict[int, str]:
+        """By attnum: what rows of `archives` have in columns that are younger than they are, as PostgreSQL prints it.
+
+        The source knows as long as it has such rows, and the ledger from the first archive after the change on.
+        """
+        if not archives or {column.number for column in table.columns} <= _in_all(archives):
+            return {}
+        found: dict[int, str] = {}
+        if self._ledger is not None:
+            for column in await self._ledger.columns.columns_of(table.table.relation):
+                if column.table == table.identity and column.until is None and column.default is not None:
+                    found[column.attnum] = column.default
+        return found | {c.number: table.stored_before[c.name] for c in table.columns if c.name in table.stored_before}
+
     def _is_of(self, mark: StandingArchive, table: TableThen, here: ServerIdentity) -> bool:
         of = self._tables[_key(mark)]
         if of.identity is not None and _is_same_server(of, here):
@@ -86,7 +109,7 @@ class Archives:
         if not unknown:
             return
         if self._ledger is not None:
-            found = await self._ledger.tables({mark.archive: mark.manifest for mark in unknown})
+            found = await self._ledger.standing.tables({mark.archive: mark.manifest for mark in unknown})
             self._tables |= {_key(mark): found[mark.archive] for mark in unknown if mark.archive in found}
         for mark, manifest in await self._from_lake(mark for mark in unknown if _key(mark) not in self._tables):
             self._tables[_key(mark)] = TableOfArchive(manifest.hypertable_table, manifest.source)
@@ -96,7 +119,7 @@ class Archives:
             return
         manifests: dict[UUID, Manifest] = {}
         if self._ledger is not None:
-            manifests = await self._ledger.manifests({mark.archive: mark.manifest for mark in marks})
+            manifests = await self._ledger.standing.manifests({mark.archive: mark.manifest for mark in marks})
         missing = await self._from_lake(mark for mark in marks if mark.archive not in manifests)
         manifests |= {mark.archive: manifest for mark, manifest in missing}
         for mark in marks:
@@ -127,6 +150,10 @@ class Archives:
                 code="archive-not-found",
             )
         return Manifest.model_validate_json(content)
+
+
+def _in_all(archives: Collection[Archive]) -> set[int]:
+    return set[int].intersection(*({column.number for column in archive.columns} for archive in archives))
 
 
 def _key(mark: StandingArchive) -> tuple[UUID, str]:

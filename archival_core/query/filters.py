@@ -104,12 +104,8 @@ def to_sql(predicate: Predicate | None, columns: Mapping[str, Column], schema: p
         case Presence(column, is_null):
             return f"{quote_identifier(column)} IS {'' if is_null else 'NOT '}NULL"
         case Comparison(name, operator, value):
-            column = columns.get(name)
-            literal = (
-                None
-                if column is None or column.is_array
-                else _literal(column.base_type, operator, value, schema.field(name).type)
-            )
+            of = columns.get(name)
+            literal = None if of is None or of.is_array else _literal(of.base_type, operator, value, schema.field(name).type)
             return None if literal is None else f"{quote_identifier(name)} {operator} {literal}"
     return None
 

@@ -81,7 +81,7 @@ class LiveRows(Scanned):
         # to wait for a turn could be to wait for ever: DuckDB may read this table before it goes on with another one
         if not source.turns.acquire(blocking=False):
             raise PermanentError(
-                f"the question reads more than {MOST_AT_A_TIME} tables of the database at a time: ask for fewer of them at once",
+                f"the question reads more than {MOST_AT_A_TIME} tables of the database at a time: ask for fewer at once",
                 code="query-too-wide",
             )
         feed = _Feed(self._translated(rows()), source.turns)

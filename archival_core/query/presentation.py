@@ -1,7 +1,7 @@
 """A hypertable's own columns and types in DuckDB: SQL that makes them of live rows, and of archives of whichever age.
 
-A type that DuckDB has is given as DuckDB's own, and any other as the text that PostgreSQL prints. A value that the type does not
-hold (a NaN in a numeric(10,2)) ends the question with advice, and is never given as another value or as NULL.
+A type that DuckDB has is given as DuckDB's own, and any other as the text that PostgreSQL prints. A value that the type does
+not hold (a NaN in a numeric(10,2)) ends the question with advice, and is never given as another value or as NULL.
 """
 
 from __future__ import annotations
@@ -64,6 +64,9 @@ class PresentColumn:
     @property
     def missing(self) -> str:
         """SQL of the value in rows that are older than the column."""
+        if self._missing is None and self.column.not_null:
+            unknown = f"column {self.column.name} is younger than archived rows, and nobody knows any more what they have in it"
+            return f"error({quote_literal(unknown)})"
         if self._missing is None:
             return f"NULL::{self.type_name}"
         return f"CAST({quote_literal(self._missing)} AS {self.type_name})"
@@ -75,7 +78,7 @@ class PresentColumn:
 
     def archived(self, then: ManifestColumn) -> str:
         """SQL of the value, of an archive's row that has the column as `then` says."""
-        source = quote_identifier(then.name)
+        source = quote_identifier(then.stored)
         if self.is_as_then(then):
             return self._own(source)
         stored = type_name(arrow_type(then))

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from archival_core.clients.postgres import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, GaveWayError, PermanentError, TransientError
 from archival_core.lake.client import LakehouseClient
-from archival_core.ledger.standing import Standing
-from archival_core.query.archives import Archives
+from archival_core.query.archives import Archives, Ledgers
 from archival_core.query.limits import Limits
 from archival_core.query.statement import Statement, TableName, parse
 from archival_core.source.state import moment, waiting
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from archival_core.query.archived_rows import LakeFiles
+    from archival_core.query.whole_table import WholeTable
 
 APPLICATION: Final = "archival_query"
 #: Snapshots that are taken for one question where tables change while they are about to be read.
@@ -65,7 +65,7 @@ class Queries:
         self,
         source: Database,
         lake: LakehouseClient,
-        ledger: Standing | None,
+        ledger: Ledgers | None,
         arrow_files: Callable[[], tuple[Any, str]],
         *,
         role: str = "",
@@ -131,7 +131,6 @@ class Queries:
     ) -> tuple[T, Figures]:
         from archival_core.query.live_rows import MOST_AT_A_TIME, LiveSource
         from archival_core.query.sandbox import Question, Sandbox
-        from archival_core.query.whole_table import WholeTable
 
         loop = asyncio.get_running_loop()
         async with self._source.connect() as beside, self._source.connect() as holder:
@@ -141,17 +140,7 @@ class Queries:
             named = _resolved(statement.tables, await moment.tables(beside, role, {t.name for t in statement.tables}))
             sessions = Sessions()
             async with Moment(holder, beside, named, role) as then:
-                assert then.server is not None
-                tables = [
-                    WholeTable(
-                        table,
-                        tuple(await self._archives.of(table, then.standing, then.server))
-                        if table.table.kind != "plain"
-                        else (),
-                        as_text,
-                    )
-                    for table in then.then
-                ]
+                tables = [await self._whole(table, then, as_text) for table in then.then]
 
                 def check(table: TableThen) -> None:
                     asyncio.run_coroutine_threadsafe(then.check(table), loop).result()
@@ -184,6 +173,15 @@ class Queries:
             seconds=0,
             snapshots=1,
         )
+
+    async def _whole(self, table: TableThen, then: Moment, as_text: frozenset[str]) -> WholeTable:
+        from archival_core.query.whole_table import WholeTable
+
+        assert then.server is not None
+        if table.table.kind == "plain":
+            return WholeTable(table, (), {}, as_text)
+        archives = await self._archives.of(table, then.standing, then.server)
+        return WholeTable(table, tuple(archives), await self._archives.stored_before(table, archives), as_text)
 
     async def _watched[T](
         self, sandbox: Any, take: Callable[[pa.RecordBatchReader], T], tables: Sequence[NamedTable], sessions: Sessions

@@ -61,7 +61,7 @@ class Reading:
             self.failure = self.failure or error
 
 
-class _Scanner(ds.Scanner):
+class _Scanner(ds.Scanner):  # type: ignore[misc]  # pyarrow has no types
     """Gives a stream when DuckDB begins to read."""
 
     def __init__(self, reader: Callable[[], pa.RecordBatchReader]) -> None:
@@ -72,7 +72,7 @@ class _Scanner(ds.Scanner):
         return self._reader()
 
 
-class Scanned(ds.Dataset):
+class Scanned(ds.Dataset):  # type: ignore[misc]
     """A table of `schema`; a subclass reads it."""
 
     def __init__(self, schema: pa.Schema, reading: Reading) -> None:

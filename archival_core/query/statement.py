@@ -105,9 +105,9 @@ def _check(node: dict[str, Any]) -> None:
         name = str((node.get("function") or {}).get("function_name", "")).lower()
         if name not in TABLE_FUNCTIONS:
             raise _refused(f"a FROM holds the function {name}, and only {', '.join(sorted(TABLE_FUNCTIONS))} may stand there")
-    name = node.get("function_name")
-    if isinstance(name, str) and (name.lower() in REFUSED_FUNCTIONS or name.lower().startswith(_REFUSED_BEGINNING)):
-        raise _refused(f"the function {name} is not for questions")
+    function = str(node.get("function_name") or "").lower()
+    if function in REFUSED_FUNCTIONS or function.startswith(_REFUSED_BEGINNING):
+        raise _refused(f"the function {function} is not for questions")
 
 
 def _nodes(root: Any, names: frozenset[str]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ class WholeTable:
 
     then: TableThen
     archives: tuple[Archive, ...]
+    #: by attnum: PostgreSQL's text of what rows have in a column that was added after they were stored
+    stored_before: Mapping[int, str]
     #: columns that are wanted as PostgreSQL's text
     as_text: frozenset[str] = frozenset()
 
@@ -40,7 +42,7 @@ class WholeTable:
                 code="query-names",
             )
         return [
-            PresentColumn(column, self.then.missing.get(column.number), as_text=column.name in self.as_text)
+            PresentColumn(column, self.stored_before.get(column.number), as_text=column.name in self.as_text)
             for column in columns
         ]
 
@@ -56,7 +58,7 @@ def create_view(
     """Make the view under the table's own name; `number` tells its parts from those of other tables."""
     columns = table.columns
     relation = table.then.table.relation
-    selects = []
+    selects: list[str] = []
 
     def add(rows: Any, values: Sequence[str]) -> None:
         name = f"part {number}.{len(selects)}"
@@ -70,7 +72,7 @@ def create_view(
         if not kept:
             # rows without a column of today's: any column of theirs counts them
             kept = [archives[0].columns[0]]
-        schema = pa.schema([pa.field(column.name, arrow_type(column)) for column in kept])
+        schema = pa.schema([pa.field(column.stored, arrow_type(column)) for column in kept])
         rows = ArchivedRows(schema, reading, lake, archives, _time_column(schema, archives[0]))
         add(rows, [one.missing if was is None else one.archived(was) for one, was in zip(columns, then, strict=True)])
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(relation.schema)}")
@@ -84,16 +86,17 @@ def _alike(
     groups: dict[tuple[Any, ...], tuple[tuple[ManifestColumn | None, ...], list[Archive]]] = {}
     for archive in archives:
         then = tuple(matched(columns, archive.columns, by_number=archive.is_numbered))
-        key = (archive.time_column, *((c.name, c.arrow_type, c.postgresql_type) if c else None for c in then))
+        key = (archive.time_column, *((c.stored, c.arrow_type, c.postgresql_type) if c else None for c in then))
         groups.setdefault(key, (then, []))[1].append(archive)
     return list(groups.values())
 
 
 def _time_column(schema: pa.Schema, archive: Archive) -> str | None:
     """The column by whose range files are told apart, if its values are the numbers that manifests have."""
-    number = schema.get_field_index(archive.time_column)
+    name = next(column.stored for column in archive.columns if column.name == archive.time_column)
+    number = schema.get_field_index(name)
     if number < 0:
         return None
     kind = schema.field(number).type
     is_number = pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_date32(kind)
-    return archive.time_column if is_number else None
+    return name if is_number else None

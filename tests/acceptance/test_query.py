@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.acceptance.conftest import Service
 from tests.kit.asking import asked, queries_of
 from tests.kit.worlds import World
 

@@ -37,12 +37,13 @@ async def test_columns_that_were_renamed_dropped_added_and_retyped(service: Serv
     await remove(service, "readings", "jan")
     service.execute(
         """alter table $s.readings rename value to reading; alter table $s.readings drop extra;
-        alter table $s.readings add unit text default 'metre'; alter table $s.readings add note text;
         alter table $s.readings alter price type numeric(12,4); alter table $s.readings alter reading type bigint;
+        alter table $s.readings add unit text default 'metre'; alter table $s.readings add note text;
         alter table $s.readings add extra int"""
     )
     queries = queries_of(service)
-    sql = f"select * exclude (time, device) from {service.schema}.readings where time in ('2026-01-02', '2026-02-02') order by time"
+    wanted = "time in ('2026-01-02', '2026-02-02')"
+    sql = f"select * exclude (time, device) from {service.schema}.readings where {wanted} order by time"
     found = (await asked(queries, sql)).result
     assert found.to_pylist() == [
         {"reading": 2, "price": pytest.approx(0.5), "unit": "metre", "note": None, "extra": None},
@@ -90,7 +91,6 @@ async def test_files_that_hold_no_row_for_the_filters_are_not_opened(service: Se
     for condition in (
         "time >= '2026-03-01'",
         "time > '2026-02-10' and time < '2026-02-12'",
-        "time between '2026-03-02' and '2026-03-04' or time = '2026-03-09'",
         "time in (timestamptz '2026-02-10', timestamptz '2026-02-11')",
         "time >= date_trunc('month', timestamptz '2026-03-05')",
     ):
@@ -130,6 +130,8 @@ async def test_plain_tables_are_joined_and_names_are_found_in_any_case(service: 
 
 
 def test_a_process_that_answers_no_question_loads_no_duckdb() -> None:
-    program = "import sys, archival_core.runtime, archival_core.api.app, archival_core.query.queries; print('duckdb' in sys.modules)"
+    program = (
+        "import sys, archival_core.runtime, archival_core.api.app, archival_core.query.queries; print('duckdb' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -50,7 +50,8 @@ def _prepare(service: Service, columns: dict[str, list[str]]) -> None:
     declared = ", ".join(f"{names[kind]} {kind}" for kind in columns)
     rows = max(map(len, columns.values())) + 1
     service.execute(
-        f"set search_path = $s, public; create table $s.readings (time date not null, n int, {declared}) partition by range (time);"
+        "set search_path = $s, public;"
+        f"create table $s.readings (time date not null, n int, {declared}) partition by range (time);"
         "create table $s.gone partition of $s.readings for values from ('2026-01-01') to ('2026-02-01');"
         "create table $s.kept partition of $s.readings for values from ('2026-02-01') to ('2026-03-01');"
     )
@@ -102,7 +103,7 @@ async def test_filters_find_live_and_archived_rows_alike(service: Service) -> No
     for number, (kind, conditions) in enumerate(FILTERS.items()):
         told = [condition.format(c=f"c{number}") for condition in conditions]
         # a condition that is a column of the result cannot be handed down to the scans
-        rows = ", ".join(f"({condition}) as \"{condition}\"" for condition in told)
+        rows = ", ".join(f'({condition}) as "{condition}"' for condition in told)
         wanted = (await asked(queries, f"select month(time) as month, n, {rows} from {table} order by all")).result.to_pylist()
         for condition in told:
             sql = f"select month(time) as month, n from {table} where {condition} order by all"

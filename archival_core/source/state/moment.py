@@ -23,6 +23,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunk import Column, Relation, ServerIdentity
 from archival_core.model.grounds import TableIdentity
 from archival_core.source.catalog import lookup
+from archival_core.source.catalog.defaults import stored_before
 from archival_core.source.session import READING, pin_statement
 from archival_core.source.state import marks
 from archival_core.source.state.snapshot import EXPORT
@@ -54,15 +55,9 @@ SELECT r.rolname FROM pg_catalog.pg_roles r
 WHERE r.rolname = coalesce(nullif(%s, ''), current_user) AND pg_catalog.pg_has_role(r.oid, 'MEMBER')
 """
 _READABLE: Final[LiteralString] = """
-SELECT a.attnum::int, (a.attmissingval::text::text[])[1]
-FROM pg_catalog.pg_attribute a
+SELECT a.attnum::int FROM pg_catalog.pg_attribute a
 WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped
   AND pg_catalog.has_column_privilege(%(role)s, a.attrelid, a.attnum, 'SELECT')
-"""
-# A partitioned table has no rows of its own, and so no such value; its partitions have.
-_MISSING_BELOW: Final[LiteralString] = """
-SELECT a.attname, min((a.attmissingval::text::text[])[1])
-FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY(%s::bigint[]::oid[]) AND a.atthasmissing GROUP BY 1
 """
 _POLICIES: Final[LiteralString] = "SELECT c.relrowsecurity FROM pg_catalog.pg_class c WHERE c.oid = %s"
 # The planner reads what is committed when a statement begins. A table is written anew under another relfilenode.
@@ -122,8 +117,9 @@ class TableThen:
     identity: TableIdentity | None
     #: those that the role may read
     columns: tuple[Column, ...]
-    #: by attnum: what rows have in a column that is younger than they are, as PostgreSQL prints it
-    missing: Mapping[int, str]
+    #: by name: PostgreSQL's text of what rows have in a column that was added after they were stored, as far as the database
+    #: still has such rows
+    stored_before: Mapping[str, str]
     #: every table in which rows lie, and what tells that it was written anew
     members: Mapping[int, str]
 
@@ -231,18 +227,11 @@ class Moment:
                     f"{named.relation} has row-level security, which archives cannot follow: it cannot be asked here",
                     code="row-security",
                 )
-            readable: dict[int, str | None] = dict(
-                await (await cur.execute(_READABLE, {"oid": named.oid, "role": self._role})).fetchall()
-            )
-            below: dict[str, str] = dict(await (await cur.execute(_MISSING_BELOW, ([*members],))).fetchall())
-        missing = {column.number: readable.get(column.number) or below.get(column.name) for column in columns}
-        return TableThen(
-            named,
-            identity,
-            tuple(column for column in columns if column.number in readable),
-            MappingProxyType({number: text for number, text in missing.items() if text is not None}),
-            MappingProxyType(members),
-        )
+            await cur.execute(_READABLE, {"oid": named.oid, "role": self._role})
+            readable = {number for (number,) in await cur.fetchall()}
+        columns = tuple(column for column in columns if column.number in readable)
+        stored = {} if named.kind == "plain" else await stored_before(self._conn, named.relation, [c.name for c in columns])
+        return TableThen(named, identity, columns, MappingProxyType(stored), MappingProxyType(members))
 
     async def check(self, table: TableThen) -> None:
         """Raise `TransientError` (`moment-passed`) unless rows of `table` that the snapshot sees lie where they lay then.
