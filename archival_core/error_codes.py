@@ -32,6 +32,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "chunk-has-a-live-job": ErrorCode(
                 "The chunk has a job that is queued or running.", "Wait for that job, or cancel it.", status=409
             ),
+            "dismissed": ErrorCode("Somebody has dismissed the failure already."),
             "done-since": ErrorCode("A later request has archived the job's chunk, or restored its archive."),
             "idempotency-key-reused": ErrorCode(
                 "The `Idempotency-Key` was used for another request.", "Send the request with a new key.", status=422

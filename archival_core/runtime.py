@@ -28,6 +28,7 @@ from archival_core.flows.asking.policies import ArchivalPolicies
 from archival_core.flows.asking.policy_jobs import PolicyJobs
 from archival_core.flows.asking.restore_requests import RestoreRequests
 from archival_core.flows.asking.wide_requests import WideRequests
+from archival_core.flows.insight.audit_trail import AuditTrail
 from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
 from archival_core.flows.insight.event_list import EventList
@@ -68,6 +69,7 @@ from archival_core.flows.upkeep.verification import Verification, VerificationRu
 from archival_core.lake.account import LakeAccount
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives import Archives
+from archival_core.ledger.audit import Audit
 from archival_core.ledger.bulk_jobs import BulkJobLedger
 from archival_core.ledger.chunk_records import ChunkRecords
 from archival_core.ledger.chunk_requests import ChunkRequests
@@ -94,6 +96,7 @@ from archival_core.ledger.stream_looks import StreamLooks
 from archival_core.ledger.upkeep import Upkeep
 from archival_core.model.chunk import Chunk, Relation
 from archival_core.model.job import Kind
+from archival_core.model.money import Prices
 from archival_core.settings import Settings
 from archival_core.source import catalog
 
@@ -221,11 +224,13 @@ class Runtime:
         self.bulk_letters = BulkLetters(self.messaging, Discards(pool))
         self.bulk_jobs = BulkJobActions(BulkJobLedger(pool), self.ledger, queues)
         self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._schema, self._source)
+        self.prices = Prices(config.cost_database_gb_month, config.cost_lake_gb_month, config.cost_currency)
         self.readiness = ReadinessCheck(self.probes(), writes=_WRITES)
         reader = InsightReader(pool)
         self.chunk_map = ChunkMap(reader, ChunkRecords(pool), policies, self._source)
         self.insights = Insights(
             reader,
+            Intake(pool),
             self.messaging,
             {kind: Queue(queue, poisoned) for (kind, queue), poisoned in zip(queues.items(), self._poisoned, strict=True)},
             OverdueChunks(policies, due),
@@ -242,6 +247,7 @@ class Runtime:
         self.events = EventList(self.messaging)
         self.chunks = ChunkList(self._source, ChunkRecords(self._pool), jobs, self.outlook)
         self.intake = IntakeControl(Intake(self._pool))
+        self.audit = AuditTrail(Audit(self._pool))
 
     def probes(self) -> dict[str, Probe]:
         """One cheap question to each outside system, for the readiness check."""

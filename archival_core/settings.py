@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     verify_sample: float = Field(default=1.0, ge=0, le=1)
     #: jobs of policies that are queued or running at a time, all hypertables together
     policy_backlog: int = Field(default=200, ge=1)
+    #: of a GB that is kept for a month: what archives save is told by these prices
+    cost_database_gb_month: float = Field(default=0.115, ge=0)
+    cost_lake_gb_month: float = Field(default=0.023, ge=0)
+    cost_currency: str = Field(default="USD", max_length=12)
+    #: where a trace is looked at; `{trace_id}` stands for its id
+    trace_url: str = ""
     #: what sends telemetry; see `exporter`
     telemetry_exporter: Literal["azuremonitor", "opencensus", "otlp", "none"] | None = None
     applicationinsights_connection_string: str | None = None
@@ -118,6 +124,13 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.netloc or not parts.path.strip("/"):
             raise ValueError("must be https://<account>.dfs.core.windows.net/<filesystem>[/<prefix>]")
         return value.rstrip("/")
+
+    @field_validator("trace_url")
+    @classmethod
+    def _trace(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in ("http", "https") or "{trace_id}" not in value):
+            raise ValueError("must be an http(s):// address with {trace_id} in it")
+        return value
 
     @property
     def ledger_url(self) -> str:

@@ -686,6 +686,26 @@ CREATE TABLE archival.migration (
     sha256 text
 );
 
+-- VIEW open_failure
+
+CREATE VIEW archival.open_failure AS
+ SELECT job_id,
+    kind,
+    hypertable,
+    chunk,
+    attempt,
+    requested_at,
+    finished_at,
+    error
+   FROM archival.job f
+  WHERE ((status = 'failed'::text) AND (dismissed IS NULL) AND (NOT (EXISTS ( SELECT
+           FROM archival.job later
+          WHERE ((later.hypertable = f.hypertable) AND (later.chunk = f.chunk) AND (later.kind = f.kind) AND (later.requested_at > f.requested_at) AND (later.status = ANY (ARRAY['queued'::text, 'running'::text, 'archived'::text, 'removed'::text, 'restored'::text])))))));
+
+-- COMMENT VIEW open_failure
+
+COMMENT ON VIEW archival.open_failure IS 'Failed jobs that were neither made up for by a later job of their chunk nor dismissed.';
+
 -- TABLE owner
 
 CREATE TABLE archival.owner (
@@ -894,6 +914,10 @@ CREATE INDEX job_event_of_job ON archival.job_event USING btree (job_id, at);
 
 CREATE INDEX job_failed ON archival.job USING btree (finished_at DESC) WHERE (status = 'failed'::text);
 
+-- INDEX job_finished_archive
+
+CREATE INDEX job_finished_archive ON archival.job USING btree (finished_at) WHERE ((kind = 'archive'::text) AND (status = ANY (ARRAY['archived'::text, 'removed'::text, 'superseded'::text])));
+
 -- INDEX job_foldable
 
 CREATE INDEX job_foldable ON archival.job USING btree (finished_at) WHERE (status = ANY (ARRAY['failed'::text, 'cancelled'::text, 'skipped'::text]));
@@ -945,6 +969,10 @@ CREATE UNIQUE INDEX job_one_live_restore ON archival.job USING btree (restores) 
 -- INDEX job_published_from
 
 CREATE INDEX job_published_from ON archival.job USING btree (hypertable, COALESCE(archival.bound(range_start), '-Infinity'::numeric), chunk COLLATE "C", revision) WHERE ((kind = 'archive'::text) AND (status = ANY (ARRAY['archived'::text, 'removed'::text])));
+
+-- INDEX job_refused
+
+CREATE INDEX job_refused ON archival.job USING btree (hypertable) WHERE ((kind = 'archive'::text) AND (status = 'archived'::text) AND (removal_error IS NOT NULL));
 
 -- INDEX job_request
 

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from archival_core.api import dashboarding, documentation, management, monitoring, problems
 from archival_core.api.guard import Guard
+from archival_core.api.patience import Patience
 from archival_core.api.services import Provider
 from archival_core.api.understood import understood
 
@@ -48,6 +49,7 @@ def create_app(services: Provider) -> FastAPI:
     for router in (*management.routers(), monitoring.router, dashboarding.router, documentation.router):
         app.include_router(router, prefix=PREFIX)
     problems.install(app)
+    app.add_middleware(Patience, services=services)
     app.add_middleware(Guard)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app

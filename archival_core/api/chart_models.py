@@ -1,18 +1,16 @@
-"""What the page's charts are told: days, and chunks on the axis of their hypertable."""
+"""What the page's charts and tables are told: days, hypertables, and chunks on the axis of their hypertable."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from archival_core.api.dashboard_models import Model, Range, Sums
-from archival_core.flows.insight.chunk_map import HypertableMap
 from archival_core.model.insight import Day
-from archival_core.model.moment import moment
-from archival_core.model.placed_chunk import PlacedChunk, Whereabouts
+from archival_core.model.placed_chunk import Bin, PlacedChunk, Whereabouts
 
 
 class TimelineDay(Model):
@@ -32,6 +30,45 @@ class Timeline(Model):
     days: list[TimelineDay]
 
 
+class LastError(Model):
+    """The newest failure that waits for somebody."""
+
+    code: str
+    message: str
+    at: datetime
+
+
+class HypertableSummary(Model):
+    """One hypertable, all of its chunks counted."""
+
+    hypertable: str
+    kind: Literal["timescaledb", "native"] | None = Field(description="`null` if it is not in the source, or that is not told")
+    time_column: str | None
+    states: dict[Whereabouts, int] = Field(description="chunks and archives by where their rows are; those left out are none")
+    in_database: int | None = Field(description="chunks in the database now; `null` if it does not tell")
+    database_bytes: int | None = Field(description="of these, on disk; `null` while it is not known")
+    both_bytes: int | None = Field(description="of these, what is in the lake too")
+    freed_bytes: int = Field(description="what left the database and was not brought back")
+    parquet_bytes: int = Field(description="of its archives that count")
+    oldest: str | None = Field(description="where the oldest chunk of the database begins")
+    first: str | None = Field(description="where the first archive begins")
+    archive_after_seconds: float | None = Field(description="of its policy; `null` without one")
+    remove_after_seconds: float | None
+    policy_enabled: bool | None
+    policy_problem: str | None
+    behind_days: float | None = Field(description="since its oldest unarchived chunk is due; `null`: not behind, or unknown")
+    last_error: LastError | None
+    saved_month: float = Field(description="at the prices of the settings `COST_*`")
+    problem: str | None = Field(description="why the database does not tell")
+
+
+class Hypertables(Model):
+    """All hypertables, by name."""
+
+    as_of: datetime | None
+    hypertables: list[HypertableSummary]
+
+
 class Place(Model):
     """A chunk on the axis of its hypertable."""
 
@@ -44,22 +81,31 @@ class Place(Model):
     rows: int | None
     source_bytes: int | None
     parquet_bytes: int | None
+    database_bytes: int | None
 
 
-class Hypertable(Model):
-    """Its newest chunks, by their range."""
+class BinView(Model):
+    """A stretch of the axis, and how many chunks begin in it."""
+
+    from_: float = Field(serialization_alias="from")
+    to: float
+    states: dict[Whereabouts, int]
+
+
+class ChunkMapView(Model):
+    """Every chunk of a hypertable that overlaps the stretch: one by one, or counted where they are more than `bins`."""
 
     hypertable: str
     axis: Literal["time", "integer"]
-    chunks: list[Place]
-    in_database: int | None = Field(description="chunks in the database now; `null` if it does not tell")
+    first: float | None = Field(description="of all chunks")
+    last: float | None
+    from_: float | None = Field(serialization_alias="from", description="of this stretch")
+    to: float | None
+    total: int = Field(description="chunks and archives of the stretch")
+    states: dict[Whereabouts, int] = Field(description="the same, by where their rows are")
+    chunks: list[Place] | None
+    bins: list[BinView] | None
     problem: str | None = Field(description="why the database does not tell")
-
-
-class Hypertables(Model):
-    """All hypertables, by name."""
-
-    hypertables: list[Hypertable]
 
 
 def timeline_day(day: Day) -> TimelineDay:
@@ -74,33 +120,22 @@ def timeline_day(day: Day) -> TimelineDay:
     )
 
 
-def hypertable(found: HypertableMap) -> Hypertable:
+def place(chunk: PlacedChunk) -> Place:
     """As the page has it."""
-    bounds = [bound for place in found.chunks for bound in (place.range.start, place.range.end) if bound is not None]
-    is_integer = bool(bounds) and all(bound.lstrip("-").isdigit() for bound in bounds)
-    return Hypertable(
-        hypertable=found.hypertable,
-        axis="integer" if is_integer else "time",
-        chunks=[_place(place, 1 if is_integer else 1_000_000) for place in found.chunks],
-        in_database=found.in_database,
-        problem=found.problem,
-    )
-
-
-def _place(place: PlacedChunk, unit: int) -> Place:
     return Place(
-        chunk=place.chunk,
-        range=Range.model_validate(place.range),
-        from_=_number(place.range.start, unit),
-        to=_number(place.range.end, unit),
-        state=place.state,
-        job_id=place.job_id,
-        rows=place.rows,
-        source_bytes=place.source_bytes,
-        parquet_bytes=place.parquet_bytes,
+        chunk=chunk.chunk,
+        range=Range.model_validate(chunk.range),
+        from_=chunk.start,
+        to=chunk.end,
+        state=chunk.state,
+        job_id=chunk.job_id,
+        rows=chunk.rows,
+        source_bytes=chunk.source_bytes,
+        parquet_bytes=chunk.parquet_bytes,
+        database_bytes=chunk.database_bytes,
     )
 
 
-def _number(bound: str | None, unit: int) -> float | None:
-    value = moment(bound)
-    return value / unit if isinstance(value, int) else None
+def bin_view(found: Bin) -> BinView:
+    """As the page has it."""
+    return BinView(from_=found.start, to=found.end, states=dict(found.states))

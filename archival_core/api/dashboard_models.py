@@ -49,7 +49,7 @@ class Running(Model):
 
 
 class Failed(Model):
-    """A job that failed and was not made up for; `POST /jobs/{job_id}/retry` queues it again."""
+    """A job that failed and was neither made up for nor dismissed; `POST /jobs/{job_id}/retry` queues it again."""
 
     job_id: UUID
     kind: Kind
@@ -59,6 +59,33 @@ class Failed(Model):
     finished_at: datetime
     code: str
     message: str
+
+
+class FailureGroupView(Model):
+    """All such jobs with one code."""
+
+    code: str
+    jobs: int
+    is_transient: bool = Field(description="it was tried again by itself until it was given up: a retry may help as it is")
+    oldest: datetime
+    newest: datetime
+    message: str = Field(description="of the newest")
+    hypertables: list[str] = Field(description="the first 20")
+    meaning: str | None = Field(description="of the code, as in docs/errors.md")
+    remedy: str | None
+
+
+class RefusalGroupView(Model):
+    """Archived chunks that are to leave the database and may not, for one reason. Each is tried again by itself."""
+
+    code: str
+    chunks: int
+    bytes: int = Field(description="in the database, when they were archived")
+    newest: datetime | None = Field(description="when that was tried last")
+    message: str = Field(description="of the newest")
+    hypertables: list[str] = Field(description="the first 20")
+    meaning: str | None
+    remedy: str | None
 
 
 class Letter(Model):
@@ -98,24 +125,84 @@ class Numbers(Model):
     """What the ledger says."""
 
     jobs: dict[str, int] = Field(description="jobs by their state", examples=[{"queued": 4, "archived": 1200}])
-    archived: Sums
-    removed: Sums
-    restored: Sums
+    in_lake: Sums = Field(description="archives that stand in for rows now: what they freed is not in the database")
+    in_both: Sums = Field(description="archives whose rows are in the database too, restored ones among them")
+    archived: Sums = Field(description="ever")
+    removed: Sums = Field(description="ever")
+    restored: Sums = Field(description="ever")
     failures: int = Field(description="how often jobs failed, ever")
     findings: int = Field(description="files of archives that are not as they were written")
+    strays: int = Field(description="folders of the lake that are no archive")
+    discarded: int = Field(description="dead letters that were given up, ever")
     paused: bool = Field(description="events wait in their stream, and policies ask for nothing")
 
 
+class Dependency(Model):
+    """Something that the service needs."""
+
+    state: Literal["ok", "failed"]
+    code: str | None = Field(description="of the error, as in docs/errors.md; `null` while it answers")
+    cause: str | None = Field(description="what it said", examples=['password authentication failed for user "archival"'])
+    since: datetime | None = Field(description="when the instance that answers here has seen it first")
+
+
+class AwaySource(Model):
+    """A source of figures that does not tell now. What is shown of it is from before, or nothing."""
+
+    name: Literal["ledger", "lists", "queues", "stream", "dead_letters", "policies", "dependencies", "intake"]
+    cause: str | None
+    since: datetime | None
+    as_of: datetime | None = Field(description="of the figures that are shown; `null` where there are none")
+
+
+class Intake(Model):
+    """Whether events and policies become jobs, and who decided that."""
+
+    paused: bool
+    reason: str | None
+    changed_by: str | None
+    changed_at: datetime
+
+
+class Backlog(Model):
+    """What is still to be archived, and an honest guess of when that is done."""
+
+    queued: int
+    running: int
+    due: int | None = Field(description="chunks that a policy wants and that have no job yet; `null` if that is not known")
+    per_hour: float | None = Field(description="archives of the last hour; `null` where there were none")
+    done_at: datetime | None = Field(description="at that pace; `null` where nothing waits, or the pace is not known")
+
+
+class Money(Model):
+    """What the archives save, at the prices of the settings `COST_*`."""
+
+    currency: str = Field(examples=["USD"])
+    database_gb_month: float
+    lake_gb_month: float
+    database_month: float = Field(description="a month of what left the database")
+    lake_month: float = Field(description="a month of the archives")
+    saved_month: float = Field(description="the difference")
+    freed_this_month: int | None = Field(description="bytes that left the database since the first of the month, UTC")
+    saved_this_month: float | None = Field(description="what these bytes would cost a month in the database")
+
+
 class Overview(Model):
-    """Everything but the charts. What a source could not tell is `null`, and the source is named in `away`."""
+    """Everything but the charts. What a source could not tell is `null` or of before, and the source is named in `away`."""
 
     generated_at: datetime
     numbers: Numbers | None
     running: list[Running] | None
-    failed: list[Failed] | None
-    dead_letters: list[Letter] | None
+    failed: list[Failed] | None = Field(description="the newest 50")
+    failures: list[FailureGroupView] | None = Field(description="all of them, by code")
+    refusals: list[RefusalGroupView] | None = Field(description="all of them, by code")
+    dead_letters: list[Letter] | None = Field(description="the newest 50")
     queues: dict[str, Waiting] | None
     stream: Stream | None
     behind: list[Behind] | None
-    dependencies: dict[str, Literal["ok", "failed"]] | None
-    away: list[str] = Field(examples=[["queues"]])
+    intake: Intake | None
+    backlog: Backlog | None
+    money: Money | None
+    dependencies: dict[str, Dependency] | None
+    away: list[AwaySource]
+    trace_url: str | None = Field(description="where a trace is looked at: `{trace_id}` stands for its id")

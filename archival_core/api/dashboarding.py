@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Response
@@ -11,15 +10,14 @@ from starlette.exceptions import HTTPException
 
 from archival_core.api import chart_models as charts
 from archival_core.api import dashboard_models as models
+from archival_core.api import hypertables as tables
+from archival_core.api import overview as told
 from archival_core.api import page_files, problems
 from archival_core.api.services import Current
 from archival_core.errors import TransientError
-from archival_core.flows.insight.insights import Measurements
-from archival_core.model.insight import LedgerState, Outcome, OutcomeTotals, Totals
 
 router = APIRouter(tags=["dashboarding"])
 
-_SECONDS_A_DAY: Final = 86_400
 _SHOWN_REASON: Final = 500
 _ANONYMOUS: Final[dict[str, Any]] = {"security": []}
 _KEYED: Final = problems.documented(401, 422, 429, 500, 503)
@@ -51,39 +49,44 @@ async def static(file: str, known_tag: KnownTag = None) -> Response:
 
 @router.get("/dashboard/overview", responses=_KEYED)
 async def overview(services: Current) -> models.Overview:
-    """What is going on now. A source that does not answer is named in `away`, and takes nothing else with it."""
+    """What is going on now, within 3 s. A source that does not answer is named in `away`, and takes nothing else with it: what
+    is told of it is of before, or `null`."""
     insights = services.insights
-    measured, lists, letters = await asyncio.gather(insights.measure(), insights.lists(), insights.dead_letters())
-    ledger, stream = measured.ledger.value, measured.stream.value
+    measured, lists, letters, intake, month, maps = await asyncio.gather(
+        insights.measure(),
+        insights.lists(),
+        insights.dead_letters(),
+        insights.intake(),
+        insights.freed_this_month(),
+        services.chunk_map.all(),
+    )
+    ledger, stream, listed, paused = measured.ledger.last, measured.stream.last, lists.last, intake.last
+    due = told.due_chunks(maps.value, measured.taken_at) if maps.value is not None else None
+    states = measured.dependencies.last
     return models.Overview(
         generated_at=measured.taken_at,
-        numbers=_numbers(ledger) if ledger else None,
-        running=[models.Running.model_validate(job) for job in lists.value.running] if lists.value else None,
-        failed=[models.Failed.model_validate(failure) for failure in lists.value.failures] if lists.value else None,
+        numbers=told.numbers(ledger) if ledger else None,
+        running=[models.Running.model_validate(job) for job in listed.running] if listed else None,
+        failed=[models.Failed.model_validate(failure) for failure in listed.failures] if listed else None,
+        failures=told.failures(listed.failure_groups) if listed else None,
+        refusals=told.refusals(listed.refusal_groups) if listed else None,
         dead_letters=None
-        if letters.value is None
+        if letters.last is None
         else [
             models.Letter(entry_id=letter.entry_id, reason=letter.reason[:_SHOWN_REASON], is_event=letter.is_event)
-            for letter in letters.value
+            for letter in letters.last
         ],
         queues=None
-        if measured.queues.value is None
-        else {name: models.Waiting.model_validate(state) for name, state in measured.queues.value.items()},
+        if measured.queues.last is None
+        else {name: models.Waiting.model_validate(state) for name, state in measured.queues.last.items()},
         stream=models.Stream.model_validate(stream) if stream else None,
-        behind=_behind(measured),
-        dependencies=None
-        if measured.dependencies.value is None
-        else {name: "ok" if up else "failed" for name, up in measured.dependencies.value.items()},
-        away=[
-            name
-            for name, answer in {
-                "ledger": measured.ledger,
-                "queues": measured.queues,
-                "stream": measured.stream,
-                "policies": measured.overdue,
-            }.items()
-            if answer.value is None
-        ],
+        behind=None if measured.overdue.last is None else told.behind(measured.overdue.last),
+        intake=models.Intake.model_validate(paused) if paused else None,
+        backlog=told.backlog(ledger, listed.pace if listed else None, due) if ledger else None,
+        money=told.money(ledger, month.last, services.prices) if ledger else None,
+        dependencies=None if states is None else told.dependencies(states),
+        away=told.away(measured, lists, dead_letters=letters, intake=intake),
+        trace_url=services.trace_url,
     )
 
 
@@ -100,11 +103,35 @@ async def timeline(
 
 @router.get("/dashboard/hypertables", responses=_KEYED)
 async def hypertables(services: Current) -> charts.Hypertables:
-    """The newest chunks of each hypertable, and where their rows are."""
-    found = await services.chunk_map.all()
-    if found.value is None:
+    """Every hypertable, all of its chunks counted."""
+    maps, measured, errors = await asyncio.gather(
+        services.chunk_map.all(), services.insights.measure(), services.insights.last_failures()
+    )
+    found = maps.last
+    if found is None or measured.ledger.last is None:
         raise TransientError("the ledger does not tell the chunks", code="database")
-    return charts.Hypertables(hypertables=[charts.hypertable(one) for one in found.value])
+    overdue, failed = measured.overdue.last or {}, errors.last or {}
+    return charts.Hypertables(
+        as_of=maps.as_of,
+        hypertables=[tables.summary(one, measured.ledger.last, overdue, failed, services.prices) for one in found],
+    )
+
+
+@router.get("/dashboard/chunks", responses=_KEYED | problems.documented(404))
+async def chunks(
+    services: Current,
+    hypertable: Annotated[str, Query(max_length=300)],
+    first: Annotated[
+        float | None, Query(alias="from", description="seconds since 1970, or the integer of integer time")
+    ] = None,
+    last: Annotated[float | None, Query(alias="to")] = None,
+    bins: Annotated[int, Query(ge=1, le=2000, description="where there are more chunks, they are counted in so many")] = 400,
+) -> charts.ChunkMapView:
+    """Every chunk of a hypertable, or of a stretch of its axis."""
+    found = await services.chunk_map.one(hypertable)
+    if found.last is None:
+        raise TransientError("the ledger does not tell the chunks", code="database")
+    return tables.chunk_map(found.last, first, last, bins)
 
 
 def _file(name: str, known_tag: str | None) -> Response:
@@ -112,36 +139,3 @@ def _file(name: str, known_tag: str | None) -> Response:
     if found is None:
         raise HTTPException(404)
     return found
-
-
-def _numbers(ledger: LedgerState) -> models.Numbers:
-    jobs: Counter[str] = Counter()
-    for count in ledger.jobs:
-        jobs[count.status] += count.jobs
-    return models.Numbers(
-        jobs=dict(jobs),
-        archived=models.Sums.model_validate(_total(ledger.outcomes, Outcome.ARCHIVED)),
-        removed=models.Sums.model_validate(_total(ledger.outcomes, Outcome.REMOVED)),
-        restored=models.Sums.model_validate(_total(ledger.outcomes, Outcome.RESTORED)),
-        failures=_total(ledger.outcomes, Outcome.FAILED).jobs,
-        findings=sum(found.findings for found in ledger.findings),
-        paused=ledger.paused,
-    )
-
-
-def _total(outcomes: tuple[OutcomeTotals, ...], wanted: Outcome) -> Totals:
-    return sum((outcome.totals for outcome in outcomes if outcome.outcome is wanted), Totals())
-
-
-def _behind(measured: Measurements) -> list[models.Behind] | None:
-    if measured.overdue.value is None:
-        return None
-    return [
-        models.Behind(
-            hypertable=hypertable,
-            chunk=overdue.chunk,
-            days=overdue.seconds / _SECONDS_A_DAY if overdue.seconds != float("inf") else None,
-        )
-        for hypertable, overdue in measured.overdue.value.items()
-        if overdue
-    ]

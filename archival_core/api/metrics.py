@@ -41,7 +41,7 @@ class Snapshot(Collector):
         if measured.snapshots.value is not None:
             yield _family(catalog.SNAPSHOT, [((), _timestamp(measured.snapshots.value.oldest))])
         if measured.dependencies.value is not None:
-            yield _family(catalog.UP, (((name,), float(up)) for name, up in measured.dependencies.value.items()))
+            yield _family(catalog.UP, (((name,), float(away is None)) for name, away in measured.dependencies.value.items()))
         sources = {
             "ledger": measured.ledger,
             "queues": measured.queues,

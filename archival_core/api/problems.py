@@ -1,7 +1,8 @@
 """Every error as a problem detail (RFC 9457): what was refused and why, never a stack, a secret or SQL.
 
 What a `PermanentError` says is written for people, and is passed on when its code has a status in the catalogue of errors. A
-`TransientError` may quote a server, so the catalogue's own sentence is told in its place. Anything else is a defect: the log
+`TransientError` may quote a server, so the catalogue's own sentence is told in its place, but for an `AwayError`: an
+operator has to know its cause. Anything else is a defect: the log
 has the details, and the caller gets a bare 500.
 """
 
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from archival_core.error_codes import CODES
-from archival_core.errors import ArchivalError, PermanentError, SettingsError, TransientError
+from archival_core.errors import ArchivalError, AwayError, PermanentError, SettingsError, TransientError
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,9 +95,14 @@ def from_error(error: ArchivalError) -> JSONResponse:
     """The answer to a request that met `error`."""
     if isinstance(error, TransientError):
         known = CODES.get(error.code)
-        return answer(503, error.code, known.meaning if known else None, headers={"Retry-After": _RETRY_AFTER})
+        meaning = known.meaning if known else None
+        if isinstance(error, AwayError):
+            # what an operator with a key needs to know; no anonymous operation comes here
+            meaning = f"{meaning or ''} {error}".strip()
+        return answer(503, error.code, meaning, headers={"Retry-After": _RETRY_AFTER})
     if isinstance(error, SettingsError):
-        return answer(503, error.code, "a setting of the service is missing or wrong", headers={"Retry-After": "60"})
+        # it names the settings, and never repeats a value
+        return answer(503, error.code, str(error), headers={"Retry-After": "60"})
     status = STATUS_OF_CODE.get(error.code, 500)
     return answer(status, error.code, str(error) if status != 500 else None)
 

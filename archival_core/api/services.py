@@ -13,6 +13,7 @@ from archival_core.flows.asking.intake_control import IntakeControl
 from archival_core.flows.asking.once import Once
 from archival_core.flows.asking.policies import ArchivalPolicies
 from archival_core.flows.asking.restore_requests import RestoreRequests
+from archival_core.flows.insight.audit_trail import AuditTrail
 from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
 from archival_core.flows.insight.event_list import EventList
@@ -25,6 +26,7 @@ from archival_core.flows.jobs.jobs import Jobs
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
 from archival_core.flows.upkeep.verification import Verification
+from archival_core.model.money import Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class Services:
     intake: IntakeControl
     ownership: Ownership
     mark_rebuild: MarkRebuild
+    audit: AuditTrail
+    prices: Prices
+    #: where a trace is looked at, with `{trace_id}` in it; `None` where that is not set
+    trace_url: str | None
     #: whether the platform signs callers in, and so vouches for the name that comes with a request
     signs_in: bool
 

@@ -27,5 +27,8 @@ def services() -> Services:
         intake=wired.intake,
         ownership=wired.ownership,
         mark_rebuild=wired.mark_rebuild,
+        audit=wired.audit,
+        prices=wired.prices,
+        trace_url=wired.settings.trace_url or None,
         signs_in=wired.settings.website_auth_enabled,
     )

@@ -17,6 +17,7 @@ _ALL: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 #: The first segments of the addresses that `management` serves.
 MANAGED: Final = (
     "archives",
+    "audit",
     "chunks",
     "dead-letters",
     "docs",

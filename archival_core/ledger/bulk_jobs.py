@@ -11,6 +11,7 @@ from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
+from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import TransientError
 from archival_core.ledger.pool import LedgerPool, Row
 from archival_core.model.bulk import BulkJobs, JobsPlace
@@ -63,6 +64,17 @@ class BulkJobLedger:
         """End the live jobs of `job_ids`; returns how many."""
         rows = await self._pool.all(
             "cancel_jobs", job_ids=list(job_ids), statuses=[str(s) for s in statuses], cancelled_by=cancelled_by
+        )
+        return len(rows)
+
+    async def dismiss(self, job_ids: Collection[UUID], statuses: Collection[Status], reason: str, dismissed_by: str) -> int:
+        """Dismiss the failures of `job_ids` that nobody has dismissed yet; returns how many."""
+        rows = await self._pool.all(
+            "dismiss_jobs",
+            job_ids=list(job_ids),
+            statuses=[str(status) for status in statuses],
+            reason=Prose(reason),
+            dismissed_by=Prose(dismissed_by),
         )
         return len(rows)
 

@@ -76,6 +76,16 @@ class ChunkRecords:
         )
         return [_record(row) for row in rows]
 
+    async def count_dropped(self, hypertable: str, oids: Collection[int]) -> int:
+        """Archives that were not removed and whose table is not one of `oids`: others dropped it."""
+        row = await self._pool.one("count_dropped", hypertable=hypertable, oids=list(oids))
+        return int(row["archives"]) if row else 0
+
+    async def first_start(self, hypertable: str) -> str | None:
+        """Where the first published archive begins; `None` for an open end, and without an archive."""
+        row = await self._pool.one("first_start", hypertable=hypertable)
+        return row["range_start"] if row else None
+
     async def now(self) -> datetime:
         """By the ledger's clock, which everything goes by."""
         row = await self._pool.one("ledger_clock")

@@ -13,12 +13,15 @@ from archival_core.model.chunk import ChunkRange
 from archival_core.model.insight import (
     Day,
     Failure,
+    FailureGroup,
     FindingCount,
     Histogram,
     JobCount,
     LedgerState,
     Outcome,
     OutcomeTotals,
+    Pace,
+    RefusalGroup,
     RunningJob,
     StreamHold,
     Totals,
@@ -48,7 +51,7 @@ class InsightReader:
         await self._fold(jobs, outcomes)
         return LedgerState(
             tuple(
-                JobCount(row["hypertable"], Kind(row["kind"]), Status(row["status"]), row["jobs"])
+                JobCount(row["hypertable"], Kind(row["kind"]), Status(row["status"]), row["jobs"], _totals(row))
                 for row in jobs
                 if row["jobs"]
             ),
@@ -80,20 +83,42 @@ class InsightReader:
         ]
 
     async def failures(self, limit: int) -> list[Failure]:
-        """Failed jobs whose chunk has had no better one since, the newest first."""
+        """Failed jobs whose chunk has had no better one since and that nobody dismissed, the newest first."""
+        return [_failure(row) for row in await self._pool.all("newest_failures", limit=limit)]
+
+    async def last_failures(self) -> list[Failure]:
+        """The newest of them, of each hypertable."""
+        return [_failure(row) for row in await self._pool.all("last_failures")]
+
+    async def failure_groups(self) -> list[FailureGroup]:
+        """Every failure of `failures`, whatever their number, by its code."""
         return [
-            Failure(
-                row["job_id"],
-                Kind(row["kind"]),
-                row["hypertable"],
-                row["chunk"],
-                row["attempt"],
-                row["finished_at"],
-                str((row["error"] or {}).get("code", "unknown")),
-                str((row["error"] or {}).get("message", "")),
+            FailureGroup(
+                row["code"],
+                row["jobs"],
+                row["is_transient"],
+                row["oldest"],
+                row["newest"],
+                row["message"] or "",
+                tuple(row["hypertables"]),
             )
-            for row in await self._pool.all("newest_failures", limit=limit)
+            for row in await self._pool.all("failure_groups")
         ]
+
+    async def refusal_groups(self) -> list[RefusalGroup]:
+        """Archives whose chunk is to go and is refused, by the reason."""
+        return [
+            RefusalGroup(
+                row["code"], row["chunks"], row["bytes"], row["newest"], row["message"] or "", tuple(row["hypertables"])
+            )
+            for row in await self._pool.all("refusal_groups")
+        ]
+
+    async def pace(self) -> Pace:
+        """Of the last hour."""
+        row = await self._pool.one("pace")
+        assert row is not None, "the statement always has a row"
+        return Pace(row["archives"], row["source_bytes"], row["seconds"])
 
     async def timeline(self, first: date, hypertable: str | None) -> list[Day]:
         """The days from `first` on that something happened on, of one hypertable or of all."""
@@ -135,6 +160,20 @@ class InsightReader:
         if sum(row["differences"] for row in outcomes) > _FOLDED_FROM + len(outcomes):
             await self._pool.one("fold_outcome_tally")
             await self._pool.one("fold_day_tally")
+
+
+def _failure(row: Row) -> Failure:
+    error = row["error"] or {}
+    return Failure(
+        row["job_id"],
+        Kind(row["kind"]),
+        row["hypertable"],
+        row["chunk"],
+        row["attempt"],
+        row["finished_at"],
+        str(error.get("code", "unknown")),
+        str(error.get("message", "")),
+    )
 
 
 def _totals(row: Row) -> Totals:

@@ -32,6 +32,7 @@ class JobList:
             "statuses": [str(status) for status in wanted.statuses or Status],
             "kinds": [str(kind) for kind in wanted.kinds or Kind],
             "codes": list(wanted.codes) or None,
+            "open": wanted.is_open,
             "since": wanted.since.isoformat() if wanted.since else "-infinity",
             "before": before[0],
             "before_id": before[1],
@@ -55,6 +56,18 @@ class JobList:
         """The newest jobs of a chunk, restores of its archives among them."""
         rows = await self._pool.all("jobs_of_chunk", hypertable=hypertable, chunk=chunk, limit=limit)
         return [_record(row) for row in rows]
+
+    async def total(self, wanted: JobFilter) -> int | None:
+        """How many jobs are `wanted`, by the ledger's sums; `None` where the sums do not tell."""
+        if wanted.is_open or wanted.id_prefix or wanted.codes or wanted.since or wanted.until:
+            return None
+        row = await self._pool.one(
+            "job_total",
+            statuses=[str(status) for status in wanted.statuses or Status],
+            kinds=[str(kind) for kind in wanted.kinds or Kind],
+            hypertable=wanted.hypertable,
+        )
+        return int(row["jobs"]) if row else None
 
     async def history(self, job_id: UUID) -> list[JobEvent]:
         """The first lines of a job's history, the oldest first."""

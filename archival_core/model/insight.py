@@ -24,16 +24,6 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class JobCount:
-    """Jobs of a hypertable that are in one state now."""
-
-    hypertable: str
-    kind: Kind
-    status: Status
-    jobs: int
-
-
-@dataclass(frozen=True, slots=True)
 class Totals:
     """Sums over jobs; sizes in bytes."""
 
@@ -55,6 +45,18 @@ class Totals:
     def ratio(self) -> float | None:
         """How many bytes of the database one byte of Parquet stands for."""
         return self.source_bytes / self.parquet_bytes if self.parquet_bytes else None
+
+
+@dataclass(frozen=True, slots=True)
+class JobCount:
+    """Jobs of a hypertable that are in one state now."""
+
+    hypertable: str
+    kind: Kind
+    status: Status
+    jobs: int
+    #: of these jobs; of failed ones nothing
+    totals: Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,43 @@ class Failure:
     finished_at: datetime
     code: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Failed jobs with one code that were neither made up for nor dismissed."""
+
+    code: str
+    jobs: int
+    #: of them: one that the service would try again by itself had it not given up
+    is_transient: bool
+    oldest: datetime
+    newest: datetime
+    #: the newest message
+    message: str
+    hypertables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalGroup:
+    """Archived chunks whose removal is refused for one reason."""
+
+    code: str
+    chunks: int
+    bytes: int
+    newest: datetime | None
+    message: str
+    hypertables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Archives that were finished lately."""
+
+    archives: int
+    source_bytes: int
+    #: from the first of them to now, or an hour
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

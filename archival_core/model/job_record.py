@@ -88,3 +88,5 @@ class JobFilter:
     until: datetime | None = None
     #: hexadecimal digits that the id begins with, dashes or not
     id_prefix: str = ""
+    #: only failures that were neither made up for nor dismissed
+    is_open: bool = False

@@ -78,6 +78,10 @@ var defaults = {
   VERIFY_SAMPLE: '1.0'
   LAKE_REPLICATION: 'auto'
   POLICY_BACKLOG: '200'
+  COST_DATABASE_GB_MONTH: '0.115'
+  COST_LAKE_GB_MONTH: '0.023'
+  COST_CURRENCY: 'USD'
+  TRACE_URL: ''
   OTEL_TRACES_SAMPLER: 'always_on'
 }
 var wiring = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from archival_core.flows.insight import insights
+from archival_core.flows.insight import chunk_map, insights
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ create table $s."<b>" (time date not null) partition by range (time);
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
     monkeypatch.setattr(insights, "_GOOD_FOR", 0.0)
+    monkeypatch.setattr(chunk_map, "_GOOD_FOR", 0.0)
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def test_an_empty_service_has_a_page_too(service: Service, client: httpx.A
     overview = await get(client, "overview")
     assert (overview["running"], overview["failed"], overview["dead_letters"], overview["away"]) == ([], [], [], [])
     assert overview["numbers"]["archived"] == {"jobs": 0, "rows": 0, "source_bytes": 0, "parquet_bytes": 0}
-    assert set(overview["dependencies"].values()) == {"ok"}
+    assert {found["state"] for found in overview["dependencies"].values()} == {"ok"}
     days = (await get(client, "timeline?days=7"))["days"]
     assert len(days) == 7
     assert all(day["archived"]["jobs"] == 0 and day["ratio"] is None for day in days)
@@ -79,14 +80,17 @@ async def test_chunks_are_where_their_rows_are(service: Service, client: httpx.A
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.mar")
     await service.runtime.event_drain.run()
     tables = {table["hypertable"]: table for table in (await get(client, "hypertables"))["hypertables"]}
-    readings = tables[f"{service.schema}.readings"]
+    summary = tables[f"{service.schema}.readings"]
+    assert summary["states"] == {"removed": 1, "archived": 1, "archiving": 1, "database": 1}
+    assert (summary["in_database"], summary["problem"], summary["last_error"]["code"]) == (3, None, "unknown-chunk")
+    readings = await get(client, f"chunks?hypertable={service.schema}.readings")
     states = [(place["chunk"].rpartition(".")[2], place["state"]) for place in readings["chunks"]]
     assert states == [("jan", "removed"), ("feb", "archived"), ("mar", "archiving"), ("apr", "database")]
-    assert (readings["axis"], readings["in_database"], readings["problem"]) == ("time", 3, None)
+    assert (readings["axis"], readings["total"], readings["bins"]) == ("time", 4, None)
     [jan, feb, mar, apr] = readings["chunks"]
     assert (jan["from"], jan["to"], feb["rows"], mar["rows"]) == (1767225600.0, 1769904000.0, 672, None)
     assert (apr["range"], apr["to"]) == ({"start": "2026-04-01T00:00:00Z", "end": None}, None)
-    counted = tables[f"{service.schema}.counted"]
+    counted = await get(client, f"chunks?hypertable={service.schema}.counted")
     assert (counted["axis"], counted["chunks"][0]["from"], counted["chunks"][0]["to"]) == ("integer", 0.0, 10.0)
 
 
@@ -123,7 +127,9 @@ async def test_the_source_may_be_away(service: Service, client: httpx.AsyncClien
     service.runtime.chunk_map._source._url = "postgresql://localhost:1/none"
     [table] = (await get(client, "hypertables"))["hypertables"]
     assert (table["in_database"], table["problem"]) == (None, "the source database does not answer")
-    assert [place["state"] for place in table["chunks"]] == ["removed"]
+    assert table["states"] == {"removed": 1}
+    readings = await get(client, f"chunks?hypertable={service.schema}.readings")
+    assert [place["state"] for place in readings["chunks"]] == ["removed"]
 
 
 async def test_the_page_needs_no_data_and_no_ledger(client: httpx.AsyncClient) -> None:

@@ -203,7 +203,11 @@ async def test_what_is_away_takes_nothing_else_with_it(
     ready = await client.get("/health/ready")
     assert (ready.status_code, ready.json()["checks"]["redis"], ready.json()["checks"]["ledger"]) == (503, "failed", "ok")
     overview = (await client.get("/dashboard/overview")).json()
-    assert (overview["away"], overview["stream"], overview["dead_letters"]) == (["stream"], None, None)
+    away = {source["name"]: source for source in overview["away"]}
+    assert (set(away), overview["stream"], overview["dead_letters"]) == ({"stream", "dead_letters"}, None, None)
+    assert away["stream"]["cause"]
+    assert overview["dependencies"]["redis"]["state"] == "failed"
+    assert overview["dependencies"]["redis"]["cause"] and overview["dependencies"]["redis"]["since"]
     assert overview["numbers"]["jobs"] == {"archived": 1}
 
 

@@ -54,9 +54,10 @@ async def places(service: Service) -> list[tuple[str, str]]:
     """Of list and map, which have to agree."""
     states, _ = await service.runtime.chunks.page(Relation(service.schema, "readings"), None, 100)
     listed = [(found.state.chunk.rpartition(".")[2], str(found.state.state)) for found in states]
-    answer: Any = await service.runtime.chunk_map.all()
-    [mapped] = answer.value
-    drawn = [(place.chunk.rpartition(".")[2], str(place.state)) for place in mapped.chunks]
+    answer: Any = await service.runtime.chunk_map.one(f"{service.schema}.readings")
+    drawn = [(place.chunk.rpartition(".")[2], str(place.state)) for place in answer.value.chunks]
+    [counted] = (await service.runtime.chunk_map.all()).value or []
+    assert len(counted.chunks) + counted.in_lake == len(listed)
     assert sorted(drawn) == sorted((chunk, SHOWN.get(state, state)) for chunk, state in listed)
     return listed
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from archival_core.api.management import (
     archives,
+    audit,
     chunks,
     dead_letters,
     events,
@@ -22,5 +23,6 @@ from archival_core.api.management import (
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router of this folder."""
-    modules = (archives, restores, many_jobs, jobs, chunks, why, policies, many_letters, dead_letters, events, intake, source)
+    asking = (archives, audit, restores, many_jobs, jobs, chunks, why, policies)
+    modules = (*asking, many_letters, dead_letters, events, intake, source)
     return tuple(module.router for module in modules)

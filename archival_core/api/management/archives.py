@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, StrictBool, model_validator
 
 from archival_core.api import problems
+from archival_core.api.management.audited import Audited
 from archival_core.api.management.fields import (
     WITH_BODY,
     Body,
@@ -25,7 +26,7 @@ from archival_core.api.services import Current
 from archival_core.flows.asking.archive_requests import ArchiveWish, WantedChunk
 from archival_core.model.chunk import Relation
 
-router = APIRouter(tags=["archives"])
+router = APIRouter(tags=["archives"], route_class=Audited)
 
 _EXAMPLES = {
     "chunk": {

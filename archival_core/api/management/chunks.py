@@ -9,12 +9,13 @@ from pydantic import BaseModel, Field
 
 from archival_core.api import problems
 from archival_core.api.management import cursor
+from archival_core.api.management.audited import Audited
 from archival_core.api.management.chunk_view import ChunkView, chunk_view
 from archival_core.api.management.fields import ANY, Limit, TableName
 from archival_core.api.services import Current
 from archival_core.model.chunk import Relation
 
-router = APIRouter(tags=["chunks"])
+router = APIRouter(tags=["chunks"], route_class=Audited)
 
 
 class HypertableView(BaseModel):

@@ -9,13 +9,14 @@ from fastapi import Body as BodyParameter
 from pydantic import BaseModel, Field
 
 from archival_core.api import problems
+from archival_core.api.management.audited import Audited
 from archival_core.api.management.fields import ANY, WITH_BODY, Body, Caller, Limit, Text
 from archival_core.api.management.many import ErrorCode
 from archival_core.api.services import Current
 from archival_core.flows.jobs.dead_letters import kind_of
 from archival_core.model.bulk import LetterFilter, LetterKind, code_of
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=Audited)
 
 EntryId = Annotated[str, Path(max_length=60, examples=["1700000000000-0"])]
 _DISCARD = {"reason": {"summary": "why it is given up", "value": {"reason": "the table was dropped last year"}}}

@@ -10,10 +10,11 @@ from fastapi import Body as BodyParameter
 from pydantic import BaseModel, ConfigDict, Field
 
 from archival_core.api import problems
+from archival_core.api.management.audited import Audited
 from archival_core.api.management.fields import ANY, WITH_BODY, Body, Caller, Text
 from archival_core.api.services import Current
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=Audited)
 
 _PAUSE = {"reason": {"summary": "with a reason", "value": {"reason": "the source is being upgraded"}}}
 

@@ -118,6 +118,7 @@ class JobPage(JobsView):
     """A page of jobs, newest first."""
 
     next: str | None = Field(description="the cursor of the next page; null at the end")
+    total: int | None = Field(description="jobs of the whole list; null where a code, a time or `open` narrows it")
 
 
 def view(job: JobRecord) -> JobView:

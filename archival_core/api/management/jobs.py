@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 
 from archival_core.api import problems
 from archival_core.api.management import cursor
+from archival_core.api.management.audited import Audited
 from archival_core.api.management.fields import ANY, Caller, Limit, Moment, TableName
 from archival_core.api.management.job_view import JobDetail, JobPage, JobView, detail, view
 from archival_core.api.management.many import ErrorCode
@@ -16,7 +17,7 @@ from archival_core.api.services import Current
 from archival_core.model.job import Kind, Status
 from archival_core.model.job_record import JobFilter
 
-router = APIRouter(tags=["archives"])
+router = APIRouter(tags=["archives"], route_class=Audited)
 
 JobId = Annotated[UUID, Path(examples=["0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a10"])]
 
@@ -46,15 +47,22 @@ async def list_jobs(
             examples=["0b9f7a52"],
         ),
     ] = None,
+    is_open: Annotated[
+        bool, Query(alias="open", description="only failures that were neither made up for nor dismissed")
+    ] = False,
     after: Annotated[str | None, Query(alias="cursor", max_length=1000, description="`next` of the page before")] = None,
     limit: Limit = 50,
 ) -> JobPage:
     """Jobs by the time of their request, newest first."""
-    codes = frozenset(error_code or ())
-    wanted = JobFilter(hypertable, frozenset(status or ()), frozenset(kind or ()), codes, since, until, id_prefix or "")
+    statuses, kinds, codes = frozenset(status or ()), frozenset(kind or ()), frozenset(error_code or ())
+    wanted = JobFilter(hypertable, statuses, kinds, codes, since, until, id_prefix or "", is_open)
     found = await services.jobs.page(wanted, cursor.read_job(after) if after is not None else None, limit + 1)
     shown = found[:limit]
-    return JobPage(jobs=[view(job) for job in shown], next=cursor.of_job(shown[-1]) if len(found) > limit else None)
+    return JobPage(
+        jobs=[view(job) for job in shown],
+        next=cursor.of_job(shown[-1]) if len(found) > limit else None,
+        total=await services.jobs.total(wanted),
+    )
 
 
 @router.get("/jobs/{job_id}", responses=problems.documented(404, *ANY))

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from archival_core.api import problems
 from archival_core.api.management import cursor
-from archival_core.api.management.fields import WITH_BODY, Caller, TableName
+from archival_core.api.management.audited import Audited
+from archival_core.api.management.fields import WITH_BODY, Caller, TableName, Text
 from archival_core.api.management.many import COUNT, MOST_NAMED, Many, ManyView, Since, Until, many_view
 from archival_core.api.services import Current
 from archival_core.flows.jobs.bulk_jobs import CANCELLED, RETRIED
@@ -19,7 +20,7 @@ from archival_core.model.bulk import BulkJobs, JobsPlace
 from archival_core.model.job import Kind, Status
 from archival_core.model.job_record import JobFilter
 
-router = APIRouter(tags=["archives"])
+router = APIRouter(tags=["archives"], route_class=Audited)
 
 _RETRY = {
     "code": {"summary": "what failed while a database was away", "value": {"error_code": ["database", "source-unreachable"]}},
@@ -34,6 +35,15 @@ _CANCEL = {
     "table": {"summary": "what waits or runs of a hypertable", "value": {"hypertable": "public.conditions"}},
     "waiting": {"summary": "everything that waits", "value": {"all": True, "status": ["queued"]}},
     "count": COUNT,
+}
+
+
+_DISMISS = {
+    "code": {
+        "summary": "failures that somebody knows about",
+        "value": {"error_code": ["unknown-chunk"], "reason": "the tables were dropped on purpose"},
+    },
+    "count": {"summary": COUNT["summary"], "value": {"all": True, "dry_run": True, "reason": "counted only"}},
 }
 
 
@@ -69,6 +79,12 @@ class CancelAsked(JobsMeant):
     status: list[Literal["queued", "running"]] | None = Field(default=None, min_length=1, max_length=2)
 
 
+class DismissAsked(JobsMeant):
+    """Which failed jobs are dismissed, and why; the ledger keeps it."""
+
+    reason: Text
+
+
 @router.post("/jobs/retry", responses=problems.documented(*WITH_BODY))
 async def retry_jobs(services: Current, asked: Annotated[RetryAsked, BodyParameter(openapi_examples=_RETRY)]) -> ManyView:
     """Queue many failed jobs again. A call that was cut off is made again without harm: what is queued has not failed any more.
@@ -91,3 +107,19 @@ async def cancel_jobs(
     if asked.dry_run:
         return many_view(await services.bulk_jobs.preview(meant), cursor.of_jobs_place)
     return many_view(await services.bulk_jobs.cancel(meant, asked.place(), asked.limit, caller), cursor.of_jobs_place)
+
+
+@router.post("/jobs/dismiss", responses=problems.documented(*WITH_BODY))
+async def dismiss_jobs(
+    services: Current, caller: Caller, asked: Annotated[DismissAsked, BodyParameter(openapi_examples=_DISMISS)]
+) -> ManyView:
+    """Take failures that somebody knows about off the list of those that wait for somebody. Each can still be retried.
+
+    A job is passed over that is dismissed already (`dismissed`).
+    """
+    meant = asked.meant(RETRIED)
+    if asked.dry_run:
+        return many_view(await services.bulk_jobs.preview(meant), cursor.of_jobs_place)
+    return many_view(
+        await services.bulk_jobs.dismiss(meant, asked.place(), asked.limit, asked.reason, caller), cursor.of_jobs_place
+    )

@@ -10,12 +10,13 @@ from pydantic import Field, StringConstraints
 
 from archival_core.api import problems
 from archival_core.api.management import cursor
+from archival_core.api.management.audited import Audited
 from archival_core.api.management.fields import WITH_BODY, Caller, Text
 from archival_core.api.management.many import COUNT, MOST_NAMED, Many, ManyView, Since, Until, many_view
 from archival_core.api.services import Current
 from archival_core.model.bulk import EntryId, LetterFilter, LetterKind, LettersPlace
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=Audited)
 
 _REPLAY = {
     "code": {"summary": "what was delivered too often while something was away", "value": {"error_code": ["over-delivered"]}},

@@ -11,12 +11,13 @@ from fastapi import Body as BodyParameter
 from pydantic import BaseModel, Field, StrictBool, StrictInt, model_validator
 
 from archival_core.api import problems
+from archival_core.api.management.audited import Audited
 from archival_core.api.management.fields import ANY, WITH_BODY, Age, Body, TableName
 from archival_core.api.services import Current
 from archival_core.model.chunk import Relation
 from archival_core.model.policy import DroppedByOthers, Policy
 
-router = APIRouter(tags=["policies"])
+router = APIRouter(tags=["policies"], route_class=Audited)
 
 # a name may hold a slash; one with a line break has no address
 Hypertable = Annotated[TableName, Path(examples=["public.conditions"])]

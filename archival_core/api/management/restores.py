@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from archival_core.api import problems
+from archival_core.api.management.audited import Audited
 from archival_core.api.management.fields import (
     ANY,
     WITH_BODY,
@@ -35,7 +36,7 @@ from archival_core.model.finding import Problem
 from archival_core.model.job import Status
 from archival_core.model.job_record import JobRecord
 
-router = APIRouter(tags=["archives"])
+router = APIRouter(tags=["archives"], route_class=Audited)
 
 _RESTORES = {
     "back": {

@@ -6,10 +6,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from archival_core.api import problems
+from archival_core.api.management.audited import Audited
 from archival_core.api.management.fields import ANY
 from archival_core.api.services import Current
 
-router = APIRouter(tags=["source"])
+router = APIRouter(tags=["source"], route_class=Audited)
 
 
 class OwnerView(BaseModel):

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field
 
 from archival_core.api import problems
+from archival_core.api.management.audited import Audited
 from archival_core.api.management.chunk_view import ChunkView, chunk_view
 from archival_core.api.management.fields import ANY, TableName, bound_text
 from archival_core.api.management.job_view import JobView, view
@@ -18,7 +19,7 @@ from archival_core.flows.insight import outlook
 from archival_core.model.chunk import Relation
 from archival_core.model.next_step import Because, Step
 
-router = APIRouter(tags=["chunks"])
+router = APIRouter(tags=["chunks"], route_class=Audited)
 
 _JOBS = 50
 #: RFC 3339 in UTC afterwards, or digits.

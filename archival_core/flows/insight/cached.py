@@ -7,8 +7,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
 
 _LOG = logging.getLogger(__name__)
+
+#: in seconds: a question that is given up has so long to end
+_ENDING: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,31 +24,63 @@ class Answer[T]:
     value: T | None
     #: how long the question took
     seconds: float
+    #: why there is no value, for whoever has a key; `None` if there is one
+    cause: str | None = None
+    #: since when there is none
+    since: datetime | None = None
+    #: the value of before, and of when it is; both `None` if there never was one
+    last: T | None = None
+    as_of: datetime | None = None
 
 
 class Cached[T]:
     """One question to one source; never raises, and never takes longer than its deadline."""
 
-    def __init__(self, name: str, ask: Callable[[], Awaitable[T]], *, good_for: float, deadline: float) -> None:
+    def __init__(
+        self, name: str, ask: Callable[[], Awaitable[T]], *, good_for: float, deadline: float, limit: float | None = None
+    ) -> None:
+        """Who asks waits for `deadline` at most; the question itself may go on until `limit`. All are in seconds."""
         self._name, self._ask = name, ask
-        self._good_for, self._deadline = good_for, deadline
-        self._asking = asyncio.Lock()
+        self._good_for, self._deadline, self._limit = good_for, deadline, limit or deadline
+        self._asking: asyncio.Task[Answer[T]] | None = None
         self._answer: Answer[T] | None = None
         self._until = 0.0
+        self._last: tuple[T, datetime] | None = None
+        self._since: datetime | None = None
 
     async def get(self) -> Answer[T]:
-        """The last answer while it is good, or a new one. Why there is none goes to the log."""
-        async with self._asking:
-            if self._answer is None or time.monotonic() >= self._until:
-                self._answer = await self._new()
-                self._until = time.monotonic() + self._good_for
+        """The last answer while it is good, or a new one. Why there is none goes to the log, too.
+
+        A question that takes longer goes on, and its answer is there for the next who asks.
+        """
+        if self._answer is not None and time.monotonic() < self._until:
             return self._answer
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.get_running_loop().create_task(self._new())
+        started = time.monotonic()
+        done, _ = await asyncio.wait({self._asking}, timeout=self._deadline + _ENDING)
+        if done:
+            return self._asking.result()
+        return self._none(f"no answer within {self._deadline:g} s", time.monotonic() - started)
 
     async def _new(self) -> Answer[T]:
-        started, value = time.monotonic(), None
+        started = time.monotonic()
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self._limit):
                 value = await self._ask()
         except Exception as error:
-            _LOG.warning("%s does not answer: %s", self._name, error or type(error).__name__)
-        return Answer(value, time.monotonic() - started)
+            timed_out = isinstance(error, TimeoutError) and not str(error)
+            cause = f"no answer within {self._limit:g} s" if timed_out else str(error) or type(error).__name__
+            _LOG.warning("%s does not answer: %s", self._name, cause)
+            found = self._none(cause, time.monotonic() - started)
+        else:
+            now = datetime.now(UTC)
+            self._last, self._since = (value, now), None
+            found = Answer(value, time.monotonic() - started, last=value, as_of=now)
+        self._answer, self._until = found, time.monotonic() + self._good_for
+        return found
+
+    def _none(self, cause: str, seconds: float) -> Answer[T]:
+        self._since = self._since or datetime.now(UTC)
+        last, as_of = self._last or (None, None)
+        return Answer(None, seconds, cause, self._since, last, as_of)

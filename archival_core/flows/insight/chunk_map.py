@@ -1,10 +1,13 @@
-"""Where the rows of each hypertable are: its chunks in the order of their ranges, from the catalog and the ledger together."""
+"""Where the rows of each hypertable are: every chunk in the order of its range, from the catalog and the ledger together."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import Final
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final, Literal
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, PermanentError
@@ -13,22 +16,29 @@ from archival_core.flows.insight.cached import Answer, Cached
 from archival_core.ledger.chunk_records import ChunkRecords
 from archival_core.ledger.insights import InsightReader
 from archival_core.ledger.policies import Policies
-from archival_core.model.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.chunk import Chunk, ChunkRange
 from archival_core.model.chunk_state import ChunkPlace, ChunkState
-from archival_core.model.moment import moment
+from archival_core.model.job import Kind, Status
 from archival_core.model.placed_chunk import PlacedChunk, Whereabouts
+from archival_core.model.policy import Policy
 from archival_core.source import catalog
-from archival_core.source.catalog.hypertables import source_tables
+from archival_core.source.catalog import sizes
+from archival_core.source.catalog.hypertables import SourceTable, source_tables
 
 _LOG = logging.getLogger(__name__)
 
-#: What is shown at most: hypertables, chunks of all together, and of each its newest.
-_HYPERTABLES: Final = 50
-_CHUNKS: Final = 1_500
-_CHUNKS_OF_ONE: Final = 366
 #: in seconds
 _GOOD_FOR: Final = 8.0
-_DEADLINE: Final = 20.0
+_DEADLINE: Final = 2.0
+_LIMIT: Final = 60.0
+#: Sizes change slowly, and each takes a look at the disk.
+_SIZES_GOOD_FOR: Final = 120.0
+_EVERY: Final = 2**31
+#: Hypertables whose maps are kept.
+_MAPS: Final = 16
+
+#: Bytes on disk, by hypertable and chunk.
+Sizes = Mapping[tuple[str, str], int]
 
 _SHOWN: Final = {
     ChunkPlace.IN_DATABASE: Whereabouts.DATABASE,
@@ -42,14 +52,40 @@ _SHOWN: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class HypertableMap:
-    """A hypertable's newest chunks, by their range."""
+class HypertableChunks:
+    """A hypertable with its chunks that are in the database, by their range."""
 
     hypertable: str
     chunks: tuple[PlacedChunk, ...]
+    #: archives whose rows are in the lake alone
+    in_lake: int
+    #: where the first of these begins
+    first: str | None
     #: in the database now; `None` when the source did not tell, and the ledger alone speaks
     in_database: int | None
+    kind: Literal["timescaledb", "native"] | None = None
+    time_column: str | None = None
+    policy: Policy | None = None
     #: why the source did not tell
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HypertableMap:
+    """A hypertable with all of its chunks and of its archives that stand in for rows, by their range."""
+
+    hypertable: str
+    chunks: tuple[PlacedChunk, ...]
+    #: why the source did not tell
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """What the source says of one hypertable."""
+
+    table: SourceTable | None = None
+    chunks: list[Chunk] = field(default_factory=list)
     problem: str | None = None
 
 
@@ -58,47 +94,109 @@ class ChunkMap:
 
     def __init__(self, reader: InsightReader, records: ChunkRecords, policies: Policies, source: Database) -> None:
         self._reader, self._records, self._policies, self._source = reader, records, policies, source
-        self._maps = Cached("the chunks", self._read, good_for=_GOOD_FOR, deadline=_DEADLINE)
+        self._all = Cached("the chunks", self._read, good_for=_GOOD_FOR, deadline=_DEADLINE, limit=_LIMIT)
+        self._sizes = Cached("sizes", self._read_sizes, good_for=_SIZES_GOOD_FOR, deadline=0.1, limit=_LIMIT)
+        #: those that were looked at last, the newest at the end
+        self._maps: dict[str, Cached[HypertableMap]] = {}
 
-    async def all(self) -> Answer[list[HypertableMap]]:
-        """Every hypertable, by its name."""
-        return await self._maps.get()
+    async def all(self) -> Answer[list[HypertableChunks]]:
+        """Every hypertable, by its name, with the sizes that are known by now."""
+        found = await self._all.get()
+        known = (await self._sizes.get()).last or {}
+        return replace(
+            found,
+            value=None if found.value is None else [_sized(one, known) for one in found.value],
+            last=None if found.last is None else [_sized(one, known) for one in found.last],
+        )
 
-    async def _read(self) -> list[HypertableMap]:
-        known = {count.hypertable for count in (await self._reader.state()).jobs}
-        known |= {str(policy.policy.hypertable) for policy in await self._policies.all()}
+    async def one(self, hypertable: str) -> Answer[HypertableMap]:
+        """All chunks of one hypertable. Raises `PermanentError` (`unknown-hypertable`) where its name is known to nobody."""
+        known = await self._all.get()
+        if known.last is not None and all(found.hypertable != hypertable for found in known.last):
+            raise PermanentError(f"neither the source nor the ledger knows {hypertable}", code="unknown-hypertable")
+        cached = self._maps.pop(hypertable, None) or Cached(
+            f"the chunks of {hypertable}",
+            partial(self._read_one, hypertable),
+            good_for=_GOOD_FOR,
+            deadline=_DEADLINE,
+            limit=_LIMIT,
+        )
+        self._maps[hypertable] = cached
+        while len(self._maps) > _MAPS:
+            del self._maps[next(iter(self._maps))]
+        return await cached.get()
+
+    async def _read(self) -> list[HypertableChunks]:
+        removed = Counter[str]()
+        names: set[str] = set()
+        for count in (await self._reader.state()).jobs:
+            names.add(count.hypertable)
+            if count.kind is Kind.ARCHIVE and count.status is Status.REMOVED:
+                removed[count.hypertable] += count.jobs
+        policies = {str(due.policy.hypertable): due.policy for due in await self._policies.all()}
+        names |= policies.keys()
+        there = await self._in_source(names)
+        # one that is gone has left its archives, and no chunk
+        return [
+            await self._chunks(name, there.get(name, _There()), policies.get(name), removed[name])
+            for name in sorted(names.union(there))
+        ]
+
+    async def _in_source(self, names: Collection[str]) -> dict[str, _There]:
         try:
             async with self._source.connect() as connection:
-                listed = {str(table.relation): table.relation for table in await source_tables(connection)}
-                names = sorted(known.union(listed))[:_HYPERTABLES]
-                # one that is gone has left its archives, and no chunk
-                places = {name: await _in_database(connection, listed[name]) if name in listed else [] for name in names}
+                tables = await source_tables(connection)
+                return {str(table.relation): await _in_database(connection, table) for table in tables}
         except ArchivalError as error:
             _LOG.warning("the source does not tell its chunks: %s", error)
-            names = sorted(known)[:_HYPERTABLES]
-            places = dict.fromkeys(names, "the source database does not answer")
-        limit = min(_CHUNKS // max(len(names), 1), _CHUNKS_OF_ONE)
-        return [await self._map(name, places[name], limit) for name in names]
+            return {name: _There(problem="the source database does not answer") for name in names}
 
-    async def _map(self, hypertable: str, chunks: list[Chunk] | str, limit: int) -> HypertableMap:
-        """One hypertable; `chunks` are those in the database, or why they cannot be told: then the ledger alone speaks."""
-        problem = chunks if isinstance(chunks, str) else None
-        there = [] if isinstance(chunks, str) else chunks
-        newest = there[-limit:]
-        records = await self._records.of(hypertable, newest)
-        gone = await self._records.without_chunk(hypertable, [chunk.oid for chunk in there], None, 2**31)
-        states = [whereabouts.present(chunk, records.get(str(chunk.relation))) for chunk in newest]
-        states += [whereabouts.in_lake_alone(record) if problem is None else whereabouts.by_ledger(record) for record in gone]
-        placed = sorted(map(_placed, states), key=lambda place: (_order(place.range), place.chunk))
-        return HypertableMap(hypertable, tuple(placed[-limit:]), None if problem else len(there), problem)
+    async def _chunks(self, name: str, there: _There, policy: Policy | None, removed: int) -> HypertableChunks:
+        records = await self._records.of(name, there.chunks)
+        states = [whereabouts.present(chunk, records.get(str(chunk.relation))) for chunk in there.chunks]
+        dropped = 0 if there.problem else await self._records.count_dropped(name, [chunk.oid for chunk in there.chunks])
+        return HypertableChunks(
+            name,
+            tuple(sorted(map(_placed, states), key=_order)),
+            removed + dropped,
+            await self._records.first_start(name),
+            None if there.problem else len(there.chunks),
+            there.table.kind if there.table else None,
+            there.table.time_column if there.table else None,
+            policy,
+            there.problem,
+        )
+
+    async def _read_one(self, hypertable: str) -> HypertableMap:
+        """Where the source does not tell its chunks, the ledger alone speaks."""
+        there = (await self._in_source([hypertable])).get(hypertable, _There())
+        records = await self._records.of(hypertable, there.chunks)
+        gone = await self._records.without_chunk(hypertable, [chunk.oid for chunk in there.chunks], None, _EVERY)
+        states = [whereabouts.present(chunk, records.get(str(chunk.relation))) for chunk in there.chunks]
+        alone = whereabouts.by_ledger if there.problem else whereabouts.in_lake_alone
+        states += [alone(record) for record in gone]
+        known = (await self._sizes.get()).last or {}
+        placed = [_with_size(hypertable, place, known) for place in sorted(map(_placed, states), key=_order)]
+        return HypertableMap(hypertable, tuple(placed), there.problem)
+
+    async def _read_sizes(self) -> dict[tuple[str, str], int]:
+        """Bytes on disk, by hypertable and chunk."""
+        found: dict[tuple[str, str], int] = {}
+        async with self._source.connect() as connection:
+            for table in await source_tables(connection):
+                chunks = (await _in_database(connection, table)).chunks
+                of_oid = await sizes.estimates(connection, chunks) if chunks else {}
+                for chunk in chunks:
+                    if chunk.oid in of_oid:
+                        found[str(table.relation), str(chunk.relation)] = of_oid[chunk.oid].bytes
+        return found
 
 
-async def _in_database(connection: Connection, hypertable: Relation) -> list[Chunk] | str:
-    """The chunks of a hypertable, those that end last at the end; or why they cannot be told."""
+async def _in_database(connection: Connection, table: SourceTable) -> _There:
     try:
-        return sorted(await catalog.chunks(connection, hypertable), key=lambda chunk: _order(chunk.range))
+        return _There(table, await catalog.chunks(connection, table.relation))
     except PermanentError as error:
-        return str(error)
+        return _There(table, problem=str(error))
 
 
 def _placed(state: ChunkState) -> PlacedChunk:
@@ -114,6 +212,16 @@ def _placed(state: ChunkState) -> PlacedChunk:
     )
 
 
-def _order(bounds: ChunkRange) -> float:
-    end = moment(bounds.end)
-    return end if isinstance(end, int) else float("inf") if end is None else float("-inf")
+def _sized(found: HypertableChunks, known: Sizes) -> HypertableChunks:
+    return replace(found, chunks=tuple(_with_size(found.hypertable, chunk, known) for chunk in found.chunks))
+
+
+def _with_size(hypertable: str, chunk: PlacedChunk, known: Sizes) -> PlacedChunk:
+    if chunk.state is Whereabouts.REMOVED:
+        return chunk
+    return replace(chunk, database_bytes=known.get((hypertable, chunk.chunk)))
+
+
+def _order(chunk: PlacedChunk) -> tuple[float, str]:
+    start = chunk.start
+    return float("-inf") if start is None else start, chunk.chunk

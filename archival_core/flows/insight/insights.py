@@ -16,19 +16,32 @@ from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis.messaging import DeadLetter, MessagingClient
 from archival_core.flows.insight.cached import Answer, Cached
 from archival_core.flows.insight.overdue import OverdueChunks
-from archival_core.flows.insight.readiness import ReadinessCheck
+from archival_core.flows.insight.readiness import Away, ReadinessCheck
 from archival_core.flows.insight.snapshots import Snapshots, SnapshotState
 from archival_core.ledger.insights import InsightReader
-from archival_core.model.insight import Day, Failure, LedgerState, Overdue, QueueState, RunningJob, StreamState
+from archival_core.ledger.intake import Intake
+from archival_core.model.insight import (
+    Day,
+    Failure,
+    FailureGroup,
+    LedgerState,
+    Overdue,
+    Pace,
+    QueueState,
+    RefusalGroup,
+    RunningJob,
+    StreamState,
+)
+from archival_core.model.intake import IntakeState
 
 #: Rows of a list that a person still reads.
 _LISTED: Final = 50
 #: In seconds: how long an answer is good for, and how long it may take.
 _GOOD_FOR: Final = 4.0
-_DEADLINE: Final = 5.0
+_DEADLINE: Final = 2.0
 #: The catalog of the source is asked for each policy, so less often.
 _OVERDUE_GOOD_FOR: Final = 60.0
-_OVERDUE_DEADLINE: Final = 8.0
+_OVERDUE_LIMIT: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +65,8 @@ class Measurements:
     #: by the kind of job they are for
     queues: Answer[dict[str, QueueState]]
     stream: Answer[StreamState]
-    #: which dependencies answer
-    dependencies: Answer[dict[str, bool]]
+    #: why each dependency does not answer; `None` of one that does
+    dependencies: Answer[dict[str, Away | None]]
     #: by hypertable that has a policy
     overdue: Answer[dict[str, Overdue | None]]
     snapshots: Answer[SnapshotState]
@@ -66,6 +79,10 @@ class Lists:
 
     running: tuple[RunningJob, ...]
     failures: tuple[Failure, ...]
+    #: every failure and every refusal, however many
+    failure_groups: tuple[FailureGroup, ...]
+    refusal_groups: tuple[RefusalGroup, ...]
+    pace: Pace
 
 
 class Insights:
@@ -74,6 +91,7 @@ class Insights:
     def __init__(
         self,
         reader: InsightReader,
+        intake: Intake,
         messaging: MessagingClient,
         queues: Mapping[str, Queue],
         overdue: OverdueChunks,
@@ -84,9 +102,12 @@ class Insights:
         self._ledger = _quick("the ledger", reader.state)
         self._queue_states = _quick("the queues", self._read_queues)
         self._stream = _quick("the event stream", messaging.state)
-        self._dependencies = _quick("readiness", readiness.check)
-        self._overdue = Cached("overdue", overdue.oldest, good_for=_OVERDUE_GOOD_FOR, deadline=_OVERDUE_DEADLINE)
+        self._dependencies = Cached("readiness", readiness.states, good_for=0.0, deadline=_DEADLINE, limit=10.0)
+        self._overdue = Cached("overdue", overdue.oldest, good_for=_OVERDUE_GOOD_FOR, deadline=_DEADLINE, limit=_OVERDUE_LIMIT)
         self._snapshots = _quick("the source's activity", snapshots.state)
+        self._intake = _quick("the intake", intake.state)
+        self._month = _quick("this month", self._read_month)
+        self._failed = _quick("failures", self._read_last_failures)
         self._lists = _quick("the ledger's lists", self._read_lists)
         self._dead = _quick("the dead stream", lambda: messaging.newest_dead(_LISTED))
 
@@ -110,6 +131,18 @@ class Insights:
         """The newest entries of the dead stream, newest first."""
         return await self._dead.get()
 
+    async def intake(self) -> Answer[IntakeState]:
+        """Whether events and policies become jobs, and who decided that."""
+        return await self._intake.get()
+
+    async def freed_this_month(self) -> Answer[int]:
+        """Bytes that left the database since the first of the month in UTC."""
+        return await self._month.get()
+
+    async def last_failures(self) -> Answer[dict[str, Failure]]:
+        """By hypertable: its newest failure that waits for somebody."""
+        return await self._failed.get()
+
     async def timeline(self, days: int, hypertable: str | None = None) -> list[Day]:
         """The last `days` days in UTC, today included, oldest first and without gaps. Raises as the ledger does."""
         today = datetime.now(UTC).date()
@@ -118,13 +151,26 @@ class Insights:
         every = (first + timedelta(days=number) for number in range(days))
         return [found.get(day, Day(day)) for day in every]
 
+    async def _read_month(self) -> int:
+        first = datetime.now(UTC).date().replace(day=1)
+        return sum(day.removed.source_bytes for day in await self._reader.timeline(first, None))
+
+    async def _read_last_failures(self) -> dict[str, Failure]:
+        return {failure.hypertable: failure for failure in await self._reader.last_failures()}
+
     async def _read_queues(self) -> dict[str, QueueState]:
         states = await asyncio.gather(*(queue.state() for queue in self._queues.values()))
         return dict(zip(self._queues, states, strict=True))
 
     async def _read_lists(self) -> Lists:
-        running, failures = await asyncio.gather(self._reader.running(_LISTED), self._reader.failures(_LISTED))
-        return Lists(tuple(running), tuple(failures))
+        running, failures, failed, refused, pace = await asyncio.gather(
+            self._reader.running(_LISTED),
+            self._reader.failures(_LISTED),
+            self._reader.failure_groups(),
+            self._reader.refusal_groups(),
+            self._reader.pace(),
+        )
+        return Lists(tuple(running), tuple(failures), tuple(failed), tuple(refused), pace)
 
 
 def _quick[T](name: str, ask: Callable[[], Awaitable[T]]) -> Cached[T]:

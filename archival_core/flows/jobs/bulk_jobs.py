@@ -77,6 +77,20 @@ class BulkJobActions:
         _LOG.warning("%d jobs are cancelled by %r", report.done, cancelled_by)
         return report
 
+    async def dismiss(
+        self, meant: BulkJobs, place: JobsPlace | None, limit: int, reason: str, dismissed_by: str
+    ) -> BulkReport[JobsPlace]:
+        """Take up to `limit` failures off the list of those that wait for somebody, from `place` on; a retry stays possible."""
+        statuses = meant.wanted.statuses
+
+        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[int, Counter[str]]:
+            dismissed = await self._jobs.dismiss(job_ids, statuses, reason, dismissed_by)
+            return dismissed, Counter({"dismissed": len(job_ids) - dismissed})
+
+        report = await self._each(meant, place, limit, step, "not-retryable")
+        _LOG.warning("%d failures are dismissed by %r: %r", report.done, dismissed_by, reason)
+        return report
+
     async def _each(
         self, meant: BulkJobs, place: JobsPlace | None, limit: int, step: Step, elsewhere: str
     ) -> BulkReport[JobsPlace]:

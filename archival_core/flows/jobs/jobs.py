@@ -24,6 +24,10 @@ class Jobs:
         """The newest that are `wanted`, from the place `after` on."""
         return await self._jobs.page(wanted, after, limit)
 
+    async def total(self, wanted: JobFilter) -> int | None:
+        """How many are `wanted`; `None` where the ledger's sums do not tell."""
+        return await self._jobs.total(wanted)
+
     async def these(self, job_ids: Collection[UUID]) -> list[JobRecord]:
         """Those of `job_ids` that are jobs, by their range."""
         return await self._jobs.these(job_ids)

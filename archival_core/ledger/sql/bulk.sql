@@ -69,3 +69,14 @@ with meant as materialized (
     delete from archival.part where job_id in (select job_id from owner)
 )
 select job_id from owner
+
+-- name: dismiss_jobs
+-- Failures that somebody knows about: they are listed no more among those that wait for somebody.
+with meant as materialized (
+    select job_id from archival.job
+    where job_id = any(%(job_ids)s) and status = any(%(statuses)s) and dismissed is null order by job_id for update
+)
+update archival.job
+set dismissed = jsonb_build_object('reason', %(reason)s::text, 'by', %(dismissed_by)s::text, 'at', now())
+where job_id in (select job_id from meant)
+returning job_id

@@ -1,5 +1,6 @@
 -- name: jobs_by_state
-select hypertable, kind, status, sum(jobs)::bigint as jobs, count(*) as differences
+select hypertable, kind, status, sum(jobs)::bigint as jobs, sum(rows)::bigint as rows, sum(source_bytes)::bigint as source_bytes,
+       sum(parquet_bytes)::bigint as parquet_bytes, count(*) as differences
 from archival.job_tally group by hypertable, kind, status
 
 -- name: outcomes
@@ -14,7 +15,9 @@ select archival.seconds_bounds() as seconds, archival.bytes_bounds() as bytes
 -- name: fold_job_tally
 -- What two do at the same time is done once: the second finds nothing left.
 with gone as (delete from archival.job_tally returning *)
-insert into archival.job_tally select hypertable, kind, status, sum(jobs) from gone group by 1, 2, 3 having sum(jobs) <> 0
+insert into archival.job_tally
+select hypertable, kind, status, sum(jobs), sum(rows), sum(source_bytes), sum(parquet_bytes) from gone group by 1, 2, 3
+having sum(jobs) <> 0
 returning hypertable
 
 -- name: fold_outcome_tally
@@ -50,15 +53,32 @@ from archival.job j
 where j.status = 'running' order by j.started_at, j.job_id limit %(limit)s
 
 -- name: newest_failures
--- Without those whose chunk has had a better job since.
-select f.*
-from (select * from archival.job where status = 'failed' order by finished_at desc limit 20 * %(limit)s) f
-where not exists (
-    select from archival.job later
-    where later.hypertable = f.hypertable and later.chunk = f.chunk and later.kind = f.kind
-      and later.requested_at > f.requested_at and later.status in ('queued', 'running', 'archived', 'removed', 'restored')
-)
-order by f.finished_at desc limit %(limit)s
+-- Without those whose chunk has had a better job since, and those that somebody dismissed.
+select * from archival.open_failure order by finished_at desc limit %(limit)s
+
+-- name: last_failures
+select distinct on (hypertable) * from archival.open_failure order by hypertable, finished_at desc
+
+-- name: failure_groups
+select coalesce(f.error ->> 'code', 'unknown') as code, count(*) as jobs, min(f.finished_at) as oldest, max(f.finished_at) as newest,
+       coalesce(bool_or(f.error ->> 'transient' = 'true'), false) as is_transient,
+       (array_agg(f.error ->> 'message' order by f.finished_at desc))[1] as message,
+       (array_agg(distinct f.hypertable))[:20] as hypertables
+from archival.open_failure f group by 1 order by 2 desc, 1
+
+-- name: refusal_groups
+select coalesce(j.removal_error ->> 'code', 'unknown') as code, count(*) as chunks, coalesce(sum(j.source_bytes), 0)::bigint as bytes,
+       max(j.removal_tried_at) as newest, (array_agg(j.removal_error ->> 'message' order by j.removal_tried_at desc))[1] as message,
+       (array_agg(distinct j.hypertable))[:20] as hypertables
+from archival.job j
+where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null and j.removal_error is not null
+group by 1 order by 2 desc, 1
+
+-- name: pace
+select count(*) as archives, coalesce(sum(source_bytes), 0)::bigint as source_bytes,
+       coalesce(extract(epoch from now() - min(started_at)), 0)::float8 as seconds
+from archival.job
+where kind = 'archive' and status in ('archived', 'removed', 'superseded') and finished_at > now() - interval '1 hour'
 
 -- name: findings_by_problem
 select j.hypertable, f.problem, count(*) as findings from archival.finding f join archival.job j using (job_id) group by 1, 2

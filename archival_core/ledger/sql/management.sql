@@ -6,6 +6,7 @@ with newest as (
         select j.job_id, j.requested_at from archival.job j
         where j.status = s.status and j.kind = k.kind and j.requested_at >= %(since)s::timestamptz
           and (%(codes)s::text[] is null or j.error ->> 'code' = any(%(codes)s))
+          and (not %(open)s or exists (select from archival.open_failure o where o.job_id = j.job_id))
           and (j.requested_at, j.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
         order by j.requested_at desc, j.job_id desc limit %(limit)s
     ) found
@@ -21,6 +22,7 @@ with newest as (
         where j.hypertable = %(hypertable)s and j.status = s.status and j.kind = k.kind
           and j.requested_at >= %(since)s::timestamptz
           and (%(codes)s::text[] is null or j.error ->> 'code' = any(%(codes)s))
+          and (not %(open)s or exists (select from archival.open_failure o where o.job_id = j.job_id))
           and (j.requested_at, j.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
         order by j.requested_at desc, j.job_id desc limit %(limit)s
     ) found
@@ -35,6 +37,7 @@ where l.job_id between %(first_id)s::uuid and %(last_id)s::uuid
   and (%(hypertable)s::text is null or l.hypertable = %(hypertable)s)
   and l.status = any(%(statuses)s) and l.kind = any(%(kinds)s) and l.requested_at >= %(since)s::timestamptz
   and (%(codes)s::text[] is null or l.error ->> 'code' = any(%(codes)s))
+  and (not %(open)s or exists (select from archival.open_failure o where o.job_id = l.job_id))
   and (l.requested_at, l.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
 order by l.requested_at desc, l.job_id desc limit %(limit)s
 
@@ -133,3 +136,32 @@ select l.*
 from (select job_id from archival.job
       where hypertable = %(hypertable)s and chunk = %(chunk)s order by requested_at desc, job_id desc limit %(limit)s) newest
 join archival.listed_job l using (job_id) order by l.requested_at desc, l.job_id desc
+
+-- name: job_total
+-- By the sums, less what was folded away and is in no list.
+select coalesce(sum(jobs), 0)::bigint as jobs
+from (select jobs from archival.job_tally
+      where status = any(%(statuses)s) and kind = any(%(kinds)s) and (%(hypertable)s::text is null or hypertable = %(hypertable)s)
+      union all
+      select -jobs from archival.folded_job
+      where status = any(%(statuses)s) and kind = any(%(kinds)s) and (%(hypertable)s::text is null or hypertable = %(hypertable)s)) sums
+
+-- name: note_audit
+insert into archival.audit (who, action, asked) values (%(who)s, %(action)s, %(asked)s) returning entry
+
+-- name: end_audit
+update archival.audit set outcome = %(outcome)s, ended_at = clock_timestamp() where entry = %(entry)s returning entry
+
+-- name: audit_page
+select entry, at, who, action, asked, outcome from archival.audit
+where entry < %(before)s order by entry desc limit %(limit)s
+
+-- name: count_dropped
+select count(*) as archives from archival.job j
+where j.hypertable = %(hypertable)s and j.kind = 'archive' and j.status = 'archived' and j.restored_at is null
+  and coalesce(j.relation_oid <> all(%(oids)s::bigint[]), false)
+
+-- name: first_start
+select j.range_start from archival.job j
+where j.hypertable = %(hypertable)s and j.kind = 'archive' and j.status in ('archived', 'removed')
+order by coalesce(archival.bound(j.range_start), '-Infinity'), j.chunk collate "C", j.revision limit 1

@@ -34,7 +34,9 @@ async def test_without_settings_it_lives_and_says_no_more_than_it_must(client: h
     assert (ready.status_code, ready.json()["checks"]) == (503, {"settings": "failed"})
     answer = await client.get("/jobs")
     assert (answer.status_code, answer.json()["code"]) == (503, "wrong-setting")
-    assert "LAKE_URL" not in answer.text
+    # whoever has a key is told which setting it is
+    assert answer.json()["detail"] == "wrong settings: LAKE_URL: is not set"
+    assert "LAKE_URL" not in ready.text
 
 
 async def test_a_defect_is_told_to_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -21,6 +21,7 @@ from archival_core.api.metrics import Snapshot
 from archival_core.api.metrics_catalog import CATALOG
 from archival_core.flows.insight.cached import Answer
 from archival_core.flows.insight.insights import Measurements
+from archival_core.flows.insight.readiness import Away
 from archival_core.flows.insight.snapshots import SnapshotState
 from archival_core.model.chunk import ChunkRange
 from archival_core.model.insight import (
@@ -44,7 +45,10 @@ HOSTILE = 'public."a\\b\n<img>"'
 SECONDS = Histogram(((1.0, 1), (60.0, 3), (float("inf"), 4)), 130.5)
 BYTES = Histogram(((1048576.0, 2), (68719476736.0, 4), (float("inf"), 4)), 4e6)
 LEDGER = LedgerState(
-    jobs=(JobCount("public.a", Kind.ARCHIVE, Status.QUEUED, 3), JobCount(HOSTILE, Kind.RESTORE, Status.FAILED, 1)),
+    jobs=(
+        JobCount("public.a", Kind.ARCHIVE, Status.QUEUED, 3, Totals()),
+        JobCount(HOSTILE, Kind.RESTORE, Status.FAILED, 1, Totals()),
+    ),
     outcomes=(
         OutcomeTotals("public.a", Outcome.ARCHIVED, Totals(4, 400, 4_000, 400), SECONDS, BYTES),
         OutcomeTotals(HOSTILE, Outcome.ARCHIVED, Totals(4, 400, 4_000, 400), SECONDS, None),
@@ -62,7 +66,7 @@ ALL = Measurements(
     ledger=Answer(LEDGER, 0.1),
     queues=Answer({"archive": QueueState(5, 0, NOW), "restore": QueueState(0, 0, None)}, 0.1),
     stream=Answer(StreamState(9, 1, 2, NOW, 3), 0.1),
-    dependencies=Answer({"redis": True, "lake": False}, 0.1),
+    dependencies=Answer({"redis": None, "lake": Away("no-answer", "no answer", NOW)}, 0.1),
     overdue=Answer({"public.a": None, "public.b": Overdue("c", ChunkRange(None, None), 60.0)}, 0.1),
     snapshots=Answer(SnapshotState(NOW), 0.1),
     taken_at=NOW,

@@ -1,0 +1,51 @@
+"""`GET /audit`: what people asked the API to change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from archival_core.api import problems
+from archival_core.api.management.audited import Audited
+from archival_core.api.management.fields import ANY, Limit
+from archival_core.api.services import Current
+
+router = APIRouter(tags=["source"], route_class=Audited)
+
+
+class AuditView(BaseModel):
+    """One request that was to change something."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    entry: int
+    at: datetime
+    who: str = Field(description="the principal that the platform signed in, or `function key`")
+    action: str = Field(examples=["POST /jobs/{job_id}/retry"])
+    asked: dict[str, Any] = Field(description="what the address named, and the body")
+    outcome: str | None = Field(description="`done`, or the code of the error; null while it is under way, and after a crash")
+
+
+class AuditPage(BaseModel):
+    """A page of the audit, newest first."""
+
+    entries: list[AuditView]
+    next: int | None = Field(description="`before` of the next page; null at the end")
+
+
+@router.get("/audit", responses=problems.documented(*ANY))
+async def list_audit(
+    services: Current,
+    before: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of the page before")] = None,
+    limit: Limit = 50,
+) -> AuditPage:
+    """Who asked for which change, and what came of it, newest first. Dry runs leave no line."""
+    found = await services.audit.page(before, limit + 1)
+    shown = found[:limit]
+    return AuditPage(
+        entries=[AuditView.model_validate(entry) for entry in shown],
+        next=shown[-1].entry if len(found) > limit else None,
+    )

@@ -1,0 +1,33 @@
+"""Who asked for what, and what came of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from archival_core.errors import TransientError
+from archival_core.ledger.audit import Audit, AuditEntry
+
+_LOG = logging.getLogger(__name__)
+
+
+class AuditTrail:
+    """Each change that people ask for, recorded before it is done."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
+    async def begin(self, who: str, action: str, asked: dict[str, Any]) -> int:
+        """Record what is asked for. Raises as the ledger does: what cannot be recorded is not done."""
+        return await self._audit.begin(who, action, asked)
+
+    async def end(self, entry: int, outcome: str) -> None:
+        """Record what came of it; an outcome that cannot be recorded stays open, and goes to the log."""
+        try:
+            await self._audit.end(entry, outcome)
+        except TransientError as error:
+            _LOG.warning("the outcome %s of audit entry %d is not recorded: %s", outcome, entry, error)
+
+    async def page(self, before: int | None, limit: int) -> list[AuditEntry]:
+        """The newest entries, those before the entry `before`."""
+        return await self._audit.page(before, limit)

@@ -1,0 +1,47 @@
+"""The ledger's part in the audit: who asked for what, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from archival_core.clients.postgres.prose import Prose
+from archival_core.ledger.pool import LedgerPool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change that somebody asked for."""
+
+    entry: int
+    at: datetime
+    who: str
+    action: str
+    asked: dict[str, Any]
+    #: `done`, or the code of the error; `None` while it is under way, and after a crash
+    outcome: str | None
+
+
+class Audit:
+    """Table `archival.audit`."""
+
+    def __init__(self, pool: LedgerPool) -> None:
+        self._pool = pool
+
+    async def begin(self, who: str, action: str, asked: dict[str, Any]) -> int:
+        """Record what is asked for, before it is done."""
+        row = await self._pool.one("note_audit", who=Prose(who), action=action, asked=Jsonb(asked))
+        assert row is not None, "an insert has a row"
+        return int(row["entry"])
+
+    async def end(self, entry: int, outcome: str) -> None:
+        """What came of it."""
+        await self._pool.one("end_audit", entry=entry, outcome=outcome)
+
+    async def page(self, before: int | None, limit: int) -> list[AuditEntry]:
+        """The newest entries, those before the entry `before`."""
+        rows = await self._pool.all("audit_page", before=2**62 if before is None else before, limit=limit)
+        return [AuditEntry(**row) for row in rows]

@@ -1,0 +1,153 @@
+"""Numbers are whole, what is not known is said, and what people do leaves a line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from archival_core.flows.insight import chunk_map, insights, readiness
+from tests.acceptance.api_client import api_client
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Service
+
+pytestmark = pytest.mark.own_database
+
+# More failures than any list shows, older ones of another code, and one that a later job made up for.
+FAILURES = """
+insert into archival.job (kind, hypertable, chunk, status, settled, request_key, requested_by, requested_at, finished_at, error)
+select 'archive', 'public.t' || i % 3, 'public.c' || i, 'failed', true, 'test/' || i, 'test', now() - i * interval '1 min',
+       now() - i * interval '1 min',
+       jsonb_build_object('code', case when i <= 200 then 'internal' else 'unknown-chunk' end, 'message', 'no ' || i,
+                          'transient', i <= 200)
+from generate_series(1, 300) i;
+insert into archival.job (kind, hypertable, chunk, status, settled, request_key, requested_by, requested_at)
+values ('archive', 'public.t1', 'public.c1', 'queued', true, 'test/again', 'test', now());
+"""
+# 1,000 daily partitions, the oldest of them in the lake alone
+MANY = """
+create table $s.readings (time timestamptz not null) partition by range (time);
+do $do$ begin for i in 0..999 loop
+    execute format('create table $s.readings_%s partition of $s.readings for values from (%L) to (%L)', i,
+                   timestamptz '2020-01-01Z' + i * interval '1 day', timestamptz '2020-01-02Z' + i * interval '1 day');
+end loop; end $do$;
+"""
+
+
+@pytest.fixture(autouse=True)
+def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (insights, chunk_map, readiness):
+        monkeypatch.setattr(module, "_GOOD_FOR", 0.0)
+
+
+@pytest.fixture
+async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    async with api_client() as opened:
+        assert (await opened.get("/jobs")).status_code == 200  # the ledger is there
+        yield opened
+
+
+async def get(client: httpx.AsyncClient, path: str, **query: Any) -> Any:
+    answer = await client.get(path, params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_every_failure_is_counted_and_can_be_listed_to_the_end(service: Service, client: httpx.AsyncClient) -> None:
+    service.execute(FAILURES)
+    groups = (await get(client, "/dashboard/overview"))["failures"]
+    assert {group["code"]: group["jobs"] for group in groups} == {"internal": 199, "unknown-chunk": 100}
+    assert [group["is_transient"] for group in groups] == [True, False]
+    assert groups[1]["remedy"] and groups[0]["message"] == "no 2"
+    listed, after = 0, None
+    while True:
+        page = await get(client, "/jobs", status="failed", open=True, limit=100, **({"cursor": after} if after else {}))
+        listed, after = listed + len(page["jobs"]), page["next"]
+        if after is None:
+            break
+    assert listed == 299
+    assert (await get(client, "/jobs", status="failed"))["total"] == 300
+
+
+async def test_dismissed_failures_wait_for_nobody_until_they_fail_again(service: Service, client: httpx.AsyncClient) -> None:
+    service.execute(FAILURES)
+    asked = {"error_code": ["unknown-chunk"], "reason": "dropped on purpose"}
+    assert (await client.post("/jobs/dismiss", json={**asked, "dry_run": True})).json()["left"] == 100
+    assert (await client.post("/jobs/dismiss", json=asked)).json()["done"] == 100
+    assert (await client.post("/jobs/dismiss", json=asked)).json()["passed"] == {"dismissed": 100}
+    [group] = (await get(client, "/dashboard/overview"))["failures"]
+    assert group["code"] == "internal"
+    # whoever fails anew is seen anew
+    service.execute("update archival.job set status = 'queued' where request_key = 'test/300'")
+    service.execute("update archival.job set status = 'failed', finished_at = now() where request_key = 'test/300'")
+    assert len((await get(client, "/dashboard/overview"))["failures"]) == 2
+    entries = (await get(client, "/audit"))["entries"]
+    assert [(entry["action"], entry["outcome"]) for entry in entries] == [("POST /jobs/dismiss", "done")] * 2
+    assert entries[0]["asked"]["reason"] == "dropped on purpose"
+    assert entries[0]["who"] == "function key"
+
+
+async def test_what_was_refused_is_in_the_audit_with_its_code(client: httpx.AsyncClient) -> None:
+    unknown = "0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a10"
+    assert (await client.post(f"/jobs/{unknown}/retry")).status_code == 404
+    assert (await client.post("/jobs/retry", json={"al": True})).status_code == 422
+    [entry] = (await get(client, "/audit"))["entries"]
+    assert (entry["action"], entry["asked"], entry["outcome"]) == (
+        "POST /jobs/{job_id}/retry",
+        {"job_id": unknown},
+        "unknown-job",
+    )
+
+
+async def test_the_map_has_every_chunk(service: Service, client: httpx.AsyncClient) -> None:
+    service.execute(MANY)
+    name = f"{service.schema}.readings"
+    whole = await get(client, "/dashboard/chunks", hypertable=name, bins=100)
+    assert (whole["total"], whole["chunks"], len(whole["bins"])) == (1000, None, 100)
+    assert sum(count for one in whole["bins"] for count in one["states"].values()) == 1000
+    assert (whole["first"], whole["last"]) == (1577836800.0, 1577836800.0 + 1000 * 86400)
+    closer = await get(
+        client, "/dashboard/chunks", hypertable=name, bins=100, **{"from": 1577836800.0, "to": 1577836800.0 + 864000}
+    )
+    assert (closer["total"], closer["bins"]) == (10, None)
+    assert closer["chunks"][0]["range"]["start"] == "2020-01-01T00:00:00Z"
+    [summary] = (await get(client, "/dashboard/hypertables"))["hypertables"]
+    assert (summary["states"], summary["oldest"]) == ({"database": 1000}, "2020-01-01T00:00:00Z")
+
+
+async def test_an_outage_is_told_within_3_s_with_its_cause(service: Service, client: httpx.AsyncClient) -> None:
+    service.execute(FAILURES)
+    before = await get(client, "/dashboard/overview")
+    wrong = service.url.replace("//postgres:", "//nobody:")
+    await service.runtime._pool.close()
+    for database in (service.runtime._source, service.runtime._pool._database):
+        database._url = wrong
+    for path in ("/jobs", f"/chunks?hypertable={service.schema}.readings", "/policies", "/dashboard/overview", "/audit"):
+        started = time.monotonic()
+        answer = await client.get(path)
+        assert time.monotonic() - started < 3, path
+        if path != "/dashboard/overview":
+            assert (answer.status_code, answer.json()["code"]) == (503, "database-login"), answer.text
+            assert 'password authentication failed for user "nobody"' in answer.json()["detail"]
+    started = time.monotonic()
+    assert (await client.post("/intake/pause")).status_code == 503
+    assert time.monotonic() - started < 3
+    shown = await get(client, "/dashboard/overview")
+    assert shown["dependencies"]["ledger"]["state"] == "failed"
+    assert 'user "nobody"' in shown["dependencies"]["ledger"]["cause"]
+    assert shown["dependencies"]["ledger"]["since"]
+    # what is of before says so, and is not none
+    away = {source["name"]: source for source in shown["away"]}
+    assert away["ledger"]["as_of"] and away["lists"]["as_of"]
+    assert (shown["numbers"], shown["failures"]) == (before["numbers"], before["failures"])
+    anonymous = await client.get("/health/ready")
+    assert "nobody" not in anonymous.text
+    # and it recovers by itself
+    for database in (service.runtime._source, service.runtime._pool._database):
+        database._url = service.url
+    assert (await client.get("/jobs")).status_code == 200
+    assert (await get(client, "/dashboard/overview"))["away"] == []
