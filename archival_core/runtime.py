@@ -44,6 +44,7 @@ from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.dependencies import Dependencies, Probe
 from archival_core.flows.jobs.jobs import Jobs
 from archival_core.flows.jobs.ownership import Ownership
+from archival_core.flows.jobs.poisoned import PoisonedMessages
 from archival_core.flows.jobs.runner import JobRunner
 from archival_core.flows.removal.chunk_proof import ChunkProof
 from archival_core.flows.removal.chunk_removal import ChunkRemoval
@@ -159,6 +160,9 @@ class Runtime:
             restores,
             ChunkRestorer(self._source, self.lake),
         )
+        of_archives, of_restores = self._poisoned
+        self.poisoned_archives = PoisonedMessages(of_archives, self.archival_processor.give_up, self.messaging)
+        self.poisoned_restores = PoisonedMessages(of_restores, self.restore_processor.give_up, self.messaging)
         rules = RemovalRules(config.removal_policy == "drop", config.removal_grace)
         removals = Removals(self._pool, rules, shares_source=shares_source)
         self.outlook = Outlook(Policies(self._pool), Intake(self._pool), ChunkRecords(self._pool), rules)
@@ -208,6 +212,7 @@ class Runtime:
             self.ownership,
             LakeBack(self._lake_history, self.verification),
             LostMessages(upkeep, self.ledger, queues),
+            (self.poisoned_archives, self.poisoned_restores),
             StagingSweep(self.lake, upkeep, self.ledger),
             RestoreSweep(self._source, upkeep),
             Adoption(self.lake, archives, Rounds(pool), self._schema, self._source, self._retiring),

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.core.pipeline.transport import AioHttpTransport
-from azure.storage.queue import TextBase64EncodePolicy
+from azure.storage.queue import QueueMessage, TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient as AzureQueueClient
 
 from archival_core import telemetry
@@ -52,7 +52,7 @@ class QueueClient:
     def open(cls, queue: str, *, connection_string: str | None, service_url: str | None) -> Self:
         """With a connection string, or with the app's identity at `service_url`."""
         options: dict[str, Any] = {
-            # the host expects base64 and the SDK does not encode by itself
+            # a text of any kind is safe in base64, and the SDK does not encode by itself
             "message_encode_policy": TextBase64EncodePolicy(),
             # reading ~/.netrc and the proxy variables for every message takes a third of the time of a send
             "transport": AioHttpTransport(
@@ -126,6 +126,34 @@ class QueueClient:
         except* AzureError as errors:
             first = errors.exceptions[0]
             raise _away("does not take messages", first) from errors
+
+    async def keep(self, body: str, *, delay_seconds: float) -> None:
+        """Put a text into the queue that never expires, visible after a time. Raises `TransientError`."""
+        try:
+            await self._send(body, delay_seconds)
+        except AzureError as error:
+            raise _away("does not take messages", error) from error
+
+    async def take(self, count: int, *, hidden_seconds: float) -> list[QueueMessage]:
+        """Up to 32 messages with their `content` as it lies in the queue; others see them again after a time."""
+        try:
+            with self._dependency.timed("receive"):
+                pages = self._client.receive_messages(
+                    messages_per_page=count, max_messages=count, visibility_timeout=round(hidden_seconds)
+                )
+                return [message async for message in pages]
+        except ResourceNotFoundError:
+            return []
+        except AzureError as error:
+            raise _away("does not answer", error) from error
+
+    async def delete(self, message: QueueMessage) -> None:
+        """Delete what was taken, unless somebody else has it by now."""
+        try:
+            with self._dependency.timed("delete"), suppress(ResourceNotFoundError):
+                await self._client.delete_message(message)
+        except AzureError as error:
+            raise _away("does not answer", error) from error
 
     async def _send(self, body: str, delay_seconds: float) -> None:
         for may_create in (True, False):

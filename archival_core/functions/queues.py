@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import azure.functions as func
@@ -12,8 +11,6 @@ from archival_core.functions.observed import observed
 if TYPE_CHECKING:
     from archival_core.model.message import JobMessage
     from archival_core.runtime import Runtime
-
-_LOG = logging.getLogger(__name__)
 
 
 def blueprint() -> func.Blueprint:
@@ -30,7 +27,7 @@ def blueprint() -> func.Blueprint:
     @queues.queue_trigger(arg_name="message", queue_name="%ARCHIVE_QUEUE%-poison", connection="AzureWebJobsStorage")
     async def archive_chunk_poison(message: func.QueueMessage) -> None:
         async with observed():
-            await _give_up(message, restores=False)
+            await _runtime().poisoned_archives.settle(_text(message))
 
     @queues.queue_trigger(arg_name="message", queue_name="%RESTORE_QUEUE%", connection="AzureWebJobsStorage")
     async def restore_chunk(message: func.QueueMessage) -> None:
@@ -40,28 +37,19 @@ def blueprint() -> func.Blueprint:
     @queues.queue_trigger(arg_name="message", queue_name="%RESTORE_QUEUE%-poison", connection="AzureWebJobsStorage")
     async def restore_chunk_poison(message: func.QueueMessage) -> None:
         async with observed():
-            await _give_up(message, restores=True)
+            await _runtime().poisoned_restores.settle(_text(message))
 
     return queues
-
-
-async def _give_up(message: func.QueueMessage, *, restores: bool) -> None:
-    from archival_core.errors import PermanentError
-
-    services = _runtime()
-    processor = services.restore_processor if restores else services.archival_processor
-    try:
-        await processor.give_up(_read(message))
-    except PermanentError as error:
-        # nothing in the ledger will ever know of it
-        _LOG.error("a poisoned message goes to the dead stream: %s", error)
-        await services.messaging.bury_message(message.get_body().decode(errors="replace"), f"{error.code}: {error}")
 
 
 def _read(message: func.QueueMessage) -> JobMessage:
     from archival_core.model.message import JobMessage
 
-    return JobMessage.from_json(message.get_body().decode(errors="replace"))
+    return JobMessage.from_text(_text(message))
+
+
+def _text(message: func.QueueMessage) -> str:
+    return message.get_body().decode(errors="replace")
 
 
 def _runtime() -> Runtime:

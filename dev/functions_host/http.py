@@ -14,6 +14,7 @@ from aiohttp import web
 
 from dev.functions_host import worker
 from dev.functions_host.config import HostConfig
+from dev.functions_host.life import Life
 from dev.functions_host.worker import Function
 
 _LARGEST_BODY = 100 << 20
@@ -24,9 +25,9 @@ _PARAMETER = re.compile(r"\{([^}]+)\}")
 class HttpTriggers:
     """The web application of all HTTP functions. Without `LOCAL_FUNCTION_KEY` keys are not asked for, as with `func start`."""
 
-    def __init__(self, functions: Sequence[Function], config: HostConfig) -> None:
+    def __init__(self, functions: Sequence[Function], config: HostConfig, life: Life) -> None:
         self._functions = {function.name: function for function in functions}
-        self._config = config
+        self._config, self._life = config, life
         self._master, self._key = os.environ.get("LOCAL_MASTER_KEY"), os.environ.get("LOCAL_FUNCTION_KEY")
         self._called_by_hand: set[asyncio.Task[Any]] = set()
         self.application = web.Application(client_max_size=_LARGEST_BODY)
@@ -46,17 +47,18 @@ class HttpTriggers:
             if not self._may_call(function.trigger.get("authLevel", "FUNCTION"), request):
                 return web.Response(status=401)
             trace_parent = request.headers.get("traceparent", "")
-            outcome = await worker.invoke(
-                function,
-                worker.request(await _parts(request)),
-                {},
-                "This function was programmatically called via the host APIs.",
-                self._config.function_timeout,
-                trace_parent,
-            )
-            return _response(outcome)
+            return _response(await self._invoke(function, worker.request(await _parts(request)), {}, trace_parent))
 
         return handle
+
+    async def _invoke(
+        self, function: Function, datum: Any, metadata: Mapping[str, Any], trace_parent: str = ""
+    ) -> worker.Outcome:
+        reason = "This function was programmatically called via the host APIs."
+        outcome = await worker.invoke(function, datum, metadata, reason, self._config.function_timeout, trace_parent)
+        if outcome.timed_out:
+            self._life.end(f"{function.name} ran longer than functionTimeout")
+        return outcome
 
     def _may_call(self, level: str, request: web.Request) -> bool:
         if level.upper() == "ANONYMOUS" or not self._key:
@@ -81,8 +83,7 @@ class HttpTriggers:
             given = json.loads(await request.read() or b"{}").get("input", "")
             datum = worker.string(given if isinstance(given, str) else json.dumps(given))
             metadata = {"Id": worker.string(str(uuid4())), "DequeueCount": worker.document(1), "PopReceipt": worker.string("")}
-        reason = "This function was programmatically called via the host APIs."
-        task = asyncio.create_task(worker.invoke(function, datum, metadata, reason, self._config.function_timeout))
+        task = asyncio.create_task(self._invoke(function, datum, metadata))
         self._called_by_hand.add(task)
         task.add_done_callback(self._called_by_hand.discard)
         return web.Response(status=202)

@@ -16,18 +16,19 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError, ServiceRequestError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
 from dev.functions_host import worker
 from dev.functions_host.config import QueueOptions, connection_string
 from dev.functions_host.errors import HostError
+from dev.functions_host.life import Life
 from dev.functions_host.worker import Function
 
 _LOG = logging.getLogger("host")
 _FIRST_DELAY_SECONDS = 0.1
-_GRACE_SECONDS = 10
+_RENEWALS = 6
 #: Few and short: polling goes on anyway, and a stop waits for them. Waits are in seconds.
 _RETRIES: dict[str, Any] = {"retry_total": 2, "initial_backoff": 0.2, "increment_base": 1.5}
 _NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
@@ -36,9 +37,10 @@ _NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 class QueueListener:
     """Feeds one function from one queue."""
 
-    def __init__(self, function: Function, options: QueueOptions, visibility: float, timeout: float | None) -> None:
+    def __init__(self, function: Function, options: QueueOptions, visibility: float, timeout: float | None, life: Life) -> None:
         where = f"function {function.name}"
         self._function, self._options, self._visibility, self._timeout = function, options, visibility, timeout
+        self._life = life
         self._name = str(function.trigger["queueName"])
         if not _NAME.fullmatch(self._name):
             raise HostError(f"{where}: '{self._name}' is no queue name: 3 to 63 of a-z, 0-9 and single dashes inside")
@@ -51,10 +53,13 @@ class QueueListener:
         except ValueError as error:
             raise HostError(f"{where}: the connection string in {function.trigger['connection']} is wrong: {error}") from None
         self._running: set[asyncio.Task[None]] = set()
+        self._unsettled: dict[str, QueueMessage] = {}
+        self._refused_since: float | None = None
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Poll until `stopping` is set, then let running functions end, for a while."""
+    async def run(self) -> None:
+        """Poll until the host ends. Who stops it waits for the functions; who ends by itself gives their messages back."""
         delay = _FIRST_DELAY_SECONDS
+        stopping = self._life.stopping
         stop = asyncio.create_task(stopping.wait())
         while not stopping.is_set():
             taken = await self._take_batch() if len(self._running) <= self._options.new_batch_threshold else 0
@@ -63,10 +68,10 @@ class QueueListener:
             full = len(self._running) > self._options.new_batch_threshold
             waiting_for = {stop, *self._running} if full else {stop}
             await asyncio.wait(waiting_for, timeout=None if full else delay, return_when=asyncio.FIRST_COMPLETED)
-        if self._running:
-            _, unfinished = await asyncio.wait(self._running, timeout=_GRACE_SECONDS)
-            for task in unfinished:
-                task.cancel()  # its message comes back when it is visible again
+        if self._life.reason:
+            await self._give_back()
+        elif self._running:
+            await asyncio.wait(self._running)
 
     async def close(self) -> None:
         """Close the transports."""
@@ -83,14 +88,27 @@ class QueueListener:
                 visibility_timeout=round(self._visibility),
             ):
                 taken += 1
+                self._unsettled[message.id] = message
                 task = asyncio.create_task(self._handle(message))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
+            self._refused_since = None
         except ResourceNotFoundError:
-            pass  # nobody has sent anything yet
+            self._refused_since = None  # nobody has sent anything yet
         except AzureError as error:
             _LOG.warning("polling the queue %s: %s", self._name, type(error).__name__)
+            self._refuse(error)
         return taken
+
+    def _refuse(self, error: AzureError) -> None:
+        """Storage that takes no connections ends the host after a time; storage that answers with an error does not."""
+        if not isinstance(error, ServiceRequestError):
+            self._refused_since = None
+            return
+        now = asyncio.get_running_loop().time()
+        self._refused_since = self._refused_since or now
+        if now - self._refused_since >= self._life.patience:
+            self._life.end(f"the listener of {self._name} has no connection to storage")
 
     async def _handle(self, message: QueueMessage) -> None:
         renewal = asyncio.create_task(self._renew(message))
@@ -98,12 +116,12 @@ class QueueListener:
             succeeded = await self._invoke(message)
         finally:
             renewal.cancel()
-        try:
-            await self._settle(message, succeeded)
-        except ResourceNotFoundError:
-            _LOG.warning("a message of %s was taken by another host in the meantime", self._name)
-        except AzureError as error:
-            _LOG.warning("settling a message of %s: %s; it will come again", self._name, type(error).__name__)
+        await self._try_to_settle(message, succeeded)
+
+    async def _give_back(self) -> None:
+        """The invocations end with their worker, so each has failed."""
+        for message in list(self._unsettled.values()):
+            await self._try_to_settle(message, False)
 
     async def _invoke(self, message: QueueMessage) -> bool:
         assert message.dequeue_count is not None
@@ -118,9 +136,25 @@ class QueueListener:
         try:
             datum = worker.string(body.decode())
         except UnicodeDecodeError:
-            datum = worker.blob(body)
+            _LOG.error("a message of %s is not UTF-8", self._name)
+            return False  # its binding fails; no function runs
         reason = f"New queue message detected on '{self._name}'."
-        return (await worker.invoke(self._function, datum, _metadata(message), reason, self._timeout)).succeeded
+        outcome = await worker.invoke(self._function, datum, _metadata(message), reason, self._timeout)
+        if outcome.timed_out:
+            # the call has failed at once, while its code runs on until the worker has ended
+            await self._try_to_settle(message, False)
+            self._life.end(f"{self._function.name} ran longer than functionTimeout")
+        return outcome.succeeded
+
+    async def _try_to_settle(self, message: QueueMessage, succeeded: bool) -> None:
+        if self._unsettled.pop(message.id, None) is None:
+            return
+        try:
+            await self._settle(message, succeeded)
+        except ResourceNotFoundError:
+            _LOG.warning("a message of %s was taken by another host in the meantime", self._name)
+        except AzureError as error:
+            _LOG.warning("settling a message of %s: %s; it will come again", self._name, type(error).__name__)
 
     async def _settle(self, message: QueueMessage, succeeded: bool) -> None:
         assert message.dequeue_count is not None
@@ -134,7 +168,8 @@ class QueueListener:
         else:
             with suppress(ResourceExistsError):
                 await self._poison.create_queue()
-            await self._poison.send_message(message.content, time_to_live=-1)
+            # like the real host's, it expires after the seven days of the service's default
+            await self._poison.send_message(message.content)
             await self._queue.delete_message(message)
             _LOG.warning(
                 "Message has reached MaxDequeueCount of %d. Moving message to queue '%s-poison'.",
@@ -143,13 +178,25 @@ class QueueListener:
             )
 
     async def _renew(self, message: QueueMessage) -> None:
+        """Keep it hidden. Who has lost it renews no more; who cannot reach storage tries some times and then ends the host."""
         while True:
             await asyncio.sleep(self._visibility / 2)
-            try:
-                renewed = await self._queue.update_message(message, visibility_timeout=round(self._visibility))
-                message.pop_receipt = renewed.pop_receipt
-            except AzureError as error:
-                _LOG.warning("a message of %s was not renewed: %s", self._name, type(error).__name__)
+            for left in reversed(range(_RENEWALS)):
+                try:
+                    renewed = await self._queue.update_message(
+                        message, visibility_timeout=round(self._visibility), retry_total=0
+                    )
+                    message.pop_receipt = renewed.pop_receipt
+                    break
+                except ResourceNotFoundError:
+                    _LOG.warning("a message of %s was taken by another host; its function runs on", self._name)
+                    return
+                except AzureError as error:
+                    _LOG.warning("a message of %s was not renewed: %s", self._name, type(error).__name__)
+                if not left:
+                    self._life.end(f"a message of {self._name} could not be renewed")
+                    return
+                await asyncio.sleep(self._life.patience / _RENEWALS)
 
 
 def _metadata(message: QueueMessage) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from dev.functions_host.errors import HostError
 
 _LOG = logging.getLogger("host")
 _RESERVED = re.compile(r"/?(admin|runtime)", re.IGNORECASE)
+#: asyncio itself keeps no task alive
+_RUNNING: set[asyncio.Future[Any]] = set()
 _TRIGGERS = ("httptrigger", "timertrigger", "queuetrigger")
 
 
@@ -49,6 +51,8 @@ class Outcome:
 
     succeeded: bool
     value: Any = None
+    #: it ran longer than functionTimeout, and still does: the worker has to end
+    timed_out: bool = False
 
 
 async def index(app: Path) -> list[Function]:
@@ -86,20 +90,26 @@ async def invoke(
     invocation = str(uuid4())
     _LOG.info("Executing 'Functions.%s' (Reason='%s', Id=%s)", function.name, reason, invocation)
     started = time.monotonic()
-    value, error = None, None
-    try:
-        async with asyncio.timeout(timeout):
-            succeeded, value, _, error, _ = await invocation_request_native(
-                invocation, function.function_id, [(function.trigger["name"], datum)], metadata, trace_parent=trace_parent
-            )
-    except TimeoutError:
+    running = asyncio.ensure_future(
+        invocation_request_native(
+            invocation, function.function_id, [(function.trigger["name"], datum)], metadata, trace_parent=trace_parent
+        )
+    )
+    _RUNNING.add(running)
+    running.add_done_callback(_RUNNING.discard)
+    # nothing is cancelled: what runs too long runs on until its worker ends
+    done, _ = await asyncio.wait({running}, timeout=timeout)
+    value = None
+    if done:
+        succeeded, value, _, error, _ = running.result()
+    else:
         succeeded, error = False, f"the function ran longer than functionTimeout, {timeout} s"
     took = (time.monotonic() - started) * 1000
     if succeeded:
         _LOG.info("Executed 'Functions.%s' (Succeeded, Id=%s, Duration=%dms)", function.name, invocation, took)
     else:
         _LOG.error("Executed 'Functions.%s' (Failed, Id=%s, Duration=%dms): %s", function.name, invocation, took, error)
-    return Outcome(succeeded, value)
+    return Outcome(succeeded, value, timed_out=not done)
 
 
 def string(value: str) -> Any:

@@ -15,6 +15,8 @@ from dev.stack.state import ROOT
 
 #: A killed host's messages come back after this, instead of the cloud's ten minutes.
 _MESSAGE_VISIBILITY_SECONDS = 15
+#: And its timers after this, instead of a minute.
+_TIMER_LEASE_SECONDS = 3
 _MOST_DEATHS_IN_A_ROW = 5
 _HEALTHY_AFTER_SECONDS = 20
 
@@ -60,8 +62,8 @@ class HostProcess:
             return
         self._ready.unlink(missing_ok=True)
         options = ["--port", str(self._port), "--ready-file", str(self._ready), "--no-local-settings"]
-        visibility = ["--message-visibility", str(_MESSAGE_VISIBILITY_SECONDS)]
-        command = [self._python, "-m", "dev.functions_host", str(self._app), *options, *visibility]
+        sooner = ["--message-visibility", str(_MESSAGE_VISIBILITY_SECONDS), "--timer-lease", str(_TIMER_LEASE_SECONDS)]
+        command = [self._python, "-m", "dev.functions_host", str(self._app), *options, *sooner]
         self._process = Process(command, self.log, env=self._environment, cwd=ROOT)
         self._started = time.monotonic()
         self._process.start()

@@ -141,7 +141,7 @@ def test_a_message_is_taken_once_and_a_failing_one_is_poisoned(host: Host) -> No
 
 def test_a_message_that_is_not_base64_is_poisoned_at_once(host: Host) -> None:
     host.queue.send_message("{not base64}")
-    # the poison function is next, and its host cannot decode the message either: it stays hidden there, and is not lost
+    # the poison function's listener cannot decode it either: no function ever sees it
     eventually(lambda: host.queue.get_queue_properties().approximate_message_count == 0)
     assert host.notes("take {") == []
 

@@ -47,6 +47,8 @@ class Host:
     invocations: list[Invocation] = field(default_factory=list)
     #: one process does every invocation, as the platform's do: its connections stay open from one to the next
     stays: bool = False
+    #: so many messages that were done cannot be deleted, and come again
+    undeletable: int = 0
     _workers: list[worker.Worker] = field(default_factory=list)
 
     def start(self, function: str, body: str | None = None, **options: Any) -> worker.Worker:
@@ -139,13 +141,22 @@ class Host:
     def settle(self, queue: str, message: Any, succeeded: bool) -> None:
         """What the host does with a message after its invocation."""
         client = self.world.queue(queue)
-        if succeeded:
+        if succeeded and self.undeletable:
+            self.undeletable -= 1
+            client.update_message(message, visibility_timeout=0)
+        elif succeeded:
             client.delete_message(message)
         elif message.dequeue_count < _MAX_DELIVERIES or queue.endswith("-poison"):
             client.update_message(message, visibility_timeout=0)
         else:
-            self.world.queue(f"{queue}-poison").send_message(message.content, time_to_live=-1)
+            self.world.queue(f"{queue}-poison").send_message(message.content)
             client.delete_message(message)
+
+
+def app_timers() -> list[str]:
+    """Every timer of the app, whether a story needs it or not."""
+    triggers = {name: function.get_trigger() for name, function in preload.FUNCTIONS.items()}
+    return sorted(name for name, found in triggers.items() if found and found.get_dict_repr()["type"] == "timerTrigger")
 
 
 @dataclass(slots=True)

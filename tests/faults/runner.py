@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from tests.faults import invariant, servers, world
-from tests.faults.host import Host
+from tests.faults.host import Host, app_timers
 from tests.faults.invariant import Verdict
 from tests.faults.needs import Needs, needs_of
 from tests.faults.scenarios import FAMILIES, WAITING
@@ -168,7 +168,9 @@ class Runner:
                 stage.host.options.clear()
                 story.ask(stage.world)
                 stage.recover()
-                steps: dict[str, list[Any]] = {function: [] for function in story.functions}
+                for timer in app_timers():
+                    stage.host.run(timer)
+                steps: dict[str, list[Any]] = {function: [] for function in (*story.functions, *app_timers())}
                 for invocation in stage.host.invocations:
                     if invocation.function in steps:
                         steps[invocation.function] += invocation.outcome.steps

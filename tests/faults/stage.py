@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tests.faults.host import Host, Running
+from tests.faults.host import Host, Running, app_timers
 from tests.faults.steps import Step, When
 from tests.faults.stories import STORIES, Story
 from tests.faults.worker import Action, Interruption
@@ -32,7 +32,7 @@ def where_chunks_leave[F: Callable[..., None]](scenario: F) -> F:
     return scenario
 
 
-#: The steps of each function of a story, as a run without faults met them.
+#: The steps of each function of a story and of each timer, as a run without faults met them.
 Trace = dict[str, Sequence[Step]]
 
 
@@ -68,6 +68,10 @@ class Stage:
             if earlier == function:
                 return
             self.host.run(earlier)
+
+    def timers(self) -> list[str]:
+        """The timers of the app that have met a step."""
+        return [timer for timer in app_timers() if self.trace().get(timer)]
 
     def step(self, function: str, like: str = "", when: When | None = None) -> Step:
         """One of its steps, if it has any like that one: every name is as likely as every other, however often it is met."""

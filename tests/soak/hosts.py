@@ -21,6 +21,8 @@ from dev.stack.state import ROOT
 
 #: of a message that a killed host had, in seconds; the cloud's ten minutes would be the whole run
 _MESSAGE_VISIBILITY = "4"
+#: shorter than the longest pause: who wakes up has lost its timers, and does not know yet
+_TIMER_LEASE = "4"
 _LONGEST_PAUSE_SECONDS = 9.0
 #: a host that is killed takes some seconds until it works again
 _BETWEEN_SECONDS = 0.3, 5.0
@@ -49,7 +51,7 @@ class Host:
     def start(self) -> None:
         """Begin, without waiting until it is ready."""
         options = ["--port", str(self.port), "--no-local-settings", "--message-visibility", _MESSAGE_VISIBILITY]
-        options += ["--ready-file", str(self.ready)]
+        options += ["--ready-file", str(self.ready), "--timer-lease", _TIMER_LEASE, "--state", str(self.app.parent / "timers")]
         command = [sys.executable, "-m", "dev.functions_host", str(self.app), *options]
         self.process = Process(command, self.log, env=self.environment, cwd=ROOT)
         self.process.start()

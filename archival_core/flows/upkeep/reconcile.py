@@ -1,10 +1,10 @@
 """Chunks against ledger against lake against queue: whatever a crash, a lost message or a lost event left undone is done.
 
 Every duty is bounded, may run twice and beside itself, and has a time of its own, so that none keeps another from its turn.
-What the queue was told and lost is sent again; what was published and not recorded is adopted; the ledger follows the marks
-of the source; what somebody else removed counts as removed; what ended and was not told is announced; what crashes left in
-staging goes; what nobody needs any more in streams and ledger goes too. An event that a Redis failover lost is made up for by
-the policies, and by nothing else: see `policy_jobs`.
+What the queue was told and lost is sent again; what lies in the poison queues is settled; what was published and not recorded
+is adopted; the ledger follows the marks of the source; what somebody else removed counts as removed; what ended and was not
+told is announced; what crashes left in staging goes; what nobody needs any more in streams and ledger goes too. An event that
+a Redis failover lost is made up for by the policies, and by nothing else: see `policy_jobs`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -21,6 +21,7 @@ from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.asking.policy_jobs import PolicyJobs, PolicyReport
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.ownership import Ownership
+from archival_core.flows.jobs.poisoned import PoisonedMessages
 from archival_core.flows.upkeep.adoption import Adoption, AdoptionReport
 from archival_core.flows.upkeep.follow_marks import FollowMarks, MarksReport
 from archival_core.flows.upkeep.gone_chunks import GoneChunks, GoneReport
@@ -48,6 +49,8 @@ class ReconcileReport:
 
     #: jobs whose message was sent again
     messages: int = 0
+    #: messages of the poison queues that no function had settled
+    poisoned: int = 0
     #: folders and files of staging, and staging tables of restores, that were removed
     swept: int = 0
     adoption: AdoptionReport = field(default_factory=AdoptionReport)
@@ -67,6 +70,7 @@ class ReconcileReport:
     def __str__(self) -> str:
         numbers = {
             "messages sent again": self.messages,
+            "poisoned messages settled": self.poisoned,
             "archives adopted": len(self.adoption.adopted),
             "retired": len(self.adoption.retired),
             "strays": len(self.adoption.strays),
@@ -114,6 +118,7 @@ class Reconcile:
         ownership: Ownership,
         lake_back: LakeBack,
         messages: LostMessages,
+        poisoned: Sequence[PoisonedMessages],
         staging: StagingSweep,
         restores: RestoreSweep,
         adoption: Adoption,
@@ -126,6 +131,7 @@ class Reconcile:
         folding: JobFolding,
     ) -> None:
         self._ownership, self._lake_back = ownership, lake_back
+        self._poisoned = poisoned
         self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
         self._follow_marks = follow_marks
         self._gone_chunks, self._upkeep, self._announcer, self._policies = gone_chunks, upkeep, announcer, policies
@@ -133,6 +139,7 @@ class Reconcile:
         #: With seconds of their own, in their order: people wait for the first, and the last look at everything.
         self._duties: tuple[tuple[str, float, Duty], ...] = (
             ("policies", 60.0, self._follow_policies),
+            ("poisoned messages", 30.0, self._settle_poisoned),
             ("messages", 30.0, self._send_lost_messages),
             ("announcements", 60.0, self._announce),
             ("adoption", 60.0, self._adopt),
@@ -185,6 +192,10 @@ class Reconcile:
 
     async def _mark_gone(self, report: ReconcileReport, deadline: float) -> None:
         report.gone = await self._gone_chunks.run(deadline)
+
+    async def _settle_poisoned(self, report: ReconcileReport, deadline: float) -> None:
+        for queue in self._poisoned:
+            report.poisoned += await queue.sweep(deadline)
 
     async def _send_lost_messages(self, report: ReconcileReport, deadline: float) -> None:
         report.messages = await self._messages.send_again()

@@ -206,4 +206,11 @@ MUTATIONS = (
         guard="ATTEMPT",
         tests=("acceptance/test_fenced_writes.py::test_a_worker_that_was_overtaken_writes_nothing[finish_restore]",),
     ),
+    Mutation(
+        name="poison-that-cannot-be-settled-expires",
+        file="flows/jobs/poisoned.py",
+        old="            await self._queue.keep(body(raw), delay_seconds=_LATER_SECONDS)",
+        new="            return",
+        tests=("acceptance/test_poisoned.py::test_what_cannot_be_settled_is_kept_and_never_expires",),
+    ),
 )

@@ -1,0 +1,73 @@
+"""Messages that were delivered too often, or that nobody can read.
+
+The functions host puts them into a queue of their own, where they expire after seven days. Nothing is left there: what such a
+message stands for is written down, or the message is kept without an end until it can be written down.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from archival_core.clients.queue import QueueClient
+from archival_core.clients.redis.messaging import MessagingClient
+from archival_core.errors import PermanentError
+from archival_core.model.message import JobMessage, body
+
+_LOG = logging.getLogger(__name__)
+
+#: until a message comes again that could not be settled
+_LATER_SECONDS: Final = 600.0
+_TAKEN_AT_A_TIME: Final = 32
+
+
+class PoisonedMessages:
+    """The poison queue of one kind of jobs."""
+
+    def __init__(
+        self, queue: QueueClient, give_up: Callable[[JobMessage], Awaitable[None]], messaging: MessagingClient
+    ) -> None:
+        self._queue, self._give_up, self._messaging = queue, give_up, messaging
+
+    async def settle(self, raw: str) -> None:
+        """The message's job has failed or gets another message; a message that names no job goes to the dead stream.
+
+        Returns when the message may be deleted: what cannot be settled now is in the queue once more, and never expires.
+        """
+        try:
+            await self._settle(raw)
+        except Exception as error:
+            # the ledger or Redis is away, or a defect: whatever it is, nobody else knows of the message
+            _LOG.exception("a poisoned message comes again later: %s", type(error).__name__)
+            await self._queue.keep(body(raw), delay_seconds=_LATER_SECONDS)
+
+    async def sweep(self, deadline: float) -> int:
+        """Settle what lies in the queue, because its function is disabled or ends before its time; how many.
+
+        `deadline` is of `time.monotonic`. Raises what keeps a message from being settled; the message comes again later.
+        """
+        settled = 0
+        while time.monotonic() < deadline:
+            taken = await self._queue.take(_TAKEN_AT_A_TIME, hidden_seconds=_LATER_SECONDS)
+            for message in taken:
+                try:
+                    await self._settle(message.content)
+                except Exception:
+                    await self._queue.keep(body(message.content), delay_seconds=_LATER_SECONDS)
+                    await self._queue.delete(message)
+                    raise
+                await self._queue.delete(message)
+                settled += 1
+            if not taken:
+                break
+        return settled
+
+    async def _settle(self, raw: str) -> None:
+        try:
+            await self._give_up(JobMessage.from_text(raw))
+        except PermanentError as error:
+            # nothing in the ledger will ever know of it
+            _LOG.error("a poisoned message goes to the dead stream: %s", error)
+            await self._messaging.bury_message(body(raw), f"{error.code}: {error}")
