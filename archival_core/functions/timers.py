@@ -25,6 +25,7 @@ def blueprint() -> func.Blueprint:
             report = await _runtime().event_drain.run()
             if report.events:
                 _LOG.info("drained %s", report)
+                _tell("drain_events", events=report.events, queued=report.queued, buried=report.buried)
 
     @timers.timer_trigger(arg_name="timer", schedule="%REMOVAL_SCHEDULE%", run_on_startup=False, use_monitor=True)
     async def remove_chunks(timer: func.TimerRequest) -> None:
@@ -33,6 +34,7 @@ def blueprint() -> func.Blueprint:
             report = await services.chunk_removal.run(services.settings.job_time_budget)
             if report.removed or report.kept:
                 _LOG.info("removed %d chunks, %d stay", report.removed, len(report.kept))
+                _tell("remove_chunks", removed=report.removed, stay=len(report.kept))
 
     @timers.timer_trigger(arg_name="timer", schedule="%VERIFY_SCHEDULE%", run_on_startup=False, use_monitor=True)
     async def verify_archives(timer: func.TimerRequest) -> None:
@@ -41,6 +43,7 @@ def blueprint() -> func.Blueprint:
             report = await services.verification.run(services.settings.job_time_budget)
             if report.verified or report.unread:
                 _LOG.info("verified %d archives, %d damaged, %d unread", report.verified, len(report.damaged), report.unread)
+                _tell("verify_archives", verified=report.verified, damaged=len(report.damaged), unread=report.unread)
 
     @timers.timer_trigger(arg_name="timer", schedule="%RECONCILE_SCHEDULE%", run_on_startup=False, use_monitor=True)
     async def reconcile(timer: func.TimerRequest) -> None:
@@ -49,11 +52,20 @@ def blueprint() -> func.Blueprint:
             report = await services.reconcile.run(services.settings.job_time_budget)
             if not report.is_empty:
                 _LOG.info("reconciled: %s", report)
+            # each time: that it has run is news
+            _tell("reconcile", report=str(report), queued=report.policies.queued, unfinished=len(report.failed))
             from archival_core.flows.insight.backlog import tell_backlog
 
             await tell_backlog(services.insights)
 
     return timers
+
+
+def _tell(function: str, *, report: str | None = None, **numbers: int) -> None:
+    """What a run has done, in fields that alerts and pages count; the log's sentence is for people."""
+    from archival_core import telemetry
+
+    telemetry.event("archival.run.ended", error_code=None, function=function, report=report, **numbers)
 
 
 def _runtime() -> Runtime:

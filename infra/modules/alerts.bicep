@@ -15,7 +15,7 @@ param backlogSeconds int = 21600
 @description('Seconds that a chunk may be overdue by its policy.')
 param policyLagSeconds int = 86400
 
-// Each query has one row for each thing that is wrong. Phrases are those that the service logs; tests/infra holds them against it.
+// Each query has one row for each thing that is wrong. All count the service's own events and metrics, by name and fields: docs/telemetry.md.
 var rules = [
   {
     name: 'archive-damaged'
@@ -23,7 +23,7 @@ var rules = [
     description: 'Verification found an archive that is not what was written.'
     window: 'PT30M'
     frequency: 'PT15M'
-    query: 'traces | where message startswith "the archive of " and message has " is damaged: "'
+    query: 'customEvents | where name == "archival.archive.damaged"'
   }
   {
     name: 'given-up'
@@ -31,7 +31,7 @@ var rules = [
     description: 'A job failed, or its message was delivered too often.'
     window: 'PT15M'
     frequency: 'PT5M'
-    query: 'traces | where message startswith "job " and message has " failed: "'
+    query: 'customEvents | where name == "archival.chunk.failed"'
   }
   {
     name: 'dead-letters'
@@ -39,7 +39,7 @@ var rules = [
     description: 'An event or a message could not be used and lies in the dead stream.'
     window: 'PT15M'
     frequency: 'PT5M'
-    query: 'traces | where message has " goes to the dead stream: "'
+    query: 'customEvents | where name in ("archival.event.buried", "archival.event.lost", "archival.message.buried")'
   }
   {
     name: 'stray-folder'
@@ -47,7 +47,7 @@ var rules = [
     description: 'Something below tables/ in the lake is no archive.'
     window: 'PT1H'
     frequency: 'PT1H'
-    query: 'traces | where message has " in the lake is no archive: " | summarize count() by message'
+    query: 'customEvents | where name == "archival.folder.stray" | summarize times = count() by folder = tostring(customDimensions["archival.lake_path"])'
   }
   {
     name: 'backlog-age'
@@ -71,7 +71,7 @@ var rules = [
     description: 'Jobs were queued, and none was done.'
     window: 'PT${idleHours}H'
     frequency: 'PT1H'
-    query: 'let asked = toscalar(traces | where message matches regex "^(drained .*queued=|reconciled: .*jobs of policies: )[1-9]" | count); let done = toscalar(traces | where message startswith "job " and message endswith ": done" | count); print asked, done | where asked > 0 and done == 0'
+    query: 'let asked = toscalar(customEvents | where name == "archival.run.ended" | summarize sum(tolong(customDimensions["archival.queued"]))); let done = toscalar(customEvents | where name in ("archival.chunk.archived", "archival.chunk.removed", "archival.chunk.restored") | count); print asked, done | where asked > 0 and done == 0'
   }
   {
     name: 'timers-silent'
@@ -79,7 +79,7 @@ var rules = [
     description: 'reconcile has not run: the app is down, or telemetry does not arrive.'
     window: 'PT1H'
     frequency: 'PT15M'
-    query: 'let runs = toscalar(requests | where name == "reconcile" | count); print runs | where runs == 0'
+    query: 'let runs = toscalar(customEvents | where name == "archival.run.ended" and customDimensions["archival.function"] == "reconcile" | count); print runs | where runs == 0'
   }
 ]
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from archival_core import telemetry
 from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis.messaging import MessagingClient
 from archival_core.errors import PermanentError
@@ -71,3 +72,4 @@ class PoisonedMessages:
             # nothing in the ledger will ever know of it
             _LOG.error("a poisoned message goes to the dead stream: %s", error)
             await self._messaging.bury_message(body(raw), f"{error.code}: {error}")
+            telemetry.event("archival.message.buried", error_code=error.code)

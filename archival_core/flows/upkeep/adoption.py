@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+from archival_core import telemetry
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import AwayError, PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
@@ -167,6 +168,7 @@ class Adoption:
             if await self._lake.stat(folder) is not None:
                 strays[folder] = str(error)
                 _LOG.warning("%s in the lake is no archive: %s", folder, error)
+                telemetry.event("archival.folder.stray", error_code=error.code, lake_path=folder)
 
     async def _take_in(self, folder: str, report: AdoptionReport) -> None:
         manifest = await read_inner_manifest(self._lake, folder)
