@@ -9,12 +9,13 @@ import click
 
 from archival_cli.command import Group
 from archival_cli.commands.archive import archive
+from archival_cli.commands.audit import audit
 from archival_cli.commands.chunks import chunks, hypertables
 from archival_cli.commands.completion import completion
 from archival_cli.commands.dead_letters import dead_letters
 from archival_cli.commands.events import events
 from archival_cli.commands.intake import pause, resume
-from archival_cli.commands.jobs import cancel, job, jobs, retry
+from archival_cli.commands.jobs import cancel, dismiss, job, jobs, retry
 from archival_cli.commands.login import login, logout, profiles
 from archival_cli.commands.policies import policies
 from archival_cli.commands.restore import restore
@@ -35,6 +36,7 @@ _COMMANDS: Final[tuple[click.Command, ...]] = (
     restore,
     retry,
     cancel,
+    dismiss,
     policies,
     verify,
     findings,
@@ -42,6 +44,7 @@ _COMMANDS: Final[tuple[click.Command, ...]] = (
     dead_letters,
     pause,
     resume,
+    audit,
     source,
     marks,
     login,

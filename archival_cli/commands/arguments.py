@@ -8,6 +8,7 @@ import click
 
 from archival_cli.command import Session
 from archival_cli.errors import CommandError
+from archival_cli.service.transport import Answer
 
 JOB_STATUSES: Final = ("queued", "running", "archived", "superseded", "removed", "restored", "failed", "cancelled", "skipped")
 JOB_KINDS: Final = ("archive", "restore")
@@ -18,9 +19,12 @@ _PATIENCE: Final = 1.5
 def _hypertables(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Of the service that the line so far means; none where the service does not answer."""
     try:
-        known = context.ensure_object(Session).names.known(_PATIENCE) or []
+        answer = context.ensure_object(Session).client.begin("hypertables").wait(_PATIENCE)
     except CommandError:
         return []
+    if not isinstance(answer, Answer) or answer.status != 200:
+        return []
+    known = [one["hypertable"] for one in answer.document["hypertables"]]
     return [name for name in known if name.startswith(incomplete) or name.partition(".")[2].startswith(incomplete)]
 
 

@@ -15,7 +15,7 @@ _STATES = ("in-database", "queued", "running", "archived", "removed", "restoring
 @pass_session
 def hypertables(session: Session) -> int:
     """List hypertables and partitioned tables of the source, and those that only have archives left."""
-    answer = session.client.get("hypertables")
+    answer = session.client.get("dashboard", "hypertables")
     session.output.show(answer, answer["hypertables"], HYPERTABLES, "the source has no hypertable")
     return 0
 

@@ -18,6 +18,7 @@ _LIVE: Final = frozenset({"queued", "running"})
 _SECONDS: Final = 0.5
 #: So many jobs are looked at in each round.
 _LOOKED_AT: Final = 20
+_WIDE: Final = 120
 
 
 def ended(session: Session, jobs: Sequence[Job], *, following: bool, empty: str, sizes: Mapping[str, int] | None = None) -> int:
@@ -35,14 +36,16 @@ def follow(session: Session, jobs: Sequence[Job], sizes: Mapping[str, int] | Non
 
     found = {job["job_id"]: job for job in jobs}
     weights = {job["job_id"]: (sizes or {}).get(job["chunk"]) or job["source_bytes"] or 0 for job in jobs}
-    columns = (BarColumn(), DownloadColumn(binary_units=True), TimeElapsedColumn(), TimeRemainingColumn())
+    # where there is little room, the chunk's name would break the line
+    named = session.output.aside.width >= _WIDE
+    columns = (BarColumn(bar_width=20), DownloadColumn(binary_units=True), TimeElapsedColumn(), TimeRemainingColumn())
     text = TextColumn("{task.description}", markup=False)
     with Progress(text, *columns, console=session.output.aside, transient=True) as bar:
         whole = bar.add_task("", total=sum(weights.values()) or None)
         while True:
             live = [job_id for job_id, job in found.items() if job["status"] in _LIVE]
             done = sum(weights[job_id] * _share(job) for job_id, job in found.items())
-            bar.update(whole, completed=int(done), description=_state(found, live))
+            bar.update(whole, completed=int(done), description=_state(found, live, named=named))
             if not live:
                 return list(found.values())
             time.sleep(_SECONDS)
@@ -76,11 +79,11 @@ def _share(job: Job) -> float:
     return float(job["parts_done"] / job["parts"]) if job["parts"] else 0.0
 
 
-def _state(found: Mapping[str, Job], live: Sequence[str]) -> str:
+def _state(found: Mapping[str, Job], live: Sequence[str], *, named: bool) -> str:
     text = f"{len(found) - len(live)} of {counted(len(found), 'job')}"
     running = next((found[job_id] for job_id in live if found[job_id]["status"] == "running"), None)
     if running is None:
         waits = next((found[job_id]["error"] for job_id in live if found[job_id]["error"]), None)
         return f"{text}, waiting: {plain(str(waits.get('message') or waits.get('code')))}" if waits else text
     part = f", part {running['parts_done'] + 1} of {running['parts']}" if running["parts"] else ""
-    return f"{text}; {plain(chunk_name(running['chunk']))}{part}"
+    return f"{text}; {plain(chunk_name(running['chunk']))}{part}" if named else f"{text}{part}"

@@ -1,4 +1,4 @@
-"""`jobs`, `job`, `retry` and `cancel`: what was asked for, and what becomes of it."""
+"""`jobs`, `job`, `retry`, `cancel` and `dismiss`: what was asked for, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from archival_cli.commands.arguments import HYPERTABLE, JOB_KINDS, JOB_STATUSES
 from archival_cli.commands.following import follow
 from archival_cli.errors import REFUSED
 from archival_cli.showing.columns import HISTORY, JOBS
+from archival_cli.showing.text import count
 
 
 def _filter(statuses: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The flags by which jobs are chosen."""
-    options = (
+    by_status = click.option("--status", multiple=True, type=click.Choice(statuses), help="Any of these; may be repeated.")
+    options: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         click.option("--hypertable", type=HYPERTABLE, help="With or without its schema."),
-        click.option("--status", multiple=True, type=click.Choice(statuses), help="Any of these; may be repeated."),
+        *([by_status] if statuses else []),
         click.option("--kind", multiple=True, type=click.Choice(JOB_KINDS), help="Any of these; may be repeated."),
         click.option("--code", multiple=True, help="Whose error has one of these codes; may be repeated."),
         many.between,
@@ -35,6 +37,7 @@ def _filter(statuses: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[
 
 @click.command(cls=Command)
 @_filter(JOB_STATUSES)
+@click.option("--open", "is_open", is_flag=True, help="Only failures that were neither made up for nor dismissed.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, at most.")
 @pass_session
 def jobs(
@@ -45,25 +48,30 @@ def jobs(
     code: tuple[str, ...],
     since: str | None,
     until: str | None,
+    is_open: bool,
     limit: int,
 ) -> int:
     """List jobs, the newest first."""
-    found = session.client.all(
-        "jobs",
-        "jobs",
-        # one more than is shown tells whether there are more
-        most=limit + 1,
-        hypertable=session.names.hypertable(hypertable) if hypertable else None,
-        status=status or None,
-        kind=kind or None,
-        error_code=code or None,
-        from_=since,
-        to=until,
+    pages = list(
+        session.client.pages(
+            "jobs",
+            "jobs",
+            most=limit,
+            hypertable=session.names.hypertable(hypertable) if hypertable else None,
+            status=status or None,
+            kind=kind or None,
+            error_code=code or None,
+            from_=since,
+            to=until,
+            open=True if is_open else None,
+        )
     )
-    shown = found[:limit]
-    session.output.show({"jobs": shown}, shown, JOBS, "no such job")
-    if len(found) > limit and session.output.for_people:
-        session.output.note(f"the newest {limit}; there are more: --limit {10 * limit}")
+    found = [one for page in pages for one in page["jobs"]]
+    total = pages[0]["total"]
+    session.output.show({"jobs": found, "total": total}, found, JOBS, "no such job")
+    if pages[-1]["next"] is not None and session.output.for_people:
+        of = "more" if total is None else count(total)
+        session.output.note(f"the newest {count(len(found))} of {of}; --limit shows more of them")
     return 0
 
 
@@ -108,13 +116,27 @@ def cancel(session: Session, /, job_id: tuple[str, ...], everything: bool, dry_r
     return _many(session, "cancel", job_id, many.Meant(everything, dry_run, yes), chosen, {}, "jobs are cancelled")
 
 
+@click.command(cls=Command)
+@click.argument("job_id", metavar="[JOB]...", nargs=-1)
+@click.option("--reason", required=True, help="Why nobody need look at them; the ledger keeps it.")
+@_filter(())
+@many.choosing
+@pass_session
+def dismiss(
+    session: Session, /, job_id: tuple[str, ...], reason: str, everything: bool, dry_run: bool, yes: bool, **chosen: Any
+) -> int:
+    """Take failures that somebody knows about off the list of failures. The jobs stay failed, and can be retried."""
+    meant = many.Meant(everything, dry_run, yes)
+    return _many(session, "dismiss", job_id, meant, chosen, {"reason": reason}, "failures are dismissed")
+
+
 def _many(
     session: Session,
     action: str,
     job_ids: tuple[str, ...],
     meant: many.Meant,
     chosen: dict[str, Any],
-    status: dict[str, object],
+    besides: dict[str, object],
     what: str,
 ) -> int:
     body = many.selection(
@@ -125,11 +147,11 @@ def _many(
         error_code=chosen["code"],
         from_=chosen["since"],
         to=chosen["until"],
-        status=chosen["status"],
+        status=chosen.get("status"),
     )
-    if len(job_ids) == 1 and job_ids != ("-",) and not meant.dry_run:
+    if len(job_ids) == 1 and job_ids != ("-",) and action in ("retry", "cancel") and not meant.dry_run:
         session.output.one(session.client.send("POST", "jobs", session.names.job(job_ids[0]), action))
         return 0
     named = [session.names.job(one) for one in many.named(job_ids)]
-    bodies = many.by_name(named, "job_ids", {**body, **status}) if job_ids else [body]
+    bodies = many.by_name(named, "job_ids", {**body, **besides}) if job_ids else [{**body, **besides}]
     return many.run(session, meant, ("jobs", action), bodies, what)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -17,9 +17,10 @@ from archival_cli.service.transport import Answer, Asked, Silence
 _LATER: Final = frozenset({429, 502, 503, 504})
 _PAGE: Final = 500
 #: In seconds: after so much silence the service is asked what is away, and a person hears of it before three seconds are over.
-_SUSPICIOUS: Final = 0.7
-_SAID_BY: Final = 2.6
-#: In seconds: a service that was asked to change something is waited for at least so long, since nobody knows whether it did.
+_SUSPICIOUS: Final = 0.25
+_SAID_BY: Final = 2.3
+#: In seconds: so long an answer is waited for at least. Of a change that was given up nobody would know whether it was made.
+_LEAST: Final = 10
 _LEAST_FOR_CHANGES: Final = 240
 _PAUSE: Final = 2.0
 
@@ -41,31 +42,39 @@ class Client:
 
     def all(self, path: str, field: str, *, most: int | None = None, after: str = "cursor", **query: Any) -> list[Any]:
         """What every page of a list has in `field`, and no more than `most`."""
-        found: list[Any] = []
-        place = None
-        while most is None or len(found) < most:
-            limit = _PAGE if most is None else min(_PAGE, most - len(found))
-            page = self.get(path, **query, limit=limit, **{after: place})
-            found += page[field]
+        return [one for page in self.pages(path, field, most=most, after=after, **query) for one in page[field]]
+
+    def pages(self, path: str, field: str, *, most: int | None, after: str = "cursor", **query: Any) -> Iterator[Any]:
+        """Every page of a list, until their `field`s have `most` entries together; one page at least."""
+        place, left = None, most
+        while True:
+            page = self.get(path, **query, limit=_PAGE if left is None else min(_PAGE, left), **{after: place})
+            yield page
             place = page["next"]
-            if place is None:
-                break
-        return found
+            left = None if left is None else left - len(page[field])
+            if place is None or (left is not None and left <= 0):
+                return
 
     def send(self, method: str, *path: str, body: object = None, key: str | None = None, again: bool = False) -> Any:
         """As `get`. With an idempotency `key`, or `again`, it is asked again when the service is busy, which is safe then."""
         return self._ask(self._request(method, path, "", body, key), again=again or key is not None)
 
-    def look(self, *path: str, seconds: float, **query: Any) -> Answer | Silence:
-        """What comes back within `seconds`, whatever it is; nothing is told, and nothing asked again."""
-        given = {name: value for name, value in query.items() if value is not None}
-        asked = Asked(self._request("GET", path, urlencode(given, doseq=True)))
-        return asked.wait(seconds) or Silence(f"no answer within {seconds:g} s")
+    def begin(self, *path: str) -> Asked:
+        """A look that goes on while others are made; nothing is told, and nothing asked again."""
+        return Asked(self._request("GET", path, ""))
+
+    def once(self, *path: str, seconds: float) -> Answer | Silence:
+        """What comes back within `seconds`, whatever it is. Silence and trouble are told, and nothing is asked again."""
+        found = self._once(self._request("GET", path, ""), seconds)
+        if isinstance(found, Answer) and found.status in _LATER:
+            self._say(f"{refusal(found)}")
+        return found
 
     def _ask(self, request: Request, *, again: bool) -> Any:
         until = time.monotonic() + self._patience
         while True:
-            found = self._once(request, until)
+            least = _LEAST if request.method == "GET" else _LEAST_FOR_CHANGES
+            found = self._once(request, max(until - time.monotonic(), least))
             if isinstance(found, Answer) and found.status < 400:
                 return found.document
             if isinstance(found, Answer) and (found.status not in _LATER or not again):
@@ -78,35 +87,35 @@ class Client:
             self._say(f"{trouble}; asking again until {_clock(left)}, or Ctrl-C")
             time.sleep(min(left, _pause(found)))
 
-    def _once(self, request: Request, until: float) -> Answer | Silence:
-        asked = Asked(request)
-        if (found := asked.wait(min(_SUSPICIOUS, until - time.monotonic()))) is not None:
+    def _once(self, request: Request, seconds: float) -> Answer | Silence:
+        """What comes back within `seconds`; silence is told."""
+        asked, until = Asked(request), time.monotonic() + seconds
+        if (found := asked.wait(_SUSPICIOUS)) is not None:
             return found
         cause = self._cause(asked)
         if (found := asked.wait(0)) is not None:
             return found
         left = until - time.monotonic()
-        if request.method != "GET":
-            left = max(left, _LEAST_FOR_CHANGES)
-        if left > 0:
-            self._say(f"{self.url} has not answered yet{cause}; waiting until {_clock(left)}, or Ctrl-C")
-        return asked.wait(left) or Silence(f"nothing came{cause}")
+        waits = f"; waiting until {_clock(left)}, or Ctrl-C" if left > 0.1 else ""
+        self._say(f"{self.url} has not answered yet{cause}{waits}")
+        return asked.wait(left) or Silence(f"nothing came in time{cause}")
 
     def _cause(self, asked: Asked) -> str:
         """What a service that is silent says of itself, unless the answer comes first."""
-        said = Asked(self._request("GET", ("health", "ready"), ""))
+        said = self.begin("health", "ready")
         until = time.monotonic() + _SAID_BY - _SUSPICIOUS
         while (left := until - time.monotonic()) > 0:
             if (health := said.wait(min(left, 0.1))) is not None:
-                return _away(health)
+                return tell_health(health)
             if asked.ready:
                 return ""
-        return ", nor does it say how it is"
+        return ""
 
     def _say(self, text: str) -> None:
         """Once, until something else is to be said: the time until which is asked is no news."""
-        if text.rpartition(" until ")[0] != self._told:
-            self._told = text.rpartition(" until ")[0]
+        news = text.rsplit(" until ", 1)[0]
+        if news != self._told:
+            self._told = news
             self._tell(text)
 
     def _request(self, method: str, path: tuple[str, ...], query: str, body: object = None, key: str | None = None) -> Request:
@@ -123,7 +132,8 @@ class Client:
         return Request(address, data, headers, method=method)  # noqa: S310  `target.py` lets only http and https through
 
 
-def _away(health: Answer | Silence) -> str:
+def tell_health(health: Answer | Silence | None) -> str:
+    """What `GET /health/ready` says, as the end of a sentence."""
     checks = health.document.get("checks") if isinstance(health, Answer) and isinstance(health.document, dict) else None
     if not isinstance(checks, dict):
         return ", nor does it say how it is"

@@ -30,19 +30,10 @@ class Names:
         """Every hypertable that the source or the ledger knows."""
         return [found["hypertable"] for found in self._client.get("hypertables")["hypertables"]]
 
-    def known(self, seconds: float) -> list[str] | None:
-        """The same, if the service says it within `seconds`."""
-        if "hypertables" not in self.__dict__:
-            found = self._client.look("hypertables", seconds=seconds)
-            if not isinstance(found, Answer) or found.status != 200:
-                return None
-            self.hypertables = [one["hypertable"] for one in found.document["hypertables"]]
-        return self.hypertables
-
     def hypertable(self, name: str) -> str:
         """The full name of a hypertable that may be given without its schema; raises `CommandError`."""
         # a full name may be right, and what is asked next may need less than the list of all names does
-        known = self.known(_PATIENCE) if "." in name else self.hypertables
+        known = self._in_time() if "." in name else self.hypertables
         if known is None or name in known:
             return name
         found = [one for one in known if _bare(one) == name] or [
@@ -84,6 +75,15 @@ class Names:
     def chunks(self, hypertable: str) -> list[Any]:
         """Every chunk of `hypertable` and every archive whose chunk is gone, by their range."""
         return self._client.all("chunks", "chunks", hypertable=hypertable)
+
+    def _in_time(self) -> list[str] | None:
+        """The same, if the service says it soon."""
+        if "hypertables" not in self.__dict__:
+            answer = self._client.once("hypertables", seconds=_PATIENCE)
+            if not isinstance(answer, Answer) or answer.status != 200:
+                return None
+            self.hypertables = [one["hypertable"] for one in answer.document["hypertables"]]
+        return self.hypertables
 
 
 def _bare(name: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from archival_cli.showing.table import Column, Row
-from archival_cli.showing.text import age, chunk_name, count, moment, range_of, reason, short_id, size
+from archival_cli.showing.text import age, chunk_name, count, moment, range_of, reason, short_id, size, span
 
 
 def _text(field: str) -> Callable[[Row], str]:
@@ -99,12 +100,61 @@ RESTORABLE: Final[Sequence[Column]] = (
     Column("lake", ("parquet_bytes",), _size("parquet_bytes"), right=True),
     Column("path", ("lake_path",), _text("lake_path"), rank=2),
 )
+
+
+def _rules(row: Row) -> str:
+    """Of a hypertable: what its policy says."""
+    if row["archive_after_seconds"] is None:
+        return "none"
+    leaves = "kept" if row["remove_after_seconds"] is None else span(row["remove_after_seconds"])
+    return f"{span(row['archive_after_seconds'])}, {leaves}" + ("" if row["policy_enabled"] else " (off)")
+
+
+def _troubles(row: Row) -> str:
+    """Of a hypertable: what somebody should know."""
+    behind = f"behind its policy for {row['behind_days']:.1f} days" if row["behind_days"] is not None else ""
+    error = row["last_error"] or {}
+    failed = f"last error {error.get('code')}: {error.get('message')}" if error else ""
+    return "; ".join(part for part in (row["problem"], row["policy_problem"], behind, failed) if part)
+
+
 HYPERTABLES: Final[Sequence[Column]] = (
     _HYPERTABLE,
-    Column("kind", ("kind",), lambda row: row["kind"] or "gone from the source", rank=1),
-    Column("time column", ("time_column",), _text("time_column")),
-    Column("type", ("time_type",), _text("time_type"), rank=2),
-    Column("chunks in database", ("chunks",), _count("chunks"), right=True),
+    Column("chunks", ("in_database",), _count("in_database"), right=True),
+    Column("database", ("database_bytes",), _size("database_bytes"), right=True),
+    Column("freed", ("freed_bytes",), _size("freed_bytes"), right=True),
+    Column("lake", ("parquet_bytes",), _size("parquet_bytes"), right=True),
+    Column("policy", ("archive_after_seconds", "remove_after_seconds", "policy_enabled"), _rules, rank=1),
+    Column("oldest", ("oldest",), lambda row: moment(row["oldest"])[:10], rank=2),
+    Column("kind", ("kind",), _text("kind"), rank=4),
+    Column("time column", ("time_column",), _text("time_column"), rank=3),
+    Column("saved a month", ("saved_month",), lambda row: f"{row['saved_month']:,.2f}", rank=5, right=True),
+    Column("troubles", ("behind_days", "problem", "policy_problem", "last_error"), _troubles, beneath=True),
+)
+FAILURES: Final[Sequence[Column]] = (
+    Column("code", ("code",), _text("code")),
+    Column("jobs", ("jobs",), _count("jobs"), right=True),
+    Column("newest", ("newest",), _moment("newest")),
+    Column("retry", ("is_transient",), lambda row: "may help" if row["is_transient"] else ""),
+    Column("hypertables", ("hypertables",), lambda row: ", ".join(row["hypertables"]), rank=1),
+    Column("message", ("message",), _text("message"), beneath=True),
+    Column("what to do", ("remedy",), lambda row: f"What to do: {row['remedy']}" if row["remedy"] else "", beneath=True),
+)
+REFUSALS: Final[Sequence[Column]] = (
+    Column("code", ("code",), _text("code")),
+    Column("chunks", ("chunks",), _count("chunks"), right=True),
+    Column("database", ("bytes",), _size("bytes"), right=True),
+    Column("tried", ("newest",), _moment("newest")),
+    Column("hypertables", ("hypertables",), lambda row: ", ".join(row["hypertables"]), rank=1),
+    Column("message", ("message",), _text("message"), beneath=True),
+    Column("what to do", ("remedy",), lambda row: f"What to do: {row['remedy']}" if row["remedy"] else "", beneath=True),
+)
+AUDIT: Final[Sequence[Column]] = (
+    Column("at", ("at",), _moment("at")),
+    Column("who", ("who",), _text("who")),
+    Column("asked for", ("action",), _text("action")),
+    Column("outcome", ("outcome",), lambda row: row["outcome"] or "under way"),
+    Column("with", ("asked",), lambda row: json.dumps(row["asked"]) if row["asked"] else "", beneath=True),
 )
 POLICIES: Final[Sequence[Column]] = (
     _HYPERTABLE,

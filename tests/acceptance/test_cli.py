@@ -63,17 +63,22 @@ class CommandLine:
     def __init__(self, url: str) -> None:
         self._environment = {"ARCHIVAL_API_URL": url, "ARCHIVAL_API_KEY": "key", "COLUMNS": "200"}
 
-    async def __call__(self, *arguments: str, expect: int = 0, words: str = "", **environment: str) -> str:
+    async def __call__(
+        self, *arguments: str, expect: int = 0, words: str = "", merged: bool = False, **environment: str
+    ) -> str:
+        """What it says; with `merged`, or where it fails, with what it says beside the answer."""
         with patch("sys.stdin", io.StringIO(words)):
-            return await self._run(_called, arguments, expect, environment)
+            return await self._run(_called, arguments, expect, environment, merged=merged)
 
     async def as_process(self, *arguments: str, expect: int = 0, **environment: str) -> str:
         return await self._run(_started, arguments, expect, environment)
 
-    async def _run(self, run: _Run, arguments: tuple[str, ...], expect: int, environment: dict[str, str]) -> str:
+    async def _run(
+        self, run: _Run, arguments: tuple[str, ...], expect: int, environment: dict[str, str], *, merged: bool = False
+    ) -> str:
         code, output, errors = await asyncio.to_thread(run, arguments, self._environment | environment)
         assert code == expect, (arguments, output, errors)
-        return output if expect == 0 else output + errors
+        return output if expect == 0 and not merged else output + errors
 
     async def json(self, *arguments: str, words: str = "") -> Any:
         return json.loads(await self(*arguments, "--json", words=words))
@@ -159,6 +164,15 @@ async def test_many_at_a_time(service: Service, cli: CommandLine) -> None:
         " from generate_series(1, 5) n, unnest(array['skipped', 'queued']) s"
     )
     assert "515 (database 510, lake-conflict 5) are meant; nothing was done" in await cli("retry", "--all", "--dry-run")
+    told = await cli("status")
+    assert "515 failures that nobody has made up for" in told
+    assert "database 510" in " ".join(told.split())
+    assert "the newest 50 of" in await cli("jobs", "--status", "failed", merged=True)
+    known = ("dismiss", "--code", "lake-conflict", "--reason", "it is known")
+    assert "5 failures are dismissed" in await cli(*known, "--yes")
+    assert (await cli.json("jobs", "--status", "failed", "--open", "--code", "lake-conflict"))["jobs"] == []
+    assert len((await cli.json("jobs", "--status", "failed", "--code", "lake-conflict"))["jobs"]) == 5
+    assert "it is known" in await cli("audit", "--limit", "1")
     # nobody is there to be asked
     assert "510 (database 510). Nobody is there to be asked: say --yes" in await cli("retry", "--code", "database", expect=2)
     assert await cli.json("retry", "--code", "database", "--yes") == {"done": 510, "passed": {}}
