@@ -156,7 +156,7 @@ class Runner:
             stage.host.options.clear()
             stage.story.ask(stage.world)
             stage.recover()
-            with psycopg.connect(self.servers.postgres_url, autocommit=True) as connection:
+            with self.servers.administrator() as connection:
                 connection.execute(f"create database template_{story.name} template run_{stage.world.token}".encode())
             shutil.copytree(stage.world.lake, self.servers.folder / f"template_{story.name}")
             self._prepared[story.name] = stage.world.truth.copy()

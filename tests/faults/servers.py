@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ from dev.servers.postgres import PostgresServer
 from dev.servers.valkey import ValkeyServer
 from tests.faults.loop_thread import LoopThread
 from tests.faults.proxy import Proxy, proxied
+
+#: for recovery after a crash, on a busy machine
+_UP_AGAIN_SECONDS = 120.0
 
 
 @dataclass(slots=True)
@@ -35,6 +39,17 @@ class Servers:
     def postgres_url(self) -> str:
         """Of the database `postgres`."""
         return self.postgres.url
+
+    def administrator(self) -> psycopg.Connection:
+        """A connection to the database `postgres`, once the server is up: a run may have brought it down."""
+        deadline = time.monotonic() + _UP_AGAIN_SECONDS
+        while True:
+            try:
+                return psycopg.connect(self.postgres_url, autocommit=True)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     @property
     def redis_url(self) -> str:

@@ -175,7 +175,7 @@ def fresh(
     """
     token = uuid4().hex[:12]
     database = f"run_{token}"
-    with psycopg.connect(servers.postgres_url, autocommit=True) as connection:
+    with servers.administrator() as connection:
         connection.execute(f"create database {database} template {template}".encode())
     url = urlunsplit(urlsplit(servers.postgres_url)._replace(path=f"/{database}"))
     environment = {
@@ -236,7 +236,7 @@ def _tidy_up(world: World, database: str) -> None:
     world.redis.close()
     world.queues.close()
     shutil.rmtree(world.lake, ignore_errors=True)
-    with psycopg.connect(world.servers.postgres_url, autocommit=True) as connection:
+    with world.servers.administrator() as connection:
         connection.execute(f"drop database {database} with (force)".encode())
         for role in world.roles:
             connection.execute(f"drop role {role}".encode())
