@@ -125,10 +125,15 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "dropped-other": ErrorCode("The drop took something else along, and was undone."),
             "frozen": ErrorCode("The chunk is frozen.", "`unfreeze_chunk()` lets it be removed."),
+            "left-out-of-table": ErrorCode(
+                "The archive cannot be in the table of the lake as it is, so its chunk stays.",
+                "`archival tables migrate` writes the archive anew.",
+            ),
             "marks-not-permitted": ErrorCode(
                 "The service's role may not write to schema `archival_marks`.", "Run section 5 of docs/grants.sql."
             ),
             "not-archived": ErrorCode("The archive is not `archived` any more, or the chunk is being archived again."),
+            "not-in-table": ErrorCode("The archive is not in the table of the lake yet, so its chunk stays."),
             "not-restorable": ErrorCode(
                 "Rows of the archive do not come back as they are, or the archive stands for no rows.",
                 "The message names the column and a value, or where the rows are.",
@@ -354,6 +359,20 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "read-back-differs": ErrorCode("What was read back is not what was written."),
             "staging-differs": ErrorCode("Staging does not hold what was written there."),
             "staging-lost": ErrorCode("The rows that were loaded are gone; the next attempt loads them again."),
+            "table-foreign-commit": ErrorCode(
+                "Somebody else wrote to the log of a table in the lake; the next commit takes it back.",
+                "Take the right to write to the lake from whoever it was.",
+            ),
+            "table-log-back": ErrorCode(
+                "The log of a table in the lake went back; the next commit brings it up to marks and ledger.",
+                "Look at the lake's history: operate.md says how.",
+            ),
+            "table-log-damaged": ErrorCode(
+                "The log of a table in the lake cannot be read, so no engine can read the table.",
+                "`archival tables rebuild` makes the log anew.",
+            ),
+            "table-log-gone": ErrorCode("The log of a table in the lake was gone, and is made anew."),
+            "table-overtaken": ErrorCode("Another committer was faster; the next run goes on from there."),
         },
         "Jobs, events and the service itself": {
             "cancelled": ErrorCode("The work was called off, or a person cancelled the job."),

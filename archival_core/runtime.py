@@ -53,6 +53,11 @@ from archival_core.flows.removal.second_region import SecondRegion
 from archival_core.flows.removal.trial import TrialRestore
 from archival_core.flows.restore.chunk_restore import ChunkRestorer
 from archival_core.flows.restore.processor import RestoreProcessor
+from archival_core.flows.tables.committing import TableCommits
+from archival_core.flows.tables.fitting import TableFitting
+from archival_core.flows.tables.gathering import Gathering
+from archival_core.flows.tables.log_reading import LogReading
+from archival_core.flows.tables.standing import Standing
 from archival_core.flows.upkeep.adoption import Adoption
 from archival_core.flows.upkeep.follow_marks import FollowMarks
 from archival_core.flows.upkeep.gone_chunks import GoneChunks
@@ -69,6 +74,8 @@ from archival_core.flows.upkeep.stream_retention import KeptStream, StreamRetent
 from archival_core.flows.upkeep.verification import Verification, VerificationRules
 from archival_core.lake.account import LakeAccount
 from archival_core.lake.client import LakehouseClient
+from archival_core.lake.tables.log import TableLog
+from archival_core.lake.tables.snapshot import TableReader
 from archival_core.ledger.archives import Archives
 from archival_core.ledger.audit import Audit
 from archival_core.ledger.bulk_jobs import BulkJobLedger
@@ -84,6 +91,7 @@ from archival_core.ledger.intake import Intake
 from archival_core.ledger.job_list import JobList
 from archival_core.ledger.jobs import Ledger
 from archival_core.ledger.lake_columns import LakeColumns
+from archival_core.ledger.lake_tables import LakeTables
 from archival_core.ledger.marked_archives import MarkedArchives
 from archival_core.ledger.owner import LedgerOwner
 from archival_core.ledger.policies import Policies
@@ -144,7 +152,19 @@ class Runtime:
         self.dependencies = Dependencies(self.probes(), config.outage_backoff)
         announcer = Announcer(self.ledger, self.messaging)
         run = partial(JobRunner, self.ledger, announcer, self.ownership, self.dependencies)
-        self._retiring = Retiring(self.lake, Archives(self._pool))
+        tables = LakeTables(self._pool)
+        self._retiring = Retiring(self.lake, tables, config.table_readers)
+        self._table_reader = TableReader(config.lake_url, config.lake_account_key)
+        log = TableLog(self.lake)
+        self.table_commits = TableCommits(
+            self.ownership,
+            tables,
+            Gathering(self._source, self.lake),
+            TableFitting(LakeColumns(self._pool)),
+            log,
+            self._table_reader,
+            LogReading(log, self._table_reader),
+        )
         self.archival_processor = ArchivalProcessor(
             run(self.queue, config.job_lease),
             self.ledger,
@@ -169,7 +189,8 @@ class Runtime:
         self._trial = TrialRestore(self._source, self.lake, marking)
         self._lake_history = LakeHistory(self.lake, LakeGenerations(self._pool))
         second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)
-        proof = ChunkProof(self.lake, removals, self._trial, self._lake_history, second_region)
+        standing = Standing(tables, log, self.table_commits)
+        proof = ChunkProof(self.lake, removals, self._trial, self._lake_history, second_region, standing)
         self.chunk_removal = ChunkRemoval(
             self._source, self.ledger, self.ownership, self.dependencies, removals, proof, self.queue, announcer
         )
@@ -274,6 +295,7 @@ class Runtime:
             *(queue.close for queue in self._poisoned),
             self.lake.close,
             self._lake_account.close,
+            self._table_reader.close,
         )
         await asyncio.gather(*(close() for close in closing), return_exceptions=True)
 

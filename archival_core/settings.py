@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     verify_every: timedelta = timedelta(days=30)
     #: share of the files whose content is read then, the others' lengths are compared
     verify_sample: float = Field(default=1.0, ge=0, le=1)
+    #: how long the folder of a superseded archive stays for who reads an older version of the table
+    table_readers: timedelta = Field(default=timedelta(days=7), ge=timedelta(0))
     #: jobs of policies that are queued or running at a time, all hypertables together
     policy_backlog: int = Field(default=200, ge=1)
     #: of a GB that is kept for a month: what archives save is told by these prices

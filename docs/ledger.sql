@@ -396,6 +396,20 @@ CREATE FUNCTION archival.lies_in_other_table(archive archival.job, other archiva
 
 COMMENT ON FUNCTION archival.lies_in_other_table(archive archival.job, other archival.job) IS 'Whether rows of an archive may be in another archive too, of another table: merged, split and renamed chunks are that. A hypertable makes a chunk anew for late rows of a range that is gone: that has the same range, and none of the rows from before.';
 
+-- FUNCTION note_due_table()
+
+CREATE FUNCTION archival.note_due_table() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into archival.table_due (hypertable) values (new.hypertable);
+    return null;
+end $$;
+
+-- COMMENT FUNCTION note_due_table()
+
+COMMENT ON FUNCTION archival.note_due_table() IS 'The table of an archive that has changed is looked at by the next commit.';
+
 -- FUNCTION note_superseding()
 
 CREATE FUNCTION archival.note_superseding() RETURNS trigger
@@ -622,6 +636,24 @@ CREATE TABLE archival.lake_generation (
 
 COMMENT ON TABLE archival.lake_generation IS 'The state of the lake that the ledger knows, and whether the lake went back behind it.';
 
+-- TABLE lake_table
+
+CREATE TABLE archival.lake_table (
+    hypertable text NOT NULL,
+    history uuid DEFAULT gen_random_uuid() NOT NULL,
+    sequence bigint DEFAULT 0 NOT NULL,
+    version bigint,
+    checkpoint bigint,
+    columns jsonb DEFAULT '[]'::jsonb NOT NULL,
+    committed_at timestamp with time zone,
+    compared_at timestamp with time zone,
+    finding jsonb
+);
+
+-- COMMENT TABLE lake_table
+
+COMMENT ON TABLE archival.lake_table IS 'The Delta table of each hypertable in the lake, as of its last commit.';
+
 -- TABLE part
 
 CREATE TABLE archival.part (
@@ -802,6 +834,44 @@ CREATE TABLE archival.stream_position (
 
 COMMENT ON TABLE archival.stream_position IS 'The last id that a stream had given out at some time: what lies up to there is older. Ids are no clocks, their writers may choose them.';
 
+-- TABLE table_archive
+
+CREATE TABLE archival.table_archive (
+    folder text NOT NULL,
+    hypertable text NOT NULL,
+    files text[] DEFAULT '{}'::text[] NOT NULL,
+    rows bigint DEFAULT 0 NOT NULL,
+    entered_at timestamp with time zone,
+    left_at timestamp with time zone,
+    left_out text
+);
+
+-- COMMENT TABLE table_archive
+
+COMMENT ON TABLE archival.table_archive IS 'Archives that are in the lake''s tables (entered_at and no left_at), were, or cannot be.';
+
+-- TABLE table_due
+
+CREATE TABLE archival.table_due (
+    id bigint NOT NULL,
+    hypertable text NOT NULL
+);
+
+-- COMMENT TABLE table_due
+
+COMMENT ON TABLE archival.table_due IS 'Hypertables of whose archives something has changed since the last commit of their table.';
+
+-- SEQUENCE table_due_id_seq
+
+ALTER TABLE archival.table_due ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME archival.table_due_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 -- CONSTRAINT audit audit_pkey
 
 ALTER TABLE ONLY archival.audit
@@ -852,6 +922,11 @@ ALTER TABLE ONLY archival.lake_column
 ALTER TABLE ONLY archival.lake_generation
     ADD CONSTRAINT lake_generation_pkey PRIMARY KEY (one);
 
+-- CONSTRAINT lake_table lake_table_pkey
+
+ALTER TABLE ONLY archival.lake_table
+    ADD CONSTRAINT lake_table_pkey PRIMARY KEY (hypertable);
+
 -- CONSTRAINT migration migration_pkey
 
 ALTER TABLE ONLY archival.migration
@@ -901,6 +976,16 @@ ALTER TABLE ONLY archival.stream_position
 
 ALTER TABLE ONLY archival.superseding
     ADD CONSTRAINT superseding_pkey PRIMARY KEY (folder, job_id);
+
+-- CONSTRAINT table_archive table_archive_pkey
+
+ALTER TABLE ONLY archival.table_archive
+    ADD CONSTRAINT table_archive_pkey PRIMARY KEY (folder);
+
+-- CONSTRAINT table_due table_due_pkey
+
+ALTER TABLE ONLY archival.table_due
+    ADD CONSTRAINT table_due_pkey PRIMARY KEY (id);
 
 -- INDEX day_tally_day
 
@@ -1018,6 +1103,14 @@ CREATE INDEX request_age ON archival.request USING btree (requested_at);
 
 CREATE INDEX superseding_of_job ON archival.superseding USING btree (job_id);
 
+-- INDEX table_archive_of_table
+
+CREATE INDEX table_archive_of_table ON archival.table_archive USING btree (hypertable);
+
+-- INDEX table_due_of_table
+
+CREATE INDEX table_due_of_table ON archival.table_due USING btree (hypertable);
+
 -- TRIGGER job follow_job
 
 CREATE TRIGGER follow_job BEFORE UPDATE OF status ON archival.job FOR EACH ROW EXECUTE FUNCTION archival.follow_job();
@@ -1025,6 +1118,14 @@ CREATE TRIGGER follow_job BEFORE UPDATE OF status ON archival.job FOR EACH ROW E
 -- TRIGGER job forget_dismissal
 
 CREATE TRIGGER forget_dismissal BEFORE UPDATE OF status ON archival.job FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (new.dismissed IS NOT NULL))) EXECUTE FUNCTION archival.forget_dismissal();
+
+-- TRIGGER job note_due_table
+
+CREATE TRIGGER note_due_table AFTER INSERT ON archival.job FOR EACH ROW WHEN (((new.kind = 'archive'::text) AND (new.lake_path IS NOT NULL))) EXECUTE FUNCTION archival.note_due_table();
+
+-- TRIGGER job note_due_table_again
+
+CREATE TRIGGER note_due_table_again AFTER UPDATE OF status, lake_path, manifest_sha256, history_lost ON archival.job FOR EACH ROW WHEN (((new.kind = 'archive'::text) AND (new.lake_path IS NOT NULL) AND ((((new.status IS DISTINCT FROM old.status) OR (new.lake_path IS DISTINCT FROM old.lake_path)) OR (new.manifest_sha256 IS DISTINCT FROM old.manifest_sha256)) OR (new.history_lost IS DISTINCT FROM old.history_lost)))) EXECUTE FUNCTION archival.note_due_table();
 
 -- TRIGGER job note_superseding
 

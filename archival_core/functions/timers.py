@@ -16,7 +16,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def blueprint() -> func.Blueprint:
-    """`drain_events`, `remove_chunks`, `verify_archives` and `reconcile`."""
+    """`drain_events`, `commit_tables`, `remove_chunks`, `verify_archives` and `reconcile`."""
     timers = func.Blueprint()  # type: ignore[no-untyped-call]
 
     @timers.timer_trigger(arg_name="timer", schedule="%DRAIN_SCHEDULE%", run_on_startup=False, use_monitor=True)
@@ -26,6 +26,14 @@ def blueprint() -> func.Blueprint:
             if report.events:
                 _LOG.info("drained %s", report)
                 _tell("drain_events", events=report.events, queued=report.queued, buried=report.buried)
+
+    @timers.timer_trigger(arg_name="timer", schedule="%COMMIT_SCHEDULE%", run_on_startup=False, use_monitor=True)
+    async def commit_tables(timer: func.TimerRequest) -> None:
+        async with observed("commit_tables"):
+            services = _runtime()
+            report = await services.table_commits.run(services.settings.job_time_budget)
+            if report.committed or report.left_out:
+                _LOG.info("committed to %s", report)
 
     @timers.timer_trigger(arg_name="timer", schedule="%REMOVAL_SCHEDULE%", run_on_startup=False, use_monitor=True)
     async def remove_chunks(timer: func.TimerRequest) -> None:

@@ -18,6 +18,8 @@ OWNER = "owner.json"
 GENERATION = "generation.json"
 #: archives whose place a later revision has taken: kept, and out of the way of whoever reads `tables/`
 SUPERSEDED = "superseded"
+#: the log of a table, beside its archives: what is in the table, and its schema
+LOG = "_delta_log"
 #: The manifest inside the archive's own folder; readers of Parquet folders skip names that begin with `_`.
 INNER_MANIFEST = "_manifest.json"
 
@@ -62,6 +64,11 @@ def archive_folder(hypertable: Relation, chunk: Relation, revision: int) -> str:
 def superseded_folder(archive: str) -> str:
     """Where the archive at `tables/…` goes when a later revision takes its place: `superseded/…`, the same below."""
     return SUPERSEDED + archive.removeprefix(TABLES)
+
+
+def is_log(path: str) -> bool:
+    """Whether what lies at `tables/<table>/…` is the table's log."""
+    return path.count("/") == 2 and path.endswith(f"/{LOG}")
 
 
 def archive_manifest(archive: str) -> str:

@@ -44,6 +44,7 @@ GROWS: Final = {
     "note_lake_back": "the lake went back: everything since then is verified",
     # the archives that are due for removal, which are few unless removals have to wait
     "removal_candidates": "every archive whose chunk may go is looked at",
+    "table_candidates": "what is in a table of the lake is decided from all of its archives, and not from what happened",
 }
 
 

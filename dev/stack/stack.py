@@ -25,6 +25,7 @@ _FILESYSTEM = "archive"
 #: Quick to try: what takes minutes in the cloud takes seconds here.
 _LOCAL_SETTINGS = {
     "DRAIN_SCHEDULE": "* * * * * *",
+    "COMMIT_SCHEDULE": "*/3 * * * * *",
     "REMOVAL_SCHEDULE": "*/2 * * * * *",
     "VERIFY_SCHEDULE": "*/10 * * * * *",
     "RECONCILE_SCHEDULE": "*/5 * * * * *",

@@ -88,7 +88,7 @@ class CommandLine:
 async def cli(service: Service) -> AsyncIterator[CommandLine]:
     service.execute(TABLE)
     ready = Path(service.emulator.root) / "ready"
-    names = ("DRAIN_SCHEDULE", "REMOVAL_SCHEDULE", "VERIFY_SCHEDULE", "RECONCILE_SCHEDULE")
+    names = ("DRAIN_SCHEDULE", "COMMIT_SCHEDULE", "REMOVAL_SCHEDULE", "VERIFY_SCHEDULE", "RECONCILE_SCHEDULE")
     environment = {**os.environ, **service.names, **dict.fromkeys(names, NEVER), "LOCAL_FUNCTION_KEY": "key"}
     command = [sys.executable, "-m", "dev.functions_host", str(ROOT), "--ready-file", str(ready), "--no-local-settings"]
     with Process(command, ready.with_name("host.log"), env=environment, cwd=ROOT) as process:

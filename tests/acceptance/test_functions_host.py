@@ -220,6 +220,7 @@ print(json.dumps({"functions": [[f.name, dict(f.trigger)] for f in functions], "
 def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
     settings = {
         "DRAIN_SCHEDULE": "*/15 * * * * *",
+        "COMMIT_SCHEDULE": "20 * * * * *",
         "REMOVAL_SCHEDULE": "0 */5 * * * *",
         "VERIFY_SCHEDULE": "0 */15 * * * *",
         "RECONCILE_SCHEDULE": "30 */5 * * * *",
@@ -240,6 +241,7 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
     anonymous, keyed = ({"type": "httpTrigger", "authLevel": level} for level in ("ANONYMOUS", "FUNCTION"))
     assert triggers == {
         "drain_events": {**unset, "type": "timerTrigger", "schedule": "*/15 * * * * *"},
+        "commit_tables": {**unset, "type": "timerTrigger", "schedule": "20 * * * * *"},
         "remove_chunks": {**unset, "type": "timerTrigger", "schedule": "0 */5 * * * *"},
         "verify_archives": {**unset, "type": "timerTrigger", "schedule": "0 */15 * * * *"},
         "reconcile": {**unset, "type": "timerTrigger", "schedule": "30 */5 * * * *"},

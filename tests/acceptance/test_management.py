@@ -508,6 +508,7 @@ async def test_through_the_functions_host(service: Service, client: httpx.AsyncC
         **os.environ,
         **service.names,
         "DRAIN_SCHEDULE": "0 0 0 1 1 *",
+        "COMMIT_SCHEDULE": "0 0 0 1 1 *",
         "REMOVAL_SCHEDULE": "0 0 0 1 1 *",
         "VERIFY_SCHEDULE": "0 0 0 1 1 *",
         "RECONCILE_SCHEDULE": "0 0 0 1 1 *",

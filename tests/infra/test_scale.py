@@ -50,4 +50,4 @@ def test_the_names_of_the_functions_are_the_code_s() -> None:
     comment = (INFRA / "modules/function-app.bicep").read_text()
     assert all(name in comment for name in queues)
     assert len(queues) == 4
-    assert timers == {"drain_events", "remove_chunks", "verify_archives", "reconcile"}
+    assert timers == {"drain_events", "commit_tables", "remove_chunks", "verify_archives", "reconcile"}

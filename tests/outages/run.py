@@ -194,6 +194,7 @@ def _environment(world: _World) -> dict[str, str]:
         "LOCAL_FUNCTION_KEY": world.key,
         "LOCAL_MASTER_KEY": secrets.token_urlsafe(12),
         "DRAIN_SCHEDULE": "*/15 * * * * *",
+        "COMMIT_SCHEDULE": "20 * * * * *",
         "REMOVAL_SCHEDULE": "0 */5 * * * *",
         "VERIFY_SCHEDULE": "0 */15 * * * *",
         "RECONCILE_SCHEDULE": "30 */5 * * * *",

@@ -168,6 +168,7 @@ def _environment(stack: Servers) -> dict[str, str]:
         "REMOVAL_GRACE": "PT0S",
         "JOB_LEASE": "PT3S",
         "DRAIN_SCHEDULE": "* * * * * *",
+        "COMMIT_SCHEDULE": "*/2 * * * * *",
         "REMOVAL_SCHEDULE": "* * * * * *",
         "VERIFY_SCHEDULE": "*/10 * * * * *",
         "RECONCILE_SCHEDULE": "*/3 * * * * *",

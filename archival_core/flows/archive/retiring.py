@@ -1,33 +1,46 @@
-"""Archives go out of the way of whoever reads `tables/`, and come back, as the ledger says."""
+"""Archives go out of the way of whoever reads `tables/`, and come back, as the ledger says.
+
+An archive that is in its table stays where it is until a commit has taken it out, and for a while longer: who has begun to
+read an older version of the table goes on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
-from archival_core.ledger.archives import Archives
-from archival_core.model.job import Status
+from archival_core.lake.tables.log import TableLog
+from archival_core.ledger.lake_tables import LakeTables
 
 
 class Retiring:
     """Moves archives of one lake between `tables/` and `superseded/`."""
 
-    def __init__(self, lake: LakehouseClient, archives: Archives) -> None:
-        self._lake, self._archives = lake, archives
+    def __init__(self, lake: LakehouseClient, tables: LakeTables, readers: timedelta) -> None:
+        self._lake, self._tables, self._log = lake, tables, TableLog(lake)
+        #: how long somebody may read a version of a table
+        self._readers = readers
 
     async def retire(self, folders: Collection[str]) -> list[str]:
-        """Move those of `folders` that the ledger has as superseded, and return them.
+        """Move those of `folders` that the ledger has as superseded and that nobody reads any more, and return them.
 
         The ledger's row comes first: whatever a manifest says that it supersedes, an archive that stands in for rows stays
-        where it is.
+        where it is. What stays for its readers is looked at again by every run of reconcile.
         """
-        known = await self._archives.known(folders) if folders else {}
         moved = []
-        for folder, archive in known.items():
-            if archive.status is Status.SUPERSEDED and await self._lake.stat(folder) is not None:
-                await self._lake.publish_directory(folder, paths.superseded_folder(folder))
-                moved.append(folder)
+        for archive in await self._tables.retirable(folders, self._readers) if folders else []:
+            folder = archive.folder
+            if await self._lake.stat(folder) is None:
+                continue
+            async with self._tables.held(archive.hypertable, wait=False) as held:
+                # a commit that is under way, or that the ledger does not know of, may name the folder
+                if held is None or not await self._log.is_at(folder.rpartition("/")[0], held.known.version):
+                    continue
+                if await self._tables.retirable([folder], self._readers):
+                    await self._lake.publish_directory(folder, paths.superseded_folder(folder))
+                    moved.append(folder)
         return moved
 
     async def bring_back(self, folder: str) -> bool:

@@ -12,6 +12,7 @@ from archival_core.flows.archive.published import inner_manifest_sha256
 from archival_core.flows.removal.lake_history import LakeHistory
 from archival_core.flows.removal.second_region import SecondRegion
 from archival_core.flows.removal.trial import TrialRestore
+from archival_core.flows.tables.standing import Standing
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.removals import Removals
 from archival_core.model.chunk import Chunk
@@ -79,9 +80,10 @@ class ChunkProof:
         trial: TrialRestore,
         history: LakeHistory,
         second_region: SecondRegion,
+        standing: Standing,
     ) -> None:
         self._lake, self._removals, self._trial = lake, removals, trial
-        self._history, self._second_region = history, second_region
+        self._history, self._second_region, self._standing = history, second_region, standing
 
     async def look(self, connection: Connection, job: Job) -> Looked:
         """The chunk, if it is still the one that was archived, holds the archived rows, and nobody else would suffer.
@@ -117,7 +119,7 @@ class ChunkProof:
         """Everything that can be proven before the lock.
 
         Raises as `look`; `PermanentError`: `archive-damaged`, `not-restorable`, `marks-not-permitted`; and `TransientError`:
-        `lake-back`, `lake-not-replicated`, `lake-replication-unknown`.
+        `lake-back`, `lake-not-replicated`, `lake-replication-unknown`, `not-in-table`.
         """
         with telemetry.step("removal.look"):
             looked = await self.look(connection, job)
@@ -147,6 +149,9 @@ class ChunkProof:
                 await self._removals.record_proof(job, grounds, chunk.oid, born(grounds.tables, chunk.oid), sha256)
             else:
                 await self._try_some(connection, chunk, manifest, grounds)
+        with telemetry.step("removal.table"):
+            # last: a comparison may have proven an archive of a lost history, which has no place in the table before
+            await self._standing.check(job)
         return Proven(chunk, manifest, sha256, grounds)
 
     async def check_again(self, connection: Connection, job: Job, proven: Proven) -> None:

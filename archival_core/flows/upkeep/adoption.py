@@ -127,7 +127,8 @@ class Adoption:
     async def _look(self, entries: Sequence[LakePath], report: AdoptionReport) -> None:
         strays = {entry.path: "it is a file where an archive's folder should be" for entry in entries if not entry.is_directory}
         # later revisions first: what they supersede is not adopted before them
-        folders = sorted((entry.path for entry in entries if entry.is_directory), key=_revision, reverse=True)
+        archives = (entry.path for entry in entries if entry.is_directory and not paths.is_log(entry.path))
+        folders = sorted(archives, key=_revision, reverse=True)
         postponed: list[str] = []
         for batch in itertools.batched(folders, _BATCH, strict=False):
             await self._compare(batch, strays, postponed, report)

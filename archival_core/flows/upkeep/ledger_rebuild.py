@@ -87,7 +87,10 @@ class LedgerRebuild:
         """Archives below `root`: two levels, whatever is in them."""
         tables = [table.path async for table in self._lake.list(root, recursive=False) if table.is_directory]
         return {
-            folder.path for table in tables async for folder in self._lake.list(table, recursive=False) if folder.is_directory
+            folder.path
+            for table in tables
+            async for folder in self._lake.list(table, recursive=False)
+            if folder.is_directory and not paths.is_log(folder.path)
         }
 
     async def _write(self, batch: Sequence[tuple[Manifest, bool]], report: RebuildReport) -> None:

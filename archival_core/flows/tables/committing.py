@@ -1,0 +1,173 @@
+"""One commit for a table: what marks and ledger say is in it, less what is.
+
+    the table's row, locked → the log is where the ledger left it → candidates → the commit → the ledger's record
+
+The record comes last and is part of the lock's transaction. A crash before it leaves a log that is further than the ledger
+knows; the next run then reads the log whole, and goes on from what is really there. So a commit is made once, whatever
+answer is lost, and a second committer does no harm: a version of the log is one file, and has one author.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
+
+from archival_core import telemetry
+from archival_core.errors import ArchivalError, AwayError
+from archival_core.flows.jobs.ownership import Ownership
+from archival_core.flows.tables.fitting import Fitting, TableFitting
+from archival_core.flows.tables.gathering import Gathering
+from archival_core.flows.tables.log_reading import LogReading, Reality, folder_of
+from archival_core.lake.tables.log import TableLog
+from archival_core.lake.tables.snapshot import TableReader
+from archival_core.ledger.lake_tables import HeldTable, LakeTables
+from archival_core.model.delta_log import Commit
+from archival_core.model.lake_table import plan
+
+_LOG = logging.getLogger(__name__)
+
+#: A checkpoint holds every file of the table, and readers read the commits since the last one by one.
+_CHECKPOINT_EVERY: Final = 20
+
+
+@dataclass(slots=True)
+class CommitsReport:
+    """What one run did, in tables."""
+
+    committed: int = 0
+    #: archives that entered and left
+    entered: int = 0
+    left: int = 0
+    #: archives that count and cannot be in their table as they are
+    left_out: int = 0
+    #: what could not be done now, by table
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.committed} tables: {self.entered} archives entered, {self.left} left, {self.left_out} left out"
+
+
+class TableCommits:
+    """Commits to the tables of one lake."""
+
+    def __init__(
+        self,
+        ownership: Ownership,
+        tables: LakeTables,
+        gathering: Gathering,
+        fitting: TableFitting,
+        log: TableLog,
+        reader: TableReader,
+        log_reading: LogReading,
+    ) -> None:
+        self._ownership, self._tables, self._gathering, self._fitting = ownership, tables, gathering, fitting
+        self._log, self._reader, self._log_reading = log, reader, log_reading
+
+    async def run(self, time_budget: timedelta) -> CommitsReport:
+        """Commit to each table of whose archives something has changed, until the time is over.
+
+        Raises `PermanentError` (`other-owner`) where the lake belongs to another source.
+        """
+        report, deadline = CommitsReport(), time.monotonic() + time_budget.total_seconds()
+        try:
+            await self._ownership.check()
+            for hypertable in await self._tables.due():
+                if time.monotonic() > deadline:
+                    break
+                try:
+                    await self.commit(hypertable, report)
+                except AwayError:
+                    raise
+                except ArchivalError as error:
+                    # one table that cannot be committed to keeps no other from its turn
+                    report.failed[hypertable] = str(error)
+                    _LOG.warning("the table of %s is not committed to now: %s", hypertable, error)
+        except AwayError as error:
+            report.failed[error.dependency] = str(error)
+            _LOG.warning("commits wait: %s", error)
+        return report
+
+    async def commit(self, hypertable: str, report: CommitsReport | None = None, *, wait: bool = False) -> None:
+        """Bring one table up to marks and ledger.
+
+        Where somebody else is at it, nothing is done, or that is waited for. Raises `OvertakenCommitError`, `PermanentError`
+        (`table-log-damaged`), and as source and lake do.
+        """
+        report = CommitsReport() if report is None else report
+        with telemetry.step("table.commit", hypertable=hypertable):
+            async with self._tables.held(hypertable, wait=wait) as held:
+                if held is None:
+                    return
+                version = await self.commit_held(held, report)
+            if version is not None:
+                await self._checkpoint(hypertable, version, held.known.checkpoint)
+
+    async def commit_held(self, held: HeldTable, report: CommitsReport, *, compare: bool = False) -> int | None:
+        """The same for a table whose row is locked; the version that was made, if there was anything to say.
+
+        `compare` has the log read whole, wherever the ledger left it.
+        """
+        # before what has changed is looked at: a change that comes later is noted again, and has its own commit
+        await held.settle_due()
+        reality = Reality(held.known)
+        if compare or not await self._log.is_at(folder_of(held.known.hypertable), held.known.version):
+            reality = await self._log_reading.catch_up(held)
+        wanted = plan(await self._gathering.candidates(held))
+        fitting = await self._fitting.of(held, reality.known.columns, wanted)
+        await held.leave_out(fitting.left_out)
+        report.left_out += len(fitting.left_out)
+        if fitting.entries or fitting.removes or reality.foreign or (reality.is_restated and fitting.columns):
+            return await self._write(held, reality, fitting, report)
+        if reality.known != held.known:
+            await held.record(reality.known, reality.known.columns)
+        return None
+
+    async def _write(
+        self,
+        held: HeldTable,
+        reality: Reality,
+        fitting: Fitting,
+        report: CommitsReport,
+    ) -> int:
+        known, folder = reality.known, folder_of(reality.known.hypertable)
+        version = 0 if known.version is None else known.version + 1
+        adds = tuple(file for entry in fitting.entries for file in entry.files)
+        gone = await held.files(fitting.removes)
+        leaving = {f"{name.removeprefix(folder)}/{file}".strip("/") for name, files in gone.items() for file in files}
+        says_columns = version == 0 or reality.is_restated or fitting.columns != known.columns
+        commit = Commit(
+            history=known.history,
+            sequence=known.sequence + 1,
+            token=uuid4(),
+            at=known.now,
+            adds=adds,
+            # the protocol has a path once in a commit
+            removes=tuple(sorted((leaving | reality.foreign) - {file.path for file in adds})),
+            columns=fitting.columns if says_columns else (),
+            name=known.hypertable,
+        )
+        await self._log.write(folder, version, commit)
+        await held.enter([entry.entered for entry in fitting.entries])
+        await held.leave(fitting.removes)
+        await held.record(replace(known, sequence=commit.sequence, version=version), fitting.columns)
+        report.committed += 1
+        report.entered += len(fitting.entries)
+        report.left += len(fitting.removes)
+        telemetry.event("archival.table.committed", hypertable=known.hypertable, version=version)
+        return version
+
+    async def _checkpoint(self, hypertable: str, version: int, last: int | None) -> None:
+        """A log without one is slow to read and nothing else, so what goes wrong here is only logged."""
+        if version - (last or 0) < _CHECKPOINT_EVERY:
+            return
+        try:
+            made = await self._reader.checkpoint(folder_of(hypertable))
+        except ArchivalError as error:
+            _LOG.warning("the log of %s gets its checkpoint later: %s", hypertable, error)
+            return
+        if made is not None:
+            await self._tables.record_checkpoint(hypertable, made)

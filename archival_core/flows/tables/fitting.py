@@ -1,0 +1,86 @@
+"""Which of the archives that are to be in a table can be: those whose files its schema describes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from archival_core.flows.tables.log_reading import folder_of
+from archival_core.ledger.lake_columns import LakeColumns
+from archival_core.ledger.lake_tables import Addition, Entered, HeldTable
+from archival_core.model.chunk import Relation
+from archival_core.model.delta_log import TableColumn, TableFile
+from archival_core.model.file_statistics import statistics_of
+from archival_core.model.lake_schema import UnfitError, described, fitted, stored
+from archival_core.model.lake_table import Plan
+
+_STRANGE_NAME: Final = "its folder has a name that engines read differently"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An archive on its way into the table."""
+
+    entered: Entered
+    files: tuple[TableFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """What a commit changes, of what can be."""
+
+    columns: tuple[TableColumn, ...]
+    entries: tuple[Entry, ...]
+    #: folders
+    removes: tuple[str, ...]
+    #: why archives that count are not in the table, by folder
+    left_out: dict[str, str]
+
+
+class TableFitting:
+    """Asks the ledger for the columns of the lake's tables."""
+
+    def __init__(self, columns: LakeColumns) -> None:
+        self._columns = columns
+
+    async def of(self, held: HeldTable, columns: tuple[TableColumn, ...], wanted: Plan) -> Fitting:
+        """What of `wanted` can be; `columns` are those that the table has now.
+
+        The ledger's columns decide. Before there are any, the table has those of its archives.
+        """
+        folder = folder_of(held.known.hypertable)
+        given = described(await self._columns.columns_of(Relation.parse(held.known.hypertable)))
+        asked, removes = wanted.adds, wanted.removes
+        if given and {column.name: column.form for column in columns}.items() - {c.name: c.form for c in given}.items():
+            # archives of before may be in a table whose columns are decided since: each is looked at again
+            asked = (*asked, *wanted.stays)
+        columns = given or columns
+        entries: list[Entry] = []
+        left_out: dict[str, str] = {}
+        for addition in await held.additions(asked) if asked else ():
+            try:
+                columns = _with(addition, folder, columns, may_add=not given)
+            except UnfitError as error:
+                left_out[addition.folder] = str(error)
+            else:
+                if addition.folder not in wanted.stays:
+                    entries.append(_entry(addition, folder, columns))
+        return Fitting(columns, tuple(entries), (*removes, *sorted(left_out.keys() & set(wanted.stays))), left_out)
+
+
+def _with(addition: Addition, folder: str, columns: tuple[TableColumn, ...], *, may_add: bool) -> tuple[TableColumn, ...]:
+    if "%" in addition.folder or not addition.folder.startswith(f"{folder}/"):
+        raise UnfitError(_STRANGE_NAME)
+    return fitted(columns, stored(addition.columns), may_add=may_add)
+
+
+def _entry(addition: Addition, folder: str, columns: tuple[TableColumn, ...]) -> Entry:
+    name = addition.folder.removeprefix(f"{folder}/")
+    forms = {column.name: column.form for column in columns}
+    time_column = next((c.stored for c in addition.columns if c.name == addition.time_column), addition.time_column)
+    modified = int(addition.finished_at.timestamp() * 1000)
+    files = tuple(
+        TableFile(f"{name}/{part.file}", part.bytes, statistics_of(part, time_column, forms.get(time_column)), modified)
+        for part in addition.parts
+    )
+    return Entry(Entered(addition.folder, tuple(part.file for part in addition.parts), addition.rows), files)

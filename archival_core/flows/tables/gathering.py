@@ -1,0 +1,122 @@
+"""What decides about a table: its archives as ledger, marks and log tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from archival_core.clients.postgres.database import Connection, Database
+from archival_core.errors import PermanentError
+from archival_core.flows.archive.published import read_inner_manifest
+from archival_core.lake.client import LakehouseClient
+from archival_core.ledger.lake_tables import HeldTable, TableArchive
+from archival_core.model.job import Status
+from archival_core.model.lake_table import Candidate, TableKey
+from archival_core.model.manifest import Manifest
+from archival_core.source import catalog
+from archival_core.source.state import marks, table_marks
+from archival_core.source.state.marks import StandIn
+
+
+class Gathering:
+    """Asks ledger, source and lake about the archives of one table."""
+
+    def __init__(self, source: Database, lake: LakehouseClient) -> None:
+        self._source, self._lake = source, lake
+
+    async def candidates(self, held: HeldTable) -> list[Candidate]:
+        """Every archive that may be in the table; raises as the source and the lake do."""
+        async with self._source.connect() as connection:
+            here = await catalog.server_identity(connection)
+            found = await held.candidates(f"{here.system_identifier}/{here.database}")
+            unknown = [await self._unknown(archive) for archive in found if archive.job_id is None]
+            jobs = [archive.job_id for archive in found if archive.job_id is not None]
+            jobs += [UUID(manifest.job_id) for manifest in unknown if manifest is not None]
+            stand_ins = await table_marks.of_table(connection, held.known.hypertable, jobs)
+            # a standby may not have the marks yet, and without any mark the ledger alone can tell
+            can_tell = stand_ins is not None and here.timeline is not None
+            read = await self._readings(connection, found, unknown) if can_tell else None
+        stand_ins = stand_ins or {}
+        known = [_of_ledger(archive, read, stand_ins) for archive in found if archive.job_id is not None]
+        folders = {candidate.folder for candidate in known}
+        others = [_of_log(manifest, read, stand_ins) for manifest in unknown if manifest is not None]
+        gone = [_of_mark(mark) for mark in stand_ins.values() if mark.kind.stands_in and mark.lake_path not in folders]
+        seen = {candidate.folder for candidate in others}
+        # what is no archive at all is in nobody's interest, and leaves
+        strange = [
+            _strange(archive.folder)
+            for archive, manifest in zip((a for a in found if a.job_id is None), unknown, strict=True)
+            if manifest is None
+        ]
+        return [*known, *others, *(candidate for candidate in gone if candidate.folder not in seen), *strange]
+
+    async def _unknown(self, archive: TableArchive) -> Manifest | None:
+        """The manifest of a folder that the table has and the ledger does not know; `None` if it is none of ours."""
+        try:
+            return await read_inner_manifest(self._lake, archive.folder)
+        except PermanentError:
+            return None
+
+    async def _readings(
+        self, connection: Connection, found: Sequence[TableArchive], unknown: Sequence[Manifest | None]
+    ) -> set[UUID]:
+        """Jobs whose readings have their marks here."""
+        asked = [(archive.job_id, nonce) for archive in found if archive.job_id for nonce in archive.nonces]
+        asked += [(UUID(manifest.job_id), manifest.nonce) for manifest in unknown if manifest and manifest.nonce]
+        return {job for job, _ in await marks.known_readings(connection, asked)}
+
+
+def _of_ledger(archive: TableArchive, read: set[UUID] | None, stand_ins: dict[UUID, StandIn]) -> Candidate:
+    assert archive.job_id is not None and archive.status is not None
+    mark = stand_ins.get(archive.job_id)
+    is_asked = read is not None and archive.nonces and archive.is_of_server
+    table: TableKey | None = archive.table
+    if mark is not None and not mark.kind.stands_in:
+        table = (mark.oid, mark.born) if mark.born else None
+    return Candidate(
+        archive=archive.job_id,
+        folder=archive.folder,
+        manifest=archive.manifest_sha256,
+        status=Status(archive.status),
+        table=table,
+        revision=archive.revision,
+        is_marked=archive.job_id in read if is_asked and read is not None else not archive.history_lost,
+        is_restored=archive.restored,
+        stands_in=mark.manifest if mark is not None and mark.kind.stands_in else None,
+        in_table=archive.in_table,
+    )
+
+
+def _of_log(manifest: Manifest, read: set[UUID] | None, stand_ins: dict[UUID, StandIn]) -> Candidate:
+    job = UUID(manifest.job_id)
+    mark = stand_ins.get(job)
+    return Candidate(
+        archive=job,
+        folder=manifest.lake_path,
+        manifest=manifest.sha256(),
+        status=None,
+        table=(manifest.relation_oid, manifest.relation_born) if manifest.relation_oid and manifest.relation_born else None,
+        revision=manifest.revision,
+        is_marked=read is None or job in read,
+        stands_in=mark.manifest if mark is not None and mark.kind.stands_in else None,
+        supersedes=frozenset(manifest.supersedes),
+        in_table=True,
+    )
+
+
+def _of_mark(mark: StandIn) -> Candidate:
+    """An archive that the source alone knows: it takes the place of others of its table until the ledger follows."""
+    return Candidate(
+        archive=mark.archive,
+        folder=mark.lake_path,
+        manifest=mark.manifest,
+        status=None,
+        table=(mark.oid, mark.born) if mark.born else None,
+        revision=0,
+        is_marked=True,
+        stands_in=mark.manifest,
+    )
+
+
+def _strange(folder: str) -> Candidate:
+    return Candidate(UUID(int=0), folder, None, None, None, 0, is_marked=False, in_table=True)

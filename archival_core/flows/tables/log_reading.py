@@ -1,0 +1,134 @@
+"""What is really in a table's log, where the ledger is not sure of it: read whole, and told to the ledger."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import uuid4
+
+from archival_core.lake import paths
+from archival_core.lake.tables.log import TableLog
+from archival_core.lake.tables.snapshot import TableReader, TableSnapshot
+from archival_core.ledger.lake_tables import Entered, HeldTable, KnownLog
+from archival_core.model.chunk import Relation
+from archival_core.model.delta_log import app_id, schema_json
+
+_LOG = logging.getLogger(__name__)
+
+#: commits of others that are looked at for a finding; one is enough for it
+_LOOKED_AT: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reality:
+    """A table's log as it is."""
+
+    known: KnownLog
+    #: files that no archive of the ledger accounts for, relative to the table's folder: the next commit removes them
+    foreign: frozenset[str] = frozenset()
+    #: the log does not say the table's columns as the ledger has them
+    is_restated: bool = False
+
+
+def folder_of(hypertable: str) -> str:
+    """Where the table lies: `tables/<schema>.<table>`."""
+    return f"{paths.TABLES}/{paths.table_folder(Relation.parse(hypertable))}"
+
+
+class LogReading:
+    """Reads logs of one lake for one ledger."""
+
+    def __init__(self, log: TableLog, reader: TableReader) -> None:
+        self._log, self._reader = log, reader
+
+    async def catch_up(self, held: HeldTable) -> Reality:
+        """Read the log, and have the ledger's record say what is in it, in the transaction of `held`.
+
+        A log that is further is the service's own, where an answer was lost or the ledger was put back, or somebody else's:
+        that is a finding. Raises `PermanentError` (`table-log-damaged`).
+        """
+        folder, known = folder_of(held.known.hypertable), held.known
+        found = await self._reader.snapshot(folder)
+        finding = await self._finding(folder, known, found)
+        if finding is not None:
+            _LOG.error("the table of %s: %s", known.hypertable, finding["message"])
+        if found is None:
+            await held.leave_all_but([])
+            reality = Reality(replace(known, history=uuid4(), sequence=0, version=None, checkpoint=None))
+        else:
+            reality = await self._taken_over(held, folder, found)
+        await held.compared(finding)
+        return reality
+
+    async def _taken_over(self, held: HeldTable, folder: str, found: TableSnapshot) -> Reality:
+        files: dict[str, set[str]] = defaultdict(set)
+        for path in found.files:
+            archive, _, name = path.rpartition("/")
+            files[f"{folder}/{archive}" if archive else folder].add(name)
+        published = await held.published(files.keys())
+        # an archive that lacks a file, or has one too many, is not in the table: it enters again, whole
+        broken = {name for name, archive in published.items() if files[name] != set(archive.files)}
+        there = [
+            published.get(name, Entered(name, tuple(sorted(names)), 0)) for name, names in files.items() if name not in broken
+        ]
+        await held.leave_all_but([archive.folder for archive in there])
+        already = await held.files([archive.folder for archive in there])
+        await held.enter([archive for archive in there if archive.folder not in already])
+        ours = found.history == held.known.history or held.known.version is None
+        known = replace(
+            held.known,
+            history=found.history if ours and found.history else held.known.history,
+            sequence=max(found.sequence, held.known.sequence),
+            version=found.version,
+        )
+        return Reality(
+            known,
+            frozenset(path for name in broken for path in _relative(folder, name, files[name])),
+            is_restated=json.loads(found.schema) != json.loads(schema_json(known.columns)) or found.history != known.history,
+        )
+
+    async def _finding(self, folder: str, known: KnownLog, found: TableSnapshot | None) -> Mapping[str, Any] | None:
+        """What somebody should look at; `None` where the ledger was merely behind."""
+        if known.version is None:
+            return None
+        if found is None:
+            return _found("table-log-gone", "its log was gone, and is made anew")
+        if found.version < known.version:
+            return _found(
+                "table-log-back",
+                f"its log went back from version {known.version} to {found.version}",
+            )
+        for version in range(known.version + 1, min(found.version, known.version + _LOOKED_AT) + 1):
+            content = await self._log.read(folder, version)
+            if content is not None and app_id(known.history) not in content.decode(errors="replace"):
+                return _found(
+                    "table-foreign-commit",
+                    f"somebody else wrote version {version} of its log ({_operation(content)}). The next commit takes back what"
+                    " that changed; take the right to write to the lake from whoever it was",
+                )
+        return None
+
+
+def _relative(folder: str, archive: str, names: set[str]) -> list[str]:
+    prefix = archive.removeprefix(folder).strip("/")
+    return [f"{prefix}/{name}" if prefix else name for name in names]
+
+
+def _operation(content: bytes) -> str:
+    """What a commit says that it did, as far as it can be read."""
+    for line in content.splitlines():
+        try:
+            info = json.loads(line).get("commitInfo")
+        except (ValueError, AttributeError):
+            continue
+        if isinstance(info, dict):
+            return f"{str(info.get('operation'))[:40]} by {str(info.get('engineInfo'))[:60]}"
+    return "it does not say what it did"
+
+
+def _found(code: str, message: str) -> dict[str, Any]:
+    return {"code": code, "message": message}

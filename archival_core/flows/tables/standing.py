@@ -1,0 +1,60 @@
+"""Whether an archive is in its table, so that who reads the lake alone finds its rows."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from archival_core.errors import PermanentError, TransientError
+from archival_core.flows.tables.committing import TableCommits
+from archival_core.flows.tables.log_reading import folder_of
+from archival_core.lake.tables.log import TableLog
+from archival_core.ledger.lake_tables import LakeTables, TablePlace
+from archival_core.model.job import Job
+
+#: For so long a log is believed to be where the ledger left it.
+_BELIEVED_SECONDS: Final = 30.0
+
+
+class Standing:
+    """Asks about archives, and has their tables committed to where that is missing."""
+
+    def __init__(self, tables: LakeTables, log: TableLog, commits: TableCommits) -> None:
+        self._tables, self._log, self._commits = tables, log, commits
+        #: by hypertable: the log's version, and until when it is believed
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    async def check(self, job: Job) -> None:
+        """Raise `TransientError` (`not-in-table`) or `PermanentError` (`left-out-of-table`) unless it is in its table.
+
+        Guard INTABLE: a chunk goes only when its archive is in the lake's table. Otherwise who reads the lake alone would miss
+        its rows until the next commit, or for ever.
+        """
+        place = await self._tables.place(job.job_id)
+        if not place.in_table or not await self._is_at(str(job.hypertable), place):
+            await self._commits.commit(str(job.hypertable), wait=True)
+            place = await self._tables.place(job.job_id)
+        if place.in_table:
+            return
+        if place.left_out is not None:
+            raise PermanentError(
+                f"{job.chunk} is not removed, because its archive cannot be in the lake's table: {place.left_out};"
+                " `archival tables migrate` writes it anew",
+                code="left-out-of-table",
+            )
+        raise TransientError(
+            f"{job.chunk} is not removed before its archive is in the lake's table; commit_tables brings it there",
+            code="not-in-table",
+        )
+
+    async def _is_at(self, hypertable: str, place: TablePlace) -> bool:
+        """Whether the log is where the ledger left it; asked of the lake now and then."""
+        if place.version is None:
+            return False
+        version, until = self._seen.get(hypertable, (-1, 0.0))
+        if version == place.version and time.monotonic() < until:
+            return True
+        if not await self._log.is_at(folder_of(hypertable), place.version):
+            return False
+        self._seen[hypertable] = place.version, time.monotonic() + _BELIEVED_SECONDS
+        return True

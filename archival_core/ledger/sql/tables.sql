@@ -1,0 +1,136 @@
+-- name: due_tables
+select distinct hypertable from archival.table_due order by hypertable
+
+-- name: tables_to_compare
+select hypertable from archival.lake_table
+where version is not null and coalesce(compared_at < now() - %(every)s::interval, true)
+order by compared_at nulls first, hypertable
+
+-- name: make_lake_table
+insert into archival.lake_table (hypertable) values (%(hypertable)s) on conflict do nothing returning hypertable
+
+-- name: hold_lake_table
+-- One process at a time commits to a table; who does not wait leaves it to that one.
+select hypertable, history, sequence, version, checkpoint, columns, now() as now from archival.lake_table
+where hypertable = %(hypertable)s for update skip locked
+
+-- name: wait_for_lake_table
+select hypertable, history, sequence, version, checkpoint, columns, now() as now from archival.lake_table
+where hypertable = %(hypertable)s for update
+
+-- name: take_due
+-- What comes after this is looked at by the next commit.
+delete from archival.table_due where hypertable = %(hypertable)s returning id
+
+-- name: note_due
+insert into archival.table_due (hypertable) values (%(hypertable)s) returning id
+
+-- name: table_candidates
+-- Every archive of the hypertable, and every folder that is in its table.
+select coalesce(j.lake_path, t.folder) as folder, j.job_id, j.status, j.manifest_sha256, j.relation_oid, j.relation_born,
+       coalesce(j.revision, 0) as revision, j.nonces, j.history_lost, j.restored_at is not null as restored,
+       j.read_from = %(server)s as is_of_server, t.entered_at is not null and t.left_at is null as in_table
+from (
+    select * from archival.job
+    where kind = 'archive' and hypertable = %(hypertable)s and lake_path is not null
+      and status in ('archived', 'removed', 'superseded')
+) j
+full join (
+    select * from archival.table_archive where hypertable = %(hypertable)s and entered_at is not null and left_at is null
+) t on t.folder = j.lake_path
+order by j.finished_at, folder
+
+-- name: table_additions
+-- What a commit needs of each archive that enters, in the order of their ends.
+select lake_path, manifest -> 'columns' as columns, manifest -> 'parts' as parts, manifest ->> 'time_column' as time_column, rows,
+       finished_at
+from archival.job
+where kind = 'archive' and hypertable = %(hypertable)s and lake_path = any(%(folders)s)
+  and status in ('archived', 'removed')
+order by finished_at, lake_path
+
+-- name: enter_table
+insert into archival.table_archive as t (folder, hypertable, files, rows, entered_at)
+select folder, %(hypertable)s, coalesce(f.files, '{}'), rows, now()
+from unnest(%(folders)s::text[], %(rows)s::bigint[]) a (folder, rows)
+left join (
+    select folder, array_agg(file) as files from unnest(%(files_of)s::text[], %(files)s::text[]) f (folder, file) group by folder
+) f using (folder)
+on conflict (folder) do update
+set hypertable = excluded.hypertable, files = excluded.files, rows = excluded.rows, entered_at = now(), left_at = null, left_out = null
+returning folder
+
+-- name: leave_table
+update archival.table_archive set left_at = now()
+where hypertable = %(hypertable)s and folder = any(%(folders)s) and entered_at is not null and left_at is null
+returning folder
+
+-- name: files_in_table
+select folder, files from archival.table_archive
+where hypertable = %(hypertable)s and folder = any(%(folders)s) and entered_at is not null and left_at is null
+
+-- name: clear_table
+update archival.table_archive set left_at = now()
+where hypertable = %(hypertable)s and entered_at is not null and left_at is null and folder <> all(%(but)s)
+returning folder
+
+-- name: parts_of
+-- Which files each of these archives has.
+select lake_path, rows, array(select part ->> 'file' from jsonb_array_elements(manifest -> 'parts') part) as files
+from archival.job
+where kind = 'archive' and hypertable = %(hypertable)s and lake_path = any(%(folders)s)
+  and status in ('archived', 'removed', 'superseded')
+
+-- name: leave_out
+with gone as (
+    delete from archival.table_archive
+    where hypertable = %(hypertable)s and left_out is not null and folder <> all(%(folders)s)
+)
+insert into archival.table_archive as t (folder, hypertable, left_out)
+select folder, %(hypertable)s, reason from unnest(%(folders)s::text[], %(reasons)s::text[]) a (folder, reason)
+on conflict (folder) do update set left_out = excluded.left_out, entered_at = null, left_at = null
+returning folder
+
+-- name: record_commit
+update archival.lake_table
+set history = %(history)s, sequence = %(sequence)s, version = %(version)s, checkpoint = %(checkpoint)s, columns = %(columns)s,
+    committed_at = %(at)s
+where hypertable = %(hypertable)s returning hypertable
+
+-- name: record_checkpoint
+update archival.lake_table set checkpoint = greatest(checkpoint, %(version)s) where hypertable = %(hypertable)s returning hypertable
+
+-- name: record_compared
+update archival.lake_table set compared_at = now(), finding = coalesce(%(finding)s::jsonb, finding)
+where hypertable = %(hypertable)s returning hypertable
+
+-- name: table_state_of
+-- Whether the folder is in its table, as of the last commit, and of which version that was.
+select t.entered_at is not null and t.left_at is null as in_table, t.left_out, l.version
+from archival.job j
+left join archival.lake_table l on l.hypertable = j.hypertable
+left join archival.table_archive t on t.folder = j.lake_path
+where j.job_id = %(job_id)s
+
+-- name: retirable
+-- Superseded archives that are in no table, and left theirs long enough ago for whoever still reads an older version.
+select j.lake_path, j.hypertable, l.version
+from archival.job j
+left join archival.lake_table l on l.hypertable = j.hypertable
+left join archival.table_archive t on t.folder = j.lake_path
+where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status = 'superseded'
+  and (t.entered_at is null or t.left_at < now() - %(readers)s::interval)
+
+-- name: lake_tables
+select l.hypertable, l.version, l.checkpoint, l.committed_at, l.compared_at, l.finding, l.columns,
+       coalesce(t.archives, 0) as archives, coalesce(t.files, 0) as files, coalesce(t.rows, 0) as rows,
+       coalesce(t.left_out, 0) as left_out, d.hypertable is not null as is_due
+from archival.lake_table l
+left join (
+    select hypertable, count(*) filter (where entered_at is not null and left_at is null) as archives,
+           sum(cardinality(files)) filter (where left_at is null) as files, sum(rows) filter (where left_at is null) as rows,
+           count(*) filter (where left_out is not null) as left_out
+    from archival.table_archive group by hypertable
+) t using (hypertable)
+left join (select distinct hypertable from archival.table_due) d using (hypertable)
+order by l.hypertable

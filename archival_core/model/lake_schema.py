@@ -1,0 +1,55 @@
+"""The columns of a table in the lake, and whether an archive's files fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from archival_core.model.delta_log import TableColumn, delta_type
+from archival_core.model.lake_column import LakeColumn
+from archival_core.model.manifest import ManifestColumn
+
+
+class UnfitError(ValueError):
+    """An archive whose files the table's schema does not describe; what it says is for people."""
+
+
+def described(columns: Iterable[LakeColumn]) -> tuple[TableColumn, ...]:
+    """The columns that the ledger gave the table, in the order of their numbers."""
+    return tuple(
+        TableColumn(
+            column.name,
+            column.form,
+            {"postgresql.type": column.postgresql_type, "archival.column": column.column, "archival.number": column.number},
+        )
+        for column in sorted(columns, key=lambda column: column.number)
+    )
+
+
+def stored(columns: Iterable[ManifestColumn]) -> tuple[TableColumn, ...]:
+    """The columns that an archive's files have."""
+    return tuple(
+        TableColumn(column.stored, column.arrow_type, {"postgresql.type": column.postgresql_type}) for column in columns
+    )
+
+
+def fitted(table: Sequence[TableColumn], archive: Iterable[TableColumn], *, may_add: bool) -> tuple[TableColumn, ...]:
+    """The table's columns, with those of the archive that are new if it `may_add` some.
+
+    A file that lacks a column has NULL in it. Raises `UnfitError` where a column of the same name has another form, or a name
+    that differs in case alone: engines would read such files wrongly, or not at all.
+    """
+    found = {column.name.casefold(): column for column in table}
+    for column in archive:
+        known = found.get(column.name.casefold())
+        if known is None and not may_add:
+            raise UnfitError(f"the table has no column {column.name!r}")
+        if known is not None and known.name != column.name:
+            raise UnfitError(f"column {column.name!r} differs from the table's {known.name!r} in case alone")
+        if known is not None and known.form != column.form:
+            raise UnfitError(f"column {column.name!r} is {column.form} in it and {known.form} in the table")
+        try:
+            delta_type(column.form)
+        except ValueError as error:
+            raise UnfitError(str(error)) from None
+        found.setdefault(column.name.casefold(), column)
+    return tuple(found.values())

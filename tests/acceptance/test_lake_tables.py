@@ -1,0 +1,137 @@
+"""The table in the lake: what archives count, each once, in one commit a run."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from deltalake import DeltaTable
+
+from archival_core.flows.tables.committing import CommitsReport
+from tests.kit import delta_reader
+from tests.kit.readings import archive, remove
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import Service
+
+pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
+
+MINUTE = timedelta(minutes=1)
+TABLE = """
+create table $s.readings (time timestamptz not null, value double precision, seen timestamp) partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
+create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+insert into $s.readings select t, random(), t from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
+"""
+JANUARY, BOTH = 744, 1393
+
+
+async def commit(service: Service) -> CommitsReport:
+    report = await service.runtime.table_commits.run(MINUTE)
+    assert report.failed == {}
+    return report
+
+
+def table(service: Service) -> Path:
+    return service.lake / "tables" / f"{service.schema}.readings"
+
+
+def commits(service: Service) -> list[Path]:
+    return sorted((table(service) / "_delta_log").glob("*.json"))
+
+
+def paths_in(service: Service) -> list[str]:
+    return sorted(str(path) for path in DeltaTable(table(service)).get_add_actions()["path"].to_pylist())
+
+
+async def test_archives_enter_the_table_once_and_are_read_by_another_implementation(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb", remove=False)
+    report = await commit(service)
+    assert (report.committed, report.entered) == (1, 2)
+    assert delta_reader.count(table(service)) == BOTH
+    assert delta_reader.read(table(service), "select count(*) from t where time < '2026-02-01'") == [(JANUARY,)]
+    assert len(commits(service)) == 1
+    assert (await commit(service)).committed == 0
+    assert len(commits(service)) == 1
+
+
+async def test_a_later_revision_takes_the_place_in_one_commit_and_the_folder_stays_for_readers(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    await commit(service)
+    (before,) = paths_in(service)
+    service.execute("insert into $s.readings values ('2026-01-05Z', 1)")
+    assert (await remove(service)).removed == 0, "it is archived again"
+    await service.work()
+    await commit(service)
+    (after,) = paths_in(service)
+    assert before != after and delta_reader.count(table(service)) == JANUARY + 1
+    assert (table(service) / before).exists(), "whoever reads the version before goes on"
+    await service.runtime.reconcile.run(MINUTE)
+    assert (table(service) / before).exists()
+    service.execute("update archival.table_archive set left_at = left_at - interval '8 days' where left_at is not null")
+    await service.runtime.reconcile.run(MINUTE)
+    assert not (table(service) / before).exists()
+    assert (service.lake / "superseded" / table(service).name / before).exists()
+    assert delta_reader.count(table(service)) == JANUARY + 1
+
+
+async def test_a_chunk_goes_only_when_its_archive_is_in_the_table(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    report = await remove(service)
+    assert (report.removed, report.kept) == (1, {})
+    assert delta_reader.count(table(service)) == JANUARY
+    assert (await commit(service)).committed == 0
+
+
+async def test_a_commit_whose_answer_was_lost_is_made_once(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", remove=False)
+    await commit(service)
+    await archive(service, "feb", remove=False)
+    service.execute("create table $s.saved as select * from archival.lake_table")
+    service.execute("create table $s.entered as select * from archival.table_archive")
+    await commit(service)
+    # the ledger is as it was when the process died between the commit and its record
+    service.execute("delete from archival.lake_table; insert into archival.lake_table select * from $s.saved")
+    service.execute("delete from archival.table_archive; insert into archival.table_archive select * from $s.entered")
+    service.execute("insert into archival.table_due (hypertable) values ('$s.readings')")
+    await commit(service)
+    assert (len(commits(service)), delta_reader.count(table(service))) == (2, BOTH)
+    (known,) = service.rows("select version, sequence, finding from archival.lake_table")
+    assert known == (1, 2, None)
+
+
+async def test_a_log_that_is_gone_is_made_anew(service: Service) -> None:
+    import shutil
+
+    service.execute(TABLE)
+    await archive(service, "jan", "feb", remove=False)
+    await commit(service)
+    shutil.rmtree(table(service) / "_delta_log")
+    service.execute("insert into archival.table_due (hypertable) values ('$s.readings')")
+    await commit(service)
+    assert delta_reader.count(table(service)) == BOTH
+
+
+async def test_what_others_wrote_is_taken_back_and_told(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb", remove=False)
+    await commit(service)
+    first = json.loads(commits(service)[0].read_text().splitlines()[-1])["add"]["path"]
+    foreign: list[dict[str, Any]] = [
+        {"commitInfo": {"timestamp": 1, "operation": "OPTIMIZE", "engineInfo": "somebody"}},
+        {"remove": {"path": first, "deletionTimestamp": 1, "dataChange": False}},
+        {"add": {"path": "part-0.parquet", "partitionValues": {}, "size": 1, "modificationTime": 1, "dataChange": False}},
+    ]
+    (commits(service)[0].parent / f"{1:020d}.json").write_text("\n".join(map(json.dumps, foreign)))
+    service.execute("insert into archival.table_due (hypertable) values ('$s.readings')")
+    await commit(service)
+    assert delta_reader.count(table(service)) == BOTH
+    ((finding,),) = service.rows("select finding from archival.lake_table")
+    assert finding["code"] == "table-foreign-commit" and "OPTIMIZE by somebody" in finding["message"]
