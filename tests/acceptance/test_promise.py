@@ -445,7 +445,7 @@ NEW_FIELDS = ("nonce", "tables", "relation_born", "hypertable_table")
 
 def as_before(service: Service) -> None:
     """Archives as the version before marks has left them, in the ledger, the lake and the source."""
-    for path in service.lake.rglob("*.json"):
+    for path in (path for path in service.lake.rglob("*.json") if path.parent.name != "_delta_log"):
         if path.name != "owner.json":
             manifest = json.loads(path.read_text())
             path.write_text(json.dumps({name: value for name, value in manifest.items() if name not in NEW_FIELDS}, indent=2))

@@ -26,9 +26,10 @@ class Archive:
 
 
 def archives(lake: Path, planted: Collection[str] = ()) -> Iterator[Archive]:
-    """Every folder that is published; one is a folder that holds files, other than those of somebody else at `planted`."""
+    """Every folder that is published; one is a folder that holds files, other than those of somebody else at `planted`, and
+    other than a table's log."""
     files = [file for file in (lake / "tables").rglob("*") if file.is_file() and str(file.relative_to(lake)) not in planted]
-    for folder in sorted({file.parent for file in files}):
+    for folder in sorted({file.parent for file in files if file.parent.name != "_delta_log"}):
         yield _read(lake, folder)
 
 

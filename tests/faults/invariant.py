@@ -4,6 +4,7 @@
 - An archive that counts holds exactly what its chunk held at one moment.
 - A chunk has at most one live job.
 - Ledger, manifests and lake agree.
+- The table in the lake, as DuckDB reads it, has the rows of the archives that count, each once.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import Any
 from tests.faults.archive_reader import Archive, archives, manifests
 from tests.faults.truth import COLUMNS, SCHEMA, TABLE, Row, chunk_of
 from tests.faults.world import World
+from tests.kit import delta_reader
 
 #: A job of these has an archive that counts.
 _COUNTS = ("archived", "removed")
+_KEY = COLUMNS.index("id")
 
 
 @dataclass(slots=True)
@@ -35,8 +38,8 @@ class Verdict:
         return not (self.lost or self.doubled or self.problems)
 
 
-def check(world: World) -> Verdict:
-    """Look at everything; the service must be at rest."""
+def check(world: World, *, committed: bool = False) -> Verdict:
+    """Look at everything; the service must be at rest. `committed` says that the tables in the lake must be as they should."""
     verdict = Verdict()
     jobs = [job for job in world.jobs() if job["kind"] == "archive"]
     found = list(archives(world.lake, world.planted))
@@ -46,6 +49,8 @@ def check(world: World) -> Verdict:
     for archive in counting:
         _check_archive(world, verdict, archive, by_path[archive.path])
     _check_union(world, verdict, counting, by_path)
+    if committed:
+        _check_table(world, verdict, [archive for archive in counting if not by_path[archive.path]["history_lost"]])
     return verdict
 
 
@@ -120,6 +125,19 @@ def _check_union(world: World, verdict: Verdict, counting: list[Archive], by_pat
         verdict.problems.append(f"rows are there twice: {sorted(doubled)[:10]}")
     if strange := in_database.keys() - set(truth.values()):
         verdict.problems.append(f"the database has {len(strange)} rows that nobody wrote")
+
+
+def _check_table(world: World, verdict: Verdict, counting: list[Archive]) -> None:
+    """The key of each row tells: the values of the files that the log names are checked with their archives."""
+    expected = Counter(row[_KEY] for archive in counting for row in archive.rows)
+    table = world.lake / "tables" / f"{SCHEMA}.{TABLE}"
+    found: Counter[Any] = Counter()
+    if (table / "_delta_log").exists():
+        found = Counter(key for (key,) in delta_reader.read(table, f"select {COLUMNS[_KEY]} from t"))
+    if missing := expected - found:
+        verdict.problems.append(f"the table in the lake lacks {missing.total()} rows of archives that count")
+    if extra := found - expected:
+        verdict.problems.append(f"the table in the lake has {extra.total()} rows too many")
 
 
 def comparable(row: Row) -> tuple[Any, ...]:

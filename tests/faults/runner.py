@@ -93,12 +93,13 @@ class Runner:
                 # ledger and lake may disagree until the next reconcile, rows may never be lost
                 if (verdict.problems and not verdict.lost) or stage.rng.random() < _RECONCILED:
                     stage.reconcile()
+                stage.commit()
                 recovered = True
             except Exception:
                 report = traceback.format_exc()
                 stage.world.servers.heal()
             try:
-                verdict = invariant.check(stage.world)
+                verdict = invariant.check(stage.world, committed=recovered)
             except Exception:
                 report += traceback.format_exc()
             recovered = recovered and not verdict.problems

@@ -126,6 +126,11 @@ class Stage:
         assert outcome.succeeded, f"reconcile failed: {outcome.error}"
         self.recover()
 
+    def commit(self) -> None:
+        """The timer of the tables in the lake; what is due is in their logs after that."""
+        outcome = self.host.invoke("commit_tables")
+        assert outcome.succeeded, f"commit_tables failed: {outcome.error}"
+
     def recover(self) -> None:
         """The fault is over: the host goes on as always, until all is as it was asked; raises `NotRecoveredError`."""
         self.world.servers.heal()

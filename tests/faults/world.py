@@ -193,6 +193,8 @@ def fresh(
         "RESTORE_QUEUE": f"restores-{token}",
         "ARCHIVE_PART_BYTES": "16384",
         "JOB_LEASE": "PT30S",
+        # nobody reads an older version of a table
+        "TABLE_READERS": "PT0S",
         # a tenth of what the service waits by default before it looks again whether something is there
         "OUTAGE_BACKOFF": "PT1S",
         **settings,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tests.faults.stories.story import Story
 from tests.faults.truth import SCHEMA, TABLE
 from tests.faults.world import World
@@ -11,7 +13,8 @@ class ArchiveStory(Story):
     """Events → drain → archive."""
 
     name = "archive"
-    functions = ("drain_events", "archive_chunk")
+    timers: Sequence[str] = ("drain_events", "commit_tables")
+    functions: Sequence[str] = ("drain_events", "archive_chunk", "commit_tables")
 
     def ask(self, world: World) -> None:
         """One event for each chunk."""

@@ -15,8 +15,8 @@ class RemovalStory(Story):
     name = "removal"
     removes = True
     settings = {"REMOVAL_GRACE": "PT0S"}  # noqa: RUF012
-    timers = ("drain_events", "remove_chunks")
-    functions = ("drain_events", "archive_chunk", "remove_chunks")
+    timers = ("drain_events", "commit_tables", "remove_chunks")
+    functions = ("drain_events", "archive_chunk", "commit_tables", "remove_chunks")
 
     def ask(self, world: World) -> None:
         """One event for each chunk."""
