@@ -113,6 +113,24 @@ param telemetryExporter string = 'azuremonitor'
 @description('Archives that cool: beginnings of paths, below the filesystem, such as tables/public.conditions/hyper_.')
 param coolPrefixes array = []
 
+@description('Copies of storage and lake in three zones; false for a region without zones.')
+param zoneRedundant bool = true
+
+@description('A lock that keeps the lake from being deleted, with its resource group too, until somebody deletes the lock.')
+param lockLake bool = true
+
+@description('Instances that always run, for the API, the drain and reconcile each: a first answer without a cold start.')
+@minValue(0)
+@maxValue(5)
+param alwaysReady int = 0
+
+@description('An update lets running functions come to their end. false ends them at once, in a region that does not have it yet.')
+param rollingUpdates bool = true
+
+@description('Gigabytes of telemetry a day in the workspace that is made; after that nothing is taken. -1: no bound.')
+@minValue(-1)
+param dailyCapGB int = -1
+
 @description('Where alerts go.')
 param alertEmails array = []
 
@@ -174,6 +192,14 @@ var rules = [
   {
     broken: !empty(logAnalyticsId) && !contains(toLower(logAnalyticsId), '/providers/microsoft.operationalinsights/workspaces/')
     sentence: 'LOG_ANALYTICS_ID is no resource id of a Log Analytics workspace: /subscriptions/…/resourceGroups/…/providers/Microsoft.OperationalInsights/workspaces/…'
+  }
+  {
+    broken: dailyCapGB == 0
+    sentence: 'DAILY_CAP_GB=0 would take no telemetry, and every alert would be blind: -1 is no bound.'
+  }
+  {
+    broken: dailyCapGB > 0 && !empty(logAnalyticsId)
+    sentence: 'DAILY_CAP_GB has no effect on a workspace that is brought along with LOG_ANALYTICS_ID: set the bound there.'
   }
   {
     broken: !publicApi && !privateNetworking
@@ -286,6 +312,7 @@ module monitoring 'modules/monitoring.bicep' = {
     location: location
     tags: tags
     logAnalyticsId: logAnalyticsId
+    dailyCapGB: dailyCapGB
     principalId: identity.outputs.principalId
   }
 }
@@ -308,6 +335,7 @@ module storage 'modules/host-storage.bicep' = {
     name: 'sthost${take(token, 12)}'
     location: location
     tags: tags
+    zoneRedundant: zoneRedundant
     principalId: identity.outputs.principalId
     endpointSubnetId: endpoints
     zoneIds: privateNetworking ? zones!.outputs.ids : {}
@@ -320,6 +348,9 @@ module lake 'modules/lake.bicep' = if (empty(lakeAccountId)) {
     name: 'stlake${take(token, 12)}'
     location: location
     tags: tags
+    zoneRedundant: zoneRedundant
+    lock: lockLake
+    workspaceId: monitoring.outputs.workspaceId
     filesystem: filesystem
     coolPrefixes: coolPrefixes
     endpointSubnetId: endpoints
@@ -337,6 +368,8 @@ module lakeAccess 'modules/lake-access.bicep' = {
     accountName: last(split(lakeId, '/'))
     filesystem: filesystem
     principalId: identity.outputs.principalId
+    readerId: databaseAdminId
+    readerType: databaseAdminType
   }
 }
 
@@ -346,6 +379,7 @@ module redis 'modules/redis.bicep' = if (empty(redisUrl)) {
     name: 'redis-${name}'
     location: location
     tags: tags
+    workspaceId: monitoring.outputs.workspaceId
     principalId: identity.outputs.principalId
     endpointSubnetId: endpoints
     zoneIds: privateNetworking ? zones!.outputs.ids : {}
@@ -358,6 +392,7 @@ module postgres 'modules/postgres.bicep' = if (empty(sourceDatabaseUrl)) {
     name: 'psql-${name}'
     location: location
     tags: tags
+    workspaceId: monitoring.outputs.workspaceId
     database: database
     adminId: databaseAdminId
     adminName: databaseAdminName
@@ -385,6 +420,8 @@ module app 'modules/function-app.bicep' = {
     databaseConnections: databaseConnections
     archiveReaders: archiveReaders
     instanceMemoryMB: instanceMemoryMB
+    alwaysReady: alwaysReady
+    rollingUpdates: rollingUpdates
     telemetryExporter: telemetryExporter
     settings: settings
     appSubnetId: privateNetworking ? (ownsNetwork ? network!.outputs.appSubnetId : appSubnetId) : ''

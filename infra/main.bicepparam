@@ -24,6 +24,12 @@ param endpointSubnetId = readEnvironmentVariable('ENDPOINT_SUBNET_ID', '')
 param databaseConnections = int(readEnvironmentVariable('DATABASE_CONNECTIONS', '200'))
 param archiveReaders = int(readEnvironmentVariable('ARCHIVE_READERS', '2'))
 
+param zoneRedundant = bool(readEnvironmentVariable('ZONE_REDUNDANT', 'true'))
+param lockLake = bool(readEnvironmentVariable('LOCK_LAKE', 'true'))
+param alwaysReady = int(readEnvironmentVariable('ALWAYS_READY', '0'))
+param rollingUpdates = bool(readEnvironmentVariable('ROLLING_UPDATES', 'true'))
+param dailyCapGB = int(readEnvironmentVariable('DAILY_CAP_GB', '-1'))
+
 param coolPrefixes = json(readEnvironmentVariable('COOL_PREFIXES', '[]'))
 param alertEmails = json(readEnvironmentVariable('ALERT_EMAILS', '[]'))
 

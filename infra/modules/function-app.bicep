@@ -14,6 +14,8 @@ param lakeUrl string
 param databaseConnections int
 param archiveReaders int
 param instanceMemoryMB int
+param alwaysReady int
+param rollingUpdates bool
 param telemetryExporter string
 param settings object
 
@@ -99,6 +101,8 @@ var wiring = {
   AzureWebJobsStorage__clientId: identityClientId
   // which identity DefaultAzureCredential means
   AZURE_CLIENT_ID: identityClientId
+  // and that it is asked at once, before the credentials of developers
+  AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'
   // an address; what opens it is a token, since Application Insights refuses its key here
   APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${identityClientId}'
@@ -152,6 +156,9 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
           }
         }
       }
+      siteUpdateStrategy: {
+        type: rollingUpdates ? 'RollingUpdate' : 'Recreate'
+      }
       runtime: {
         name: 'python'
         version: '3.13'
@@ -159,6 +166,10 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
         maximumInstanceCount: maximumInstances
+        alwaysReady: [for group in alwaysReady > 0 ? ['http', 'function:drain_events', 'function:reconcile'] : []: {
+          name: group
+          instanceCount: min(alwaysReady, maximumInstances)
+        }]
         triggers: {
           http: {
             perInstanceConcurrency: httpConcurrency

@@ -2,6 +2,7 @@
 param name string
 param location string
 param tags object
+param zoneRedundant bool
 param principalId string
 
 @description('Empty: the account is reached over the internet, with tokens alone.')
@@ -25,7 +26,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   tags: tags
   kind: 'StorageV2'
   sku: {
-    name: 'Standard_ZRS'
+    name: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
   }
   properties: {
     // checkov:skip=CKV_AZURE_43: 18 lower-case letters and digits, of which a hash is worked out at deployment

@@ -3,8 +3,16 @@ param accountName string
 param filesystem string
 param principalId string
 
+@description('Who may look at the files besides; empty: nobody.')
+param readerId string
+
+@allowed(['User', 'Group', 'ServicePrincipal'])
+param readerType string
+
 // Not Owner: it changes no access rights. Renames of directories are part of it.
 var blobContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+
+var blobReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: accountName
@@ -30,5 +38,15 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobContributor)
     principalId: principalId
     principalType: 'ServicePrincipal'
+  }
+}
+
+resource reading 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(readerId)) {
+  name: guid(container.id, readerId, blobReader)
+  scope: container
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobReader)
+    principalId: readerId
+    principalType: readerType
   }
 }

@@ -2,11 +2,16 @@
 param name string
 param location string
 param tags object
+param zoneRedundant bool
 param filesystem string
 
 @description('Beginnings of paths below the filesystem. See the rule for why `tables/` alone is too short.')
 param coolPrefixes array
 
+@description('Nobody deletes the account without deleting the lock first. What is in it is kept by roles and soft delete.')
+param lock bool
+
+param workspaceId string
 param endpointSubnetId string
 param zoneIds object
 
@@ -24,7 +29,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   tags: tags
   kind: 'StorageV2'
   sku: {
-    name: 'Standard_ZRS'
+    name: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
   }
   properties: {
     // checkov:skip=CKV_AZURE_43: 18 lower-case letters and digits, of which a hash is worked out at deployment
@@ -59,6 +64,28 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
       enabled: true
       days: 14
     }
+  }
+}
+
+resource locked 'Microsoft.Authorization/locks@2020-05-01' = if (lock) {
+  name: 'archives'
+  scope: account
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'Archives of chunks that are in no database any more.'
+  }
+}
+
+// Who read, wrote and deleted: the first question after an archive that is damaged.
+resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'archival'
+  scope: blobs
+  properties: {
+    workspaceId: workspaceId
+    logs: [for category in ['StorageRead', 'StorageWrite', 'StorageDelete']: {
+      category: category
+      enabled: true
+    }]
   }
 }
 

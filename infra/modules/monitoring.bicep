@@ -6,6 +6,9 @@ param tags object
 @description('A workspace that is there already; empty: one is made.')
 param logAnalyticsId string
 
+@description('Gigabytes a day; -1 is no bound.')
+param dailyCapGB int
+
 param principalId string
 
 var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
@@ -19,6 +22,9 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = if (e
       name: 'PerGB2018'
     }
     retentionInDays: 30
+    workspaceCapping: {
+      dailyQuotaGb: dailyCapGB
+    }
     features: {
       disableLocalAuth: true
     }
@@ -69,5 +75,6 @@ resource dashboard 'Microsoft.Portal/dashboards@2022-12-01-preview' = {
   properties: json(replace(loadTextContent('../portal-dashboard.json'), '{applicationInsightsId}', insights.id))
 }
 
+output workspaceId string = empty(logAnalyticsId) ? workspace.id : logAnalyticsId
 output applicationInsightsId string = insights.id
 output connectionString string = insights.properties.ConnectionString

@@ -2,6 +2,7 @@
 param name string
 param location string
 param tags object
+param workspaceId string
 param database string
 param adminId string
 param adminName string
@@ -108,6 +109,21 @@ resource insideAzure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@20
     endIpAddress: '0.0.0.0'
   }
   dependsOn: [source]
+}
+
+// What the runbook sends people to: the server's log.
+resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'archival'
+  scope: server
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      {
+        categoryGroup: 'allLogs'
+        enabled: true
+      }
+    ]
+  }
 }
 
 module endpoint 'private-endpoint.bicep' = if (isPrivate) {

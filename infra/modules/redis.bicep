@@ -2,6 +2,7 @@
 param name string
 param location string
 param tags object
+param workspaceId string
 param principalId string
 param endpointSubnetId string
 param zoneIds object
@@ -48,6 +49,21 @@ resource access 'Microsoft.Cache/redisEnterprise/databases/accessPolicyAssignmen
     user: {
       objectId: principalId
     }
+  }
+}
+
+// Who connected: the database has no other log.
+resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'archival'
+  scope: database
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      {
+        categoryGroup: 'allLogs'
+        enabled: true
+      }
+    ]
   }
 }
 

@@ -182,6 +182,30 @@ async def test_the_page_leads_to_a_chunk_that_is_archived_removed_and_restored(
     page.run(page.block("-f docs/grants.sql"))
 
 
+async def test_the_hook_of_azd_leads_to_the_same(
+    page: Page, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {
+        "RESOURCE_GROUP": "rg",
+        "DATABASE_SERVER": "server",
+        "DATABASE_HOST": "$PGHOST",
+        "IDENTITY_OBJECT_ID": "$IDENTITY",
+    }
+    values |= {"DATABASE_ADMIN_NAME": ADMIN, "API_URL": "https://app/api", "FUNCTION_APP": "app", "PRIVATE_NETWORKING": "false"}
+    exports = "\n".join(f'export {name}="{value}"' for name, value in values.items())
+    hook = (ROOT / "infra/hooks/postprovision.sh").read_text()
+    if not page.has_timescaledb:
+        hook = hook.replace("-c 'create extension if not exists timescaledb' ", "")
+    script = page.tools / "infra/hooks/postprovision.sh"
+    script.parent.mkdir(parents=True)
+    script.write_text(hook)
+    (page.tools / "docs").symlink_to(ROOT / "docs")
+    for _ in range(2):
+        page.run(f"{exports}\nsh {script} | grep -F https://app/api/dashboard")
+    page.run(page.block("create table"))
+    await archived_removed_restored(page, redis_url, storage_connection, emulator, monkeypatch)
+
+
 async def test_tables_that_the_administrator_has_made_pass_to_the_owner(
     page: Page, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

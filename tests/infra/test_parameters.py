@@ -48,6 +48,7 @@ def named(**parameters: Any) -> str:
         {"settings": {"REMOVAL_POLICY": "drop"}},
         {"telemetryExporter": "otlp", "settings": {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector"}},
         {"alertEmails": ["you@example.com"]},
+        {"dailyCapGB": 5, "zoneRedundant": False, "lockLake": False, "alwaysReady": 1, "rollingUpdates": False},
     ],
     ids=lambda parameters: ", ".join(parameters) or "defaults",
 )
@@ -81,6 +82,8 @@ REFUSED = [
     ({"settings": {"FUNCTIONS_WORKER_RUNTIME": "python"}}, "Flex Consumption refuses"),
     ({"telemetryExporter": "otlp"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
     ({"alertEmails": ["you"]}, "a list of addresses"),
+    ({"dailyCapGB": 0}, "every alert would be blind"),
+    ({"dailyCapGB": 1, "logAnalyticsId": f"{GROUP}/microsoft.operationalinsights/workspaces/w"}, "set the bound there"),
 ]
 
 

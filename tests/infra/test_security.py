@@ -117,6 +117,7 @@ def test_roles_are_few_and_of_data_planes() -> None:
         "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "host-storage",  # Storage Queue Data Contributor
         "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "host-storage",  # Storage Table Data Contributor
         "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "lake-access",  # Storage Blob Data Contributor
+        "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "lake-access",  # Storage Blob Data Reader, for a person
         "3913510d-42f4-4e42-8a64-420c390055eb": "monitoring",  # Monitoring Metrics Publisher
     }
     guid = re.compile(r"'([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'")
@@ -126,7 +127,7 @@ def test_roles_are_few_and_of_data_planes() -> None:
 def test_assignments_have_names_that_stay_the_same() -> None:
     for name, body in _bodies("Microsoft.Authorization/roleAssignments").items():
         assert body["name"].text.startswith("guid("), name
-        assert body["properties"]["principalType"] == "ServicePrincipal"
+        assert body["properties"]["principalType"] in ("ServicePrincipal", Expression("readerType"))
         assert "scope" in body, f"{name} would hold for the whole resource group"
 
 
