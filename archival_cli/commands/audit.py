@@ -12,7 +12,7 @@ from archival_cli.showing.columns import AUDIT
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, at most.")
 @pass_session
 def audit(session: Session, limit: int) -> int:
-    """List who asked for which change, and what came of it, the newest first."""
+    """List who asked for which change, and what came of it."""
     found = session.client.all("audit", "entries", most=limit + 1, after="before")
     shown = found[:limit]
     session.output.show({"entries": shown}, shown, AUDIT, "nobody has asked for a change")

@@ -14,7 +14,10 @@ _STATES = ("in-database", "queued", "running", "archived", "removed", "restoring
 @click.command(cls=Command)
 @pass_session
 def hypertables(session: Session) -> int:
-    """List hypertables and partitioned tables of the source, and those that only have archives left."""
+    """List hypertables with their sizes, policies and troubles.
+
+    Partitioned tables are among them, and tables that only have archives left.
+    """
     answer = session.client.get("dashboard", "hypertables")
     session.output.show(answer, answer["hypertables"], HYPERTABLES, "the source has no hypertable")
     return 0
@@ -25,7 +28,7 @@ def hypertables(session: Session) -> int:
 @click.option("--state", multiple=True, type=click.Choice(_STATES), help="Only these; may be repeated.")
 @pass_session
 def chunks(session: Session, hypertable: str, state: tuple[str, ...]) -> int:
-    """List the chunks of a hypertable by their range, and where their rows are."""
+    """List a hypertable's chunks, and where their rows are."""
     name = session.names.hypertable(hypertable)
     found = [{"hypertable": name, **chunk} for chunk in session.names.chunks(name) if not state or chunk["state"] in state]
     empty = f"{name} has no chunk that is {' or '.join(state)}" if state else f"{name} has no chunk"

@@ -26,7 +26,7 @@ def _filter(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group("dead-letters", cls=Group, default="list")
 def dead_letters() -> None:
-    """Events that could not be used: list, replay or discard them."""
+    """Events that could not be used."""
 
 
 @dead_letters.command("list")
@@ -46,7 +46,10 @@ def list_letters(session: Session, code: tuple[str, ...], text: str | None, kind
 @many.choosing
 @pass_session
 def replay(session: Session, /, entry_id: tuple[str, ...], everything: bool, dry_run: bool, yes: bool, **chosen: Any) -> int:
-    """Put events back into the event stream as they came; they may be buried again."""
+    """Put events back into the event stream.
+
+    They come as they came at first, and may be buried again.
+    """
     return _many(session, "replay", entry_id, many.Meant(everything, dry_run, yes), chosen, {}, "replayed")
 
 
@@ -60,7 +63,10 @@ def replay(session: Session, /, entry_id: tuple[str, ...], everything: bool, dry
 def discard(
     session: Session, /, entry_id: tuple[str, ...], reason: str, everything: bool, dry_run: bool, yes: bool, **chosen: Any
 ) -> int:
-    """Give entries up: the ledger keeps what they were, who gave them up, and why."""
+    """Give entries up.
+
+    The ledger keeps what they were, who gave them up, and why.
+    """
     meant = many.Meant(everything, dry_run, yes)
     return _many(session, "discard", entry_id, meant, chosen, {"reason": reason}, "discarded")
 

@@ -13,7 +13,8 @@ from archival_cli.commands.arguments import HYPERTABLE, JOB_KINDS, JOB_STATUSES
 from archival_cli.commands.following import follow
 from archival_cli.errors import REFUSED
 from archival_cli.showing.columns import HISTORY, JOBS
-from archival_cli.showing.text import count
+from archival_cli.showing.job import facts_of
+from archival_cli.showing.text import chunk_name, count, short_id
 
 
 def _filter(statuses: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -87,8 +88,9 @@ def job(session: Session, job_id: str, following: bool) -> int:
     if not session.output.for_people:
         session.output.document(found)
     else:
-        session.output.one({name: value for name, value in found.items() if name != "history"})
+        session.output.facts(facts_of(found))
         if found["history"]:
+            session.output.say("")
             session.output.show(found["history"], found["history"], HISTORY, "")
     return REFUSED if found["status"] == "failed" else 0
 
@@ -99,7 +101,10 @@ def job(session: Session, job_id: str, following: bool) -> int:
 @many.choosing
 @pass_session
 def retry(session: Session, /, job_id: tuple[str, ...], everything: bool, dry_run: bool, yes: bool, **chosen: Any) -> int:
-    """Queue failed or cancelled jobs again: by their ids (`-` reads them from the standard input), a filter, or --all."""
+    """Queue failed or cancelled jobs again.
+
+    Name them by their ids (`-` reads ids from the standard input), by a filter, or by --all.
+    """
     # whoever names a cancelled job means to retry this job
     status: dict[str, object] = {"status": ["failed", "cancelled"]} if job_id and not chosen["status"] else {}
     meant = many.Meant(everything, dry_run, yes)
@@ -112,7 +117,10 @@ def retry(session: Session, /, job_id: tuple[str, ...], everything: bool, dry_ru
 @many.choosing
 @pass_session
 def cancel(session: Session, /, job_id: tuple[str, ...], everything: bool, dry_run: bool, yes: bool, **chosen: Any) -> int:
-    """End queued or running jobs: by their ids (`-` reads them from the standard input), a filter, or --all."""
+    """End queued or running jobs.
+
+    Name them by their ids (`-` reads ids from the standard input), by a filter, or by --all.
+    """
     return _many(session, "cancel", job_id, many.Meant(everything, dry_run, yes), chosen, {}, "jobs are cancelled")
 
 
@@ -125,7 +133,11 @@ def cancel(session: Session, /, job_id: tuple[str, ...], everything: bool, dry_r
 def dismiss(
     session: Session, /, job_id: tuple[str, ...], reason: str, everything: bool, dry_run: bool, yes: bool, **chosen: Any
 ) -> int:
-    """Take failures that somebody knows about off the list of failures. The jobs stay failed, and can be retried."""
+    """Take known failures off the list of failures.
+
+    The jobs stay failed, and can be retried. Name them by their ids (`-` reads ids from the standard input), by a filter, or by
+    --all.
+    """
     meant = many.Meant(everything, dry_run, yes)
     return _many(session, "dismiss", job_id, meant, chosen, {"reason": reason}, "failures are dismissed")
 
@@ -150,7 +162,8 @@ def _many(
         status=chosen.get("status"),
     )
     if len(job_ids) == 1 and job_ids != ("-",) and action in ("retry", "cancel") and not meant.dry_run:
-        session.output.one(session.client.send("POST", "jobs", session.names.job(job_ids[0]), action))
+        found = session.client.send("POST", "jobs", session.names.job(job_ids[0]), action)
+        session.output.told(found, f"job {short_id(found['job_id'])} ({chunk_name(found['chunk'])}) is {found['status']}")
         return 0
     named = [session.names.job(one) for one in many.named(job_ids)]
     bodies = many.by_name(named, "job_ids", {**body, **besides}) if job_ids else [{**body, **besides}]

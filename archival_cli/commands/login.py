@@ -20,10 +20,10 @@ from archival_cli.showing.columns import PROFILES
 @click.option("--name", help="Of the profile; otherwise the first part of the host's name.")
 @pass_session
 def login(session: Session, address: str, name: str | None) -> int:
-    """Keep the address and the key of a service, and choose it. URL may end in /api or not.
+    """Keep a service's address and key, and choose it.
 
-    The key is asked for, or read from the standard input: `az functionapp keys list … | archival login URL`. It is kept in a
-    file that its owner alone can read.
+    URL may end in /api or not. The key is asked for, or read from the standard input: `az functionapp keys list … | archival
+    login URL`. It is kept in a file that its owner alone can read.
     """
     address = target.address(address)
     key = session.key or _asked_key()
@@ -42,7 +42,10 @@ def login(session: Session, address: str, name: str | None) -> int:
 @click.argument("name", required=False)
 @pass_session
 def logout(session: Session, name: str | None) -> int:
-    """Forget a profile and its key; without NAME the one that is chosen."""
+    """Forget a profile and its key.
+
+    Without NAME it is the one that is chosen.
+    """
     known = kept.read()
     name = name or known.chosen
     if name not in known.profiles or name is None:
@@ -57,7 +60,7 @@ def logout(session: Session, name: str | None) -> int:
 
 @click.group(cls=Group, default="list")
 def profiles() -> None:
-    """Services of `login`: list them, or use another one."""
+    """Services that `login` has kept."""
 
 
 @profiles.command("list")

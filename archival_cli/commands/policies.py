@@ -18,7 +18,7 @@ _NEW: Final = {"remove_after": None, "enabled": True, "dropped_by_others": "keep
 
 @click.group(cls=Group, default="list")
 def policies() -> None:
-    """From which age on chunks are archived, and removed: list, set, preview or delete policies."""
+    """Ages from which on chunks are archived and removed."""
 
 
 @policies.command("list")
@@ -38,7 +38,10 @@ def list_policies(session: Session) -> int:
 @click.option("--enabled/--disabled", default=None, help="Whether it makes jobs; a new policy does.")
 @pass_session
 def set_policy(session: Session, /, hypertable: str, **flags: Any) -> int:
-    """Change what is given of a policy, or make one; what is not given stays as it is."""
+    """Change what is given of a policy, or make one.
+
+    What is not given stays as it is.
+    """
     body = {name: value for name, value in flags.items() if value is not None}
     if not body:
         told = "--archive-after, --remove-after, --enabled, --disabled or --dropped-by-others"
@@ -55,7 +58,7 @@ def set_policy(session: Session, /, hypertable: str, **flags: Any) -> int:
 @click.option("--archive-after", type=AGE, required=True, help="An age of the chunk's end: 90d, '90 days' or P90D.")
 @pass_session
 def preview(session: Session, hypertable: str, archive_after: str) -> int:
-    """Say what a policy would have archived now; nothing is recorded."""
+    """Say what a policy would archive now; nothing is recorded."""
     name = session.names.hypertable(hypertable)
     answer = session.client.send(
         "POST", "policies", "preview", body={"hypertable": name, "archive_after": archive_after}, again=True

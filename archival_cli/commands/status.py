@@ -22,9 +22,9 @@ _PATIENCE: Final = 2.7
 @click.command(cls=Command)
 @pass_session
 def status(session: Session) -> int:
-    """Show how the service is: what answers, what is archived and saved, what waits, what failed, and why.
+    """Show on one screen how the service is.
 
-    It is answered within three seconds, whatever is away. The exit code is 1 while something that the service needs does not
+    What answers, and since when not; what is archived and saved, what waits, what failed and why. It is answered within three seconds, whatever is away. The exit code is 1 while something that the service needs does not
     answer, 3 while the service does not.
     """
     asked, health = session.client.begin("dashboard", "overview"), session.client.begin("health", "ready")

@@ -16,7 +16,10 @@ from archival_cli.showing.text import counted
 @click.option("--job", "job_id", help="The archive of this job alone.")
 @pass_session
 def verify(session: Session, hypertable: str | None, job_id: str | None) -> int:
-    """Have archives read again by the next run of verify_archives, and compared with their manifests."""
+    """Have archives read again, and compared with their manifests.
+
+    The next run of verify_archives does it; `archival findings` shows what is wrong.
+    """
     if (hypertable is None) == (job_id is None):
         raise CommandError("which archives? Name a hypertable, or give --job", MISUSED)
     body = {"hypertable": session.names.hypertable(hypertable)} if hypertable else {"job_id": session.names.job(str(job_id))}

@@ -18,9 +18,9 @@ from archival_cli.times import bound
 @click.argument("chunk_or_time", metavar="[CHUNK|TIME]", required=False)
 @pass_session
 def why(session: Session, hypertable: str, chunk_or_time: str | None) -> int:
-    """Say why a chunk is where it is, what happens next to it, and when.
+    """Say why a chunk is still there, and when it goes.
 
-    Give a chunk's name, or a time (2026-01-06, or 30d for 30 days ago) for the chunks that cover it. Without either, the chunks
+    Where its rows are, what happens next to them, when, and why not sooner. Give a chunk's name, or a time (2026-01-06, or 30d for 30 days ago) for the chunks that cover it. Without either, the chunks
     of the hypertable are counted by what they wait for.
     """
     name = session.names.hypertable(hypertable)
@@ -54,7 +54,7 @@ def _tell(session: Session, hypertable: str, chunk: Any) -> None:
         f"{size(chunk['database_bytes'])} in the database" if chunk["database_bytes"] is not None else "",
         f"{size(chunk['parquet_bytes'])} in the lake" if chunk["parquet_bytes"] is not None else "",
     ]
-    lines = (
+    facts = (
         ("chunk", f"{chunk_name(chunk['chunk'])} of {hypertable}"),
         ("range (UTC)", range_of(chunk)),
         ("rows are in", " and ".join(places) + f" ({chunk['state']})"),
@@ -64,9 +64,7 @@ def _tell(session: Session, hypertable: str, chunk: Any) -> None:
         ("in the lake at", chunk["lake_path"] or ""),
         ("removal tried", moment(chunk["removal_tried_at"])),
     )
-    for title, told in lines:
-        if told:
-            session.output.say(f"{title:15} {told}")
+    session.output.facts(facts)
     session.output.say("")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
+from typing import Any, Final, Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -14,6 +15,9 @@ from rich.text import Text
 from archival_cli.showing import table
 from archival_cli.showing.table import Column, Row
 from archival_cli.showing.text import plain
+
+#: Letters that titles of facts have room for.
+_TITLE: Final = 15
 
 
 class Output:
@@ -41,14 +45,15 @@ class Output:
         else:
             self._table(rows, columns)
 
-    def one(self, found: Mapping[str, Any]) -> None:
-        """One thing: as JSON, or what is known of it, line by line."""
-        if self.form in ("json", "csv"):
-            self.document(found)
-            return
-        for name, value in found.items():
-            if value not in (None, "", 0, False):
-                self.say(f"{name:15} {value}")
+    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
+        """What is known of one thing, line by line; what is not known has no line. Lines are broken at the terminal's width."""
+        width = max(self.console.width - _TITLE - 1, 20) if self.console.is_terminal else sys.maxsize
+        for title, told in facts:
+            if told:
+                first, *others = wrap(plain(told), width, break_long_words=False, break_on_hyphens=False)
+                self.say(f"{title:{_TITLE}} {first}")
+                for line in others:
+                    self.say(f"{'':{_TITLE}} {line}")
 
     def document(self, answer: Any) -> None:
         """JSON alone."""

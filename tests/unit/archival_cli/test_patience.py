@@ -22,7 +22,7 @@ AWAY = {"code": "database-login", "detail": 'the ledger: password authentication
 
 
 @contextmanager
-def _service(answers: _Answers) -> Iterator[str]:
+def a_service(answers: _Answers) -> Iterator[str]:
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -57,7 +57,7 @@ def _service(answers: _Answers) -> Iterator[str]:
 def test_an_outage_is_told_at_once_and_over_when_it_is_over() -> None:
     answers = iter([(503, AWAY), (503, AWAY), (200, {"jobs": []})])
     told: list[str] = []
-    with _service(lambda _: next(answers)) as url:
+    with a_service(lambda _: next(answers)) as url:
         assert Client(url, "key", told.append).get("jobs") == {"jobs": []}
     assert len(told) == 1, "the same is said once"
     assert "password authentication failed" in told[0]
@@ -70,7 +70,7 @@ def test_silence_is_told_within_three_seconds_with_what_is_away(monkeypatch: pyt
     told: list[tuple[float, str]] = []
     started = time.monotonic()
     with (
-        _service(lambda path: (503, ready) if path == "health/ready" else None) as url,
+        a_service(lambda path: (503, ready) if path == "health/ready" else None) as url,
         pytest.raises(CommandError) as raised,
     ):
         Client(url, "key", lambda text: told.append((time.monotonic() - started, text)), patience=3).get("jobs")
@@ -85,7 +85,7 @@ def test_a_service_that_is_silent_altogether_is_told_within_three_seconds(monkey
     monkeypatch.setattr(client_module, "_LEAST", 3)
     told: list[float] = []
     started = time.monotonic()
-    with _service(lambda _: None) as url, pytest.raises(CommandError, match="nothing came in time"):
+    with a_service(lambda _: None) as url, pytest.raises(CommandError, match="nothing came in time"):
         Client(url, "key", lambda _: told.append(time.monotonic() - started), patience=3).get("jobs")
     assert [after < 3 for after in told] == [True]
 
@@ -104,7 +104,7 @@ def test_a_change_is_not_made_twice_unless_that_is_safe() -> None:
         asked.append(path)
         return (503, AWAY) if len(asked) == 1 else (200, {})
 
-    with _service(answers) as url:
+    with a_service(answers) as url:
         with pytest.raises(CommandError, match="password authentication failed"):
             Client(url, "key", lambda _: None).send("POST", "jobs", "1", "retry")
         assert asked == ["jobs/1/retry"]
@@ -132,7 +132,7 @@ def test_a_change_is_not_made_twice_unless_that_is_safe() -> None:
     ],
 )
 def test_a_refusal_is_in_the_words_of_the_command_line(answer: tuple[int, Any], exit_code: int, told: str) -> None:
-    with _service(lambda _: answer) as url, pytest.raises(CommandError) as raised:
+    with a_service(lambda _: answer) as url, pytest.raises(CommandError) as raised:
         Client(url, "key", lambda _: None).get("jobs")
     assert told in str(raised.value)
     assert raised.value.exit_code == exit_code
