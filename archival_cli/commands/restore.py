@@ -48,8 +48,8 @@ def restore(
 ) -> int:
     """Bring archived rows back.
 
-    They go into their hypertable, or with --into into a table of its own. Archives, rows and bytes are shown, and you are asked,
-    unless --yes is given.
+    They go into their hypertable, or with --into into a table of its own. Archives, rows and bytes are shown, and you are
+    asked, unless --yes is given.
     """
     if everything == any(given is not None for given in (chunk, since, until)):
         raise CommandError("which archives? Give --chunk, --from and --to, or --all", MISUSED)
