@@ -24,9 +24,9 @@ _PATIENCE: Final = 2.7
 def status(session: Session) -> int:
     """Show on one screen how the service is.
 
-    What answers, and since when not; what is archived and saved, what waits, what failed and why. It is answered within three
-    seconds, whatever is away. The exit code is 1 while something that the service needs does not answer, 3 while the service does
-    not.
+    What answers, and since when not; what is archived and saved, what waits, what failed and why. It is answered within
+    three seconds, whatever is away. The exit code is 1 while something that the service needs does not answer, 3 while the
+    service does not.
     """
     asked, health = session.client.begin("dashboard", "overview"), session.client.begin("health", "ready")
     found = asked.wait(_PATIENCE)

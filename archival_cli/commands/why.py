@@ -20,8 +20,9 @@ from archival_cli.times import bound
 def why(session: Session, hypertable: str, chunk_or_time: str | None) -> int:
     """Say why a chunk is still there, and when it goes.
 
-    Where its rows are, what happens next to them, when, and why not sooner. Give a chunk's name, or a time (2026-01-06, or 30d for 30 days ago) for the chunks that cover it. Without either, the chunks
-    of the hypertable are counted by what they wait for.
+    Where its rows are, what happens next to them, when, and why not sooner. Give a chunk's name, or a time (2026-01-06, or
+    30d for 30 days ago) for the chunks that cover it. Without either, the chunks of the hypertable are counted by what they
+    wait for.
     """
     name = session.names.hypertable(hypertable)
     at = bound(chunk_or_time) if chunk_or_time else None
