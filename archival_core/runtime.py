@@ -46,6 +46,7 @@ from archival_core.flows.jobs.jobs import Jobs
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.poisoned import PoisonedMessages
 from archival_core.flows.jobs.runner import JobRunner
+from archival_core.flows.jobs.sharing import Sharing
 from archival_core.flows.removal.chunk_proof import ChunkProof
 from archival_core.flows.removal.chunk_removal import ChunkRemoval
 from archival_core.flows.removal.lake_history import LakeHistory
@@ -138,6 +139,10 @@ class Runtime:
             # the host gives the queues of poisoned messages their names
             for name in (*names, *(f"{name}-poison" for name in names))
         )
+        self._shared = {
+            name: QueueClient.open(name, connection_string=config.storage_connection, service_url=config.queue_service_url)
+            for name in (config.removal_queue, config.verify_queue)
+        }
         options = ArchiveOptions(
             readers=config.archive_readers,
             part_bytes=config.archive_part_bytes,
@@ -192,7 +197,15 @@ class Runtime:
         standing = Standing(tables, log, self.table_commits)
         proof = ChunkProof(self.lake, removals, self._trial, self._lake_history, second_region, standing)
         self.chunk_removal = ChunkRemoval(
-            self._source, self.ledger, self.ownership, self.dependencies, removals, proof, self.queue, announcer
+            self._source,
+            self.ledger,
+            self.ownership,
+            self.dependencies,
+            removals,
+            proof,
+            self.queue,
+            Sharing(self._shared[config.removal_queue]),
+            announcer,
         )
         self.event_drain = EventDrain(
             self.messaging,
@@ -222,6 +235,7 @@ class Runtime:
             Findings(pool),
             announcer,
             self.dependencies,
+            Sharing(self._shared[config.verify_queue]),
             VerificationRules(config.verify_every, config.verify_sample),
         )
         self.mark_rebuild = MarkRebuild(marked)
@@ -293,6 +307,7 @@ class Runtime:
             self.queue.close,
             self.restore_queue.close,
             *(queue.close for queue in self._poisoned),
+            *(queue.close for queue in self._shared.values()),
             self.lake.close,
             self._lake_account.close,
             self._table_reader.close,

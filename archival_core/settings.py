@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     storage_account_name: str | None = Field(default=None, alias="AzureWebJobsStorage__accountName")
     archive_queue: str = "archive-chunks"
     restore_queue: str = "restore-chunks"
+    #: what the timers of removal and verification share with other instances
+    removal_queue: str = "remove-chunks"
+    verify_queue: str = "verify-archives"
     #: how many events one drain takes at most, and for how long it goes on
     drain_max_events: int = Field(default=10_000, ge=1)
     drain_max_seconds: float = Field(default=45.0, gt=0)

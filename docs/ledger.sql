@@ -1007,6 +1007,10 @@ CREATE INDEX job_finished_archive ON archival.job USING btree (finished_at) WHER
 
 CREATE INDEX job_foldable ON archival.job USING btree (finished_at) WHERE (status = ANY (ARRAY['failed'::text, 'cancelled'::text, 'skipped'::text]));
 
+-- INDEX job_held
+
+CREATE INDEX job_held ON archival.job USING btree (hypertable) WHERE ((kind = 'archive'::text) AND (status = 'archived'::text) AND ((removal_error ->> 'code'::text) = ANY (ARRAY['source-locked'::text, 'source-busy'::text, 'gave-way'::text])));
+
 -- INDEX job_history_lost
 
 CREATE INDEX job_history_lost ON archival.job USING btree (hypertable) WHERE history_lost;
@@ -1042,6 +1046,10 @@ CREATE INDEX job_of_hypertable ON archival.job USING btree (hypertable, status, 
 -- INDEX job_of_table
 
 CREATE INDEX job_of_table ON archival.job USING btree (relation_oid) WHERE ((kind = 'archive'::text) AND (relation_oid IS NOT NULL));
+
+-- INDEX job_old_enough
+
+CREATE INDEX job_old_enough ON archival.job USING btree (hypertable, archival.bound(range_end)) WHERE ((kind = 'archive'::text) AND (status = 'archived'::text) AND (restored_at IS NULL) AND (remove IS NULL));
 
 -- INDEX job_one_live
 
@@ -1090,6 +1098,10 @@ CREATE INDEX job_untold ON archival.job USING btree (finished_at) WHERE ((NOT an
 -- INDEX job_verified
 
 CREATE INDEX job_verified ON archival.job USING btree (verified_at NULLS FIRST, ((status = 'removed'::text)) DESC, job_id) WHERE ((kind = 'archive'::text) AND (status = ANY (ARRAY['archived'::text, 'removed'::text])));
+
+-- INDEX job_wanted_gone
+
+CREATE INDEX job_wanted_gone ON archival.job USING btree (finished_at) WHERE ((kind = 'archive'::text) AND (status = 'archived'::text) AND (restored_at IS NULL) AND remove);
 
 -- INDEX lake_column_name
 

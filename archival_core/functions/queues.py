@@ -1,4 +1,4 @@
-"""Queue-triggered functions: one message, one chunk."""
+"""Queue-triggered functions: one message, one chunk or one archive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def blueprint() -> func.Blueprint:
-    """`archive_chunk` and `restore_chunk`, each with the one that takes the messages which were delivered too often."""
+    """`archive_chunk`, `restore_chunk`, `remove_chunk` and `verify_archive`, each with one for what was delivered too often."""
     queues = func.Blueprint()  # type: ignore[no-untyped-call]
 
     # what raises goes back to its queue, and after maxDequeueCount to the poison queue
@@ -38,6 +38,27 @@ def blueprint() -> func.Blueprint:
     async def restore_chunk_poison(message: func.QueueMessage) -> None:
         async with observed():
             await _runtime().poisoned_restores.settle(_text(message))
+
+    @queues.queue_trigger(arg_name="message", queue_name="%REMOVAL_QUEUE%", connection="AzureWebJobsStorage")
+    async def remove_chunk(message: func.QueueMessage) -> None:
+        async with observed("remove_chunk", "pubsub"):
+            await _runtime().chunk_removal.help(_read(message))
+
+    @queues.queue_trigger(arg_name="message", queue_name="%REMOVAL_QUEUE%-poison", connection="AzureWebJobsStorage")
+    async def remove_chunk_poison(message: func.QueueMessage) -> None:
+        async with observed("remove_chunk_poison", "pubsub"):
+            await _runtime().poisoned_removals.settle(_text(message))
+
+    @queues.queue_trigger(arg_name="message", queue_name="%VERIFY_QUEUE%", connection="AzureWebJobsStorage")
+    async def verify_archive(message: func.QueueMessage) -> None:
+        async with observed("verify_archive", "pubsub"):
+            services = _runtime()
+            await services.verification.help(_read(message), services.settings.job_time_budget)
+
+    @queues.queue_trigger(arg_name="message", queue_name="%VERIFY_QUEUE%-poison", connection="AzureWebJobsStorage")
+    async def verify_archive_poison(message: func.QueueMessage) -> None:
+        async with observed("verify_archive_poison", "pubsub"):
+            await _runtime().poisoned_verifications.settle(_text(message))
 
     return queues
 

@@ -40,6 +40,11 @@ class Findings:
         rows = await self._pool.all("verification_due", every=every, tried=list(tried), limit=limit)
         return [read_job(row) for row in rows]
 
+    async def due_one(self, every: timedelta, job_id: UUID) -> list[Job]:
+        """The archive of one job, if it was not verified for `every`."""
+        rows = await self._pool.all("verification_due_one", every=every, job_id=job_id)
+        return [read_job(row) for row in rows]
+
     async def record(self, job: Job, findings: Sequence[Finding]) -> bool:
         """The archive of `job` was verified, with this result. False if it is not published where it was any more."""
         unique = {finding.file: finding for finding in findings}

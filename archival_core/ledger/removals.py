@@ -37,10 +37,13 @@ class Removals:
         #: whether the ledger is in the source database, so that the drop and its row are one transaction
         self.shares_source = shares_source
 
-    async def due(self, limit: int, job_id: UUID | None = None, busy: Collection[Relation] = ()) -> list[Job]:
+    async def due(
+        self, limit: int, job_id: UUID | None = None, busy: Collection[Relation] = (), passed: Collection[UUID] = ()
+    ) -> list[Job]:
         """Archives whose chunk is to be removed now, those that were not tried yet first.
 
-        `job_id` asks about one. Chunks of `busy` hypertables are left out: thousands of them would take all of `limit`.
+        `job_id` asks about one, which is not due for a minute after somebody was found to hold locks of its hypertable.
+        Chunks of `busy` hypertables and archives of `passed` are left out: thousands of them would take all of `limit`.
         """
         rows = await self._pool.all(
             "removal_candidates",
@@ -49,6 +52,7 @@ class Removals:
             limit=limit,
             job_id=job_id,
             busy=[str(hypertable) for hypertable in busy],
+            passed=list(passed),
         )
         return [read_job(row) for row in rows]
 

@@ -42,8 +42,6 @@ GROWS: Final = {
     "owe_all_marks": "a person asks for every mark to be written again",
     "request_verification": "a person asks for all archives of a hypertable to be verified",
     "note_lake_back": "the lake went back: everything since then is verified",
-    # the archives that are due for removal, which are few unless removals have to wait
-    "removal_candidates": "every archive whose chunk may go is looked at",
     "table_candidates": "what is in a table of the lake is decided from all of its archives, and not from what happened",
 }
 
@@ -101,7 +99,7 @@ def values(connection: psycopg.Connection[Any]) -> dict[str, Any]:
         "chunks": [_CHUNK],
         "code": "lost",
         "database": identity[1],
-        "default_drop": True,
+        "default_drop": False,
         "ends": [_END],
         "entry_id": "1-1",
         "every": timedelta(days=30),
@@ -124,6 +122,7 @@ def values(connection: psycopg.Connection[Any]) -> dict[str, Any]:
         "number": 1,
         "oid": 7,
         "oids": [7],
+        "passed": [],
         "others": Jsonb({}),
         "part": Jsonb({}),
         "patience": minutes,

@@ -32,6 +32,8 @@ _LOCAL_SETTINGS = {
     "JOB_LEASE": "PT10S",
     "ARCHIVE_QUEUE": "archive-chunks",
     "RESTORE_QUEUE": "restore-chunks",
+    "REMOVAL_QUEUE": "remove-chunks",
+    "VERIFY_QUEUE": "verify-archives",
     "TELEMETRY_EXPORTER": "none",
     **FLAT_MEMORY,
 }

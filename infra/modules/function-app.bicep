@@ -34,6 +34,9 @@ param publicApi bool
 //   archive_chunk                                  1 for the snapshot, 1 to see who waits for it + archiveReaders + L
 //   restore_chunk                                  2 + L
 //   archive_chunk_poison, restore_chunk_poison     L each
+//   remove_chunk                                   3, to look, to load in trial and to see who waits + 1 of the ledger
+//   verify_archive                                 1 of the ledger
+//   remove_chunk_poison, verify_archive_poison     1 each
 //   all HTTP functions                             httpConcurrency + L
 //   the four timers, which run once in the app     1 + L each; remove_chunks and reconcile 2 more, to load in trial and to see
 //                                                  who waits
@@ -42,7 +45,7 @@ param publicApi bool
 var ledgerPool = 4
 var httpConcurrency = 8
 var timers = 4 * (1 + ledgerPool) + 2 * 2
-var perInstance = (2 + archiveReaders + ledgerPool) + (2 + ledgerPool) + 2 * ledgerPool + (httpConcurrency + ledgerPool)
+var perInstance = (2 + archiveReaders + ledgerPool) + (2 + ledgerPool) + 2 * ledgerPool + (4 + 3) + (httpConcurrency + ledgerPool)
 var maximumInstances = min(1000, max(1, (databaseConnections - timers) / perInstance))
 
 // --- settings --------------------------------------------------------------------------------------------------------------
@@ -54,6 +57,8 @@ var defaults = {
   DEAD_STREAM: 'archival.events.dead'
   ARCHIVE_QUEUE: 'archive-chunks'
   RESTORE_QUEUE: 'restore-chunks'
+  REMOVAL_QUEUE: 'remove-chunks'
+  VERIFY_QUEUE: 'verify-archives'
   DRAIN_SCHEDULE: '*/15 * * * * *'
   COMMIT_SCHEDULE: '20 * * * * *'
   REMOVAL_SCHEDULE: '0 */5 * * * *'

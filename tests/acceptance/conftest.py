@@ -173,6 +173,8 @@ async def open_service(
         "AzureWebJobsStorage": storage_connection,
         "ARCHIVE_QUEUE": f"jobs-{token}",
         "RESTORE_QUEUE": f"restores-{token}",
+        "REMOVAL_QUEUE": f"removals-{token}",
+        "VERIFY_QUEUE": f"verifications-{token}",
         "JOB_LEASE": "PT3S",
         "OUTAGE_BACKOFF": "PT0.2S",
     }

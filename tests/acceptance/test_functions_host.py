@@ -226,6 +226,8 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
         "RECONCILE_SCHEDULE": "30 */5 * * * *",
         "ARCHIVE_QUEUE": "archive-chunks",
         "RESTORE_QUEUE": "restore-chunks",
+        "REMOVAL_QUEUE": "remove-chunks",
+        "VERIFY_QUEUE": "verify-archives",
     }
     done = subprocess.run(
         [sys.executable, "-c", INDEX], env={**os.environ, **settings}, cwd=ROOT, capture_output=True, text=True, check=True
@@ -249,6 +251,10 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
         "archive_chunk_poison": {**unset, **queue, "queueName": "archive-chunks-poison"},
         "restore_chunk": {**unset, **queue, "queueName": "restore-chunks"},
         "restore_chunk_poison": {**unset, **queue, "queueName": "restore-chunks-poison"},
+        "remove_chunk": {**unset, **queue, "queueName": "remove-chunks"},
+        "remove_chunk_poison": {**unset, **queue, "queueName": "remove-chunks-poison"},
+        "verify_archive": {**unset, **queue, "queueName": "verify-archives"},
+        "verify_archive_poison": {**unset, **queue, "queueName": "verify-archives-poison"},
         "health": {**unset, **anonymous, "route": "health/{probe}"},
         "metrics": {**unset, **keyed, "route": "metrics"},
         "dashboard": {**unset, **anonymous, "route": "dashboard"},

@@ -43,6 +43,7 @@ async def verify(service: Service, **settings: Any) -> VerificationReport:
         own._findings,
         own._announcer,
         service.runtime.dependencies,
+        own._sharing,
         VerificationRules(timedelta(days=1), **settings),
     ).run(MINUTE, seed="seed")
 

@@ -191,6 +191,8 @@ def fresh(
         "AzureWebJobsStorage": servers.storage_connection,
         "ARCHIVE_QUEUE": f"jobs-{token}",
         "RESTORE_QUEUE": f"restores-{token}",
+        "REMOVAL_QUEUE": f"removals-{token}",
+        "VERIFY_QUEUE": f"verifications-{token}",
         "ARCHIVE_PART_BYTES": "16384",
         "JOB_LEASE": "PT30S",
         # nobody reads an older version of a table

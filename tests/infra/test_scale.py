@@ -34,7 +34,7 @@ def test_connections_are_never_more_than_the_budget() -> None:
         return names["maximumInstances"], names["timers"] + names["maximumInstances"] * names["perInstance"]  # type: ignore[operator,return-value]
 
     main = load(INFRA / "main.bicep").of("param")
-    assert instances(main["databaseConnections"].value, main["archiveReaders"].value) == (5, 194)
+    assert instances(main["databaseConnections"].value, main["archiveReaders"].value) == (4, 188)
     for budget in range(65, 6000, 7):
         for readers in range(1, 9):
             count, connections = instances(budget, readers)
@@ -49,5 +49,5 @@ def test_the_names_of_the_functions_are_the_code_s() -> None:
     timers = set(re.findall(r"timer_trigger\([^)]*\)\n    async def (\w+)", source))
     comment = (INFRA / "modules/function-app.bicep").read_text()
     assert all(name in comment for name in queues)
-    assert len(queues) == 4
+    assert len(queues) == 8
     assert timers == {"drain_events", "commit_tables", "remove_chunks", "verify_archives", "reconcile"}

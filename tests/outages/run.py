@@ -191,6 +191,8 @@ def _environment(world: _World) -> dict[str, str]:
         "AzureWebJobsStorage": through(stack.storage_connection, "queue"),
         "ARCHIVE_QUEUE": "outages-archives",
         "RESTORE_QUEUE": "outages-restores",
+        "REMOVAL_QUEUE": "outages-removals",
+        "VERIFY_QUEUE": "outages-verifications",
         "LOCAL_FUNCTION_KEY": world.key,
         "LOCAL_MASTER_KEY": secrets.token_urlsafe(12),
         "DRAIN_SCHEDULE": "*/15 * * * * *",

@@ -162,6 +162,8 @@ def _environment(stack: Servers) -> dict[str, str]:
         "AzureWebJobsStorage": stack.storage_connection,
         "ARCHIVE_QUEUE": "soak-archives",
         "RESTORE_QUEUE": "soak-restores",
+        "REMOVAL_QUEUE": "soak-removals",
+        "VERIFY_QUEUE": "soak-verifications",
         "LOCAL_FUNCTION_KEY": secrets.token_urlsafe(12),
         "LOCAL_MASTER_KEY": secrets.token_urlsafe(12),
         "ARCHIVE_PART_BYTES": "16384",

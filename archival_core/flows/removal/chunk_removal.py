@@ -17,21 +17,24 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from archival_core import telemetry
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.clients.queue import QueueClient
-from archival_core.errors import ArchivalError, AwayError, TransientError
+from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
 from archival_core.flows.jobs.announcer import Announcer
-from archival_core.flows.jobs.dependencies import Dependencies
+from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
 from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.jobs.messages import send_for_queued
 from archival_core.flows.jobs.ownership import Ownership
+from archival_core.flows.jobs.sharing import Sharing
 from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven
 from archival_core.ledger.jobs import Ledger, NewJob
 from archival_core.ledger.removals import Removals
 from archival_core.model.chunk import Relation
 from archival_core.model.job import Job
+from archival_core.model.message import JobMessage
 from archival_core.source.removal import dropping
 from archival_core.source.state import marks
 from archival_core.source.state.marks import StandInKind
@@ -39,7 +42,11 @@ from archival_core.source.state.waiting import wait_briefly
 
 _LOG = logging.getLogger(__name__)
 
-_BATCH: Final = 50
+_BATCH: Final = 100
+#: Of a batch, what the timer does by itself before it looks again; the rest is shared.
+_OWN: Final = 10
+#: Another worker is at the archive.
+_ELSEWHERE: Final = "elsewhere"
 #: A lock that somebody else holds is asked for again so often.
 _TRIES: Final = 3
 _AGAIN: Final = frozenset({"source-locked", "source-busy"})
@@ -71,16 +78,18 @@ class ChunkRemoval:
         removals: Removals,
         proof: ChunkProof,
         queue: QueueClient,
+        sharing: Sharing,
         announcer: Announcer,
     ) -> None:
-        self._ownership, self._dependencies = ownership, dependencies
+        self._ownership, self._dependencies, self._sharing = ownership, dependencies, sharing
         self._source, self._ledger, self._removals, self._proof = source, ledger, removals, proof
         self._queue, self._announcer = queue, announcer
 
     async def run(self, time_budget: timedelta) -> RemovalReport:
         """Remove what is due, one chunk after the other, until nothing is left, the time is over or something is away.
 
-        Raises `PermanentError` (`other-owner`) where the lake belongs to another source.
+        Of many chunks most are shared with other instances. Raises `PermanentError` (`other-owner`) where the lake belongs to
+        another source.
         """
         report, deadline = RemovalReport(), time.monotonic() + time_budget.total_seconds()
         try:
@@ -93,20 +102,49 @@ class ChunkRemoval:
             report.away = error.dependency
         return report
 
+    async def help(self, message: JobMessage) -> None:
+        """Remove the chunk of one archive that a run has shared, if it is still due; what stays is left to a later run."""
+        report = RemovalReport()
+        try:
+            await self._dependencies.wait_for(OF_JOBS)
+            await self._ownership.check()
+            for job in await self._removals.due(1, job_id=message.job_id):
+                await self._settle(job, report)
+            self._dependencies.worked(OF_JOBS)
+        except AwayError as error:
+            await self._dependencies.met(error)
+            _LOG.warning("job %s: its removal waits: %s", message.job_id, error)
+        except PermanentError as error:
+            # nothing is wrong with the archive: somebody has to say which source the lake belongs to
+            _LOG.warning("job %s: nothing is removed: %s", message.job_id, error)
+
+    async def give_up(self, message: JobMessage) -> None:
+        """Whoever was at the removal was killed each time: the chunk stays, and the archive says so."""
+        for job in await self._removals.due(1, job_id=message.job_id):
+            killed = f"{job.chunk} is not removed: whoever was at it was killed each time; look for what kills the instance"
+            await self._refuse(job, PermanentError(killed, code="poisoned"), RemovalReport())
+
     async def _remove_due(self, report: RemovalReport, deadline: float) -> None:
         busy: set[Relation] = set()
-        while jobs := await self._removals.due(_BATCH, busy=busy):
-            for job in jobs:
-                if time.monotonic() > deadline:
-                    return
-                if job.hypertable in busy:
-                    continue
-                refused = await self._settle(job, report)
-                if refused in _OF_ALL:
-                    return
-                if refused in _BUSY:
-                    # whoever holds one chunk's lock may hold all: the others wait for the next run, and writers for nobody
-                    busy.add(job.hypertable)
+        # what others have is done at the end all the same, if nobody was there to help
+        for is_shared in (True, False):
+            passed: set[UUID] = set()
+            while jobs := await self._removals.due(_BATCH, busy=busy, passed=passed):
+                own = jobs[:_OWN] if is_shared else jobs
+                passed |= await self._sharing.share(jobs[len(own) :])
+                for job in own:
+                    if time.monotonic() > deadline:
+                        return
+                    if job.hypertable in busy:
+                        continue
+                    refused = await self._settle(job, report)
+                    if refused in _OF_ALL:
+                        return
+                    if refused in _BUSY:
+                        # whoever holds one chunk's lock may hold all: the others wait for the next run, and writers for nobody
+                        busy.add(job.hypertable)
+                    elif refused == _ELSEWHERE:
+                        passed.add(job.job_id)
 
     async def preview(self, limit: int) -> dict[str, str | None]:
         """What a run would remove now, by chunk, and why it would not; nothing is locked or changed."""
@@ -122,14 +160,16 @@ class ChunkRemoval:
         return found
 
     async def _settle(self, job: Job, report: RemovalReport) -> str | None:
-        """Remove one chunk, or record and return why not: one that stays keeps no other from going.
+        """Remove one chunk, or record and return why not: one that stays keeps no other from going. An archive that another
+        worker is at is left to that worker.
 
         Raises `AwayError` of a dependency that is away for the others, too.
         """
         try:
             with telemetry.carried_on("removal", job.traceparent, job.job_id, chunk=str(job.chunk)) as span:
                 span.link(job.first_attempt)
-                await self._remove(job)
+                if not await self._remove(job):
+                    return _ELSEWHERE
         except ArchivalError as error:
             if isinstance(error, AwayError) and not await self._dependencies.met(error):
                 raise
@@ -156,25 +196,29 @@ class ChunkRemoval:
             await self._archive_again(job)
         return error.code
 
-    async def _remove(self, job: Job) -> None:
+    async def _remove(self, job: Job) -> bool:
+        """False if another worker is at it."""
         # Guard ONECONN: one connection from the look to the drop. It does not outlive its server, so that what was looked
         # at is what goes.
         async with self._source.connect() as connection:
             await wait_briefly(connection)
+            if not await dropping.claim(connection, job.job_id):
+                return False
             if await self._is_removed(connection, job):
                 async with self._removals.held(job) as elsewhere:
                     await self._removals.finish(job, job.manifest_sha256 or "", elsewhere or connection)
-                return
+                return True
             async with giving_way(self._source, connection, job.hypertable):
                 proven = await self._proof.prove(connection, job)
             for attempt in range(1, _TRIES + 1):
                 try:
                     await self._drop(connection, job, proven)
-                    return
+                    return True
                 except TransientError as error:
                     if error.code not in _AGAIN or attempt == _TRIES:
                         raise
                     await asyncio.sleep(random.uniform(0.2, 1.0) * attempt)  # noqa: S311  only spreads contenders
+        raise AssertionError("the last try returns or raises")
 
     async def _drop(self, connection: Connection, job: Job, proven: Proven) -> None:
         async with self._removals.held(job) as elsewhere, AsyncExitStack() as stack:

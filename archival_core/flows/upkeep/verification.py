@@ -21,6 +21,7 @@ from archival_core.errors import ArchivalError, AwayError, PermanentError, Trans
 from archival_core.flows.archive.archive_check import check_archive
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dependencies import Dependencies
+from archival_core.flows.jobs.sharing import Sharing
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.findings import Findings, RecordedFinding
@@ -28,10 +29,17 @@ from archival_core.model.chunk import Relation
 from archival_core.model.finding import Finding, Problem
 from archival_core.model.job import Job, Status
 from archival_core.model.manifest import Manifest
+from archival_core.model.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
 
 _BATCH: Final = 50
+#: Of a batch, what the timer does by itself before it looks again; the rest is shared.
+_OWN: Final = 5
+
+
+#: What a verification works with.
+_NEEDED: Final = ("ledger", "lake")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +74,14 @@ class Verification:
         findings: Findings,
         announcer: Announcer,
         dependencies: Dependencies,
+        sharing: Sharing,
         rules: VerificationRules,
     ) -> None:
         self._lake, self._findings, self._announcer, self._rules = lake, findings, announcer, rules
-        self._dependencies = dependencies
+        self._dependencies, self._sharing = dependencies, sharing
 
     async def run(self, time_budget: timedelta, seed: str | None = None) -> VerificationReport:
-        """Verify what is due until nothing is left, the time is over or something is away.
+        """Verify what is due until nothing is left, the time is over or something is away. Much is shared with other instances.
 
         With a sample, `seed` decides which files are read, and is the present time if not given: each run reads others.
         """
@@ -86,24 +95,51 @@ class Verification:
             report.away = error.dependency
         return report
 
+    async def help(self, message: JobMessage, time_budget: timedelta) -> None:
+        """Verify one archive that a run has shared, if it is still due; what cannot be read is left to a later run."""
+        deadline, report = time.monotonic() + time_budget.total_seconds(), VerificationReport()
+        content = sampled(self._rules.sample, str(time.time_ns()))
+        try:
+            await self._dependencies.wait_for(_NEEDED)
+            for job in await self._findings.due_one(self._rules.every, message.job_id):
+                await self._try(job, content, deadline, report)
+            self._dependencies.worked(_NEEDED)
+        except AwayError as error:
+            await self._dependencies.met(error)
+            _LOG.warning("job %s: its verification waits: %s", message.job_id, error)
+
+    async def give_up(self, message: JobMessage) -> None:
+        """Whoever was at the archive was killed each time: it is as due as it was, and a run comes to it."""
+        _LOG.error("job %s: whoever verified its archive was killed each time", message.job_id)
+
     async def _verify_due(self, content: Callable[[str], bool], deadline: float, report: VerificationReport) -> None:
-        tried: set[UUID] = set()
-        while time.monotonic() < deadline and (jobs := await self._findings.due(self._rules.every, tried, _BATCH)):
-            for job in jobs:
-                if time.monotonic() > deadline:
-                    break
-                tried.add(job.job_id)
-                try:
-                    await self._verify(job, content, deadline, report)
-                except ArchivalError as error:
-                    if isinstance(error, AwayError) and not await self._dependencies.met(error):
-                        raise
-                    report.unread += 1
-                    _LOG.warning("%s is not verified now: %s", job.lake_path, error)
-                except Exception:
-                    # a defect: the others have their turn all the same
-                    report.unread += 1
-                    _LOG.exception("%s is not verified now", job.lake_path)
+        # what others have is done at the end all the same, if nobody was there to help
+        for is_shared in (True, False):
+            tried: set[UUID] = set()
+            while time.monotonic() < deadline and (jobs := await self._findings.due(self._rules.every, tried, _BATCH)):
+                own = jobs[:_OWN] if is_shared else jobs
+                tried |= await self._sharing.share(jobs[len(own) :])
+                for job in own:
+                    if time.monotonic() > deadline:
+                        break
+                    tried.add(job.job_id)
+                    await self._try(job, content, deadline, report)
+            if not is_shared or report.unread:
+                return
+
+    async def _try(self, job: Job, content: Callable[[str], bool], deadline: float, report: VerificationReport) -> None:
+        """Verify one archive; one that cannot be read keeps no other from its turn. Raises `AwayError` of what all need."""
+        try:
+            await self._verify(job, content, deadline, report)
+        except ArchivalError as error:
+            if isinstance(error, AwayError) and not await self._dependencies.met(error):
+                raise
+            report.unread += 1
+            _LOG.warning("%s is not verified now: %s", job.lake_path, error)
+        except Exception:
+            # a defect: the others have their turn all the same
+            report.unread += 1
+            _LOG.exception("%s is not verified now", job.lake_path)
 
     async def request(self, *, hypertable: Relation | None = None, job_id: UUID | None = None) -> int:
         """Make archives due at once: those of a hypertable, or that of one job. Returns how many they are."""

@@ -9,6 +9,11 @@ union all
  order by verified_at nulls first, (status = 'removed') desc, job_id limit %(limit)s)
 limit %(limit)s
 
+-- name: verification_due_one
+select * from archival.job
+where job_id = %(job_id)s and kind = 'archive' and status in ('archived', 'removed')
+  and coalesce(verified_at < now() - %(every)s::interval, true)
+
 -- name: record_verification
 -- What is found replaces what was; nothing is recorded of an archive that is not published there any more.
 with owner as (

@@ -1,20 +1,33 @@
 -- name: removal_candidates
 -- Archives whose chunk is to go now: the request says so, or the hypertable's policy, or the default. A refusal waits before it is tried
 -- again: a minute if it may pass by itself, five if somebody has to do something, an hour if the archive is damaged, since every try reads
--- every byte. A chunk that is being archived anew is not touched.
-select j.* from archival.job j left join archival.policy p on p.hypertable = j.hypertable
+-- every byte. A chunk that is being archived anew is not touched. Who asks about one archive is not alone, and leaves a hypertable be that
+-- somebody else holds.
+select j.* from (
+    select o.job_id from archival.job o
+    where o.kind = 'archive' and o.status = 'archived' and o.restored_at is null and o.remove
+    union all
+    select o.job_id from archival.policy p join archival.job o on o.hypertable = p.hypertable
+    where o.kind = 'archive' and o.status = 'archived' and o.restored_at is null and o.remove is null
+      and p.enabled and archival.bound(o.range_end) <= extract(epoch from now() - p.remove_after)
+    union all
+    select o.job_id from archival.job o
+    where %(default_drop)s and o.kind = 'archive' and o.status = 'archived' and o.restored_at is null and o.remove is null
+      and not exists (select from archival.policy p where p.hypertable = o.hypertable)
+) wanted join archival.job j on j.job_id = wanted.job_id
 where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null
   and j.finished_at + %(grace)s <= now()
-  and case when j.remove is not null then j.remove
-           when p.hypertable is not null then p.enabled and coalesce(
-               archival.bound(j.range_end) <= extract(epoch from now() - p.remove_after), false)
-           else %(default_drop)s end
   and coalesce(j.removal_tried_at + case when j.removal_error ->> 'code' = 'archive-damaged' then interval '1 hour'
                                          when j.removal_error ->> 'transient' = 'false' then interval '5 minutes'
                                          else interval '1 minute' end <= now(), true)
   and not exists (select from archival.job live where live.kind = 'archive' and live.status in ('queued', 'running')
                   and live.hypertable = j.hypertable and live.chunk = j.chunk)
-  and (%(job_id)s::uuid is null or j.job_id = %(job_id)s) and j.hypertable <> all(%(busy)s::text[])
+  and (%(job_id)s::uuid is null or j.job_id = %(job_id)s and not exists (
+           select from archival.job held
+           where held.hypertable = j.hypertable and held.kind = 'archive' and held.status = 'archived'
+             and held.removal_error ->> 'code' in ('source-locked', 'source-busy', 'gave-way')
+             and held.removal_tried_at > now() - interval '1 minute'))
+  and j.hypertable <> all(%(busy)s::text[]) and j.job_id <> all(%(passed)s::uuid[])
 order by j.removal_tried_at nulls first, j.finished_at, j.job_id
 limit %(limit)s
 

@@ -8,9 +8,11 @@ lower and rise later is what deadlocks.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, LiteralString
+from uuid import UUID
 
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg import errors as postgres
@@ -28,6 +30,10 @@ _CHUNK_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '100ms'"
 #: A remover that is frozen, or a comparison that takes too long, ends by itself and lets writers go on.
 _BOUNDED: Final = {"idle_in_transaction_session_timeout": "5s", "statement_timeout": "60s"}
 
+#: Removers of one hypertable wait here for one another, and not in the queue of its lock, where writers would wait behind them.
+_TURN_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '10s'"
+_TURN: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(%s)"
+_CLAIM: Final[LiteralString] = "SELECT pg_catalog.pg_try_advisory_lock(%s)"
 # By the parent's lock nobody else adds or removes a chunk meanwhile. Chunks of a hypertable inherit from it as partitions do.
 _CHUNKS: Final[LiteralString] = (
     "SELECT n.nspname, c.relname FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid"
@@ -39,12 +45,19 @@ _KEEP_AGGREGATES: Final[LiteralString] = (
 )
 
 
+async def claim(conn: AsyncConnection[Any], archive: UUID) -> bool:
+    """Keep other workers from removing the chunk of `archive` for as long as `conn` is open; false if one is at it already."""
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            return (await (await cur.execute(_CLAIM, (_key(f"claim {archive}"),))).fetchone()) == (True,)
+
+
 @asynccontextmanager
 async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None]:
     """A READ COMMITTED transaction in which nobody else writes to `chunk`; it commits at the end, and rolls back on an error.
 
-    Waits two seconds at most, and so do writers; raises `TransientError` (`source-locked`, `source-busy`) when somebody
-    else is faster.
+    Waits two seconds at most, and so do writers, once earlier removers of the hypertable are done. Raises `TransientError`
+    (`source-locked`, `source-busy`) when somebody else is faster.
     """
     parent, table = chunk.hypertable.sql, chunk.relation.sql
     # all that the drop needs, at once: to begin lower and rise later waits for readers with writers in the queue
@@ -55,6 +68,8 @@ async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None
         async with conn.transaction():
             await conn.execute(pin_statement(READING | _BOUNDED).encode())
             with _blockers(chunk.relation):
+                await conn.execute(_TURN_TIMEOUT)
+                await conn.execute(_TURN, (_key(f"turn {chunk.hypertable}"),))
                 await conn.execute(_PARENT_TIMEOUT)
                 await conn.execute(f"LOCK TABLE ONLY {parent} IN {mode} MODE".encode())
                 await conn.execute(_CHUNK_TIMEOUT)
@@ -79,6 +94,11 @@ async def drop(conn: AsyncConnection[Any], chunk: Chunk) -> None:
         gone = before - await _chunks(conn, chunk)
     if chunk.kind == "timescaledb" and gone != {chunk.relation}:
         raise TransientError(f"dropping {chunk.relation} took {sorted(map(str, gone))}: undone", code="dropped-other")
+
+
+def _key(of: str) -> int:
+    """The number of an advisory lock."""
+    return int.from_bytes(hashlib.sha256(f"archival removal: {of}".encode()).digest()[:8], signed=True)
 
 
 async def _chunks(conn: AsyncConnection[Any], chunk: Chunk) -> set[Relation]:

@@ -139,6 +139,22 @@ MUTATIONS = (
         tests=("acceptance/test_removal_guards.py::test_who_is_faster_in_the_ledger_keeps_the_chunk",),
     ),
     Mutation(
+        name="two-workers-at-one-archive",
+        file="source/removal/dropping.py",
+        inside="claim",
+        old="== (True,)",
+        new="is not None",
+        tests=("acceptance/test_shared_work.py::test_an_archive_that_a_worker_is_at_is_left_to_that_worker",),
+    ),
+    Mutation(
+        name="every-instance-tries-a-table-that-is-held",
+        file="ledger/sql/removal.sql",
+        inside="removal_candidates",
+        old="held.removal_tried_at > now() - interval '1 minute'",
+        new="false",
+        tests=("acceptance/test_shared_work.py::test_a_hypertable_that_somebody_holds_is_left_alone_by_all",),
+    ),
+    Mutation(
         name="due-while-it-is-archived-anew",
         file="ledger/sql/removal.sql",
         inside="removal_candidates",

@@ -1,0 +1,40 @@
+"""What a timer finds to do is shared with other instances, by messages of a queue of their own.
+
+A message is no promise: what is due is in the ledger, and the timer finds it again. So a message that is lost, or whose work is
+done by somebody else, does no harm, and a queue that is away only means that nobody helps.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from archival_core.clients.queue import QueueClient
+from archival_core.errors import AwayError
+from archival_core.model.job import Job
+from archival_core.model.message import JobMessage
+
+_LOG = logging.getLogger(__name__)
+
+#: Messages that may wait when more are sent: the instances that help are never without work, and the queue is never long.
+LOW_WATER: Final = 20
+
+
+class Sharing:
+    """Shares work on archives."""
+
+    def __init__(self, queue: QueueClient) -> None:
+        self._queue = queue
+
+    async def share(self, jobs: Sequence[Job]) -> set[UUID]:
+        """Send a message for each of `jobs` unless enough are waiting; returns those that others have now."""
+        try:
+            if not jobs or await self._queue.count() > LOW_WATER:
+                return set()
+            await self._queue.send([JobMessage(job.job_id, job.traceparent) for job in jobs])
+        except AwayError as error:
+            _LOG.warning("nobody helps: %s", error)
+            return set()
+        return {job.job_id for job in jobs}

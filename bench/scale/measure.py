@@ -1,0 +1,188 @@
+"""What one chunk, one event and one page cost beside so many archives: all through the service's own runtime."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import httpx
+import psycopg
+from azure.storage.queue import QueueClient, TextBase64DecodePolicy
+from redis.asyncio import Redis
+
+from archival_core import runtime, settings
+from archival_core.model.message import JobMessage
+from archival_core.runtime import Runtime
+from bench.scale.archives import HYPERTABLES, fill
+
+#: Chunks that are archived and removed, events that are drained, and how often a page is asked for.
+_CHUNKS, _EVENTS, _TIMES = 12, 300, 7
+_MINUTES: Final = timedelta(minutes=30)
+_TABLE = """
+create table public.readings (time timestamptz not null, device int, value double precision) partition by range (time);
+do $do$ begin for i in 1..{chunks} loop
+    execute format('create table public.c%s partition of public.readings for values from (%L) to (%L)', i,
+                   timestamptz '2026-01-01Z' + (i - 1) * interval '1 day', timestamptz '2026-01-01Z' + i * interval '1 day');
+end loop; end $do$;
+insert into public.readings select '2026-01-01Z'::timestamptz + i * interval '1 minute', i % 7, i
+from generate_series(0, {chunks} * 1440 - 1) i
+"""
+_PAGES: Final = {
+    "GET /jobs": "/api/jobs",
+    "GET /metrics": "/api/metrics",
+    "overview": "/api/dashboard/overview",
+    "hypertables": "/api/dashboard/hypertables",
+}
+
+#: Milliseconds, by what was done.
+Figures = dict[str, float]
+
+
+async def measure(archives: int, url: str, redis_url: str, storage: str, lake: Path) -> Figures:
+    """Figures beside `archives` archives, in an empty database at `url`; `lake` is the folder of the lake's emulator."""
+    async with _service(url, redis_url, storage) as service:
+        await service.ledger.ping()
+        with psycopg.connect(url, autocommit=True) as connection:
+            fill(connection, archives, kept=False)
+            connection.execute(_TABLE.format(chunks=_CHUNKS).encode())
+        _publish_folders(lake, archives)
+        figures = await _drain(service, redis_url)
+        figures |= await _archive(service, redis_url, storage)
+        figures |= await _remove(service, url)
+        figures |= await _reconcile(service, archives)
+        figures |= await _pages(service)
+    return figures
+
+
+@asynccontextmanager
+async def _service(url: str, redis_url: str, storage: str) -> AsyncIterator[Runtime]:
+    """A runtime of its own: a database of its own, and streams and queues that nobody else has."""
+    token = uuid4().hex[:8]
+    os.environ |= {
+        "SOURCE_DATABASE_URL": url,
+        "REDIS_URL": redis_url,
+        "AzureWebJobsStorage": storage,
+        "REMOVAL_GRACE": "PT0S",
+        **{
+            name: f"{name.lower().replace('_', '-')}-{token}"
+            for name in ("ARCHIVE_QUEUE", "RESTORE_QUEUE", "REMOVAL_QUEUE", "VERIFY_QUEUE")
+        },
+        **{name: f"{name}.{token}" for name in ("EVENTS_STREAM", "RESULTS_STREAM", "DEAD_STREAM")},
+    }
+    settings.load.cache_clear()
+    service = runtime.get()
+    try:
+        await service.ownership.take_over()
+        yield service
+    finally:
+        await service.close()
+        runtime._current = None
+
+
+def _publish_folders(lake: Path, archives: int) -> None:
+    """A folder for each archive that the ledger has: what is in them is never looked at."""
+    for number in range(1, archives + 1):
+        table, chunk = number % HYPERTABLES, number // HYPERTABLES
+        (lake / f"tables/scale.h{table}/scale.h{table}_{chunk}_r0").mkdir(parents=True, exist_ok=True)
+
+
+async def _publish(redis_url: str, stream: str, events: list[dict[str, object]]) -> None:
+    async with Redis.from_url(redis_url) as redis, redis.pipeline() as pipeline:
+        for data in events:
+            event = {
+                "specversion": "1.0",
+                "id": str(uuid4()),
+                "source": "scale",
+                "type": "archival.chunk.requested",
+                "data": data,
+            }
+            pipeline.xadd(stream, {"event": json.dumps(event)})
+        await pipeline.execute()
+
+
+async def _drain(service: Runtime, redis_url: str) -> Figures:
+    stream = service.settings.events_stream
+    await _publish(redis_url, stream, [{"hypertable": "public.nothing", "chunk": f"public.warm{i}"} for i in range(10)])
+    await service.event_drain.run()
+    await _publish(redis_url, stream, [{"hypertable": "public.nothing", "chunk": f"public.n{i}"} for i in range(_EVENTS)])
+    started = time.perf_counter()
+    report = await service.event_drain.run()
+    assert report.queued == _EVENTS, report
+    return {"drain, an event": _ms(started) / _EVENTS}
+
+
+async def _archive(service: Runtime, redis_url: str, storage: str) -> Figures:
+    with QueueClient.from_connection_string(
+        storage, service.settings.archive_queue, message_decode_policy=TextBase64DecodePolicy()
+    ) as queue:
+        queue.clear_messages()
+        wide = {"hypertable": "public.readings", "older_than": "2027-01-01T00:00:00Z", "remove": True}
+        await _publish(redis_url, service.settings.events_stream, [wide])
+        assert (await service.event_drain.run()).queued == _CHUNKS
+        messages = [JobMessage.from_json(message.content) for message in queue.receive_messages(messages_per_page=32)]
+    taken = []
+    for message in messages:
+        started = time.perf_counter()
+        await service.archival_processor.process(message)
+        taken.append(_ms(started))
+    return {"archive, a chunk": statistics.median(taken[1:])}
+
+
+async def _remove(service: Runtime, url: str) -> Figures:
+    with psycopg.connect(url, autocommit=True) as connection:
+        # without autovacuum a fresh database has no idea of what is in it
+        connection.execute("vacuum analyze")
+        jobs = connection.execute(
+            "select job_id from archival.job where hypertable = 'public.readings' and status = 'archived'"
+        ).fetchall()
+    assert len(jobs) == _CHUNKS, jobs
+    taken = []
+    for (job_id,) in jobs:
+        started = time.perf_counter()
+        await service.chunk_removal.help(JobMessage(job_id))
+        taken.append(_ms(started))
+    with psycopg.connect(url) as connection:
+        [kept] = connection.execute(
+            "select count(*) from archival.job where hypertable = 'public.readings' and status <> 'removed'"
+        ).fetchone() or [1]
+    assert kept == 0, f"{kept} chunks stay"
+    return {"removal, a chunk": statistics.median(taken[1:])}
+
+
+async def _reconcile(service: Runtime, archives: int) -> Figures:
+    await service.reconcile.run(_MINUTES)
+    started = time.perf_counter()
+    report = await service.reconcile.run(_MINUTES)
+    assert not report.failed, report.failed
+    return {"reconcile, a run": _ms(started), "reconcile, an archive's share": _ms(started) / archives}
+
+
+async def _pages(service: Runtime) -> Figures:
+    from archival_core.api.app import create_app
+    from archival_core.functions.api_services import services
+
+    transport = httpx.ASGITransport(create_app(services))
+    figures: Figures = {}
+    async with httpx.AsyncClient(transport=transport, base_url="http://scale") as client:
+        for name, path in _PAGES.items():
+            taken = []
+            for _ in range(_TIMES):
+                started = time.perf_counter()
+                answer = await client.get(path)
+                assert answer.status_code == 200, answer.text
+                taken.append(_ms(started))
+            # cold: what is kept for some seconds is asked for once
+            figures[name] = max(taken)
+    return figures
+
+
+def _ms(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
