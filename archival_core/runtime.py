@@ -243,6 +243,10 @@ class Runtime:
             KeptStream(config.events_stream, config.events_keep_for, config.events_keep, config.events_group),
             KeptStream(config.results_stream, config.results_keep_for, config.results_keep),
         )
+        rounds = Rounds(pool)
+        self.policy_jobs = PolicyJobs(
+            policies, due, self.ledger, self.queue, Intake(pool), self.dependencies, rounds, config.policy_backlog
+        )
         self.reconcile = Reconcile(
             self.ownership,
             LakeBack(self._lake_history, self.verification),
@@ -250,12 +254,12 @@ class Runtime:
             (self.poisoned_archives, self.poisoned_restores),
             StagingSweep(self.lake, upkeep, self.ledger),
             RestoreSweep(self._source, upkeep),
-            Adoption(self.lake, archives, Rounds(pool), self._schema, self._source, self._retiring),
+            Adoption(self.lake, archives, rounds, self._schema, self._source, self._retiring),
             FollowMarks(self._source, self.lake, marked, archives, self._schema, self._retiring),
             GoneChunks(self._source, marked, RowsElsewhere(self._source, self._trial), self._retiring),
             upkeep,
             announcer,
-            PolicyJobs(policies, due, self.ledger, self.queue, Intake(pool), self.dependencies, config.policy_backlog),
+            self.policy_jobs,
             StreamRetention(self.messaging, StreamLooks(pool), streams),
             JobFolding(self._source, Folding(pool), config.jobs_keep_for, config.events_stream),
         )

@@ -22,10 +22,14 @@ def blueprint() -> func.Blueprint:
     @timers.timer_trigger(arg_name="timer", schedule="%DRAIN_SCHEDULE%", run_on_startup=False, use_monitor=True)
     async def drain_events(timer: func.TimerRequest) -> None:
         async with observed("drain_events"):
-            report = await _runtime().event_drain.run()
+            services = _runtime()
+            report = await services.event_drain.run()
             if report.events:
                 _LOG.info("drained %s", report)
                 _tell("drain_events", events=report.events, queued=report.queued, buried=report.buried)
+            # every few seconds: instances that archive for policies are never without work
+            if (asked := await services.policy_jobs.refill()).queued:
+                _LOG.info("policies ask for %d more chunks", asked.queued)
 
     @timers.timer_trigger(arg_name="timer", schedule="%COMMIT_SCHEDULE%", run_on_startup=False, use_monitor=True)
     async def commit_tables(timer: func.TimerRequest) -> None:

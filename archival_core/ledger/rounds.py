@@ -32,6 +32,11 @@ class Rounds:
         assert row is not None, "the statement always has a row"
         return Round(row["place"], row["began_at"])
 
+    async def place(self, duty: str) -> dict[str, Any] | None:
+        """What the last run of `duty` has left; `None` if nothing is left, or it has never run."""
+        row = await self._pool.one("round_left", duty=duty)
+        return row["place"] if row else None
+
     async def go_on(self, duty: str, place: dict[str, Any] | None) -> None:
         """The next run goes on at `place`; `None` ends the round."""
         await self._pool.one("round_go_on", duty=duty, place=None if place is None else Jsonb(place))

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from archival_core.errors import PermanentError
+from archival_core.flows.asking.policy_jobs import PolicyReport
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.flows.upkeep.reconcile import ReconcileReport
@@ -285,3 +286,32 @@ async def test_an_event_that_redis_lost_is_made_up_for(service: Service) -> None
     await reconcile(service)
     await service.work()
     assert jobs(service) == {"p6": "archived"}
+
+
+async def test_the_backlog_is_filled_up_before_it_is_done(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.execute(TABLE)
+    await service.runtime.policies.set(Policy(readings(service), DAY))
+    own: Any = service.runtime.policy_jobs
+    monkeypatch.setattr(own, "_backlog", 2)
+    searched: list[Relation] = []
+    due = own._due.of
+
+    async def counted(hypertable: Relation, cutoff: str, limit: int) -> list[Chunk]:
+        searched.append(hypertable)
+        found: list[Chunk] = await due(hypertable, cutoff, limit)
+        return found
+
+    monkeypatch.setattr(own._due, "of", counted)
+    assert (await own.refill()).queued == 0, "no run has found anything yet"
+    assert (await reconcile(service)).policies.queued == 2
+    assert (await own.refill()).queued == 0
+    first, second = service.messages()
+    await service.runtime.archival_processor.process(first)
+    assert (await own.refill()).queued == 1
+    await service.runtime.archival_processor.process(second)
+    while await own.refill() != PolicyReport():
+        await work(service)
+    assert len(service.jobs()) == 6
+    before = len(searched)
+    assert (await own.refill()).queued == 0
+    assert len(searched) == before, "the catalog is not asked for nothing"

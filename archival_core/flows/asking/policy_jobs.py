@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from typing import Final
 
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import ArchivalError, AwayError
@@ -18,10 +19,14 @@ from archival_core.flows.jobs.messages import send_for_queued
 from archival_core.ledger.intake import Intake
 from archival_core.ledger.jobs import Ledger, NewJob
 from archival_core.ledger.policies import DuePolicy, Policies
+from archival_core.ledger.rounds import Rounds
 from archival_core.model.chunk import Chunk
 from archival_core.model.moment import moment
 
 _LOG = logging.getLogger(__name__)
+
+
+_DUTY: Final = "policies"
 
 
 @dataclass(slots=True)
@@ -44,10 +49,11 @@ class PolicyJobs:
         queue: QueueClient,
         intake: Intake,
         dependencies: Dependencies,
+        rounds: Rounds,
         backlog: int,
     ) -> None:
         self._policies, self._due, self._ledger, self._queue = policies, due, ledger, queue
-        self._intake, self._dependencies, self._backlog = intake, dependencies, backlog
+        self._intake, self._dependencies, self._rounds, self._backlog = intake, dependencies, rounds, backlog
 
     async def run(self) -> PolicyReport:
         """Fill the backlog up, from all policies together; one that cannot be followed keeps no other from it.
@@ -67,15 +73,35 @@ class PolicyJobs:
         room = await self._room()
         jobs = [_new_job(chunk) for chunk in sorted(due, key=_end)[:room]]
         report.queued = await send_for_queued(self._queue, self._ledger, await self._ledger.add_jobs(jobs))
+        await self._rounds.current(_DUTY)
+        await self._rounds.go_on(_DUTY, {"left": len(due) - len(jobs)} if len(due) > len(jobs) else None)
         return report
 
+    async def refill(self) -> PolicyReport:
+        """Fill the backlog up once half of it is done, if the last run has left chunks that are due.
+
+        It costs two small questions to the ledger, so that it may be called every few seconds.
+        """
+        if await self._rounds.place(_DUTY) is None or self._room_at(await self._policies.live_jobs()) < self._backlog / 2:
+            return PolicyReport()
+        try:
+            return await self.run()
+        except ArchivalError as error:
+            # the next run of `reconcile` says so, or finds all well again
+            _LOG.warning("policies wait: %s", error)
+            return PolicyReport()
+
     async def _room(self) -> int:
-        return max(0, self._backlog - await self._policies.live_jobs())
+        return self._room_at(await self._policies.live_jobs())
+
+    def _room_at(self, live_jobs: int) -> int:
+        return max(0, self._backlog - live_jobs)
 
     async def _due_of(self, policy: DuePolicy, report: PolicyReport) -> list[Chunk]:
         hypertable, problem, found = policy.policy.hypertable, None, list[Chunk]()
         try:
-            found = await self._due.of(hypertable, policy.cutoff, self._backlog)
+            # one more than there can be room for tells whether some are left
+            found = await self._due.of(hypertable, policy.cutoff, self._backlog + 1)
         except AwayError:
             raise  # says nothing about the policy
         except ArchivalError as error:
