@@ -139,9 +139,10 @@ class Runtime:
             # the host gives the queues of poisoned messages their names
             for name in (*names, *(f"{name}-poison" for name in names))
         )
+        shared = (config.removal_queue, config.verify_queue)
         self._shared = {
             name: QueueClient.open(name, connection_string=config.storage_connection, service_url=config.queue_service_url)
-            for name in (config.removal_queue, config.verify_queue)
+            for name in (*shared, *(f"{name}-poison" for name in shared))
         }
         options = ArchiveOptions(
             readers=config.archive_readers,
@@ -238,6 +239,13 @@ class Runtime:
             Sharing(self._shared[config.verify_queue]),
             VerificationRules(config.verify_every, config.verify_sample),
         )
+        self.poisoned_removals, self.poisoned_verifications = (
+            PoisonedMessages(self._shared[f"{queue}-poison"], give_up, self.messaging)
+            for queue, give_up in (
+                (config.removal_queue, self.chunk_removal.give_up),
+                (config.verify_queue, self.verification.give_up),
+            )
+        )
         self.mark_rebuild = MarkRebuild(marked)
         streams = (
             KeptStream(config.events_stream, config.events_keep_for, config.events_keep, config.events_group),
@@ -251,7 +259,7 @@ class Runtime:
             self.ownership,
             LakeBack(self._lake_history, self.verification),
             LostMessages(upkeep, self.ledger, queues),
-            (self.poisoned_archives, self.poisoned_restores),
+            (self.poisoned_archives, self.poisoned_restores, self.poisoned_removals, self.poisoned_verifications),
             StagingSweep(self.lake, upkeep, self.ledger),
             RestoreSweep(self._source, upkeep),
             Adoption(self.lake, archives, rounds, self._schema, self._source, self._retiring),

@@ -59,6 +59,10 @@ class Contestant(Protocol):
 
 def main() -> int:
     """Run the benchmark; returns the exit code."""
+    if "--scale" in sys.argv:
+        from bench.scale.__main__ import main as scale
+
+        return scale([argument for argument in sys.argv[1:] if argument != "--scale"])
     arguments = _arguments()
     console = Console(stderr=arguments.json)
     if not console.is_terminal:

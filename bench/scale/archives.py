@@ -14,12 +14,13 @@ HYPERTABLES: Final = 4
 _STATEMENTS: Final = Path(__file__).with_suffix(".sql")
 
 
-def fill(connection: psycopg.Connection[Any], archives: int) -> None:
-    """Write `archives` archives of schema `scale`, each of an hour, and their marks.
+def fill(connection: psycopg.Connection[Any], archives: int, *, kept: bool = True) -> None:
+    """Write `archives` archives of schema `scale`, each of an hour, and their marks. Without `kept`, all are removed, since the
+    tables of those that are not would be missing.
 
     The ledger is in the source, is migrated, and holds no job; `connection` is in autocommit mode.
     """
-    values = {"archives": archives, "hypertables": HYPERTABLES}
+    values = {"archives": archives, "hypertables": HYPERTABLES, "kept": kept}
     connection.execute("create schema if not exists archival_marks")
     connection.execute(marks.MAKE)
     # one row after the other would take the triggers minutes

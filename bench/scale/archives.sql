@@ -21,12 +21,12 @@ from (select i, format('scale.h%%s', i %% %(hypertables)s) as hypertable,
              format('tables/scale.h%%1$s/scale.h%%1$s_%%2$s_r0', i %% %(hypertables)s, i / %(hypertables)s - 1) as before,
              timestamp '2010-01-01' + (i / %(hypertables)s) * interval '1 hour' as first,
              now() - interval '30 days' + i * interval '10 s' as asked, i %% 20 = 7 as superseder,
-             case when i %% 20 = 7 - %(hypertables)s then 'superseded' when i %% 20 > 15 then 'archived' else 'removed'
+             case when i %% 20 = 7 - %(hypertables)s then 'superseded' when i %% 20 > 15 and %(kept)s then 'archived' else 'removed'
              end as status
       from generate_series(1, %(archives)s) i) made;
 insert into archival.job (kind, hypertable, chunk, status, request_key, requested_by, requested_at, finished_at, announced, error)
 select 'archive', hypertable, chunk, case when i %% 10 = 0 then 'failed' else 'skipped' end, 'again/' || i, 'event',
-       requested_at, finished_at, true, '{"code": "duplicate"}'
+       requested_at, finished_at, true, '{"code": "duplicate", "message": "made up"}'
 from (select row_number() over () as i, * from archival.job) j where i %% 5 = 0;
 insert into archival.job_event (job_id, at, from_status, to_status, attempt)
 select job_id, finished_at, 'running', 'archived', 1 from archival.job where kind = 'archive';
@@ -35,9 +35,9 @@ select job_id, removed_at, 'archived', 'removed', 1 from archival.job where remo
 insert into archival.superseding (folder, job_id)
 select folder, job_id from archival.job, jsonb_array_elements_text(manifest -> 'supersedes') folder where manifest is not null
 on conflict do nothing;
-insert into archival.job (job_id, kind, hypertable, chunk, status, attempt, lease_token, lease_until, request_key, requested_by, messaged_at,
+insert into archival.job (job_id, kind, hypertable, chunk, status, attempt, lease_token, lease_until, started_at, request_key, requested_by, messaged_at,
                           declared, progress)
-values (md5('running')::uuid, 'archive', 'scale.h1', 'scale.h1_running', 'running', 1, md5('token')::uuid, now() + interval '1 day', 'running',
+values (md5('running')::uuid, 'archive', 'scale.h1', 'scale.h1_running', 'running', 1, md5('token')::uuid, now() + interval '1 day', now(), 'running',
         'event', now(), '{x}', '{"staging": []}');
 insert into archival_marks.reading (job, nonce, snapshot)
 select md5('archive ' || i)::uuid, md5('nonce ' || i), '1000:1000:' from generate_series(1, %(archives)s) i;

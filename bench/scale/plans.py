@@ -33,7 +33,13 @@ _OF_ARCHIVED: Final = frozenset(
         "supersede_archive",
     }
 )
-_MATCHING: Final = frozenset({"matching_jobs", "count_matching_jobs"})
+#: Values of single statements.
+_OWN: Final[dict[str, dict[str, Any]]] = {
+    "matching_jobs": {"after": "-infinity"},
+    "count_matching_jobs": {"after": "-infinity"},
+    "removal_candidates": {"job_id": None},
+    "audit_page": {"before": 2**62},
+}
 _LATE: Final = datetime(2100, 1, 1, tzinfo=UTC)
 
 #: Statements that look at all archives, or at a share of them that grows with their number, and why that is well.
@@ -43,6 +49,10 @@ GROWS: Final = {
     "request_verification": "a person asks for all archives of a hypertable to be verified",
     "note_lake_back": "the lake went back: everything since then is verified",
     "table_candidates": "what is in a table of the lake is decided from all of its archives, and not from what happened",
+    "count_dropped": "a person asks how many archives of a hypertable would count as dropped",
+    "failure_groups": "failures that nobody has dealt with are grouped by their cause",
+    "last_failures": "of these, the newest of each hypertable",
+    "fold_day_tally": "sums of many days become sums of one day",
 }
 
 
@@ -122,6 +132,7 @@ def values(connection: psycopg.Connection[Any]) -> dict[str, Any]:
         "number": 1,
         "oid": 7,
         "oids": [7],
+        "open": False,
         "passed": [],
         "others": Jsonb({}),
         "part": Jsonb({}),
@@ -158,14 +169,11 @@ def pages(connection: psycopg.Connection[Any], name: str) -> int | None:
     `None` if the ledger refuses NULL for a parameter that `values` does not know.
     """
     query, asked = queries()[name], values(connection)
-    if name in _MATCHING:
-        asked["after"] = "-infinity"
-    if name == "removal_candidates":
-        asked["job_id"] = None
-    elif "%(token)s" in query or name in _OF_ARCHIVED:
+    if "%(token)s" in query or name in _OF_ARCHIVED:
         job = connection.execute(f"select {_ARCHIVED if name in _OF_ARCHIVED else _RUNNING}".encode()).fetchone()
         assert job is not None
         asked["job_id"] = job[0]
+    asked |= _OWN.get(name, {})
     asked = {key: asked.get(key) for key in re.findall(r"%\((\w+)\)s", query)}
     explain = f"explain (analyze, buffers, timing off, format json) {query}".encode()
     plan: dict[str, Any] = {}
