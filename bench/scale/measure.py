@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,7 +41,7 @@ _PAGES: Final = {
     "hypertables": "/api/dashboard/hypertables",
 }
 
-#: Milliseconds, by what was done.
+#: Milliseconds, by what was done: the least of several, since what else the machine does only adds to it.
 Figures = dict[str, float]
 
 
@@ -133,7 +132,7 @@ async def _archive(service: Runtime, redis_url: str, storage: str) -> Figures:
         started = time.perf_counter()
         await service.archival_processor.process(message)
         taken.append(_ms(started))
-    return {"archive, a chunk": statistics.median(taken[1:])}
+    return {"archive, a chunk": min(taken)}
 
 
 async def _remove(service: Runtime, url: str) -> Figures:
@@ -154,7 +153,7 @@ async def _remove(service: Runtime, url: str) -> Figures:
             "select count(*) from archival.job where hypertable = 'public.readings' and status <> 'removed'"
         ).fetchone() or [1]
     assert kept == 0, f"{kept} chunks stay"
-    return {"removal, a chunk": statistics.median(taken[1:])}
+    return {"removal, a chunk": min(taken)}
 
 
 async def _reconcile(service: Runtime, archives: int) -> Figures:
@@ -179,8 +178,8 @@ async def _pages(service: Runtime) -> Figures:
                 answer = await client.get(path)
                 assert answer.status_code == 200, answer.text
                 taken.append(_ms(started))
-            # cold: what is kept for some seconds is asked for once
-            figures[name] = max(taken)
+            # what is kept for some seconds is asked for in the first request alone
+            figures[f"{name}, at first"], figures[name] = taken[0], min(taken)
     return figures
 
 

@@ -218,6 +218,7 @@ class ChunkRemoval:
                     if error.code not in _AGAIN or attempt == _TRIES:
                         raise
                     await asyncio.sleep(random.uniform(0.2, 1.0) * attempt)  # noqa: S311  only spreads contenders
+                    await dropping.let_vacuum_give_way(connection, proven.chunk)
         raise AssertionError("the last try returns or raises")
 
     async def _drop(self, connection: Connection, job: Job, proven: Proven) -> None:

@@ -33,6 +33,10 @@ _BOUNDED: Final = {"idle_in_transaction_session_timeout": "5s", "statement_timeo
 #: Removers of one hypertable wait here for one another, and not in the queue of its lock, where writers would wait behind them.
 _TURN_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '10s'"
 _TURN: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(%s)"
+_VACUUM_TIMEOUT: Final[LiteralString] = (
+    "SELECT set_config('lock_timeout', setting::bigint + 2000 || 'ms', true) FROM pg_catalog.pg_settings"
+    " WHERE name = 'deadlock_timeout'"
+)
 _CLAIM: Final[LiteralString] = "SELECT pg_catalog.pg_try_advisory_lock(%s)"
 # By the parent's lock nobody else adds or removes a chunk meanwhile. Chunks of a hypertable inherit from it as partitions do.
 _CHUNKS: Final[LiteralString] = (
@@ -75,6 +79,18 @@ async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None
                 await conn.execute(_CHUNK_TIMEOUT)
                 await conn.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
             yield
+
+
+async def let_vacuum_give_way(conn: AsyncConnection[Any], chunk: Chunk) -> None:
+    """End an autovacuum of `chunk`, which gives way to whoever has waited for `deadlock_timeout`: longer than writers may wait.
+
+    The lock that is waited for hinders no reader and no writer, and is let go at once. Raises `TransientError`
+    (`source-locked`) if whoever vacuums does not give way.
+    """
+    with source_errors():
+        async with conn.transaction():
+            await conn.execute(_VACUUM_TIMEOUT)
+            await conn.execute(f"LOCK TABLE {chunk.relation.sql} IN SHARE UPDATE EXCLUSIVE MODE".encode())
 
 
 async def drop(conn: AsyncConnection[Any], chunk: Chunk) -> None:
