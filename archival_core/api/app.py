@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from archival_core.api import dashboarding, documentation, management, monitoring, problems
+from archival_core.api.compact import Compact
 from archival_core.api.guard import Guard
 from archival_core.api.patience import Patience
 from archival_core.api.services import Provider
@@ -50,6 +51,7 @@ def create_app(services: Provider) -> FastAPI:
         app.include_router(router, prefix=PREFIX)
     problems.install(app)
     app.add_middleware(Patience, services=services)
+    app.add_middleware(Compact)
     app.add_middleware(Guard)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
