@@ -68,13 +68,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _report(found: dict[int, Figures]) -> Table:
-    report = Table(title="milliseconds, and the ratio to the smallest ledger", show_edge=False)
+    report = Table(title="milliseconds (and times), and the ratio to the smallest ledger", show_edge=False)
     report.add_column("")
     for size in found:
         report.add_column(f"{size:,} archives", justify="right")
     smallest = found[min(found)]
     for name, base in smallest.items():
-        report.add_row(name, *(f"{figures[name]:.2f} ({figures[name] / base:.2f})" for figures in found.values()))
+        report.add_row(name, *(f"{figures[name]:.2f} ({figures[name] / (base or 1):.2f})" for figures in found.values()))
     return report
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -54,8 +55,11 @@ async def measure(archives: int, url: str, redis_url: str, storage: str, lake: P
             connection.execute(_TABLE.format(chunks=_CHUNKS).encode())
         _publish_folders(lake, archives)
         figures = await _drain(service, redis_url)
+        before = await _written(url)
         figures |= await _archive(service, redis_url, storage)
         figures |= await _remove(service, url)
+        after = await _written(url)
+        figures |= {name: (after[name] - before[name]) / _CHUNKS for name in after}
         figures |= await _reconcile(service, archives)
         figures |= await _pages(service)
     return figures
@@ -154,6 +158,18 @@ async def _remove(service: Runtime, url: str) -> Figures:
         ).fetchone() or [1]
     assert kept == 0, f"{kept} chunks stay"
     return {"removal, a chunk": min(taken)}
+
+
+async def _written(url: str) -> Figures:
+    """How often a job was updated so far, and how often that touched no index."""
+    # sessions that are idle tell after ten seconds what they have written
+    await asyncio.sleep(11)
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relid = 'archival.job'::regclass"
+        ).fetchone()
+    assert row is not None
+    return {"updates of a job": row[0], "of these HOT": row[1]}
 
 
 async def _reconcile(service: Runtime, archives: int) -> Figures:
