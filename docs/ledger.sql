@@ -122,7 +122,8 @@ CREATE TABLE archival.job (
     CONSTRAINT job_dropped_by_check CHECK ((dropped_by = ANY (ARRAY['service'::text, 'others'::text]))),
     CONSTRAINT job_kind_check CHECK ((kind = ANY (ARRAY['archive'::text, 'restore'::text]))),
     CONSTRAINT job_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'archived'::text, 'superseded'::text, 'removed'::text, 'restored'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])))
-);
+)
+WITH (fillfactor='80');
 
 -- COMMENT TABLE job
 
@@ -1025,7 +1026,7 @@ CREATE INDEX job_listed ON archival.job USING btree (status, kind, requested_at 
 
 -- INDEX job_live
 
-CREATE INDEX job_live ON archival.job USING btree (messaged_at) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX job_live ON archival.job USING btree (kind) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 
 -- INDEX job_mark_owed
 

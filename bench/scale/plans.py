@@ -166,7 +166,7 @@ def values(connection: psycopg.Connection[Any]) -> dict[str, Any]:
 def pages(connection: psycopg.Connection[Any], name: str) -> int | None:
     """Pages that a statement touches; what it writes is taken back. `connection` is in autocommit mode.
 
-    `None` if the ledger refuses NULL for a parameter that `values` does not know.
+    `None` if the ledger refuses the statement with these values, among them NULL for what `values` does not know.
     """
     query, asked = queries()[name], values(connection)
     if "%(token)s" in query or name in _OF_ARCHIVED:
@@ -182,7 +182,7 @@ def pages(connection: psycopg.Connection[Any], name: str) -> int | None:
         with connection.transaction(force_rollback=True):
             try:
                 row = connection.execute(explain, asked).fetchone()
-            except psycopg.errors.NotNullViolation:
+            except psycopg.IntegrityError:
                 return None
             assert row is not None
             plan = row[0][0]["Plan"]
