@@ -92,7 +92,7 @@ param databaseAdminType string = 'User'
 // --- how it runs -----------------------------------------------------------------------------------------------------------
 
 @description('Connections that the service may take of the database. The largest number of instances follows from it.')
-@minValue(72)
+@minValue(77)
 param databaseConnections int = 200
 
 @description('Parts of a chunk that are read at the same time: ARCHIVE_READERS.')

@@ -38,13 +38,13 @@ param publicApi bool
 //   verify_archive                                 1 of the ledger
 //   remove_chunk_poison, verify_archive_poison     1 each
 //   all HTTP functions                             httpConcurrency + L
-//   the four timers, which run once in the app     1 + L each; remove_chunks and reconcile 2 more, to load in trial and to see
+//   the five timers, which run once in the app     1 + L each; remove_chunks and reconcile 2 more, to load in trial and to see
 //                                                  who waits
 // Ledger and source count together, as if they were one server. What is left of databaseConnections is never reached, and the
 // role's CONNECTION LIMIT (docs/deploy.md) holds where the platform's own limit does not, as for bursts of HTTP.
 var ledgerPool = 4
 var httpConcurrency = 8
-var timers = 4 * (1 + ledgerPool) + 2 * 2
+var timers = 5 * (1 + ledgerPool) + 2 * 2
 var perInstance = (2 + archiveReaders + ledgerPool) + (2 + ledgerPool) + 2 * ledgerPool + (4 + 3) + (httpConcurrency + ledgerPool)
 var maximumInstances = min(1000, max(1, (databaseConnections - timers) / perInstance))
 

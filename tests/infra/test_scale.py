@@ -34,8 +34,8 @@ def test_connections_are_never_more_than_the_budget() -> None:
         return names["maximumInstances"], names["timers"] + names["maximumInstances"] * names["perInstance"]  # type: ignore[operator,return-value]
 
     main = load(INFRA / "main.bicep").of("param")
-    assert instances(main["databaseConnections"].value, main["archiveReaders"].value) == (4, 188)
-    for budget in range(72, 6000, 7):
+    assert instances(main["databaseConnections"].value, main["archiveReaders"].value) == (4, 193)
+    for budget in range(77, 6000, 7):
         for readers in range(1, 9):
             count, connections = instances(budget, readers)
             assert 1 <= count <= 1000
