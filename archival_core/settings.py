@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from functools import cache
 from typing import Literal
@@ -179,6 +180,15 @@ def load() -> Settings:
             f"wrong settings: APPLICATIONINSIGHTS_CONNECTION_STRING: is not set, and TELEMETRY_EXPORTER is {settings.exporter}"
         )
     return settings
+
+
+def exporter_alone() -> Settings:
+    """What leads to Application Insights, whatever else is missing or wrong: the rest has its defaults, or nothing.
+
+    For telling what is wrong where nobody sees a log.
+    """
+    names = ("APPLICATIONINSIGHTS_CONNECTION_STRING", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING")
+    return Settings.model_construct(**{name.lower(): os.environ.get(name) for name in names})  # type: ignore[arg-type]
 
 
 def _setting_name(location: tuple[int | str, ...]) -> str:

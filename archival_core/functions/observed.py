@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 _LOG = logging.getLogger(__name__)
 
@@ -23,8 +23,10 @@ async def observed(function: str | None = None, trigger: str = "timer") -> Async
     try:
         telemetry.configure(settings.load())
     except Exception as error:
-        # a wrong setting is said by the function itself; what is left is the exporter's
-        _LOG.error("no telemetry is recorded: %s", error)
+        # there may be no other place where this is seen: the host of Flex Consumption has no log to look at
+        with suppress(Exception):
+            telemetry.configure(settings.exporter_alone())
+        _LOG.error("the app does nothing until its settings are right: %s", error)
     try:
         with ExitStack() as stack:
             if function is not None:

@@ -110,3 +110,25 @@ async def test_none_names_traces_all_the_same(filled: Service, configure: Config
     assert len(job["trace_id"]) == 32
     [result] = await filled.results()
     assert result["traceparent"].split("-")[1] == job["trace_id"]
+
+
+@pytest.mark.parametrize("missing", ["LAKE_URL", "REDIS_URL", "SOURCE_DATABASE_URL"])
+async def test_a_wrong_setting_is_told_to_application_insights(
+    missing: str, filled: Service, ingestion: Ingestion, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the two variables that lead there, and nothing else: where the app runs, nobody sees its log."""
+    configure(TELEMETRY_EXPORTER="none")
+    monkeypatch.delenv(missing)
+    monkeypatch.delenv("TELEMETRY_EXPORTER")
+    monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", ingestion.connection_string)
+    settings.load.cache_clear()
+    with pytest.raises(SettingsError):
+        async with observed("reconcile"):
+            settings.load()
+    words = f"wrong settings: {missing}: is not set"
+    [line] = [found["message"] for found in ingestion.of("Message")]
+    assert words in line
+    [failed] = ingestion.of("RemoteDependency")  # beside the host's own request of the same name
+    assert (failed["name"], failed["success"]) == ("reconcile", False)
+    [error] = ingestion.of("Exception")
+    assert error["exceptions"][0]["message"] == words

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
     from tests.telemetry.conftest import Configure, Ingestion
 
-pytestmark = pytest.mark.usefixtures("at_once")
+pytestmark = [pytest.mark.usefixtures("at_once"), pytest.mark.own_database]
 
 COMMON = "timestamp timestamp, itemType varchar, customDimensions json, operation_Id varchar, operation_ParentId varchar"
 SPAN = "id varchar, name varchar, success boolean, duration double"
@@ -142,6 +142,8 @@ async def test_a_healthy_service_raises_no_alert(worked: Service, ingestion: Ing
     assert (removed["removed"], removed["stay"]) == (1, 0)
     [archives] = insights.ask(QUERIES["workbook/archives"])
     assert (archives["succeeded"], archives["failed"]) == (1, 0)
+    functions = {row["name"] for row in insights.ask(QUERIES["workbook/functions"])}
+    assert {"drain_events", "remove_chunks", "verify_archives", "reconcile"} < functions
     assert insights.ask(QUERIES["workbook/freed"])[0]["bytes"] > 0
     assert insights.ask(QUERIES["workbook/verified"])[0]["verified"] == 1
 
