@@ -1,9 +1,11 @@
-"""The exposition: what `promtool check metrics` would find, both formats, and the documents that use the metrics."""
+"""The exposition in both formats, as promtool reads it, and the documents that use the metrics."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,20 +75,9 @@ ALL = Measurements(
 )
 AWAY = Measurements(*(Answer(None, 5.0) for _ in range(6)), NOW)  # type: ignore[call-arg, arg-type]
 
-UNITS = ["seconds", "bytes", "meters", "grams", "joules", "volts", "amperes", "celsius", "ratio"]
-ABBREVIATED = ["s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d"]
-OTHER_UNITS = [
-    "milliseconds",
-    "microseconds",
-    "minutes",
-    "hours",
-    "days",
-    "kilobytes",
-    "megabytes",
-    "gigabytes",
-    "bits",
-    "percent",
-]
+
+PROMTOOL = shutil.which("promtool")
+needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="needs promtool: apt-get install prometheus")
 
 
 def exposed(measured: Measurements, accept: str = "") -> str:
@@ -96,36 +87,32 @@ def exposed(measured: Measurements, accept: str = "") -> str:
     return str(encode(registry).decode())
 
 
-def lint(family: Metric) -> list[str]:
-    """The rules of promtool's linter (prometheus/util/promlint), by the names of its functions."""
-    found, name, parts = [], family.name, family.name.split("_")
-    text_name = f"{name}_total" if family.type == "counter" else name
-    if not family.documentation:
-        found.append("lintHelp")
-    if set(parts) & set(OTHER_UNITS):
-        found.append("lintMetricUnits")
-    if (family.type == "counter") != text_name.endswith("_total"):
-        found.append("lintCounter")
-    labels = {label for sample in family.samples for label in sample.labels}
-    if family.type != "histogram" and (re.search(r"_(count|sum|bucket)$", text_name) or labels & {"le", "quantile"}):
-        found.append("lintHistogramSummaryReserved")
-    if set(parts) & {"counter", "gauge", "histogram", "summary", "untyped"}:
-        found.append("lintMetricTypeInName")
-    if ":" in name or any(label.startswith("__") for label in labels):
-        found.append("lintReservedChars")
-    if any(re.search("[A-Z]", text) for text in (name, *labels)):
-        found.append("lintCamelCase")
-    if set(parts) & set(ABBREVIATED):
-        found.append("lintUnitAbbreviations")
-    if parts[-1] not in UNITS and set(parts) & set(UNITS):
-        found.append("unit is no suffix")
-    return found
-
-
-def test_promtool_would_find_nothing() -> None:
+@needs_promtool
+def test_promtool_finds_nothing_in_the_exposition() -> None:
+    assert promtool("check", "metrics", given=exposed(ALL)) == ""
     families = list(text_string_to_metric_families(exposed(ALL)))
-    assert {family.name: lint(family) for family in families if lint(family)} == {}
     assert len({family.name for family in families}) == len(families)
+
+
+@needs_promtool
+def test_promtool_reads_every_alert_and_every_panel(tmp_path: Path) -> None:
+    promtool("check", "rules", str(GRAFANA / "alerts.yaml"))
+    dashboard = json.loads((GRAFANA / "dashboard.json").read_text())
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    filled = [re.sub(r"\$__\w+", "5m", expression) for expression in expressions]
+    rules = [{"record": f"panel:{number}", "expr": expression} for number, expression in enumerate(filled)]
+    (tmp_path / "panels.yaml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    said = promtool("check", "rules", str(tmp_path / "panels.yaml"))
+    assert f"{len(expressions)} rules found" in said
+    (tmp_path / "wrong.yaml").write_text("groups: [{name: g, rules: [{record: r, expr: 'sum('}]}]")
+    assert "could not parse expression" in promtool("check", "rules", str(tmp_path / "wrong.yaml"), succeeds=False)
+
+
+def promtool(*arguments: str, given: str = "", succeeds: bool = True) -> str:
+    """What it says; Debian has it in the package `prometheus`."""
+    done = subprocess.run([str(PROMTOOL), *arguments], input=given, capture_output=True, text=True, timeout=30)
+    assert (done.returncode == 0) is succeeds, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("measured", [ALL, AWAY])
