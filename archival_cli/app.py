@@ -12,6 +12,7 @@ from archival_cli.commands.archive import archive
 from archival_cli.commands.audit import audit
 from archival_cli.commands.chunks import chunks, hypertables
 from archival_cli.commands.completion import completion
+from archival_cli.commands.cost import cost
 from archival_cli.commands.dead_letters import dead_letters
 from archival_cli.commands.events import events
 from archival_cli.commands.intake import pause, resume
@@ -50,6 +51,7 @@ _COMMANDS: Final[tuple[click.Command, ...]] = (
     login,
     logout,
     profiles,
+    cost,
     completion,
 )
 
