@@ -125,6 +125,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "dropped-other": ErrorCode("The drop took something else along, and was undone."),
             "frozen": ErrorCode("The chunk is frozen.", "`unfreeze_chunk()` lets it be removed."),
+            "outdated-archive": ErrorCode(
+                "The archive is of before the lake's tables had a schema, and does not fit into its table.",
+                "Nothing: the chunk is archived again, and goes with its new archive.",
+            ),
             "left-out-of-table": ErrorCode(
                 "The archive cannot be in the table of the lake as it is, so its chunk stays.",
                 "`archival tables migrate` writes the archive anew.",

@@ -55,7 +55,6 @@ from archival_core.flows.removal.trial import TrialRestore
 from archival_core.flows.restore.chunk_restore import ChunkRestorer
 from archival_core.flows.restore.processor import RestoreProcessor
 from archival_core.flows.tables.committing import TableCommits
-from archival_core.flows.tables.fitting import TableFitting
 from archival_core.flows.tables.gathering import Gathering
 from archival_core.flows.tables.log_reading import LogReading
 from archival_core.flows.tables.standing import Standing
@@ -166,7 +165,6 @@ class Runtime:
             self.ownership,
             tables,
             Gathering(self._source, self.lake),
-            TableFitting(LakeColumns(self._pool)),
             log,
             self._table_reader,
             LogReading(log, self._table_reader),

@@ -21,7 +21,7 @@ class LakeColumns:
 
     async def columns_of(self, hypertable: Relation) -> tuple[LakeColumn, ...]:
         """Every column that the table has or ever had, by its number."""
-        return tuple(map(_read, await self._pool.all("lake_columns", hypertable=str(hypertable))))
+        return tuple(map(read_lake_column, await self._pool.all("lake_columns", hypertable=str(hypertable))))
 
     async def decide(
         self, hypertable: Relation, decision: Callable[[tuple[LakeColumn, ...]], Decision]
@@ -29,7 +29,7 @@ class LakeColumns:
         """What `decision` makes of the columns that there are, recorded; nobody else decides about the table meanwhile."""
         async with self._pool.transaction("decide_lake_columns") as connection:
             await _execute(connection, "lock_lake_columns", hypertable=str(hypertable))
-            known = tuple(map(_read, await _execute(connection, "lake_columns", hypertable=str(hypertable))))
+            known = tuple(map(read_lake_column, await _execute(connection, "lake_columns", hypertable=str(hypertable))))
             decided = decision(known)
             for column in decided.changed:
                 await _execute(connection, "record_lake_column", hypertable=str(hypertable), **_row(column))
@@ -41,7 +41,8 @@ async def _execute(connection: Connection, query: str, **parameters: Any) -> lis
     return await cursor.fetchall() if cursor.description else []
 
 
-def _read(row: Row) -> LakeColumn:
+def read_lake_column(row: Row) -> LakeColumn:
+    """What a row of the table says."""
     table = TableIdentity(oid=row["table_oid"], born=row["table_born"]) if row["table_oid"] is not None else None
     return LakeColumn(
         row["number"],

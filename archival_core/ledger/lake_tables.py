@@ -12,9 +12,11 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from archival_core.clients.postgres.prose import Prose
+from archival_core.ledger.lake_columns import read_lake_column
 from archival_core.ledger.pool import LedgerPool, Row, execute
 from archival_core.ledger.sql import queries
 from archival_core.model.delta_log import TableColumn
+from archival_core.model.lake_column import LakeColumn
 from archival_core.model.lake_table import TableKey
 from archival_core.model.manifest import ManifestColumn, ManifestPart
 
@@ -51,6 +53,8 @@ class TableArchive:
     #: it was read from the server that was asked about
     is_of_server: bool
     in_table: bool
+    #: folders whose place it takes
+    supersedes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,10 @@ class HeldTable:
         cursor = await self._connection.execute(queries()[query], {"hypertable": self.known.hypertable, **parameters})
         rows: list[Row] = await cursor.fetchall()
         return rows
+
+    async def lake_columns(self) -> list[LakeColumn]:
+        """Every column that the table was given, by its number; none before there was a decision."""
+        return [read_lake_column(row) for row in await self._all("lake_columns")]
 
     async def candidates(self, server: str) -> list[TableArchive]:
         """Every published archive of the hypertable, and every folder in its table; `server` as in `job.read_from`."""
@@ -247,4 +255,5 @@ def _table_archive(row: Row) -> TableArchive:
         restored=bool(row["restored"]),
         is_of_server=bool(row["is_of_server"]),
         in_table=bool(row["in_table"]),
+        supersedes=tuple(row["supersedes"] or ()),
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from archival_core.model.delta_log import TableColumn, delta_type
-from archival_core.model.lake_column import LakeColumn
+from archival_core.model.lake_column import EXACT, LakeColumn
 from archival_core.model.manifest import ManifestColumn
+
+_EXACT_FORM: Final = "map<string, string>"
 
 
 class UnfitError(ValueError):
@@ -14,8 +17,9 @@ class UnfitError(ValueError):
 
 
 def described(columns: Iterable[LakeColumn]) -> tuple[TableColumn, ...]:
-    """The columns that the ledger gave the table, in the order of their numbers."""
-    return tuple(
+    """The columns that the ledger gave the table, in the order of their numbers, and the one of texts of values without a
+    form, which few files have."""
+    given = tuple(
         TableColumn(
             column.name,
             column.form,
@@ -23,6 +27,7 @@ def described(columns: Iterable[LakeColumn]) -> tuple[TableColumn, ...]:
         )
         for column in sorted(columns, key=lambda column: column.number)
     )
+    return (*given, TableColumn(EXACT, _EXACT_FORM)) if given else ()
 
 
 def stored(columns: Iterable[ManifestColumn]) -> tuple[TableColumn, ...]:

@@ -38,7 +38,7 @@ class Candidate:
     is_restored: bool = False
     #: a drop's mark in the source: the manifest that it names; `None` where there is no such mark
     stands_in: str | None = None
-    #: folders whose place it takes by its manifest; asked only of archives that the ledger does not know
+    #: folders whose place it takes by its manifest
     supersedes: frozenset[str] = frozenset()
     #: the log has it
     in_table: bool = False
@@ -52,6 +52,13 @@ class Plan:
     removes: tuple[str, ...]
     #: what is in the table and stays there
     stays: tuple[str, ...] = ()
+    #: folders of `adds` and `removes` that take each other's place: either all of a group change, or none
+    groups: tuple[frozenset[str], ...] = ()
+
+    def without(self, missing: Iterable[str]) -> frozenset[str]:
+        """The folders that must not change, where those of `missing` cannot enter: rows would vanish, or be there twice."""
+        lacking = set(missing)
+        return frozenset(folder for group in self.groups if group & lacking for folder in group)
 
 
 def counted(candidates: Iterable[Candidate]) -> set[str]:
@@ -81,7 +88,25 @@ def plan(candidates: Iterable[Candidate]) -> Plan:
     found = list(candidates)
     wanted = counted(found)
     there = {candidate.folder for candidate in found if candidate.in_table}
-    return Plan(tuple(sorted(wanted - there)), tuple(sorted(there - wanted)), tuple(sorted(wanted & there)))
+    adds, removes = wanted - there, there - wanted
+    groups = tuple(_groups([candidate for candidate in found if candidate.folder in adds | removes]))
+    return Plan(tuple(sorted(adds)), tuple(sorted(removes)), tuple(sorted(wanted & there)), groups)
+
+
+def _groups(changing: Iterable[Candidate]) -> list[frozenset[str]]:
+    """Folders that hold rows of the same table, or that name each other, together."""
+    groups: list[tuple[set[object], set[str]]] = []
+    for candidate in changing:
+        keys: set[object] = {candidate.folder, *candidate.supersedes}
+        if candidate.table is not None:
+            keys.add(candidate.table)
+        folders = {candidate.folder}
+        for group in [group for group in groups if group[0] & keys]:
+            groups.remove(group)
+            keys |= group[0]
+            folders |= group[1]
+        groups.append((keys, folders))
+    return [frozenset(folders) for _, folders in groups if len(folders) > 1]
 
 
 def _stands_in(candidate: Candidate) -> bool:

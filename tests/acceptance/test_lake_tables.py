@@ -11,6 +11,7 @@ import pytest
 from deltalake import DeltaTable
 
 from archival_core.flows.tables.committing import CommitsReport
+from archival_core.model.manifest import Manifest
 from tests.kit import delta_reader
 from tests.kit.readings import archive, remove
 
@@ -41,6 +42,19 @@ def table(service: Service) -> Path:
 
 def commits(service: Service) -> list[Path]:
     return sorted((table(service) / "_delta_log").glob("*.json"))
+
+
+def as_of_before(service: Service) -> None:
+    """The only archive says nothing of the columns of its table in the lake."""
+    [(content,)] = service.rows("select manifest from archival.job where kind = 'archive'")
+    manifest = Manifest.model_validate(content)
+    columns = tuple(column.model_copy(update={"lake_number": 0, "lake_name": None}) for column in manifest.columns)
+    manifest = manifest.model_copy(update={"columns": columns})
+    outer = f"{manifest.lake_path.replace('tables', 'manifests', 1)}.json"
+    for file in (f"{manifest.lake_path}/_manifest.json", outer):
+        (service.lake / file).write_bytes(manifest.to_json())
+    said = manifest.to_json().decode().replace("'", "''")
+    service.execute(f"update archival.job set manifest = '{said}', manifest_sha256 = '{manifest.sha256()}'")
 
 
 def paths_in(service: Service) -> list[str]:
@@ -105,6 +119,43 @@ async def test_a_commit_whose_answer_was_lost_is_made_once(service: Service, mon
     assert (len(commits(service)), delta_reader.count(table(service))) == (2, BOTH)
     (known,) = service.rows("select version, sequence, finding from archival.lake_table")
     assert known == (1, 2, None)
+
+
+async def test_what_the_schema_does_not_describe_any_more_leaves_the_log(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb", remove=False)
+    await commit(service)
+    service.execute("update archival.lake_column set form = 'float' where name = 'value'")
+    service.execute("insert into archival.table_due (hypertable) values ('$s.readings')")
+    report = await commit(service)
+    assert (report.left, report.left_out, paths_in(service)) == (2, 2, [])
+    left = service.rows("select left_out, left_at is not null from archival.table_archive")
+    assert left == [("column 'value' is double in it and float in the table", True)] * 2
+    # its readers have their time
+    service.execute("update archival.job set status = 'superseded' where kind = 'archive'")
+    await service.runtime.reconcile.run(MINUTE)
+    assert len(list(table(service).glob("*/part-*.parquet"))) == 2
+
+
+async def test_an_archive_of_before_there_were_schemas_that_does_not_fit_is_made_again(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    as_of_before(service)
+    service.execute("update archival.lake_column set form = 'float' where name = 'value'")
+    report = await remove(service)
+    assert (report.removed, len(report.kept)) == (0, 1)
+    assert "archived again" in next(iter(report.kept.values()))
+    await service.work()
+    assert (await remove(service)).removed == 1
+    assert delta_reader.count(table(service)) == JANUARY
+
+
+async def test_the_schema_has_a_column_for_texts_of_values_without_a_form(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", remove=False)
+    await commit(service)
+    assert DeltaTable(table(service)).schema().to_arrow().names == ["time", "value", "seen", "_archival_exact"]
+    assert delta_reader.read(table(service), "select count(*) from t where _archival_exact is null") == [(JANUARY,)]
 
 
 async def test_a_log_that_is_gone_is_made_anew(service: Service) -> None:

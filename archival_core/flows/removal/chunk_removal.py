@@ -30,6 +30,7 @@ from archival_core.flows.jobs.messages import send_for_queued
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.sharing import Sharing
 from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven
+from archival_core.flows.tables.standing import OutdatedError
 from archival_core.ledger.jobs import Ledger, NewJob
 from archival_core.ledger.removals import Removals
 from archival_core.model.chunk import Relation
@@ -192,7 +193,7 @@ class ChunkRemoval:
         await self._removals.refuse(job, error)
         with telemetry.about_job(job.job_id):
             telemetry.event("archival.removal.refused", chunk=str(job.chunk), error_code=error.code)
-        if isinstance(error, ChangedError):
+        if isinstance(error, ChangedError | OutdatedError):
             await self._archive_again(job)
         return error.code
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
@@ -19,7 +20,7 @@ from uuid import uuid4
 from archival_core import telemetry
 from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.jobs.ownership import Ownership
-from archival_core.flows.tables.fitting import Fitting, TableFitting
+from archival_core.flows.tables.fitting import Fitting, fit
 from archival_core.flows.tables.gathering import Gathering
 from archival_core.flows.tables.log_reading import LogReading, Reality, folder_of
 from archival_core.lake.tables.log import TableLog
@@ -32,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 
 #: A checkpoint holds every file of the table, and readers read the commits since the last one by one.
 _CHECKPOINT_EVERY: Final = 20
+#: So many tables for which the lake, or another dependency, is away: it is away for the others too.
+_AWAY_FOR_ALL: Final = 3
 
 
 @dataclass(slots=True)
@@ -59,12 +62,11 @@ class TableCommits:
         ownership: Ownership,
         tables: LakeTables,
         gathering: Gathering,
-        fitting: TableFitting,
         log: TableLog,
         reader: TableReader,
         log_reading: LogReading,
     ) -> None:
-        self._ownership, self._tables, self._gathering, self._fitting = ownership, tables, gathering, fitting
+        self._ownership, self._tables, self._gathering = ownership, tables, gathering
         self._log, self._reader, self._log_reading = log, reader, log_reading
 
     async def run(self, time_budget: timedelta) -> CommitsReport:
@@ -72,7 +74,7 @@ class TableCommits:
 
         Raises `PermanentError` (`other-owner`) where the lake belongs to another source.
         """
-        report, deadline = CommitsReport(), time.monotonic() + time_budget.total_seconds()
+        report, deadline, away = CommitsReport(), time.monotonic() + time_budget.total_seconds(), 0
         try:
             await self._ownership.check()
             for hypertable in await self._tables.due():
@@ -80,12 +82,13 @@ class TableCommits:
                     break
                 try:
                     await self.commit(hypertable, report)
-                except AwayError:
-                    raise
                 except ArchivalError as error:
                     # one table that cannot be committed to keeps no other from its turn
                     report.failed[hypertable] = str(error)
                     _LOG.warning("the table of %s is not committed to now: %s", hypertable, error)
+                    away += isinstance(error, AwayError)
+                    if away == _AWAY_FOR_ALL:
+                        break
         except AwayError as error:
             report.failed[error.dependency] = str(error)
             _LOG.warning("commits wait: %s", error)
@@ -117,11 +120,12 @@ class TableCommits:
         if compare or not await self._log.is_at(folder_of(held.known.hypertable), held.known.version):
             reality = await self._log_reading.catch_up(held)
         wanted = plan(await self._gathering.candidates(held))
-        fitting = await self._fitting.of(held, reality.known.columns, wanted)
+        fitting = await fit(held, reality.known.columns, wanted)
+        gone = await held.files(fitting.removes)
         await held.leave_out(fitting.left_out)
         report.left_out += len(fitting.left_out)
         if fitting.entries or fitting.removes or reality.foreign or (reality.is_restated and fitting.columns):
-            return await self._write(held, reality, fitting, report)
+            return await self._write(held, reality, fitting, gone, report)
         if reality.known != held.known:
             await held.record(reality.known, reality.known.columns)
         return None
@@ -131,12 +135,12 @@ class TableCommits:
         held: HeldTable,
         reality: Reality,
         fitting: Fitting,
+        gone: Mapping[str, tuple[str, ...]],
         report: CommitsReport,
     ) -> int:
         known, folder = reality.known, folder_of(reality.known.hypertable)
         version = 0 if known.version is None else known.version + 1
         adds = tuple(file for entry in fitting.entries for file in entry.files)
-        gone = await held.files(fitting.removes)
         leaving = {f"{name.removeprefix(folder)}/{file}".strip("/") for name, files in gone.items() for file in files}
         says_columns = version == 0 or reality.is_restated or fitting.columns != known.columns
         commit = Commit(

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from archival_core.flows.tables.log_reading import folder_of
-from archival_core.ledger.lake_columns import LakeColumns
 from archival_core.ledger.lake_tables import Addition, Entered, HeldTable
-from archival_core.model.chunk import Relation
 from archival_core.model.delta_log import TableColumn, TableFile
 from archival_core.model.file_statistics import statistics_of
 from archival_core.model.lake_schema import UnfitError, described, fitted, stored
 from archival_core.model.lake_table import Plan
 
 _STRANGE_NAME: Final = "its folder has a name that engines read differently"
+_WAITS: Final = "it takes the place of the same rows as an archive that cannot enter yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +36,33 @@ class Fitting:
     left_out: dict[str, str]
 
 
-class TableFitting:
-    """Asks the ledger for the columns of the lake's tables."""
+async def fit(held: HeldTable, columns: tuple[TableColumn, ...], wanted: Plan) -> Fitting:
+    """What of `wanted` can be; `columns` are those that the table has now.
 
-    def __init__(self, columns: LakeColumns) -> None:
-        self._columns = columns
-
-    async def of(self, held: HeldTable, columns: tuple[TableColumn, ...], wanted: Plan) -> Fitting:
-        """What of `wanted` can be; `columns` are those that the table has now.
-
-        The ledger's columns decide. Before there are any, the table has those of its archives.
-        """
-        folder = folder_of(held.known.hypertable)
-        given = described(await self._columns.columns_of(Relation.parse(held.known.hypertable)))
-        asked, removes = wanted.adds, wanted.removes
-        if given and {column.name: column.form for column in columns}.items() - {c.name: c.form for c in given}.items():
-            # archives of before may be in a table whose columns are decided since: each is looked at again
-            asked = (*asked, *wanted.stays)
-        columns = given or columns
-        entries: list[Entry] = []
-        left_out: dict[str, str] = {}
-        for addition in await held.additions(asked) if asked else ():
-            try:
-                columns = _with(addition, folder, columns, may_add=not given)
-            except UnfitError as error:
-                left_out[addition.folder] = str(error)
-            else:
-                if addition.folder not in wanted.stays:
-                    entries.append(_entry(addition, folder, columns))
-        return Fitting(columns, tuple(entries), (*removes, *sorted(left_out.keys() & set(wanted.stays))), left_out)
+    The ledger's columns decide. Before there are any, the table has those of its archives.
+    """
+    folder = folder_of(held.known.hypertable)
+    given = described(await held.lake_columns())
+    asked = wanted.adds
+    if given and {column.name: column.form for column in columns}.items() - {c.name: c.form for c in given}.items():
+        # archives of before may be in a table whose columns are decided since: each is looked at again
+        asked = (*asked, *wanted.stays)
+    columns = given or columns
+    entries: list[Entry] = []
+    left_out: dict[str, str] = {}
+    for addition in await held.additions(asked) if asked else ():
+        try:
+            columns = _with(addition, folder, columns, may_add=not given)
+        except UnfitError as error:
+            left_out[addition.folder] = str(error)
+        else:
+            if addition.folder not in wanted.stays:
+                entries.append(_entry(addition, folder, columns))
+    kept = wanted.without(set(wanted.adds) - {entry.entered.folder for entry in entries})
+    left_out |= {entry.entered.folder: _WAITS for entry in entries if entry.entered.folder in kept}
+    removes = tuple(folder for folder in wanted.removes if folder not in kept)
+    entries = [entry for entry in entries if entry.entered.folder not in kept]
+    return Fitting(columns, tuple(entries), (*removes, *sorted(left_out.keys() & set(wanted.stays))), left_out)
 
 
 def _with(addition: Addition, folder: str, columns: tuple[TableColumn, ...], *, may_add: bool) -> tuple[TableColumn, ...]:

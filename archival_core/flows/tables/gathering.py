@@ -81,6 +81,7 @@ def _of_ledger(archive: TableArchive, read: set[UUID] | None, stand_ins: dict[UU
         table=table,
         revision=archive.revision,
         is_marked=archive.job_id in read if is_asked and read is not None else not archive.history_lost,
+        supersedes=frozenset(archive.supersedes),
         is_restored=archive.restored,
         stands_in=mark.manifest if mark is not None and mark.kind.stands_in else None,
         in_table=archive.in_table,
@@ -90,14 +91,19 @@ def _of_ledger(archive: TableArchive, read: set[UUID] | None, stand_ins: dict[UU
 def _of_log(manifest: Manifest, read: set[UUID] | None, stand_ins: dict[UUID, StandIn]) -> Candidate:
     job = UUID(manifest.job_id)
     mark = stand_ins.get(job)
+    oid, born = manifest.relation_oid, manifest.relation_born
+    if mark is not None and not mark.kind.stands_in:
+        oid, born = mark.oid, mark.born
+    table: TableKey | None = (oid, born) if oid and born else None
     return Candidate(
         archive=job,
         folder=manifest.lake_path,
         manifest=manifest.sha256(),
         status=None,
-        table=(manifest.relation_oid, manifest.relation_born) if manifest.relation_oid and manifest.relation_born else None,
+        table=table,
         revision=manifest.revision,
-        is_marked=read is None or job in read,
+        # an archive of before there were marks has none
+        is_marked=read is None or manifest.nonce is None or job in read,
         stands_in=mark.manifest if mark is not None and mark.kind.stands_in else None,
         supersedes=frozenset(manifest.supersedes),
         in_table=True,

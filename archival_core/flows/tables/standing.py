@@ -10,10 +10,20 @@ from archival_core.flows.tables.committing import TableCommits
 from archival_core.flows.tables.log_reading import folder_of
 from archival_core.lake.tables.log import TableLog
 from archival_core.ledger.lake_tables import LakeTables, TablePlace
+from archival_core.model.chunk import Relation
 from archival_core.model.job import Job
+from archival_core.model.manifest import Manifest
 
 #: For so long a log is believed to be where the ledger left it.
 _BELIEVED_SECONDS: Final = 30.0
+
+
+class OutdatedError(TransientError):
+    """An archive of before tables had a schema, whose chunk is still there: a new archive fits."""
+
+    def __init__(self, chunk: Relation, why: str) -> None:
+        said = f"{chunk} is archived again: its archive is of before the lake's tables had a schema, and does not fit ({why})"
+        super().__init__(said, code="outdated-archive")
 
 
 class Standing:
@@ -27,6 +37,8 @@ class Standing:
     async def check(self, job: Job) -> None:
         """Raise `TransientError` (`not-in-table`) or `PermanentError` (`left-out-of-table`) unless it is in its table.
 
+        Raises `OutdatedError` where a new archive of the chunk would be.
+
         Guard INTABLE: a chunk goes only when its archive is in the lake's table. Otherwise who reads the lake alone would miss
         its rows until the next commit, or for ever.
         """
@@ -36,6 +48,8 @@ class Standing:
             place = await self._tables.place(job.job_id)
         if place.in_table:
             return
+        if place.left_out is not None and _is_of_before(job):
+            raise OutdatedError(job.chunk, place.left_out)
         if place.left_out is not None:
             raise PermanentError(
                 f"{job.chunk} is not removed, because its archive cannot be in the lake's table: {place.left_out};"
@@ -58,3 +72,8 @@ class Standing:
             return False
         self._seen[hypertable] = place.version, time.monotonic() + _BELIEVED_SECONDS
         return True
+
+
+def _is_of_before(job: Job) -> bool:
+    manifest = Manifest.model_validate(job.manifest)
+    return "%" in manifest.lake_path or any(column.lake_number == 0 for column in manifest.columns)

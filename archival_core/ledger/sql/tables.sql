@@ -11,11 +11,11 @@ insert into archival.lake_table (hypertable) values (%(hypertable)s) on conflict
 
 -- name: hold_lake_table
 -- One process at a time commits to a table; who does not wait leaves it to that one.
-select hypertable, history, sequence, version, checkpoint, columns, now() as now from archival.lake_table
+select hypertable, history, sequence, version, checkpoint, columns, clock_timestamp() as now from archival.lake_table
 where hypertable = %(hypertable)s for update skip locked
 
 -- name: wait_for_lake_table
-select hypertable, history, sequence, version, checkpoint, columns, now() as now from archival.lake_table
+select hypertable, history, sequence, version, checkpoint, columns, clock_timestamp() as now from archival.lake_table
 where hypertable = %(hypertable)s for update
 
 -- name: take_due
@@ -29,7 +29,8 @@ insert into archival.table_due (hypertable) values (%(hypertable)s) returning id
 -- Every archive of the hypertable, and every folder that is in its table.
 select coalesce(j.lake_path, t.folder) as folder, j.job_id, j.status, j.manifest_sha256, j.relation_oid, j.relation_born,
        coalesce(j.revision, 0) as revision, j.nonces, j.history_lost, j.restored_at is not null as restored,
-       j.read_from = %(server)s as is_of_server, t.entered_at is not null and t.left_at is null as in_table
+       j.read_from = %(server)s as is_of_server, t.entered_at is not null and t.left_at is null as in_table,
+       array(select s.folder from archival.superseding s where s.job_id = j.job_id) as supersedes
 from (
     select * from archival.job
     where kind = 'archive' and hypertable = %(hypertable)s and lake_path is not null
@@ -84,11 +85,16 @@ where kind = 'archive' and hypertable = %(hypertable)s and lake_path = any(%(fol
 -- name: leave_out
 with gone as (
     delete from archival.table_archive
-    where hypertable = %(hypertable)s and left_out is not null and folder <> all(%(folders)s)
+    where hypertable = %(hypertable)s and left_out is not null and entered_at is null and folder <> all(%(folders)s)
+), again as (
+    update archival.table_archive set left_out = null
+    where hypertable = %(hypertable)s and left_out is not null and entered_at is not null and folder <> all(%(folders)s)
 )
 insert into archival.table_archive as t (folder, hypertable, left_out)
 select folder, %(hypertable)s, reason from unnest(%(folders)s::text[], %(reasons)s::text[]) a (folder, reason)
-on conflict (folder) do update set left_out = excluded.left_out, entered_at = null, left_at = null
+-- what was in the table stays known: whoever reads an older version has the time of every reader
+on conflict (folder) do update
+set left_out = excluded.left_out, left_at = case when t.entered_at is not null then coalesce(t.left_at, clock_timestamp()) end
 returning folder
 
 -- name: record_commit

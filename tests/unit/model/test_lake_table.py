@@ -48,7 +48,7 @@ def test_an_archive_of_a_lost_history_leaves() -> None:
 
 def test_a_superseded_archive_leaves_in_the_commit_that_its_successor_enters_with() -> None:
     before, after = archive(0, status=Status.SUPERSEDED, in_table=True), archive(1)
-    assert plan([before, after]) == Plan(tuple(folders(1)), tuple(folders(0)))
+    assert plan([before, after]) == Plan(tuple(folders(1)), tuple(folders(0)), (), (frozenset(folders(0, 1)),))
 
 
 def test_a_later_archive_of_the_same_table_takes_the_place_of_one_that_the_ledger_has_forgotten_to_supersede() -> None:
@@ -144,3 +144,14 @@ def test_no_rows_of_one_table_that_went_are_there_twice(candidates: list[Candida
     for candidate in candidates:
         if candidate.folder in wanted and candidate.table in gone:
             assert candidate.stands_in is not None
+
+
+def test_rows_do_not_leave_where_what_takes_their_place_cannot_enter() -> None:
+    before, after = archive(0, status=Status.SUPERSEDED, in_table=True), archive(1)
+    split = archive(2, table=(17_000, "900"), supersedes=frozenset(folders(0)))
+    other, successor = (archive(n, table=(17_001, "901"), in_table=n == 3) for n in (3, 4))
+    planned = plan([before, after, split, other, successor])
+    assert planned.without([]) == set()
+    # one of two that take its place: with the other alone, rows would be there twice
+    assert planned.without(folders(2)) == planned.without(folders(1)) == folders(0, 1, 2)
+    assert planned.without(folders(4)) == folders(3, 4)
