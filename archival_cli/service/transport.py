@@ -7,11 +7,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 #: A server that answers nothing for so long is given up; what waits for it has said so long before.
 _TIMEOUT_SECONDS: Final = 240
@@ -36,6 +37,17 @@ class Silence:
     cause: str
 
 
+class _SameService(HTTPRedirectHandler):
+    """A key is for the host that it was given with, and goes to no other one that a redirection names."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str) -> Request | None:
+        """As the parent, without the key where the host is another."""
+        new = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if new is not None and urlsplit(newurl).hostname != urlsplit(req.full_url).hostname:
+            new.remove_header("X-functions-key")
+        return new
+
+
 class Asked:
     """A request on its way."""
 
@@ -58,7 +70,7 @@ class Asked:
     def _ask(self, request: Request) -> None:
         try:
             # `target.py` lets only http and https through
-            with urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+            with build_opener(_SameService).open(request, timeout=_TIMEOUT_SECONDS) as answer:
                 found: Answer | Silence = _answer(answer.status, answer.reason, answer.headers, _document(answer.read()))
         except HTTPError as error:
             found = _answer(error.code, error.reason, error.headers, _read(error))

@@ -20,14 +20,22 @@ from archival_cli.showing.text import plain
 _TITLE: Final = 15
 
 
+class _Console(Console):
+    """A terminal or a pipe; whoever reads the pipe may have had enough."""
+
+    def on_broken_pipe(self) -> None:
+        """What rich would call an error is the end of the command."""
+        raise BrokenPipeError
+
+
 class Output:
     """The answer goes to the standard output, everything else to the standard error."""
 
     def __init__(self, form: Literal["table", "wide", "json", "csv"]) -> None:
         self.form = form
-        self.console = Console(soft_wrap=True, highlight=False)
+        self.console = _Console(soft_wrap=True, highlight=False)
         #: what is not the answer: progress, questions and errors
-        self.aside = Console(stderr=True, highlight=False)
+        self.aside = _Console(stderr=True, highlight=False)
 
     @property
     def for_people(self) -> bool:

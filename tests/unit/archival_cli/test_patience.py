@@ -136,3 +136,32 @@ def test_a_refusal_is_in_the_words_of_the_command_line(answer: tuple[int, Any], 
         Client(url, "key", lambda _: None).get("jobs")
     assert told in str(raised.value)
     assert raised.value.exit_code == exit_code
+
+
+def test_a_key_goes_to_no_other_host() -> None:
+    seen: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("x-functions-key"))
+            port = self.server.server_port  # type: ignore[attr-defined]
+            hops = {"/api/near": f"http://127.0.0.1:{port}/api/there", "/api/far": f"http://localhost:{port}/api/there"}
+            self.send_response(302 if self.path in hops else 200)
+            if self.path in hops:
+                self.send_header("Location", hops[self.path])
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        client = Client(f"http://127.0.0.1:{server.server_port}/api", "secret", lambda _: None)
+        assert client.get("near") == client.get("far") == {}
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert seen == ["secret", "secret", "secret", None]

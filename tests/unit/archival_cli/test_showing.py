@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -87,6 +89,19 @@ def test_another_service_is_no_archivala_service(capsys: pytest.CaptureFixture[s
     with a_service(lambda _: (200, {"hello": "world"})) as url:
         assert main(["status", "--url", url]) == 3
     assert "there is no archival_service at" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    row = {"entry_id": "1-0", "added_at": None, "progress": "drained", "problem": "x" * 100, "requested_by": None}
+    row |= dict.fromkeys(("hypertable", "chunk", "older_than", "remove"))
+    with a_service(lambda _: (200, {"events": [row] * 5000, "next": None})) as url:
+        command = [sys.executable, "-m", "archival_cli", "events", "--limit", "5000", "--url", url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None and process.stderr is not None
+            assert process.stdout.readline().startswith(b"entry")
+            process.stdout.close()
+            assert process.stderr.read() == b""
+            assert process.wait(30) == 0
 
 
 JOB: dict[str, Any] = {
