@@ -122,12 +122,17 @@ def _nodes(root: Any, names: frozenset[str]) -> Iterator[tuple[dict[str, Any], f
         if isinstance(found, list):
             waiting += [(item, known, depth + 1) for item in found]
         elif isinstance(found, dict):
-            entries = (found.get("cte_map") or {}).get("map") or []
-            known |= {str(entry["key"]).lower() for entry in entries}
-            if isinstance(found.get("cte_name"), str):
-                known |= {found["cte_name"].lower()}
             yield found, known
-            waiting += [(item, known, depth + 1) for item in found.values() if isinstance(item, dict | list)]
+            for entry in (found.get("cte_map") or {}).get("map") or []:
+                # a subquery knows those before itself: what has its own name in it, or that of a later one, is a table
+                waiting.append((entry["value"], known, depth + 1))
+                known |= {str(entry["key"]).lower()}
+            again = {str(found["cte_name"]).lower()} if found.get("type") == "RECURSIVE_CTE_NODE" else set()
+            waiting += [
+                (item, known | again if key == "right" else known, depth + 1)
+                for key, item in found.items()
+                if key != "cte_map" and isinstance(item, dict | list)
+            ]
 
 
 def _parsed(sql: str) -> dict[str, Any]:
