@@ -30,7 +30,7 @@ def _made(text: str) -> set[str]:
 
 
 def test_the_jobs_that_there_should_be() -> None:
-    assert CI["jobs"].keys() == {"test", "proof", "timescaledb", "core-tools", "package", "infra"}
+    assert CI["jobs"].keys() == {"test", "proof", "timescaledb", "core-tools", "package", "image", "infra"}
     for job in CI["jobs"].values():
         assert job["timeout-minutes"] <= 60
         assert any(step.get("uses", "").startswith("actions/checkout@") for step in job["steps"])
@@ -117,3 +117,21 @@ def test_modules_that_the_documents_run_are_there(document: Path) -> None:
     for module in re.findall(r"python -m ((?:archival_core|dev|bench|tests)[\w.]*)", document.read_text()):
         path = ROOT / module.replace(".", "/")
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
+
+
+def test_the_image_has_what_is_published_otherwise() -> None:
+    from dev.package.contents import OWN
+
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copied = {name for line in re.findall(r"^COPY (.+) \S+$", dockerfile, re.MULTILINE) for name in line.split()}
+    assert copied == set(OWN)
+    allowed = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert allowed == copied
+    [version] = re.findall(r"^FROM mcr\.microsoft\.com/azure-functions/python:4-python([\d.]+)$", dockerfile, re.MULTILINE)
+    assert f'requires-python = ">={version},' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_tests_of_the_stand_in_that_the_documents_name_are_there() -> None:
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs/faults.md").read_text())
+    tests = (ROOT / "tests/acceptance/test_host_twin.py").read_text()
+    assert set(named) == set(re.findall(r"^def (test_\w+)", tests, re.MULTILINE))
