@@ -22,6 +22,7 @@ from archival_cli.commands.policies import policies
 from archival_cli.commands.restore import restore
 from archival_cli.commands.source import marks, source
 from archival_cli.commands.status import status
+from archival_cli.commands.tables import tables
 from archival_cli.commands.verification import findings, verify
 from archival_cli.commands.why import why
 
@@ -46,6 +47,7 @@ _COMMANDS: Final[tuple[click.Command, ...]] = (
     pause,
     resume,
     audit,
+    tables,
     source,
     marks,
     login,

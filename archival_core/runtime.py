@@ -58,6 +58,7 @@ from archival_core.flows.tables.committing import TableCommits
 from archival_core.flows.tables.gathering import Gathering
 from archival_core.flows.tables.log_reading import LogReading
 from archival_core.flows.tables.standing import Standing
+from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.adoption import Adoption
 from archival_core.flows.upkeep.follow_marks import FollowMarks
 from archival_core.flows.upkeep.gone_chunks import GoneChunks
@@ -193,6 +194,7 @@ class Runtime:
         self._trial = TrialRestore(self._source, self.lake, marking)
         self._lake_history = LakeHistory(self.lake, LakeGenerations(self._pool))
         second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)
+        self.table_upkeep = TableUpkeep(tables, self.table_commits, log)
         standing = Standing(tables, log, self.table_commits)
         proof = ChunkProof(self.lake, removals, self._trial, self._lake_history, second_region, standing)
         self.chunk_removal = ChunkRemoval(
@@ -267,6 +269,7 @@ class Runtime:
             announcer,
             self.policy_jobs,
             StreamRetention(self.messaging, StreamLooks(pool), streams),
+            self.table_upkeep,
             JobFolding(self._source, Folding(pool), config.jobs_keep_for, config.events_stream),
         )
         self.policies = ArchivalPolicies(policies, due, self._source)

@@ -855,7 +855,8 @@ COMMENT ON TABLE archival.table_archive IS 'Archives that are in the lake''s tab
 
 CREATE TABLE archival.table_due (
     id bigint NOT NULL,
-    hypertable text NOT NULL
+    hypertable text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 -- COMMENT TABLE table_due

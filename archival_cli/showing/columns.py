@@ -218,3 +218,14 @@ PROFILES: Final[Sequence[Column]] = (
     Column("chosen", ("chosen",), lambda row: "yes" if row["chosen"] else ""),
     Column("address", ("url",), _text("url")),
 )
+
+TABLES: Final[Sequence[Column]] = (
+    _HYPERTABLE,
+    Column("version", ("version",), lambda row: "" if row["version"] is None else str(row["version"])),
+    Column("archives", ("archives",), _count("archives")),
+    Column("files", ("files",), _count("files"), rank=2),
+    Column("rows", ("rows",), _count("rows")),
+    Column("left out", ("left_out",), _count("left_out"), rank=1),
+    Column("committed", ("committed_at",), _moment("committed_at"), rank=1),
+    _reason("finding", "finding"),
+)

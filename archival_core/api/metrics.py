@@ -69,6 +69,12 @@ def _ledger(state: LedgerState) -> Iterator[Metric]:
     yield _family(catalog.UNREMOVED, (((name,), _timestamp(at)) for name, at in state.oldest_unremoved.items()))
     yield _family(catalog.FINDINGS, (((found.hypertable, found.problem), found.findings) for found in state.findings))
     yield _family(catalog.STRAYS, [((), state.strays)])
+    tables = state.tables
+    yield _family(catalog.TABLE_VERSION, (((table.hypertable,), table.version) for table in tables))
+    yield _family(catalog.TABLE_ROWS, (((table.hypertable,), table.rows) for table in tables))
+    yield _family(catalog.TABLE_LEFT_OUT, (((table.hypertable,), table.left_out) for table in tables))
+    yield _family(catalog.TABLE_DUE, (((table.hypertable,), _timestamp(table.due_since)) for table in tables))
+    yield _family(catalog.TABLE_FINDINGS, (((table.hypertable,), float(table.finding is not None)) for table in tables))
     yield _family(catalog.DISCARDED, [((), state.discarded)])
     yield _family(catalog.PAUSED, [((), float(state.paused))])
     yield _family(catalog.HELD, (((hold.stream, hold.group), _timestamp(hold.since)) for hold in state.holds))

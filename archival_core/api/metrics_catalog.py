@@ -66,6 +66,21 @@ FINDINGS = Described(
     "archival_findings", "gauge", "Files of archives that are not as they were written.", ("hypertable", "problem")
 )
 STRAYS = Described("archival_stray_folders", "gauge", "Folders below tables/ in the lake that are no archive of the ledger's.")
+TABLE_VERSION = Described("archival_table_version", "gauge", "Version of the table in the lake.", _TABLE)
+TABLE_ROWS = Described("archival_table_rows", "gauge", "Rows of the table in the lake.", _TABLE)
+TABLE_LEFT_OUT = Described(
+    "archival_table_left_out_archives", "gauge", "Archives that count and cannot be in their table as they are.", _TABLE
+)
+TABLE_DUE = Described(
+    "archival_table_due_timestamp_seconds",
+    "gauge",
+    "Since when an archive has changed and its table has no commit of that; absent while nothing waits.",
+    _TABLE,
+    "seconds",
+)
+TABLE_FINDINGS = Described(
+    "archival_table_findings", "gauge", "Whether somebody should look at the log of the table, 1 or 0.", _TABLE
+)
 DISCARDED = Described("archival_discarded_letters_total", "counter", "Dead events that somebody gave up.")
 PAUSED = Described("archival_intake_paused", "gauge", "Whether the intake of events is paused, 1 or 0.")
 QUEUE_MESSAGES = Described("archival_queue_messages", "gauge", "Messages in the queue, those in flight included.", ("queue",))
@@ -128,6 +143,11 @@ CATALOG: Final = (
     UNREMOVED,
     FINDINGS,
     STRAYS,
+    TABLE_VERSION,
+    TABLE_ROWS,
+    TABLE_LEFT_OUT,
+    TABLE_DUE,
+    TABLE_FINDINGS,
     DISCARDED,
     PAUSED,
     QUEUE_MESSAGES,

@@ -24,6 +24,7 @@ from archival_core.flows.jobs.bulk_letters import BulkLetters
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.jobs import Jobs
 from archival_core.flows.jobs.ownership import Ownership
+from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
 from archival_core.flows.upkeep.verification import Verification
 from archival_core.model.money import Prices
@@ -50,6 +51,7 @@ class Services:
     intake: IntakeControl
     ownership: Ownership
     mark_rebuild: MarkRebuild
+    tables: TableUpkeep
     audit: AuditTrail
     prices: Prices
     #: where a trace is looked at, with `{trace_id}` in it; `None` where that is not set

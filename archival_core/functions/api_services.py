@@ -27,6 +27,7 @@ def services() -> Services:
         intake=wired.intake,
         ownership=wired.ownership,
         mark_rebuild=wired.mark_rebuild,
+        tables=wired.table_upkeep,
         audit=wired.audit,
         prices=wired.prices,
         trace_url=wired.settings.trace_url or None,

@@ -29,6 +29,7 @@ MANAGED: Final = (
     "policies",
     "restores",
     "source",
+    "tables",
     "verifications",
 )
 

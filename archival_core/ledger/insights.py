@@ -27,6 +27,7 @@ from archival_core.model.insight import (
     Totals,
 )
 from archival_core.model.job import Kind, Status
+from archival_core.model.lake_table_state import LakeTableState
 
 #: Rows of a tally that are read as they are; more are folded together first.
 _FOLDED_FROM: Final = 5_000
@@ -62,6 +63,7 @@ class InsightReader:
             others["discarded"],
             others["paused"],
             tuple(StreamHold(row["name"], row["held_by"], row["held_since"]) for row in holds),
+            tuple(LakeTableState(**row) for row in await self._pool.all("lake_tables")),
         )
 
     async def running(self, limit: int) -> list[RunningJob]:

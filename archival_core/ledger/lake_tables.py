@@ -18,6 +18,7 @@ from archival_core.ledger.sql import queries
 from archival_core.model.delta_log import TableColumn
 from archival_core.model.lake_column import LakeColumn
 from archival_core.model.lake_table import TableKey
+from archival_core.model.lake_table_state import LakeTableState
 from archival_core.model.manifest import ManifestColumn, ManifestPart
 
 
@@ -190,9 +191,9 @@ class HeldTable:
             at=log.now,
         )
 
-    async def compared(self, finding: Mapping[str, Any] | None) -> None:
-        """Log and ledger were compared file by file; `finding` is what somebody has to look at."""
-        await self._all("record_compared", finding=None if finding is None else Jsonb(dict(finding)))
+    async def compared(self, finding: Mapping[str, Any] | None, *, settled: bool) -> None:
+        """Log and ledger were compared file by file; `finding` is what somebody has to look at, until that is `settled`."""
+        await self._all("record_compared", finding=None if finding is None else Jsonb(dict(finding)), settled=settled)
 
 
 class LakeTables:
@@ -227,6 +228,10 @@ class LakeTables:
         if row is None:
             return TablePlace(False, None, None)
         return TablePlace(bool(row["in_table"]), row["left_out"], row["version"])
+
+    async def states(self) -> list[LakeTableState]:
+        """Every table, as of its last commit."""
+        return [LakeTableState(**row) for row in await self._pool.all("lake_tables")]
 
     async def retirable(self, folders: Collection[str], readers: timedelta) -> list[Retirable]:
         """Those of `folders` that are superseded archives, and left their table longer than `readers` ago, or never were

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from archival_core.model.chunk import ChunkRange
 from archival_core.model.job import Kind, Status
+from archival_core.model.lake_table_state import LakeTableState
 
 #: Hypertables and chunks are text here, as the ledger has them: what is shown need not be a name that could be archived.
 
@@ -120,6 +121,7 @@ class LedgerState:
     #: events wait in their stream, and policies ask for nothing
     paused: bool
     holds: tuple[StreamHold, ...] = ()
+    tables: tuple[LakeTableState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

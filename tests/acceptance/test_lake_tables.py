@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from datetime import timedelta
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from deltalake import DeltaTable
 
 from archival_core.flows.tables.committing import CommitsReport
+from archival_core.lake.tables.log import OvertakenCommitError, TableLog
+from archival_core.model.delta_log import Commit
 from archival_core.model.manifest import Manifest
 from tests.kit import delta_reader
 from tests.kit.readings import archive, remove
@@ -159,8 +164,6 @@ async def test_the_schema_has_a_column_for_texts_of_values_without_a_form(servic
 
 
 async def test_a_log_that_is_gone_is_made_anew(service: Service) -> None:
-    import shutil
-
     service.execute(TABLE)
     await archive(service, "jan", "feb", remove=False)
     await commit(service)
@@ -186,3 +189,66 @@ async def test_what_others_wrote_is_taken_back_and_told(service: Service) -> Non
     assert delta_reader.count(table(service)) == BOTH
     ((finding,),) = service.rows("select finding from archival.lake_table")
     assert finding["code"] == "table-foreign-commit" and "OPTIMIZE by somebody" in finding["message"]
+
+
+async def test_reconcile_compares_logs_and_mends_them(service: Service) -> None:
+    """A log that went back without anything else having changed: a copy of before was put in its place."""
+    service.execute(TABLE)
+    await archive(service, "jan", remove=False)
+    await commit(service)
+    await archive(service, "feb", remove=False)
+    await commit(service)
+    commits(service)[1].unlink()
+    assert delta_reader.count(table(service)) == JANUARY
+    report = await service.runtime.reconcile.run(MINUTE)
+    assert report.failed == {}
+    assert delta_reader.count(table(service)) == BOTH
+    ((finding,),) = service.rows("select finding ->> 'code' from archival.lake_table")
+    assert finding == "table-log-back"
+
+
+async def test_a_damaged_log_is_told_and_made_anew_by_who_asks(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb", remove=False)
+    await commit(service)
+    commits(service)[0].write_text("no commit")
+    assert list((await service.runtime.reconcile.run(MINUTE)).failed) == [f"the table of {service.schema}.readings"]
+    state = await service.runtime.table_upkeep.rebuild(f"{service.schema}.readings")
+    assert (state.version, state.archives, state.rows, state.finding) == (0, 2, BOTH, None)
+    assert delta_reader.count(table(service)) == BOTH
+    assert list((service.lake / "superseded" / table(service).name).glob("_delta_log_*/*.json"))
+
+
+async def test_who_is_not_the_service_reads_and_does_not_write(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", remove=False)
+    await commit(service)
+    found = DeltaTable(table(service))
+    with pytest.raises(Exception, match="archivalService"):
+        found.delete()
+    with pytest.raises(Exception, match="archivalService"):
+        found.optimize.compact()
+    assert delta_reader.count(table(service)) == JANUARY
+
+
+async def test_two_committers_at_once_do_no_harm(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb", remove=False)
+    await asyncio.gather(*(service.runtime.table_commits.run(MINUTE) for _ in range(4)))
+    await commit(service)
+    assert (len(commits(service)), delta_reader.count(table(service))) == (1, BOTH)
+
+
+async def test_a_version_that_another_has_made_is_not_written_over(service: Service) -> None:
+    """A committer that was paused goes on after its lock has passed on."""
+    service.execute(TABLE)
+    await archive(service, "jan", remove=False)
+    await commit(service)
+    late = Commit(uuid4(), 1, uuid4(), datetime.now(UTC))
+    log = TableLog(service.runtime.lake)
+    with pytest.raises(OvertakenCommitError):
+        await log.write(f"tables/{table(service).name}", 0, late)
+    assert delta_reader.count(table(service)) == JANUARY
+    await log.write(f"tables/{table(service).name}", 1, late)
+    await log.write(f"tables/{table(service).name}", 1, late)
+    assert len(commits(service)) == 2, "whose answer was lost finds the commit"

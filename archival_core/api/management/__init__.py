@@ -17,6 +17,7 @@ from archival_core.api.management import (
     policies,
     restores,
     source,
+    tables,
     why,
 )
 
@@ -24,5 +25,5 @@ from archival_core.api.management import (
 def routers() -> tuple[APIRouter, ...]:
     """Every router of this folder."""
     asking = (archives, audit, restores, many_jobs, jobs, chunks, why, policies)
-    modules = (*asking, many_letters, dead_letters, events, intake, source)
+    modules = (*asking, many_letters, dead_letters, events, intake, source, tables)
     return tuple(module.router for module in modules)

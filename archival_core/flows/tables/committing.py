@@ -109,16 +109,18 @@ class TableCommits:
             if version is not None:
                 await self._checkpoint(hypertable, version, held.known.checkpoint)
 
-    async def commit_held(self, held: HeldTable, report: CommitsReport, *, compare: bool = False) -> int | None:
+    async def commit_held(
+        self, held: HeldTable, report: CommitsReport, *, compare: bool = False, anew: bool = False
+    ) -> int | None:
         """The same for a table whose row is locked; the version that was made, if there was anything to say.
 
-        `compare` has the log read whole, wherever the ledger left it.
+        `compare` has the log read whole, wherever the ledger left it; `anew` says that it was set aside on purpose.
         """
         # before what has changed is looked at: a change that comes later is noted again, and has its own commit
         await held.settle_due()
         reality = Reality(held.known)
         if compare or not await self._log.is_at(folder_of(held.known.hypertable), held.known.version):
-            reality = await self._log_reading.catch_up(held)
+            reality = await self._log_reading.catch_up(held, anew=anew)
         wanted = plan(await self._gathering.candidates(held))
         fitting = await fit(held, reality.known.columns, wanted)
         gone = await held.files(fitting.removes)

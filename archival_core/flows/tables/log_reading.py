@@ -45,15 +45,15 @@ class LogReading:
     def __init__(self, log: TableLog, reader: TableReader) -> None:
         self._log, self._reader = log, reader
 
-    async def catch_up(self, held: HeldTable) -> Reality:
+    async def catch_up(self, held: HeldTable, *, anew: bool = False) -> Reality:
         """Read the log, and have the ledger's record say what is in it, in the transaction of `held`.
 
         A log that is further is the service's own, where an answer was lost or the ledger was put back, or somebody else's:
-        that is a finding. Raises `PermanentError` (`table-log-damaged`).
+        that is a finding, unless the log is made `anew` on purpose. Raises `PermanentError` (`table-log-damaged`).
         """
         folder, known = folder_of(held.known.hypertable), held.known
         found = await self._reader.snapshot(folder)
-        finding = await self._finding(folder, known, found)
+        finding = None if anew else await self._finding(folder, known, found)
         if finding is not None:
             _LOG.error("the table of %s: %s", known.hypertable, finding["message"])
         if found is None:
@@ -61,7 +61,7 @@ class LogReading:
             reality = Reality(replace(known, history=uuid4(), sequence=0, version=None, checkpoint=None))
         else:
             reality = await self._taken_over(held, folder, found)
-        await held.compared(finding)
+        await held.compared(finding, settled=anew)
         return reality
 
     async def _taken_over(self, held: HeldTable, folder: str, found: TableSnapshot) -> Reality:

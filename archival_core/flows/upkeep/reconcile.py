@@ -22,6 +22,7 @@ from archival_core.flows.asking.policy_jobs import PolicyJobs, PolicyReport
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.poisoned import PoisonedMessages
+from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.adoption import Adoption, AdoptionReport
 from archival_core.flows.upkeep.follow_marks import FollowMarks, MarksReport
 from archival_core.flows.upkeep.gone_chunks import GoneChunks, GoneReport
@@ -128,6 +129,7 @@ class Reconcile:
         announcer: Announcer,
         policies: PolicyJobs,
         streams: StreamRetention,
+        tables: TableUpkeep,
         folding: JobFolding,
     ) -> None:
         self._ownership, self._lake_back = ownership, lake_back
@@ -135,7 +137,7 @@ class Reconcile:
         self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
         self._follow_marks = follow_marks
         self._gone_chunks, self._upkeep, self._announcer, self._policies = gone_chunks, upkeep, announcer, policies
-        self._streams, self._folding = streams, folding
+        self._streams, self._tables, self._folding = streams, tables, folding
         #: With seconds of their own, in their order: people wait for the first, and the last look at everything.
         self._duties: tuple[tuple[str, float, Duty], ...] = (
             ("policies", 60.0, self._follow_policies),
@@ -145,6 +147,7 @@ class Reconcile:
             ("adoption", 60.0, self._adopt),
             ("marks", 60.0, self._follow),
             ("gone chunks", 60.0, self._mark_gone),
+            ("tables", 60.0, self._compare_tables),
             ("staging", 30.0, self._sweep_staging),
             ("streams", 30.0, self._trim_streams),
             ("ended jobs", 30.0, self._fold_jobs),
@@ -192,6 +195,10 @@ class Reconcile:
 
     async def _mark_gone(self, report: ReconcileReport, deadline: float) -> None:
         report.gone = await self._gone_chunks.run(deadline)
+
+    async def _compare_tables(self, report: ReconcileReport, deadline: float) -> None:
+        for hypertable, why in (await self._tables.compare(deadline)).items():
+            report.failed[f"the table of {hypertable}"] = why
 
     async def _settle_poisoned(self, report: ReconcileReport, deadline: float) -> None:
         for queue in self._poisoned:

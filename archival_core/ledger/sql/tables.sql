@@ -107,7 +107,7 @@ where hypertable = %(hypertable)s returning hypertable
 update archival.lake_table set checkpoint = greatest(checkpoint, %(version)s) where hypertable = %(hypertable)s returning hypertable
 
 -- name: record_compared
-update archival.lake_table set compared_at = now(), finding = coalesce(%(finding)s::jsonb, finding)
+update archival.lake_table set compared_at = now(), finding = case when %(settled)s then null else coalesce(%(finding)s::jsonb, finding) end
 where hypertable = %(hypertable)s returning hypertable
 
 -- name: table_state_of
@@ -128,9 +128,9 @@ where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status = 'supe
   and (t.entered_at is null or t.left_at < now() - %(readers)s::interval)
 
 -- name: lake_tables
-select l.hypertable, l.version, l.checkpoint, l.committed_at, l.compared_at, l.finding, l.columns,
+select l.hypertable, l.version, l.committed_at, l.compared_at, l.finding,
        coalesce(t.archives, 0) as archives, coalesce(t.files, 0) as files, coalesce(t.rows, 0) as rows,
-       coalesce(t.left_out, 0) as left_out, d.hypertable is not null as is_due
+       coalesce(t.left_out, 0) as left_out, d.due_since
 from archival.lake_table l
 left join (
     select hypertable, count(*) filter (where entered_at is not null and left_at is null) as archives,
@@ -138,5 +138,5 @@ left join (
            count(*) filter (where left_out is not null) as left_out
     from archival.table_archive group by hypertable
 ) t using (hypertable)
-left join (select distinct hypertable from archival.table_due) d using (hypertable)
+left join (select hypertable, min(at) as due_since from archival.table_due group by hypertable) d using (hypertable)
 order by l.hypertable

@@ -40,6 +40,7 @@ from archival_core.model.insight import (
     Totals,
 )
 from archival_core.model.job import Kind, Status
+from archival_core.model.lake_table_state import LakeTableState
 
 GRAFANA = Path(__file__).parents[3] / "infra" / "grafana"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -63,6 +64,7 @@ LEDGER = LedgerState(
     discarded=1,
     paused=False,
     holds=(StreamHold("archival.results", "billing", NOW),),
+    tables=(LakeTableState("public.a", 3, 2, 2, 100, 0, NOW, NOW, NOW, None),),
 )
 ALL = Measurements(
     ledger=Answer(LEDGER, 0.1),

@@ -1,0 +1,68 @@
+"""Logs against ledger: what is in a table is compared file by file now and then, and a log is made anew where people ask."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
+
+from archival_core.errors import ArchivalError, AwayError, PermanentError
+from archival_core.flows.tables.committing import CommitsReport, TableCommits
+from archival_core.flows.tables.log_reading import folder_of
+from archival_core.lake import paths
+from archival_core.lake.tables.log import TableLog
+from archival_core.ledger.lake_tables import LakeTables
+from archival_core.model.lake_table_state import LakeTableState
+
+_LOG = logging.getLogger(__name__)
+
+_EVERY: Final = timedelta(hours=1)
+
+
+class TableUpkeep:
+    """Looks after the tables of one lake."""
+
+    def __init__(self, tables: LakeTables, commits: TableCommits, log: TableLog) -> None:
+        self._tables, self._commits, self._log = tables, commits, log
+
+    async def states(self) -> list[LakeTableState]:
+        """Every table, as of its last commit."""
+        return await self._tables.states()
+
+    async def compare(self, deadline: float) -> dict[str, str]:
+        """Compare logs that were not compared for an hour, until `deadline` (`time.monotonic`), and mend them.
+
+        Returns what could not be compared and why, by hypertable.
+        """
+        failed: dict[str, str] = {}
+        for hypertable in await self._tables.to_compare(_EVERY):
+            if time.monotonic() > deadline:
+                break
+            try:
+                async with self._tables.held(hypertable, wait=False) as held:
+                    if held is not None:
+                        await self._commits.commit_held(held, CommitsReport(), compare=True)
+            except AwayError:
+                raise
+            except ArchivalError as error:
+                failed[hypertable] = str(error)
+                _LOG.error("the table of %s cannot be compared with its archives: %s", hypertable, error)
+        return failed
+
+    async def rebuild(self, hypertable: str) -> LakeTableState:
+        """Make the table's log anew from ledger and marks; the log of before is kept below `superseded/`.
+
+        Raises `PermanentError` (`no-archive`) if the hypertable has no table.
+        """
+        if all(state.hypertable != hypertable for state in await self._tables.states()):
+            raise PermanentError(f"{hypertable} has no table in the lake", code="no-archive")
+        async with self._tables.held(hypertable, wait=True) as held:
+            assert held is not None, "it was waited for"
+            folder = folder_of(hypertable)
+            aside = f"{paths.superseded_folder(folder)}/{paths.LOG}_{uuid4().hex[:12]}"
+            if await self._log.set_aside(folder, aside):
+                _LOG.warning("the log of %s is made anew; that of before is at %s", hypertable, aside)
+            await self._commits.commit_held(held, CommitsReport(), compare=True, anew=True)
+        return next(state for state in await self._tables.states() if state.hypertable == hypertable)
