@@ -99,7 +99,6 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "Values arrived in another shape than was asked for.", "Report this: it is a defect."
             ),
             "unrepresentable-value": ErrorCode("The driver cannot read a value.", "Report the column's type: it is a defect."),
-            "does-not-fit": ErrorCode("A value does not fit the column's form; the column is read as text at once."),
             "unsupported-encoding": ErrorCode(
                 "The source is in SQL_ASCII, which does not say what text means.", "Convert it to UTF8."
             ),

@@ -7,6 +7,8 @@ XXH3-128 finds any accidental change; it is no defence against forgery, which is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
@@ -52,13 +54,13 @@ class ColumnDigest:
 
 
 class TableDigest:
-    """Running digests of all columns of a table."""
+    """Running digests of columns of a table."""
 
-    def __init__(self, schema: pa.Schema) -> None:
-        self._columns = {name: ColumnDigest() for name in schema.names}
+    def __init__(self, names: Iterable[str]) -> None:
+        self._columns = {name: ColumnDigest() for name in names}
 
     def update(self, batch: pa.RecordBatch) -> None:
-        """Add the rows of `batch`, whose columns are the schema's."""
+        """Add the rows of `batch`, which has all of the columns."""
         for name, digest in self._columns.items():
             digest.update(batch.column(name))
 

@@ -84,15 +84,15 @@ class Layout:
         sample = group if settings.shrinks else group.slice(group.num_rows // 2, _SAMPLE_ROWS).combine_chunks()
         choose = _smallest if settings.shrinks else _usual
         keys = [pq.SortingColumn(group.schema.get_field_index(name)) for name in self._keys(group.schema)]
-        leaves = {name: _leaf(name, sample.schema) for name in sample.column_names}
-        chosen = {leaf: choose(sample.column(name)) for name, leaf in leaves.items()}
+        leaves = {name: _leaves(name, sample.schema) for name in sample.column_names}
+        chosen = {leaf: choose(sample.column(name)) for name, own in leaves.items() for leaf in own}
         options = {
             "compression": "zstd",
             "compression_level": settings.level,
             "use_dictionary": [leaf for leaf, encoding in chosen.items() if encoding == "DICTIONARY"],
             "column_encoding": {leaf: encoding for leaf, encoding in chosen.items() if encoding not in ("DICTIONARY", "PLAIN")},
             "sorting_columns": keys or None,
-            "write_statistics": [leaf for name, leaf in leaves.items() if name not in unbounded] if unbounded else True,
+            "write_statistics": _bounded(leaves, sample.schema, unbounded),
             **settings.pages,
         }
         return options if settings.shrinks or not sample.num_rows else options | _compression(sample, options)
@@ -164,6 +164,17 @@ def _encoded_bytes(column: pa.ChunkedArray, encoding: str) -> int:
     return int(sink.getvalue().size)
 
 
-def _leaf(name: str, schema: pa.Schema) -> str:
-    """The column's path in the Parquet file."""
-    return f"{name}.list.element" if pa.types.is_list(schema.field(name).type) else name
+def _bounded(leaves: Mapping[str, list[str]], schema: pa.Schema, unbounded: Collection[str]) -> list[str] | bool:
+    """What the writer is told of statistics: the paths that have them, or that all have."""
+    if not unbounded:
+        return True
+    names = [name for name in leaves if name not in unbounded and not pa.types.is_map(schema.field(name).type)]
+    return [leaf for name in names for leaf in leaves[name]] or False
+
+
+def _leaves(name: str, schema: pa.Schema) -> list[str]:
+    """The column's paths in the Parquet file."""
+    kind = schema.field(name).type
+    if pa.types.is_map(kind):
+        return [f"{name}.key_value.key", f"{name}.key_value.value"]
+    return [f"{name}.list.element" if pa.types.is_list(kind) else name]

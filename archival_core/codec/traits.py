@@ -1,19 +1,22 @@
-"""What a Parquet file is begun with, since its writer cannot change afterwards: which columns have no bounds.
+"""What a Parquet file is begun with, since its writer cannot change afterwards: corrected columns, and those without bounds.
 
-The bounds of a column of floats leave NaN out, and a reader that goes by them misses rows: none of `v > 100`, `v = 'NaN'` and
+A column has no bounds in a file in which `_archival_exact` corrects one of its values, since bounds are of what it holds. The
+bounds of a column of floats leave NaN out, and a reader that goes by them misses rows: none of `v > 100`, `v = 'NaN'` and
 `NOT v < 100` finds a NaN then. So a column that holds a NaN has no bounds in that file. The first row group tells most; where a
 later one tells more, the file is written again from its beginning.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-#: A file that was begun so often gets no bounds of floats at all.
+from archival_core.codec.exact import corrected
+
+#: A file that was begun so often is begun for whatever a column could need.
 _MOST_BEGINNINGS: Final = 3
 
 
@@ -21,22 +24,30 @@ _MOST_BEGINNINGS: Final = 3
 class FileTraits:
     """What the writer of one file is told at its beginning."""
 
-    #: columns without bounds
-    unbounded: frozenset[str] = frozenset()
+    #: columns that have values whose text is in `_archival_exact`
+    exact: frozenset[str] = frozenset()
+    #: columns that hold a NaN
+    nan: frozenset[str] = frozenset()
     #: how often the file was begun before
     beginnings: int = 0
 
-    def with_group(self, group: pa.Table) -> FileTraits:
-        """What the file needs to take `group` too."""
-        unbounded = {name for name in group.column_names if name not in self.unbounded and _has_nan(group.column(name))}
-        return FileTraits(self.unbounded | unbounded, self.beginnings) if unbounded else self
+    @property
+    def unbounded(self) -> frozenset[str]:
+        """Columns without bounds."""
+        return self.exact | self.nan
+
+    def with_group(self, group: pa.Table, schema: pa.Schema) -> FileTraits:
+        """What the file, of `schema`, needs to take `group` too."""
+        nan = {name for name in schema.names if name not in self.nan and _has_nan(group.column(name))}
+        return replace(self, exact=self.exact | corrected(group, schema), nan=self.nan | nan)
 
     def again(self, schema: pa.Schema) -> FileTraits:
         """What the file is begun with after a row group has asked for these traits too late."""
         if self.beginnings + 1 < _MOST_BEGINNINGS:
-            return FileTraits(self.unbounded, self.beginnings + 1)
-        floats = {field.name for field in schema if _floats(field.type) is not None}
-        return FileTraits(self.unbounded | floats, self.beginnings + 1)
+            return replace(self, beginnings=self.beginnings + 1)
+        exact = {field.name for field in schema if _may_be_corrected(field.type)}
+        nan = {field.name for field in schema if _floats(field.type) is not None}
+        return FileTraits(self.exact | exact, self.nan | nan, self.beginnings + 1)
 
 
 class BegunOtherwiseError(Exception):
@@ -46,6 +57,10 @@ class BegunOtherwiseError(Exception):
         super().__init__(traits)
         #: what the file has to be begun with
         self.traits = traits
+
+
+def _may_be_corrected(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_decimal(kind) or pa.types.is_temporal(kind) or pa.types.is_list(kind))
 
 
 def _floats(kind: pa.DataType) -> np.dtype | None:

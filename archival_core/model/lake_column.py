@@ -21,6 +21,14 @@ EXACT: Final = "_archival_exact"
 EXACT_NUMBER: Final = 1_000_000
 
 
+def text_of(name: str) -> str:
+    """The name of the Arrow column that has PostgreSQL's texts of what the lake column `name` does not hold.
+
+    Such columns exist on the way to `EXACT` and back alone. No lake column has a space in its name.
+    """
+    return f"{name} exact"
+
+
 @dataclass(frozen=True, slots=True)
 class SeenColumn:
     """A column of the hypertable as one snapshot shows it."""

@@ -67,8 +67,11 @@ class ManifestPart(_Part):
     #: of the time column, as Parquet has it: microseconds since 1970, or the integer or text itself
     min_time: int | str | None
     max_time: int | str | None
-    #: by column as the file names it: digest of its values in the file's order, see `codec.digest`
+    #: by column as the file names it, and by the texts of corrected columns: digest of its values in the file's order, see
+    #: `codec.digest`
     digests: dict[str, str]
+    #: by corrected column as the file names it: in how many rows `_archival_exact` has PostgreSQL's text in place of its value
+    exact: dict[str, int] = {}
 
 
 class Manifest(_Part):
@@ -142,6 +145,11 @@ class Manifest(_Part):
     def stored_time_column(self) -> str:
         """The name of the time column in the archive's files."""
         return next((column.stored for column in self.columns if column.name == self.time_column), self.time_column)
+
+    @property
+    def corrected(self) -> frozenset[str]:
+        """Columns, as the files name them, that have values whose text is in `_archival_exact`."""
+        return frozenset(name for part in self.parts for name in part.exact)
 
     @property
     def lake_columns(self) -> tuple[LakeColumn, ...]:

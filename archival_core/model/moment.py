@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date
 from typing import Final
 
 #: in microseconds
 DAY: Final = 86_400_000_000
-#: What stands in Parquet for PostgreSQL's infinities, positive and negative: beyond every value, and DuckDB's own choice.
+#: Days and microseconds since 1970 that every reader can hold: the years 1 to 9999, to the last microsecond.
+FIRST_DAY: Final = (date.min - date(1970, 1, 1)).days
+LAST_DAY: Final = (date.max - date(1970, 1, 1)).days
+FIRST_MICROSECOND: Final = FIRST_DAY * DAY
+LAST_MICROSECOND: Final = (LAST_DAY + 1) * DAY - 1
+#: What stands for PostgreSQL's infinities in archives of before tables had a schema.
 INFINITE_DAYS: Final = 2**31 - 1
 INFINITE_MICROSECONDS: Final = 2**63 - 1
 
@@ -29,8 +35,10 @@ def moment(text: str | None) -> int | str | None:
     return days * DAY + ((hour * 60 + minute) * 60 + second) * 1_000_000 + int((match[7] or "").ljust(6, "0"))
 
 
-def named(value: int | str | None) -> int | str | None:
-    """`value`, with the infinities by their names."""
-    if isinstance(value, int) and abs(value) in _INFINITE:
+def named(value: float | str | None) -> int | str | None:
+    """`value`, with the infinities by their names: those of floats, and those that stand for them in integers."""
+    if isinstance(value, str) or value is None:
+        return value
+    if abs(value) == math.inf or abs(value) in _INFINITE:
         return "infinity" if value > 0 else "-infinity"
-    return value
+    return int(value)

@@ -21,7 +21,5 @@ class Progress(BaseModel):
     columns: tuple[tuple[int, str, str, str], ...]
     #: number and name of each of them in the lake
     lake: tuple[tuple[int, str], ...] = ()
-    #: columns that are read as text, because a value did not fit their form
-    as_text: tuple[str, ...]
     #: the condition of each part, by its number
     parts: tuple[str, ...]

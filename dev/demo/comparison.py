@@ -8,6 +8,7 @@ not 0: `EXCEPT ALL` both ways must be empty. Casts and operators that users may 
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ _DAY = 86_400_000_000
 #: docs/types.md: what stands for PostgreSQL's infinities
 _INFINITE_DAYS, _INFINITE_MICROSECONDS = 2**31 - 1, 2**63 - 1
 #: What is printed does not tell all values of these types from each other; what it is by another name does.
+#: the map of texts in place of values that a column does not hold
+_EXACT = "_archival_exact"
 _TOLD_AS = {"xml": "text", "regproc": "regprocedure", "regoper": "regoperator"}
 
 
@@ -68,8 +71,11 @@ def compare(connection: psycopg.Connection, chunk: str, archive: Path) -> Compar
 
 def _load(connection: psycopg.Connection, file: Path, types: dict[str, str]) -> None:
     parquet = pq.ParquetFile(file)
-    fields = list(parquet.schema_arrow)
-    raw = ", ".join(f"{_quoted(field.name)} {_raw_type(field.type, types[field.name])}" for field in fields)
+    stored = list(parquet.schema_arrow)
+    fields = [(field, _name(field)) for field in stored if not pa.types.is_map(field.type)]
+    raw = ", ".join(f"{_quoted(name)} {_raw_type(field.type, types[name])}" for field, name in fields)
+    has_exact = len(fields) < len(stored)
+    raw += f", {_quoted(_EXACT)} jsonb" if has_exact else ""
     connection.execute(f"drop table if exists pg_temp.raw; create temp table raw ({raw})".encode())
     with connection.cursor().copy("copy raw from stdin (format csv)") as copy:
         for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
@@ -77,9 +83,26 @@ def _load(connection: psycopg.Connection, file: Path, types: dict[str, str]) -> 
             flat = pa.RecordBatch.from_arrays([_as_text(column) for column in batch.columns], names=batch.schema.names)
             csv.write_csv(flat, text, csv.WriteOptions(include_header=False, quoting_style="all_valid"))
             copy.write(text.getvalue())
-    names = ", ".join(_quoted(field.name) for field in fields)
-    values = ", ".join(_value(field.type, _quoted(field.name), types[field.name]) for field in fields)
+    names = ", ".join(_quoted(name) for _, name in fields)
+    values = ", ".join(
+        _exact(field.name, _value(field.type, _quoted(name), types[name]), types[name])
+        if has_exact
+        else _value(field.type, _quoted(name), types[name])
+        for field, name in fields
+    )
     connection.execute(f"insert into from_lake ({names}) select {values} from raw".encode())
+
+
+def _name(field: pa.Field) -> str:
+    """The column's name in PostgreSQL."""
+    return str((field.metadata or {}).get(b"postgresql.name", field.name.encode()).decode())
+
+
+def _exact(stored: str, value: str, type_name: str) -> str:
+    """SQL of the text in the map, as its type's input function reads it, or else the value."""
+    key = "'" + stored.replace("'", "''") + "'"
+    given = f"json_to_record(json_build_object('v', {_quoted(_EXACT)} ->> {key})) as given (v {type_name})"
+    return f"case when {_quoted(_EXACT)} ? {key} then (select v from {given}) else {value} end"
 
 
 def _raw_type(kind: pa.DataType, type_name: str) -> str:
@@ -119,7 +142,9 @@ def _bounded(raw: str, infinite: int, value: str, type_name: str) -> str:
 
 
 def _as_text(column: pa.Array) -> pa.Array:
-    """Lists and bytes as PostgreSQL writes them, times as numbers; what CSV can say by itself stays."""
+    """Lists and bytes as PostgreSQL writes them, times as numbers, maps as JSON; what CSV can say by itself stays."""
+    if pa.types.is_map(column.type):
+        return pa.array([None if row is None else json.dumps(dict(row)) for row in column.to_pylist()], pa.string())
     if pa.types.is_binary(column.type):
         return pa.array([None if value is None else "\\x" + value.hex() for value in column.to_pylist()], pa.string())
     if pa.types.is_date(column.type):

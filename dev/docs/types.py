@@ -37,28 +37,44 @@ _INTRODUCTION: Final = """# PostgreSQL types and their form in Parquet
 
 Generated from `archival_core/source/wire/types.py` by `make docs`.
 
-A value is kept exactly, or it is not kept in that form. What has no exact form that Delta Lake and Spark can read goes as its
-text: what the type's output function prints (`TimeZone` UTC, `DateStyle` ISO, `IntervalStyle` postgres, shortest exact floating
-point). `pg_dump` relies on the same text: the type's input function makes the same value of it. Casts to text and back have no
-part in this, because users can define them. Each field's metadata names the PostgreSQL type (`postgresql.type`) and whether it
-was NOT NULL (`postgresql.not_null`); the manifest has both too, and the DDL.
+A column's form is decided by its type alone, so that all files of a table agree. What has no exact form that Delta Lake and
+Spark can read goes as its text: what the type's output function prints (`TimeZone` UTC, `DateStyle` ISO, `IntervalStyle`
+postgres, shortest exact floating point). `pg_dump` relies on the same text: the type's input function makes the same value of
+it. Casts to text and back have no part in this, because users can define them. Each field's metadata names the column
+(`postgresql.name`), its PostgreSQL type (`postgresql.type`) and whether it was NOT NULL (`postgresql.not_null`); the manifest
+has all three too, and the DDL.
 
-A value outside its form's reach (a NaN in a `numeric(10,2)`, a timestamp after the year 294246, an array of two dimensions)
-makes the whole column of that chunk text. The manifest's `columns` tell which form a column has in that archive.
+A value that its form does not hold leaves the column as it is: the column holds the nearest value that every reader can hold,
+and the row's `_archival_exact`, a map of column to text, has what PostgreSQL prints of the true one. Restores, digests and
+every proof go by the truth. The map is the last column of a file, and only of a file that needs it.
+
+| Value | What the column holds |
+| --- | --- |
+| a date before the year 1, `-infinity` | 0001-01-01 |
+| a date after the year 9999, `infinity` | 9999-12-31 |
+| a timestamp before the year 1, `-infinity` | 0001-01-01 00:00:00 (UTC, of a timestamptz) |
+| a timestamp after the year 9999, `infinity` | 9999-12-31 23:59:59.999999 |
+| NaN in a `numeric(p,s)` | NULL |
+| an array of more dimensions than one, or that does not begin at 1 | NULL |
+| an array with such an element | the array, with the nearest of each element |
+
+A column has no bounds in the statistics of a file in which one of its values is corrected, and a column of floats none in a
+file where it holds a NaN: a reader that goes by bounds would miss rows.
 
 """
 _REST: Final = """
 - A domain has the form of the type below it; generated and identity columns have that of their type, and the manifest says how
   PostgreSQL filled them (`generated`). Dropped columns are left out.
-- An array of one dimension that begins at 1 is a list of its elements' form, NULL elements included. Any other array makes the
-  column text, such as `{{1,2},{3,4}}` or `[2:3]={1,2}`.
-- The infinities of dates and timestamps are the greatest number of their width and its negative: greater and smaller than every
-  value, so that comparisons hold. DuckDB shows them as `infinity` and `-infinity`.
-- Dates and timestamps are of the proleptic Gregorian calendar, as in PostgreSQL, and BC dates are negative as they should be.
+- An array of one dimension that begins at 1 is a list of its elements' form, NULL elements included. An `int2vector` and an
+  `oidvector` begin at 0 and go as text.
+- Dates and timestamps are of the proleptic Gregorian calendar, as in PostgreSQL.
 - A value that stands for an object of the database (`regclass` and its like) is the object's name, `-` for none, and a number
   for an object that was not there any more. It is restored by its name: [restore.md](restore.md) says what to do where that is
   gone.
 - A value inside a composite or a range is what PostgreSQL prints of it, which leaves out an XML declaration.
+- Archives of before tables had a schema have the hypertable's own column names and no map. In them, the infinities of dates
+  and timestamps are ±(2^31 - 1) and ±(2^63 - 1), BC and far dates are themselves, and one value without a form made the whole
+  column of that chunk text; the manifest's `columns` tell which form a column has. They are restored as ever.
 - Older archives may have a host in `inet` with its mask (`10.0.0.1/32`), and a function or an operator without its arguments.
   They are restored all the same.
 - A text column of a database in SQL_ASCII is refused, since nobody knows what its bytes mean.
@@ -69,7 +85,8 @@ def types_document() -> str:
     """The whole page."""
     rows = [(_NAMES.get(name, name), form.arrow, form.rule) for name, form in FORMS.items()]
     rows.insert(
-        [row[0] for row in rows].index(_NAMES["numeric"]), ("numeric(p,s), p up to 38", decimals(38, 10).arrow, "the value")
+        [row[0] for row in rows].index(_NAMES["numeric"]),
+        ("numeric(p,s), p up to 38", decimals(38, 10).arrow, decimals(38, 10).rule),
     )
     rows += [
         ("geometry, geography (PostGIS)", POSTGIS.arrow, POSTGIS.rule),

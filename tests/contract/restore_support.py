@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from archival_core.clients.postgres.database import Database
+from archival_core.codec.layout import Profile
 from archival_core.flows.archive.part_archiver import PartArchiver
 from archival_core.flows.archive.reading import ChunkDescription, Reading
 from archival_core.flows.restore.chunk_restore import ChunkRestorer, Restored, RestoreWish, Worker
@@ -21,7 +22,6 @@ from archival_core.model.job import Job, Kind, Status
 from archival_core.model.manifest import Manifest, ManifestPart
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.state.waiting import Sessions
-from archival_core.source.wire.types import DoesNotFitError
 from tests.kit.lake_schemas import lake_schema
 
 PINNED = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c bytea_output=hex -c row_security=off"
@@ -34,6 +34,8 @@ class Bench:
     url: str
     schema: str
     lake: LakehouseClient
+    #: of the ledger, if it is not in `url`
+    ledger: str | None = None
     #: hexadecimal, of the restores so far
     jobs: set[str] = field(default_factory=set)
 
@@ -63,25 +65,22 @@ class Bench:
         query = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('archival_restore') AND relkind = 'r'"
         return [name for (name,) in self.query(query) if name.partition("_")[0] in self.jobs]
 
-    async def archive(self, table: str, chunk: str, *, schema: str | None = None, part_bytes: int = 2**28) -> Manifest:
+    async def archive(
+        self, table: str, chunk: str, *, schema: str | None = None, part_bytes: int = 2**28, profile: Profile = "fast"
+    ) -> Manifest:
         """Archive `chunk` of `table`, both names as the catalog has them."""
         job = Job(
             uuid.uuid4(), Kind.ARCHIVE, Relation(self.schema, table), Relation(schema or self.schema, chunk),
             ChunkRange(None, None), Status.RUNNING, 1, 0, True, None, "test", datetime.now(UTC),
         )  # fmt: skip
-        as_text: frozenset[str] = frozenset()
         database = Database(self.url)
-        async with database.connect() as connection, lake_schema(self.url) as tables:
+        async with database.connect() as connection, lake_schema(self.ledger or self.url) as tables:
             described = await ChunkDescription.of(connection, job)
-            while True:
-                try:
-                    async with ReadSnapshot(connection, described.chunk) as snapshot:
-                        reading = await Reading.begin(connection, snapshot, described, tables, as_text, "fast", part_bytes)
-                        done = await self._parts(reading, snapshot.snapshot_id, job)
-                    reading.check_total(done.values())
-                    return reading.manifest(job, done, ())
-                except DoesNotFitError as error:
-                    as_text |= {error.column}
+            async with ReadSnapshot(connection, described.chunk) as snapshot:
+                reading = await Reading.begin(connection, snapshot, described, tables, profile, part_bytes)
+                done = await self._parts(reading, snapshot.snapshot_id, job)
+            reading.check_total(done.values())
+            return reading.manifest(job, done, ())
 
     async def _parts(self, reading: Reading, snapshot_id: str, job: Job) -> dict[int, ManifestPart]:
         folder = paths.archive_folder(job.hypertable, job.chunk, job.revision)

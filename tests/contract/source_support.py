@@ -38,7 +38,9 @@ async def read_chunk(
         facts = await snapshot.measure()
         options = {"gathered_pages": gathered_pages(chunk, plan, await parts.storage(conn, chunk))} | options
         with closing(read_batches(url, snapshot.snapshot_id, chunk, plan, **options)) as batches:
-            table = pa.Table.from_batches(batches, plan.schema)
+            tables = [pa.Table.from_batches([batch]) for batch in batches]
+            # texts stand behind the columns of a batch that needs them
+            table = pa.concat_tables([plan.schema.empty_table(), *tables], promote_options="default")
     table.validate(full=True)
     assert "part" in options or table.num_rows == facts.rows
     return table, facts

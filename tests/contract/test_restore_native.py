@@ -566,7 +566,7 @@ def worker(bench: Bench) -> Iterator[Bench]:
     bench.execute(f"ALTER SCHEMA {own} RENAME TO {own}_aside") if bench.plain(f"SELECT to_regnamespace('{own}')") else None
     address = urlsplit(bench.url)
     url = address._replace(netloc=f"{role}:p@{address.netloc.rpartition('@')[2]}").geturl()
-    yield Bench(url, bench.schema, bench.lake, bench.jobs)
+    yield Bench(url, bench.schema, bench.lake, jobs=bench.jobs)
     bench.execute(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
     bench.execute(f"ALTER SCHEMA {own}_aside RENAME TO {own}") if bench.plain(
         f"SELECT to_regnamespace('{own}_aside')"

@@ -15,6 +15,8 @@ import pytest
 
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
+from archival_core.model.moment import FIRST_MICROSECOND, LAST_MICROSECOND
+from archival_core.model.printed import read_moment
 from archival_core.source import catalog
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import plan_columns
@@ -216,7 +218,9 @@ async def test_far_timestamps_are_right_as_numbers(conn: Connection, schema: str
         b"SELECT (extract(epoch FROM '294246-12-31 23:59:59.999999+00'::timestamptz) * 1000000)::bigint,"
         b" (extract(epoch FROM '4713-01-01 00:00+00 BC'::timestamptz) * 1000000)::bigint"
     )
-    assert table.column("at").cast("int64").to_pylist() == list(await one(cursor))
+    exact = [read_moment(text) for text in table.column("at exact").to_pylist()]
+    assert exact == list(await one(cursor))
+    assert table.column("at").cast("int64").to_pylist() == [LAST_MICROSECOND, FIRST_MICROSECOND]
     assert (facts.min_time, facts.max_time) == ("4713-01-01T00:00:00Z BC", "294246-12-31T23:59:59.999999Z")
 
 

@@ -33,7 +33,7 @@ async def test_the_page_tells_the_statement_and_what_it_gives(source_database_ur
             async with Database(source_database_url).connect() as connection:
                 chunk = await catalog.find_chunk(connection, Relation("wire", "readings"), Relation("wire", "jan"))
                 columns = await catalog.columns(connection, chunk.hypertable)
-                plan = plan_columns(columns, (), await null_shares(connection, chunk), in_utf8=True)
+                plan = plan_columns(columns, await null_shares(connection, chunk), in_utf8=True)
             query = gathered_query(chunk, list(plan.outputs), range(1))
             [shown] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
             assert " ".join(shown.split()) == " ".join(query.split()).replace("( ", "(")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Values at the edges of each type; all of them fit its form.
+#: Values at the edges of each type.
 TYPES: dict[str, list[str]] = {
     "smallint": ["-32768", "32767"],
     "integer": ["-2147483648", "2147483647"],
@@ -91,20 +91,31 @@ TYPES: dict[str, list[str]] = {
     "mood[]": ["ARRAY['it''s'::mood]"],
     "pair[]": ["ARRAY[ROW(1, 'a', NULL)::pair, NULL]"],
     "prices": ["'{1.5,NULL}'"],
-    "prices[]": ["""'{"{1.5,NULL}",NULL,"{}"}'"""],
-}
-#: Values that the column's form cannot carry: the column becomes text.
-AS_TEXT: dict[str, list[str]] = {
-    "numeric(10,2)": ["'NaN'", "1"],
-    "timestamp": ["'294276-12-31'", "'infinity'"],
-    "timestamptz": ["'294247-01-10 04:00:54.775807+00'"],
-    "timestamp[]": ["'{294276-12-31,-infinity}'"],
-    "integer[]": ["'{{1,2},{3,NULL}}'", "'{1}'"],
-    "text[]": ["'[2:2]={a}'"],
-    "date[]": ["'[0:1]={infinity,2026-01-01}'"],
-    "numeric(10,2)[]": ["'{NaN}'"],
-    "uuid[]": ["'[0:0]={A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}'"],
     "int2vector": ["'1 2'", "''"],
     "oidvector": ["'1 4294967295'"],
+    "prices[]": ["""'{"{1.5,NULL}",NULL,"{}"}'"""],
+}
+#: Those of them of which a value is none of its form's.
+CORRECTED: set[str] = {
+    "date", "timestamp", "timestamptz", "day", "date[]", "timestamptz[]", "day[]",
+}  # fmt: skip
+#: Values that the column's form does not hold.
+NOT_HELD: dict[str, list[str]] = {
+    "numeric(10,2)": ["'NaN'", "1", "'NaN'"],
+    "date": ["'infinity'", "'-infinity'", "'0001-12-31 BC'", "'10000-01-01'", "'5874897-12-31'", "'4714-11-24 BC'"],
+    "timestamp": ["'294276-12-31 23:59:59.999999'", "'infinity'", "'4714-11-24 BC'", "'0001-12-31 23:59:59.5 BC'"],
+    "timestamptz": ["'294247-01-10 04:00:54.775807+00'", "'-infinity'", "'10000-01-01+00'", "'2026-01-01'"],
+    "timestamp[]": ["'{294276-12-31,-infinity}'", "'{2026-01-01 12:00,0044-03-15 01:02:03.45 BC,NULL}'"],
+    "timestamptz[]": ["'{infinity,2026-01-01 12:00+00}'", "'[2:2]={10000-01-01 00:00+00}'"],
+    "integer[]": ["'{{1,2},{3,NULL}}'", "'{1}'"],
+    "text[]": ["'[2:2]={a}'", "NULL", '\'{{"a b",NULL},{"","\\\\\\""}}\''],
+    "date[]": ["'[0:1]={infinity,2026-01-01}'", "'{0001-12-31 BC,NULL,infinity}'"],
+    "numeric(10,2)[]": ["'{NaN}'", "'{1.50,NULL,NaN}'", "'{2}'", "'{{NaN}}'"],
+    "uuid[]": ["'[0:0]={A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}'"],
     "mood[]": ["ARRAY[ARRAY['it''s'::mood]]"],
+    "day": ["'-infinity'", "'2026-01-01'"],
+    "day[]": ["'{-infinity}'", "'{{2026-01-01}}'"],
+    "price": ["'NaN'"],
+    "prices": ["'{NaN,1.5}'", "'{{1}}'"],
+    "money[]": ["'{{1.23}}'"],
 }

@@ -39,7 +39,6 @@ from archival_core.source.state import history
 from archival_core.source.state.fence import Stored, is_unchanged
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.state.waiting import Sessions, wait_briefly
-from archival_core.source.wire.types import DoesNotFitError
 
 _LOG = logging.getLogger(__name__)
 
@@ -137,36 +136,21 @@ class ChunkArchiver:
     async def _copy(self, job: Job, deadline: float) -> Manifest | None:
         """Every part into staging; `None` if time was over before the last."""
         earlier = await self._ledger.parts(job)
-        as_text = frozenset(earlier[0].as_text if earlier else ())
         async with self._source.connect() as connection:
             await wait_briefly(connection)
             with telemetry.step("archive.catalog"):
                 described = await ChunkDescription.of(connection, job)
                 job = replace(job, revision=await self._free_revision(job, described))
-            while True:
-                try:
-                    async with (
-                        giving_way(self._source, connection, job.hypertable) as sessions,
-                        ReadSnapshot(connection, described.chunk) as snapshot,
-                    ):
-                        with telemetry.step("archive.snapshot"):
-                            reading = await Reading.begin(
-                                connection,
-                                snapshot,
-                                described,
-                                self._schema,
-                                as_text,
-                                self._options.profile,
-                                self._options.part_bytes,
-                            )
-                        with telemetry.step("archive.mark"):
-                            reading, done = await self._resume(job, connection, snapshot, reading, earlier)
-                        await self._archive_parts(job, reading, snapshot.snapshot_id, sessions, done, deadline)
-                except DoesNotFitError as error:
-                    _LOG.warning("job %s: %s, so the column is archived as text", job.job_id, error)
-                    as_text |= {error.column}
-                else:
-                    break
+            async with (
+                giving_way(self._source, connection, job.hypertable) as sessions,
+                ReadSnapshot(connection, described.chunk) as snapshot,
+            ):
+                with telemetry.step("archive.snapshot"):
+                    options = (self._options.profile, self._options.part_bytes)
+                    reading = await Reading.begin(connection, snapshot, described, self._schema, *options)
+                with telemetry.step("archive.mark"):
+                    reading, done = await self._resume(job, connection, snapshot, reading, earlier)
+                await self._archive_parts(job, reading, snapshot.snapshot_id, sessions, done, deadline)
         if len(done) < len(reading.ranges):
             _LOG.info("job %s: %d of %d parts are done, another run goes on", job.job_id, len(done), len(reading.ranges))
             return None

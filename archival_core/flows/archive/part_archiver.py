@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -82,7 +83,7 @@ class PartArchiver:
             with telemetry.step("archive.read_back") as read_back:
                 with LakeSource(self.lake, f"{self.staging}/{file}", sink.length, loop) as source:
                     transfers.append(source)
-                    _check_equal(file, written, self._read(file, source, stop))
+                    _check_equal(file, written, self._read(file, source, written.exact, stop))
                     _check_bytes(file, sink.sha256, source)
                 read_back.count(rows=written.rows, size=sink.length)
             give_back()
@@ -94,6 +95,7 @@ class PartArchiver:
                 min_time=written.min_time,
                 max_time=written.max_time,
                 digests=written.digests,
+                exact=written.exact,
             )
 
         with telemetry.step("archive.part", part=number, file=file):
@@ -113,11 +115,12 @@ class PartArchiver:
         span.count(rows=written.rows)
         return written
 
-    def _read(self, file: str, source: LakeSource, stop: threading.Event) -> parquet.Content:
+    def _read(self, file: str, source: LakeSource, corrected: Collection[str], stop: threading.Event) -> parquet.Content:
         meter = self._meter()
+        meter.begin(corrected)
         source.read(_MAGIC_BYTES)  # what follows is read in order, and so digested on the way
         try:
-            for batch in until(stop, parquet.read(source, self.reading.plan.schema, source.expect)):
+            for batch in until(stop, parquet.read(source, self.reading.plan.schema, source.expect, corrected)):
                 meter.add(batch)
         except (pa.ArrowException, ValueError, OSError) as error:
             raise TransientError(f"{file} does not read back: {error}", code="read-back-differs") from error

@@ -73,7 +73,6 @@ class Reading:
     columns: tuple[Column, ...]
     #: the columns of the table in the lake, one for each of `columns`
     lake: tuple[LakeColumn, ...]
-    as_text: frozenset[str]
     plan: ColumnPlan
     facts: ChunkFacts
     storage: Storage
@@ -94,7 +93,6 @@ class Reading:
         snapshot: ReadSnapshot,
         described: ChunkDescription,
         schema: LakeSchema,
-        as_text: Collection[str],
         profile: Profile,
         part_bytes: int,
     ) -> Reading:
@@ -106,14 +104,14 @@ class Reading:
         columns = await catalog.columns(connection, chunk.hypertable)
         table = described.hypertable_table
         lake = await schema.settle(connection, chunk.hypertable, table, columns, started_at)
-        plan = plan_columns(columns, as_text, await null_shares(connection, chunk), lake=lake, in_utf8=snapshot.in_utf8)
+        plan = plan_columns(columns, await null_shares(connection, chunk), lake=lake, in_utf8=snapshot.in_utf8)
         order = await order_columns(connection, chunk) if profile == "small" else ()
         storage = await parts.storage(connection, chunk)
         seen = await look(connection, snapshot, chunk, storage.files)
         ranges = await parts.plan_parts(connection, chunk, storage, seen.facts, plan.schema, part_bytes)
         stored = {column.column: column.name for column in lake}
         layout = Layout(profile, tuple(stored[name] for name in order))
-        known = (described, columns, lake, frozenset(as_text), plan, seen.facts, storage, seen.stored, seen.grounds)
+        known = (described, columns, lake, plan, seen.facts, storage, seen.stored, seen.grounds)
         placed = await placed_in(connection, chunk)
         return cls(*known, placed, tuple(ranges), layout, started_at)
 
@@ -141,7 +139,6 @@ class Reading:
             staging=(staging,),
             columns=self._column_types,
             lake=self._lake_columns,
-            as_text=tuple(sorted(self.as_text)),
             parts=tuple(part.condition for part in self.ranges),
         )
 
@@ -165,7 +162,6 @@ class Reading:
             progress.grounds.tables == self.grounds.tables
             and progress.columns == self._column_types
             and progress.lake == self._lake_columns
-            and set(progress.as_text) == self.as_text
         )
 
     @property

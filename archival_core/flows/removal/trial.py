@@ -112,11 +112,13 @@ async def staged(connection: Connection) -> AsyncIterator[StagingTable]:
 
 
 async def _fitted(connection: Connection, chunk: Chunk, manifest: Manifest) -> tuple[FittedColumn, ...]:
-    return fit_columns(manifest.columns, await catalog.columns(connection, chunk.hypertable), chunk.hypertable)
+    return fit_columns(manifest, await catalog.columns(connection, chunk.hypertable), chunk.hypertable)
 
 
 def _has_order(manifest: Manifest) -> bool:
     """Whether slices of the time column are the same rows in the archive and in the database."""
+    if manifest.stored_time_column in manifest.corrected:
+        return False
     [form] = [column.arrow_type for column in manifest.columns if column.name == manifest.time_column]
     return form in _ORDERED or manifest.time_type == "uuid"
 

@@ -20,6 +20,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.jobs.worker_thread import in_thread, until
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSource
+from archival_core.model.lake_column import text_of
 from archival_core.model.manifest import Manifest, ManifestPart
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.load import Loading, loading
@@ -70,10 +71,10 @@ class ArchiveLoader:
     def _append(self, opened: Loading, part: ManifestPart, source: LakeSource, stop: threading.Event) -> None:
         """One part from the lake; what comes is compared with the manifest on its way."""
         what = f"{part.file} of {self.manifest.lake_path}"
-        meter = parquet.ContentMeter(self._schema, self.manifest.stored_time_column)
+        meter = parquet.ContentMeter(self._schema, self.manifest.stored_time_column, part.exact)
 
         def metered() -> Iterator[pa.RecordBatch]:
-            for batch in until(stop, parquet.read(source, self._schema)):
+            for batch in until(stop, parquet.read(source, self._schema, corrected=part.exact)):
                 meter.add(batch)
                 yield batch
 
@@ -93,10 +94,15 @@ class ArchiveLoader:
     def _compare(self, batches: Iterator[pa.RecordBatch]) -> None:
         rest: pa.RecordBatch | None = None
         for part in self.manifest.parts:
-            meter = parquet.ContentMeter(self._schema, self.manifest.stored_time_column)
+            meter = parquet.ContentMeter(self._schema, self.manifest.stored_time_column, part.exact)
+            # the texts of columns that are corrected in other parts
+            others = [text_of(name) for name in self.manifest.corrected - part.exact.keys()]
             wanted = part.rows
             while wanted and (batch := rest if rest is not None else next(batches, None)) is not None:
-                meter.add(batch.slice(0, wanted))
+                taken = batch.slice(0, wanted)
+                meter.add(taken)
+                if any(taken.column(name).null_count < taken.num_rows for name in others):
+                    raise TransientError(f"the database's copy of {part.file} has texts of its own", code="restore-differs")
                 rest = batch.slice(wanted) if batch.num_rows > wanted else None
                 wanted -= min(wanted, batch.num_rows)
             _check_equal(f"the database's copy of {part.file}", part, meter.content(), "restore-differs")
@@ -114,7 +120,7 @@ def check_exact(opened: Loading) -> None:
 
 
 def _check_equal(what: str, part: ManifestPart, found: parquet.Content, code: str) -> None:
-    expected = parquet.Content(part.rows, part.digests, part.min_time, part.max_time)
+    expected = parquet.Content(part.rows, part.digests, part.min_time, part.max_time, part.exact)
     if found != expected:
         wrong = [name for name, digest in part.digests.items() if found.digests.get(name) != digest]
         raise TransientError(

@@ -184,7 +184,7 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
         target = await original_target(connection, manifest, recreate=wish.recreate)
     else:
         target = await own_target(connection, manifest, wish.into)
-    fitted = fit_columns(manifest.columns, await catalog.columns(connection, target.relation), target.relation)
+    fitted = fit_columns(manifest, await catalog.columns(connection, target.relation), target.relation)
     placement = Placement(
         UUID(manifest.job_id), archived_chunk(manifest), manifest.rows, fitted, target, wish.beside, wish.fire_triggers
     )

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archival_core import telemetry
-from archival_core.codec import slices
+from archival_core.codec import exact, slices
 from archival_core.codec.memory import give_back
 from archival_core.errors import TransientError
 from archival_core.flows.jobs.worker_thread import in_thread, until
@@ -83,8 +83,10 @@ class SliceLoader:
         self, files: Sequence[pq.ParquetFile], groups: Sequence[slices.Group], chosen: Sequence[TimeSlice]
     ) -> Iterator[pa.RecordBatch]:
         column = self.manifest.stored_time_column
+        names = [fitted.stored for fitted in self.columns]
+        corrected = [[name for name in names if name in part.exact] for part in self.manifest.parts]
         for group in groups:
             for batch in files[group.file].iter_batches(row_groups=[group.number], use_threads=False):
                 inside = batch.filter(slices.within(batch.column(column), chosen))
                 if inside.num_rows:
-                    yield inside
+                    yield exact.as_texts(inside, corrected[group.file])

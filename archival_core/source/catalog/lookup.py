@@ -24,7 +24,10 @@ from archival_core.source.translate import source_errors
 COLUMNS: Final[LiteralString] = """
 -- NOT MATERIALIZED: each type is found by its oid, however many types there are
 WITH RECURSIVE type AS NOT MATERIALIZED (
-    SELECT *, typelem <> 0 AND typcategory = 'A' AND typlen = -1 AS is_array FROM pg_catalog.pg_type
+    -- an int2vector and an oidvector begin at 0, which no list does: they go as text
+    SELECT *, typelem <> 0 AND typcategory = 'A' AND typlen = -1
+              AND oid NOT IN ('pg_catalog.int2vector'::regtype, 'pg_catalog.oidvector'::regtype) AS is_array
+    FROM pg_catalog.pg_type
 ), declared AS (
     SELECT a.attnum, a.attname, a.attnotnull, a.atttypid, a.atttypmod, a.attgenerated, a.attidentity
     FROM pg_catalog.pg_attribute a

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column, Relation, quote_identifier
-from archival_core.model.manifest import ManifestColumn
+from archival_core.model.manifest import Manifest, ManifestColumn
 from archival_core.source.restore.wire import Wire, wire_of
 from archival_core.source.wire.types import Form, form_of, whole_text
 from archival_core.source.wire.values import each
@@ -28,15 +28,24 @@ class FittedColumn:
     target: Column
     #: in which the column was read when it was archived
     form: Form
+    #: of the staging table: texts in place of values that the archive's form does not hold; `None` if it holds all
+    exact: str | None = None
 
     @property
     def natural(self) -> str:
-        """SQL of the archive's value, from the staging table."""
+        """SQL of what the archive's form holds, from the staging table."""
         return self.wire.natural.format(self.staged)
 
     @property
     def value(self) -> str:
         """SQL of the value in the target's type, from the staging table."""
+        if self.exact is None:
+            return self._held
+        return f"CASE WHEN {self.exact} IS NULL THEN {self._held} ELSE {self._input(self.exact, self.target.type_name)} END"
+
+    @property
+    def _held(self) -> str:
+        """SQL of what the archive's form holds, in the target's type."""
         if self._element_type is None:
             return self._read(self.natural, self.target.type_name)
         return f"{each(self.natural, self._read('e', self._element_type))}::{self.target.type_name}"
@@ -47,6 +56,11 @@ class FittedColumn:
         return self.wire.type_name != self.target.type_name
 
     @property
+    def may_lose(self) -> bool:
+        """Whether the target's type might not hold the value exactly."""
+        return self.is_cast or self.exact is not None
+
+    @property
     def is_kept_as_text(self) -> bool:
         """Whether the archive has texts in place of the target's values."""
         return self.wire.base_type == "text" and self.is_cast
@@ -54,6 +68,14 @@ class FittedColumn:
     @property
     def loss(self) -> str:
         """SQL that is true where the value in the target's type, archived again, would not be what the archive has."""
+        held = self._held_loss if self.is_cast else "false"
+        if self.exact is None:
+            return held
+        printed = f'{whole_text(self.target).sql.format(self.value)} COLLATE "C"'
+        return f"CASE WHEN {self.exact} IS NULL THEN {held} ELSE {printed} IS DISTINCT FROM {self.exact} END"
+
+    @property
+    def _held_loss(self) -> str:
         forms = [self._again(self.form.sql)]
         if self.form.earlier is not None:
             forms.append(self._again(self.form.earlier))
@@ -69,26 +91,32 @@ class FittedColumn:
     def _read(self, value: str, type_name: str) -> str:
         """One value in a type."""
         if self.is_kept_as_text and self.target.has_cast_from_text and self.form.back == "{0}":
-            # A cast with a function would be taken in place of the type's input function. What takes values out of JSON always
-            # calls that one, but is slower than a conversion by it.
-            given = f"pg_catalog.json_to_record(pg_catalog.json_build_object('v', {value}))"
-            return f"(SELECT given.v FROM {given} AS given (v {type_name}))"
+            return self._input(value, type_name)
         return f"{self.form.back.format(value)}::{type_name}"
+
+    def _input(self, text: str, type_name: str) -> str:
+        """What the type's input function makes of a text."""
+        if not self.target.has_cast_from_text:
+            return f"{text}::{type_name}"
+        # A cast with a function would be taken in place of the type's input function. What takes values out of JSON always
+        # calls that one, but is slower than a conversion by it.
+        given = f"pg_catalog.json_to_record(pg_catalog.json_build_object('v', {text}))"
+        return f"(SELECT given.v FROM {given} AS given (v {type_name}))"
 
     def _again(self, form: str) -> str:
         """The value in the target's type, as `form` reads it."""
         if self._element_type is None:
-            return form.format(self.value)
+            return form.format(self._held)
         return each(self.natural, form.format(self._read("e", self._element_type)))
 
 
-def fit_columns(archived: Sequence[ManifestColumn], existing: Sequence[Column], target: Relation) -> tuple[FittedColumn, ...]:
+def fit_columns(manifest: Manifest, existing: Sequence[Column], target: Relation) -> tuple[FittedColumn, ...]:
     """Match an archive's columns with those that `target` has now; a column that the target has besides gets its default.
 
     What is kept as text fits into a column of text, too: a way back for values that their type does not take any more.
     Raises `PermanentError`: `columns-differ`, which names those that are gone or have another type; `unknown-form`.
     """
-    by_name = {column.name: column for column in existing}
+    archived, by_name = manifest.columns, {column.name: column for column in existing}
     wrong = [
         f"{column.name!r} was {column.postgresql_type} and is {by_name[column.name].type_name}"
         if column.name in by_name
@@ -102,7 +130,11 @@ def fit_columns(archived: Sequence[ManifestColumn], existing: Sequence[Column], 
             " restore into a table of its own, which is made with the archive's columns",
             code="columns-differ",
         )
-    return tuple(_fit(number, column, by_name[column.name]) for number, column in enumerate(archived))
+    corrected = manifest.corrected
+    return tuple(
+        _fit(number, column, by_name[column.name], has_texts=column.stored in corrected)
+        for number, column in enumerate(archived)
+    )
 
 
 def _takes(existing: Column, archived: ManifestColumn) -> bool:
@@ -110,10 +142,11 @@ def _takes(existing: Column, archived: ManifestColumn) -> bool:
     return existing.type_name in (archived.postgresql_type, texts.get(archived.arrow_type))
 
 
-def _fit(number: int, archived: ManifestColumn, target: Column) -> FittedColumn:
+def _fit(number: int, archived: ManifestColumn, target: Column, *, has_texts: bool) -> FittedColumn:
     wire, form = wire_of(archived.arrow_type), form_of(target)
     if wire.arrow != (pa.list_(form.arrow) if target.is_array else form.arrow):
         # Archived as text, because a value did not fit the type's own form; or the type itself, a domain, is not what it was.
         # Whether it still holds the values is looked at in each of them.
         form = whole_text(target) if archived.arrow_type == "string" else Form(wire.arrow)
-    return FittedColumn(archived.stored, quote_identifier(f"c{number}"), wire, target, form)
+    exact = quote_identifier(f"c{number}x") if has_texts else None
+    return FittedColumn(archived.stored, quote_identifier(f"c{number}"), wire, target, form, exact)

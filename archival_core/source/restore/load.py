@@ -15,8 +15,10 @@ import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
 from archival_core.errors import PermanentError
+from archival_core.model.lake_column import text_of
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import SCHEMA, StagingTable
+from archival_core.source.restore.wire import wire_of
 from archival_core.source.session import ALONE
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.driver import DatabaseUrl, arriving, connected, driver_errors, said_by_server
@@ -33,26 +35,34 @@ class Loading:
 
     def create(self) -> None:
         """Make the table, in place of one that an interrupted run of the same attempt left."""
-        listed = ", ".join(f"{column.staged} {column.wire.staged}" for column in self._columns)
+        listed = ", ".join(
+            [f"{column.staged} {column.wire.staged}" for column in self._columns]
+            + [f"{column.exact} text" for column in self._corrected]
+        )
         self._execute(f"DROP TABLE IF EXISTS {self._staging.relation.sql}")
         # in another kind of table than a heap the rows might lie in another order
         self._execute(f"CREATE UNLOGGED TABLE {self._staging.relation.sql} ({listed}) USING heap")
 
     def append(self, batches: Iterator[pa.RecordBatch]) -> int:
-        """Add rows in their order, and return how many; what `batches` raises comes out as it is."""
+        """Add rows in their order, and return how many; what `batches` raises comes out as it is.
+
+        A batch has the archive's columns, and behind them texts of what they do not hold (`model.lake_column.text_of`).
+        """
         failed: list[Exception] = []
-        names = [column.staged.strip('"') for column in self._columns]
+        names = [_bare(staged) for staged in self._staged]
 
         def encoded() -> Iterator[pa.RecordBatch]:
             try:
                 for batch in batches:
-                    arrays = [c.wire.encode(values) for c, values in zip(self._columns, batch.columns, strict=True)]
+                    arrays = [c.wire.encode(batch.column(place)) for place, c in enumerate(self._columns)]
+                    arrays += [_texts(batch, column.stored) for column in self._corrected]
                     yield pa.RecordBatch.from_arrays(arrays, names)
             except Exception as error:  # the driver would make a text of it
                 failed.append(error)
                 raise
 
         empty = [column.wire.encode(pa.array([], column.wire.arrow)).type for column in self._columns]
+        empty += [pa.string()] * len(self._corrected)
         reader = pa.RecordBatchReader.from_batches(pa.schema(zip(names, empty, strict=True)), encoded())
         try:
             with driver_errors(), self._conn.cursor() as cur:
@@ -63,10 +73,14 @@ class Loading:
             raise
 
     def read_back(self) -> Generator[pa.RecordBatch]:
-        """All rows in the order in which they were added, with the archive's columns."""
-        plan = plan_columns([column.wire.column(column.staged.strip('"')) for column in self._columns])
-        naturals = ", ".join(f"{column.natural} AS {column.staged}" for column in self._columns)
-        names = [column.stored for column in self._columns]
+        """All rows in the order in which they were added, with the archive's columns and texts."""
+        columns = [column.wire.column(_bare(column.staged)) for column in self._columns]
+        texts = [wire_of("string").column(_bare(staged)) for staged in self._staged[len(columns) :]]
+        plan = plan_columns([*columns, *texts])
+        naturals = ", ".join(
+            [f"{column.natural} AS {column.staged}" for column in self._columns] + self._staged[len(columns) :]
+        )
+        names = [*(column.stored for column in self._columns), *(text_of(column.stored) for column in self._corrected)]
         with self._conn.cursor() as cur:
             with driver_errors():
                 cur.execute(f"SELECT {plan.select_list} FROM (SELECT {naturals} FROM {self._staging.relation.sql}) AS staged")
@@ -79,7 +93,7 @@ class Loading:
 
         Raises `PermanentError` (`unreadable-value`) for a value that the type does not take at all.
         """
-        cast = [column for column in self._columns if column.is_cast]
+        cast = [column for column in self._columns if column.may_lose]
         if not cast:
             return {}
         try:
@@ -87,6 +101,15 @@ class Loading:
         except PermanentError as error:
             raise _refusal(cast, error) from error
         return {column.target.name: lost for column, lost in zip(cast, counts, strict=True) if lost}
+
+    @property
+    def _corrected(self) -> list[FittedColumn]:
+        return [column for column in self._columns if column.exact is not None]
+
+    @property
+    def _staged(self) -> list[str]:
+        """Columns of the staging table, as SQL."""
+        return [column.staged for column in self._columns] + [column.exact for column in self._corrected if column.exact]
 
     def _losses(self, columns: Sequence[FittedColumn]) -> list[int]:
         counts = ", ".join(f"count(*) FILTER (WHERE {column.loss})" for column in columns)
@@ -108,6 +131,15 @@ class Loading:
             cur.execute(statement)
             if cur.description:
                 cur.fetchall()
+
+
+def _bare(quoted: str) -> str:
+    return quoted.strip('"')
+
+
+def _texts(batch: pa.RecordBatch, stored: str) -> pa.Array:
+    name = text_of(stored)
+    return batch.column(name) if name in batch.schema.names else pa.nulls(batch.num_rows, pa.string())
 
 
 def _refusal(columns: Sequence[FittedColumn], error: PermanentError) -> PermanentError:

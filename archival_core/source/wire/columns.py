@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column, quote_identifier
-from archival_core.model.lake_column import LakeColumn
+from archival_core.model.lake_column import LakeColumn, text_of
+from archival_core.model.printed import printed_array
+from archival_core.source.wire.holding import Held
 from archival_core.source.wire.joining import Joined, joined
 from archival_core.source.wire.measuring import measured
 from archival_core.source.wire.packing import PACKED_TYPES, packs
-from archival_core.source.wire.types import DoesNotFitError, Form, form_of, whole_text
+from archival_core.source.wire.types import Form, form_of, whole_text
 from archival_core.source.wire.values import in_form
 
 _UNKNOWN: Final[Mapping[str, float]] = MappingProxyType({})
@@ -69,34 +71,48 @@ class _Reader:
         if not self.is_array:
             return [Output(self.value, joined(self.value, self.form) if self.is_complete else None)]
         # The driver flattens dimensions without a word, and gives up at another lower bound. So such a value comes as NULL,
-        # and a second output says that it was there.
-        odd = _ODD_SHAPE.format(quote_identifier(self.name))
-        return [Output(f"CASE WHEN {odd} THEN NULL ELSE {self.value} END"), Output(f"{odd} IS TRUE")]
+        # and a second output has its text.
+        name = quote_identifier(self.name)
+        odd = _ODD_SHAPE.format(name)
+        text = whole_text(self.column).sql.format(name)
+        return [Output(f"CASE WHEN {odd} THEN NULL ELSE {self.value} END"), Output(f"CASE WHEN {odd} THEN {text} END")]
 
-    def read(self, arrived: list[pa.Array]) -> pa.Array:
+    def read(self, arrived: list[pa.Array]) -> tuple[pa.Array, pa.Array | None]:
+        """The values, and PostgreSQL's text of those that they do not hold, NULL for the others; `None` if they hold all."""
         value = arrived.pop(0)
-        try:
-            if not self.is_array:
-                return self._exact(value)
-            if pc.any(arrived.pop(0)).as_py():
-                raise DoesNotFitError("an array of more than one dimension, or one that does not begin at 1")
-            items = self._exact(value.values)
-            return pa.ListArray.from_arrays(value.offsets, items, type=self.arrow, mask=_nulls(value))
-        except DoesNotFitError as error:
-            raise DoesNotFitError(error.what, self.name) from error
+        if not self.is_array:
+            held, given = self._held(value)
+            if held.lost is None:
+                return held.values, None
+            return held.values, _beside(len(value), held.lost, self._printed(given.take(pa.array(held.lost))))
+        odd, (items, given) = arrived.pop(0), self._held(value.values)
+        texts = {}
+        if odd.null_count < len(odd):
+            texts = {row: text for row, text in enumerate(odd.to_pylist()) if text is not None}
+        if items.lost is not None:
+            offsets = value.offsets.to_numpy()
+            for row in np.unique(np.searchsorted(offsets, items.lost, "right") - 1).tolist():
+                elements = given.slice(offsets[row], offsets[row + 1] - offsets[row])
+                texts[row] = printed_array(self._printed(elements))
+        lists = pa.ListArray.from_arrays(value.offsets, items.values, type=self.arrow, mask=_nulls(value))
+        return lists, _beside(len(value), np.array([*texts]), [*texts.values()]) if texts else None
 
-    def _exact(self, array: pa.Array) -> pa.Array:
+    def _printed(self, given: pa.Array) -> list[str | None]:
+        assert self.form.printed is not None, "a form that does not hold every value can print them"
+        return self.form.printed(given)
+
+    def _held(self, array: pa.Array) -> tuple[Held, pa.Array]:
+        """What the form holds of what the driver gives, and that."""
         if isinstance(array, pa.ExtensionArray):  # what the driver leaves as it is, such as the text of a numeric
             array = array.storage
-        if self.form.exact is not None:
-            array = self.form.exact(array)
-        if array.type != self.form.arrow:
+        held = self.form.hold(array) if self.form.hold is not None else Held(array)
+        if held.values.type != self.form.arrow:
             # a cast here could change values without a word
             raise PermanentError(
-                f"the driver reads column {self.name!r} as {array.type}, planned was {self.form.arrow}",
+                f"the driver reads column {self.name!r} as {held.values.type}, planned was {self.form.arrow}",
                 code="unexpected-schema",
             )
-        return array
+        return held, array
 
 
 def arrow_type(column: Column) -> pa.DataType:
@@ -115,7 +131,8 @@ class ColumnPlan:
     packed: int
     #: whether outputs are arrays
     has_arrays: bool
-    #: of the batches that `exact` gives; fields carry `postgresql.name`, `postgresql.type` and `postgresql.not_null`
+    #: of the batches that `exact` gives, but for the texts of values that are not exact, which stand behind these columns;
+    #: fields carry `postgresql.name`, `postgresql.type` and `postgresql.not_null`
     schema: pa.Schema
     exact: Callable[[pa.RecordBatch], pa.RecordBatch]
 
@@ -127,30 +144,20 @@ class ColumnPlan:
 
 def plan_columns(
     columns: Sequence[Column],
-    as_text: Collection[str] = (),
     nulls: Mapping[str, float] = _UNKNOWN,
     *,
     lake: Sequence[LakeColumn] = (),
     in_utf8: bool = False,
 ) -> ColumnPlan:
-    """The plan that reads `columns` exactly, those named in `as_text` as their text.
+    """The plan that reads `columns` exactly.
 
     `nulls` says what share of a column is NULL, where that is known: numbers that hardly ever are come packed, values that
     never are can be joined, and so can texts that have numbers to carry their lengths, which are known only where the database
     is `in_utf8`. That is faster and changes no value.
     With `lake`, the columns of the table in the lake, batches have their names and numbers.
-    The plan's `exact` raises `DoesNotFitError`, which names a column that has to be read as text.
     """
     shares = {column.name: 0.0 if column.not_null else nulls.get(column.name, 1.0) for column in columns}
-    readers = [
-        _Reader(
-            column,
-            whole_text(column) if column.name in as_text else form_of(column),
-            column.is_array and column.name not in as_text,
-            shares[column.name] == 0,
-        )
-        for column in columns
-    ]
+    readers = [_Reader(column, form_of(column), column.is_array, shares[column.name] == 0) for column in columns]
     schema = pa.schema(_field(reader, lake[place] if lake else None) for place, reader in enumerate(readers))
 
     packed = packs([(r.name, r.arrow) for r in readers if r.arrow in PACKED_TYPES and shares[r.name] <= _MOST_NULLS])
@@ -160,11 +167,16 @@ def plan_columns(
     def exact(batch: pa.RecordBatch) -> pa.RecordBatch:
         arrived = list(batch.columns)
         arrays: dict[str, pa.Array] = {}
+        texts: dict[str, pa.Array | None] = {}
         for pack in packed:
             arrays |= pack.read(arrived.pop(0))
         for reader in others:
-            arrays[reader.name] = reader.read(arrived)
-        return pa.RecordBatch.from_arrays([arrays[reader.name] for reader in readers], schema=schema)
+            arrays[reader.name], texts[reader.name] = reader.read(arrived)
+        read = pa.RecordBatch.from_arrays([arrays[reader.name] for reader in readers], schema=schema)
+        for reader, field in zip(readers, schema, strict=True):
+            if (beside := texts.get(reader.name)) is not None:
+                read = read.append_column(text_of(field.name), beside)
+        return read
 
     complete = {number: pack for number, pack in enumerate(packed) if all(shares[name] == 0 for name in pack.names)}
     texts = measured({r.name: r.value for r in others if r.is_stored_text}, complete) if in_utf8 else {}
@@ -184,6 +196,13 @@ def _field(reader: _Reader, lake: LakeColumn | None) -> pa.Field:
         return pa.field(column.name, reader.arrow, metadata=metadata)
     metadata |= {"postgresql.name": column.name, "PARQUET:field_id": str(lake.number)}
     return pa.field(lake.name, reader.arrow, metadata=metadata)
+
+
+def _beside(rows: int, places: np.ndarray, texts: Sequence[str | None]) -> pa.Array:
+    """As many texts as rows: `texts` at their places, else NULL."""
+    found = np.full(rows, -1)
+    found[places] = np.arange(len(places))
+    return pa.array(texts, pa.string()).take(pa.array(found, mask=found < 0))
 
 
 def _nulls(array: pa.Array) -> pa.Array | None:

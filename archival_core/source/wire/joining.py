@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archival_core.source.wire.types import EPOCH_DAYS, EPOCH_MICROSECONDS, Form
+from archival_core.source.wire.holding import EPOCH_DAYS, EPOCH_MICROSECONDS
+from archival_core.source.wire.types import Form
 
 #: Stands between two texts and in place of a NULL. A NULL, or a text that contains the separator, therefore makes the
 #: number of pieces larger than the number of rows, and the reader notices. If NULLs were left out, a missing NULL and a

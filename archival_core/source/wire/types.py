@@ -1,8 +1,8 @@
 """PostgreSQL types and what they become: the one table of forms.
 
-A form is exact, or the value does not pass: what has no exact Arrow form that Delta Lake and Spark read goes as the text that
-PostgreSQL prints under the pinned settings (`session.TEXT_FORMS`), the same text that pg_dump relies on. A value outside its
-form's reach raises `DoesNotFitError`, and the whole column of that chunk is then archived as text.
+A column's form is decided by its type alone, so that files of one table agree. What has no exact Arrow form that Delta Lake
+and Spark read goes as the text that PostgreSQL prints under the pinned settings (`session.TEXT_FORMS`), the same text that
+pg_dump relies on. A value outside its form's reach is held by the nearest one, and its text travels beside it (`holding`).
 
 A value's text is what its type's output function prints. A cast to text is something else: users can define casts, and some of
 PostgreSQL's own print another text (`inet`). The casts that are left here are PostgreSQL's own, which nobody can replace.
@@ -15,30 +15,20 @@ from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from archival_core.errors import TransientError
 from archival_core.model.chunk import Column
-from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
-
-#: Between PostgreSQL's epoch (2000) and Arrow's (1970). The driver adds it without a check for overflow, so that the infinities
-#: and the last thirty years wrap around to before the first day that PostgreSQL knows, 4714-11-24 BC. No value is there
-#: otherwise, so it can be told what they were.
-EPOCH_DAYS: Final = 10_957
-EPOCH_MICROSECONDS: Final = EPOCH_DAYS * DAY
-_FIRST_DAY: Final = -2_440_588
-_FIRST_MICROSECOND: Final = _FIRST_DAY * DAY
-
+from archival_core.source.wire.holding import (
+    Held,
+    hold_dates,
+    hold_decimals,
+    hold_digits,
+    hold_times,
+    printed_dates,
+    printed_numbers,
+    printed_times,
+)
 
 _AS_IT_IS: Final = "{0}"
-
-
-class DoesNotFitError(TransientError):
-    """A value that its column's form cannot carry; with the column as text it can be archived."""
-
-    def __init__(self, what: str, column: str = "") -> None:
-        super().__init__(f"column {column!r} has {what}", code="does-not-fit")
-        self.what, self.column = what, column
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +39,10 @@ class Form:
     arrow: pa.DataType
     #: SQL of the value; `{0}` is the column, and alone it is read as its base type
     sql: str = _AS_IT_IS
-    #: makes of what the driver gives exactly what PostgreSQL holds, or raises `DoesNotFitError`
-    exact: Callable[[pa.Array], pa.Array] | None = None
+    #: makes of what the driver gives what the form holds, …
+    hold: Callable[[pa.Array], Held] | None = None
+    #: … and where that is not PostgreSQL's value, the text that PostgreSQL prints
+    printed: Callable[[pa.Array], list[str | None]] | None = None
     #: for docs/types.md
     rule: str = "the value"
     #: whether `sql` is a `text`, or the same by another name
@@ -68,54 +60,10 @@ class Form:
         return self.sql == _AS_IT_IS
 
 
-def exact_dates(array: pa.Array) -> pa.Array:
-    """`date32` as the driver gives it, with its infinities mended."""
-    days = array.view(pa.int32())
-    least = pc.min(days).as_py()
-    if least is None or least >= _FIRST_DAY:
-        return array
-    mended = _replaced(days, 2**31 - 1 + EPOCH_DAYS - 2**32, INFINITE_DAYS)
-    return _replaced(mended, -(2**31) + EPOCH_DAYS, -INFINITE_DAYS).view(array.type)
-
-
-def exact_timestamps(array: pa.Array) -> pa.Array:
-    """`timestamp[us]` as the driver gives it, with its infinities mended; not after 294247-01-10 04:00:54.775806."""
-    moments = array.view(pa.int64())
-    bounds = pc.min_max(moments).as_py()
-    if bounds["min"] is None or (bounds["min"] >= _FIRST_MICROSECOND and bounds["max"] != INFINITE_MICROSECONDS):
-        return array
-    if bounds["max"] == INFINITE_MICROSECONDS:
-        raise DoesNotFitError("a timestamp after 294247-01-10 04:00:54.775806")
-    mended = _replaced(moments, 2**63 - 1 + EPOCH_MICROSECONDS - 2**64, INFINITE_MICROSECONDS)
-    mended = _replaced(mended, -(2**63) + EPOCH_MICROSECONDS, -INFINITE_MICROSECONDS)
-    least = pc.min(pc.filter(mended, pc.not_equal(mended, -INFINITE_MICROSECONDS))).as_py()
-    if least is not None and least < _FIRST_MICROSECOND:
-        raise DoesNotFitError("a timestamp after 294247-01-10 04:00:54.775806")
-    return mended.view(array.type)
-
-
-def exact_numeric_text(array: pa.Array) -> pa.Array:
-    """Digits as they come; `nan` and `inf` as PostgreSQL writes them."""
-    if not pc.any(pc.match_substring(array, "n")).as_py():
-        return array
-    return pc.replace_substring(pc.replace_substring(array, "nan", "NaN"), "inf", "Infinity")
-
-
 def decimals(precision: int, scale: int) -> Form:
     """numeric(precision,scale) as a decimal."""
     kind = pa.decimal128(precision, scale)
-
-    def exact(array: pa.Array) -> pa.Array:
-        try:
-            return array.cast(kind)
-        except pa.ArrowInvalid as error:
-            raise DoesNotFitError(f"a number that decimal({precision},{scale}) has not, such as NaN") from error
-
-    return Form(kind, exact=exact)
-
-
-def _replaced(array: pa.Array, value: int, by: int) -> pa.Array:
-    return pc.if_else(pc.equal(array, value), pa.scalar(by, array.type), array)
+    return Form(kind, hold=lambda array: hold_decimals(array, kind), printed=printed_numbers, rule="the value; NULL for a NaN")
 
 
 def text_form(output: str | None = None, earlier: str | None = None) -> Form:
@@ -149,12 +97,9 @@ def _with_arguments(kind: str, signed: str) -> Form:
 
 TEXT: Final = text_form()
 _NUMERIC: Final = Form(
-    pa.string(), exact=exact_numeric_text, rule="its digits; `NaN`, `Infinity` and `-Infinity` as PostgreSQL writes them"
+    pa.string(), hold=hold_digits, rule="its digits; `NaN`, `Infinity` and `-Infinity` as PostgreSQL writes them"
 )
-_TIMESTAMP_RULE: Final = (
-    "microseconds; `infinity` and `-infinity` are ±(2^63 - 1); a chunk with a later value than"
-    " 294247-01-10 04:00:54.775806 has the column as text"
-)
+_CLOCK_RULE: Final = "{0}, of the years 1 to 9999; the nearest one for the infinities and for what lies beyond"
 
 #: Types of `pg_catalog` by `typname`. What is not here goes as `TEXT`.
 FORMS: Final[dict[str, Form]] = {
@@ -182,15 +127,17 @@ FORMS: Final[dict[str, Form]] = {
         is_told_by_output=False,
     ),
     "bytea": Form(pa.binary()),
-    "date": Form(pa.date32(), exact=exact_dates, rule="days, BC dates too; `infinity` and `-infinity` are ±(2^31 - 1)"),
-    "timestamp": Form(pa.timestamp("us"), exact=exact_timestamps, rule=_TIMESTAMP_RULE),
-    "timestamptz": Form(pa.timestamp("us", tz="UTC"), exact=exact_timestamps, rule=_TIMESTAMP_RULE),
+    "date": Form(pa.date32(), hold=hold_dates, printed=printed_dates, rule=_CLOCK_RULE.format("days")),
+    "timestamp": Form(pa.timestamp("us"), hold=hold_times, printed=printed_times, rule=_CLOCK_RULE.format("microseconds")),
+    "timestamptz": Form(
+        pa.timestamp("us", tz="UTC"), hold=hold_times, printed=printed_times, rule=_CLOCK_RULE.format("microseconds")
+    ),
     "numeric": _NUMERIC,
     # its text depends on lc_monetary, and the driver gives it in an unnamed unit
     "money": Form(
         pa.string(),
         "{0}::pg_catalog.numeric",
-        exact=exact_numeric_text,
+        hold=hold_digits,
         rule="the amount as a number, without its currency",
         back="pg_catalog.numeric_in(pg_catalog.textout({0}), 0, -1)",
     ),

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from archival_core.errors import PermanentError
 from archival_core.model.chunk import Column
+from archival_core.model.lake_column import LakeColumn
+from archival_core.model.moment import FIRST_DAY, FIRST_MICROSECOND, LAST_DAY, LAST_MICROSECOND
 from archival_core.source.wire.columns import plan_columns
-from archival_core.source.wire.types import (
-    DoesNotFitError,
-    exact_dates,
-    exact_numeric_text,
-    exact_timestamps,
-    form_of,
+from archival_core.source.wire.holding import (
+    EPOCH_DAYS,
+    EPOCH_MICROSECONDS,
+    Held,
+    hold_dates,
+    hold_decimals,
+    hold_digits,
+    hold_times,
+    printed_dates,
+    printed_numbers,
+    printed_times,
 )
+from archival_core.source.wire.types import form_of
 
 
 def column(base: str, *, name: str = "c", type_name: str | None = None, **more: Any) -> Column:
@@ -90,12 +101,6 @@ def test_postgis_is_told_from_a_type_of_the_same_name() -> None:
     assert form_of(column("public.geometry")).arrow == pa.string()
 
 
-def test_a_column_can_be_read_as_text() -> None:
-    columns = [column("int4", is_array=True, output="int4out"), column("date", name="d", output="date_out")]
-    whole = 'CASE WHEN "c" IS DISTINCT FROM NULL THEN pg_catalog.concat("c") END'
-    assert plan_columns(columns, as_text={"c", "d"}).select_list == f'{whole}, pg_catalog.textin(pg_catalog.date_out("d"))'
-
-
 def test_hostile_names_are_quoted() -> None:
     plan = plan_columns([column("uuid", name='a"; DROP TABLE {0}; --', output="uuid_out")])
     assert plan.select_list == 'pg_catalog.textin(pg_catalog.uuid_out("a""; DROP TABLE {0}; --"))'
@@ -107,39 +112,95 @@ def test_fields_say_what_they_were_in_postgresql() -> None:
     assert plan.schema.field("c").metadata == {b"postgresql.type": b"numeric(10,2)", b"postgresql.not_null": b"false"}
 
 
-def test_infinite_dates_are_mended() -> None:
-    wrapped = pa.array([-2147472692, -2147472691, 0, None, -2_440_588, 2_145_042_905], pa.int32()).cast(pa.date32())
-    mended = exact_dates(wrapped).cast(pa.int32()).to_pylist()
-    assert mended == [2**31 - 1, -(2**31 - 1), 0, None, -2_440_588, 2_145_042_905]
+def dates(*days: int | None) -> pa.Array:
+    """As the driver gives days since 1970: it adds its epoch without a look at overflow."""
+    wrapped = [None if day is None else (day + 2**31) % 2**32 - 2**31 for day in days]
+    return pa.array(wrapped, pa.int32()).cast(pa.date32())
 
 
-def test_infinite_timestamps_are_mended() -> None:
-    wrapped = pa.array([-9222425352054775809 + 0, -9222425352054775808, 0, None], pa.int64()).cast(pa.timestamp("us"))
-    assert exact_timestamps(wrapped).cast(pa.int64()).to_pylist() == [2**63 - 1, -(2**63 - 1), 0, None]
+def times(*microseconds: int | None, zone: str | None = None) -> pa.Array:
+    wrapped = [None if moment is None else (moment + 2**63) % 2**64 - 2**63 for moment in microseconds]
+    return pa.array(wrapped, pa.int64()).cast(pa.timestamp("us", zone))
 
 
-@pytest.mark.parametrize("value", [2**63 - 1, -(2**63), -9222426057710551616])
-def test_the_last_thirty_years_do_not_fit(value: int) -> None:
-    with pytest.raises(DoesNotFitError, match="after 294247"):
-        exact_timestamps(pa.array([0, value], pa.int64()).cast(pa.timestamp("us", tz="UTC")))
+LATEST, EARLIEST = 2**63 - 1 + EPOCH_MICROSECONDS, -(2**63) + EPOCH_MICROSECONDS
 
 
-def test_special_numbers_are_spelled_as_postgresql_does() -> None:
-    assert exact_numeric_text(pa.array(["1.50", "nan", "inf", "-inf", None])).to_pylist() == [
-        "1.50",
-        "NaN",
-        "Infinity",
-        "-Infinity",
+@pytest.mark.parametrize("values", [(), (None,), (0, None, FIRST_DAY, LAST_DAY)])
+def test_days_that_every_reader_holds_are_as_they_come(values: tuple[int | None, ...]) -> None:
+    assert hold_dates(dates(*values)) == Held(dates(*values))
+
+
+def test_other_days_are_held_by_the_nearest_one() -> None:
+    infinities = 2**31 - 1 + EPOCH_DAYS, -(2**31) + EPOCH_DAYS
+    given = dates(infinities[0], infinities[1], 0, None, FIRST_DAY - 1, LAST_DAY + 1, -2_440_588, 2_145_042_905)
+    held = hold_dates(given)
+    first, last = FIRST_DAY, LAST_DAY
+    assert held.values.cast(pa.int32()).to_pylist() == [last, first, 0, None, first, last, first, last]
+    assert held.lost is not None
+    assert held.lost.tolist() == [0, 1, 4, 5, 6, 7]
+    assert printed_dates(given) == [
+        "infinity",
+        "-infinity",
+        "1970-01-01",
         None,
+        "0001-12-31 BC",
+        "10000-01-01",
+        "4714-11-24 BC",
+        "5874897-12-31",
     ]
 
 
-def test_an_array_that_a_list_cannot_carry_is_noticed() -> None:
-    plan = plan_columns([column("int4", name="many", is_array=True)])
-    arrays = [pa.array([[1, None], None], pa.list_(pa.int32())), pa.array([False, False])]
-    batch = pa.RecordBatch.from_arrays(arrays, names=["many", "many"])
-    assert plan.exact(batch).to_pydict() == {"many": [[1, None], None]}
-    odd = pa.RecordBatch.from_arrays([arrays[0], pa.array([False, True])], names=["many", "many"])
-    with pytest.raises(DoesNotFitError) as caught:
-        plan.exact(odd)
-    assert caught.value.column == "many"
+def test_so_are_times_also_those_that_wrapped_around() -> None:
+    given = times(LATEST, EARLIEST, None, 0, LAST_MICROSECOND, LAST_MICROSECOND + 1, 2**63, FIRST_MICROSECOND - 1, zone="UTC")
+    held = hold_times(given.slice(1))
+    first, last = FIRST_MICROSECOND, LAST_MICROSECOND
+    assert held.values.cast(pa.int64()).to_pylist() == [first, None, 0, last, last, last, first]
+    assert held.lost is not None
+    assert held.lost.tolist() == [0, 4, 5, 6]
+    assert printed_times(given) == [
+        "infinity",
+        "-infinity",
+        None,
+        "1970-01-01 00:00:00+00",
+        "9999-12-31 23:59:59.999999+00",
+        "10000-01-01 00:00:00+00",
+        "294247-01-10 04:00:54.775808+00",
+        "0001-12-31 23:59:59.999999+00 BC",
+    ]
+    assert printed_times(times(0, LATEST)) == ["1970-01-01 00:00:00", "infinity"]
+
+
+def test_special_numbers_are_spelled_as_postgresql_does() -> None:
+    given = pa.array(["1.50", "nan", "inf", "-inf", None])
+    assert hold_digits(given) == Held(pa.array(["1.50", "NaN", "Infinity", "-Infinity", None]))
+
+
+def test_a_decimal_that_is_no_number_is_held_by_null() -> None:
+    given = pa.array(["1.50", None, "nan", "-2"])
+    held = hold_decimals(given, pa.decimal128(10, 2))
+    assert held.values == pa.array([Decimal("1.50"), None, None, Decimal("-2.00")], pa.decimal128(10, 2))
+    assert held.lost is not None
+    assert held.lost.tolist() == [2]
+    assert printed_numbers(given) == ["1.50", None, "NaN", "-2"]
+    with pytest.raises(PermanentError, match="a number is none of"):
+        hold_decimals(pa.array(["1.505"]), pa.decimal128(10, 2))
+
+
+def test_texts_stand_behind_the_columns_where_they_are_needed() -> None:
+    lake = [LakeColumn(n, None, n, c, c.upper(), "", "", None, datetime.now(UTC)) for n, c in ((1, "d"), (2, "many"))]
+    columns = [column("date", name="d"), column("date", name="many", is_array=True)]
+    plan = plan_columns(columns, lake=lake)
+
+    def batch(days: pa.Array, items: pa.Array, odd: list[str | None]) -> pa.RecordBatch:
+        lists = pa.ListArray.from_arrays(pa.array([0, 1, 3], pa.int32()), items)
+        return plan.exact(pa.RecordBatch.from_arrays([days, lists, pa.array(odd, pa.string())], ["d", "many", "odd"]))
+
+    assert batch(dates(0, 1), dates(0, None, 2), [None, None]).schema.names == ["D", "MANY"]
+    found = batch(dates(0, LAST_DAY + 1), dates(0, None, 2), [None, None])
+    assert found.schema.names == ["D", "MANY", "D exact"]
+    assert found.column(2).to_pylist() == [None, "10000-01-01"]
+    found = batch(dates(0, 1), dates(0, None, FIRST_DAY - 1), ["{{2026-01-01}}", None])
+    assert found.schema.names == ["D", "MANY", "MANY exact"]
+    assert found.column(2).to_pylist() == ["{{2026-01-01}}", '{NULL,"0001-12-31 BC"}']
+    assert found.column(1).cast(pa.list_(pa.int32())).to_pylist() == [[0], [None, FIRST_DAY]]
