@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from archival_core.codec import exact
 from archival_core.errors import PermanentError, TransientError
 from archival_core.query.archives import Archive, ArchivedFile
 from archival_core.query.filters import to_arrow
-from archival_core.query.predicate import Predicate, range_of
+from archival_core.query.predicate import Predicate, columns_of, range_of
 from archival_core.query.scans import Reading, Scanned
+from archival_core.query.truth import UnfitError, true_batch
 
 #: Decoded ahead of DuckDB, which keeps within its own limit of memory: rows of a batch, batches, and files at a time.
 _AHEAD: Final[dict[str, int]] = {"batch_size": 65_536, "batch_readahead": 8, "fragment_readahead": 2}
@@ -27,18 +30,31 @@ class LakeFiles:
     root: str
 
 
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """The forms of columns that archives have in common."""
+
+    #: in the files
+    stored: pa.Schema
+    #: as DuckDB gets them
+    delivered: pa.Schema
+    #: by column: what to say of a value that DuckDB does not hold
+    says_unfit: Mapping[str, str]
+
+
 class ArchivedRows(Scanned):
     """Rows of `archives`; files that cannot hold a row for the filter are not opened."""
 
     def __init__(
         self,
-        schema: pa.Schema,
+        forms: Forms,
         reading: Reading,
         lake: Callable[[], LakeFiles],
         archives: Sequence[Archive],
         time_column: str | None,
     ) -> None:
-        super().__init__(schema, reading)
+        super().__init__(forms.delivered, reading)
+        self._forms = forms
         self._lake, self._archives = lake, archives
         #: by whose range files are told apart; `None` where its values are no numbers
         self._time_column = time_column
@@ -52,11 +68,37 @@ class ArchivedRows(Scanned):
             self._reading.bytes_read += sum(new.values())
         if not chosen:
             return iter(())
-        lake, form = self._lake(), ds.ParquetFileFormat()
-        fragments = [form.make_fragment(f"{lake.root}/{file.path}", lake.files) for _, file in chosen]
-        dataset = ds.FileSystemDataset(fragments, self.schema, form, lake.files)
+        needed = [name for name in self.schema.names if name in columns or name in columns_of(predicate)]
+        is_printed = any(self.schema.field(name).type != self._forms.stored.field(name).type for name in needed)
+        apart = [file for _, file in chosen if is_printed or not set(needed).isdisjoint(file.corrected)]
+        together = [file for _, file in chosen if file not in apart]
         condition = None if predicate is None else to_arrow(predicate, self.schema)
+        read = self._scan(together, self._forms.stored, columns, condition) if together else iter(())
+        return itertools.chain(read, *(self._true(file, columns, needed, condition) for file in apart))
+
+    def _scan(
+        self, files: Sequence[ArchivedFile], schema: pa.Schema, columns: list[str], condition: Any
+    ) -> Iterator[pa.RecordBatch]:
+        lake, form = self._lake(), ds.ParquetFileFormat()
+        fragments = [form.make_fragment(f"{lake.root}/{file.path}", lake.files) for file in files]
+        dataset = ds.FileSystemDataset(fragments, schema, form, lake.files)
         return _translated(dataset.scanner(columns=columns, filter=condition, **_AHEAD).to_reader())
+
+    def _true(self, file: ArchivedFile, columns: list[str], needed: list[str], condition: Any) -> Iterator[pa.RecordBatch]:
+        """Rows of a file that has other values than PostgreSQL's, or has them in another form than DuckDB gets them in.
+
+        No filter may look at them before they are what PostgreSQL has.
+        """
+        fields = [self._forms.stored.field(name) for name in needed]
+        stored = pa.schema([*fields, *([exact.FIELD] if file.corrected else [])])
+        wanted = pa.schema([self.schema.field(name) for name in needed])
+        for batch in self._scan([file], stored, stored.names, None):
+            try:
+                found = true_batch(exact.as_texts(batch, file.corrected), wanted)
+            except UnfitError as error:
+                raise PermanentError(self._forms.says_unfit[error.column], code="value-without-form") from error
+            table = pa.Table.from_batches([found])
+            yield from (table if condition is None else table.filter(condition)).select(columns).to_batches()
 
     def _may_hold(self, file: ArchivedFile, predicate: Predicate | None) -> bool:
         if not file.rows:

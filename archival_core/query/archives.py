@@ -42,6 +42,8 @@ class ArchivedFile:
     #: of the time column, in its own unit: days, microseconds, or the integer; `None` where times are text
     min_time: int | None
     max_time: int | None
+    #: columns that have values whose text is in `_archival_exact`, in the file's order
+    corrected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ def _archive(mark: StandingArchive, manifest: Manifest, here: ServerIdentity) ->
                 bytes=part.bytes,
                 min_time=_number(part.min_time, unit),
                 max_time=_number(part.max_time, unit),
+                corrected=tuple(column.stored for column in manifest.columns if column.stored in part.exact),
             )
             for part in manifest.parts
         ),

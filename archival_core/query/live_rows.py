@@ -16,12 +16,12 @@ from archival_core.query.filters import to_arrow, to_sql
 from archival_core.query.predicate import Predicate, columns_of
 from archival_core.query.presentation import PresentColumn
 from archival_core.query.scans import Reading, Scanned
+from archival_core.query.truth import UnfitError, true_batch
 from archival_core.source.state.moment import TableThen
 from archival_core.source.state.waiting import Sessions
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.driver import DatabaseUrl
 from archival_core.source.wire.extract import read_table
-from archival_core.source.wire.types import DoesNotFitError
 
 #: Batches that wait for DuckDB, for each table.
 _AHEAD: Final = 2
@@ -56,11 +56,12 @@ class LiveRows(Scanned):
     def _read(self, columns: list[str], predicate: Predicate | None) -> Iterator[pa.RecordBatch]:
         asked = [name for name in self.schema.names if name in columns or name in columns_of(predicate)]
         present = [self._present[name] for name in asked]
-        plan = plan_columns([one.column for one in present], [one.column.name for one in present if one.as_text])
+        plan = plan_columns([one.column for one in present], as_text=[one.column.name for one in present if one.as_text])
         known = {one.column.name: one.column for one in present if not one.as_text}
         condition = to_sql(predicate, known, self.schema) or "true"
         exactly = None if predicate is None else to_arrow(predicate, self.schema)
         source, table = self._source, self._table
+        asked_schema = pa.schema([self.schema.field(name) for name in asked])
 
         def rows() -> Generator[pa.RecordBatch]:
             arriving = read_table(
@@ -73,7 +74,7 @@ class LiveRows(Scanned):
                         source.check(table)
                         begun = True
                     self._reading.live_rows += batch.num_rows
-                    found = pa.Table.from_batches([batch])
+                    found = pa.Table.from_batches([true_batch(batch, asked_schema)])
                     yield from (found if exactly is None else found.filter(exactly)).select(columns).to_batches()
                 if not begun:
                     source.check(table)
@@ -91,7 +92,7 @@ class LiveRows(Scanned):
     def _translated(self, batches: Generator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
         try:
             yield from batches
-        except DoesNotFitError as error:
+        except UnfitError as error:
             raise PermanentError(self._present[error.column].says_unfit, code="value-without-form") from error
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from archival_core.model.chunk import Column, quote_identifier, quote_literal
 from archival_core.model.manifest import ManifestColumn
+from archival_core.query.truth import is_printable
 from archival_core.source.restore.wire import wire_of
 from archival_core.source.wire.columns import plan_columns
 
@@ -37,8 +38,6 @@ _NAMES: Final[Mapping[pa.DataType, str]] = {
     pa.timestamp("us"): "TIMESTAMP",
     pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
 }
-#: Whose texts in DuckDB are PostgreSQL's, but for the name of the era.
-_SAME_TEXT: Final = frozenset({"SMALLINT", "INTEGER", "BIGINT", "DATE", "TIMESTAMP", "TIMESTAMPTZ", "VARCHAR"})
 
 
 class PresentColumn:
@@ -50,7 +49,7 @@ class PresentColumn:
         self.as_text = as_text
         self._missing = missing
         #: in which type its live values arrive
-        self.arrow: pa.DataType = plan_columns([column], [column.name] if as_text else ()).schema.field(0).type
+        self.arrow: pa.DataType = plan_columns([column], as_text=[column.name] if as_text else ()).schema.field(0).type
         special = None if as_text else _SPECIAL.get(column.base_type)
         self._special = f"{special}[]" if special and column.is_array else special
         #: its type in DuckDB
@@ -76,14 +75,19 @@ class PresentColumn:
         same_type = _base(then.postgresql_type) == _base(self.column.type_name)
         return then.arrow_type == str(self.arrow) and (same_type or self._special is None)
 
+    def delivered(self, then: ManifestColumn) -> pa.DataType:
+        """In which type an archive's values come, whatever the files have: as PostgreSQL's text, if that is known."""
+        stored = arrow_type(then)
+        return pa.string() if self.as_text and is_printable(stored, then.postgresql_type) else stored
+
     def archived(self, then: ManifestColumn) -> str:
         """SQL of the value, of an archive's row that has the column as `then` says."""
         source = quote_identifier(then.stored)
         if self.is_as_then(then):
             return self._own(source)
         stored = type_name(arrow_type(then))
-        if self.as_text and stored in _SAME_TEXT:
-            return f"replace(CAST({source} AS VARCHAR), ' (BC)', ' BC')"
+        if self.delivered(then) != arrow_type(then):
+            return source
         if self.as_text or (self.type_name == "BLOB" and stored == "VARCHAR"):
             return self._refused(source)
         cast = f"TRY_CAST({source} AS {self.type_name})"

@@ -11,7 +11,7 @@ import pyarrow as pa
 from archival_core.errors import PermanentError
 from archival_core.model.chunk import quote_identifier
 from archival_core.model.manifest import ManifestColumn
-from archival_core.query.archived_rows import ArchivedRows, LakeFiles
+from archival_core.query.archived_rows import ArchivedRows, Forms, LakeFiles
 from archival_core.query.archives import Archive
 from archival_core.query.live_rows import LiveRows, LiveSource
 from archival_core.query.presentation import PresentColumn, arrow_type, matched
@@ -73,7 +73,11 @@ def create_view(
             # rows without a column of today's: any column of theirs counts them
             kept = [archives[0].columns[0]]
         schema = pa.schema([pa.field(column.stored, arrow_type(column)) for column in kept])
-        rows = ArchivedRows(schema, reading, lake, archives, _time_column(schema, archives[0]))
+        known = [(one, was) for one, was in zip(columns, then, strict=True) if was is not None]
+        delivered = {was.stored: one.delivered(was) for one, was in known}
+        fields = [pa.field(field.name, delivered.get(field.name, field.type)) for field in schema]
+        forms = Forms(schema, pa.schema(fields), {was.stored: one.says_unfit for one, was in known})
+        rows = ArchivedRows(forms, reading, lake, archives, _time_column(forms.delivered, archives[0]))
         add(rows, [one.missing if was is None else one.archived(was) for one, was in zip(columns, then, strict=True)])
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(relation.schema)}")
     connection.execute(f"CREATE VIEW {relation.sql} AS {' UNION ALL '.join(selects)}")

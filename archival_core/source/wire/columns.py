@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -147,6 +147,7 @@ def plan_columns(
     nulls: Mapping[str, float] = _UNKNOWN,
     *,
     lake: Sequence[LakeColumn] = (),
+    as_text: Collection[str] = (),
     in_utf8: bool = False,
 ) -> ColumnPlan:
     """The plan that reads `columns` exactly.
@@ -154,10 +155,16 @@ def plan_columns(
     `nulls` says what share of a column is NULL, where that is known: numbers that hardly ever are come packed, values that
     never are can be joined, and so can texts that have numbers to carry their lengths, which are known only where the database
     is `in_utf8`. That is faster and changes no value.
-    With `lake`, the columns of the table in the lake, batches have their names and numbers.
+    Those named in `as_text` come as PostgreSQL's text. With `lake`, the columns of the table in the lake, batches have their
+    names and numbers.
     """
     shares = {column.name: 0.0 if column.not_null else nulls.get(column.name, 1.0) for column in columns}
-    readers = [_Reader(column, form_of(column), column.is_array, shares[column.name] == 0) for column in columns]
+    readers = [
+        _Reader(column, whole_text(column), False, shares[column.name] == 0)
+        if column.name in as_text
+        else _Reader(column, form_of(column), column.is_array, shares[column.name] == 0)
+        for column in columns
+    ]
     schema = pa.schema(_field(reader, lake[place] if lake else None) for place, reader in enumerate(readers))
 
     packed = packs([(r.name, r.arrow) for r in readers if r.arrow in PACKED_TYPES and shares[r.name] <= _MOST_NULLS])
