@@ -26,6 +26,7 @@ from archival_core.flows.asking.intake_control import IntakeControl
 from archival_core.flows.asking.once import Once
 from archival_core.flows.asking.policies import ArchivalPolicies
 from archival_core.flows.asking.policy_jobs import PolicyJobs
+from archival_core.flows.asking.removal_decisions import RemovalDecisions
 from archival_core.flows.asking.restore_requests import RestoreRequests
 from archival_core.flows.asking.wide_requests import WideRequests
 from archival_core.flows.insight.audit_trail import AuditTrail
@@ -221,6 +222,7 @@ class Runtime:
                 config.drain_max_events, config.drain_max_seconds, config.event_max_deliveries, config.event_claim_idle
             ),
         )
+        self._removals = removals
         self._look_after(announcer, removals)
         self._ask_and_show()
 
@@ -294,6 +296,7 @@ class Runtime:
     def _ask_and_show(self) -> None:
         """What people ask for and see."""
         jobs = JobList(self._pool)
+        self.removal_decisions = RemovalDecisions(self.chunk_removal, self._removals)
         self.archive_requests = ArchiveRequests(self._source, self.ledger, self.queue)
         self.once = Once(Requests(self._pool))
         self.jobs = Jobs(jobs)

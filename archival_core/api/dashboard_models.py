@@ -205,4 +205,5 @@ class Overview(Model):
     money: Money | None
     dependencies: dict[str, Dependency] | None
     away: list[AwaySource]
+    lake_url: str = Field(description="where the lake is; paths of archives are relative to it")
     trace_url: str | None = Field(description="where a trace is looked at: `{trace_id}` stands for its id")

@@ -86,6 +86,7 @@ async def overview(services: Current) -> models.Overview:
         money=told.money(ledger, month.last, services.prices) if ledger else None,
         dependencies=None if states is None else told.dependencies(states),
         away=told.away(measured, lists, dead_letters=letters, intake=intake),
+        lake_url=services.lake_url,
         trace_url=services.trace_url,
     )
 

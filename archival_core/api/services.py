@@ -12,6 +12,7 @@ from archival_core.flows.asking.archive_requests import ArchiveRequests
 from archival_core.flows.asking.intake_control import IntakeControl
 from archival_core.flows.asking.once import Once
 from archival_core.flows.asking.policies import ArchivalPolicies
+from archival_core.flows.asking.removal_decisions import RemovalDecisions
 from archival_core.flows.asking.restore_requests import RestoreRequests
 from archival_core.flows.insight.audit_trail import AuditTrail
 from archival_core.flows.insight.chunk_list import ChunkList
@@ -48,12 +49,14 @@ class Services:
     chunk_map: ChunkMap
     jobs: Jobs
     chunks: ChunkList
+    removal_decisions: RemovalDecisions
     intake: IntakeControl
     ownership: Ownership
     mark_rebuild: MarkRebuild
     tables: TableUpkeep
     audit: AuditTrail
     prices: Prices
+    lake_url: str
     #: where a trace is looked at, with `{trace_id}` in it; `None` where that is not set
     trace_url: str | None
     #: whether the platform signs callers in, and so vouches for the name that comes with a request

@@ -12,7 +12,8 @@ import azure.functions as func
 
 from archival_core.functions.observed import observed
 
-_ALL: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+_READS: Final = ["GET", "HEAD"]
+_CHANGES: Final = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 #: The first segments of the addresses that `management` serves.
 MANAGED: Final = (
@@ -33,6 +34,8 @@ MANAGED: Final = (
     "verifications",
 )
 
+_MANAGEMENT: Final = re.compile(rf"/api/({'|'.join(map(re.escape, MANAGED))})(/.*)?", re.DOTALL)
+
 #: What each function may serve, whichever of them the host's routing gives a request to: an anonymous one can never lead to
 #: what needs a key.
 SERVES: Final = {
@@ -41,18 +44,22 @@ SERVES: Final = {
     "dashboard": re.compile(r"/api/dashboard"),
     "dashboard_files": re.compile(r"/api/dashboard/static/[^/]+"),
     "dashboard_data": re.compile(r"/api/dashboard/[^/]+"),
-    "management": re.compile(rf"/api/({'|'.join(map(re.escape, MANAGED))})(/.*)?", re.DOTALL),
+    "management": _MANAGEMENT,
+    "management_read": _MANAGEMENT,
 }
 
 _current: tuple[asyncio.AbstractEventLoop, func.AsgiMiddleware] | None = None
 
 
 def blueprint() -> func.Blueprint:
-    """`management`, `health`, `metrics`, `dashboard`, `dashboard_files` and `dashboard_data`."""
+    """`management`, `management_read`, `health`, `metrics`, `dashboard`, `dashboard_files` and `dashboard_data`.
+
+    `management` changes and `management_read` looks: a viewer has keys of the functions that only look.
+    """
     http = func.Blueprint()  # type: ignore[no-untyped-call]
 
-    # No two routes overlap: of those that match, the host takes the first by the name of its function, not the best, see
-    # https://github.com/Azure/azure-functions-host/issues/9876
+    # No two routes of one method overlap: of those that match, the host takes the first by the name of its function, not the
+    # best, see https://github.com/Azure/azure-functions-host/issues/9876
 
     @http.route(route="health/{probe}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
     async def health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
@@ -74,11 +81,15 @@ def blueprint() -> func.Blueprint:
     async def dashboard_data(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         return await _serve("dashboard_data", req, context)
 
-    @http.route(
-        route=f"{{resource:regex(^({'|'.join(MANAGED)})$)}}/{{*rest}}", methods=_ALL, auth_level=func.AuthLevel.FUNCTION
-    )
+    managed = f"{{resource:regex(^({'|'.join(MANAGED)})$)}}/{{*rest}}"
+
+    @http.route(route=managed, methods=_CHANGES, auth_level=func.AuthLevel.FUNCTION)
     async def management(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         return await _serve("management", req, context)
+
+    @http.route(route=managed, methods=_READS, auth_level=func.AuthLevel.FUNCTION)
+    async def management_read(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        return await _serve("management_read", req, context)
 
     return http
 

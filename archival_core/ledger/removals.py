@@ -94,6 +94,16 @@ class Removals:
         """The chunk stays, and this is why."""
         await self._pool.one("refuse_removal", job_id=job.job_id, error=Jsonb(as_json(error)))
 
+    async def archived(self, hypertable: Relation, chunk: str) -> Job | None:
+        """The archive of a chunk that is not removed, the newest if there are several."""
+        row = await self._pool.one("archived_chunk", hypertable=str(hypertable), chunk=chunk)
+        return read_job(row) if row else None
+
+    async def decide(self, job: Job, *, remove: bool | None) -> None:
+        """Whether the archive's chunk goes; `None` leaves it to the policy. Raises `TransientError` (`not-archived`)."""
+        if await self._pool.one("decide_removal", job_id=job.job_id, remove=remove) is None:
+            raise _no_longer(job)
+
     async def beside(self, job: Job, within: ChunkRange) -> dict[tuple[int, str | None], str]:
         """Archives of other tables of the hypertable whose range overlaps `within`, that are not removed: their chunk, by
         its table."""

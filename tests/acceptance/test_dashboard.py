@@ -136,8 +136,10 @@ async def test_the_page_needs_no_data_and_no_ledger(client: httpx.AsyncClient) -
     page = await client.get("/dashboard")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "trusted-types 'none'" in page.headers["content-security-policy"]
-    script = await client.get("/dashboard/static/page.js")
+    script = await client.get("/dashboard/static/console.js")
     assert script.headers["content-type"] == "text/javascript; charset=utf-8"
-    assert (await client.get("/dashboard/static/page.js", headers={"If-None-Match": script.headers["etag"]})).status_code == 304
+    assert (
+        await client.get("/dashboard/static/console.js", headers={"If-None-Match": script.headers["etag"]})
+    ).status_code == 304
     for name in ("nothing.js", "..%2Fapp.py", "%2e%2e%2fapp.py"):
         assert (await client.get(f"/dashboard/static/{name}")).status_code == 404

@@ -261,6 +261,7 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
         "dashboard_files": {**unset, **anonymous, "route": "dashboard/static/{file}"},
         "dashboard_data": {**unset, **keyed, "route": "dashboard/{view}"},
         "management": {**unset, **keyed, "route": f"{{resource:regex(^({'|'.join(MANAGED)})$)}}/{{*rest}}"},
+        "management_read": {**unset, **keyed, "route": f"{{resource:regex(^({'|'.join(MANAGED)})$)}}/{{*rest}}"},
     }
     # what takes long to import waits for the first invocation
     assert indexed["heavy"] == []

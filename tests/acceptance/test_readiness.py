@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,7 +16,7 @@ import psycopg
 import pytest
 
 from archival_core import runtime, settings
-from archival_core.flows.insight import readiness
+from archival_core.flows.insight import insights, readiness
 from dev.lake_emulator import Emulator
 from tests.acceptance.api_client import api_client
 from tests.acceptance.conftest import Service, open_service
@@ -48,6 +49,7 @@ async def distant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Distant]:
     monkeypatch.setattr(readiness, "_GOOD_FOR", 0.0)
+    monkeypatch.setattr(insights, "_GOOD_FOR", 0.0)
     found = re.search(r"QueueEndpoint=http://127\.0\.0\.1:(\d+)", storage_connection)
     assert found is not None
     ports = {
@@ -141,3 +143,38 @@ async def test_databases_that_take_no_writes_are_not_ready(distant: Distant, sou
             admin.execute("set default_transaction_read_only = off")
             admin.execute("alter system reset default_transaction_read_only")
             admin.execute("select pg_reload_conf()")
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("kind", ["refuse", "black_hole"])
+async def test_the_console_names_what_is_away_within_3_s_and_recovers(
+    distant: Distant, name: str, kind: Literal["refuse", "black_hole"]
+) -> None:
+    await until_ready(distant)
+    assert (await distant.client.get("/dashboard/overview")).json()["numbers"] is not None
+    distant.proxies[name].weather = Weather(kind)
+    if kind == "refuse":
+        await distant.proxies[name].close()
+    began = time.monotonic()
+    told = (await distant.client.get("/dashboard/overview")).json()
+    assert time.monotonic() - began < 3
+    assert told["dependencies"][name]["state"] == "failed"
+    assert told["dependencies"][name]["cause"] and told["dependencies"][name]["since"]
+    # what is of before is still there, and says so
+    assert told["numbers"]["jobs"] == {}
+    sources = {"ledger": "ledger", "queue": "queues", "redis": "stream"}
+    away = {source["name"]: source for source in told["away"]}
+    if name in sources:
+        assert away[sources[name]]["cause"] and away[sources[name]]["as_of"]
+    # lists that need it say so in time, the others answer
+    for path, needs in (("/jobs", {"ledger"}), ("/dead-letters", {"redis", "ledger"}), ("/hypertables", {"source", "ledger"})):
+        began = time.monotonic()
+        answer = await distant.client.get(path)
+        assert time.monotonic() - began < 3, path
+        assert (answer.status_code == 503) is (name in needs), (path, answer.text)
+    if kind == "black_hole":
+        distant.proxies[name].heal()
+        await until_ready(distant)
+        async with asyncio.timeout(20):
+            while (await distant.client.get("/dashboard/overview")).json()["dependencies"][name]["state"] != "ok":
+                await asyncio.sleep(0.2)

@@ -122,3 +122,41 @@ async def test_what_is_not_there_is_an_error_that_helps(
 ) -> None:
     answer = await client.get("/chunks/why", params={"hypertable": f"{service.schema}.readings", **query})
     assert (answer.json()["code"], said in answer.json()["detail"]) == (code, True), answer.text
+
+
+async def decide(client: httpx.AsyncClient, service: Service, **asked: Any) -> httpx.Response:
+    chunk = f"{service.schema}.jan"
+    return await client.post("/chunks/removal", json={"hypertable": f"{service.schema}.readings", "chunk": chunk, **asked})
+
+
+async def test_a_person_decides_about_one_chunk(service: Service, client: httpx.AsyncClient) -> None:
+    assert (await decide(client, service, remove=True)).json()["code"] == "no-archive"
+    await archive(service)
+    service.execute("update archival.job set finished_at = finished_at - interval '2 days'")
+    looked = (await decide(client, service, remove=True, dry_run=True)).json()
+    assert (looked["chunk"]["next_step"]["because"], looked["refusal"]) == ("due", None)
+    # a look decides nothing
+    assert (await step(client, service))["because"] == "kept-by-default"
+    assert (await decide(client, service, remove=False)).json()["chunk"]["next_step"]["because"] == "kept-by-request"
+    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 0
+    assert (await decide(client, service, remove=True)).json()["chunk"]["next_step"]["because"] == "due"
+    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+
+
+async def test_a_look_at_a_removal_says_why_it_would_be_refused(service: Service, client: httpx.AsyncClient) -> None:
+    await archive(service)
+    service.execute("insert into $s.readings values ('2026-01-02Z', 2)")
+    looked = (await decide(client, service, remove=True, dry_run=True)).json()
+    assert "changed" in looked["refusal"]
+
+
+async def test_a_policy_is_looked_at_as_a_whole(service: Service, client: httpx.AsyncClient) -> None:
+    await archive(service)
+    service.execute("update archival.job set finished_at = finished_at - interval '2 days'")
+    asked = {"hypertable": f"{service.schema}.readings", "archive_after": "P30D", "remove_after": "P60D", "limit": 1}
+    found = (await client.post("/policies/preview", json=asked)).json()["at_once"]
+    assert (found["archive"]["chunks"], found["remove"]["chunks"]) == (1, 1)
+    assert found["archive"]["bytes"] > 0 and found["remove"]["bytes"] > 0
+    kept = (await client.post("/policies/preview", json={**asked, "remove_after": None})).json()["at_once"]
+    assert kept["remove"]["chunks"] == 0
+    assert (await client.post("/policies/preview", json={**asked, "remove_after": "P1D"})).json()["code"] == "invalid-policy"

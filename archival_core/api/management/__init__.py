@@ -15,6 +15,7 @@ from archival_core.api.management import (
     many_jobs,
     many_letters,
     policies,
+    removal,
     restores,
     source,
     tables,
@@ -24,6 +25,6 @@ from archival_core.api.management import (
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router of this folder."""
-    asking = (archives, audit, restores, many_jobs, jobs, chunks, why, policies)
+    asking = (archives, audit, restores, many_jobs, jobs, chunks, why, removal, policies)
     modules = (*asking, many_letters, dead_letters, events, intake, source, tables)
     return tuple(module.router for module in modules)

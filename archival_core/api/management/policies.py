@@ -15,6 +15,7 @@ from archival_core.api.management.audited import Audited
 from archival_core.api.management.fields import ANY, WITH_BODY, Age, Body, TableName
 from archival_core.api.services import Current
 from archival_core.model.chunk import Relation
+from archival_core.model.next_step import Step
 from archival_core.model.policy import DroppedByOthers, Policy
 
 router = APIRouter(tags=["policies"], route_class=Audited)
@@ -71,6 +72,7 @@ class PreviewAsked(Body):
 
     hypertable: TableName
     archive_after: Age
+    remove_after: Age | None = Field(default=None, description="ISO 8601; null never removes")
     limit: StrictInt = Field(default=100, ge=1, le=500, description="chunks, at most")
 
 
@@ -100,10 +102,25 @@ class DueChunkView(BaseModel):
     bytes: int | None = Field(description="on disk, indexes included")
 
 
+class MeantView(BaseModel):
+    """Chunks that one step means."""
+
+    chunks: int
+    bytes: int = Field(description="in the database now, indexes included")
+
+
+class AtOnceView(BaseModel):
+    """Of the whole hypertable: what the policy would have done at once, whatever the first chunks are."""
+
+    archive: MeantView
+    remove: MeantView = Field(description="of chunks that are archived already and whose grace is over")
+
+
 class PreviewView(BaseModel):
-    """The first chunks that are due and have no job, the oldest first."""
+    """The first chunks that are due and have no job, the oldest first, and how many there are of them in all."""
 
     chunks: list[DueChunkView]
+    at_once: AtOnceView
 
 
 @router.get("/policies", responses=problems.documented(*ANY))
@@ -118,7 +135,11 @@ async def preview_policy(
     services: Current,
 ) -> PreviewView:
     """What a policy would have archived now; nothing is recorded."""
-    due = await services.policies.preview(Relation.parse(asked.hypertable), asked.archive_after, asked.limit)
+    hypertable = Relation.parse(asked.hypertable)
+    due = await services.policies.preview(hypertable, asked.archive_after, asked.limit)
+    policy = Policy(hypertable, asked.archive_after, asked.remove_after)
+    policy.check()
+    meant = await services.chunks.meant_by(policy)
     return PreviewView(
         chunks=[
             DueChunkView(
@@ -128,7 +149,11 @@ async def preview_policy(
                 bytes=found.bytes,
             )
             for found in due
-        ]
+        ],
+        at_once=AtOnceView(
+            archive=MeantView(chunks=meant[Step.ARCHIVE].chunks, bytes=meant[Step.ARCHIVE].bytes),
+            remove=MeantView(chunks=meant[Step.REMOVE].chunks, bytes=meant[Step.REMOVE].bytes),
+        ),
     )
 
 

@@ -9,6 +9,15 @@ const KEPT_ANSWERS = 20;
 
 export class KeyNeeded extends Error {}
 
+// A problem detail of the service: `code` says which, `detail` is for people.
+export class Problem extends Error {
+  constructor(status, { code, detail, errors }) {
+    super(errors ? errors.map(({ field, reason }) => `${field.replace(/^body\./, "")}: ${reason}`).join("; ") : detail ?? `the service answers ${status}`);
+    this.status = status;
+    this.code = code;
+  }
+}
+
 export function keepKey(key) {
   sessionStorage.setItem(KEPT, key);
 }
@@ -24,25 +33,28 @@ export function hasKey() {
 
 async function call(path, options = {}) {
   const key = sessionStorage.getItem(KEPT);
-  const headers = { Accept: "application/json", ...(key ? { "x-functions-key": key } : {}) };
-  const before = options.method ? undefined : known.get(path);
+  const headers = { Accept: "application/json", ...options.headers, ...(key ? { "x-functions-key": key } : {}) };
+  const reads = !options.method;
+  const before = reads ? known.get(path) : undefined;
   if (before) headers["If-None-Match"] = before.tag;
   let answer;
   try {
-    answer = await fetch(new URL(path, ROOT), { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(30000) });
+    // a change may take its time; a look that takes longer than this will not come
+    answer = await fetch(new URL(path, ROOT), { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(reads ? 20000 : 60000) });
   } catch {
     throw new Error("the service does not answer");
   }
-  if (answer.status === 401 || answer.status === 403) throw new KeyNeeded("the key is not accepted");
-  if (answer.status === 304) return before.content;
-  if (!answer.ok) {
-    // a problem detail says what is wrong; anything else came from before the service
-    const problem = await answer.json().catch(() => ({}));
-    throw new Error(problem.detail ?? `the service answers ${answer.status}`);
+  if (answer.status === 401 || answer.status === 403) {
+    if (reads) throw new KeyNeeded("the key is not accepted");
+    throw new Error("this key may only look: ask somebody with an operator's key");
   }
+  if (answer.status === 304) return before.content;
+  // a problem detail says what is wrong; anything else came from before the service
+  if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
+  if (answer.status === 204) return null;
   const content = await answer.json();
   const tag = answer.headers.get("ETag");
-  if (tag && !options.method) {
+  if (tag && reads) {
     known.delete(path);
     known.set(path, { tag, content });
     if (known.size > KEPT_ANSWERS) known.delete(known.keys().next().value);
@@ -50,10 +62,39 @@ async function call(path, options = {}) {
   return content;
 }
 
-export function read(view) {
-  return call(`dashboard/${view}`);
+export function query(values) {
+  const found = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    for (const one of [value].flat()) if (one !== null && one !== undefined && one !== "") found.append(name, one);
+  }
+  const text = found.toString();
+  return text ? `?${text}` : "";
 }
 
-export function retry(jobId) {
-  return call(`jobs/${encodeURIComponent(jobId)}/retry`, { method: "POST" });
+export function read(path, values = {}) {
+  return call(`${path}${query(values)}`);
+}
+
+export function change(method, path, body) {
+  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  return call(path, { method, ...sent });
+}
+
+export function post(path, body) {
+  return change("POST", path, body);
+}
+
+// A request about many: one call does a part, and this goes on to the end. `told` hears how many are done by now.
+export async function postAll(path, body, told = () => {}) {
+  let done = 0;
+  const passed = {};
+  let cursor;
+  do {
+    const answer = await post(path, cursor ? { ...body, cursor } : body);
+    done += answer.done;
+    for (const [code, number] of Object.entries(answer.passed)) passed[code] = (passed[code] ?? 0) + number;
+    cursor = answer.next;
+    told(done, answer.left);
+  } while (cursor);
+  return { done, passed };
 }

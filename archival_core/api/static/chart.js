@@ -1,7 +1,7 @@
 // Bytes of each day as bars, and below them the compression ratio as a line; drawn in real pixels, so that text stays sharp.
 
 import { cursor } from "./cursor.js";
-import { byId, el, say, svg } from "./dom.js";
+import { el, say, svg } from "./dom.js";
 import * as show from "./format.js";
 
 const BARS = 150;
@@ -11,6 +11,11 @@ const LEFT = 58;
 const BOTTOM = 22;
 const TOP = 8;
 
+let box;
+let readout;
+let details;
+let inner;
+let legend;
 let days = [];
 let step = 1;
 let shown = null;
@@ -24,12 +29,12 @@ function round(value) {
 
 function tell(place) {
   shown = place;
-  const marker = byId("chart").querySelector(".cursor");
+  const marker = box.querySelector(".cursor");
   if (marker) {
     marker.setAttribute("x", LEFT + (place ?? 0) * step);
     marker.classList.toggle("on", place !== null);
   }
-  say("chart-readout", place === null ? summary() : sentence(days[place]));
+  say(readout, place === null ? summary() : sentence(days[place]));
 }
 
 function sentence({ day, archived, removed, restored, failed, ratio }) {
@@ -82,7 +87,6 @@ function ratioLine(top, highest) {
 }
 
 function draw() {
-  const box = byId("chart");
   const width = box.clientWidth;
   if (!width || !days.length) return;
   step = (width - LEFT) / days.length;
@@ -116,8 +120,8 @@ function draw() {
 function table() {
   const head = ["Day", "Chunks archived", "In the database", "In the lake", "Ratio", "Freed", "Failed"];
   const rows = days.filter((one) => one.archived.jobs || one.removed.jobs || one.failed).reverse();
-  byId("chart-table").closest("details").hidden = !rows.length;
-  byId("chart-table").replaceChildren(
+  details.hidden = !rows.length;
+  inner.replaceChildren(
     el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))),
     el(
       "tbody",
@@ -136,15 +140,24 @@ export function timeline(found) {
   days = found;
   if (!changed) return;
   const something = days.some((one) => one.archived.jobs || one.removed.jobs || one.failed);
-  byId("chart").hidden = !something;
-  byId("chart-legend").hidden = !something;
+  box.hidden = !something;
+  legend.hidden = !something;
   table();
   draw();
   tell(shown);
 }
 
-export function start() {
-  const box = byId("chart");
+// The drawing with what explains it; the page has one.
+export function chart() {
+  box = el("div", { class: "chart", id: "chart", role: "application", tabindex: 0, "aria-label": "Archived and freed, day by day" });
+  readout = el("p", { class: "readout", id: "chart-readout", "aria-live": "polite" }, "Loading");
+  inner = el("table", { id: "chart-table" });
+  details = el("details", { hidden: true }, el("summary", {}, "The same as a table"), el("div", { class: "scroll" }, inner));
+  const item = (kind, text) => el("li", {}, el("span", { class: `swatch ${kind}` }), text);
+  legend = el("ul", { class: "legend", "aria-hidden": "true" }, item("archived", "archived, as it was in the database"), item("removed", "freed"), item("line", "compression ratio"));
+  days = [];
+  shown = null;
   cursor(box, { length: () => days.length, at: (x) => Math.floor((x - LEFT) / step), show: tell });
   new ResizeObserver(draw).observe(box);
+  return [legend, box, readout, details];
 }

@@ -4,9 +4,11 @@ const SVG = "http://www.w3.org/2000/svg";
 
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== undefined) element.setAttribute(name, value);
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value);
   }
-  element.append(...children.map((child) => (child instanceof Node ? child : String(child))));
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false).map((child) => (child instanceof Node ? child : String(child))));
   return element;
 }
 
@@ -28,6 +30,14 @@ export function say(target, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// The same for children: `key` says what they show, and they are made anew only when it changes.
+export function show(target, key, make) {
+  const text = JSON.stringify(key);
+  if (target.dataset.shows === text) return;
+  target.dataset.shows = text;
+  target.replaceChildren(...[make()].flat().filter((child) => child !== null && child !== undefined && child !== false));
+}
+
 // Brings the children of `list` in line with `items`; an element stays the same one, with its focus, while its key is there.
 export function sync(list, items, keyOf, make, update) {
   const old = new Map([...list.children].map((child) => [child.dataset.key, child]));
@@ -38,8 +48,21 @@ export function sync(list, items, keyOf, make, update) {
     update(child, item);
     return child;
   });
-  for (const child of list.children) if (!wanted.includes(child)) child.remove();
+  for (const child of [...list.children]) if (!wanted.includes(child)) child.remove();
   wanted.forEach((child, place) => {
     if (list.children[place] !== child) list.insertBefore(child, list.children[place] ?? null);
   });
+}
+
+// A button that puts a text into the clipboard, and says so.
+export function copy(text, label = "Copy") {
+  const button = el("button", { type: "button", class: "small", "aria-label": `${label}: ${text}` }, label);
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text).then(
+      () => say(button, "Copied"),
+      () => say(button, "Not allowed"),
+    );
+    setTimeout(() => say(button, label), 1500);
+  });
+  return button;
 }

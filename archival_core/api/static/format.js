@@ -1,12 +1,15 @@
-// Numbers, sizes and times for people. Times are shown in UTC, as the ledger has them.
+// Numbers, sizes and times for people. Times are shown in UTC, as the ledger has them. What is not known is said to be so.
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 const WHOLE = new Intl.NumberFormat("en");
+const MONEY = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 
+const missing = (value) => value === null || value === undefined;
+
 export function bytes(value) {
-  if (value === null || value === undefined) return "–";
+  if (missing(value)) return "unknown";
   let unit = 0;
   let amount = value;
   while (amount >= 999.5 && unit < UNITS.length - 1) {
@@ -18,7 +21,7 @@ export function bytes(value) {
 }
 
 export function count(value) {
-  return value === null || value === undefined ? "–" : WHOLE.format(value);
+  return missing(value) ? "unknown" : WHOLE.format(value);
 }
 
 export function plural(number, one, many = `${one}s`) {
@@ -26,7 +29,11 @@ export function plural(number, one, many = `${one}s`) {
 }
 
 export function ratio(value) {
-  return value === null || value === undefined ? "–" : `${value.toFixed(value < 9.95 ? 1 : 0)}×`;
+  return missing(value) ? "–" : `${value.toFixed(value < 9.95 ? 1 : 0)}×`;
+}
+
+export function money(value, currency) {
+  return missing(value) ? "unknown" : `${MONEY.format(value)} ${currency}`;
 }
 
 export function duration(seconds) {
@@ -40,8 +47,21 @@ export function since(moment) {
   return duration((Date.now() - new Date(moment).getTime()) / 1000);
 }
 
+export function until(moment) {
+  return duration((new Date(moment).getTime() - Date.now()) / 1000);
+}
+
 export function clock(moment) {
   return new Date(moment).toLocaleTimeString("en-GB");
+}
+
+// To the minute, with its zone.
+export function time(moment) {
+  return missing(moment) ? "–" : `${new Date(moment).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}
+
+export function second(moment) {
+  return missing(moment) ? "–" : `${new Date(moment).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
 export function day(text) {
@@ -64,4 +84,15 @@ export function range({ start, end }) {
 // The chunk without its schema, which is the same for all of TimescaleDB's.
 export function chunk(name) {
   return name.replace(/^_timescaledb_internal\./, "");
+}
+
+// ISO 8601 as the API writes ages, in days.
+export function ageInDays(text) {
+  const match = /^P(?:(\d+(?:\.\d+)?)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?$/.exec(text ?? "");
+  if (!match) return null;
+  return Number(match[1] ?? 0) + Number(match[2] ?? 0) / 24 + Number(match[3] ?? 0) / 1440 + Number(match[4] ?? 0) / 86400;
+}
+
+export function shortId(id) {
+  return id.slice(0, 8);
 }

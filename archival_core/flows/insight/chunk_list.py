@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import PermanentError
@@ -15,7 +15,8 @@ from archival_core.ledger.job_list import JobList
 from archival_core.model.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.chunk_state import ChunkCursor, ChunkPlace, position
 from archival_core.model.job_record import JobRecord
-from archival_core.model.next_step import Rules, next_step
+from archival_core.model.next_step import Because, Rules, Step, next_step
+from archival_core.model.policy import Policy
 from archival_core.source import catalog
 from archival_core.source.catalog import sizes
 from archival_core.source.catalog.hypertables import SourceTable, source_tables
@@ -38,6 +39,14 @@ class Explanation:
 
     rules: Rules
     chunks: list[ExpectedChunk]
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """Chunks that one step means, and their bytes in the database."""
+
+    chunks: int
+    bytes: int
 
 
 class ChunkList:
@@ -76,6 +85,16 @@ class ChunkList:
         elif at is not None:
             chunks = outlook.covering(chunks, at)
         return Explanation(rules, chunks)
+
+    async def meant_by(self, policy: Policy) -> dict[Step, Meant]:
+        """What a policy, set or not, would have done at once with the chunks of its hypertable; nothing is recorded."""
+        rules = replace(await self._outlook.rules(policy.hypertable), policy=policy, paused=None)
+        chunks, _ = await self._page(policy.hypertable, None, _ALL, rules)
+        meant: dict[Step, list[ExpectedChunk]] = {step: [] for step in Step}
+        for found in chunks:
+            if found.next.at is None and found.next.because is Because.DUE:
+                meant[found.next.step].append(found)
+        return {step: Meant(len(found), sum(one.state.database_bytes or 0 for one in found)) for step, found in meant.items()}
 
     async def jobs_of(self, hypertable: Relation, chunk: str, limit: int) -> list[JobRecord]:
         """The newest jobs of a chunk, restores of its archives among them."""

@@ -151,14 +151,17 @@ class ChunkRemoval:
         """What a run would remove now, by chunk, and why it would not; nothing is locked or changed."""
         found: dict[str, str | None] = {}
         for job in await self._removals.due(limit):
-            try:
-                async with self._source.connect() as connection:
-                    await self._proof.look(connection, job)
-            except ArchivalError as error:
-                found[str(job.chunk)] = str(error)
-            else:
-                found[str(job.chunk)] = None
+            found[str(job.chunk)] = await self.refusal(job)
         return found
+
+    async def refusal(self, job: Job) -> str | None:
+        """Why the job's chunk would not be removed now, however long it has to wait; nothing is locked or changed."""
+        try:
+            async with self._source.connect() as connection:
+                await self._proof.look(connection, job)
+        except ArchivalError as error:
+            return str(error)
+        return None
 
     async def _settle(self, job: Job, report: RemovalReport) -> str | None:
         """Remove one chunk, or record and return why not: one that stays keeps no other from going. An archive that another

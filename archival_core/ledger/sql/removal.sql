@@ -74,3 +74,14 @@ select chunk from unnest(%(chunks)s::text[]) as asked (chunk)
 where not exists (select from archival.job j where j.kind = 'archive' and j.status in ('archived', 'removed')
                   and j.hypertable = %(hypertable)s and j.chunk = asked.chunk)
 order by chunk
+
+-- name: archived_chunk
+select * from archival.job j
+where j.kind = 'archive' and j.status = 'archived' and j.hypertable = %(hypertable)s and j.chunk = %(chunk)s and j.restored_at is null
+order by j.revision desc, j.requested_at desc limit 1
+
+-- name: decide_removal
+-- What was refused is tried again at once: somebody has looked.
+update archival.job set remove = %(remove)s, removal_tried_at = null, removal_error = null
+where job_id = %(job_id)s and status = 'archived'
+returning job_id

@@ -15,6 +15,10 @@ STATES = [f"state-{name}" for name in ("database", "archiving", "failed", "archi
 PAIRS = [
     *((text, ground, TEXT) for text in ("ink", "muted", "accent", "bad", "good") for ground in ("ground", "surface")),
     ("ink", "bad-ground", TEXT),
+    ("bad", "bad-ground", TEXT),
+    # rows under the pointer, previews and code; the toast
+    *((text, "lane", TEXT) for text in ("ink", "muted", "accent", "bad")),
+    ("ground", "ink", TEXT),
     ("on-accent", "accent", TEXT),
     ("surface", "bad", TEXT),
     *((state, "surface", GRAPHICS) for state in STATES),

@@ -1,0 +1,61 @@
+// What wants somebody: failures and refusals, each reason with all that it means, and what can be done about it.
+
+import { post, postAll } from "./api.js";
+import { ask, passed } from "./act.js";
+import { el, say, show as put, sync } from "./dom.js";
+import * as show from "./format.js";
+import { address } from "./route.js";
+import { unknown } from "./state.js";
+
+export function failures(list, empty, groups, away) {
+  sync(list, groups ?? [], ({ code }) => code, () => el("li", { class: "group" }), (item, group) => {
+    put(item, group, () => {
+      const filter = { status: "failed", open: "true", error_code: group.code };
+      return [
+        el("div", { class: "row" }, el("p", {}, el("a", { href: address("jobs", filter) }, el("strong", {}, show.count(group.jobs)), " ", group.code), el("span", { class: "muted" }, ` · ${group.hypertables.slice(0, 3).join(", ")}${group.hypertables.length > 3 ? " …" : ""} · since ${show.time(group.oldest)}`)),
+          el("div", { class: "row" },
+            el("button", { type: "button", class: "small", "aria-label": `Dismiss ${group.code}`, onclick: () => dismiss(group) }, "Dismiss"),
+            el("button", { type: "button", class: group.is_transient ? "small strong" : "small", "aria-label": `Retry all ${group.code}`, onclick: () => retry(group) }, "Retry all"))),
+        el("p", { class: "reason" }, group.message || group.meaning || "no reason is noted"),
+        group.remedy ? el("p", { class: "remedy" }, group.remedy) : null,
+      ];
+    });
+  });
+  empty.hidden = Boolean(groups?.length);
+  say(empty, groups ? "Nothing has failed that waits for somebody." : unknown(away, "lists"));
+}
+
+function retry(group) {
+  const body = { error_code: [group.code] };
+  ask({
+    title: `Retry ${group.code}`,
+    text: group.is_transient ? "They are queued again as they are." : `They fail again unless the cause is mended. ${group.remedy ?? ""}`,
+    preview: async () => `${show.plural((await post("jobs/retry", { ...body, dry_run: true })).left, "job")} with this code, those included that a later job made up for: these are left alone.`,
+    label: "Retry all",
+    run: async ({ told }) => passed(await postAll("jobs/retry", body, (done) => told(`${done} queued again …`)), "queued again"),
+  });
+}
+
+function dismiss(group) {
+  const body = { error_code: [group.code] };
+  ask({
+    title: `Dismiss ${group.code}`,
+    text: "They no longer count as waiting for somebody. Their chunks stay where they are, and each can still be retried.",
+    preview: async () => show.plural((await post("jobs/dismiss", { ...body, reason: "looked at", dry_run: true })).left, "job"),
+    reason: "required",
+    label: "Dismiss",
+    run: async ({ reason, told }) => passed(await postAll("jobs/dismiss", { ...body, reason }, (done) => told(`${done} dismissed …`)), "dismissed"),
+  });
+}
+
+export function refusals(list, empty, groups, away) {
+  sync(list, groups ?? [], ({ code }) => code, () => el("li", { class: "group" }), (item, group) => {
+    put(item, group, () => [
+      el("p", {}, el("strong", {}, show.count(group.chunks)), ` ${group.code}`, el("span", { class: "muted" }, ` · ${show.bytes(group.bytes)} · `), ...group.hypertables.slice(0, 4).flatMap((name) => [el("a", { href: address("hypertable", { name }) }, name), " "])),
+      el("p", { class: "reason" }, group.message || group.meaning || "no reason is noted"),
+      group.remedy ? el("p", { class: "remedy" }, group.remedy) : null,
+    ]);
+  });
+  empty.hidden = Boolean(groups?.length);
+  say(empty, groups ? "No removal is refused." : unknown(away, "lists"));
+}

@@ -1,0 +1,156 @@
+// One hypertable: its whole map, why its chunks are where they are, its policy, and where its table lies in the lake.
+
+import { post, Problem, read } from "./api.js";
+import { ask } from "./act.js";
+import { copy, el, say, show as put } from "./dom.js";
+import * as show from "./format.js";
+import { chunkMap, legend } from "./map.js";
+import * as policy from "./policy.js";
+import { address, set } from "./route.js";
+import { table } from "./table.js";
+
+export const title = ({ name }) => name;
+export const identity = ({ name }) => name;
+export const every = 2;
+let parts;
+
+export async function load({ name, from, to }, state, full) {
+  const [map, why, summaries, archived] = await Promise.all([
+    read("dashboard/chunks", { hypertable: name, from, to, bins: Math.max(200, Math.min(1500, Math.floor(document.documentElement.clientWidth / 2))) }),
+    full ? read("chunks/why", { hypertable: name }).catch((error) => { if (error instanceof Problem) return { problem: error.message }; throw error; }) : null,
+    read("dashboard/hypertables"),
+    full ? read("jobs", { hypertable: name, status: ["archived", "removed"], kind: "archive", limit: 1 }) : null,
+  ]);
+  return { map, why, summary: summaries.hypertables.find(({ hypertable }) => hypertable === name) ?? null, archived: archived?.jobs[0] ?? null, full, lake: state.lake_url, currency: state.money?.currency ?? "" };
+}
+
+export function make({ name }) {
+  const map = chunkMap(`Chunks of ${name}`, {
+    open: ({ chunk }) => { location.hash = address("chunk", { hypertable: name, chunk }); },
+    zoom: (from, to) => set({ from, to }),
+  });
+  const reasons = table("Why chunks are where they are", [
+    { head: "Chunks", numeric: true, cell: ({ chunks }) => show.count(chunks) },
+    { head: "Why", wide: true, cell: ({ example }) => `${example.next_step.text[0].toUpperCase()}${example.next_step.text.slice(1)}` },
+    { head: "First goes on", cell: ({ first_at: at }) => (at ? show.time(at) : "–") },
+    { head: "In database", numeric: true, cell: ({ bytes }) => (bytes ? show.bytes(bytes) : "–") },
+    { head: "For example", cell: ({ example }) => el("a", { href: address("chunk", { hypertable: name, chunk: example.chunk }) }, show.chunk(example.chunk)) },
+  ]);
+  parts = { map, reasons, facts: el("dl", { class: "facts" }), whyProblem: el("p", { class: "bad", hidden: true }), lake: el("div", {}), policy: policy.make(name) };
+  return el(
+    "div",
+    {},
+    el("p", { class: "crumbs" }, el("a", { href: address("hypertables") }, "Hypertables")),
+    el("div", { class: "heading" }, el("h1", {}, name), el("div", { class: "row" },
+      el("a", { class: "button", href: address("jobs", { hypertable: name }) }, "Jobs"),
+      el("button", { type: "button", onclick: () => archive(name) }, "Archive …"),
+      el("button", { type: "button", onclick: () => restore(name) }, "Restore …"),
+      el("button", { type: "button", onclick: () => verify(name) }, "Verify"))),
+    parts.facts,
+    el("section", { "aria-labelledby": "map-title" }, el("h2", { id: "map-title" }, "Chunks"), legend(), map.root),
+    el("section", { "aria-labelledby": "why-title" }, el("h2", { id: "why-title" }, "What happens next"), parts.whyProblem, reasons.root),
+    el("div", { class: "halves" },
+      el("section", { "aria-labelledby": "policy-title" }, el("h2", { id: "policy-title" }, "Policy"), parts.policy),
+      el("section", { "aria-labelledby": "lake-title" }, el("h2", { id: "lake-title" }, "In the lake"), parts.lake)),
+  );
+}
+
+function day(id, label, value = "") {
+  return el("label", { class: "field" }, label, el("input", { type: "text", id, value, placeholder: "2026-01-06", autocomplete: "off", spellcheck: "false" }));
+}
+
+// A date, a time, or the digits of integer time.
+function bound(id) {
+  const text = document.getElementById(id).value.trim();
+  if (text === "") return undefined;
+  if (/^-?\d+$/.test(text)) return Number(text);
+  return /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text;
+}
+
+function archive(name) {
+  const until = el("div", {}, day("until", "Every chunk that ends by (UTC)"));
+  const body = () => ({ hypertable: name, older_than: bound("until") });
+  ask({
+    title: `Archive chunks of ${name}`,
+    fields: [until],
+    preview: async () => {
+      if (bound("until") === undefined) throw new Error("say until when");
+      const found = await post("archives", { ...body(), dry_run: true });
+      return `${show.plural(found.chunks.length, "chunk")}, about ${show.plural(found.rows_estimated, "row")}, ${show.bytes(found.bytes)} in the database. What is archived already is skipped.`;
+    },
+    label: "Archive",
+    run: async () => show.plural((await post("archives", body())).jobs.length, "job") + " asked for.",
+  });
+}
+
+function restore(name) {
+  const fields = [el("div", { class: "pair" }, day("since", "From (UTC)"), day("until", "To (UTC)"))];
+  const body = () => ({ hypertable: name, from: bound("since"), to: bound("until") });
+  ask({
+    title: `Restore into ${name}`,
+    text: "Archives whose range overlaps the two bounds come back into the database.",
+    fields,
+    preview: async () => {
+      if (bound("since") === undefined || bound("until") === undefined) throw new Error("say from when to when");
+      return restoring(await post("restores", { ...body(), dry_run: true }));
+    },
+    word: name,
+    label: "Restore",
+    run: async () => show.plural((await post("restores", body())).jobs.length, "restore") + " asked for.",
+  });
+}
+
+export function restoring(found) {
+  const chunks = found.chunks ?? found.archives ?? [];
+  return `${show.plural(chunks.length, "archive")}, ${show.plural(found.rows, "row")}, about ${show.bytes(found.source_bytes ?? found.bytes)} in the database.`;
+}
+
+function verify(name) {
+  ask({
+    title: `Verify the archives of ${name}`,
+    text: "Every archive is read again and compared with its manifest, before its turn. Reading costs what the lake takes for it.",
+    label: "Verify",
+    run: async () => `${show.plural((await post("verifications", { hypertable: name })).archives, "archive")} will be read again.`,
+  });
+}
+
+function facts(summary, currency) {
+  put(parts.facts, [summary, currency], () => {
+    if (!summary) return [];
+    const { states } = summary;
+    const pairs = [
+      ["In the database", summary.problem ? `unknown: ${summary.problem}` : `${show.bytes(summary.database_bytes)} in ${show.plural(summary.in_database, "chunk")}`],
+      ["In both", `${show.plural(states.archived ?? 0, "chunk")}${summary.both_bytes ? `, ${show.bytes(summary.both_bytes)}` : ""}`],
+      ["In the lake alone", `${show.plural(states.removed ?? 0, "chunk")}, ${show.bytes(summary.freed_bytes)} freed`],
+      ["Parquet", show.bytes(summary.parquet_bytes)],
+      ["Saved", `${show.money(summary.saved_month, currency)} a month`],
+      ["Behind its policy", summary.behind_days === null ? "no" : show.duration(summary.behind_days * 86400)],
+    ];
+    return pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
+  });
+}
+
+function lake(archived, url) {
+  put(parts.lake, [archived?.lake_path, url], () => {
+    if (!archived?.lake_path) return el("p", { class: "empty" }, "Nothing is archived yet.");
+    const folder = archived.lake_path.split("/").slice(0, -1).join("/");
+    const place = url ? `${url}/${folder}` : folder;
+    const sql = `SELECT * FROM read_parquet('${place.replace(/^https:\/\/([^.]+)\.dfs\.core\.windows\.net\/([^/]+)/, "abfss://$1.dfs.core.windows.net/$2").replaceAll("'", "''")}/*/part-*.parquet', union_by_name = true);`;
+    return [
+      el("p", { class: "muted" }, "Every archive is a folder of Parquet files. In DuckDB, with its extension azure:"),
+      el("pre", {}, sql),
+      el("div", { class: "row end" }, copy(place, "Copy the path"), copy(sql, "Copy the SQL")),
+    ];
+  });
+}
+
+export function update(root, { map, why, summary, archived, full, lake: url, currency }) {
+  parts.map.update(map);
+  facts(summary, currency);
+  if (!full) return;
+  parts.whyProblem.hidden = !why.problem;
+  say(parts.whyProblem, why.problem ? `Unknown: ${why.problem}` : "");
+  parts.reasons.rows(why.reasons ?? [], ({ because }) => because);
+  if (!why.problem) policy.update(parts.policy, why.policy);
+  lake(archived, url);
+}

@@ -1,0 +1,63 @@
+// Every hypertable with what is known of it, to sort and to search.
+
+import { read } from "./api.js";
+import { el, say } from "./dom.js";
+import * as show from "./format.js";
+import { address, set } from "./route.js";
+import { table } from "./table.js";
+
+export const title = () => "Hypertables";
+let parts;
+
+export async function load(params, state) {
+  return { ...(await read("dashboard/hypertables")), currency: state.money?.currency ?? "" };
+}
+
+const chunksOf = ({ states }, ...names) => names.reduce((sum, name) => sum + (states[name] ?? 0), 0);
+const days = (seconds) => (seconds === null ? null : show.count(Math.round(seconds / 8640) / 10));
+
+export function policyOf(found) {
+  if (found.archive_after_seconds === null) return "none";
+  const removed = found.remove_after_seconds === null ? "kept" : `removed ${days(found.remove_after_seconds)} d`;
+  return `${found.policy_enabled ? "" : "off: "}archived ${days(found.archive_after_seconds)} d, ${removed}`;
+}
+
+const COLUMNS = [
+  { head: "Hypertable", sort: "name", by: (row) => row.hypertable, cell: (row) => el("a", { href: address("hypertable", { name: row.hypertable }) }, row.hypertable) },
+  { head: "In database", sort: "database", numeric: true, by: (row) => row.database_bytes ?? -1, cell: (row) => (row.problem ? el("span", { class: "bad", title: row.problem }, "unknown") : show.bytes(row.database_bytes)) },
+  { head: "Chunks there", sort: "there", numeric: true, by: (row) => row.in_database ?? -1, cell: (row) => show.count(row.in_database) },
+  { head: "Of them in both", sort: "both", numeric: true, by: (row) => chunksOf(row, "archived"), cell: (row) => show.count(chunksOf(row, "archived")) },
+  { head: "In lake alone", sort: "removed", numeric: true, by: (row) => chunksOf(row, "removed"), cell: (row) => show.count(chunksOf(row, "removed")) },
+  { head: "Oldest there", sort: "oldest", by: (row) => row.oldest ?? "~", cell: (row) => (row.oldest ? row.oldest.slice(0, 10) : "–") },
+  { head: "Policy", sort: "policy", by: (row) => row.archive_after_seconds ?? Infinity, cell: (row) => [policyOf(row), row.policy_problem ? el("span", { class: "bad" }, ` ${row.policy_problem}`) : null] },
+  { head: "Behind", sort: "behind", numeric: true, by: (row) => row.behind_days ?? -1, cell: (row) => (row.behind_days === null ? "–" : el("span", { class: row.behind_days > 1 ? "bad" : null }, show.duration(row.behind_days * 86400))) },
+  { head: "Failed", sort: "failed", numeric: true, by: (row) => chunksOf(row, "failed"), cell: (row) => (chunksOf(row, "failed") ? el("a", { class: "bad", href: address("jobs", { hypertable: row.hypertable, status: "failed", open: "true" }), title: row.last_error ? `${row.last_error.code}: ${row.last_error.message}` : null }, show.count(chunksOf(row, "failed"))) : "–") },
+  { head: "Freed", sort: "freed", numeric: true, by: (row) => row.freed_bytes, cell: (row) => show.bytes(row.freed_bytes) },
+  { head: "Saved a month", sort: "saved", numeric: true, by: (row) => row.saved_month, cell: (row) => show.money(row.saved_month, row.currency) },
+];
+
+export function make(params) {
+  const search = el("input", { type: "search", id: "search", placeholder: "Name", "aria-label": "Search hypertables", value: params.q ?? "", autocomplete: "off" });
+  search.addEventListener("input", () => set({ q: search.value }));
+  const found = table("Hypertables", COLUMNS, {
+    onSort: (name) => set({ sort: name, dir: parts.sort === name && parts.dir === "up" ? "down" : "up" }),
+  });
+  parts = { found, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
+  return el("div", {}, el("div", { class: "heading" }, el("h1", {}, "Hypertables"), el("div", { class: "row" }, search)), parts.total, el("section", {}, found.root, parts.empty));
+}
+
+export function update(root, { hypertables: found, as_of: asOf, currency }, params) {
+  const hypertables = found.map((row) => ({ ...row, currency }));
+  parts.sort = params.sort ?? "name";
+  parts.dir = params.dir ?? "up";
+  const column = COLUMNS.find(({ sort }) => sort === parts.sort) ?? COLUMNS[0];
+  const wanted = hypertables.filter(({ hypertable }) => hypertable.toLowerCase().includes((params.q ?? "").toLowerCase()));
+  const compare = (a, b) => (column.by(a) < column.by(b) ? -1 : column.by(a) > column.by(b) ? 1 : a.hypertable < b.hypertable ? -1 : 1);
+  wanted.sort((a, b) => (parts.dir === "down" ? compare(b, a) : compare(a, b)));
+  parts.found.rows(wanted, ({ hypertable }) => hypertable);
+  parts.found.sorted(column.sort, parts.dir);
+  const chunks = wanted.reduce((sum, row) => sum + Object.values(row.states).reduce((all, number) => all + number, 0), 0);
+  const old = Date.now() - new Date(asOf).getTime() > 60000 ? `, as of ${show.clock(asOf)}` : "";
+  say(parts.total, `${show.plural(wanted.length, "hypertable")}${wanted.length < hypertables.length ? ` of ${show.count(hypertables.length)}` : ""}, ${show.plural(chunks, "chunk")}${old}`);
+  say(parts.empty, wanted.length ? "" : hypertables.length ? "No name has that in it." : "The source has no hypertable and no table partitioned by range, and the ledger knows none.");
+}

@@ -1,0 +1,105 @@
+// One job: its attempts, how far it has come, what went wrong, and its trace.
+
+import { post, read } from "./api.js";
+import { ask } from "./act.js";
+import { copy, el, show as put } from "./dom.js";
+import * as show from "./format.js";
+import { badge } from "./jobs.js";
+import { address } from "./route.js";
+import { table } from "./table.js";
+
+export const title = ({ id }) => `Job ${show.shortId(id)}`;
+export const identity = ({ id }) => id;
+let parts;
+
+export const load = async ({ id }, state) => ({ job: await read(`jobs/${encodeURIComponent(id)}`), trace: state.trace_url });
+
+export function make({ id }) {
+  const history = table("Attempts and changes", [
+    { head: "At", cell: ({ at }) => show.second(at) },
+    { head: "From", cell: ({ from_status: from }) => badge(from) },
+    { head: "To", cell: ({ to_status: to }) => badge(to) },
+    { head: "Attempt", numeric: true, cell: ({ attempt }) => show.count(attempt) },
+    { head: "Took", numeric: true, cell: ({ began_at: began, at }) => (began ? show.duration((new Date(at) - new Date(began)) / 1000) : "–") },
+    { head: "Why", wide: true, cell: ({ error }) => (error ? [el("strong", {}, error.code), ` ${error.message}`] : "–") },
+    { head: "By", cell: ({ written_by: by }) => by },
+  ]);
+  parts = { history, head: el("div", { class: "heading" }), error: el("div", {}), facts: el("dl", { class: "facts" }), progress: el("div", {}), none: el("p", { class: "empty" }, "No attempt has ended yet.") };
+  return el("div", {}, el("p", { class: "crumbs" }, el("a", { href: address("jobs") }, "Jobs")), parts.head, parts.error, parts.progress, parts.facts, el("section", { "aria-labelledby": "history-title" }, el("h2", { id: "history-title" }, "What happened"), history.root, parts.none));
+}
+
+function head(job) {
+  put(parts.head, [job.status, job.job_id], () => {
+    const buttons = [];
+    if (["failed", "cancelled"].includes(job.status)) buttons.push(el("button", { type: "button", class: "strong", onclick: () => act(job, "retry", "Retry", "It is queued again.") }, "Retry"));
+    if (job.status === "failed") buttons.push(el("button", { type: "button", onclick: () => dismiss(job) }, "Dismiss …"));
+    if (["queued", "running"].includes(job.status)) buttons.push(el("button", { type: "button", onclick: () => act(job, "cancel", "Cancel", "It is cancelled.") }, "Cancel …"));
+    return [el("h1", {}, `${job.kind === "restore" ? "Restore" : "Archive"} `, el("span", { class: "mono" }, show.shortId(job.job_id)), " ", badge(job.status)), el("div", { class: "row" }, ...buttons)];
+  });
+}
+
+function act(job, action, label, done) {
+  ask({
+    title: `${label} job ${show.shortId(job.job_id)}`,
+    text: action === "cancel" ? "A worker that has it stops within a third of its lease." : "It is queued again, and fails again unless the cause is mended or has passed.",
+    label,
+    run: async () => {
+      await post(`jobs/${job.job_id}/${action}`);
+      return done;
+    },
+  });
+}
+
+function dismiss(job) {
+  ask({
+    title: `Dismiss the failure of ${show.shortId(job.job_id)}`,
+    text: "It no longer counts as waiting for somebody. It can still be retried.",
+    reason: "required",
+    label: "Dismiss",
+    run: async ({ reason }) => {
+      await post("jobs/dismiss", { job_ids: [job.job_id], reason });
+      return "The failure is dismissed.";
+    },
+  });
+}
+
+function facts(job, trace) {
+  put(parts.facts, [job, trace], () => {
+    const pairs = [
+      ["Hypertable", el("a", { href: address("hypertable", { name: job.hypertable }) }, job.hypertable)],
+      ["Chunk", el("a", { href: address("chunk", { hypertable: job.hypertable, chunk: job.chunk }) }, job.chunk)],
+      ["Range", show.range({ start: job.range_start, end: job.range_end })],
+      ["Requested", `${show.second(job.requested_at)} by ${job.requested_by}`],
+      ["Began, ended", `${show.second(job.started_at)}, ${show.second(job.finished_at)}`],
+      ["Attempts", show.count(job.attempt)],
+      ["Afterwards", job.kind === "restore" ? "–" : job.remove === null ? "as the policy says" : job.remove ? "removed from the database" : "kept in the database"],
+      ["Rows", job.rows === null ? "–" : show.count(job.rows)],
+      ["In the database, as Parquet", job.parquet_bytes === null ? "–" : `${show.bytes(job.source_bytes)}, ${show.bytes(job.parquet_bytes)}`],
+      ["In the lake", job.lake_path ? [el("code", {}, job.lake_path), " ", copy(job.lake_path)] : "–"],
+      ["Removed, restored, verified", [job.removed_at, job.restored_at, job.verified_at].map(show.time).join(", ")],
+      ["Id", [el("code", {}, job.job_id), " ", copy(job.job_id)]],
+      ["Trace", job.trace_id ? [trace ? el("a", { href: trace.replace("{trace_id}", encodeURIComponent(job.trace_id)), rel: "noreferrer", target: "_blank" }, job.trace_id) : el("code", {}, job.trace_id), " ", copy(job.trace_id)] : "–"],
+    ];
+    return pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, ...[value].flat())));
+  });
+}
+
+function progress(job) {
+  put(parts.progress, [job.status, job.parts, job.parts_done, job.rows_done], () => {
+    if (job.status !== "running") return [];
+    const share = job.parts ? Math.round((100 * job.parts_done) / job.parts) : null;
+    const bar = el("div", { class: share === null ? "bar unknown" : "bar", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": share }, el("i", {}));
+    if (share !== null) bar.firstChild.style.width = `${Math.max(share, 2)}%`;
+    return [el("p", { class: "muted" }, job.parts ? `${job.parts_done} of ${job.parts} parts, ${show.plural(job.rows_done, "row")} safe` : "reading"), bar];
+  });
+}
+
+export function update(root, { job, trace }) {
+  head(job);
+  put(parts.error, [job.error, job.removal_error], () =>
+    [["", job.error], ["Not removed: ", job.removal_error]].filter(([, error]) => error).map(([what, error]) => el("p", { class: "banner" }, what, el("strong", {}, error.code), ` ${error.message}`)));
+  progress(job);
+  facts(job, trace);
+  parts.none.hidden = job.history.length > 0;
+  parts.history.rows(job.history, ({ at, attempt, to_status: to }) => `${at}${attempt}${to}`);
+}

@@ -1,0 +1,145 @@
+// Jobs, newest first, by the filters in the address; many of them chosen and acted on.
+
+import { post, postAll, read } from "./api.js";
+import { ask, passed } from "./act.js";
+import { el, say } from "./dom.js";
+import * as show from "./format.js";
+import { address, set } from "./route.js";
+import { table } from "./table.js";
+
+export const title = () => "Jobs";
+const STATUSES = ["queued", "running", "archived", "removed", "superseded", "restored", "failed", "cancelled", "skipped"];
+let parts;
+let chosen = new Set();
+
+export const load = ({ hypertable, status, kind, error_code: code, open, from, to, cursor }) =>
+  read("jobs", { hypertable, status, kind, error_code: code, open: open === "true" ? "true" : undefined, from, to, cursor, limit: 100 });
+
+export function badge(status) {
+  return el("span", { class: "status", "data-status": status }, status);
+}
+
+export function jobColumns({ chunk = true } = {}) {
+  return [
+    { head: "Job", cell: (job) => el("a", { href: address("job", { id: job.job_id }), class: "mono" }, show.shortId(job.job_id)) },
+    { head: "Status", cell: (job) => badge(job.status) },
+    { head: "Kind", cell: (job) => job.kind },
+    ...(chunk
+      ? [
+          { head: "Hypertable", cell: (job) => el("a", { href: address("hypertable", { name: job.hypertable }) }, job.hypertable) },
+          { head: "Range", cell: (job) => el("a", { href: address("chunk", { hypertable: job.hypertable, chunk: job.chunk }), title: job.chunk, class: "nowrap" }, job.range_start === null && job.range_end === null ? show.chunk(job.chunk) : show.range({ start: job.range_start, end: job.range_end })) },
+        ]
+      : []),
+    { head: "Requested", cell: (job) => [el("span", { class: "nowrap" }, show.time(job.requested_at)), el("span", { class: "muted" }, ` by ${job.requested_by}`)] },
+    { head: "Rows", numeric: true, cell: (job) => (job.rows === null ? "–" : show.count(job.rows)) },
+    { head: "What became of it", wide: true, cell: (job) => (job.error ? [el("strong", {}, job.error.code), ` ${job.error.message}`] : job.removal_error ? ["not removed: ", el("strong", {}, job.removal_error.code), ` ${job.removal_error.message}`] : job.finished_at ? `after ${show.duration((new Date(job.finished_at) - new Date(job.started_at ?? job.requested_at)) / 1000)}${job.attempt > 1 ? `, ${job.attempt} attempts` : ""}` : job.parts ? `part ${Math.min(job.parts_done + 1, job.parts)} of ${job.parts}` : "–") },
+  ];
+}
+
+function select(name, label, values, params) {
+  const found = el("select", { id: `filter-${name}`, onchange: () => set({ [name]: found.value, cursor: "" }) }, el("option", { value: "" }, "any"), ...values.map((value) => el("option", { value }, value)));
+  found.value = values.includes(params[name]) ? params[name] : "";
+  parts.inputs[name] = found;
+  return el("label", { class: "field" }, label, found);
+}
+
+function text(name, label, params, placeholder) {
+  const found = el("input", { type: "text", id: `filter-${name}`, value: params[name] ?? "", placeholder, autocomplete: "off", spellcheck: "false" });
+  found.addEventListener("change", () => set({ [name]: found.value.trim(), cursor: "" }));
+  parts.inputs[name] = found;
+  return el("label", { class: "field" }, label, found);
+}
+
+export function make(params) {
+  chosen = new Set();
+  parts = { inputs: {}, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
+  const choose = { head: "", cell: (job) => el("input", { type: "checkbox", "aria-label": `Choose job ${show.shortId(job.job_id)}`, checked: chosen.has(job.job_id), onchange: (event) => pick(job.job_id, event.target.checked) }) };
+  parts.table = table("Jobs", [choose, ...jobColumns()]);
+  const open = el("input", { type: "checkbox", id: "filter-open", checked: params.open === "true", onchange: () => set({ open: open.checked ? "true" : "", status: open.checked ? "failed" : params.status, cursor: "" }) });
+  parts.inputs.open = open;
+  parts.older = el("a", { class: "button" }, "Older");
+  parts.first = el("a", { class: "button" }, "Newest");
+  parts.many = el("div", { class: "row many" });
+  return el(
+    "div",
+    {},
+    el("div", { class: "heading" }, el("h1", {}, "Jobs"), parts.many),
+    el("div", { class: "filters" }, select("status", "Status", STATUSES, params), select("kind", "Kind", ["archive", "restore"], params), text("hypertable", "Hypertable", params, "public.readings"), text("error_code", "Error code", params, "source-login"), el("label", { class: "check" }, open, " waits for somebody")),
+    parts.total,
+    el("section", {}, parts.table.root, parts.empty),
+    el("nav", { class: "row end", "aria-label": "Pages" }, parts.first, parts.older),
+  );
+}
+
+function pick(id, is) {
+  if (is) chosen.add(id);
+  else chosen.delete(id);
+  many(parts.params);
+}
+
+// What the buttons mean: the jobs that are chosen, or else everything that the filter means.
+function meant(params) {
+  if (chosen.size) return { job_ids: [...chosen].slice(0, 500) };
+  const body = {};
+  if (params.hypertable) body.hypertable = params.hypertable;
+  if (params.kind) body.kind = [params.kind].flat();
+  if (params.error_code) body.error_code = [params.error_code].flat();
+  if (params.from) body.from = params.from;
+  if (params.to) body.to = params.to;
+  return Object.keys(body).length ? body : { all: true };
+}
+
+function many(params) {
+  const status = [params.status ?? []].flat();
+  const which = chosen.size ? `${chosen.size} chosen` : "all of these";
+  const button = (label, what) => el("button", { type: "button", onclick: what }, label);
+  const buttons = [];
+  if (chosen.size || status.includes("failed") || status.includes("cancelled")) buttons.push(button(`Retry ${which}`, () => act("retry", "Retry", "queued again", params)));
+  if (chosen.size || status.includes("failed")) buttons.push(button(`Dismiss ${which}`, () => act("dismiss", "Dismiss", "dismissed", params)));
+  if (chosen.size || status.includes("queued") || status.includes("running")) buttons.push(button(`Cancel ${which}`, () => act("cancel", "Cancel", "cancelled", params)));
+  parts.many.replaceChildren(...buttons);
+}
+
+function act(action, label, what, params) {
+  const body = meant(params);
+  const status = [params.status ?? []].flat();
+  if (!chosen.size && action === "retry" && status.includes("cancelled")) body.status = ["cancelled"];
+  if (!chosen.size && action === "cancel" && status.length) body.status = status.filter((one) => ["queued", "running"].includes(one));
+  const reason = action === "dismiss" ? { reason: "looked at" } : {};
+  ask({
+    title: `${label} jobs`,
+    preview: async () => {
+      const found = await post(`jobs/${action}`, { ...body, ...reason, dry_run: true });
+      return [el("p", {}, `${show.plural(found.left, "job")} ${chosen.size ? "of those that are chosen" : "by this filter"}: `), el("ul", {}, ...Object.entries(found.left_by_code).map(([code, number]) => el("li", {}, `${show.count(number)} ${code || "without an error"}`)))];
+    },
+    reason: action === "dismiss" ? "required" : undefined,
+    word: !chosen.size && action !== "dismiss" ? action : undefined,
+    danger: action === "cancel",
+    label,
+    run: async ({ reason: why, told }) => {
+      const done = await postAll(`jobs/${action}`, { ...body, ...(why ? { reason: why } : {}) }, (number) => told(`${number} ${what} …`));
+      chosen.clear();
+      return passed(done, what);
+    },
+  });
+}
+
+
+
+export function update(root, { jobs, next, total }, params) {
+  parts.params = params;
+  for (const [name, input] of Object.entries(parts.inputs)) {
+    if (document.activeElement === input) continue;
+    if (name === "open") input.checked = params.open === "true";
+    else input.value = [params[name] ?? ""].flat()[0];
+  }
+  parts.table.rows(jobs, ({ job_id: id }) => id);
+  say(parts.empty, jobs.length ? "" : "No job is like that.");
+  const range = params.cursor ? "an older page" : next ? `the newest ${show.count(jobs.length)}` : `all ${show.count(jobs.length)}`;
+  say(parts.total, total === null ? `Shown: ${range}${next ? ", and there are more" : ""}` : `${show.plural(total, "job")}; shown: ${range}`);
+  parts.older.hidden = !next;
+  parts.older.href = address("jobs", { ...params, cursor: next ?? "" });
+  parts.first.hidden = !params.cursor;
+  parts.first.href = address("jobs", { ...params, cursor: "" });
+  many(params);
+}

@@ -1,0 +1,57 @@
+// What every view may say of the service as a whole: who answers, what is not known and why, and whether the intake is paused.
+
+import { post } from "./api.js";
+import { ask } from "./act.js";
+import { el, say, sync } from "./dom.js";
+import * as show from "./format.js";
+
+const NAMES = { source: "Source database", ledger: "Ledger", redis: "Redis", queue: "Storage queue", lake: "Data lake" };
+
+// Why a source of figures says nothing; what is shown of it is from before.
+export function unknown(away, name) {
+  const found = away.find((source) => source.name === name);
+  return found?.cause ? `unknown: ${found.cause}` : "unknown";
+}
+
+export function dependencies(list, { dependencies: known, away }) {
+  const make = () => el("li", {}, el("span", { class: "mark", "aria-hidden": "true" }), el("span", { class: "who" }), el("span", { class: "how" }), el("p", { class: "cause" }));
+  const found = known ? Object.entries(known) : [["all", { state: "unknown", cause: unknown(away, "dependencies"), since: null }]];
+  sync(list, found, ([name]) => name, make, (item, [name, { state, cause, since }]) => {
+    item.dataset.state = state;
+    say(item.children[0], state === "ok" ? "●" : "▲");
+    say(item.children[1], NAMES[name] ?? "Dependencies");
+    say(item.children[2], state === "ok" ? "answers" : state === "unknown" ? "unknown" : `away since ${show.clock(since)}`);
+    say(item.children[3], cause ? `${cause}. It is asked again by itself.` : "");
+  });
+}
+
+export function pauseButton({ paused }) {
+  return paused
+    ? el("button", { type: "button", class: "strong", onclick: resume }, "Resume")
+    : el("button", { type: "button", onclick: pause }, "Pause everything");
+}
+
+function pause() {
+  ask({
+    title: "Pause everything",
+    text: "No event is taken and no policy asks for archives until somebody resumes. Events wait in their stream; jobs that are queued go on; what people ask for by name is done.",
+    reason: "optional",
+    label: "Pause",
+    run: async ({ reason }) => {
+      await post("intake/pause", reason ? { reason } : {});
+      return "The intake is paused.";
+    },
+  });
+}
+
+function resume() {
+  ask({
+    title: "Resume",
+    text: "Events are taken again, and policies ask for archives.",
+    label: "Resume",
+    run: async () => {
+      await post("intake/resume");
+      return "The intake goes on.";
+    },
+  });
+}

@@ -1,0 +1,40 @@
+// A table whose rows stay the same elements while they are there. On a narrow screen each row is a card, with its columns' names.
+
+import { el, sync } from "./dom.js";
+
+// `columns`: head, cell(row), and as wished: numeric, sort (the name by which the address knows it), wide (a column that takes what is left).
+export function table(label, columns, { onSort } = {}) {
+  const heads = columns.map(({ head, numeric, sort }) => {
+    const inner = sort && onSort ? el("button", { type: "button", class: "sort", onclick: () => onSort(sort) }, head) : head;
+    return el("th", { scope: "col", class: numeric ? "number" : null }, inner);
+  });
+  const body = el("tbody", {});
+  const root = el("div", { class: "scroll" }, el("table", { "aria-label": label }, el("thead", {}, el("tr", {}, ...heads)), body));
+  const shown = new WeakMap();
+
+  function update(row, item) {
+    const text = JSON.stringify(item);
+    if (shown.get(row) === text) return;
+    shown.set(row, text);
+    row.replaceChildren(
+      ...columns.map(({ head, cell, numeric, wide }) => {
+        const found = [cell(item)].flat().filter((part) => part !== null && part !== undefined);
+        return el("td", { "data-label": head, class: [numeric && "number", wide && "wide-cell"].filter(Boolean).join(" ") || null }, el("span", { class: "cell" }, ...found));
+      }),
+    );
+  }
+
+  return {
+    root,
+    rows(items, keyOf) {
+      sync(body, items, keyOf, () => el("tr", {}), update);
+    },
+    sorted(name, direction) {
+      columns.forEach(({ sort }, place) => {
+        if (!sort) return;
+        if (sort === name) heads[place].setAttribute("aria-sort", direction === "up" ? "ascending" : "descending");
+        else heads[place].removeAttribute("aria-sort");
+      });
+    },
+  };
+}

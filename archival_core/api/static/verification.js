@@ -1,0 +1,45 @@
+// What verification found wrong with archives, and asking for one.
+
+import { post, read } from "./api.js";
+import { ask } from "./act.js";
+import { el, say } from "./dom.js";
+import * as show from "./format.js";
+import { address } from "./route.js";
+import { badge } from "./jobs.js";
+import { table } from "./table.js";
+
+export const title = () => "Verification";
+let parts;
+
+export const load = async (params, state) => ({ ...(await read("verifications", { limit: 500 })), numbers: state.numbers });
+
+export function make() {
+  const found = table("Findings", [
+    { head: "Found", cell: ({ found_at: at }) => show.time(at) },
+    { head: "Hypertable", cell: ({ hypertable }) => el("a", { href: address("hypertable", { name: hypertable }) }, hypertable) },
+    { head: "Chunk", cell: ({ hypertable, chunk }) => el("a", { href: address("chunk", { hypertable, chunk }) }, show.chunk(chunk)) },
+    { head: "Its archive", cell: ({ status }) => badge(status) },
+    { head: "Problem", cell: ({ problem }) => el("strong", { class: "bad" }, problem) },
+    { head: "File", wide: true, cell: ({ file, detail }) => [el("code", {}, file), ` ${detail}`] },
+    { head: "", cell: ({ job_id: id, chunk }) => el("button", { type: "button", class: "small", onclick: () => again(id, chunk) }, "Verify again") },
+  ]);
+  parts = { found, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
+  return el("div", {}, el("h1", {}, "Verification"), parts.total, el("section", {}, found.root, parts.empty));
+}
+
+function again(id, chunk) {
+  ask({
+    title: `Verify ${show.chunk(chunk)}`,
+    text: "Its archive is read again and compared with its manifest, before its turn. Where it is right, the finding goes.",
+    label: "Verify",
+    run: async () => `${show.plural((await post("verifications", { job_id: id })).archives, "archive")} will be read again.`,
+  });
+}
+
+export function update(root, { findings, numbers }) {
+  parts.found.rows(findings, ({ job_id: id, file }) => `${id}${file}`);
+  const total = numbers?.findings ?? null;
+  const strays = numbers?.strays ? ` ${show.plural(numbers.strays, "folder")} of the lake ${numbers.strays === 1 ? "is" : "are"} no archive of the ledger: see “stray-folder” in the runbook.` : "";
+  say(parts.total, `${total === null ? "How many there are is unknown" : show.plural(total, "finding")}${findings.length < (total ?? 0) ? `; the worst ${findings.length} are shown` : ""}.${strays}`);
+  say(parts.empty, findings.length ? "" : "Every archive that was read again is as it was written. Each is read again by itself, as often as VERIFY_EVERY says.");
+}

@@ -1,0 +1,70 @@
+"""How the tests open the console and look at it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import Browser, Page, expect
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Shown
+
+WAIT = 30_000
+UNNAMED = """() => {
+  const named = (e) => e.ariaLabel || e.textContent || e.labels?.length || e.hasAttribute("aria-labelledby");
+  const all = [...document.querySelectorAll("a, button, input, select, summary, [tabindex]")];
+  return all.filter((e) => e.checkVisibility() && e.id !== "view" && !named(e)).map((e) => e.outerHTML);
+}"""
+
+
+@contextmanager
+def opened(chromium: Browser, shown: Shown, address: str = "", **options: Any) -> Iterator[Page]:
+    """The console with its figures; anything that the browser complains of fails the test."""
+    context = chromium.new_context(**options)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    expect.set_options(timeout=WAIT)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+    page.add_init_script(f"sessionStorage.getItem('seen') || sessionStorage.setItem('archival-service-key', '{shown.key}')")
+    page.goto(f"{shown.api}/dashboard{address}")
+    ready(page)
+    yield page
+    context.close()
+    # what the service refuses on purpose is in the browser's log, too
+    assert [text for text in complaints if "the server responded with a status of 4" not in text] == []
+
+
+def ready(page: Page) -> None:
+    """Wait until the view has its data."""
+    expect(page.locator("#board")).to_have_attribute("aria-busy", "false")
+
+
+def go(page: Page, address: str) -> None:
+    """To another view, as by a link."""
+    page.evaluate("address => { location.hash = address }", address)
+    ready(page)
+
+
+def size(value: int) -> str:
+    """As the page writes it."""
+    amount = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 999.5 or unit == "GB":
+            digits = 0 if unit == "B" or amount >= 99.95 else 1 if amount >= 9.995 else 2
+            return f"{amount:.{digits}f} {unit}"
+        amount /= 1000
+    raise AssertionError
+
+
+def take_picture(page: Page, folder: Path, name: str) -> None:
+    """Into `folder`, or where PAGE_PICTURES says; `make picture` says docs/."""
+    folder = Path(os.environ.get("PAGE_PICTURES") or folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png", full_page=True)
