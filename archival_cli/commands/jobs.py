@@ -10,7 +10,7 @@ import click
 from archival_cli.command import Command, Session, pass_session
 from archival_cli.commands import many
 from archival_cli.commands.arguments import HYPERTABLE, JOB_KINDS, JOB_STATUSES
-from archival_cli.commands.following import follow
+from archival_cli.commands.following import follow, tell_removals
 from archival_cli.errors import REFUSED
 from archival_cli.showing.columns import HISTORY, JOBS
 from archival_cli.showing.job import facts_of
@@ -92,6 +92,8 @@ def job(session: Session, job_id: str, following: bool) -> int:
         if found["history"]:
             session.output.say("")
             session.output.show(found["history"], found["history"], HISTORY, "")
+        if following:
+            tell_removals(session, [found])
     return REFUSED if found["status"] == "failed" else 0
 
 

@@ -26,6 +26,8 @@ def login(session: Session, address: str, name: str | None) -> int:
     login URL`. It is kept in a file that its owner alone can read.
     """
     address = target.address(address)
+    if urlsplit(address).scheme == "http" and urlsplit(address).hostname not in ("localhost", "127.0.0.1", "::1"):
+        session.output.note(f"{address} is not https: whoever is in between can read the key")
     key = session.key or _asked_key()
     # whoever has a wrong key learns it now
     Client(address, key, session.output.note, session.wait).get("intake")
