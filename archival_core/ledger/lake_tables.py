@@ -215,6 +215,7 @@ class LakeTables:
         """Lock the table's row until the end of the block, which commits; `None` if somebody else has it and nobody waits."""
         await self._pool.one("make_lake_table", hypertable=hypertable)
         async with self._pool.transaction("lake_table") as connection:
+            await execute(connection, "bound_lake_table", {})
             row = await execute(connection, "wait_for_lake_table" if wait else "hold_lake_table", {"hypertable": hypertable})
             yield None if row is None else HeldTable(connection, _known(row))
 

@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 
 from archival_core.flows.tables.committing import CommitsReport
 from archival_core.lake.tables.log import OvertakenCommitError, TableLog
+from archival_core.ledger.sql import queries
 from archival_core.model.delta_log import Commit
 from archival_core.model.manifest import Manifest
 from tests.kit import delta_reader
@@ -153,6 +154,21 @@ async def test_an_archive_of_before_there_were_schemas_that_does_not_fit_is_made
     await service.work()
     assert (await remove(service)).removed == 1
     assert delta_reader.count(table(service)) == JANUARY
+
+
+async def test_a_removal_does_not_wait_for_ever_for_a_commit_that_hangs(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    await commit(service)
+    monkeypatch.setitem(queries(), "bound_lake_table", "select set_config('lock_timeout', '500ms', true)")
+    async with service.runtime.table_commits._tables.held(f"{service.schema}.readings", wait=True):
+        service.execute("update archival.table_archive set entered_at = null")
+        report = await remove(service)
+    assert (report.removed, len(report.kept)) == (0, 1), "the chunk stays, and the run goes on"
+    service.execute("insert into archival.table_due (hypertable) values ('$s.readings')")
+    assert (await remove(service)).removed == 1
 
 
 async def test_the_schema_has_a_column_for_texts_of_values_without_a_form(service: Service) -> None:

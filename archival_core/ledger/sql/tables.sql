@@ -9,6 +9,10 @@ order by compared_at nulls first, hypertable
 -- name: make_lake_table
 insert into archival.lake_table (hypertable) values (%(hypertable)s) on conflict do nothing returning hypertable
 
+-- name: bound_lake_table
+-- Nobody waits for ever for a holder that is frozen, and the server ends a holder that does nothing for longer than the lake may take.
+select set_config('lock_timeout', '20s', true), set_config('idle_in_transaction_session_timeout', '5min', true)
+
 -- name: hold_lake_table
 -- One process at a time commits to a table; who does not wait leaves it to that one.
 select hypertable, history, sequence, version, checkpoint, columns, clock_timestamp() as now from archival.lake_table
