@@ -10,6 +10,9 @@ from archival_core.model.lake_column import EXACT, LakeColumn
 from archival_core.model.manifest import ManifestColumn
 
 _EXACT_FORM: Final = "map<string, string>"
+#: of a column in the table's metadata: its number in the lake, and its `attnum` in PostgreSQL
+_NUMBER: Final = "archival.number"
+_ATTNUM: Final = "archival.attnum"
 
 
 class UnfitError(ValueError):
@@ -23,7 +26,12 @@ def described(columns: Iterable[LakeColumn]) -> tuple[TableColumn, ...]:
         TableColumn(
             column.name,
             column.form,
-            {"postgresql.type": column.postgresql_type, "archival.column": column.column, "archival.number": column.number},
+            {
+                "postgresql.type": column.postgresql_type,
+                "archival.column": column.column,
+                _NUMBER: column.number,
+                _ATTNUM: column.attnum,
+            },
         )
         for column in sorted(columns, key=lambda column: column.number)
     )
@@ -32,16 +40,19 @@ def described(columns: Iterable[LakeColumn]) -> tuple[TableColumn, ...]:
 
 def stored(columns: Iterable[ManifestColumn]) -> tuple[TableColumn, ...]:
     """The columns that an archive's files have."""
-    return tuple(
-        TableColumn(column.stored, column.arrow_type, {"postgresql.type": column.postgresql_type}) for column in columns
-    )
+    found = []
+    for column in columns:
+        said = {"postgresql.type": column.postgresql_type, _NUMBER: column.lake_number, _ATTNUM: column.number}
+        # archives of before do not say all of it
+        found.append(TableColumn(column.stored, column.arrow_type, {key: value for key, value in said.items() if value}))
+    return tuple(found)
 
 
 def fitted(table: Sequence[TableColumn], archive: Iterable[TableColumn], *, may_add: bool) -> tuple[TableColumn, ...]:
     """The table's columns, with those of the archive that are new if it `may_add` some.
 
-    A file that lacks a column has NULL in it. Raises `UnfitError` where a column of the same name has another form, or a name
-    that differs in case alone: engines would read such files wrongly, or not at all.
+    A file that lacks a column has NULL in it. Raises `UnfitError` where a column of the same name is another one, has another
+    form, or a name that differs in case alone: engines would read such files wrongly, or not at all.
     """
     found = {column.name.casefold(): column for column in table}
     for column in archive:
@@ -52,9 +63,20 @@ def fitted(table: Sequence[TableColumn], archive: Iterable[TableColumn], *, may_
             raise UnfitError(f"column {column.name!r} differs from the table's {known.name!r} in case alone")
         if known is not None and known.form != column.form:
             raise UnfitError(f"column {column.name!r} is {column.form} in it and {known.form} in the table")
+        if known is not None and not _is_same(known, column):
+            raise UnfitError(f"column {column.name!r} in it is another one than the table's, which has that name since")
         try:
             delta_type(column.form)
         except ValueError as error:
             raise UnfitError(str(error)) from None
         found.setdefault(column.name.casefold(), column)
     return tuple(found.values())
+
+
+def _is_same(known: TableColumn, column: TableColumn) -> bool:
+    """By their numbers, or, for an archive of before there were such, by what PostgreSQL numbers them."""
+    for key in (_NUMBER, _ATTNUM):
+        one, other = known.metadata.get(key), column.metadata.get(key)
+        if one is not None and other is not None:
+            return bool(one == other)
+    return True
