@@ -18,7 +18,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
 from azure.storage.filedatalake.aio import DataLakeFileClient, FileSystemClient
 
-from archival_core.errors import ArchivalError, TransientError
+from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.lake import credentials
 from archival_core.lake.errors import (
     DestinationExistsError,
@@ -73,6 +73,7 @@ class LakehouseClient:
         self._filesystem = filesystem
         self._prefix = prefix.strip("/")
         self._credential = credential
+        self._was_there = False
 
     @classmethod
     def open(cls, lake_url: str, account_key: str | None = None) -> Self:
@@ -90,12 +91,21 @@ class LakehouseClient:
         await self._filesystem.close()
         await credentials.close(self._credential)
 
+    async def prepare(self) -> None:
+        """As `ensure_filesystem`, once.
+
+        Whatever is asked of a filesystem that goes away later says so, and the next look at the lake makes it again.
+        """
+        if not self._was_there:
+            await self.ensure_filesystem()
+
     async def ensure_filesystem(self) -> None:
         """Create the filesystem if it is missing; looking first needs no right to create."""
         with lake_errors("create the filesystem", self._filesystem.file_system_name):
             if not await self._filesystem.exists():
                 with suppress(ResourceExistsError):
                     await self._filesystem.create_file_system()
+        self._was_there = True
 
     async def create_file(self, path: str) -> None:
         """An empty file in place of whatever file is there; parent directories are implicit."""
@@ -141,6 +151,15 @@ class LakehouseClient:
     async def read_all(self, path: str) -> bytes:
         """The whole file, checked likewise."""
         return await _until_intact("read", path, lambda: self._read(path))
+
+    async def read_if_there(self, path: str) -> bytes | None:
+        """The whole file, checked likewise; `None` if there is none: one request, where a look before the reading is two."""
+        try:
+            return await self.read_all(path)
+        except PermanentError as error:
+            if error.code != "lake-not-found":
+                raise
+            return None
 
     async def _read(self, path: str, offset: int | None = None, length: int | None = None, *, checked: bool = True) -> bytes:
         stream = await self._file(path).download_file(

@@ -60,10 +60,11 @@ def _check_length(path: str, length: int, found: LakePath | None) -> Finding | N
 
 
 async def _check_manifest(lake: LakehouseClient, path: str, manifest: Manifest) -> Finding | None:
-    if await lake.stat(path) is None:
+    content = await lake.read_if_there(path)
+    if content is None:
         return Finding(path, Problem.MISSING, "the archive's manifest is not there")
     try:
-        found = Manifest.model_validate_json(await lake.read_all(path))
+        found = Manifest.model_validate_json(content)
     except ValidationError:
         return Finding(path, Problem.ALTERED, "it is no manifest any more")
     return None if found == manifest else Finding(path, Problem.ALTERED, "it is not the ledger's manifest")

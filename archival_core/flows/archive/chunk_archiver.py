@@ -83,7 +83,7 @@ class ChunkArchiver:
         `TransientError` when another attempt may work. Neither leaves anything half-visible.
         """
         deadline = time.monotonic() + self._options.time_budget.total_seconds()
-        await self._lake.ensure_filesystem()
+        await self._lake.prepare()
         published = await self._published_before(job)
         if published is None:
             try:
@@ -126,9 +126,9 @@ class ChunkArchiver:
         Guard HASH: who can write to the lake can forge a folder, with the job's id in it. The hash is in the ledger.
         """
         path = f"{folder}/{paths.INNER_MANIFEST}"
-        if await self._lake.stat(path) is None:
+        content = await self._lake.read_if_there(path)
+        if content is None:
             return None
-        content = await self._lake.read_all(path)
         if hashlib.sha256(content).hexdigest() not in declared:
             return None
         return parse_manifest(content, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from uuid import UUID
 
@@ -47,9 +48,10 @@ async def read_inner_manifest(lake: LakehouseClient, folder: str) -> Manifest:
     Raises `PermanentError`: `no-manifest`, `invalid-manifest`, or `moved-archive` if it is the manifest of another folder.
     """
     path = f"{folder}/{paths.INNER_MANIFEST}"
-    if await lake.stat(path) is None:
+    content = await lake.read_if_there(path)
+    if content is None:
         raise PermanentError("it has no manifest", code="no-manifest")
-    manifest = parse_manifest(await lake.read_all(path), path)
+    manifest = parse_manifest(content, path)
     if manifest.lake_path != folder:
         raise PermanentError(f"its manifest is that of {manifest.lake_path}", code="moved-archive")
     return manifest
@@ -60,10 +62,9 @@ async def what_lies_at(lake: LakehouseClient, folder: str) -> str | None:
 
     An archive has three places: below `tables/`, its manifest, and below `superseded/` once another archive takes its place.
     """
-    for path in (folder, paths.archive_manifest(folder), paths.superseded_folder(folder)):
-        if await lake.stat(path) is not None:
-            return path
-    return None
+    places = (folder, paths.archive_manifest(folder), paths.superseded_folder(folder))
+    found = await asyncio.gather(*(lake.stat(path) for path in places))
+    return next((path for path, lies in zip(places, found, strict=True) if lies is not None), None)
 
 
 async def has_room(lake: LakehouseClient, manifest: Manifest) -> bool:

@@ -36,7 +36,7 @@ class Ownership:
         A lake and a ledger that belong to nobody yet are taken.
         """
         own = self._own = self._own or await self._owner_of_ledger()
-        await self._lake.ensure_filesystem()
+        await self._lake.prepare()
         owner = await self._owner_of_lake()
         if owner is None:
             try:
@@ -61,10 +61,11 @@ class Ownership:
         return own
 
     async def _owner_of_lake(self) -> Owner | None:
-        if await self._lake.stat(paths.OWNER) is None:
+        content = await self._lake.read_if_there(paths.OWNER)
+        if content is None:
             return None
         try:
-            return Owner.model_validate_json(await self._lake.read_all(paths.OWNER))
+            return Owner.model_validate_json(content)
         except ValidationError:
             raise PermanentError(
                 f"{paths.OWNER} in the lake was written by somebody else; after a look at who writes to the lake,"

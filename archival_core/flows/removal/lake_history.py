@@ -92,10 +92,11 @@ class LakeHistory:
 
     async def _found(self) -> Generation | None:
         """The marker in the lake; a marker that cannot be read counts as none."""
-        if await self._lake.stat(paths.GENERATION) is None:
+        content = await self._lake.read_if_there(paths.GENERATION)
+        if content is None:
             return None
         try:
-            return Generation.model_validate_json(await self._lake.read_all(paths.GENERATION))
+            return Generation.model_validate_json(content)
         except ValidationError as error:
             _LOG.error("%s in the lake cannot be read, and counts as none: %s", paths.GENERATION, type(error).__name__)
             return None

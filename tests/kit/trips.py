@@ -1,0 +1,63 @@
+"""How often a piece of work goes to the lake and to PostgreSQL, each of which takes time on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pytest
+from aiohttp import web
+
+from dev.lake_emulator import Emulator
+
+
+@dataclass
+class Trips:
+    """Requests and round trips, one after the other or not; the driver that reads and loads rows is not among them."""
+
+    #: by method and what they ask for
+    lake: Counter[str] = field(default_factory=Counter)
+    #: statements, each with its answer; beginnings and ends of transactions among them
+    postgresql: int = 0
+    #: sessions that were opened, which takes several ways each
+    sessions: int = 0
+
+
+@contextmanager
+def counted(emulator: Emulator) -> Iterator[Trips]:
+    """Count what is inside."""
+    trips, faults = Trips(), emulator.faults
+    wait, connect = psycopg.AsyncConnection.wait, psycopg.AsyncConnection.connect
+    take = faults.take
+
+    def taking(request: web.Request) -> Any:
+        trips.lake[f"{request.method} {_asked_for(request)}"] += 1
+        return take(request)
+
+    async def waiting(self: Any, *arguments: Any, **options: Any) -> Any:
+        trips.postgresql += 1
+        return await wait(self, *arguments, **options)
+
+    async def connecting(*arguments: Any, **options: Any) -> Any:
+        trips.sessions += 1
+        return await connect(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(faults, "take", taking)
+        patch.setattr(psycopg.AsyncConnection, "wait", waiting)
+        patch.setattr(psycopg.AsyncConnection, "connect", connecting)
+        yield trips
+
+
+def _asked_for(request: web.Request) -> str:
+    query = request.rel_url.query
+    what = next((query[key] for key in ("action", "resource", "comp") if key in query), "")
+    if "x-ms-rename-source" in request.headers:
+        what = "rename"
+    name = request.path.rpartition("/")[2]
+    kind = "part" if name.endswith(".parquet") else "manifest" if name.endswith(".json") else "folder"
+    return f"{what} {kind}".strip()
