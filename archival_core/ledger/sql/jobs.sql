@@ -35,11 +35,11 @@ set settled = true,
     range_end = case when settled then range_end else %(range_end)s end,
     relation_oid = case when settled then relation_oid else %(relation_oid)s end,
     relation_born = case when settled then relation_born else %(relation_born)s end,
-    revision = greatest(%(taken)s + 1, case when settled then revision else greatest(0, (
-        select max(o.revision) + 1 from archival.job o
+    revision = greatest(%(taken)s + 1, case when settled then revision else 1 + greatest(-1, (
+        select max(o.revision) from archival.job o
         where o.hypertable = j.hypertable and o.chunk = j.chunk and o.kind = 'archive' and o.job_id <> j.job_id and o.settled
     ), (
-        select max(o.revision) + 1 from archival.job o
+        select max(o.revision) from archival.job o
         where o.hypertable = j.hypertable and o.kind = 'archive' and o.job_id <> j.job_id and o.settled
           and archival.span(o.range_start, o.range_end) && archival.span(%(range_start)s, %(range_end)s)
           and (o.range_start, o.range_end) is not distinct from (%(range_start)s, %(range_end)s)

@@ -15,7 +15,7 @@ select j.* from (
     where %(default_drop)s and o.kind = 'archive' and o.status = 'archived' and o.restored_at is null and o.remove is null
       and not exists (select from archival.policy p where p.hypertable = o.hypertable)
 ) wanted join archival.job j on j.job_id = wanted.job_id
-where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null
+where j.hypertable <> all(%(busy)s::text[]) and j.job_id <> all(%(passed)s::uuid[])
   and j.finished_at + %(grace)s <= now()
   and coalesce(j.removal_tried_at + case when j.removal_error ->> 'code' = 'archive-damaged' then interval '1 hour'
                                          when j.removal_error ->> 'transient' = 'false' then interval '5 minutes'
@@ -27,7 +27,6 @@ where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null
            where held.hypertable = j.hypertable and held.kind = 'archive' and held.status = 'archived'
              and held.removal_error ->> 'code' in ('source-locked', 'source-busy', 'gave-way')
              and held.removal_tried_at > now() - interval '1 minute'))
-  and j.hypertable <> all(%(busy)s::text[]) and j.job_id <> all(%(passed)s::uuid[])
 order by j.removal_tried_at nulls first, j.finished_at, j.job_id
 limit %(limit)s
 

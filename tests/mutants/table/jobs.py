@@ -105,8 +105,8 @@ MUTATIONS = (
         name="revision-that-is-taken",
         file="ledger/sql/jobs.sql",
         inside="settle",
-        old="max(o.revision) + 1",
-        new="max(o.revision)",
+        old="1 + greatest(-1, (",
+        new="greatest(0, (",
         tests=("acceptance/test_publication.py::test_no_revision_is_given_twice",),
     ),
     Mutation(
