@@ -36,7 +36,7 @@ class Ownership:
         A lake and a ledger that belong to nobody yet are taken.
         """
         own = self._own = self._own or await self._owner_of_ledger()
-        await self._lake.prepare()
+        await self._lake.ensure_filesystem()
         owner = await self._owner_of_lake()
         if owner is None:
             try:
