@@ -15,7 +15,7 @@ from archival_core.error_codes import CODES, SECTIONS
 
 PACKAGE = Path(archival_core.__file__).parent
 #: Where codes are listed rather than given to an error: tables of SQLSTATEs, and statements that write an `error` of a job.
-LISTED = re.compile(r"'code', '([a-z-]+)'|coalesce\(error ->> 'code', '([a-z-]+)'\)")
+LISTED = re.compile(r"(?<!->> )'code', '([a-z-]+)'|coalesce\(error ->> 'code', '([a-z-]+)'\)")
 
 
 def raised() -> Iterator[tuple[str, Path]]:
