@@ -212,6 +212,12 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 status=409,
             ),
             "moment-passed": ErrorCode("Tables were dropped or written anew while they were about to be read.", "Ask again."),
+            "not-acceptable": ErrorCode("The answer is to be had in none of the forms that `Accept` names.", status=406),
+            "queries-off": ErrorCode(
+                "Questions are not answered until the setting `QUERY_ROLE` names the role that they read tables as.",
+                "Make the role as docs/grants.sql says, and set `QUERY_ROLE`.",
+                status=403,
+            ),
             "query-busy": ErrorCode("As many questions as may be are being answered.", "Ask again."),
             "query-called-off": ErrorCode("The question was called off.", status=409),
             "query-failed": ErrorCode("DuckDB cannot compute a value.", "The message says which.", status=422),

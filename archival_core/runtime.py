@@ -75,6 +75,7 @@ from archival_core.flows.upkeep.staging_sweep import StagingSweep
 from archival_core.flows.upkeep.stream_retention import KeptStream, StreamRetention
 from archival_core.flows.upkeep.verification import Verification, VerificationRules
 from archival_core.lake.account import LakeAccount
+from archival_core.lake.arrow_files import arrow_files
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.tables.log import TableLog
 from archival_core.lake.tables.snapshot import TableReader
@@ -103,11 +104,15 @@ from archival_core.ledger.removals import RemovalRules, Removals
 from archival_core.ledger.requests import Requests
 from archival_core.ledger.restores import Restores
 from archival_core.ledger.rounds import Rounds
+from archival_core.ledger.standing import Standing
 from archival_core.ledger.stream_looks import StreamLooks
 from archival_core.ledger.upkeep import Upkeep
 from archival_core.model.chunk import Chunk, Relation
 from archival_core.model.job import Kind
 from archival_core.model.money import Prices
+from archival_core.query.archives import Ledgers
+from archival_core.query.limits import Limits
+from archival_core.query.queries import Queries
 from archival_core.settings import Settings
 from archival_core.source import catalog
 
@@ -301,6 +306,16 @@ class Runtime:
         self.once = Once(Requests(self._pool))
         self.jobs = Jobs(jobs)
         self.events = EventList(self.messaging)
+        config = self.settings
+        self.queries = Queries(
+            self._source,
+            self.lake,
+            Ledgers(Standing(self._pool), LakeColumns(self._pool)),
+            partial(arrow_files, config.lake_url, config.lake_account_key),
+            role=config.query_role or None,
+            limits=Limits(seconds=config.query_seconds, memory_mib=config.query_memory, rows=config.query_rows),
+            at_a_time=config.queries_at_a_time,
+        )
         self.chunks = ChunkList(self._source, ChunkRecords(self._pool), jobs, self.outlook)
         self.intake = IntakeControl(Intake(self._pool))
         self.audit = AuditTrail(Audit(self._pool))

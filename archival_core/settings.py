@@ -89,6 +89,14 @@ class Settings(BaseSettings):
     cost_currency: str = Field(default="USD", max_length=12)
     #: where a trace is looked at; `{trace_id}` stands for its id
     trace_url: str = ""
+    #: the role that questions read tables as; without it none are answered
+    query_role: str = ""
+    #: of one question: seconds, MiB that DuckDB may hold, rows of the answer; HTTP itself ends after 230 seconds
+    query_seconds: float = Field(default=60.0, gt=0, le=220)
+    query_memory: int = Field(default=512, ge=64)
+    query_rows: int = Field(default=100_000, ge=1)
+    #: questions that one instance answers at a time
+    queries_at_a_time: int = Field(default=2, ge=1, le=16)
     #: what sends telemetry; see `exporter`
     telemetry_exporter: Literal["azuremonitor", "opencensus", "otlp", "none"] | None = None
     applicationinsights_connection_string: str | None = None

@@ -55,3 +55,11 @@ BEGIN
         CREATE SCHEMA IF NOT EXISTS archival_marks AUTHORIZATION archival_service;
     END IF;
 END $$;
+
+-- 6. Questions (POST /queries), if people may read data through the service: a role that can read, which QUERY_ROLE names. Whoever has a key
+--    of the service reads what this role may read, archived rows of its tables too. Grant columns where some are nobody's business.
+CREATE ROLE archival_reader;
+GRANT USAGE ON SCHEMA data TO archival_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA data TO archival_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE data_owner IN SCHEMA data GRANT SELECT ON TABLES TO archival_reader;
+GRANT archival_reader TO archival_service;

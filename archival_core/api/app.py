@@ -25,6 +25,7 @@ unknown parameter or field among it."""
 _TAGS = [
     {"name": "archives", "description": "Ask for archives, restores and verifications, and follow their jobs."},
     {"name": "chunks", "description": "What is in the database and what is in the lake."},
+    {"name": "queries", "description": "SQL over whole tables, archived and live rows as one."},
     {"name": "policies", "description": "From which age on chunks are archived, and removed."},
     {"name": "source", "description": "Which source the lake belongs to, and the marks in it."},
     {"name": "events", "description": "Dead letters, and the intake of events."},

@@ -72,6 +72,7 @@ _DOCUMENTED: Final[Mapping[int, str]] = {
     401: "without a valid function key; answered by the host, without a body",
     403: "the caller may not do this, or the service may not do it in the database",
     404: "there is no such thing",
+    406: "the answer is to be had in none of the forms that `Accept` names",
     405: "the address knows other methods, named by `Allow`",
     409: "it cannot be done as things stand",
     413: "the body is larger than 64 KiB",

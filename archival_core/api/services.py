@@ -29,6 +29,7 @@ from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
 from archival_core.flows.upkeep.verification import Verification
 from archival_core.model.money import Prices
+from archival_core.query.queries import Queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Services:
     ownership: Ownership
     mark_rebuild: MarkRebuild
     tables: TableUpkeep
+    queries: Queries
     audit: AuditTrail
     prices: Prices
     lake_url: str

@@ -29,6 +29,7 @@ def services() -> Services:
         ownership=wired.ownership,
         mark_rebuild=wired.mark_rebuild,
         tables=wired.table_upkeep,
+        queries=wired.queries,
         audit=wired.audit,
         prices=wired.prices,
         lake_url=wired.settings.lake_url,

@@ -28,6 +28,7 @@ MANAGED: Final = (
     "jobs",
     "openapi.json",
     "policies",
+    "queries",
     "restores",
     "source",
     "tables",

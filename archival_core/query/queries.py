@@ -8,13 +8,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, GaveWayError, PermanentError, TransientError
 from archival_core.lake.client import LakehouseClient
 from archival_core.query.archives import Archives, Ledgers
+from archival_core.query.forms import Form
 from archival_core.query.limits import Limits
 from archival_core.query.statement import Statement, TableName, parse
 from archival_core.source.state import moment, waiting
@@ -22,9 +23,9 @@ from archival_core.source.state.moment import Moment, NamedTable, TableThen
 from archival_core.source.state.waiting import Sessions
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
+    from archival_core.query.answers import Collected
     from archival_core.query.archived_rows import LakeFiles
+    from archival_core.query.sandbox import Take
     from archival_core.query.whole_table import WholeTable
 
 APPLICATION: Final = "archival_query"
@@ -68,13 +69,15 @@ class Queries:
         ledger: Ledgers | None,
         arrow_files: Callable[[], tuple[Any, str]],
         *,
-        role: str = "",
+        role: str | None = "",
         limits: Limits | None = None,
         at_a_time: int = 2,
     ) -> None:
         self._source, self._arrow_files = source, arrow_files
         self._archives = Archives(ledger, lake)
-        self._role, self.limits = role, limits or Limits()
+        #: `None`: no questions; empty: the session's own
+        self._role = role
+        self.limits = limits or Limits()
         self._turns = asyncio.Semaphore(at_a_time)
 
     @cached_property
@@ -86,18 +89,24 @@ class Queries:
     async def ask[T](
         self,
         sql: str,
-        take: Callable[[pa.RecordBatchReader], T],
+        take: Take[T],
         *,
         as_text: Collection[str] = (),
         limits: Limits | None = None,
     ) -> Answer[T]:
-        """What `take`, in a thread, makes of the result of `sql`.
+        """What `take`, in a thread, makes of the stream of rows that `sql` gives, and of its columns' types.
 
         `as_text` names columns whose values are wanted as PostgreSQL's text. Raises `PermanentError`: `query-invalid`,
         `query-refused`, `unknown-table`, `query-time`, `query-memory`, `query-failed`, `value-without-form`, `query-role`, …;
         and `TransientError`, among them `GaveWayError` where somebody waits to alter a table, and `query-busy` where no turn
         came.
         """
+        if self._role is None:
+            raise PermanentError(
+                "questions are not answered here until the setting QUERY_ROLE names the role that they read tables as: with it"
+                " whoever has the key reads what that role may read (docs/query.md)",
+                code="queries-off",
+            )
         limits = limits or self.limits
         statement = await asyncio.to_thread(parse, sql)
         begun = time.monotonic()
@@ -115,6 +124,15 @@ class Queries:
                 return Answer(result, replace(figures, seconds=time.monotonic() - begun, snapshots=tried))
         raise AssertionError("the last try returns or raises")
 
+    async def collected(
+        self, sql: str, form: Form, *, max_rows: int | None = None, as_text: Collection[str] = ()
+    ) -> Answer[Collected]:
+        """The rows in `form`, as many as the limits allow; raises as `ask`."""
+        from archival_core.query.answers import collect
+
+        limits = self.limits if max_rows is None else replace(self.limits, rows=min(max_rows, self.limits.rows))
+        return await self.ask(sql, partial(collect, form, limits), as_text=as_text)
+
     @asynccontextmanager
     async def _turn(self, limits: Limits) -> AsyncIterator[None]:
         try:
@@ -126,9 +144,7 @@ class Queries:
         finally:
             self._turns.release()
 
-    async def _once[T](
-        self, statement: Statement, take: Callable[[pa.RecordBatchReader], T], as_text: frozenset[str], limits: Limits
-    ) -> tuple[T, Figures]:
+    async def _once[T](self, statement: Statement, take: Take[T], as_text: frozenset[str], limits: Limits) -> tuple[T, Figures]:
         from archival_core.query.live_rows import MOST_AT_A_TIME, LiveSource
         from archival_core.query.sandbox import Question, Sandbox
 
@@ -136,7 +152,7 @@ class Queries:
         async with self._source.connect() as beside, self._source.connect() as holder:
             for connection in (beside, holder):
                 await connection.execute(f"SET application_name = '{APPLICATION}'".encode())
-            role = await moment.acting_role(beside, self._role)
+            role = await moment.acting_role(beside, self._role or "")
             named = _resolved(statement.tables, await moment.tables(beside, role, {t.name for t in statement.tables}))
             sessions = Sessions()
             async with Moment(holder, beside, named, role) as then:
@@ -183,9 +199,7 @@ class Queries:
         archives = await self._archives.of(table, then.standing, then.server)
         return WholeTable(table, tuple(archives), await self._archives.stored_before(table, archives), as_text)
 
-    async def _watched[T](
-        self, sandbox: Any, take: Callable[[pa.RecordBatchReader], T], tables: Sequence[NamedTable], sessions: Sessions
-    ) -> T:
+    async def _watched[T](self, sandbox: Any, take: Take[T], tables: Sequence[NamedTable], sessions: Sessions) -> T:
         """The answer, unless somebody waits for a lock that the question holds: whoever alters a table goes first."""
         work = asyncio.create_task(asyncio.to_thread(sandbox.answer, take))
         gave: str | None = None

@@ -31,6 +31,10 @@ _BATCH_ROWS: Final = 16_384
 _SCHEMA: Final = "public"
 
 
+#: Makes something of a stream of rows and the names of its columns' types in DuckDB.
+type Take[T] = Callable[[pa.RecordBatchReader, Sequence[str]], T]
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What one DuckDB is made for."""
@@ -61,8 +65,8 @@ class Sandbox:
         for feed in self.reading.feeds:
             feed.stop()
 
-    def answer[T](self, take: Callable[[pa.RecordBatchReader], T]) -> T:
-        """What `take` makes of the result, which streams.
+    def answer[T](self, take: Take[T]) -> T:
+        """What `take` makes of the result, which streams, and of the types of its columns.
 
         Raises `PermanentError`: `query-invalid`, `query-failed`, `query-memory`, `query-time`, and what reading raises.
         """
@@ -75,7 +79,8 @@ class Sandbox:
                     create_view(connection, number, table, self.reading, self._question.source, self._question.lake)
                 connection.execute("SET lock_configuration = true")
                 found = connection.execute(self._question.statement.sql)
-                return take(found.to_arrow_reader(_BATCH_ROWS))
+                types = [str(column[1]) for column in found.description]
+                return take(found.to_arrow_reader(_BATCH_ROWS), types)
         finally:
             timer.cancel()
             self.reading.end(self._cancel)

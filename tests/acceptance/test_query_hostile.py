@@ -207,7 +207,7 @@ async def test_rows_are_read_under_the_rights_of_a_role(queries: Queries, servic
 async def test_sessions_are_read_only_and_say_who_they_are(queries: Queries, service: Service) -> None:
     seen: list[str] = []
 
-    def look(_: object) -> None:
+    def look(*_: object) -> None:
         with psycopg.connect(service.url) as connection:
             found = connection.execute(
                 "select distinct xact_start is null or backend_xmin is not null, backend_xid is null from pg_stat_activity"

@@ -86,7 +86,7 @@ async def test_every_answer_is_of_one_moment(any_service: Service) -> None:
         f"select writer, count(*) as n, sum(r.value)::bigint as total from {table} r join {names} using (writer) group by all",
         f"""select writer, sum(n)::bigint as n, sum(total)::bigint as total from (
             select writer, count(*) as n, sum(value) as total from {table} where time < '2026-01-04' group by all union all
-            select writer, count(*), sum(value) from {table} where time >= '2026-01-04' and note is not null group by all union all
+            select writer, count(*), sum(value) from {table} where time >= '2026-01-04' and note > '' group by all union all
             select writer, count(*), sum(value) from {table} where time >= '2026-01-04' and note is null group by all
         ) group by all""",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ def queries_of(service: Service, **options: Any) -> Queries:
     )
 
 
-def table_of(reader: pa.RecordBatchReader) -> pa.Table:
+def table_of(reader: pa.RecordBatchReader, _: Sequence[str]) -> pa.Table:
     return reader.read_all()
 
 

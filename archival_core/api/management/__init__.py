@@ -15,6 +15,7 @@ from archival_core.api.management import (
     many_jobs,
     many_letters,
     policies,
+    queries,
     removal,
     restores,
     source,
@@ -25,6 +26,6 @@ from archival_core.api.management import (
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router of this folder."""
-    asking = (archives, audit, restores, many_jobs, jobs, chunks, why, removal, policies)
+    asking = (archives, audit, restores, many_jobs, jobs, chunks, queries, why, removal, policies)
     modules = (*asking, many_letters, dead_letters, events, intake, source, tables)
     return tuple(module.router for module in modules)

@@ -105,6 +105,7 @@ TableName = Annotated[
     Field(description="`schema.name`; without a schema it is `public`", examples=["public.conditions"]),
 ]
 #: Text that people wrote.
+Sql = Annotated[str, StringConstraints(min_length=1, max_length=60_000), AfterValidator(_no_nul)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_no_nul)]
 #: RFC 3339 in UTC afterwards, or an integer of 64 bits.
 Bound = Annotated[

@@ -1,0 +1,217 @@
+"""Results for whoever asked over HTTP: as much as the limits allow, as JSON, CSV, Arrow or Parquet.
+
+What JSON has no form for is text, as PostgreSQL writes it: decimals (exactly), times, intervals, infinities and NaN, and bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
+from archival_core.query.forms import Form
+from archival_core.query.limits import Limits
+
+#: why an answer has not all rows
+Cut = Literal["rows", "bytes"]
+
+_SECOND: Final = 1_000_000
+_INFINITIES: Final[Mapping[int, str]] = MappingProxyType(
+    {INFINITE_MICROSECONDS: "infinity", -INFINITE_MICROSECONDS: "-infinity"}
+)
+#: The Gregorian calendar repeats after so many years, and days.
+_CYCLE_YEARS, _CYCLE_DAYS = 400, 146_097
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A result, or its beginning."""
+
+    #: names, and types of DuckDB
+    columns: tuple[tuple[str, str], ...]
+    rows: int
+    #: `None` if all rows are there
+    cut: Cut | None
+    #: of JSON the rows alone, a list of lists
+    body: bytes
+
+
+def collect(form: Form, limits: Limits, reader: pa.RecordBatchReader, types: Sequence[str]) -> Collected:
+    """The rows of `reader` in `form`, until a limit is met; `types` are those of its columns."""
+    batches: list[pa.RecordBatch] = []
+    rows = size = 0
+    cut: Cut | None = None
+    for batch in reader:
+        if rows + batch.num_rows > limits.rows:
+            batch, cut = batch.slice(0, limits.rows - rows), "rows"
+        elif size + batch.nbytes > limits.bytes and batches:
+            cut = "bytes"
+            break
+        batches.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if cut:
+            break
+    table = pa.Table.from_batches(batches, reader.schema)
+    return Collected(tuple(zip(table.column_names, types, strict=True)), rows, cut, _ENCODERS[form](table))
+
+
+def _arrow(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _parquet(table: pa.Table) -> bytes:
+    for number, field in enumerate(table.schema):
+        if pa.types.is_interval(field.type):  # which Parquet has in a form that hardly anybody reads
+            texts = [value for chunk in table.column(number).chunks for value in _values(chunk)]
+            table = table.set_column(number, field.name, pa.array(texts, pa.string()))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _json(table: pa.Table) -> bytes:
+    return json.dumps(list(_rows(table)), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _csv(table: pa.Table) -> bytes:
+    # a NULL is nothing, and an empty text is in quotes
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_STRINGS, lineterminator="\r\n")
+    writer.writerow(table.column_names)
+    for row in _rows(table):
+        writer.writerow([json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value for value in row])
+    return text.getvalue().encode()
+
+
+_ENCODERS: Final[Mapping[Form, Callable[[pa.Table], bytes]]] = MappingProxyType(
+    {"json": _json, "csv": _csv, "arrow": _arrow, "parquet": _parquet}
+)
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """Each row as values that JSON has."""
+    for batch in table.to_batches():
+        yield from zip(*map(_values, batch.columns), strict=True) if batch.num_columns else ()
+
+
+def _values(array: pa.Array) -> list[Any]:
+    kind = array.type
+    if isinstance(array, pa.ExtensionArray):
+        return _values(array.storage)
+    if pa.types.is_dictionary(kind):
+        return _values(array.dictionary_decode())
+    if pa.types.is_timestamp(kind):
+        show = partial(_moment, zone="Z" if kind.tz else "")
+        return _shown(array.cast(pa.timestamp("us", kind.tz)).view(pa.int64()), show)
+    if pa.types.is_date32(kind):
+        return _shown(array.view(pa.int32()), _date)
+    if pa.types.is_time64(kind):
+        return _shown(array.cast(pa.time64("us")).view(pa.int64()), _time)
+    if pa.types.is_decimal(kind):
+        return _shown(array, lambda value: format(value, "f"))
+    if pa.types.is_floating(kind):
+        return _shown(array, _float)
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return _shown(array, lambda value: "\\x" + value.hex())
+    if pa.types.is_interval(kind):
+        return _shown(array, _interval)
+    if pa.types.is_map(kind):
+        # keys of JSON are texts
+        keys = [str(key) for key in _values(array.keys)]
+        return _nested(array, keys, _values(array.items), lambda these, items: dict(zip(these, items, strict=True)))
+    if pa.types.is_struct(kind):
+        return _structs(array)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        items = _values(array.values)
+        return _nested(array, items, items, lambda _, found: found)
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_null(kind):
+        found: list[Any] = array.to_pylist()
+        return found
+    return [None if value is None else str(value) for value in array.to_pylist()]
+
+
+def _shown(array: pa.Array, show: Callable[[Any], Any]) -> list[Any]:
+    return [None if value is None else show(value) for value in array.to_pylist()]
+
+
+def _nested(array: pa.Array, keys: list[Any], items: list[Any], join: Callable[[list[Any], list[Any]], Any]) -> list[Any]:
+    offsets = array.offsets.to_pylist()
+    valid = array.is_valid().to_pylist()
+    return [
+        join(keys[begin:end], items[begin:end]) if there else None
+        for begin, end, there in zip(offsets, offsets[1:], valid, strict=False)
+    ]
+
+
+def _structs(array: pa.Array) -> list[Any]:
+    names = [array.type.field(number).name for number in range(array.type.num_fields)]
+    fields = [_values(field) for field in array.flatten()]
+    valid = array.is_valid().to_pylist()
+    rows = zip(*fields, strict=True)
+    return [dict(zip(names, row, strict=True)) if there else None for row, there in zip(rows, valid, strict=True)]
+
+
+def _moment(value: int, zone: str) -> str:
+    """RFC 3339 where the year has four digits; a year before 1 is ` BC`, as PostgreSQL writes it."""
+    if value in _INFINITIES:
+        return _INFINITIES[value]
+    days, rest = divmod(value, DAY)
+    return f"{_day(days)}T{_time(rest)}{zone}{_era(days)}"
+
+
+def _date(days: int) -> str:
+    if abs(days) == INFINITE_DAYS:
+        return "infinity" if days > 0 else "-infinity"
+    return _day(days) + _era(days)
+
+
+def _day(days: int) -> str:
+    year, rest = _year(days)
+    return f"{year if year > 0 else 1 - year:04d}-{rest}"
+
+
+def _era(days: int) -> str:
+    return " BC" if _year(days)[0] <= 0 else ""
+
+
+def _year(days: int) -> tuple[int, str]:
+    """The year, 0 is 1 BC, and month and day."""
+    cycles, rest = divmod(days, _CYCLE_DAYS)
+    # the first cycle of 1970 lies in the reach of `datetime`
+    found = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=rest)
+    return found.year + cycles * _CYCLE_YEARS, f"{found:%m-%d}"
+
+
+def _time(value: int) -> str:
+    seconds, micros = divmod(value, _SECOND)
+    fraction = f".{micros:06d}".rstrip("0") if micros else ""
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
+
+
+def _float(value: float) -> float | str:
+    if value != value:
+        return "NaN"
+    return value if abs(value) != float("inf") else "Infinity" if value > 0 else "-Infinity"
+
+
+def _interval(value: Any) -> str:
+    """As PostgreSQL's style `postgres`, in months, days and hours."""
+    micros = value.nanoseconds // 1000
+    parts = [f"{value.months} mons"] if value.months else []
+    parts += [f"{value.days} days"] if value.days else []
+    if micros or not parts:
+        parts.append(("-" if micros < 0 else "") + _time(abs(micros)))
+    return " ".join(parts)

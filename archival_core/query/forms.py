@@ -1,0 +1,7 @@
+"""The forms in which an answer is to be had."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Form = Literal["json", "csv", "arrow", "parquet"]
