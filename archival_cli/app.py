@@ -21,6 +21,7 @@ from archival_cli.commands.login import login, logout, profiles
 from archival_cli.commands.policies import policies
 from archival_cli.commands.restore import restore
 from archival_cli.commands.source import marks, source
+from archival_cli.commands.sql import sql
 from archival_cli.commands.status import status
 from archival_cli.commands.tables import tables
 from archival_cli.commands.verification import findings, verify
@@ -32,6 +33,7 @@ _COMMANDS: Final[tuple[click.Command, ...]] = (
     hypertables,
     chunks,
     why,
+    sql,
     jobs,
     job,
     archive,

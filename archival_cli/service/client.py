@@ -59,6 +59,10 @@ class Client:
         """As `get`. With an idempotency `key`, or `again`, it is asked again when the service is busy, which is safe then."""
         return self._ask(self._request(method, path, "", body, key), again=again or key is not None)
 
+    def fetch(self, *path: str, body: object, accept: str) -> Answer:
+        """What is answered to a question that changes nothing, in the media type `accept`; as `get`."""
+        return self._found(self._request("POST", path, "", body, accept=accept), again=True)
+
     def begin(self, *path: str) -> Asked:
         """A look that goes on while others are made; nothing is told, and nothing asked again."""
         return Asked(self._request("GET", path, ""))
@@ -71,12 +75,15 @@ class Client:
         return found
 
     def _ask(self, request: Request, *, again: bool) -> Any:
+        return self._found(request, again=again).document
+
+    def _found(self, request: Request, *, again: bool) -> Answer:
         until = time.monotonic() + self._patience
         while True:
             least = _LEAST if request.method == "GET" else _LEAST_FOR_CHANGES
             found = self._once(request, max(until - time.monotonic(), least))
             if isinstance(found, Answer) and found.status < 400:
-                return found.document
+                return found
             if isinstance(found, Answer) and (found.status not in _LATER or not again):
                 raise refusal(found)
             trouble = f"{self.url} does not answer: {found.cause}" if isinstance(found, Silence) else str(refusal(found))
@@ -118,9 +125,17 @@ class Client:
             self._told = news
             self._tell(text)
 
-    def _request(self, method: str, path: tuple[str, ...], query: str, body: object = None, key: str | None = None) -> Request:
+    def _request(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        query: str,
+        body: object = None,
+        key: str | None = None,
+        accept: str = "application/json",
+    ) -> Request:
         address = "/".join([self.url, *(quote(part, safe="") for part in path)]) + (f"?{query}" if query else "")
-        headers = {"Accept": "application/json", "User-Agent": "archival-cli"}
+        headers = {"Accept": accept, "User-Agent": "archival-cli"}
         if self._key:
             headers["x-functions-key"] = self._key
         if key is not None:

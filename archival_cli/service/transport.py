@@ -28,6 +28,7 @@ class Answer:
     headers: Mapping[str, str]
     #: `None` where the body is empty, or no JSON
     document: Any
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Asked:
         try:
             # `target.py` lets only http and https through
             with build_opener(_SameService).open(request, timeout=_TIMEOUT_SECONDS) as answer:
-                found: Answer | Silence = _answer(answer.status, answer.reason, answer.headers, _document(answer.read()))
+                found: Answer | Silence = _answer(answer.status, answer.reason, answer.headers, answer.read())
         except HTTPError as error:
             found = _answer(error.code, error.reason, error.headers, _read(error))
         except (URLError, OSError, HTTPException) as error:
@@ -80,15 +81,16 @@ class Asked:
         self._found.put(found)
 
 
-def _answer(status: int, reason: str, headers: Message, document: Any) -> Answer:
-    return Answer(status, str(reason), {name.lower(): value for name, value in headers.items()}, document)
+def _answer(status: int, reason: str, headers: Message, body: bytes) -> Answer:
+    told = {name.lower(): value for name, value in headers.items()}
+    return Answer(status, str(reason), told, _document(body) if "json" in told.get("content-type", "json") else None, body)
 
 
-def _read(error: HTTPError) -> Any:
+def _read(error: HTTPError) -> bytes:
     try:
-        return _document(error.read())
+        return error.read()
     except (OSError, HTTPException):
-        return None
+        return b""
 
 
 def _document(body: bytes) -> Any:

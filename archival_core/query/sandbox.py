@@ -88,22 +88,22 @@ class Sandbox:
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         limits = self._question.limits
-        connection = duckdb.connect(
-            ":memory:",
-            config={
-                "enable_external_access": False,
-                "python_enable_replacements": False,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "allow_community_extensions": False,
-                "temp_directory": "",
-                "memory_limit": f"{limits.memory_mib}MiB",
-                "threads": limits.threads,
-                "preserve_insertion_order": False,
-            },
-        )
+        connection = duckdb.connect(":memory:")
         try:
-            connection.execute("SET TimeZone = 'UTC'")
+            for name, value in {
+                "python_enable_replacements": "false",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "allow_community_extensions": "false",
+                "temp_directory": "''",
+                "memory_limit": f"'{limits.memory_mib}MiB'",
+                "threads": str(limits.threads),
+                "preserve_insertion_order": "false",
+                "TimeZone": "'UTC'",
+                # the last one, after which some of the others cannot be said any more
+                "enable_external_access": "false",
+            }.items():
+                connection.execute(f"SET {name} = {value}")
             connection.execute(f"CREATE SCHEMA {_SCHEMA}")
             connection.execute(f"SET schema = '{_SCHEMA}'")
             with self._lock:

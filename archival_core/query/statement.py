@@ -46,6 +46,11 @@ REFUSED_FUNCTIONS: Final = frozenset(
     }
 )
 _REFUSED_BEGINNING: Final = "__internal"
+#: Functions that make a single value of any size, which DuckDB's limit of memory does not count.
+SWELLING_FUNCTIONS: Final = frozenset({"array_resize", "generate_series", "list_resize", "range", "repeat"})
+#: The same, but for a length that is said and small.
+_PADDING_FUNCTIONS: Final = frozenset({"lpad", "rpad"})
+_MOST_PADDED: Final = 10_000
 #: What a FROM may name; of `SHOW_REF` only what describes a table or a question.
 _SOURCES: Final = frozenset(
     {"BASE_TABLE", "SUBQUERY", "JOIN", "EXPRESSION_LIST", "EMPTY", "PIVOT", "TABLE_FUNCTION", "SHOW_REF"}
@@ -84,8 +89,12 @@ def parse(sql: str) -> Statement:
     if len(parsed["statements"]) != 1:
         raise _refused("it is not one statement")
     found: set[TableName] = set()
+    sources: set[int] = set()
     for node, names in _nodes(parsed["statements"][0], frozenset()):
-        _check(node)
+        if node.get("type") == "TABLE_FUNCTION":
+            # the function itself comes as a node of its own, after this one
+            sources.add(id(node.get("function")))
+        _check(node, id(node) in sources)
         if node.get("type") == "BASE_TABLE":
             table = TableName(node.get("schema_name") or "", node["table_name"])
             if table.schema or table.name.lower() not in names:
@@ -93,7 +102,7 @@ def parse(sql: str) -> Statement:
     return Statement(sql, frozenset(found))
 
 
-def _check(node: dict[str, Any]) -> None:
+def _check(node: dict[str, Any], is_source: bool) -> None:
     kind = node.get("type")
     if "sample" in node and "alias" in node and kind not in _SOURCES:
         raise _refused(f"a FROM holds {kind}")
@@ -108,6 +117,18 @@ def _check(node: dict[str, Any]) -> None:
     function = str(node.get("function_name") or "").lower()
     if function in REFUSED_FUNCTIONS or function.startswith(_REFUSED_BEGINNING):
         raise _refused(f"the function {function} is not for questions")
+    if node.get("class") == "FUNCTION" and not is_source:
+        _check_size(function, node.get("children") or [])
+
+
+def _check_size(function: str, arguments: list[Any]) -> None:
+    if function in SWELLING_FUNCTIONS:
+        raise _refused(f"the function {function} may stand in a FROM alone")
+    if function in _PADDING_FUNCTIONS:
+        length = arguments[1] if len(arguments) > 1 else {}
+        value = (length.get("value") or {}).get("value")
+        if not isinstance(value, int) or value > _MOST_PADDED:
+            raise _refused(f"{function} takes a number as length, {_MOST_PADDED} at most")
 
 
 def _nodes(root: Any, names: frozenset[str]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:

@@ -76,6 +76,8 @@ def _welcome(local: Path, state: State, stack: Stack) -> str:
 Ask for archives:
   .venv/bin/python -m archival_cli archive {example} --follow
   .venv/bin/python -m dev.stack.publish {example}   (as an event)
+Ask for rows, archived and live:
+  .venv/bin/python -m archival_cli sql "SELECT count(*) FROM {example.split()[0]}"
 """
 
 

@@ -19,6 +19,7 @@ from dev.servers.valkey import ValkeyServer
 from dev.stack.host import HostProcess
 from dev.stack.memory import FLAT_MEMORY
 from dev.stack.owner import disown, disown_ledger
+from dev.stack.reader import READER, ensure_reader
 from dev.stack.state import ROOT, State
 
 _FILESYSTEM = "archive"
@@ -97,6 +98,8 @@ class Stack:
         if not self._given.get("SOURCE_DATABASE_URL"):
             found["SOURCE_DATABASE_URL"] = stack.enter_context(PostgresServer(servers / "postgres", kept=True)).url
             disown_ledger(found["SOURCE_DATABASE_URL"])
+            ensure_reader(found["SOURCE_DATABASE_URL"])
+            found["QUERY_ROLE"] = self._given.get("QUERY_ROLE") or READER
         if not self._given.get("REDIS_URL"):
             found["REDIS_URL"] = stack.enter_context(ValkeyServer(servers / "valkey")).url
         if not any(self._given.get(name) for name in _STORAGE):

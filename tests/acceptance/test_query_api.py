@@ -25,7 +25,10 @@ insert into $s.readings values
     ('2026-01-03Z', null, null, null, null, 'infinity', null, null, '-Infinity', null);
 """
 FIRST = ["2026-01-02T03:04:05.5Z", "1.50", "", ["a", None], "12 mons -2 days 03:00:00", "0044-03-15 BC", "24:00:00", "\\x00ff"]
-ROWS = [[*FIRST, "NaN", "[1]"], ["2026-01-03T00:00:00Z", *[None] * 4, "infinity", None, None, "-Infinity", None]]
+ROWS: list[list[Any]] = [
+    [*FIRST, "NaN", "[1]"],
+    ["2026-01-03T00:00:00Z", *[None] * 4, "infinity", None, None, "-Infinity", None],
+]
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +57,7 @@ async def test_rows_in_each_form(client: httpx.AsyncClient, service: Service) ->
 
     answer = await _ask(client, sql, "text/csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    [names, *rows] = csv.reader(io.StringIO(answer.text))
+    names, *rows = list(csv.reader(io.StringIO(answer.text)))
     assert names == [column["name"] for column in found["columns"]]
     assert rows[0] == [json.dumps(value) if isinstance(value, list) else value for value in ROWS[0]]
     # a NULL is nothing, and an empty text is in quotes
@@ -69,7 +72,7 @@ async def test_rows_in_each_form(client: httpx.AsyncClient, service: Service) ->
 
 
 async def test_what_is_cut_off_is_said(client: httpx.AsyncClient) -> None:
-    sql = "select range as n, repeat('x', 10) as text from range(5000) order by 1"
+    sql = "select range as n, lpad('x', 10, '-') as text from range(5000) order by 1"
     found = (await _ask(client, sql)).json()
     assert (len(found["rows"]), found["cut"]) == (1000, "rows")
     assert [row[0] for row in found["rows"]] == list(range(1000))

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Response
+from fastapi import Body as BodyParameter
+from fastapi.openapi.models import Example
 from pydantic import BaseModel, ConfigDict, Field
 
 from archival_core.api import problems
@@ -75,6 +77,12 @@ class QueryAnswer(BaseModel):
     figures: FiguresView
 
 
+_EXAMPLES: Final[dict[str, Example]] = {
+    "a mean for each day": {
+        "value": {"sql": "SELECT time::date AS day, avg(temperature) FROM public.conditions GROUP BY ALL ORDER BY ALL"}
+    },
+    "exact text of a column": {"value": {"sql": "SELECT price FROM public.trades", "as_text": ["price"], "max_rows": 100}},
+}
 _CONTENT: Final[dict[str, Any]] = {media: {} for media in _FORMS if media != _JSON}
 
 
@@ -83,21 +91,25 @@ _CONTENT: Final[dict[str, Any]] = {media: {} for media in _FORMS if media != _JS
     response_model=QueryAnswer,
     responses={**problems.documented(404, 406, 409, *WITH_BODY), 200: {"content": _CONTENT, "description": "the rows"}},
 )
-async def query(services: Current, request: QueryRequest, accept: Annotated[str, Header()] = _JSON) -> Response:
+async def query(
+    services: Current,
+    request: Annotated[QueryRequest, BodyParameter(openapi_examples=_EXAMPLES)],
+    accept: Annotated[str, Header(pattern=r"^[\x20-\x7e]*$")] = _JSON,
+) -> Response:
     """Answer a question in SQL: archived and live rows, each once, from one moment.
 
-    In CSV, Arrow and Parquet the headers `archival-query-cut` and `archival-query-figures` say what JSON has beside the rows.
+    The headers `archival-query-cut` and `archival-query-figures` say in every form what JSON has beside the rows.
     """
     media = _media(accept)
     answer = await services.queries.collected(request.sql, _FORMS[media], max_rows=request.max_rows, as_text=request.as_text)
     found, figures = answer.result, asdict(answer.figures)
+    headers = {"archival-query-figures": json.dumps(figures)} | ({"archival-query-cut": found.cut} if found.cut else {})
     if media != _JSON:
-        headers = {"archival-query-figures": json.dumps(figures)} | ({"archival-query-cut": found.cut} if found.cut else {})
         return Response(found.body, media_type=media, headers=headers)
     columns = [{"name": name, "type": kind} for name, kind in found.columns]
     # the rows are JSON already, made in a thread
     told = json.dumps({"columns": columns, "cut": found.cut, "figures": figures}, ensure_ascii=False).encode()
-    return Response(b'{"rows":' + found.body + b"," + told[1:], media_type=_JSON)
+    return Response(b'{"rows":' + found.body + b"," + told[1:], media_type=_JSON, headers=headers)
 
 
 def _media(accept: str) -> str:

@@ -1,0 +1,68 @@
+"""Answers of this process: the one place where the command line has to do with the service's own code."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import Final, Self
+
+from archival_cli.errors import MISUSED, REFUSED, CommandError
+
+_FORMS: Final = {
+    "application/json": "json",
+    "text/csv": "csv",
+    "application/vnd.apache.arrow.stream": "arrow",
+    "application/vnd.apache.parquet": "parquet",
+}
+#: The caller's own machine: an hour, 4 GiB of DuckDB, and an answer that is held in memory.
+_SECONDS, _MEMORY, _ROWS, _BYTES = 3600.0, 4096, 100_000_000, 4 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """Source and lake, each with the caller's own rights."""
+
+    database_url: str
+    lake_url: str
+    account_key: str | None
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Raises `CommandError` where the environment does not say."""
+        for name in ("SOURCE_DATABASE_URL", "LAKE_URL"):
+            if not os.environ.get(name):
+                raise CommandError(f"--direct: {name} is not set", MISUSED)
+        return cls(os.environ["SOURCE_DATABASE_URL"], os.environ["LAKE_URL"], os.environ.get("LAKE_ACCOUNT_KEY") or None)
+
+    def fetched(self, sql: str, media: str, limit: int | None, as_text: Collection[str]) -> tuple[bytes, dict[str, str]]:
+        """Body and headers as the service's answer would have them; raises `CommandError`."""
+        try:
+            from archival_core.errors import ArchivalError
+            from archival_core.query.direct import answer
+            from archival_core.query.limits import Limits
+        except ImportError as error:
+            raise CommandError(
+                f"--direct: {error.name} is not installed; pip install 'archival-service[service]' has it", MISUSED
+            ) from error
+        limits = Limits(seconds=_SECONDS, memory_mib=_MEMORY, rows=limit or _ROWS, bytes=_BYTES, threads=os.cpu_count() or 2)
+        try:
+            found = answer(
+                sql,
+                _FORMS[media],  # type: ignore[arg-type]  # one of its forms
+                database_url=self.database_url,
+                lake_url=self.lake_url,
+                account_key=self.account_key,
+                limits=limits,
+                as_text=as_text,
+            )
+        except ArchivalError as error:
+            raise CommandError(f"{error} ({error.code})", REFUSED, error.code) from error
+        result, figures = found.result, json.dumps(asdict(found.figures))
+        body = result.body
+        if media == "application/json":
+            columns = [{"name": name, "type": kind} for name, kind in result.columns]
+            told = json.dumps({"columns": columns, "cut": result.cut, "figures": asdict(found.figures)}).encode()
+            body = b'{"rows":' + body + b"," + told[1:]
+        return body, {"archival-query-figures": figures} | ({"archival-query-cut": result.cut} if result.cut else {})

@@ -1,0 +1,48 @@
+"""Questions in the asker's own process, under the asker's own rights: for work that a function is too small for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from functools import partial
+from typing import TYPE_CHECKING
+
+from archival_core.clients.credentials import token_source
+from archival_core.clients.postgres.database import ENTRA_SCOPE, Database
+from archival_core.lake.arrow_files import arrow_files
+from archival_core.lake.client import LakehouseClient
+from archival_core.query.forms import Form
+from archival_core.query.limits import Limits
+from archival_core.query.queries import Answer, Queries
+
+if TYPE_CHECKING:
+    from archival_core.query.answers import Collected
+
+
+def answer(
+    sql: str,
+    form: Form,
+    *,
+    database_url: str,
+    lake_url: str,
+    account_key: str | None,
+    limits: Limits,
+    as_text: Collection[str] = (),
+) -> Answer[Collected]:
+    """The rows of `sql` in `form`; the lake's own manifests say where archives lie. Raises as `Queries.ask`."""
+
+    async def ask() -> Answer[Collected]:
+        lake = LakehouseClient.open(lake_url, account_key)
+        try:
+            queries = Queries(
+                Database(database_url, token_source(ENTRA_SCOPE, "source")),
+                lake,
+                None,
+                partial(arrow_files, lake_url, account_key),
+                limits=limits,
+            )
+            return await queries.collected(sql, form, as_text=as_text)
+        finally:
+            await lake.close()
+
+    return asyncio.run(ask())
