@@ -15,6 +15,7 @@ from archival_cli.commands.completion import completion
 from archival_cli.commands.cost import cost
 from archival_cli.commands.dead_letters import dead_letters
 from archival_cli.commands.events import events
+from archival_cli.commands.export import export
 from archival_cli.commands.intake import pause, resume
 from archival_cli.commands.jobs import cancel, dismiss, job, jobs, retry
 from archival_cli.commands.login import login, logout, profiles
@@ -34,6 +35,7 @@ _COMMANDS: Final[tuple[click.Command, ...]] = (
     chunks,
     why,
     sql,
+    export,
     jobs,
     job,
     archive,

@@ -104,7 +104,7 @@ from archival_core.ledger.removals import RemovalRules, Removals
 from archival_core.ledger.requests import Requests
 from archival_core.ledger.restores import Restores
 from archival_core.ledger.rounds import Rounds
-from archival_core.ledger.standing import Standing
+from archival_core.ledger.standing import StandingArchives
 from archival_core.ledger.stream_looks import StreamLooks
 from archival_core.ledger.upkeep import Upkeep
 from archival_core.model.chunk import Chunk, Relation
@@ -310,7 +310,7 @@ class Runtime:
         self.queries = Queries(
             self._source,
             self.lake,
-            Ledgers(Standing(self._pool), LakeColumns(self._pool)),
+            Ledgers(StandingArchives(self._pool), LakeColumns(self._pool)),
             partial(arrow_files, config.lake_url, config.lake_account_key),
             role=config.query_role or None,
             limits=Limits(seconds=config.query_seconds, memory_mib=config.query_memory, rows=config.query_rows),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,27 +12,11 @@ import click
 
 from archival_cli.command import Command, Session, pass_session
 from archival_cli.commands.direct import Direct
+from archival_cli.commands.questions import MEDIA, Question, fetched, media_of, note
 from archival_cli.errors import MISUSED, CommandError
 from archival_cli.showing.table import Column, Row
 
-#: Of a file, by its ending: what the service is asked for.
-_MEDIA: Final = {
-    ".json": "application/json",
-    ".csv": "text/csv",
-    ".arrow": "application/vnd.apache.arrow.stream",
-    ".parquet": "application/vnd.apache.parquet",
-}
 _HELP: Final = ".tables lists tables, .schema TABLE shows columns, .quit ends"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked besides the SQL."""
-
-    limit: int | None
-    as_text: tuple[str, ...]
-    #: where the answer comes from, if not from the service
-    direct: Direct | None
 
 
 @click.command(cls=Command)
@@ -64,28 +47,25 @@ def sql(
     if not query or not query.strip():
         raise CommandError("write a SELECT", MISUSED)
     if file is not None:
-        media = _MEDIA.get(file.suffix.lower())
-        if media is None:
-            raise CommandError(f"--file: {file} ends in none of {', '.join(_MEDIA)}", MISUSED)
-        body, headers = _fetched(session, query, media, question)
+        body, headers = fetched(session, query, media_of(file), question)
         file.write_bytes(body)
-        _note(session, headers, f"{file}: {len(body):,} bytes")
+        note(session, headers, f"{file}: {len(body):,} bytes")
     elif session.output.form == "csv":
-        body, headers = _fetched(session, query, _MEDIA[".csv"], question)
+        body, headers = fetched(session, query, MEDIA[".csv"], question)
         sys.stdout.buffer.write(body)
-        _note(session, headers)
+        note(session, headers)
     else:
         _show(session, query, question)
     return 0
 
 
 def _show(session: Session, query: str, question: Question) -> None:
-    body, headers = _fetched(session, query, _MEDIA[".json"], question)
+    body, headers = fetched(session, query, MEDIA[".json"], question)
     answer = json.loads(body)
     rows = [{str(number): value for number, value in enumerate(row)} for row in answer["rows"]]
     columns = [_column(number, column) for number, column in enumerate(answer["columns"])]
     session.output.show(answer, rows, columns, "no rows")
-    _note(session, headers)
+    note(session, headers)
 
 
 def _column(number: int, column: dict[str, Any]) -> Column:
@@ -96,31 +76,6 @@ def _column(number: int, column: dict[str, Any]) -> Column:
         return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
     return Column(column["name"], (str(number),), show, right=numeric and "[" not in column["type"])
-
-
-def _fetched(session: Session, query: str, media: str, question: Question) -> tuple[bytes, dict[str, str]]:
-    if question.direct is not None:
-        return question.direct.fetched(query, media, question.limit, question.as_text)
-    body: dict[str, Any] = {"sql": query, "as_text": list(question.as_text)}
-    if question.limit is not None:
-        body["max_rows"] = question.limit
-    answer = session.client.fetch("queries", body=body, accept=media)
-    return answer.body, dict(answer.headers)
-
-
-def _note(session: Session, headers: dict[str, str], *more: str) -> None:
-    """Beside the answer: what it was made of, and whether it is all."""
-    figures = json.loads(headers["archival-query-figures"])
-    told = [
-        *more,
-        f"{figures['seconds']:.2f} s",
-        f"{figures['archives_read']} of {figures['archives']} archives read ({figures['bytes_read']:,} bytes)",
-        f"{figures['live_rows']:,} rows from the database",
-    ]
-    session.output.note("; ".join(told))
-    if cut := headers.get("archival-query-cut"):
-        limit = {"rows": "the limit of rows", "bytes": "the limit of bytes"}[cut]
-        session.output.note(f"{limit} has cut the answer off: ask for less, or with --direct")
 
 
 def _prompt(session: Session, question: Question) -> int:

@@ -19,7 +19,7 @@ class TableOfArchive:
     source: ManifestSource
 
 
-class Standing:
+class StandingArchives:
     """Archives by their job and the hash of their manifest, as marks name them."""
 
     def __init__(self, pool: LedgerPool) -> None:

@@ -18,7 +18,7 @@ from archival_core.errors import ArchivalError, PermanentError
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.paths import archive_manifest
 from archival_core.ledger.lake_columns import LakeColumns
-from archival_core.ledger.standing import Standing, TableOfArchive
+from archival_core.ledger.standing import StandingArchives, TableOfArchive
 from archival_core.model.chunk import ServerIdentity
 from archival_core.model.manifest import Manifest, ManifestColumn
 from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
@@ -62,7 +62,7 @@ class Archive:
 class Ledgers:
     """The parts of the ledger that questions need."""
 
-    standing: Standing
+    standing: StandingArchives
     columns: LakeColumns
 
 

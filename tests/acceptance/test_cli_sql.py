@@ -52,6 +52,14 @@ async def test_questions_from_scripts_and_to_files(service: Service, cli: Comman
     assert ".parquet" in await cli("sql", sql, "--file", "a.xlsx", expect=2)
 
 
+async def test_rows_of_a_table_go_into_a_file(service: Service, cli: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    await cli("export", "readings", str(file), "--from", "2026-01-31", "--to", "2026-02-02")
+    assert pq.read_table(file).num_rows == 48
+    await cli("export", "readings", str(tmp_path / "rows.csv"))
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 1394
+
+
 async def test_a_question_is_answered_in_the_caller_s_own_process(service: Service, cli: CommandLine) -> None:
     own: dict[str, Any] = {name: service.names[name] for name in ("SOURCE_DATABASE_URL", "LAKE_URL", "LAKE_ACCOUNT_KEY")}
     sql = f"select count(*) as n from {service.schema}.readings"

@@ -10,7 +10,7 @@ import pyarrow as pa
 from archival_core.clients.postgres.database import Database
 from archival_core.lake.arrow_files import arrow_files
 from archival_core.ledger.lake_columns import LakeColumns
-from archival_core.ledger.standing import Standing
+from archival_core.ledger.standing import StandingArchives
 from archival_core.query.archives import Ledgers
 from archival_core.query.queries import Answer, Queries
 
@@ -24,7 +24,7 @@ def queries_of(service: Service, **options: Any) -> Queries:
     return Queries(
         Database(settings.source_database_url),
         service.runtime.lake,
-        Ledgers(Standing(service.runtime._pool), LakeColumns(service.runtime._pool)),
+        Ledgers(StandingArchives(service.runtime._pool), LakeColumns(service.runtime._pool)),
         lambda: arrow_files(settings.lake_url, settings.lake_account_key),
         **options,
     )

@@ -1,0 +1,50 @@
+"""`export`: rows of one table into a file, archived and live, each once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from archival_cli.command import Command, Session, pass_session
+from archival_cli.commands.arguments import HYPERTABLE
+from archival_cli.commands.direct import Direct
+from archival_cli.commands.questions import Question, fetched, media_of, note
+from archival_cli.errors import REFUSED, CommandError
+from archival_cli.times import BOUND
+
+
+@click.command(cls=Command)
+@click.argument("hypertable", type=HYPERTABLE)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--from", "begin", type=BOUND, help="Rows from this time on.")
+@click.option("--to", "end", type=BOUND, help="Rows before this time.")
+@click.option("--direct", is_flag=True, help="Read source and lake in this process, as `archival sql --direct` does.")
+@pass_session
+def export(session: Session, hypertable: str, file: Path, begin: str | int | None, end: str | int | None, direct: bool) -> int:
+    """Write rows of a hypertable into FILE (.csv, .json, .parquet, .arrow): archived and live rows, each once.
+
+    An answer that a limit of the service would cut off is no file: --direct has no such limit.
+    """
+    media, name = media_of(file), session.names.hypertable(hypertable)
+    known = {found["hypertable"]: found for found in session.client.get("hypertables")["hypertables"]}
+    column = (known.get(name) or {}).get("time_column")
+    if column is None:
+        raise CommandError(f"{name} is not in the database any more: restore its archives into a table", REFUSED)
+    quoted = '"' + str(column).replace('"', '""') + '"'
+    conditions = [f"{quoted} >= {_literal(begin)}"] if begin is not None else []
+    conditions += [f"{quoted} < {_literal(end)}"] if end is not None else []
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    # the service has the name and the column, and lets a question do nothing but read
+    sql = f"SELECT * FROM {name} {where} ORDER BY {quoted}"  # noqa: S608
+    body, headers = fetched(session, sql, media, Question(None, (), Direct.from_environment() if direct else None))
+    if cut := headers.get("archival-query-cut"):
+        raise CommandError(f"the limit of {cut} would cut the file off: choose a shorter range, or --direct", REFUSED)
+    file.write_bytes(body)
+    note(session, headers, f"{file}: {len(body):,} bytes")
+    return 0
+
+
+def _literal(bound: str | int) -> str:
+    # a time comes as RFC 3339, integer time as digits
+    return str(bound) if str(bound).lstrip("+-").isdigit() else f"'{bound}'"

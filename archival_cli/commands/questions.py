@@ -1,0 +1,64 @@
+"""What commands that ask for rows share: where the answer comes from, in which form, and what is said beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from archival_cli.command import Session
+from archival_cli.commands.direct import Direct
+from archival_cli.errors import MISUSED, CommandError
+
+#: Of a file, by its ending: what the service is asked for.
+MEDIA: Final = {
+    ".json": "application/json",
+    ".csv": "text/csv",
+    ".arrow": "application/vnd.apache.arrow.stream",
+    ".parquet": "application/vnd.apache.parquet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked besides the SQL."""
+
+    limit: int | None
+    as_text: tuple[str, ...]
+    #: where the answer comes from, if not from the service
+    direct: Direct | None
+
+
+def media_of(file: Path) -> str:
+    """What `file` holds, by its ending; raises `CommandError`."""
+    found = MEDIA.get(file.suffix.lower())
+    if found is None:
+        raise CommandError(f"{file} ends in none of {', '.join(MEDIA)}", MISUSED)
+    return found
+
+
+def fetched(session: Session, query: str, media: str, question: Question) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of the answer; raises `CommandError`."""
+    if question.direct is not None:
+        return question.direct.fetched(query, media, question.limit, question.as_text)
+    body: dict[str, Any] = {"sql": query, "as_text": list(question.as_text)}
+    if question.limit is not None:
+        body["max_rows"] = question.limit
+    answer = session.client.fetch("queries", body=body, accept=media)
+    return answer.body, dict(answer.headers)
+
+
+def note(session: Session, headers: dict[str, str], *more: str) -> None:
+    """Beside the answer: what it was made of, and whether it is all."""
+    figures = json.loads(headers["archival-query-figures"])
+    told = [
+        *more,
+        f"{figures['seconds']:.2f} s",
+        f"{figures['archives_read']} of {figures['archives']} archives read ({figures['bytes_read']:,} bytes)",
+        f"{figures['live_rows']:,} rows from the database",
+    ]
+    session.output.note("; ".join(told))
+    if cut := headers.get("archival-query-cut"):
+        limit = {"rows": "the limit of rows", "bytes": "the limit of bytes"}[cut]
+        session.output.note(f"{limit} has cut the answer off: ask for less, or with --direct")
