@@ -380,6 +380,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "The log of a table in the lake cannot be read, so no engine can read the table.",
                 "`archival tables rebuild` makes the log anew.",
             ),
+            "table-ledger-behind": ErrorCode(
+                "The ledger does not know all archives that count in a table, so its log cannot be made anew.",
+                "Wait for `reconcile`, which tells the ledger of them, and ask again.",
+            ),
             "table-log-gone": ErrorCode("The log of a table in the lake was gone, and is made anew."),
             "table-overtaken": ErrorCode("Another committer was faster; the next run goes on from there."),
         },

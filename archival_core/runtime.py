@@ -200,7 +200,7 @@ class Runtime:
         self._trial = TrialRestore(self._source, self.lake, marking)
         self._lake_history = LakeHistory(self.lake, LakeGenerations(self._pool))
         second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)
-        self.table_upkeep = TableUpkeep(tables, self.table_commits, log)
+        self.table_upkeep = TableUpkeep(self.ownership, tables, self.table_commits, log)
         standing = Standing(tables, log, self.table_commits)
         proof = ChunkProof(self.lake, removals, self._trial, self._lake_history, second_region, standing)
         self.chunk_removal = ChunkRemoval(

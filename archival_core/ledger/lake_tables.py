@@ -139,10 +139,6 @@ class HeldTable:
         """What has changed until now is in the commit that follows."""
         await self._all("take_due")
 
-    async def note_due(self) -> None:
-        """The table is looked at again by the next run."""
-        await self._all("note_due")
-
     async def enter(self, archives: Collection[Entered]) -> None:
         """Archives that are in the table from now on."""
         if archives:
@@ -205,6 +201,10 @@ class LakeTables:
     async def due(self) -> list[str]:
         """Hypertables of whose archives something has changed since the last commit."""
         return [row["hypertable"] for row in await self._pool.all("due_tables")]
+
+    async def note_due(self, hypertable: str) -> None:
+        """The table is looked at again by the next run."""
+        await self._pool.one("note_due", hypertable=hypertable)
 
     async def to_compare(self, every: timedelta) -> list[str]:
         """Hypertables whose log was not compared with the ledger for so long, those first that waited longest."""

@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 from deltalake import DeltaTable
 
+from archival_core.errors import PermanentError
 from archival_core.flows.tables.committing import CommitsReport
 from archival_core.lake.tables.log import OvertakenCommitError, TableLog
 from archival_core.ledger.sql import queries
@@ -233,6 +234,17 @@ async def test_a_damaged_log_is_told_and_made_anew_by_who_asks(service: Service)
     assert (state.version, state.archives, state.rows, state.finding) == (0, 2, BOTH, None)
     assert delta_reader.count(table(service)) == BOTH
     assert list((service.lake / "superseded" / table(service).name).glob("_delta_log_*/*.json"))
+
+
+async def test_a_log_is_not_made_anew_from_a_ledger_that_has_forgotten_archives(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan", "feb", remove=False)
+    await commit(service)
+    service.execute("delete from archival.job where chunk like '%%.jan'")
+    with pytest.raises(PermanentError) as caught:
+        await service.runtime.table_upkeep.rebuild(f"{service.schema}.readings")
+    assert caught.value.code == "table-ledger-behind"
+    assert delta_reader.count(table(service)) == BOTH
 
 
 async def test_who_is_not_the_service_reads_and_does_not_write(service: Service) -> None:

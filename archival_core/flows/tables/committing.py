@@ -109,6 +109,12 @@ class TableCommits:
             if version is not None:
                 await self._checkpoint(hypertable, version, held.known.checkpoint)
 
+    async def unknown(self, held: HeldTable) -> list[str]:
+        """Folders of archives that count, and that the ledger does not know: it was put back, or is behind the marks."""
+        wanted = plan(await self._gathering.candidates(held))
+        counting = {*wanted.adds, *wanted.stays}
+        return sorted(counting - {addition.folder for addition in await held.additions(counting)})
+
     async def commit_held(
         self, held: HeldTable, report: CommitsReport, *, compare: bool = False, anew: bool = False
     ) -> int | None:

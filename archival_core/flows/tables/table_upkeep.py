@@ -9,6 +9,7 @@ from typing import Final
 from uuid import uuid4
 
 from archival_core.errors import ArchivalError, AwayError, PermanentError
+from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.tables.committing import CommitsReport, TableCommits
 from archival_core.flows.tables.log_reading import folder_of
 from archival_core.lake import paths
@@ -24,8 +25,8 @@ _EVERY: Final = timedelta(hours=1)
 class TableUpkeep:
     """Looks after the tables of one lake."""
 
-    def __init__(self, tables: LakeTables, commits: TableCommits, log: TableLog) -> None:
-        self._tables, self._commits, self._log = tables, commits, log
+    def __init__(self, ownership: Ownership, tables: LakeTables, commits: TableCommits, log: TableLog) -> None:
+        self._ownership, self._tables, self._commits, self._log = ownership, tables, commits, log
 
     async def states(self) -> list[LakeTableState]:
         """Every table, as of its last commit."""
@@ -54,12 +55,23 @@ class TableUpkeep:
     async def rebuild(self, hypertable: str) -> LakeTableState:
         """Make the table's log anew from ledger and marks; the log of before is kept below `superseded/`.
 
-        Raises `PermanentError` (`no-archive`) if the hypertable has no table.
+        The log of before stays where it is unless source, marks and ledger can tell what the new one says. Raises
+        `PermanentError`: `no-archive` if the hypertable has no table, `table-ledger-behind` while the ledger does not know all
+        archives that count, and `other-owner`.
         """
+        await self._ownership.check()
         if all(state.hypertable != hypertable for state in await self._tables.states()):
             raise PermanentError(f"{hypertable} has no table in the lake", code="no-archive")
+        # a rebuild that is cut short is made up for by the next commit
+        await self._tables.note_due(hypertable)
         async with self._tables.held(hypertable, wait=True) as held:
             assert held is not None, "it was waited for"
+            if unknown := await self._commits.unknown(held):
+                raise PermanentError(
+                    f"the ledger does not know {len(unknown)} archives that count, {unknown[0]} among them; `reconcile` tells"
+                    f" the ledger of them within minutes, and the log of {hypertable} can be made anew after that",
+                    code="table-ledger-behind",
+                )
             folder = folder_of(hypertable)
             aside = f"{paths.superseded_folder(folder)}/{paths.LOG}_{uuid4().hex[:12]}"
             if await self._log.set_aside(folder, aside):
