@@ -18,6 +18,7 @@ import pytest
 
 from archival_cli.__main__ import main
 from dev.servers.processes import Process
+from tests.kit.timers import never
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
@@ -31,7 +32,6 @@ create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to 
 create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
 insert into $s.readings select t, random() from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
 """
-NEVER = "0 0 0 1 1 *"
 
 #: arguments and environment → exit code, output, errors
 type _Run = Callable[[tuple[str, ...], dict[str, str]], tuple[int, str, str]]
@@ -88,8 +88,7 @@ class CommandLine:
 async def cli(service: Service) -> AsyncIterator[CommandLine]:
     service.execute(TABLE)
     ready = Path(service.emulator.root) / "ready"
-    names = ("DRAIN_SCHEDULE", "COMMIT_SCHEDULE", "REMOVAL_SCHEDULE", "VERIFY_SCHEDULE", "RECONCILE_SCHEDULE")
-    environment = {**os.environ, **service.names, **dict.fromkeys(names, NEVER), "LOCAL_FUNCTION_KEY": "key"}
+    environment = {**os.environ, **service.names, **never(), "LOCAL_FUNCTION_KEY": "key"}
     command = [sys.executable, "-m", "dev.functions_host", str(ROOT), "--ready-file", str(ready), "--no-local-settings"]
     with Process(command, ready.with_name("host.log"), env=environment, cwd=ROOT) as process:
         process.wait_until(ready.exists, "the host")

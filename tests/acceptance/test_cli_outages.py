@@ -23,6 +23,7 @@ from redis import Redis
 from archival_cli.__main__ import main
 from dev.servers.processes import Process
 from dev.servers.valkey import ValkeyServer
+from tests.kit.timers import never
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.own_database
 
 ROOT = Path(__file__).parents[2]
-NEVER = "0 0 0 1 1 *"
-TIMERS = ("DRAIN_SCHEDULE", "REMOVAL_SCHEDULE", "VERIFY_SCHEDULE", "RECONCILE_SCHEDULE")
 #: Within three seconds, and something for a machine that does other things as well.
 SOON = 4.0
 
@@ -40,7 +39,7 @@ SOON = 4.0
 def host(service: Service, folder: Path, **settings: str) -> Iterator[str]:
     """The service in the functions host; yields its address."""
     folder.mkdir()
-    environment = {**os.environ, **service.names, **dict.fromkeys(TIMERS, NEVER), "LOCAL_FUNCTION_KEY": "key", **settings}
+    environment = {**os.environ, **service.names, **never(), "LOCAL_FUNCTION_KEY": "key", **settings}
     ready = folder / "ready"
     command = [sys.executable, "-m", "dev.functions_host", str(ROOT), "--ready-file", str(ready), "--no-local-settings"]
     with Process(command, folder / "host.log", env=environment, cwd=ROOT) as process:
