@@ -22,9 +22,9 @@ from archival_cli.times import BOUND
 @click.option("--direct", is_flag=True, help="Read source and lake in this process, as `archival sql --direct` does.")
 @pass_session
 def export(session: Session, hypertable: str, file: Path, begin: str | int | None, end: str | int | None, direct: bool) -> int:
-    """Write rows of a hypertable into FILE (.csv, .json, .parquet, .arrow): archived and live rows, each once.
+    """Write archived and live rows into a file, each once.
 
-    An answer that a limit of the service would cut off is no file: --direct has no such limit.
+    FILE ends in .csv, .json, .parquet or .arrow. An answer that a limit of the service would cut off is no file: --direct has no such limit.
     """
     media, name = media_of(file), session.names.hypertable(hypertable)
     known = {found["hypertable"]: found for found in session.client.get("hypertables")["hypertables"]}

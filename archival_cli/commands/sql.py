@@ -35,7 +35,7 @@ _HELP: Final = ".tables lists tables, .schema TABLE shows columns, .quit ends"
 def sql(
     session: Session, query: str | None, file: Path | None, limit: int | None, as_text: tuple[str, ...], direct: bool
 ) -> int:
-    """Ask a SELECT over whole tables: archived and live rows, each once.
+    """Ask a SELECT over archived and live rows, each once.
 
     Without SQL it is read from the standard input; from a terminal it is a prompt.
     """
