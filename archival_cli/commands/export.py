@@ -24,7 +24,8 @@ from archival_cli.times import BOUND
 def export(session: Session, hypertable: str, file: Path, begin: str | int | None, end: str | int | None, direct: bool) -> int:
     """Write archived and live rows into a file, each once.
 
-    FILE ends in .csv, .json, .parquet or .arrow. An answer that a limit of the service would cut off is no file: --direct has no such limit.
+    FILE ends in .csv, .json, .parquet or .arrow. An answer that a limit of the service would cut off is no file:
+    --direct has no such limit.
     """
     media, name = media_of(file), session.names.hypertable(hypertable)
     known = {found["hypertable"]: found for found in session.client.get("hypertables")["hypertables"]}
