@@ -19,6 +19,8 @@ from archival_core.errors import TransientError
 router = APIRouter(tags=["dashboarding"])
 
 _SHOWN_REASON: Final = 500
+#: In seconds: the catalog of a source with thousands of chunks takes longer, and tells its figures with the next look.
+_PATIENCE = 0.5
 _ANONYMOUS: Final[dict[str, Any]] = {"security": []}
 _KEYED: Final = problems.documented(401, 422, 429, 500, 503)
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
@@ -53,15 +55,15 @@ async def overview(services: Current) -> models.Overview:
     is told of it is of before, or `null`."""
     insights = services.insights
     measured, lists, letters, intake, month, maps = await asyncio.gather(
-        insights.measure(),
+        insights.measure(_PATIENCE),
         insights.lists(),
         insights.dead_letters(),
         insights.intake(),
         insights.freed_this_month(),
-        services.chunk_map.all(),
+        services.chunk_map.all(_PATIENCE),
     )
     ledger, stream, listed, paused = measured.ledger.last, measured.stream.last, lists.last, intake.last
-    due = told.due_chunks(maps.value, measured.taken_at) if maps.value is not None else None
+    due = told.due_chunks(maps.last, measured.taken_at) if maps.last is not None else None
     states = measured.dependencies.last
     return models.Overview(
         generated_at=measured.taken_at,
@@ -110,7 +112,7 @@ async def hypertables(services: Current) -> charts.Hypertables:
     )
     found = maps.last
     if found is None or measured.ledger.last is None:
-        raise TransientError("the ledger does not tell the chunks", code="database")
+        raise TransientError("the chunks are not told in time", code="no-answer")
     overdue, failed = measured.overdue.last or {}, errors.last or {}
     return charts.Hypertables(
         as_of=maps.as_of,
@@ -131,7 +133,7 @@ async def chunks(
     """Every chunk of a hypertable, or of a stretch of its axis."""
     found = await services.chunk_map.one(hypertable)
     if found.last is None:
-        raise TransientError("the ledger does not tell the chunks", code="database")
+        raise TransientError("the chunks are not told in time", code="no-answer")
     return tables.chunk_map(found.last, first, last, bins)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from archival_core.api import dashboarding
 from archival_core.flows.insight import chunk_map, insights, readiness
 from tests.acceptance.api_client import api_client
 
@@ -42,6 +43,7 @@ end loop; end $do$;
 def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (insights, chunk_map, readiness):
         monkeypatch.setattr(module, "_GOOD_FOR", 0.0)
+    monkeypatch.setattr(dashboarding, "_PATIENCE", 2.0)
 
 
 @pytest.fixture

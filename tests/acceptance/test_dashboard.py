@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from archival_core.api import dashboarding
 from archival_core.flows.insight import chunk_map, insights
 from tests.acceptance.api_client import api_client
 
@@ -36,6 +37,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
     monkeypatch.setattr(insights, "_GOOD_FOR", 0.0)
     monkeypatch.setattr(chunk_map, "_GOOD_FOR", 0.0)
+    monkeypatch.setattr(dashboarding, "_PATIENCE", 2.0)
 
 
 @pytest.fixture

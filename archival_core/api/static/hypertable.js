@@ -21,7 +21,7 @@ export async function load({ name, from, to }, state, full) {
     read("dashboard/hypertables"),
     full ? read("jobs", { hypertable: name, status: ["archived", "removed"], kind: "archive", limit: 1 }) : null,
   ]);
-  return { map, why, summary: summaries.hypertables.find(({ hypertable }) => hypertable === name) ?? null, archived: archived?.jobs[0] ?? null, full, lake: state.lake_url, currency: state.money?.currency ?? "" };
+  return { map, why, summary: summaries.hypertables.find(({ hypertable }) => hypertable === name) ?? null, archived: archived?.jobs[0] ?? null, full, lake: state.lake_url, currency: state.money?.currency ?? "", lateness: state.behind !== null };
 }
 
 export function make({ name }) {
@@ -114,8 +114,8 @@ function verify(name) {
   });
 }
 
-function facts(summary, currency) {
-  put(parts.facts, [summary, currency], () => {
+function facts(summary, currency, lateness) {
+  put(parts.facts, [summary, currency, lateness], () => {
     if (!summary) return [];
     const { states } = summary;
     const pairs = [
@@ -124,7 +124,7 @@ function facts(summary, currency) {
       ["In the lake alone", `${show.plural(states.removed ?? 0, "chunk")}, ${show.bytes(summary.freed_bytes)} freed`],
       ["Parquet", show.bytes(summary.parquet_bytes)],
       ["Saved", `${show.money(summary.saved_month, currency)} a month`],
-      ["Behind its policy", summary.behind_days === null ? "no" : show.duration(summary.behind_days * 86400)],
+      ["Behind its policy", summary.archive_after_seconds === null ? "it has none" : summary.behind_days !== null ? show.duration(summary.behind_days * 86400) : lateness ? "no" : "unknown"],
     ];
     return pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
   });
@@ -144,9 +144,9 @@ function lake(archived, url) {
   });
 }
 
-export function update(root, { map, why, summary, archived, full, lake: url, currency }) {
+export function update(root, { map, why, summary, archived, full, lake: url, currency, lateness }) {
   parts.map.update(map);
-  facts(summary, currency);
+  facts(summary, currency, lateness);
   if (!full) return;
   parts.whyProblem.hidden = !why.problem;
   say(parts.whyProblem, why.problem ? `Unknown: ${why.problem}` : "");

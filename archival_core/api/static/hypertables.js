@@ -10,7 +10,7 @@ export const title = () => "Hypertables";
 let parts;
 
 export async function load(params, state) {
-  return { ...(await read("dashboard/hypertables")), currency: state.money?.currency ?? "" };
+  return { ...(await read("dashboard/hypertables")), currency: state.money?.currency ?? "", lateness: state.behind !== null };
 }
 
 const chunksOf = ({ states }, ...names) => names.reduce((sum, name) => sum + (states[name] ?? 0), 0);
@@ -30,7 +30,7 @@ const COLUMNS = [
   { head: "In lake alone", sort: "removed", numeric: true, by: (row) => chunksOf(row, "removed"), cell: (row) => show.count(chunksOf(row, "removed")) },
   { head: "Oldest there", sort: "oldest", by: (row) => row.oldest ?? "~", cell: (row) => (row.oldest ? row.oldest.slice(0, 10) : "–") },
   { head: "Policy", sort: "policy", by: (row) => row.archive_after_seconds ?? Infinity, cell: (row) => [policyOf(row), row.policy_problem ? el("span", { class: "bad" }, ` ${row.policy_problem}`) : null] },
-  { head: "Behind", sort: "behind", numeric: true, by: (row) => row.behind_days ?? -1, cell: (row) => (row.behind_days === null ? "–" : el("span", { class: row.behind_days > 1 ? "bad" : null }, show.duration(row.behind_days * 86400))) },
+  { head: "Behind", sort: "behind", numeric: true, by: (row) => row.behind_days ?? -1, cell: (row) => (row.behind_days === null ? (row.lateness || row.archive_after_seconds === null ? "–" : "unknown") : el("span", { class: row.behind_days > 1 ? "bad" : null }, show.duration(row.behind_days * 86400))) },
   { head: "Failed", sort: "failed", numeric: true, by: (row) => chunksOf(row, "failed"), cell: (row) => (chunksOf(row, "failed") ? el("a", { class: "bad", href: address("jobs", { hypertable: row.hypertable, status: "failed", open: "true" }), title: row.last_error ? `${row.last_error.code}: ${row.last_error.message}` : null }, show.count(chunksOf(row, "failed"))) : "–") },
   { head: "Freed", sort: "freed", numeric: true, by: (row) => row.freed_bytes, cell: (row) => show.bytes(row.freed_bytes) },
   { head: "Saved a month", sort: "saved", numeric: true, by: (row) => row.saved_month, cell: (row) => show.money(row.saved_month, row.currency) },
@@ -46,8 +46,8 @@ export function make(params) {
   return el("div", {}, el("div", { class: "heading" }, el("h1", {}, "Hypertables"), el("div", { class: "row" }, search)), parts.total, el("section", {}, found.root, parts.empty));
 }
 
-export function update(root, { hypertables: found, as_of: asOf, currency }, params) {
-  const hypertables = found.map((row) => ({ ...row, currency }));
+export function update(root, { hypertables: found, as_of: asOf, currency, lateness }, params) {
+  const hypertables = found.map((row) => ({ ...row, currency, lateness }));
   parts.sort = params.sort ?? "name";
   parts.dir = params.dir ?? "up";
   const column = COLUMNS.find(({ sort }) => sort === parts.sort) ?? COLUMNS[0];

@@ -48,8 +48,10 @@ class Cached[T]:
         self._last: tuple[T, datetime] | None = None
         self._since: datetime | None = None
 
-    async def get(self) -> Answer[T]:
+    async def get(self, within: float | None = None) -> Answer[T]:
         """The last answer while it is good, or a new one. Why there is none goes to the log, too.
+
+        Who has less patience than the deadline says so by `within`, in seconds.
 
         A question that takes longer goes on, and its answer is there for the next who asks.
         """
@@ -58,10 +60,10 @@ class Cached[T]:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._new())
         started = time.monotonic()
-        done, _ = await asyncio.wait({self._asking}, timeout=self._deadline + _ENDING)
+        done, _ = await asyncio.wait({self._asking}, timeout=self._deadline + _ENDING if within is None else within)
         if done:
             return self._asking.result()
-        return self._none(f"no answer within {self._deadline:g} s", time.monotonic() - started)
+        return self._none(f"no answer within {within or self._deadline:g} s", time.monotonic() - started)
 
     async def _new(self) -> Answer[T]:
         started = time.monotonic()

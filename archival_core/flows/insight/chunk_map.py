@@ -16,7 +16,7 @@ from archival_core.flows.insight.cached import Answer, Cached
 from archival_core.ledger.chunk_records import ChunkRecords
 from archival_core.ledger.insights import InsightReader
 from archival_core.ledger.policies import Policies
-from archival_core.model.chunk import Chunk, ChunkRange
+from archival_core.model.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.chunk_state import ChunkPlace, ChunkState
 from archival_core.model.job import Kind, Status
 from archival_core.model.placed_chunk import PlacedChunk, Whereabouts
@@ -99,9 +99,9 @@ class ChunkMap:
         #: those that were looked at last, the newest at the end
         self._maps: dict[str, Cached[HypertableMap]] = {}
 
-    async def all(self) -> Answer[list[HypertableChunks]]:
-        """Every hypertable, by its name, with the sizes that are known by now."""
-        found = await self._all.get()
+    async def all(self, within: float | None = None) -> Answer[list[HypertableChunks]]:
+        """Every hypertable, by its name, with the sizes that are known by now; `within` is the caller's patience in seconds."""
+        found = await self._all.get(within)
         known = (await self._sizes.get()).last or {}
         return replace(
             found,
@@ -151,6 +151,17 @@ class ChunkMap:
             _LOG.warning("the source does not tell its chunks: %s", error)
             return {name: _There(problem="the source database does not answer") for name in names}
 
+    async def _one_in_source(self, hypertable: str) -> _There:
+        try:
+            async with self._source.connect() as connection:
+                return _There(chunks=await catalog.chunks(connection, Relation.parse(hypertable)))
+        except PermanentError as error:
+            # one that is gone has left its archives
+            return _There(problem=None if error.code == "unknown-hypertable" else str(error))
+        except ArchivalError as error:
+            _LOG.warning("the source does not tell the chunks of %s: %s", hypertable, error)
+            return _There(problem="the source database does not answer")
+
     async def _chunks(self, name: str, there: _There, policy: Policy | None, removed: int) -> HypertableChunks:
         records = await self._records.of(name, there.chunks)
         states = [whereabouts.present(chunk, records.get(str(chunk.relation))) for chunk in there.chunks]
@@ -169,7 +180,7 @@ class ChunkMap:
 
     async def _read_one(self, hypertable: str) -> HypertableMap:
         """Where the source does not tell its chunks, the ledger alone speaks."""
-        there = (await self._in_source([hypertable])).get(hypertable, _There())
+        there = await self._one_in_source(hypertable)
         records = await self._records.of(hypertable, there.chunks)
         gone = await self._records.without_chunk(hypertable, [chunk.oid for chunk in there.chunks], None, _EVERY)
         states = [whereabouts.present(chunk, records.get(str(chunk.relation))) for chunk in there.chunks]

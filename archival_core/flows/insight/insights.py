@@ -111,14 +111,14 @@ class Insights:
         self._lists = _quick("the ledger's lists", self._read_lists)
         self._dead = _quick("the dead stream", lambda: messaging.newest_dead(_LISTED))
 
-    async def measure(self) -> Measurements:
-        """Every number, all sources asked at once."""
+    async def measure(self, within: float | None = None) -> Measurements:
+        """Every number, all sources asked at once; `within` is the caller's patience with the catalog, in seconds."""
         ledger, queues, stream, dependencies, overdue, snapshots = await asyncio.gather(
             self._ledger.get(),
             self._queue_states.get(),
             self._stream.get(),
             self._dependencies.get(),
-            self._overdue.get(),
+            self._overdue.get(within),
             self._snapshots.get(),
         )
         return Measurements(ledger, queues, stream, dependencies, overdue, snapshots, datetime.now(UTC))
