@@ -142,14 +142,8 @@ class HeldTable:
     async def enter(self, archives: Collection[Entered]) -> None:
         """Archives that are in the table from now on."""
         if archives:
-            pairs = [(archive.folder, file) for archive in archives for file in archive.files]
-            await self._all(
-                "enter_table",
-                folders=[archive.folder for archive in archives],
-                rows=[archive.rows for archive in archives],
-                files_of=[folder for folder, _ in pairs],
-                files=[file for _, file in pairs],
-            )
+            entered = [{"folder": a.folder, "files": list(a.files), "rows": a.rows} for a in archives]
+            await self._all("enter_table", entered=Jsonb(entered))
 
     async def leave(self, folders: Collection[str]) -> None:
         """Folders that are not in the table any more."""

@@ -95,18 +95,25 @@ def plan(candidates: Iterable[Candidate]) -> Plan:
 
 def _groups(changing: Iterable[Candidate]) -> list[frozenset[str]]:
     """Folders that hold rows of the same table, or that name each other, together."""
-    groups: list[tuple[set[object], set[str]]] = []
-    for candidate in changing:
-        keys: set[object] = {candidate.folder, *candidate.supersedes}
+    above: dict[str | TableKey, str | TableKey] = {}
+
+    def top(key: str | TableKey) -> str | TableKey:
+        while (higher := above.setdefault(key, key)) != key:
+            above[key] = above[higher]
+            key = higher
+        return key
+
+    found = list(changing)
+    for candidate in found:
+        keys: set[str | TableKey] = {*candidate.supersedes}
         if candidate.table is not None:
             keys.add(candidate.table)
-        folders = {candidate.folder}
-        for group in [group for group in groups if group[0] & keys]:
-            groups.remove(group)
-            keys |= group[0]
-            folders |= group[1]
-        groups.append((keys, folders))
-    return [frozenset(folders) for _, folders in groups if len(folders) > 1]
+        for key in keys:
+            above[top(key)] = top(candidate.folder)
+    groups: dict[str | TableKey, set[str]] = {}
+    for candidate in found:
+        groups.setdefault(top(candidate.folder), set()).add(candidate.folder)
+    return [frozenset(folders) for folders in groups.values() if len(folders) > 1]
 
 
 def _stands_in(candidate: Candidate) -> bool:

@@ -111,6 +111,7 @@ def values(connection: psycopg.Connection[Any]) -> dict[str, Any]:
         "database": identity[1],
         "default_drop": False,
         "ends": [_END],
+        "entered": Jsonb([{"folder": _FOLDER, "files": ["part-00000.parquet"], "rows": 1}]),
         "entry_id": "1-1",
         "every": timedelta(days=30),
         "events": "archival.events",

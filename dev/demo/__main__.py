@@ -15,7 +15,7 @@ import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from dev.demo import events, sample_data
+from dev.demo import events, lake_table, sample_data
 from dev.demo.comparison import Comparison, compare
 from dev.demo.jobs import JobRow, read_jobs
 from dev.demo.report import Report
@@ -83,12 +83,18 @@ def _run(state: State, rows: int, console: Console, traced: Tracing | None, how:
             archived = [job for job in jobs if job.status == "archived"]
             progress.update(step, description="comparing every row", completed=0)
             comparisons = _compare(url, stack.lake_folder, archived, lambda: progress.advance(step))
+            progress.update(step, description="waiting for the table in the lake")
+            expected = sum(comparison.rows_parquet for comparison in comparisons)
+            table = lake_table.wait_for(stack.lake_folder / "tables" / "demo.readings", expected)
+            if table is None:
+                raise DemoError(f"the table in the lake has not the {expected:,} rows of the archives")
             progress.update(step, description="done")
             duplicates = [job for job in jobs if job.is_duplicate]
             lake = stack.lake_folder
     if traced:
         traced.draw(traceparent, events.traced_chunk(), console)
-    return Report(list(zip(archived, comparisons, strict=True)), duplicates, dead, lake, time.monotonic() - started)
+    compared = list(zip(archived, comparisons, strict=True))
+    return Report(compared, duplicates, dead, lake, table, time.monotonic() - started)
 
 
 def _follow(stack: Stack, connection: psycopg.Connection, progress: Progress, step: TaskID) -> tuple[list[JobRow], list[str]]:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from dev.demo.comparison import Comparison
 from dev.demo.jobs import JobRow
+from dev.demo.lake_table import QUERY, LakeTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Report:
     #: why each event of the dead stream is there
     dead: list[str]
     lake: Path
+    table: LakeTable
     seconds: float
 
     @property
@@ -41,6 +43,7 @@ class Report:
                 "lake_dir": str(self.lake),
                 "dead_letters": len(self.dead),
                 "duplicates_skipped": len(self.duplicates),
+                "table": {"version": self.table.version, "files": self.table.files, "rows": self.table.rows},
                 "chunks": [
                     {
                         "chunk": job.chunk,
@@ -64,8 +67,13 @@ class Report:
         for reason in self.dead:
             console.print(f"The malformed event lies in the dead stream: {reason}", soft_wrap=True, highlight=False)
         tables = self.lake / "tables" / "demo.readings"
-        console.print(f"\nParquet files: {tables}\nQuery them with any Parquet reader, for example:\n", soft_wrap=True)
-        console.print(f"  {_query(tables)}\n", soft_wrap=True, highlight=False, markup=False)
+        found = self.table
+        said = f"is at version {found.version}: {found.files} files, {found.rows:,} rows"
+        console.print(f"\nThe Delta table {tables} {said}. DuckDB reads it:\n", soft_wrap=True, highlight=False)
+        query = QUERY.replace(" t ", f" delta_scan('{tables}') ")
+        console.print(f"  {query}\n", soft_wrap=True, highlight=False, markup=False)
+        for row in found.answer:
+            console.print(f"  {row}", highlight=False, markup=False)
 
     def _table(self) -> Table:
         table = Table(title="Archived chunks: rows, bytes, seconds", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -89,11 +97,3 @@ class Report:
 
 def _megabytes(size: int | None) -> str:
     return f"{(size or 0) / 1e6:.1f} MB"
-
-
-def _query(tables: Path) -> str:
-    code = (
-        f"import pyarrow.dataset as d; t = d.dataset('{tables}').to_table();"
-        " print(t.group_by('device').aggregate([('temperature', 'max')]).sort_by('device').slice(0, 5).to_pylist())"
-    )
-    return f'.venv/bin/python -c "{code}"'

@@ -19,7 +19,7 @@ from archival_core.lake.tables.log import OvertakenCommitError, TableLog
 from archival_core.ledger.sql import queries
 from archival_core.model.delta_log import Commit
 from archival_core.model.manifest import Manifest
-from tests.kit import delta_reader
+from dev import delta_reader
 from tests.kit.readings import archive, remove
 
 if TYPE_CHECKING:

@@ -69,7 +69,8 @@ def check(report: dict[str, Any], rows: int) -> None:
     lake = Path(report["lake_dir"])
     folders = sorted(folder.name for folder in (lake / "tables" / "demo.readings").iterdir())
     # one archive a chunk, and the files alone tell the same rows
-    assert folders == [f"{chunk['chunk']}_r0" for chunk in report["chunks"]]
+    assert folders == ["_delta_log", *(f"{chunk['chunk']}_r0" for chunk in report["chunks"])]
+    assert report["table"]["rows"] == report["rows"]
     assert ds.dataset(lake / "tables" / "demo.readings").count_rows() == report["rows"]
     assert len(list((lake / "manifests").rglob("*.json"))) == 10
 

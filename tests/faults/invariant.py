@@ -13,10 +13,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from dev import delta_reader
 from tests.faults.archive_reader import Archive, archives, manifests
 from tests.faults.truth import COLUMNS, SCHEMA, TABLE, Row, chunk_of
 from tests.faults.world import World
-from tests.kit import delta_reader
 
 #: A job of these has an archive that counts.
 _COUNTS = ("archived", "removed")

@@ -56,11 +56,8 @@ order by finished_at, lake_path
 
 -- name: enter_table
 insert into archival.table_archive as t (folder, hypertable, files, rows, entered_at)
-select folder, %(hypertable)s, coalesce(f.files, '{}'), rows, now()
-from unnest(%(folders)s::text[], %(rows)s::bigint[]) a (folder, rows)
-left join (
-    select folder, array_agg(file) as files from unnest(%(files_of)s::text[], %(files)s::text[]) f (folder, file) group by folder
-) f using (folder)
+select folder, %(hypertable)s, array(select jsonb_array_elements_text(files)), rows, now()
+from jsonb_to_recordset(%(entered)s) a (folder text, files jsonb, rows bigint)
 on conflict (folder) do update
 set hypertable = excluded.hypertable, files = excluded.files, rows = excluded.rows, entered_at = now(), left_at = null, left_out = null
 returning folder

@@ -18,9 +18,11 @@ def _extension() -> str:
 
 
 def read(table: Path, query: str = "select * from t") -> list[tuple[Any, ...]]:
-    """The answer to `query` over the table `t`, which lies in this folder."""
+    """The answer to `query` over the table `t`, which lies in this folder; `f` has the `filename` of each row."""
     with duckdb.connect(config={"allow_unsigned_extensions": "true"}) as connection:
         connection.execute(f"load '{_extension()}'")
+        # with the name of each row's file, which is no column of the table
+        connection.execute(f"create view f as select filename from delta_scan('{table}')")
         connection.execute(f"create view t as select * from delta_scan('{table}')")
         return connection.execute(query).fetchall()
 
