@@ -23,6 +23,7 @@ from tests.kit.timescaledb import chunks
 
 #: in seconds; TEST_QUERY_SECONDS=600 is the long form
 LENGTH = float(os.environ.get("TEST_QUERY_SECONDS", "12"))
+PATIENCE = 60
 DAYS = 6
 COLUMNS = "(time timestamptz not null, writer int, value bigint, note text)"
 ROWS = f"""insert into $s.readings select timestamptz '2026-01-01Z' + i * interval '10 minutes', -1, i, 'n' || i
@@ -72,7 +73,7 @@ async def _cycle(service: Service, over: asyncio.Event, counts: dict[str, int]) 
 
 @pytest.mark.own_database
 @pytest.mark.usefixtures("at_once")
-@pytest.mark.timeout(LENGTH + 120)
+@pytest.mark.timeout(LENGTH + PATIENCE + 120)
 async def test_every_answer_is_of_one_moment(any_service: Service) -> None:
     service = any_service
     _make(service)
@@ -116,7 +117,11 @@ async def test_every_answer_is_of_one_moment(any_service: Service) -> None:
         asking = [asyncio.create_task(ask(number)) for number in range(2)]
         cycle = asyncio.create_task(_cycle(service, over, counts))
         begun = time.monotonic()
-        while time.monotonic() - begun < LENGTH and not any(task.done() for task in (*asking, cycle)):
+        # a busy machine may not have removed a chunk by then
+        while not any(task.done() for task in (*asking, cycle)):
+            lasted = time.monotonic() - begun
+            if lasted > LENGTH + PATIENCE or (lasted > LENGTH and counts["archived"] >= 1):
+                break
             await asyncio.sleep(0.1)
         over.set()
         await asyncio.gather(*asking, cycle)
