@@ -57,7 +57,8 @@ def a_service(answers: _Answers) -> Iterator[str]:
 def test_an_outage_is_told_at_once_and_over_when_it_is_over() -> None:
     answers = iter([(503, AWAY), (503, AWAY), (200, {"jobs": []})])
     told: list[str] = []
-    with a_service(lambda _: next(answers)) as url:
+    # a slow machine has the service asked how it is, too
+    with a_service(lambda path: (200, {}) if path == "health/ready" else next(answers)) as url:
         assert Client(url, "key", told.append).get("jobs") == {"jobs": []}
     assert len(told) == 1, "the same is said once"
     assert "password authentication failed" in told[0]
@@ -101,6 +102,8 @@ def test_a_change_is_not_made_twice_unless_that_is_safe() -> None:
     asked: list[str] = []
 
     def answers(path: str) -> tuple[int, Any]:
+        if path == "health/ready":
+            return 200, {}
         asked.append(path)
         return (503, AWAY) if len(asked) == 1 else (200, {})
 
@@ -143,7 +146,8 @@ def test_a_key_goes_to_no_other_host() -> None:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            seen.append(self.headers.get("x-functions-key"))
+            if "health" not in self.path:  # a slow machine has the service asked how it is
+                seen.append(self.headers.get("x-functions-key"))
             port = self.server.server_port  # type: ignore[attr-defined]
             hops = {"/api/near": f"http://127.0.0.1:{port}/api/there", "/api/far": f"http://localhost:{port}/api/there"}
             self.send_response(302 if self.path in hops else 200)
