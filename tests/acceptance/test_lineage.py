@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pyarrow.dataset as ds
 import pytest
+from deltalake import DeltaTable
 
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.flows.asking.restore_requests import RestoreRequest
@@ -63,11 +64,14 @@ async def restore(service: Service, key: str, **wish: Any) -> list[str]:
     return await service.restore()
 
 
-def published(service: Service) -> list[str]:
-    """The text of every row below tables/, whatever table's."""
+async def published(service: Service) -> list[str]:
+    """The text of every row of the lake's tables, whatever table's, as their logs have them."""
+    await service.runtime.table_commits.run(timedelta(minutes=1))
     found: list[str] = []
-    for folder in (service.lake / "tables").glob("*"):
-        found += [f"{row['time']}|{row['note']}" for row in ds.dataset(folder).to_table().to_pylist()]
+    for log in (service.lake / "tables").glob("*/_delta_log"):
+        folder = log.parent
+        files = [str(folder / path) for path in DeltaTable(folder).get_add_actions()["path"].to_pylist()]
+        found += [f"{row['time']}|{row['note']}" for row in ds.dataset(files).to_table(["time", "note"]).to_pylist()]
     return sorted(found)
 
 
@@ -91,7 +95,7 @@ async def test_restored_rows_stay_until_somebody_asks(service: Service) -> None:
     assert sorted(job["status"] for job in service.jobs()) == ["archived", "restored"]
     await archive(service, "jan")
     await remove(service)
-    assert sorted(in_database(service) + published(service)) == before
+    assert sorted(in_database(service) + await published(service)) == before
 
 
 async def test_rows_restored_and_dropped_by_hand_stay_published(service: Service) -> None:
@@ -109,7 +113,9 @@ async def test_rows_restored_and_dropped_by_hand_stay_published(service: Service
     )
     [job] = [job for job in service.jobs() if job["status"] == "queued"]
     await service.runtime.archival_processor.process(JobMessage(job["job_id"]))
-    assert [row for row in rows if row not in published(service) and row not in in_database(service)] == [], statuses(service)
+    assert [row for row in rows if row not in await published(service) and row not in in_database(service)] == [], statuses(
+        service
+    )
 
 
 async def test_rows_restored_and_dropped_by_retention_stay_published(timescaledb_service: Service) -> None:
@@ -122,7 +128,7 @@ async def test_rows_restored_and_dropped_by_retention_stay_published(timescaledb
     service.execute("select drop_chunks('$s.readings', older_than => timestamptz '2026-03-10Z')")
     service.execute(LATE)
     await archive_old(service)
-    lost = set(rows) - set(published(service)) - set(in_database(service))
+    lost = set(rows) - set(await published(service)) - set(in_database(service))
     assert not lost, (len(lost), statuses(service))
 
 
@@ -134,9 +140,9 @@ async def test_a_restored_archive_is_superseded_only_by_one_that_has_its_rows(ti
     service.execute("select set_chunk_time_interval('$s.readings', interval '1 day')")
     assert await restore(service, "one") == []
     assert len(service.rows("select 1 from timescaledb_information.chunks where hypertable_schema = '$s'")) > 20
-    before = published(service)
+    before = await published(service)
     await archive_old(service, "2026-01-02T00:00:00Z", remove=False)
-    assert set(before) - set(published(service)) == set(), statuses(service)
+    assert set(before) - set(await published(service)) == set(), statuses(service)
 
 
 @pytest.mark.parametrize("ledger", ["apart", "inside"])
@@ -180,7 +186,7 @@ async def test_a_server_that_was_restored_to_an_earlier_time(
             if ledger == "inside":
                 await service.runtime.reconcile.run(MINUTE)
             report = await service.runtime.chunk_removal.run(MINUTE)
-            assert "2026-01-15 00:20:00+00:00|after the restore" in published(service) + in_database(service), report
+            assert "2026-01-15 00:20:00+00:00|after the restore" in await published(service) + in_database(service), report
         finally:
             with pytest.raises(StopAsyncIteration):
                 await anext(opened)
@@ -207,7 +213,7 @@ async def test_a_column_that_was_made_anew_has_other_values(service: Service) ->
     )
     rows = in_database(service, "jan")
     await remove(service)
-    assert set(rows) - set(published(service)) - set(in_database(service)) == set(), statuses(service)
+    assert set(rows) - set(await published(service)) - set(in_database(service)) == set(), statuses(service)
 
 
 async def test_equal_late_rows_come_back_too(service: Service) -> None:
@@ -220,7 +226,7 @@ async def test_equal_late_rows_come_back_too(service: Service) -> None:
     service.execute(f"insert into $s.readings select '2026-01-15Z', {twin!r}, 'note ' || timestamptz '2026-01-15Z'")
     await archive(service, "jan")
     assert (await remove(service)).removed == 1
-    assert len(published(service)) == before[0] + 1
+    assert len(await published(service)) == before[0] + 1
     await restore(service, "one", beside=True)
     assert [job["status"] for job in service.jobs() if job["kind"] == "restore"] == ["restored"] * 2
     [after] = service.rows("select count(*) from $s.jan")
@@ -233,7 +239,7 @@ async def test_a_renamed_chunk_is_not_published_twice(service: Service) -> None:
     rows = in_database(service, "jan")
     service.execute("alter table $s.jan rename to jan_2026")
     await archive_old(service, "2026-02-01T00:00:00Z", remove=False)
-    assert published(service) == rows, statuses(service)
+    assert await published(service) == rows, statuses(service)
 
 
 async def test_a_renamed_chunk_is_not_gone(service: Service) -> None:
@@ -251,7 +257,7 @@ async def test_a_renamed_table_is_not_published_twice(service: Service) -> None:
     service.execute("alter table $s.readings rename to measurements")
     await service.publish(hypertable=f"{service.schema}.measurements", chunk=f"{service.schema}.jan", remove=False)
     await service.work()
-    assert published(service) == rows, statuses(service)
+    assert await published(service) == rows, statuses(service)
 
 
 async def test_merged_chunks_are_published_once(timescaledb_service: Service) -> None:
@@ -272,7 +278,7 @@ async def test_merged_chunks_are_published_once(timescaledb_service: Service) ->
         await service.work()
         await service.runtime.reconcile.run(MINUTE)
     assert len(in_database(service)) == 0, statuses(service)
-    assert len(published(service)) == len(rows), (len(published(service)), len(rows), statuses(service))
+    assert len(await published(service)) == len(rows), (len(await published(service)), len(rows), statuses(service))
 
 
 async def test_a_restore_between_settling_and_reading(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +302,7 @@ async def test_a_restore_between_settling_and_reading(service: Service, monkeypa
     await service.runtime.reconcile.run(MINUTE)
     await remove(service)
     assert in_database(service, "readings") and statuses(service)
-    assert len(published(service)) == len(rows) + 1, (len(published(service)), statuses(service))
+    assert len(await published(service)) == len(rows) + 1, (len(await published(service)), statuses(service))
 
 
 async def test_a_restore_whose_end_the_ledger_does_not_know(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,7 +326,7 @@ async def test_a_restore_whose_end_the_ledger_does_not_know(service: Service, mo
     await service.runtime.restore_processor.process(JobMessage(job["job_id"]))
     await archive(service, "jan")
     await remove(service)
-    assert len(published(service)) == len(rows) + 1, (len(published(service)), statuses(service))
+    assert len(await published(service)) == len(rows) + 1, (len(await published(service)), statuses(service))
 
 
 async def test_an_old_transaction_does_not_have_a_chunk_archived_for_ever(service: Service) -> None:
@@ -351,9 +357,9 @@ async def test_an_old_job_that_is_tried_again_is_not_overtaken(service: Service,
     service.execute(LATE)
     await service.runtime.dead_letters.retry(failed["job_id"])
     await service.work()
-    assert sum("late" in row for row in published(service)) == 1
+    assert sum("late" in row for row in await published(service)) == 1
     await service.runtime.reconcile.run(MINUTE)
-    assert sum("late" in row for row in published(service)) == 1, statuses(service)
+    assert sum("late" in row for row in await published(service)) == 1, statuses(service)
 
 
 async def test_a_new_table_under_an_archived_name_is_archived(service: Service) -> None:
@@ -364,7 +370,7 @@ async def test_a_new_table_under_an_archived_name_is_archived(service: Service) 
     service.execute(LATE)
     await service.runtime.reconcile.run(MINUTE)
     await archive(service, "jan", remove=False)
-    assert any("late" in row for row in published(service)), statuses(service)
+    assert any("late" in row for row in await published(service)), statuses(service)
 
 
 async def test_an_archive_of_another_server_is_no_reason_to_skip(service: Service) -> None:
@@ -403,7 +409,7 @@ async def test_a_removed_archive_that_is_superseded_can_be_restored(service: Ser
     assert (await remove(service)).removed == 1
     await service.runtime.reconcile.run(MINUTE)
     await service.runtime.reconcile.run(MINUTE)
-    assert published(service) == rows
+    assert await published(service) == rows
     try:
         await restore(service, "one")
     except ArchivalError as error:
