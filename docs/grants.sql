@@ -58,7 +58,12 @@ END $$;
 
 -- 6. Questions (POST /queries), if people may read data through the service: a role that can read, which QUERY_ROLE names. Whoever has a key
 --    of the service reads what this role may read, archived rows of its tables too. Grant columns where some are nobody's business.
-CREATE ROLE archival_reader;
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'archival_reader') THEN
+        CREATE ROLE archival_reader;
+    END IF;
+END $$;
 GRANT USAGE ON SCHEMA data TO archival_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA data TO archival_reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE data_owner IN SCHEMA data GRANT SELECT ON TABLES TO archival_reader;

@@ -137,7 +137,7 @@ def page(request: pytest.FixtureRequest, native_server: PostgresServer, tmp_path
 def clean(superuser: psycopg.Connection[Any]) -> None:
     superuser.execute("drop database if exists tsdb with (force)")
     superuser.execute("drop function if exists public.pgaadauth_create_principal_with_oid")
-    for role in ("archival_service", "data_owner", ADMIN, "azure_pg_admin"):
+    for role in ("archival_reader", "archival_service", "data_owner", ADMIN, "azure_pg_admin"):
         superuser.execute(f'drop role if exists "{role}"'.encode())
 
 
@@ -241,4 +241,4 @@ def test_the_names_of_the_page_are_put_in_everywhere() -> None:
     statements = "\n".join(line for line in done.stdout.splitlines() if not line.lstrip().startswith("--"))
     assert "data_owner" not in statements
     assert re.findall(r"\bdata\b", statements) == []
-    assert statements.count("SCHEMA public") == 3
+    assert statements.count("SCHEMA public") == 6
