@@ -57,7 +57,7 @@ def test_the_script_is_one_of_the_shell(shell: str, capsys: pytest.CaptureFixtur
 
 
 def test_profiles_are_completed(tmp_path: Path) -> None:
-    file = profiles.write(profiles.Profiles({"work": profiles.Profile("https://work/api", None)}), tmp_path / "p.json")
+    file = profiles.write(profiles.Profiles({"work": profiles.Profile("https://office/api", None)}), tmp_path / "p.json")
     line = "archival jobs --profile w"
     told = _run(_ARCHIVAL_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD="3", ARCHIVAL_CONFIG=str(file))
     assert told.split() == ["plain,work"]

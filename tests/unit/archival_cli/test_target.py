@@ -13,7 +13,7 @@ from archival_cli.service import profiles, target
 
 def _kept(folder: Path) -> Path:
     known = profiles.Profiles(
-        {"work": profiles.Profile("https://work/api", "w"), "home": profiles.Profile("http://home/api", "h")}
+        {"work": profiles.Profile("https://office/api", "w"), "home": profiles.Profile("http://home/api", "h")}
     )
     known.chosen = "work"
     return profiles.write(known, folder / "settings" / "profiles.json")
@@ -30,11 +30,11 @@ def test_a_flag_goes_first_then_the_environment_the_local_stack_and_the_chosen_p
     assert find(None, None, None, environment) == ("http://environment/api", "environment")
     assert find(None, None, "home", environment) == ("http://home/api", "h")
     assert find(None, None, None, {"ARCHIVAL_PROFILE": "home"}) == ("http://home/api", "h")
-    assert find(None, None, None, {}) == ("https://work/api", "w")
+    assert find(None, None, None, {}) == ("https://office/api", "w")
     (tmp_path / ".local").mkdir()
     (tmp_path / ".local" / "stack.json").write_text(json.dumps({"api_url": "http://local/api", "function_key": "local"}))
     assert find(None, None, None, {}) == ("http://local/api", "local")
-    assert find(None, None, "work", {}) == ("https://work/api", "w")
+    assert find(None, None, "work", {}) == ("https://office/api", "w")
     # the keys of the local stack and of a profile are for their own services alone
     assert find("http://elsewhere/api", None, None, {}) == ("http://elsewhere/api", None)
     with pytest.raises(CommandError, match="there is: home, work"):
