@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
 
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.flows.asking.restore_requests import RestoreRequest
@@ -23,6 +22,7 @@ from archival_core.ledger.jobs import NewJob
 from archival_core.model.chunk import ChunkRange, Relation
 from archival_core.model.message import JobMessage
 from dev.servers.postgres import PostgresServer
+from tests.kit.lake_tables import files_in_tables
 from tests.kit.readings import archive, remove
 
 if TYPE_CHECKING:
@@ -66,13 +66,8 @@ async def restore(service: Service, key: str, **wish: Any) -> list[str]:
 
 async def published(service: Service) -> list[str]:
     """The text of every row of the lake's tables, whatever table's, as their logs have them."""
-    await service.runtime.table_commits.run(timedelta(minutes=1))
-    found: list[str] = []
-    for log in (service.lake / "tables").glob("*/_delta_log"):
-        folder = log.parent
-        files = [str(folder / path) for path in DeltaTable(folder).get_add_actions()["path"].to_pylist()]
-        found += [f"{row['time']}|{row['note']}" for row in ds.dataset(files).to_table(["time", "note"]).to_pylist()]
-    return sorted(found)
+    found = [row for file in await files_in_tables(service) for row in pq.read_table(file).to_pylist()]
+    return sorted(f"{row['time']}|{row['note']}" for row in found)
 
 
 def in_database(service: Service, table: str = "readings") -> list[str]:
