@@ -59,10 +59,13 @@ def _check_records(world: World, verdict: Verdict, jobs: list[dict[str, Any]], f
     verdict.problems += [f"{chunk} has {n} live jobs" for chunk, n in live.items() if n > 1]
     written = manifests(world.lake)
     published = {archive.path: archive for archive in found}
+    superseded = {job["lake_path"] for job in jobs if job["status"] == "superseded"}
     for archive in found:
         rows = [job for job in jobs if job["lake_path"] == archive.path and job["status"] in _COUNTS]
         if (archive.path in world.planted or world.history_lost) and not rows:
             continue  # somebody else's, or of a history that is lost, and not taken for an archive
+        if not rows and archive.path in superseded:
+            continue  # it stays for readers of the table's earlier versions
         verdict.problems += archive.problems
         if len(rows) != 1:
             verdict.problems.append(f"{archive.path} has {len(rows)} rows in the ledger")
@@ -71,7 +74,7 @@ def _check_records(world: World, verdict: Verdict, jobs: list[dict[str, Any]], f
         elif rows[0]["rows"] != len(archive.rows):
             verdict.problems.append(f"{archive.path} has {len(archive.rows)} rows, the ledger says {rows[0]['rows']}")
     # one whose place another has taken is moved out of the way, its manifest stays
-    known = published.keys() | {job["lake_path"] for job in jobs if job["status"] == "superseded"} | world.planted
+    known = published.keys() | superseded | world.planted
     if not world.history_lost:
         verdict.problems += [f"manifests/ has {path}, which is not published" for path in written if path not in known]
     verdict.problems += [

@@ -47,9 +47,11 @@ def _back(what: str, stage: Stage) -> None:
     outcome = stage.host.invoke("reconcile")
     assert outcome.succeeded, f"reconcile failed: {outcome.error}"
     assert _missing(stage) == lost, f"{_missing(stage)} are found to be missing, and {lost} are"
-    # a person copies what is missing from where it still is, and has it looked at
+    # a person copies what is missing from where it still is, but for the table's log, and has it looked at
     for folder in _FOLDERS:
-        shutil.copytree(newest / folder, stage.world.lake / folder, dirs_exist_ok=True)
+        shutil.copytree(
+            newest / folder, stage.world.lake / folder, ignore=shutil.ignore_patterns("_delta_log"), dirs_exist_ok=True
+        )
     with stage.world.connect() as connection:
         connection.execute("update archival.job set verified_at = null where job_id in (select job_id from archival.finding)")
     assert stage.host.invoke("verify_archives").succeeded
