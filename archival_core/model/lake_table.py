@@ -1,6 +1,6 @@
 """What is in a table of the lake: a function of the source's marks and the ledger, and of nothing that happened before.
 
-Guard FOLLOWS: the marks go before the ledger, which may have been put back. An archive that stands in for rows is in the
+Guard TABLEMARK: the marks go before the ledger, which may have been put back. An archive that stands in for rows is in the
 table, and nothing else of the same rows is. An archive that the ledger does not know stays while the source has the mark of
 its reading: the ledger was put back, and not the source. An archive of whose reading the source has no mark leaves.
 """

@@ -186,6 +186,7 @@ async def test_time_and_memory_are_limited(queries: Queries) -> None:
     assert large.value.code == "query-memory"
 
 
+@pytest.mark.own_database  # marks of other tests name archives of other lakes
 async def test_rows_are_read_under_the_rights_of_a_role(queries: Queries, service: Service) -> None:
     role = f"reader_{service.schema}"
     service.execute(f"create role {role}; grant usage on schema $s to {role}; grant select (time) on $s.readings to {role}")
@@ -209,6 +210,7 @@ async def test_rows_are_read_under_the_rights_of_a_role(queries: Queries, servic
         service.execute(f"drop owned by {role}; drop role {role}")
 
 
+@pytest.mark.own_database  # marks of other tests name archives of other lakes
 async def test_sessions_are_read_only_and_say_who_they_are(queries: Queries, service: Service) -> None:
     seen: list[str] = []
 

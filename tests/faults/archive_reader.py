@@ -59,10 +59,12 @@ def _read(lake: Path, folder: Path) -> Archive:
             problems.append(f"{path}/{name} is not what its manifest says")
         try:
             table = pq.ParquetFile(file).read(columns=list(COLUMNS))
-        except (pa.ArrowException, OSError) as error:
+            values = [table.column(column).to_pylist() for column in COLUMNS]
+        except (pa.ArrowException, OSError, ValueError, LookupError) as error:
+            # flipped bits may make a text that is none, or a column of another name
             problems.append(f"{path}/{name} cannot be read: {error}")
             continue
         if said and table.num_rows != said["rows"]:
             problems.append(f"{path}/{name} has {table.num_rows} rows, its manifest says {said['rows']}")
-        rows += zip(*(table.column(column).to_pylist() for column in COLUMNS), strict=True)
+        rows += zip(*values, strict=True)
     return Archive(path, manifest, rows, problems)

@@ -13,6 +13,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import duckdb
+
 from dev import delta_reader
 from tests.faults.archive_reader import Archive, archives, manifests
 from tests.faults.truth import COLUMNS, SCHEMA, TABLE, Row, chunk_of
@@ -136,7 +138,11 @@ def _check_table(world: World, verdict: Verdict, counting: list[Archive]) -> Non
     table = world.lake / "tables" / f"{SCHEMA}.{TABLE}"
     found: Counter[Any] = Counter()
     if (table / "_delta_log").exists():
-        found = Counter(key for (key,) in delta_reader.read(table, f"select {COLUMNS[_KEY]} from t"))
+        try:
+            found = Counter(key for (key,) in delta_reader.read(table, f"select {COLUMNS[_KEY]} from t"))
+        except duckdb.Error as error:
+            verdict.problems.append(f"the table in the lake cannot be read: {error}")
+            return
     if missing := expected - found:
         verdict.problems.append(f"the table in the lake lacks {missing.total()} rows of archives that count")
     if extra := found - expected:

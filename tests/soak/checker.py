@@ -6,7 +6,7 @@ No code of the service is used.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,8 @@ def check(database_url: str, lake: Path, truth: Mapping[int, Row]) -> Verdict:
         with connection.cursor(row_factory=dict_row) as cursor:
             jobs = cursor.execute(_JOBS).fetchall()
     counting = {job["lake_path"]: job for job in jobs if job["status"] in ("archived", "removed")}
-    removed = _read_lake(verdict, lake, counting)
+    superseded = {job["lake_path"] for job in jobs if job["status"] == "superseded"}
+    removed = _read_lake(verdict, lake, counting, superseded)
     found = Counter(map(comparable, live)) + removed
     expected = Counter(map(comparable, truth.values()))
     verdict.rows = found.total()
@@ -61,11 +62,15 @@ def check(database_url: str, lake: Path, truth: Mapping[int, Row]) -> Verdict:
     return verdict
 
 
-def _read_lake(verdict: Verdict, lake: Path, counting: Mapping[str, Mapping[str, Any]]) -> Counter[tuple[Any, ...]]:
+def _read_lake(
+    verdict: Verdict, lake: Path, counting: Mapping[str, Mapping[str, Any]], superseded: Collection[str]
+) -> Counter[tuple[Any, ...]]:
     """The rows that only archives have; `tables/` and ledger have to agree."""
     removed: Counter[tuple[Any, ...]] = Counter()
     published = set()
     for archive in archives(lake):
+        if archive.path in superseded:
+            continue  # it stays for readers of the table's earlier versions
         published.add(archive.path)
         verdict.problems += archive.problems
         job = counting.get(archive.path)

@@ -132,7 +132,11 @@ async def test_names_follow_the_conventions(recording: Service, collector: Colle
     # nothing that could hold a password
     assert not any("postgresql://" in str(span) or "AccountKey" in str(span) for span in spans)
     [timer] = named(collector.spans, "drain_events")
-    assert timer.attributes == {"faas.name": "drain_events", "faas.trigger": "timer"}
+    assert timer.attributes == {
+        "faas.name": "drain_events",
+        "faas.trigger": "timer",
+        "archival.function": "drain_events",
+    }
     [received] = named(spans, f"process {recording.names['EVENTS_STREAM']}")
     assert received.links == [(timer.trace_id, timer.span_id)]
 
@@ -150,7 +154,7 @@ async def test_removal_and_restore_go_on_in_it(recording: Service, collector: Co
     [root] = trees(collector.trace(TRACE))
     lines = outline(root)
     removal, results = lines.index("  removal"), recording.names["RESULTS_STREAM"]
-    assert lines[removal:][:12] == [
+    assert lines[removal:][:14] == [
         "  removal",
         "    removal.look",
         "    removal.lake",
@@ -159,6 +163,8 @@ async def test_removal_and_restore_go_on_in_it(recording: Service, collector: Co
         "      restore.load",
         "      restore.prove",
         "      removal.prove",
+        "    removal.table",
+        "      table.commit",
         "    removal.lock",
         "    removal.compare",
         "    removal.drop",
