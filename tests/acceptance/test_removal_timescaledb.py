@@ -13,6 +13,7 @@ import pytest
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunk import ChunkRange, Relation
+from tests.kit.lake_tables import rows_in_tables
 from tests.kit.readings import remove
 from tests.kit.timescaledb import chunks, is_community
 
@@ -41,9 +42,8 @@ async def archive(service: Service, older_than: str = ALL) -> None:
     await service.work()
 
 
-def published(service: Service) -> list[tuple[Any, ...]]:
-    table = ds.dataset(service.lake / "tables" / f"{service.schema}.readings").to_table()
-    return sorted((tuple(row.values()) for row in table.to_pylist()), key=repr)
+async def published(service: Service) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row.values()) for row in (await rows_in_tables(service)).to_pylist()), key=repr)
 
 
 def codes(service: Service) -> set[str]:
@@ -58,7 +58,7 @@ async def test_exactly_the_archived_chunks_go(timescaledb_service: Service) -> N
     await archive(service, "2026-01-04T00:00:00Z")
     assert (await remove(service)).removed == 3
     assert chunks(service) == before[3:]
-    assert published(service) == rows
+    assert await published(service) == rows
     assert service.rows("select count(*), min(time) from $s.readings")[0][0] == 720 - len(rows)
 
 
@@ -74,7 +74,7 @@ async def test_a_late_row_comes_back_as_a_chunk_of_its_own(timescaledb_service: 
     assert [job["revision"] for job in service.jobs()] == [0, 0, 0, 0, 0, 1]
     assert (await remove(service)).removed == 1
     assert chunks(service) == []
-    assert published(service) == sorted(rows + late, key=repr)
+    assert await published(service) == sorted(rows + late, key=repr)
 
 
 async def test_a_space_dimension_is_removed_when_all_of_its_range_is_archived(timescaledb_service: Service) -> None:
@@ -94,7 +94,7 @@ async def test_a_space_dimension_is_removed_when_all_of_its_range_is_archived(ti
     assert chunks(service) == []
     # a sibling of the same range does not take another's place
     assert {job["status"] for job in service.jobs()} == {"removed", "skipped"}
-    assert published(service) == rows
+    assert await published(service) == rows
 
 
 async def test_compressed_chunks(timescaledb_service: Service) -> None:
@@ -118,7 +118,7 @@ async def test_compressed_chunks(timescaledb_service: Service) -> None:
     await service.work()
     assert (await remove(service)).removed == 2
     assert chunks(service) == []
-    assert published(service) == rows
+    assert await published(service) == rows
 
 
 async def test_a_frozen_chunk_stays(timescaledb_service: Service) -> None:
@@ -345,7 +345,7 @@ async def test_writers_notice_nothing(timescaledb_service: Service) -> None:
     assert errors == []
     assert removed >= 50
     in_database = service.rows("select device, value::int from $s.readings")
-    in_lake = [(device, int(value)) for _, device, value, _ in published(service)]
+    in_lake = [(device, int(value)) for _, device, value, _ in await published(service)]
     # a chunk that is archived and still in the database has its archived rows in both
     both = set(in_database) & set(in_lake)
     live = [job["lake_path"] for job in service.jobs() if job["status"] == "archived"]
