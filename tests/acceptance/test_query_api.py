@@ -31,6 +31,10 @@ ROWS: list[list[Any]] = [
 ]
 
 
+# marks of other tests name archives of other lakes
+pytestmark = pytest.mark.own_database
+
+
 @pytest.fixture(autouse=True)
 def reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUERY_ROLE", "postgres")
