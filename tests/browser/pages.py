@@ -39,7 +39,8 @@ def opened(chromium: Browser, shown: Shown, address: str = "", **options: Any) -
     context.close()
     # what the service refuses on purpose is in the browser's log, too, and so is what a busy service answers later
     expected = ("the server responded with a status of 4", "the server responded with a status of 503")
-    assert [text for text in complaints if not any(said in text for said in expected)] == []
+    unexpected = [text for text in complaints if not any(said in text for said in expected)]
+    assert not unexpected, unexpected
 
 
 def ready(page: Page) -> None:
