@@ -101,7 +101,7 @@ async def until_done(work: Any, is_done: Any) -> int:
     kills = 0
     while True:
         task = asyncio.create_task(work())
-        done, _ = await asyncio.wait([task], timeout=0.05 * 1.3**kills)
+        done, _ = await asyncio.wait([task], timeout=0.01 * 1.3**kills)
         if done:
             await task
             if await is_done():
