@@ -33,7 +33,7 @@ EVENTS: Final = {
     "restoring": "RESTORES",
 }
 _ELSEWHERE: Final = {"INSIDE": 0}
-#: The service as it stands: the lake has no tables yet.
+#: Without the lake's table, whose committer multiplies the states.
 _NO_TABLES: Final = {"TABLES": 0}
 _ONE_JOB: Final = {"ASKS": 0}
 

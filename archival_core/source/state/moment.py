@@ -209,6 +209,8 @@ class Moment:
             row = await (await cur.execute(EXPORT)).fetchone()
             assert row is not None
             self.snapshot_id = row[0]
+            # Guard BYMARK: the snapshot that sees the live rows also says which archives stand in for rows. The ledger may know
+            # more or less than that, and what is committed since belongs to another moment.
             if await marks.is_there(conn):
                 rows = await (await cur.execute(_STAND_INS)).fetchall()
                 self.standing = tuple(StandingArchive(*row) for row in rows)

@@ -8,6 +8,7 @@ from tests.mutants.table import (
     jobs,
     lake,
     lake_history,
+    query,
     removal,
     restore,
     runner,
@@ -18,6 +19,20 @@ from tests.mutants.table import (
 
 MUTATIONS: tuple[Mutation, ...] = tuple(
     mutation
-    for room in (asking, streams, jobs, runner, giving_way, source, archive, lake, lake_history, removal, restore, upkeep)
+    for room in (
+        asking,
+        streams,
+        jobs,
+        runner,
+        giving_way,
+        source,
+        archive,
+        lake,
+        lake_history,
+        removal,
+        restore,
+        upkeep,
+        query,
+    )
     for mutation in room.MUTATIONS
 )

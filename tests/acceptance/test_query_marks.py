@@ -1,0 +1,54 @@
+"""Which archives a question counts is said by the marks of its own snapshot, whatever the ledger says and whatever is committed meanwhile."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from archival_core.clients.postgres.database import Database
+from archival_core.source.state import marks, moment
+from tests.kit.asking import asked, queries_of
+from tests.kit.worlds import World
+
+
+async def test_marks_and_rows_are_of_one_snapshot(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = world.service
+    await world.archive("jan", remove=True)
+    await world.remove()
+    await world.restore()
+    [(rows,)] = service.rows("select count(*) from $s.jan")
+    is_there = marks.is_there
+
+    async def removed_meanwhile(connection: object) -> bool:
+        # what the transaction that drops a chunk commits at once: the rows are gone, and the archive stands in for them
+        service.execute(
+            "with gone as (delete from $s.jan) update archival_marks.stand_in set kind = 'removed' where hypertable = '$s.readings'"
+        )
+        return await is_there(connection)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(marks, "is_there", removed_meanwhile)
+    source = Database(service.runtime.settings.source_database_url)
+    async with source.connect() as holder, source.connect() as beside:
+        role = await moment.acting_role(beside, "")
+        named = [t for t in await moment.tables(beside, role, {"readings"}) if t.relation.schema == service.schema]
+        async with moment.Moment(holder, beside, named, role) as then:
+            cursor = await holder.execute(f"select from {service.schema}.jan".encode())
+            assert (cursor.rowcount, then.standing) == (rows, ())
+        monkeypatch.undo()
+        async with moment.Moment(holder, beside, named, role) as then:
+            cursor = await holder.execute(f"select from {service.schema}.jan".encode())
+            assert (cursor.rowcount, len(then.standing)) == (0, 1)
+
+
+async def test_the_ledger_is_not_asked_which_archives_count(world: World) -> None:
+    service, queries = world.service, queries_of(world.service)
+    sql = f"select count(*) as n from {service.schema}.readings"
+    await world.archive("jan", remove=True)
+    await world.remove()
+    whole = (await asked(queries, sql)).result.to_pylist()
+    with psycopg.connect(world.ledger_url or service.url) as connection:
+        # a ledger that was put back to before the removal
+        connection.execute("alter table archival.job disable trigger follow_job")
+        connection.execute("update archival.job set status = 'archived' where status = 'removed'")
+        connection.execute("alter table archival.job enable trigger follow_job")
+    assert (await asked(queries_of(service), sql)).result.to_pylist() == whole
