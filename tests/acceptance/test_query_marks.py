@@ -1,4 +1,4 @@
-"""Which archives a question counts is said by the marks of its own snapshot, whatever the ledger says and whatever is committed meanwhile."""
+"""Which archives a question counts is said by the marks of its own snapshot, and by nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ async def test_marks_and_rows_are_of_one_snapshot(world: World, monkeypatch: pyt
     async def removed_meanwhile(connection: object) -> bool:
         # what the transaction that drops a chunk commits at once: the rows are gone, and the archive stands in for them
         service.execute(
-            "with gone as (delete from $s.jan) update archival_marks.stand_in set kind = 'removed' where hypertable = '$s.readings'"
+            "with gone as (delete from $s.jan)"
+            " update archival_marks.stand_in set kind = 'removed' where hypertable = '$s.readings'"
         )
         return await is_there(connection)  # type: ignore[arg-type]
 
