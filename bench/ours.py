@@ -18,9 +18,9 @@ import pyarrow as pa
 from archival_core.clients.postgres.database import Database
 from archival_core.codec import parquet
 from archival_core.codec.layout import Layout
-from archival_core.ledger.jobs import NewJob
-from archival_core.model.chunk import Relation
-from archival_core.model.message import JobMessage
+from archival_core.ledger.jobs.job_life import NewJob
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.jobs.message import JobMessage
 from archival_core.runtime import Runtime
 from archival_core.settings import load
 from archival_core.source import catalog

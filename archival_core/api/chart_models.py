@@ -9,8 +9,8 @@ from uuid import UUID
 from pydantic import Field
 
 from archival_core.api.dashboard_models import Model, Range, Sums
-from archival_core.model.insight import Day
-from archival_core.model.placed_chunk import Bin, PlacedChunk, Whereabouts
+from archival_core.model.insight.insight import Day
+from archival_core.model.insight.placed_chunk import Bin, PlacedChunk, Whereabouts
 
 
 class TimelineDay(Model):

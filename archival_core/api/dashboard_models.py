@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from archival_core.model.job import Kind
+from archival_core.model.jobs.job import Kind
 
 
 class Model(BaseModel):

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from archival_core.api import chart_models as charts
 from archival_core.api.overview import days_of, in_state
 from archival_core.flows.insight.chunk_map import HypertableChunks, HypertableMap
-from archival_core.model.insight import Failure, LedgerState, Overdue
-from archival_core.model.job import Status
-from archival_core.model.money import Prices
-from archival_core.model.placed_chunk import PlacedChunk, Whereabouts, axis, binned, within
+from archival_core.model.insight.insight import Failure, LedgerState, Overdue
+from archival_core.model.insight.money import Prices
+from archival_core.model.insight.placed_chunk import PlacedChunk, Whereabouts, axis, binned, within
+from archival_core.model.jobs.job import Status
 
 
 def summary(

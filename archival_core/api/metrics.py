@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from archival_core.api import metrics_catalog as catalog
 from archival_core.api.metrics_catalog import Described
 from archival_core.flows.insight.insights import Measurements
-from archival_core.model.insight import Histogram, LedgerState, Outcome, OutcomeTotals, Overdue, QueueState, StreamState
+from archival_core.model.insight.insight import Histogram, LedgerState, Outcome, OutcomeTotals, Overdue, QueueState, StreamState
 
 #: What a counter tells of each outcome. A failed job moves nothing.
 _MOVING: Final = (Outcome.ARCHIVED, Outcome.REMOVED, Outcome.RESTORED)

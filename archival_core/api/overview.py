@@ -13,10 +13,19 @@ from archival_core.flows.insight.cached import Answer
 from archival_core.flows.insight.chunk_map import HypertableChunks
 from archival_core.flows.insight.insights import Lists, Measurements
 from archival_core.flows.insight.readiness import Away
-from archival_core.model.insight import FailureGroup, LedgerState, Outcome, OutcomeTotals, Overdue, Pace, RefusalGroup, Totals
-from archival_core.model.job import Kind, Status
-from archival_core.model.money import Prices
-from archival_core.model.placed_chunk import PlacedChunk, Whereabouts
+from archival_core.model.insight.insight import (
+    FailureGroup,
+    LedgerState,
+    Outcome,
+    OutcomeTotals,
+    Overdue,
+    Pace,
+    RefusalGroup,
+    Totals,
+)
+from archival_core.model.insight.money import Prices
+from archival_core.model.insight.placed_chunk import PlacedChunk, Whereabouts
+from archival_core.model.jobs.job import Kind, Status
 
 _SECONDS_A_DAY: Final = 86_400
 

@@ -28,7 +28,7 @@ from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
 from archival_core.flows.upkeep.verification import Verification
-from archival_core.model.money import Prices
+from archival_core.model.insight.money import Prices
 from archival_core.query.queries import Queries
 
 

@@ -18,7 +18,7 @@ from azure.storage.queue.aio import QueueClient as AzureQueueClient
 from archival_core import telemetry
 from archival_core.clients import network
 from archival_core.errors import AwayError, SettingsError
-from archival_core.model.message import JobMessage
+from archival_core.model.jobs.message import JobMessage
 
 #: A message never expires by itself: a backlog may be older than a week.
 _NEVER_EXPIRES = -1

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archival_core.model.lake_column import EXACT, EXACT_NUMBER, text_of
+from archival_core.model.lake.lake_column import EXACT, EXACT_NUMBER, text_of
 
 FIELD: Final = pa.field(EXACT, pa.map_(pa.string(), pa.string()), metadata={"PARQUET:field_id": str(EXACT_NUMBER)})
 

@@ -15,10 +15,10 @@ from archival_core.codec import exact
 from archival_core.codec.digest import TableDigest
 from archival_core.codec.layout import Layout
 from archival_core.codec.traits import BegunOtherwiseError, FileTraits
-from archival_core.model import moment
-from archival_core.model.lake_column import EXACT, text_of
-from archival_core.model.moment import DAY
-from archival_core.model.printed import read_moment
+from archival_core.model.chunks import moment
+from archival_core.model.chunks.moment import DAY
+from archival_core.model.chunks.printed import read_moment
+from archival_core.model.lake.lake_column import EXACT, text_of
 
 NO_TRAITS: Final = FileTraits()
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from archival_core.model.time_slice import TimeSlice
+from archival_core.model.chunks.time_slice import TimeSlice
 
 #: rows of one slice, as long as few rows share one value of the time column
 SLICE_ROWS: Final = 4_096

@@ -9,7 +9,7 @@ import azure.functions as func
 from archival_core.functions.observed import observed
 
 if TYPE_CHECKING:
-    from archival_core.model.message import JobMessage
+    from archival_core.model.jobs.message import JobMessage
     from archival_core.runtime import Runtime
 
 
@@ -64,7 +64,7 @@ def blueprint() -> func.Blueprint:
 
 
 def _read(message: func.QueueMessage) -> JobMessage:
-    from archival_core.model.message import JobMessage
+    from archival_core.model.jobs.message import JobMessage
 
     return JobMessage.from_text(_text(message))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 from uuid import UUID
 
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 
 STAGING = "staging"
 #: where small files are prepared: under staging, so that whatever a crash leaves is swept with it

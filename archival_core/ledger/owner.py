@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archival_core.ledger.pool import LedgerPool
-from archival_core.model.owner import Owner
+from archival_core.model.lake.owner import Owner
 
 
 class LedgerOwner:

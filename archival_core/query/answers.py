@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
+from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.query.forms import Form
 from archival_core.query.limits import Limits
 

@@ -17,11 +17,11 @@ from uuid import UUID
 from archival_core.errors import ArchivalError, PermanentError
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.paths import archive_manifest
-from archival_core.ledger.lake_columns import LakeColumns
-from archival_core.ledger.standing import StandingArchives, TableOfArchive
-from archival_core.model.chunk import ServerIdentity
-from archival_core.model.manifest import Manifest, ManifestColumn
-from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
+from archival_core.ledger.archives.standing import StandingArchives, TableOfArchive
+from archival_core.ledger.tables.lake_columns import LakeColumns
+from archival_core.model.chunks.chunk import ServerIdentity
+from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
+from archival_core.model.lake.manifest import Manifest, ManifestColumn
 from archival_core.source.state.moment import StandingArchive, TableThen
 
 _LOG = logging.getLogger(__name__)

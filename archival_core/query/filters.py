@@ -15,7 +15,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archival_core.model.chunk import Column, quote_identifier, quote_literal
+from archival_core.model.chunks.chunk import Column, quote_identifier, quote_literal
 from archival_core.query.predicate import Comparison, Constant, Junction, Operator, Predicate, Presence, Value
 
 _FLOATS: Final = {"pg_catalog.float4": "float4", "pg_catalog.float8": "float8"}

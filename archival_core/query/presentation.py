@@ -11,8 +11,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from archival_core.model.chunk import Column, quote_identifier, quote_literal
-from archival_core.model.manifest import ManifestColumn
+from archival_core.model.chunks.chunk import Column, quote_identifier, quote_literal
+from archival_core.model.lake.manifest import ManifestColumn
 from archival_core.query.truth import is_printable
 from archival_core.source.restore.wire import wire_of
 from archival_core.source.wire.columns import plan_columns

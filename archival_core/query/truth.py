@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from archival_core.model.lake_column import text_of
-from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
-from archival_core.model.printed import printed_date, printed_time, read_moment
+from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
+from archival_core.model.chunks.printed import printed_date, printed_time, read_moment
+from archival_core.model.lake.lake_column import text_of
 
 _ELEMENT: Final = re.compile(r'"([^"]*)"|([^,"]+)')
 #: An element of an array that PostgreSQL puts into quotes.

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import quote_identifier
-from archival_core.model.manifest import ManifestColumn
+from archival_core.model.chunks.chunk import quote_identifier
+from archival_core.model.lake.manifest import ManifestColumn
 from archival_core.query.archived_rows import ArchivedRows, Forms, LakeFiles
 from archival_core.query.archives import Archive
 from archival_core.query.live_rows import LiveRows, LiveSource

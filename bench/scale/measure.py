@@ -19,7 +19,7 @@ from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 from redis.asyncio import Redis
 
 from archival_core import runtime, settings
-from archival_core.model.message import JobMessage
+from archival_core.model.jobs.message import JobMessage
 from archival_core.runtime import Runtime
 from bench.scale.archives import HYPERTABLES, fill
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from archival_core.model.job import TRANSITIONS
+from archival_core.model.jobs.job import TRANSITIONS
 from dev.stack.state import ROOT
 
 ARCHITECTURE_FILE: Final = ROOT / "docs" / "architecture.md"

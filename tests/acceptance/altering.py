@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from archival_core.errors import ArchivalError
-from archival_core.model.message import JobMessage
+from archival_core.model.jobs.message import JobMessage
 from dev.demo.comparison import compare
 from dev.lake_emulator import Fault
 from tests.kit.queued_ddl import Application

@@ -18,8 +18,8 @@ from redis.asyncio import Redis
 
 from archival_core import runtime, settings
 from archival_core.errors import ArchivalError
-from archival_core.ledger.jobs import Marked
-from archival_core.model.message import JobMessage
+from archival_core.ledger.jobs.job_life import Marked
+from archival_core.model.jobs.message import JobMessage
 from archival_core.runtime import Runtime
 from dev.lake_emulator import Emulator
 from tests.kit.worlds import World, open_world

@@ -15,7 +15,7 @@ from azure.storage.queue import QueueMessage, TextBase64DecodePolicy, TextBase64
 from azure.storage.queue.aio import QueueClient
 
 from archival_core.errors import ArchivalError
-from archival_core.model.message import JobMessage
+from archival_core.model.jobs.message import JobMessage
 from archival_core.runtime import Runtime
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pytest
 
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.chunks.chunk import ChunkRange, Relation
 from tests.acceptance.conftest import open_service
 
 if TYPE_CHECKING:

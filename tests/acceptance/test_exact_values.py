@@ -9,8 +9,8 @@ import pytest
 
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.job import Status
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.jobs.job import Status
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service

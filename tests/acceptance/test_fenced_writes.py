@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from archival_core.errors import LostLeaseError
-from archival_core.ledger.jobs import Marked, NewJob
-from archival_core.model.chunk import Relation
-from archival_core.model.job import Job
-from archival_core.model.manifest import Manifest
+from archival_core.ledger.jobs.job_life import Marked, NewJob
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.jobs.job import Job
+from archival_core.model.lake.manifest import Manifest
 from archival_core.runtime import Runtime
 from archival_core.source import catalog
 from tests.acceptance.conftest import no_marks

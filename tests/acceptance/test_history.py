@@ -16,9 +16,9 @@ import pytest
 
 from archival_core import runtime, settings
 from archival_core.errors import PermanentError, TransientError
-from archival_core.ledger.jobs import Ledger
-from archival_core.model.job import Job
-from archival_core.model.manifest import ManifestPart
+from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.model.jobs.job import Job
+from archival_core.model.lake.manifest import ManifestPart
 from archival_core.source.state import marks
 from dev.servers.postgres import PostgresServer
 from tests.kit.disks import own_alike

@@ -11,9 +11,9 @@ import pytest
 from archival_core.flows.insight import insights
 from archival_core.flows.upkeep import job_folding
 from archival_core.flows.upkeep.job_folding import FoldingReport
-from archival_core.ledger.folding import Folding
-from archival_core.model.chunk import Relation
-from archival_core.model.policy import Policy
+from archival_core.ledger.upkeep.folding import Folding
+from archival_core.model.asking.policy import Policy
+from archival_core.model.chunks.chunk import Relation
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:

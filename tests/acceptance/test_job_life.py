@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from archival_core.errors import LostLeaseError, TransientError
-from archival_core.model.job import TRANSITIONS, Status
+from archival_core.model.jobs.job import TRANSITIONS, Status
 from dev.lake_emulator import Fault
 from tests.acceptance.api_client import api_client
 

@@ -17,8 +17,8 @@ from archival_core.errors import PermanentError
 from archival_core.flows.tables.committing import CommitsReport
 from archival_core.lake.tables.log import OvertakenCommitError, TableLog
 from archival_core.ledger.sql import queries
-from archival_core.model.delta_log import Commit
-from archival_core.model.manifest import Manifest
+from archival_core.model.lake.delta_log import Commit
+from archival_core.model.lake.manifest import Manifest
 from dev import delta_reader
 from tests.kit.readings import archive, remove
 

@@ -10,7 +10,7 @@ import pytest
 
 from archival_core.errors import LostLeaseError
 from archival_core.flows.jobs.lease import kept_lease
-from archival_core.model.job import Job
+from archival_core.model.jobs.job import Job
 from tests.acceptance.conftest import no_marks
 
 if TYPE_CHECKING:

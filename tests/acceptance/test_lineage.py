@@ -18,9 +18,9 @@ from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.removal import chunk_proof
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.ledger.jobs import NewJob
-from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.message import JobMessage
+from archival_core.ledger.jobs.job_life import NewJob
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.jobs.message import JobMessage
 from dev.servers.postgres import PostgresServer
 from tests.kit.lake_tables import files_in_tables
 from tests.kit.readings import archive, remove

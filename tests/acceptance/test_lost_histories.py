@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 import psycopg
 import pytest
 
-from archival_core.ledger.jobs import NewJob
-from archival_core.model.chunk import Relation
-from archival_core.model.message import JobMessage
+from archival_core.ledger.jobs.job_life import NewJob
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.jobs.message import JobMessage
 from tests.kit.worlds import MINUTE, TABLE, World
 
 if TYPE_CHECKING:

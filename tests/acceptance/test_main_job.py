@@ -165,7 +165,7 @@ async def test_an_archive_that_was_published_before_a_crash_is_adopted(service: 
     service.forge_ledger(
         f"update archival.job set status = 'running', lease_until = now() - interval '1s' where job_id = '{job['job_id']}'"
     )
-    from archival_core.model.message import JobMessage
+    from archival_core.model.jobs.message import JobMessage
 
     await service.runtime.archival_processor.process(JobMessage(job["job_id"]))
     [again] = service.jobs()

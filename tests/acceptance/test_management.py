@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from archival_core.errors import LostLeaseError
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.settings import Settings
 from dev.servers.processes import Process
 from tests.acceptance.api_client import api_client

@@ -19,8 +19,8 @@ from archival_core.clients.postgres.database import Database
 from archival_core.codec import parquet
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.message import JobMessage
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.jobs.message import JobMessage
 from archival_core.source.removal import dropping
 from archival_core.source.state import marks
 from tests.kit.worlds import MINUTE, TABLE, World

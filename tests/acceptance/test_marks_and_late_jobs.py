@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archival_core.model.message import JobMessage
+from archival_core.model.jobs.message import JobMessage
 from tests.kit.worlds import World
 
 pytestmark = pytest.mark.usefixtures("at_once")

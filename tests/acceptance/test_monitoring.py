@@ -16,8 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 from redis.asyncio import Redis
 
 from archival_core.flows.insight import insights
-from archival_core.model.chunk import Relation
-from archival_core.model.policy import Policy
+from archival_core.model.asking.policy import Policy
+from archival_core.model.chunks.chunk import Relation
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:

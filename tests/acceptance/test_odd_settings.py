@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.chunks.chunk import ChunkRange, Relation
 from tests.acceptance.api_client import api_client
 from tests.acceptance.conftest import open_service
 from tests.odd_settings import ODD, give

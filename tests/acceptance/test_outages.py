@@ -208,7 +208,7 @@ async def test_what_a_job_fails_at_by_itself_ends_it(world: World) -> None:
 
 async def test_a_chunk_that_brings_its_server_down_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each attempt breaks its connection in the middle of reading, as an outage would; an outage does not do so for ever."""
-    monkeypatch.setattr("archival_core.model.setback.LOST_CONNECTIONS", 3)
+    monkeypatch.setattr("archival_core.model.jobs.setback.LOST_CONNECTIONS", 3)
     await world.ask(0, 1)
     await world.service.runtime.event_drain.run()
     world.proxies["source"].weather = Weather("drop_answer", contains=b"pg_export_snapshot")

@@ -15,7 +15,7 @@ from azure.storage.queue import QueueClient, QueueMessage
 
 from archival_core.flows.jobs import poisoned
 from archival_core.functions import queues
-from archival_core.model.message import JobMessage
+from archival_core.model.jobs.message import JobMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

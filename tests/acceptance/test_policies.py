@@ -16,8 +16,8 @@ from archival_core.flows.asking.policy_jobs import PolicyReport
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.flows.upkeep.reconcile import ReconcileReport
-from archival_core.model.chunk import Chunk, ChunkRange, Relation
-from archival_core.model.policy import Policy
+from archival_core.model.asking.policy import Policy
+from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service

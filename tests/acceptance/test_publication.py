@@ -16,9 +16,9 @@ import pytest
 from archival_core.errors import ArchivalError, LostLeaseError, TransientError
 from archival_core.flows.asking.archive_requests import ArchiveWish
 from archival_core.lake.client import LakehouseClient
-from archival_core.ledger.jobs import Ledger, NewJob
-from archival_core.model.chunk import Relation
-from archival_core.model.message import JobMessage
+from archival_core.ledger.jobs.job_life import Ledger, NewJob
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.jobs.message import JobMessage
 from dev.lake_emulator import Fault
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 from archival_core.errors import ArchivalError, TransientError
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.chunks.chunk import ChunkRange, Relation
 from tests.acceptance.conftest import Service
 from tests.kit.asking import asked, queries_of
 from tests.kit.counting_writers import CountingWriters

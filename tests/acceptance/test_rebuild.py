@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.model.job import Status
+from archival_core.model.jobs.job import Status
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service

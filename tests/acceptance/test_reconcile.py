@@ -21,12 +21,12 @@ from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.flows.upkeep.gone_chunks import GoneReport
 from archival_core.flows.upkeep.reconcile import ReconcileReport
-from archival_core.ledger.archives import Archives, Publisher
-from archival_core.ledger.jobs import Ledger, NewJob
-from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.job import Status
-from archival_core.model.manifest import Manifest
-from archival_core.model.message import JobMessage
+from archival_core.ledger.archives.published import Archives, Publisher
+from archival_core.ledger.jobs.job_life import Ledger, NewJob
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.jobs.job import Status
+from archival_core.model.jobs.message import JobMessage
+from archival_core.model.lake.manifest import Manifest
 from dev.lake_emulator import Fault
 
 if TYPE_CHECKING:

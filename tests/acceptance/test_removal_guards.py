@@ -14,9 +14,9 @@ from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.removal.chunk_proof import ChunkProof, Proven
 from archival_core.flows.removal.chunk_removal import RemovalReport
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.ledger.removals import Removals
-from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.job import Job
+from archival_core.ledger.archives.removals import Removals
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.jobs.job import Job
 from tests.kit.readings import archive, remove
 
 if TYPE_CHECKING:

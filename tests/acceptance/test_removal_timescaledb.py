@@ -12,7 +12,7 @@ import pytest
 
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.chunks.chunk import ChunkRange, Relation
 from tests.kit.lake_tables import rows_in_tables
 from tests.kit.readings import remove
 from tests.kit.timescaledb import chunks, is_community

@@ -11,8 +11,8 @@ import pytest
 from archival_core.errors import PermanentError
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.message import JobMessage
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.jobs.message import JobMessage
 from tests.kit.lake_tables import rows_in_tables
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ async def test_restored_rows_that_are_archived_again_are_in_one_archive(filled: 
         True: "select chunk_schema || '.' || chunk_name from timescaledb_information.chunks where hypertable_schema = '$s'",
         False: "select inhrelid::regclass::text from pg_inherits where inhparent = '$s.readings'::regclass",
     }[service.has_timescaledb]
-    from archival_core.ledger.jobs import NewJob
+    from archival_core.ledger.jobs.job_life import NewJob
 
     jobs = [
         NewJob(Relation(service.schema, "readings"), Relation.parse(name), True, "again", "a person", None, force=True)

@@ -12,9 +12,9 @@ import pytest
 from archival_core.flows.asking.archive_requests import ArchiveWish
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.ledger.restores import Restores
-from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.message import JobMessage
+from archival_core.ledger.archives.restores import Restores
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.jobs.message import JobMessage
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service

@@ -13,7 +13,7 @@ import pytest
 
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
+from archival_core.model.chunks.chunk import ChunkRange, Relation, quote_identifier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,7 @@ from archival_core.flows.archive import part_archiver
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore import archive_loader, slice_loader
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.chunks.chunk import ChunkRange, Relation
 from dev.lake_emulator import Emulator
 from tests.acceptance.conftest import Service, open_service
 

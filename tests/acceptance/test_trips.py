@@ -10,8 +10,8 @@ from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.message import JobMessage
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.jobs.message import JobMessage
 from dev.stack.state import ROOT
 from tests.kit.readings import archive
 from tests.kit.trips import Trips, counted

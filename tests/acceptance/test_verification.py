@@ -11,7 +11,7 @@ import pytest
 
 from archival_core.errors import TransientError
 from archival_core.flows.upkeep.verification import Verification, VerificationReport, VerificationRules, sampled
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from dev.lake_emulator import Fault
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.insight import chunk_map
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.chunk_state import ChunkPlace
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.insight.chunk_state import ChunkPlace
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service

@@ -17,9 +17,9 @@ from archival_core.flows.archive.reading import ChunkDescription, Reading
 from archival_core.flows.restore.chunk_restore import ChunkRestorer, Restored, RestoreWish, Worker
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
-from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
-from archival_core.model.job import Job, Kind, Status
-from archival_core.model.manifest import Manifest, ManifestPart
+from archival_core.model.chunks.chunk import ChunkRange, Relation, quote_identifier
+from archival_core.model.jobs.job import Job, Kind, Status
+from archival_core.model.lake.manifest import Manifest, ManifestPart
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.state.waiting import Sessions
 from tests.kit.lake_schemas import lake_schema

@@ -12,7 +12,7 @@ import psycopg
 import pyarrow as pa
 from psycopg.rows import tuple_row
 
-from archival_core.model.chunk import Chunk, quote_identifier
+from archival_core.model.chunks.chunk import Chunk, quote_identifier
 from archival_core.source import catalog
 from archival_core.source.session import pinned
 from archival_core.source.state import parts

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from archival_core.errors import PermanentError, TransientError
-from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.source import catalog
 from archival_core.source.catalog import native, sizes
 from archival_core.source.catalog.hypertables import source_tables

@@ -15,8 +15,8 @@ import pytest
 from archival_core.codec import parquet
 from archival_core.codec.layout import Profile
 from archival_core.errors import TransientError
-from archival_core.model.manifest import Manifest
-from archival_core.model.printed import printed_date, printed_time, read_moment
+from archival_core.model.chunks.printed import printed_date, printed_time, read_moment
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source.restore.load import Loading
 from tests.contract.restore_support import Bench
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from archival_core.model.chunk import Chunk, Relation
+from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source import catalog
 from archival_core.source.session import pinned
 from archival_core.source.state import parts

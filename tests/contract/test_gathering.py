@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, Relation, quote_identifier
+from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
 from archival_core.source import catalog
 from archival_core.source.session import ALONE, READING, held
 from archival_core.source.state import parts

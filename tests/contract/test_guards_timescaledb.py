@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, Relation
+from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source import catalog
 from archival_core.source.catalog import timescaledb_internals
 from archival_core.source.catalog.tree import tree

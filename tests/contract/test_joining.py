@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archival_core.codec import parquet
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.state.parts import PartRange
 from archival_core.source.wire import extract

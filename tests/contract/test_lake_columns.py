@@ -11,10 +11,10 @@ import pytest
 
 from archival_core.clients.postgres.database import Database
 from archival_core.flows.archive.lake_schema import LakeSchema
-from archival_core.ledger.lake_columns import LakeColumns
 from archival_core.ledger.pool import LedgerPool
-from archival_core.model.chunk import Relation
-from archival_core.model.lake_column import LakeColumn
+from archival_core.ledger.tables.lake_columns import LakeColumns
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.source import catalog
 from archival_core.source.catalog.defaults import stored_before
 from archival_core.source.state.snapshot import ReadSnapshot

@@ -7,7 +7,7 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archival_core.model.manifest import Manifest
+from archival_core.model.lake.manifest import Manifest
 from tests.contract.restore_support import Bench
 
 TABLE = """

@@ -16,11 +16,11 @@ import pytest
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError
 from archival_core.ledger import migrating
-from archival_core.ledger.job_list import JobList
+from archival_core.ledger.archives.removals import RemovalRules, Removals
+from archival_core.ledger.jobs.job_list import JobList
 from archival_core.ledger.pool import LedgerPool
-from archival_core.ledger.removals import RemovalRules, Removals
 from archival_core.ledger.sql import migrations, queries
-from archival_core.model.job_record import JobFilter
+from archival_core.model.jobs.job_record import JobFilter
 from dev.docs.schema import SCHEMA_FILE, schema_document
 
 # Jobs as the first release left them: of each status one.
@@ -128,6 +128,9 @@ def test_no_two_statements_have_one_name(monkeypatch: pytest.MonkeyPatch) -> Non
 
     class Twice:
         name = "twice.sql"
+
+        def is_dir(self) -> bool:
+            return True
 
         def iterdir(self) -> list[Twice]:
             return [self]

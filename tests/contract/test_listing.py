@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.catalog import sizes
 from archival_core.source.catalog.hypertables import source_tables

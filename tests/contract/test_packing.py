@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 
 from archival_core.errors import PermanentError
 from archival_core.flows.archive.reading import ChunkDescription, Reading
-from archival_core.model.chunk import Column, Relation
+from archival_core.model.chunks.chunk import Column, Relation
 from archival_core.source import catalog
 from archival_core.source.catalog.statistics import null_shares
 from archival_core.source.state import parts

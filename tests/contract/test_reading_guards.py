@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, Relation
+from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source import catalog
 from archival_core.source.state.fence import holds_same_rows
 from dev.servers.postgres import PostgresServer

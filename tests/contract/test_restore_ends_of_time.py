@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.model.manifest import Manifest
+from archival_core.model.lake.manifest import Manifest
 from tests.contract.restore_support import Bench
 
 INTERNAL = "_timescaledb_internal"

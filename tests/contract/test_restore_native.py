@@ -15,7 +15,7 @@ from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, LostLeaseError, PermanentError
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.flows.restore.chunk_restore import Restored, RestoreWish, _prepare
-from archival_core.model.manifest import Manifest
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source.restore.load import Loading
 from archival_core.source.restore.placing import place
 from archival_core.source.restore.staging import StagingTable, drop_job_staging, staging_tables

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from archival_core.codec import parquet
 from archival_core.codec.layout import Layout
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.catalog.ordering import order_columns
 from archival_core.source.state import parts

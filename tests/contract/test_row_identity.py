@@ -11,7 +11,7 @@ import pytest
 
 from archival_core.clients.postgres.database import Database
 from archival_core.flows.restore.archive_loader import ArchiveLoader
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.restore import row_hash
 from archival_core.source.restore.fitting import FittedColumn, fit_columns

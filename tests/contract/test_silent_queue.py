@@ -10,7 +10,7 @@ import pytest
 from archival_core.clients import queue as queue_module
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import TransientError
-from archival_core.model.message import JobMessage
+from archival_core.model.jobs.message import JobMessage
 from tests.faults.proxy import Weather, proxied
 
 MESSAGE = '{"v": 1, "job_id": "0190b3a4-0000-7000-8000-000000000000", "traceparent": null}'

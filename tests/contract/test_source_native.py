@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 from archival_core.errors import PermanentError, TransientError
-from archival_core.model.chunk import ChunkRange, Relation, quote_identifier
-from archival_core.model.moment import FIRST_MICROSECOND, LAST_MICROSECOND
-from archival_core.model.printed import read_moment
+from archival_core.model.chunks.chunk import ChunkRange, Relation, quote_identifier
+from archival_core.model.chunks.moment import FIRST_MICROSECOND, LAST_MICROSECOND
+from archival_core.model.chunks.printed import read_moment
 from archival_core.source import catalog
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import plan_columns

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, ChunkRange, Relation, quote_identifier
+from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation, quote_identifier
 from archival_core.source import catalog
 from archival_core.source.state import parts
 from archival_core.source.state.fence import is_unchanged, stored_at

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from archival_core.errors import TransientError
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.catalog.hypertables import source_tables
 from archival_core.source.catalog.presence import gone_oids, table_oids

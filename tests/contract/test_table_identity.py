@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from archival_core.model.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
 from archival_core.source.catalog.tree import tree
 from archival_core.source.state.tables import tables_of, those_there
 from dev.servers.postgres import PostgresServer

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, Leaf, Relation
+from archival_core.model.chunks.chunk import Chunk, Leaf, Relation
 from archival_core.source import catalog
 from archival_core.source.catalog.hypertables import source_tables
 from archival_core.source.catalog.tree import tree

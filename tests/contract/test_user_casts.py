@@ -13,7 +13,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from archival_core.errors import PermanentError
-from archival_core.model.manifest import Manifest
+from archival_core.model.lake.manifest import Manifest
 from dev.lake_emulator import Emulator
 from tests.contract.conftest import open_bench
 from tests.contract.restore_support import Bench

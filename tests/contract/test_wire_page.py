@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 
 from archival_core.clients.postgres.database import Database
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.catalog.statistics import null_shares
 from archival_core.source.wire.columns import plan_columns

@@ -31,7 +31,7 @@ async def request_restore(_: object) -> None:
     from archival_core import runtime
     from archival_core.flows.asking.restore_requests import RestoreRequest
     from archival_core.flows.restore.chunk_restore import RestoreWish
-    from archival_core.model.chunk import ChunkRange, Relation
+    from archival_core.model.chunks.chunk import ChunkRange, Relation
 
     request = RestoreRequest(
         Relation(SCHEMA, TABLE), None, ChunkRange(None, None), RestoreWish(), request_key="faults", requested_by="faults"
@@ -45,7 +45,7 @@ async def request_archive(message: func.QueueMessage) -> None:
 
     from archival_core import runtime
     from archival_core.flows.asking.archive_requests import ArchiveWish
-    from archival_core.model.chunk import Relation
+    from archival_core.model.chunks.chunk import Relation
 
     asked = message.get_json()
     for chunk in asked["chunks"]:

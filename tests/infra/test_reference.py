@@ -6,10 +6,10 @@ import re
 
 from archival_core.error_codes import CODES
 from archival_core.flows.jobs.announcer import _ENDED
-from archival_core.model.event import ArchivalEvent
-from archival_core.model.finding import Problem
-from archival_core.model.job import Status
-from archival_core.model.manifest import Manifest, ManifestPart, ManifestSource
+from archival_core.model.asking.event import ArchivalEvent
+from archival_core.model.jobs.job import Status
+from archival_core.model.lake.finding import Problem
+from archival_core.model.lake.manifest import Manifest, ManifestPart, ManifestSource
 from tests.infra.bicep import ROOT
 
 REFERENCE = (ROOT / "docs/reference.md").read_text()

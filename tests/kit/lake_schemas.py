@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 from archival_core.clients.postgres.database import Database
 from archival_core.flows.archive.lake_schema import LakeSchema
-from archival_core.ledger.lake_columns import LakeColumns
 from archival_core.ledger.pool import LedgerPool
+from archival_core.ledger.tables.lake_columns import LakeColumns
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.chunks.chunk import ChunkRange, Relation
 from dev.servers.postgres import PostgresServer
 from tests.kit.disks import Disks
 

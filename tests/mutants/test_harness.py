@@ -9,8 +9,8 @@ import pytest
 from tests.mutants.harness import ROOT, Copy, copied
 from tests.mutants.mutation import Mutation
 
-DEFECT = Mutation(name="tried", file="model/moment.py", old="cycles - 5", new="cycles - 4", tests=())
-BROKEN = Mutation(name="tried", file="model/moment.py", old="def moment(", new="def another(", tests=())
+DEFECT = Mutation(name="tried", file="model/chunks/moment.py", old="cycles - 5", new="cycles - 4", tests=())
+BROKEN = Mutation(name="tried", file="model/chunks/moment.py", old="def moment(", new="def another(", tests=())
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.insight.backlog import tell_backlog
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.functions.observed import observed
-from archival_core.model.chunk import ChunkRange, Relation
+from archival_core.model.chunks.chunk import ChunkRange, Relation
 from dev.traces.collector import Collector
 from dev.traces.spans import Node, Span, trees
 

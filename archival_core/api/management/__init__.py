@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from archival_core.api.management import (
-    archives,
-    audit,
-    chunks,
-    dead_letters,
-    events,
-    intake,
-    jobs,
-    many_jobs,
-    many_letters,
-    policies,
-    queries,
-    removal,
-    restores,
-    source,
-    tables,
-    why,
-)
+from archival_core.api.management import audit
+from archival_core.api.management.chunks import archives, chunks, policies, removal, restores, why
+from archival_core.api.management.events import dead_letters, events, intake, many_letters
+from archival_core.api.management.jobs import jobs, many_jobs
+from archival_core.api.management.lake import queries, source, tables
 
 
 def routers() -> tuple[APIRouter, ...]:
-    """Every router of this folder."""
+    """Every router of the rooms below."""
     asking = (archives, audit, restores, many_jobs, jobs, chunks, queries, why, removal, policies)
     modules = (*asking, many_letters, dead_letters, events, intake, source, tables)
     return tuple(module.router for module in modules)

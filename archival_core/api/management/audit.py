@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from archival_core.api import problems
-from archival_core.api.management.audited import Audited
-from archival_core.api.management.fields import ANY, Limit
+from archival_core.api.management.requests.audited import Audited
+from archival_core.api.management.requests.fields import ANY, Limit
 from archival_core.api.services import Current
 
 router = APIRouter(tags=["source"], route_class=Audited)

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from archival_core.clients.redis import stream_reads
 from archival_core.clients.redis.stream_reads import Limits, MeasuredEntry
 from archival_core.clients.redis.stream_state import find_group
-from archival_core.model.insight import EventProgress
+from archival_core.model.insight.insight import EventProgress
 
 #: One page: what it holds, and what the server reads for it.
 _MOST_SHOWN: Final = 1024 * 1024

@@ -19,8 +19,8 @@ from archival_core.clients.redis.event_list import ListedEvent
 from archival_core.clients.redis.stream_reads import Limits, MeasuredEntry
 from archival_core.clients.redis.stream_trim import TrimmedStream, TrimRule
 from archival_core.clients.redis.troubles import calling
-from archival_core.model.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS
-from archival_core.model.insight import StreamState
+from archival_core.model.asking.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS
+from archival_core.model.insight.insight import StreamState
 
 #: An event is whole for whatever may be valid. Of a larger one nothing but its reason is of use, and its beginning.
 _EVENTS: Final = Limits(MAX_EVENT_BYTES, MAX_EVENT_FIELDS, shown_bytes=1024, shown_fields=16)

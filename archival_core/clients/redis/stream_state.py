@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from archival_core.model.insight import StreamState
+from archival_core.model.insight.insight import StreamState
 
 
 async def read(redis: Redis, *, events: str, group: str, dead: str) -> StreamState:

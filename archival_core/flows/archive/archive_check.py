@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient, LakePath
-from archival_core.model.finding import Finding, Problem
-from archival_core.model.manifest import Manifest
+from archival_core.model.lake.finding import Finding, Problem
+from archival_core.model.lake.manifest import Manifest
 
 _READ_BYTES = 8 * 1024 * 1024
 

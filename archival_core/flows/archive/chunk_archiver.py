@@ -31,10 +31,10 @@ from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.lake import paths
 from archival_core.lake.client import DestinationExistsError, LakehouseClient
-from archival_core.ledger.jobs import Ledger
-from archival_core.model.job import Job
-from archival_core.model.manifest import Manifest, ManifestPart
-from archival_core.model.progress import Progress
+from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.model.jobs.job import Job
+from archival_core.model.jobs.progress import Progress
+from archival_core.model.lake.manifest import Manifest, ManifestPart
 from archival_core.source.state import history
 from archival_core.source.state.fence import Stored, is_unchanged
 from archival_core.source.state.snapshot import ReadSnapshot

@@ -9,9 +9,9 @@ from uuid import UUID
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import ArchivalError, TransientError
 from archival_core.flows.archive.retiring import Retiring
-from archival_core.ledger.jobs import Ledger, Marked
-from archival_core.model.job import Job, Status
-from archival_core.model.manifest import Manifest
+from archival_core.ledger.jobs.job_life import Ledger, Marked
+from archival_core.model.jobs.job import Job, Status
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source.state import history, marks
 from archival_core.source.state.waiting import wait_briefly
 

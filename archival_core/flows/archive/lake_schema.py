@@ -10,11 +10,11 @@ from datetime import datetime
 from functools import partial
 
 from archival_core.clients.postgres.database import Connection
-from archival_core.ledger.lake_columns import LakeColumns
-from archival_core.model.chunk import Column, Relation
-from archival_core.model.grounds import TableIdentity
-from archival_core.model.lake_column import Decision, LakeColumn, SeenColumn, decide, learn
-from archival_core.model.manifest import Manifest
+from archival_core.ledger.tables.lake_columns import LakeColumns
+from archival_core.model.chunks.chunk import Column, Relation
+from archival_core.model.chunks.grounds import TableIdentity
+from archival_core.model.lake.lake_column import Decision, LakeColumn, SeenColumn, decide, learn
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source.catalog.defaults import stored_before
 from archival_core.source.wire.columns import arrow_type
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from archival_core.clients.postgres.database import Database
-from archival_core.model.grounds import Grounds
-from archival_core.model.job import Job
+from archival_core.model.chunks.grounds import Grounds
+from archival_core.model.jobs.job import Job
 from archival_core.source.state import marks
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.state.waiting import wait_briefly

@@ -24,7 +24,7 @@ from archival_core.flows.jobs.worker_thread import in_thread, until
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSink, LakeSource
-from archival_core.model.manifest import ManifestPart
+from archival_core.model.lake.manifest import ManifestPart
 from archival_core.source.state.parts import PartRange
 from archival_core.source.state.waiting import Sessions
 from archival_core.source.wire.driver import DatabaseUrl

@@ -13,9 +13,9 @@ from archival_core.errors import PermanentError
 from archival_core.flows.archive.chunk_archiver import ChunkArchiver
 from archival_core.flows.archive.finishing import Finishing
 from archival_core.flows.jobs.runner import JobRunner
-from archival_core.ledger.jobs import Ledger
-from archival_core.model.job import Job
-from archival_core.model.message import JobMessage
+from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.model.jobs.job import Job
+from archival_core.model.jobs.message import JobMessage
 
 
 class ArchivalProcessor:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from archival_core.errors import PermanentError, TransientError
 from archival_core.lake import paths
 from archival_core.lake.client import DestinationExistsError, LakehouseClient
-from archival_core.model.chunk import Relation
-from archival_core.model.manifest import Manifest
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.lake.manifest import Manifest
 
 
 def parse_manifest(content: bytes, where: str) -> Manifest:

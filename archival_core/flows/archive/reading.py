@@ -13,13 +13,13 @@ from archival_core.codec.layout import Layout, Profile
 from archival_core.errors import TransientError
 from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.lake import paths
-from archival_core.model.chunk import Chunk, Column, ServerIdentity
-from archival_core.model.grounds import Grounds, TableIdentity
-from archival_core.model.job import Job
-from archival_core.model.lake_column import LakeColumn
-from archival_core.model.manifest import Manifest, ManifestColumn, ManifestPart, ManifestSource
-from archival_core.model.moment import moment
-from archival_core.model.progress import Progress
+from archival_core.model.chunks.chunk import Chunk, Column, ServerIdentity
+from archival_core.model.chunks.grounds import Grounds, TableIdentity
+from archival_core.model.chunks.moment import moment
+from archival_core.model.jobs.job import Job
+from archival_core.model.jobs.progress import Progress
+from archival_core.model.lake.lake_column import LakeColumn
+from archival_core.model.lake.manifest import Manifest, ManifestColumn, ManifestPart, ManifestSource
 from archival_core.source import catalog
 from archival_core.source.catalog.ordering import order_columns
 from archival_core.source.catalog.statistics import null_shares

@@ -12,7 +12,7 @@ from datetime import timedelta
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.tables.log import TableLog
-from archival_core.ledger.lake_tables import LakeTables
+from archival_core.ledger.tables.lake_tables import LakeTables
 
 
 class Retiring:

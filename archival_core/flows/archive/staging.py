@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable
 from archival_core.errors import TransientError
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
-from archival_core.model.job import Job
-from archival_core.model.manifest import Manifest, ManifestPart
+from archival_core.model.jobs.job import Job
+from archival_core.model.lake.manifest import Manifest, ManifestPart
 
 _LOG = logging.getLogger(__name__)
 

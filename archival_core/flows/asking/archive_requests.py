@@ -10,9 +10,9 @@ from archival_core.clients.postgres.database import Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.messages import send_for_queued
-from archival_core.ledger.jobs import AddedJob, Ledger, NewJob
-from archival_core.model.chunk import Chunk, Relation
-from archival_core.model.chunk_state import position
+from archival_core.ledger.jobs.job_life import AddedJob, Ledger, NewJob
+from archival_core.model.chunks.chunk import Chunk, Relation
+from archival_core.model.insight.chunk_state import position
 from archival_core.source import catalog
 from archival_core.source.catalog import sizes
 

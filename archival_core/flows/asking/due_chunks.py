@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from archival_core.errors import PermanentError
 from archival_core.flows.asking.event_drain import FindChunks
-from archival_core.ledger.policies import Policies
-from archival_core.model.chunk import Chunk, Relation
+from archival_core.ledger.asking.policies import Policies
+from archival_core.model.chunks.chunk import Chunk, Relation
 
 
 class DueChunks:

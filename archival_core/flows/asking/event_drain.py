@@ -25,13 +25,13 @@ from archival_core.errors import ArchivalError, AwayError, InvalidEventError, Pe
 from archival_core.flows.asking.wide_requests import WideRequest, WideRequests
 from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.flows.jobs.messages import send_for_queued
-from archival_core.ledger.chunk_requests import ChunksRequest
-from archival_core.ledger.event_trials import EventTrials
-from archival_core.ledger.intake import Intake
-from archival_core.ledger.jobs import AddedJob, Ledger, NewJob
-from archival_core.model.chunk import Chunk, Relation
-from archival_core.model.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS, ArchivalEvent, parse_entry
-from archival_core.model.job import Status
+from archival_core.ledger.asking.chunk_requests import ChunksRequest
+from archival_core.ledger.asking.event_trials import EventTrials
+from archival_core.ledger.asking.intake import Intake
+from archival_core.ledger.jobs.job_life import AddedJob, Ledger, NewJob
+from archival_core.model.asking.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS, ArchivalEvent, parse_entry
+from archival_core.model.chunks.chunk import Chunk, Relation
+from archival_core.model.jobs.job import Status
 
 _LOG = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from archival_core.ledger.intake import Intake
-from archival_core.model.intake import IntakeState
+from archival_core.ledger.asking.intake import Intake
+from archival_core.model.asking.intake import IntakeState
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID, uuid4
 
 from archival_core.errors import PermanentError
-from archival_core.ledger.jobs import AddedJob
-from archival_core.ledger.requests import Requests
+from archival_core.ledger.asking.requests import Requests
+from archival_core.ledger.jobs.job_life import AddedJob
 
 #: Does the request under a key that its jobs are recorded with: done twice under one key, it finds its own jobs again.
 Work = Callable[[str], Awaitable[Sequence[AddedJob]]]

@@ -10,9 +10,9 @@ from typing import Final
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.asking.due_chunks import DueChunks
-from archival_core.ledger.policies import Policies
-from archival_core.model.chunk import Chunk, Relation
-from archival_core.model.policy import Policy
+from archival_core.ledger.asking.policies import Policies
+from archival_core.model.asking.policy import Policy
+from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source import catalog
 
 #: How often a change is made anew when somebody else has changed the policy meanwhile.

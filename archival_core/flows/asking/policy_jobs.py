@@ -16,12 +16,12 @@ from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.asking.due_chunks import DueChunks
 from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
 from archival_core.flows.jobs.messages import send_for_queued
-from archival_core.ledger.intake import Intake
-from archival_core.ledger.jobs import Ledger, NewJob
-from archival_core.ledger.policies import DuePolicy, Policies
-from archival_core.ledger.rounds import Rounds
-from archival_core.model.chunk import Chunk
-from archival_core.model.moment import moment
+from archival_core.ledger.asking.intake import Intake
+from archival_core.ledger.asking.policies import DuePolicy, Policies
+from archival_core.ledger.jobs.job_life import Ledger, NewJob
+from archival_core.ledger.upkeep.rounds import Rounds
+from archival_core.model.chunks.chunk import Chunk
+from archival_core.model.chunks.moment import moment
 
 _LOG = logging.getLogger(__name__)
 

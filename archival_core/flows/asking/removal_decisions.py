@@ -6,9 +6,9 @@ import logging
 
 from archival_core.errors import PermanentError
 from archival_core.flows.removal.chunk_removal import ChunkRemoval
-from archival_core.ledger.removals import Removals
-from archival_core.model.chunk import Relation
-from archival_core.model.job import Job
+from archival_core.ledger.archives.removals import Removals
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.jobs.job import Job
 
 _LOG = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.messages import send_for_queued
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.ledger.jobs import AddedJob, Ledger
-from archival_core.ledger.restores import NewRestore, Restores
-from archival_core.model.chunk import ChunkRange, Relation
-from archival_core.model.job import Job, Status
-from archival_core.model.manifest import Manifest
+from archival_core.ledger.archives.restores import NewRestore, Restores
+from archival_core.ledger.jobs.job_life import AddedJob, Ledger
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.jobs.job import Job, Status
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source.state.tables import identity_of
 
 

@@ -13,9 +13,9 @@ from typing import Final
 
 from archival_core.clients.queue import QueueClient
 from archival_core.flows.jobs.messages import send_for_queued
-from archival_core.ledger.chunk_requests import ChunkRequests, ChunksRequest
-from archival_core.ledger.jobs import AddedJob, Ledger
-from archival_core.model.chunk import Chunk, Relation
+from archival_core.ledger.asking.chunk_requests import ChunkRequests, ChunksRequest
+from archival_core.ledger.jobs.job_life import AddedJob, Ledger
+from archival_core.model.chunks.chunk import Chunk, Relation
 
 #: chunks of one transaction
 _AT_A_TIME: Final = 500

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from archival_core.errors import TransientError
-from archival_core.ledger.audit import Audit, AuditEntry
+from archival_core.ledger.asking.audit import Audit, AuditEntry
 
 _LOG = logging.getLogger(__name__)
 

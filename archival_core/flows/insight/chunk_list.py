@@ -10,13 +10,13 @@ from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import PermanentError
 from archival_core.flows.insight import outlook, whereabouts
 from archival_core.flows.insight.outlook import ExpectedChunk, Outlook
-from archival_core.ledger.chunk_records import ChunkRecord, ChunkRecords
-from archival_core.ledger.job_list import JobList
-from archival_core.model.chunk import Chunk, ChunkRange, Relation
-from archival_core.model.chunk_state import ChunkCursor, ChunkPlace, position
-from archival_core.model.job_record import JobRecord
-from archival_core.model.next_step import Because, Rules, Step, next_step
-from archival_core.model.policy import Policy
+from archival_core.ledger.archives.chunk_records import ChunkRecord, ChunkRecords
+from archival_core.ledger.jobs.job_list import JobList
+from archival_core.model.asking.policy import Policy
+from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.insight.chunk_state import ChunkCursor, ChunkPlace, position
+from archival_core.model.insight.next_step import Because, Rules, Step, next_step
+from archival_core.model.jobs.job_record import JobRecord
 from archival_core.source import catalog
 from archival_core.source.catalog import sizes
 from archival_core.source.catalog.hypertables import SourceTable, source_tables

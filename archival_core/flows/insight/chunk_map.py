@@ -13,14 +13,14 @@ from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, PermanentError
 from archival_core.flows.insight import whereabouts
 from archival_core.flows.insight.cached import Answer, Cached
-from archival_core.ledger.chunk_records import ChunkRecords
-from archival_core.ledger.insights import InsightReader
-from archival_core.ledger.policies import Policies
-from archival_core.model.chunk import Chunk, ChunkRange, Relation
-from archival_core.model.chunk_state import ChunkPlace, ChunkState
-from archival_core.model.job import Kind, Status
-from archival_core.model.placed_chunk import PlacedChunk, Whereabouts
-from archival_core.model.policy import Policy
+from archival_core.ledger.archives.chunk_records import ChunkRecords
+from archival_core.ledger.asking.policies import Policies
+from archival_core.ledger.insight.insights import InsightReader
+from archival_core.model.asking.policy import Policy
+from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.insight.chunk_state import ChunkPlace, ChunkState
+from archival_core.model.insight.placed_chunk import PlacedChunk, Whereabouts
+from archival_core.model.jobs.job import Kind, Status
 from archival_core.source import catalog
 from archival_core.source.catalog import sizes
 from archival_core.source.catalog.hypertables import SourceTable, source_tables

@@ -8,8 +8,8 @@ from typing import Final
 
 from archival_core.clients.redis.messaging import MessagingClient
 from archival_core.errors import InvalidEventError, PermanentError
-from archival_core.model.event import ArchivalEvent, parse_entry
-from archival_core.model.insight import EventProgress
+from archival_core.model.asking.event import ArchivalEvent, parse_entry
+from archival_core.model.insight.insight import EventProgress
 
 _ENTRY_ID: Final = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 

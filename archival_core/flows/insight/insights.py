@@ -18,9 +18,10 @@ from archival_core.flows.insight.cached import Answer, Cached
 from archival_core.flows.insight.overdue import OverdueChunks
 from archival_core.flows.insight.readiness import Away, ReadinessCheck
 from archival_core.flows.insight.snapshots import Snapshots, SnapshotState
-from archival_core.ledger.insights import InsightReader
-from archival_core.ledger.intake import Intake
-from archival_core.model.insight import (
+from archival_core.ledger.asking.intake import Intake
+from archival_core.ledger.insight.insights import InsightReader
+from archival_core.model.asking.intake import IntakeState
+from archival_core.model.insight.insight import (
     Day,
     Failure,
     FailureGroup,
@@ -32,7 +33,6 @@ from archival_core.model.insight import (
     RunningJob,
     StreamState,
 )
-from archival_core.model.intake import IntakeState
 
 #: Rows of a list that a person still reads.
 _LISTED: Final = 50

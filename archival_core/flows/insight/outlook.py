@@ -10,13 +10,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from archival_core.errors import PermanentError
-from archival_core.ledger.chunk_records import ChunkRecords
-from archival_core.ledger.intake import Intake
-from archival_core.ledger.policies import Policies
-from archival_core.ledger.removals import RemovalRules
-from archival_core.model.chunk import Relation
-from archival_core.model.chunk_state import ChunkState, position
-from archival_core.model.next_step import Because, NextStep, Rules, Step
+from archival_core.ledger.archives.chunk_records import ChunkRecords
+from archival_core.ledger.archives.removals import RemovalRules
+from archival_core.ledger.asking.intake import Intake
+from archival_core.ledger.asking.policies import Policies
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.insight.chunk_state import ChunkState, position
+from archival_core.model.insight.next_step import Because, NextStep, Rules, Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from typing import Final
 
 from archival_core.errors import PermanentError
 from archival_core.flows.asking.due_chunks import DueChunks
-from archival_core.ledger.policies import DuePolicy, Policies
-from archival_core.model.chunk import Chunk
-from archival_core.model.insight import Overdue
-from archival_core.model.moment import moment
+from archival_core.ledger.asking.policies import DuePolicy, Policies
+from archival_core.model.chunks.chunk import Chunk
+from archival_core.model.chunks.moment import moment
+from archival_core.model.insight.insight import Overdue
 
 _MICROSECONDS: Final = 1_000_000
 

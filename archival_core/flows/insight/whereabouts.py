@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from archival_core.ledger.chunk_records import ChunkRecord
-from archival_core.model.chunk import Chunk
-from archival_core.model.chunk_state import ChunkPlace, ChunkState
-from archival_core.model.job import Status
+from archival_core.ledger.archives.chunk_records import ChunkRecord
+from archival_core.model.chunks.chunk import Chunk
+from archival_core.model.insight.chunk_state import ChunkPlace, ChunkState
+from archival_core.model.jobs.job import Status
 from archival_core.source.catalog.sizes import Size
 
 _OF_STATUS: Final = {

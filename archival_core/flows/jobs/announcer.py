@@ -9,9 +9,9 @@ from uuid import UUID
 from archival_core import telemetry
 from archival_core.clients.redis.messaging import MessagingClient
 from archival_core.lake import paths
-from archival_core.ledger.jobs import Ledger
-from archival_core.model.finding import Finding
-from archival_core.model.job import Job, Status
+from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.model.jobs.job import Job, Status
+from archival_core.model.lake.finding import Finding
 from archival_core.telemetry import instruments
 
 _ENDED: Final = {

@@ -17,11 +17,11 @@ from uuid import UUID
 
 from archival_core.clients.queue import QueueClient
 from archival_core.flows.jobs.messages import send_messages
-from archival_core.ledger.bulk_jobs import BulkJobLedger
-from archival_core.ledger.jobs import Ledger
-from archival_core.model.bulk import BulkJobs, BulkReport, JobsPlace
-from archival_core.model.job import LIVE, Kind, Status
-from archival_core.model.job_record import Place
+from archival_core.ledger.jobs.bulk_jobs import BulkJobLedger
+from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.model.jobs.bulk import BulkJobs, BulkReport, JobsPlace
+from archival_core.model.jobs.job import LIVE, Kind, Status
+from archival_core.model.jobs.job_record import Place
 
 _LOG = logging.getLogger(__name__)
 

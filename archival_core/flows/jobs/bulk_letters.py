@@ -17,8 +17,8 @@ from typing import Final
 from archival_core.clients.redis.messaging import DeadLetter, MessagingClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.dead_letters import kind_of
-from archival_core.ledger.discards import Discards
-from archival_core.model.bulk import BulkReport, EntryId, LetterFilter, LettersPlace, code_of
+from archival_core.ledger.jobs.discards import Discards
+from archival_core.model.jobs.bulk import BulkReport, EntryId, LetterFilter, LettersPlace, code_of
 
 _LOG = logging.getLogger(__name__)
 

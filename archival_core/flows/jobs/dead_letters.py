@@ -12,11 +12,11 @@ from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis.messaging import DeadLetter, MessagingClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.messages import send_messages
-from archival_core.ledger.discards import Discards
-from archival_core.ledger.jobs import Ledger
-from archival_core.model.bulk import MOST, LetterFilter, LetterKind
-from archival_core.model.job import RETRYABLE, Job, Kind
-from archival_core.model.message import JobMessage
+from archival_core.ledger.jobs.discards import Discards
+from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.model.jobs.bulk import MOST, LetterFilter, LetterKind
+from archival_core.model.jobs.job import RETRYABLE, Job, Kind
+from archival_core.model.jobs.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
 

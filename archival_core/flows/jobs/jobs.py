@@ -7,9 +7,9 @@ from collections.abc import Collection
 from uuid import UUID
 
 from archival_core.errors import PermanentError
-from archival_core.ledger.job_list import JobList
-from archival_core.model.job import LIVE, Status
-from archival_core.model.job_record import JobEvent, JobFilter, JobRecord, Place
+from archival_core.ledger.jobs.job_list import JobList
+from archival_core.model.jobs.job import LIVE, Status
+from archival_core.model.jobs.job_record import JobEvent, JobFilter, JobRecord, Place
 
 _LOG = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from archival_core.errors import LostLeaseError, TransientError
 from archival_core.flows.jobs.calling_off import CallOff, watched
-from archival_core.ledger.jobs import Ledger
-from archival_core.model.job import Job, Status
+from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.model.jobs.job import Job, Status
 
 _LOG = logging.getLogger(__name__)
 

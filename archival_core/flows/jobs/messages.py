@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from archival_core.clients.queue import QueueClient
-from archival_core.ledger.jobs import AddedJob, Ledger
-from archival_core.model.job import Status
-from archival_core.model.message import JobMessage
+from archival_core.ledger.jobs.job_life import AddedJob, Ledger
+from archival_core.model.jobs.job import Status
+from archival_core.model.jobs.message import JobMessage
 
 
 async def send_messages(queue: QueueClient, ledger: Ledger, messages: Sequence[JobMessage]) -> None:

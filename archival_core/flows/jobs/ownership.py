@@ -17,7 +17,7 @@ from archival_core.errors import PermanentError
 from archival_core.lake import paths
 from archival_core.lake.client import DestinationExistsError, LakehouseClient
 from archival_core.ledger.owner import LedgerOwner
-from archival_core.model.owner import Owner
+from archival_core.model.lake.owner import Owner
 
 _LOG = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from archival_core import telemetry
 from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis.messaging import MessagingClient
 from archival_core.errors import PermanentError
-from archival_core.model.message import JobMessage, body
+from archival_core.model.jobs.message import JobMessage, body
 
 _LOG = logging.getLogger(__name__)
 

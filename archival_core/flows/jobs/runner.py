@@ -22,10 +22,10 @@ from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
 from archival_core.flows.jobs.lease import kept_lease
 from archival_core.flows.jobs.ownership import Ownership
-from archival_core.ledger.jobs import Ledger
-from archival_core.model import setback
-from archival_core.model.job import Job, Status
-from archival_core.model.message import JobMessage
+from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.model.jobs import setback
+from archival_core.model.jobs.job import Job, Status
+from archival_core.model.jobs.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import AwayError
-from archival_core.model.job import Job
-from archival_core.model.message import JobMessage
+from archival_core.model.jobs.job import Job
+from archival_core.model.jobs.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
 

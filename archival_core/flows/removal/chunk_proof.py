@@ -14,11 +14,11 @@ from archival_core.flows.removal.second_region import SecondRegion
 from archival_core.flows.removal.trial import TrialRestore
 from archival_core.flows.tables.standing import Standing
 from archival_core.lake.client import LakehouseClient
-from archival_core.ledger.removals import Removals
-from archival_core.model.chunk import Chunk
-from archival_core.model.grounds import Grounds
-from archival_core.model.job import Job
-from archival_core.model.manifest import Manifest
+from archival_core.ledger.archives.removals import Removals
+from archival_core.model.chunks.chunk import Chunk
+from archival_core.model.chunks.grounds import Grounds
+from archival_core.model.jobs.job import Job
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.removal import guards
 from archival_core.source.restore.trial import ComesBackOtherwiseError

@@ -31,11 +31,11 @@ from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.sharing import Sharing
 from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven
 from archival_core.flows.tables.standing import OutdatedError
-from archival_core.ledger.jobs import Ledger, NewJob
-from archival_core.ledger.removals import Removals
-from archival_core.model.chunk import Relation
-from archival_core.model.job import Job
-from archival_core.model.message import JobMessage
+from archival_core.ledger.archives.removals import Removals
+from archival_core.ledger.jobs.job_life import Ledger, NewJob
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.jobs.job import Job
+from archival_core.model.jobs.message import JobMessage
 from archival_core.source.removal import dropping
 from archival_core.source.state import marks
 from archival_core.source.state.marks import StandInKind

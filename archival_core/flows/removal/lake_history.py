@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from archival_core.errors import TransientError
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
-from archival_core.ledger.generations import HeldGeneration, LakeGenerations
-from archival_core.model.generation import Generation, KnownGeneration, went_back
-from archival_core.model.job import Job
+from archival_core.ledger.tables.generations import HeldGeneration, LakeGenerations
+from archival_core.model.jobs.job import Job
+from archival_core.model.lake.generation import Generation, KnownGeneration, went_back
 
 _LOG = logging.getLogger(__name__)
 

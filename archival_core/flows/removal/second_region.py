@@ -11,8 +11,8 @@ from archival_core.errors import TransientError
 from archival_core.lake import paths
 from archival_core.lake.account import LakeAccount
 from archival_core.lake.client import LakehouseClient
-from archival_core.model.job import Job
-from archival_core.model.manifest import Manifest
+from archival_core.model.jobs.job import Job
+from archival_core.model.lake.manifest import Manifest
 
 _LOG = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from archival_core.flows.archive.marking import Marking
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.flows.restore.slice_loader import SliceLoader
 from archival_core.lake.client import LakehouseClient
-from archival_core.model.chunk import Chunk
-from archival_core.model.grounds import Grounds
-from archival_core.model.job import Job
-from archival_core.model.manifest import Manifest
-from archival_core.model.time_slice import TimeSlice
+from archival_core.model.chunks.chunk import Chunk
+from archival_core.model.chunks.grounds import Grounds
+from archival_core.model.chunks.time_slice import TimeSlice
+from archival_core.model.jobs.job import Job
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.restore.fitting import FittedColumn, fit_columns
 from archival_core.source.restore.staging import StagingTable, drop_staging, ensure_schema

@@ -20,8 +20,8 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.jobs.worker_thread import in_thread, until
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSource
-from archival_core.model.lake_column import text_of
-from archival_core.model.manifest import Manifest, ManifestPart
+from archival_core.model.lake.lake_column import text_of
+from archival_core.model.lake.manifest import Manifest, ManifestPart
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.load import Loading, loading
 from archival_core.source.restore.staging import StagingTable

@@ -20,9 +20,9 @@ from archival_core.errors import ArchivalError
 from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.lake.client import LakehouseClient
-from archival_core.model.chunk import Chunk, ChunkRange, Relation
-from archival_core.model.job import Job
-from archival_core.model.manifest import Manifest
+from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.jobs.job import Job
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.restore.chunk_room import make_chunk
 from archival_core.source.restore.compression import compress_again

@@ -9,11 +9,11 @@ from archival_core.clients.postgres.database import Connection
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.runner import JobRunner
 from archival_core.flows.restore.chunk_restore import ChunkRestorer, Restored, RestoreWish, Worker
-from archival_core.ledger.jobs import Ledger
-from archival_core.ledger.restores import Restores
-from archival_core.model.job import Job, Status
-from archival_core.model.manifest import Manifest
-from archival_core.model.message import JobMessage
+from archival_core.ledger.archives.restores import Restores
+from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.model.jobs.job import Job, Status
+from archival_core.model.jobs.message import JobMessage
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source.state import marks, placed
 from archival_core.source.state.marks import StandIn, StandInKind
 

@@ -23,8 +23,8 @@ from archival_core.flows.jobs.worker_thread import in_thread, until
 from archival_core.flows.restore.archive_loader import check_exact
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSource
-from archival_core.model.manifest import Manifest
-from archival_core.model.time_slice import TimeSlice
+from archival_core.model.chunks.time_slice import TimeSlice
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.load import loading
 from archival_core.source.restore.staging import StagingTable

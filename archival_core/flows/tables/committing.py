@@ -25,9 +25,9 @@ from archival_core.flows.tables.gathering import Gathering
 from archival_core.flows.tables.log_reading import LogReading, Reality, folder_of
 from archival_core.lake.tables.log import TableLog
 from archival_core.lake.tables.snapshot import TableReader
-from archival_core.ledger.lake_tables import HeldTable, LakeTables
-from archival_core.model.delta_log import Commit
-from archival_core.model.lake_table import plan
+from archival_core.ledger.tables.lake_tables import HeldTable, LakeTables
+from archival_core.model.lake.delta_log import Commit
+from archival_core.model.lake.lake_table import plan
 
 _LOG = logging.getLogger(__name__)
 

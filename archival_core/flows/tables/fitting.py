@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from archival_core.flows.tables.log_reading import folder_of
-from archival_core.ledger.lake_tables import Addition, Entered, HeldTable
-from archival_core.model.delta_log import TableColumn, TableFile
-from archival_core.model.file_statistics import statistics_of
-from archival_core.model.lake_schema import UnfitError, described, fitted, stored
-from archival_core.model.lake_table import Plan
+from archival_core.ledger.tables.lake_tables import Addition, Entered, HeldTable
+from archival_core.model.lake.delta_log import TableColumn, TableFile
+from archival_core.model.lake.file_statistics import statistics_of
+from archival_core.model.lake.lake_schema import UnfitError, described, fitted, stored
+from archival_core.model.lake.lake_table import Plan
 
 _STRANGE_NAME: Final = "its folder has a name that engines read differently"
 _WAITS: Final = "it takes the place of the same rows as an archive that cannot enter yet"

@@ -9,10 +9,10 @@ from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import PermanentError
 from archival_core.flows.archive.published import read_inner_manifest
 from archival_core.lake.client import LakehouseClient
-from archival_core.ledger.lake_tables import HeldTable, TableArchive
-from archival_core.model.job import Status
-from archival_core.model.lake_table import Candidate, TableKey
-from archival_core.model.manifest import Manifest
+from archival_core.ledger.tables.lake_tables import HeldTable, TableArchive
+from archival_core.model.jobs.job import Status
+from archival_core.model.lake.lake_table import Candidate, TableKey
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state import marks, table_marks
 from archival_core.source.state.marks import StandIn

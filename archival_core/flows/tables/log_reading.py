@@ -13,9 +13,9 @@ from uuid import uuid4
 from archival_core.lake import paths
 from archival_core.lake.tables.log import TableLog
 from archival_core.lake.tables.snapshot import TableReader, TableSnapshot
-from archival_core.ledger.lake_tables import Entered, HeldTable, KnownLog
-from archival_core.model.chunk import Relation
-from archival_core.model.delta_log import app_id, schema_json
+from archival_core.ledger.tables.lake_tables import Entered, HeldTable, KnownLog
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.lake.delta_log import app_id, schema_json
 
 _LOG = logging.getLogger(__name__)
 

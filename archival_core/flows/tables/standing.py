@@ -9,10 +9,10 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.tables.committing import TableCommits
 from archival_core.flows.tables.log_reading import folder_of
 from archival_core.lake.tables.log import TableLog
-from archival_core.ledger.lake_tables import LakeTables, TablePlace
-from archival_core.model.chunk import Relation
-from archival_core.model.job import Job
-from archival_core.model.manifest import Manifest
+from archival_core.ledger.tables.lake_tables import LakeTables, TablePlace
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.jobs.job import Job
+from archival_core.model.lake.manifest import Manifest
 
 #: For so long a log is believed to be where the ledger left it.
 _BELIEVED_SECONDS: Final = 30.0

@@ -14,8 +14,8 @@ from archival_core.flows.tables.committing import CommitsReport, TableCommits
 from archival_core.flows.tables.log_reading import folder_of
 from archival_core.lake import paths
 from archival_core.lake.tables.log import TableLog
-from archival_core.ledger.lake_tables import LakeTables
-from archival_core.model.lake_table_state import LakeTableState
+from archival_core.ledger.tables.lake_tables import LakeTables
+from archival_core.model.lake.lake_table_state import LakeTableState
 
 _LOG = logging.getLogger(__name__)
 

@@ -24,11 +24,11 @@ from archival_core.flows.archive.published import read_inner_manifest
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient, LakePath
-from archival_core.ledger.archives import Archives, KnownArchive
-from archival_core.ledger.rounds import Round, Rounds
-from archival_core.model.finding import Problem
-from archival_core.model.job import Status
-from archival_core.model.manifest import Manifest
+from archival_core.ledger.archives.published import Archives, KnownArchive
+from archival_core.ledger.upkeep.rounds import Round, Rounds
+from archival_core.model.jobs.job import Status
+from archival_core.model.lake.finding import Problem
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state import history
 

@@ -22,9 +22,9 @@ from archival_core.flows.archive.published import find_manifest, inner_manifest_
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.upkeep.lost_histories import LostHistories
 from archival_core.lake.client import LakehouseClient
-from archival_core.ledger.archives import Archives
-from archival_core.ledger.marked_archives import MarkedArchives, Recorded, RemovedArchive
-from archival_core.model.job import Status
+from archival_core.ledger.archives.marked_archives import MarkedArchives, Recorded, RemovedArchive
+from archival_core.ledger.archives.published import Archives
+from archival_core.model.jobs.job import Status
 from archival_core.source.state import history, marks, placed, tables
 from archival_core.source.state.marks import StandIn, StandInKind
 

@@ -19,9 +19,9 @@ from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, AwayError, PermanentError
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere, Whereabouts
-from archival_core.ledger.marked_archives import ArchivedTable, MarkedArchives
-from archival_core.model.job import Job, Status
-from archival_core.model.manifest import Manifest
+from archival_core.ledger.archives.marked_archives import ArchivedTable, MarkedArchives
+from archival_core.model.jobs.job import Job, Status
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state import history, marks, placed, tables
 from archival_core.source.state.marks import StandIn, StandInKind

@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from archival_core.clients.postgres.database import Database
-from archival_core.ledger.folding import FoldableJob, Folding
+from archival_core.ledger.upkeep.folding import FoldableJob, Folding
 from archival_core.source.catalog.presence import table_oids
 
 #: jobs that are looked at in one run, and folded or asked about at a time

@@ -19,9 +19,9 @@ from archival_core.flows.archive.published import parse_manifest
 from archival_core.flows.upkeep.whereabouts import statuses
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
-from archival_core.ledger.archives import Archives
-from archival_core.model.job import Status
-from archival_core.model.manifest import Manifest
+from archival_core.ledger.archives.published import Archives
+from archival_core.model.jobs.job import Status
+from archival_core.model.lake.manifest import Manifest
 
 _LOG = logging.getLogger(__name__)
 

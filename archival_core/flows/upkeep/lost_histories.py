@@ -12,9 +12,9 @@ from uuid import uuid4
 
 from archival_core.clients.postgres.database import Connection
 from archival_core.flows.archive.retiring import Retiring
-from archival_core.ledger.marked_archives import MarkedArchives
-from archival_core.model.job import Job
-from archival_core.model.manifest import Manifest
+from archival_core.ledger.archives.marked_archives import MarkedArchives
+from archival_core.model.jobs.job import Job
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state import history, marks
 

@@ -19,9 +19,9 @@ from typing import Final
 
 from archival_core.clients.queue import QueueClient
 from archival_core.flows.jobs.messages import send_messages
-from archival_core.ledger.jobs import Ledger
-from archival_core.ledger.upkeep import Upkeep
-from archival_core.model.job import Kind
+from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.ledger.upkeep.left_undone import Upkeep
+from archival_core.model.jobs.job import Kind
 
 _LOG = logging.getLogger(__name__)
 

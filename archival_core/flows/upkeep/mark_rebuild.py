@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archival_core.ledger.marked_archives import MarkedArchives
+from archival_core.ledger.archives.marked_archives import MarkedArchives
 
 
 class MarkRebuild:

@@ -32,7 +32,7 @@ from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
 from archival_core.flows.upkeep.staging_sweep import StagingSweep
 from archival_core.flows.upkeep.stream_retention import StreamRetention
-from archival_core.ledger.upkeep import Upkeep
+from archival_core.ledger.upkeep.left_undone import Upkeep
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from archival_core.clients.postgres.database import Database
-from archival_core.ledger.upkeep import Upkeep
+from archival_core.ledger.upkeep.left_undone import Upkeep
 from archival_core.source.restore.staging import drop_staging, staging_tables
 
 #: after the end of a job; longer than a lease, and than a retry that is just being asked for

@@ -9,8 +9,8 @@ from archival_core.errors import PermanentError
 from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.removal.trial import TrialRestore, staged
 from archival_core.flows.restore.chunk_restore import archived_chunk
-from archival_core.model.chunk import Relation
-from archival_core.model.manifest import Manifest
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.restore import trial
 from archival_core.source.session import READING, pin_statement

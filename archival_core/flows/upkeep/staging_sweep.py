@@ -13,8 +13,8 @@ from uuid import UUID
 
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient, LakePath
-from archival_core.ledger.jobs import Ledger
-from archival_core.ledger.upkeep import Upkeep
+from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.ledger.upkeep.left_undone import Upkeep
 
 #: after the end of a job; longer than a lease, and than a retry that is just being asked for
 _ENDED_FOR: Final = timedelta(hours=1)

@@ -15,8 +15,8 @@ from typing import Final
 from archival_core import telemetry
 from archival_core.clients.redis.messaging import MessagingClient
 from archival_core.clients.redis.stream_trim import TrimmedStream, TrimRule
-from archival_core.ledger.stream_looks import KnownStream, LongHold, StreamLooks
-from archival_core.model.bulk import EntryId
+from archival_core.ledger.insight.stream_looks import KnownStream, LongHold, StreamLooks
+from archival_core.model.jobs.bulk import EntryId
 
 _LOG = logging.getLogger(__name__)
 

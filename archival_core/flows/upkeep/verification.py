@@ -24,12 +24,12 @@ from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.flows.jobs.sharing import Sharing
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
-from archival_core.ledger.findings import Findings, RecordedFinding
-from archival_core.model.chunk import Relation
-from archival_core.model.finding import Finding, Problem
-from archival_core.model.job import Job, Status
-from archival_core.model.manifest import Manifest
-from archival_core.model.message import JobMessage
+from archival_core.ledger.archives.findings import Findings, RecordedFinding
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.jobs.job import Job, Status
+from archival_core.model.jobs.message import JobMessage
+from archival_core.model.lake.finding import Finding, Problem
+from archival_core.model.lake.manifest import Manifest
 
 _LOG = logging.getLogger(__name__)
 

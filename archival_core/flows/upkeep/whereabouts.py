@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from archival_core.clients.postgres.database import Database
-from archival_core.model.chunk import Relation
-from archival_core.model.job import Status
-from archival_core.model.manifest import Manifest
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.jobs.job import Status
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.catalog.presence import table_oids
 from archival_core.source.state import history, marks

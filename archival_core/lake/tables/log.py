@@ -9,7 +9,7 @@ from __future__ import annotations
 from archival_core.errors import PermanentError, TransientError
 from archival_core.lake.client import DestinationExistsError, LakehouseClient
 from archival_core.lake.paths import LOG
-from archival_core.model.delta_log import Commit, commit_content, commit_file, is_commit_of
+from archival_core.model.lake.delta_log import Commit, commit_content, commit_file, is_commit_of
 
 
 class OvertakenCommitError(TransientError):

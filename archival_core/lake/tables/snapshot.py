@@ -17,7 +17,7 @@ from archival_core.errors import AwayError, PermanentError
 from archival_core.lake import credentials
 from archival_core.lake.errors import lake_errors
 from archival_core.lake.url import parse_lake_url
-from archival_core.model.delta_log import app_id
+from archival_core.model.lake.delta_log import app_id
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

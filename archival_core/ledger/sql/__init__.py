@@ -1,4 +1,4 @@
-"""SQL by name: the files here hold every statement of the ledger, `migrations/` its schema."""
+"""SQL by name: a room here holds the statements of the room of `ledger/` with the same name, `migrations/` the schema."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Migration:
 def queries() -> dict[str, LiteralString]:
     """Every statement by its name; raises `ValueError` if two have the same name."""
     found: dict[str, LiteralString] = {}
-    for entry in files(__package__).iterdir():
-        if entry.name.endswith(".sql"):
-            # the files are part of the package, so their text is as trustworthy as a literal
-            sections = re.split(r"^-- name: (\w+)\n", entry.read_text(), flags=re.MULTILINE)[1:]
-            for name, body in zip(sections[::2], sections[1::2], strict=True):
-                if name in found:
-                    raise ValueError(f"two statements of the ledger are called {name}; the second is in {entry.name}")
-                found[name] = body.strip()
+    rooms = [entry for entry in files(__package__).iterdir() if entry.is_dir() and entry.name != "migrations"]
+    for entry in (file for room in rooms for file in room.iterdir() if file.name.endswith(".sql")):
+        # the files are part of the package, so their text is as trustworthy as a literal
+        sections = re.split(r"^-- name: (\w+)\n", entry.read_text(), flags=re.MULTILINE)[1:]
+        for name, body in zip(sections[::2], sections[1::2], strict=True):
+            if name in found:
+                raise ValueError(f"two statements of the ledger are called {name}; the second is in {entry.name}")
+            found[name] = body.strip()
     return found
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 
 INTEGER_TIMES: Final = frozenset({"smallint", "integer", "bigint"})
 #: `uuid` is a version 7 UUID, whose ranges are those of the timestamps inside (TimescaleDB 2.24 and later).

@@ -16,7 +16,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 
 from archival_core.errors import TransientError
-from archival_core.model.chunk import Relation, quote_identifier
+from archival_core.model.chunks.chunk import Relation, quote_identifier
 from archival_core.source.catalog import timescaledb
 
 #: Fields that are SQL, and never NULL but for what is gone.

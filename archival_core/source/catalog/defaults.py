@@ -8,7 +8,7 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source.session import pinned
 from archival_core.source.translate import source_errors
 

@@ -14,7 +14,7 @@ from psycopg import errors as postgres
 from psycopg.rows import dict_row, tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, Column, Relation, ServerIdentity
+from archival_core.model.chunks.chunk import Chunk, Column, Relation, ServerIdentity
 from archival_core.source.catalog import ddl, native, timescaledb
 from archival_core.source.catalog.primary import check_primary
 from archival_core.source.catalog.tree import readable_leaves

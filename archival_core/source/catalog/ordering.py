@@ -7,7 +7,7 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.model.chunk import Chunk
+from archival_core.model.chunks.chunk import Chunk
 from archival_core.source.translate import source_errors
 
 _SETTINGS_VIEW: Final[LiteralString] = "SELECT to_regclass('timescaledb_information.compression_settings') IS NOT NULL"

@@ -8,7 +8,7 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source.catalog.primary import check_primary
 from archival_core.source.translate import source_errors
 

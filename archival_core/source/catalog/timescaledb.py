@@ -15,7 +15,7 @@ from psycopg import errors as postgres
 from psycopg.rows import dict_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
 from archival_core.source.catalog.bounds import INTEGER_TIMES, check_bound, check_time_type, normalise
 from archival_core.source.catalog.timescaledb_internals import NO_BEGIN, NO_END, one_chunk
 

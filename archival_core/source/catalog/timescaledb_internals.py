@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row, tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, Relation
+from archival_core.model.chunks.chunk import Chunk, Relation
 
 _LOG = logging.getLogger(__name__)
 

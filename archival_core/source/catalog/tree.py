@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, Leaf, Relation
+from archival_core.model.chunks.chunk import Chunk, Leaf, Relation
 from archival_core.source.catalog import timescaledb_internals
 from archival_core.source.translate import source_errors
 

@@ -9,8 +9,8 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row, tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, quote_identifier
-from archival_core.model.moment import moment
+from archival_core.model.chunks.chunk import Chunk, quote_identifier
+from archival_core.model.chunks.moment import moment
 from archival_core.source.catalog import timescaledb_internals
 from archival_core.source.catalog.bounds import INTEGER_TIMES
 from archival_core.source.catalog.timescaledb_internals import NO_BEGIN, NO_END, Pending

@@ -19,7 +19,7 @@ from psycopg import errors as postgres
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError, TransientError
-from archival_core.model.chunk import Chunk, Relation
+from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source.session import READING, pin_statement
 from archival_core.source.translate import source_errors
 

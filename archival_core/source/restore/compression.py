@@ -8,7 +8,7 @@ import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 
-from archival_core.model.chunk import Chunk, Relation
+from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source.catalog import timescaledb
 from archival_core.source.catalog.bounds import INTEGER_TIMES
 

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import errors as postgres
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source.translate import source_errors
 
 

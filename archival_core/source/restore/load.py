@@ -15,7 +15,7 @@ import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
 from archival_core.errors import PermanentError
-from archival_core.model.lake_column import text_of
+from archival_core.model.lake.lake_column import text_of
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import SCHEMA, StagingTable
 from archival_core.source.restore.wire import wire_of

@@ -14,7 +14,7 @@ from psycopg import errors as postgres
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, Relation, quote_identifier
+from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
 from archival_core.source.catalog import native
 from archival_core.source.restore.row_hash import literal
 

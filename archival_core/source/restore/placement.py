@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, Relation, quote_identifier
+from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
 from archival_core.source.restore import row_hash
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import StagingTable

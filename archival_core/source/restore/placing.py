@@ -9,7 +9,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError, TransientError
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source.catalog import timescaledb
 from archival_core.source.restore import partition, row_hash
 from archival_core.source.restore.errors import restore_errors

@@ -15,8 +15,8 @@ from uuid import UUID
 from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
-from archival_core.model.chunk import Chunk, quote_identifier
-from archival_core.model.moment import moment
+from archival_core.model.chunks.chunk import Chunk, quote_identifier
+from archival_core.model.chunks.moment import moment
 from archival_core.source.catalog.bounds import INTEGER_TIMES, check_time_type
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import StagingTable

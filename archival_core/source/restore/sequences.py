@@ -8,7 +8,7 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import StagingTable
 

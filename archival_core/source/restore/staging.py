@@ -20,7 +20,7 @@ from psycopg import errors as postgres
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Relation, quote_identifier
+from archival_core.model.chunks.chunk import Relation, quote_identifier
 from archival_core.source.state import placed
 from archival_core.source.translate import source_errors
 

@@ -9,9 +9,9 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, quote_identifier
-from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
-from archival_core.model.time_slice import TimeSlice
+from archival_core.model.chunks.chunk import Chunk, quote_identifier
+from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
+from archival_core.model.chunks.time_slice import TimeSlice
 from archival_core.source.catalog.bounds import INTEGER_TIMES
 from archival_core.source.restore import row_hash
 from archival_core.source.restore.fitting import FittedColumn

@@ -11,7 +11,7 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 
 # Foreign keys are internal triggers; TimescaleDB's belong to its extension.
 _TRIGGERS: Final[LiteralString] = """

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Column
-from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
+from archival_core.model.chunks.chunk import Column
+from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.source.restore.array_bytes import array_bytes
 from archival_core.source.wire.values import each
 

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from archival_core.model.chunk import Chunk, ServerIdentity
-from archival_core.model.grounds import Grounds
-from archival_core.model.manifest import Manifest
+from archival_core.model.chunks.chunk import Chunk, ServerIdentity
+from archival_core.model.chunks.grounds import Grounds
+from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state import fence, marks, placed
 from archival_core.source.state.tables import tables_of

@@ -7,8 +7,8 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from archival_core.model.chunk import Chunk
-from archival_core.model.grounds import Grounds
+from archival_core.model.chunks.chunk import Chunk
+from archival_core.model.chunks.grounds import Grounds
 from archival_core.source import catalog
 from archival_core.source.state.fence import Stored, hash_content, stored_at
 from archival_core.source.state.snapshot import ChunkFacts, ReadSnapshot

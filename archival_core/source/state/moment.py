@@ -20,8 +20,8 @@ from psycopg import errors as postgres
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError, TransientError
-from archival_core.model.chunk import Column, Relation, ServerIdentity
-from archival_core.model.grounds import TableIdentity
+from archival_core.model.chunks.chunk import Column, Relation, ServerIdentity
+from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.catalog import lookup
 from archival_core.source.catalog.defaults import stored_before
 from archival_core.source.session import READING, pin_statement

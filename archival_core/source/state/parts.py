@@ -15,7 +15,7 @@ import pyarrow as pa
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.model.chunk import Chunk, quote_identifier
+from archival_core.model.chunks.chunk import Chunk, quote_identifier
 from archival_core.source.catalog.bounds import INTEGER_TIMES
 from archival_core.source.state.snapshot import ChunkFacts
 from archival_core.source.translate import source_errors

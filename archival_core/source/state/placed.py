@@ -15,8 +15,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row, tuple_row
 
-from archival_core.model.chunk import Chunk, Relation
-from archival_core.model.grounds import TableIdentity
+from archival_core.model.chunks.chunk import Chunk, Relation
+from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.translate import source_errors
 
 TABLE: Final[LiteralString] = "archival_restore.placed"

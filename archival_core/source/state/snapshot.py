@@ -14,7 +14,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk, quote_identifier
+from archival_core.model.chunks.chunk import Chunk, quote_identifier
 from archival_core.source.catalog.bounds import normalise
 from archival_core.source.session import READING, pin_statement
 from archival_core.source.state import marks

@@ -8,8 +8,8 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.model.chunk import Chunk, Relation
-from archival_core.model.grounds import TableIdentity
+from archival_core.model.chunks.chunk import Chunk, Relation
+from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.translate import source_errors
 
 # The catalog's row of the system column `tableoid` is written with its table and never again: its xmin is the transaction

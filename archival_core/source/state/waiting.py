@@ -16,7 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
 from archival_core.errors import GaveWayError
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source.translate import source_errors
 
 #: How long a session of a reading waits for a lock before it gives up.

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Column, quote_identifier
-from archival_core.model.lake_column import LakeColumn, text_of
-from archival_core.model.printed import printed_array
+from archival_core.model.chunks.chunk import Column, quote_identifier
+from archival_core.model.chunks.printed import printed_array
+from archival_core.model.lake.lake_column import LakeColumn, text_of
 from archival_core.source.wire.holding import Held
 from archival_core.source.wire.joining import Joined, joined
 from archival_core.source.wire.measuring import measured

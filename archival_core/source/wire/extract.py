@@ -13,7 +13,7 @@ import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
 from archival_core.errors import LostConnectionError, PostponedError
-from archival_core.model.chunk import Chunk, Relation, quote_literal
+from archival_core.model.chunks.chunk import Chunk, Relation, quote_literal
 from archival_core.source.session import ALONE
 from archival_core.source.state.parts import WHOLE, PartRange
 from archival_core.source.state.waiting import LOCK_TIMEOUT, Sessions, locked_by_others

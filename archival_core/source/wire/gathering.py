@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Chunk
+from archival_core.model.chunks.chunk import Chunk
 from archival_core.source.state.parts import Storage
 from archival_core.source.wire.columns import ColumnPlan, Output
 

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archival_core.errors import PermanentError
-from archival_core.model.moment import DAY, FIRST_DAY, FIRST_MICROSECOND, LAST_DAY, LAST_MICROSECOND
-from archival_core.model.printed import INFINITY, MINUS_INFINITY, printed_date, printed_time
+from archival_core.model.chunks.moment import DAY, FIRST_DAY, FIRST_MICROSECOND, LAST_DAY, LAST_MICROSECOND
+from archival_core.model.chunks.printed import INFINITY, MINUS_INFINITY, printed_date, printed_time
 
 #: Between PostgreSQL's epoch (2000) and Arrow's (1970). The driver adds it without a check for overflow. So the infinities, and
 #: times of the last thirty years that PostgreSQL knows, wrap around; PostgreSQL's own number is found by taking it away again.

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import quote_identifier
+from archival_core.model.chunks.chunk import quote_identifier
 from archival_core.source.wire.joining import JoinedBytes, bounds_of
 
 #: Arrow types of columns that are packed. A smaller integer would need more bytes as a double.

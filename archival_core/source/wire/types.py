@@ -16,7 +16,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from archival_core.model.chunk import Column
+from archival_core.model.chunks.chunk import Column
 from archival_core.source.wire.holding import (
     Held,
     hold_dates,

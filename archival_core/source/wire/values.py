@@ -6,7 +6,7 @@ the owner of their elements' type can define, so the elements are turned one by 
 
 from __future__ import annotations
 
-from archival_core.model.chunk import Column
+from archival_core.model.chunks.chunk import Column
 from archival_core.source.wire.types import Form, form_of
 
 

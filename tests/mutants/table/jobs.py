@@ -26,7 +26,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="outage-counted-against-the-job",
-        file="model/setback.py",
+        file="model/jobs/setback.py",
         inside="counted_as",
         old="return None if isinstance(error, PostponedError) else error.code",
         new="return error.code",
@@ -37,7 +37,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="guarded-write-that-met-nothing",
-        file="ledger/jobs.py",
+        file="ledger/jobs/job_life.py",
         inside="Ledger._guarded",
         old="raise LostLeaseError(job.job_id, job.attempt)",
         new="return",
@@ -47,7 +47,7 @@ MUTATIONS = (
     *(
         Mutation(
             name=f"any-attempt-may-{statement.replace('_', '-')}",
-            file="ledger/sql/jobs.sql",
+            file="ledger/sql/jobs/jobs.sql",
             inside=statement,
             old=_ATTEMPT,
             new=_ANY_ATTEMPT,
@@ -71,7 +71,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="lease-taken-from-a-worker-that-holds-it",
-        file="ledger/sql/jobs.sql",
+        file="ledger/sql/jobs/jobs.sql",
         inside="take_lease",
         old=" and lease_until < now()",
         new="",
@@ -79,7 +79,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="poison-ends-a-job-that-is-worked-on",
-        file="ledger/sql/jobs.sql",
+        file="ledger/sql/jobs/jobs.sql",
         inside="fail_poisoned",
         old=" and lease_until < now()",
         new="",
@@ -87,7 +87,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="poison-ends-a-job-that-waits",
-        file="ledger/sql/jobs.sql",
+        file="ledger/sql/jobs/jobs.sql",
         inside="fail_poisoned",
         old="status = 'running' and lease_until < now()",
         new="(status = 'queued' or status = 'running' and lease_until < now())",
@@ -95,7 +95,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="duplicate-of-a-live-job",
-        file="ledger/sql/jobs.sql",
+        file="ledger/sql/jobs/jobs.sql",
         inside="add_job",
         old="status in ('queued', 'running') or ",
         new="",
@@ -103,7 +103,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="revision-that-is-taken",
-        file="ledger/sql/jobs.sql",
+        file="ledger/sql/jobs/jobs.sql",
         inside="settle",
         old="1 + greatest(-1, (",
         new="greatest(0, (",
@@ -111,7 +111,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="superseded-though-rows-are-elsewhere",
-        file="ledger/sql/jobs.sql",
+        file="ledger/sql/jobs/jobs.sql",
         inside="supersedes",
         old="where not exists",
         new="where false and not exists",
@@ -119,7 +119,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="superseded-by-another-server",
-        file="ledger/sql/jobs.sql",
+        file="ledger/sql/jobs/jobs.sql",
         inside="supersedes",
         old="o.manifest #>> '{source,system_identifier}' = %(system_identifier)s",
         new="%(system_identifier)s is not null",
@@ -127,7 +127,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="attempts-guard-leases",
-        file="ledger/sql/jobs.sql",
+        file="ledger/sql/jobs/jobs.sql",
         inside="take_lease",
         old="lease_token = gen_random_uuid()",
         new="lease_token = md5((attempt + 1)::text)::uuid",
@@ -136,7 +136,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="recorded-although-it-was-not-declared",
-        file="ledger/sql/jobs.sql",
+        file="ledger/sql/jobs/jobs.sql",
         inside="finish_archive",
         old=" and %(sha256)s = any(declared)",
         new="",
@@ -145,7 +145,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="superseded-without-waiting-for-the-remover",
-        file="ledger/sql/jobs.sql",
+        file="ledger/sql/jobs/jobs.sql",
         inside="lock_archives",
         old=" order by job_id for update",
         new=" order by job_id",
@@ -154,7 +154,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="removal-is-inherited",
-        file="ledger/sql/jobs.sql",
+        file="ledger/sql/jobs/jobs.sql",
         inside="finish_archive",
         old="case when %(by_another)s or exists",
         new="case when %(by_another)s and not %(by_another)s and exists",
@@ -163,7 +163,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="archive-follows-no-mark",
-        file="ledger/sql/marks.sql",
+        file="ledger/sql/archives/marks.sql",
         inside="follow_mark",
         old="where job_id = %(job_id)s and kind = 'archive'",
         new="where job_id = %(job_id)s and kind = 'archive' and false",
@@ -175,7 +175,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="lost-archive-is-a-later-one",
-        file="ledger/sql/marks.sql",
+        file="ledger/sql/archives/marks.sql",
         inside="has_later",
         old=" and not later.history_lost",
         new="",
@@ -199,7 +199,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="any-attempt-may-finish-restore",
-        file="ledger/sql/restores.sql",
+        file="ledger/sql/archives/restores.sql",
         inside="finish_restore",
         old=_ATTEMPT,
         new=_ANY_ATTEMPT,

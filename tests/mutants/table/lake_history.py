@@ -15,7 +15,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="what-is-done-since-is-done-again",
-        file="ledger/sql/bulk.sql",
+        file="ledger/sql/jobs/bulk.sql",
         inside="retry_jobs",
         old="and not judged.is_done",
         new="",

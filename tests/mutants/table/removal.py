@@ -124,7 +124,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="removed-while-it-is-archived-anew",
-        file="ledger/sql/removal.sql",
+        file="ledger/sql/archives/removal.sql",
         inside="finish_removal",
         old="and not exists",
         new="and true or exists",
@@ -132,7 +132,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="removed-although-it-is-not-archived-any-more",
-        file="ledger/sql/removal.sql",
+        file="ledger/sql/archives/removal.sql",
         inside="finish_removal",
         old=" and j.status = 'archived'",
         new="",
@@ -140,7 +140,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="every-instance-tries-a-table-that-is-held",
-        file="ledger/sql/removal.sql",
+        file="ledger/sql/archives/removal.sql",
         inside="removal_candidates",
         old="held.removal_tried_at > now() - interval '1 minute'",
         new="false",
@@ -148,7 +148,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="due-while-it-is-archived-anew",
-        file="ledger/sql/removal.sql",
+        file="ledger/sql/archives/removal.sql",
         inside="removal_candidates",
         old="and not exists (select from archival.job live",
         new="and true or exists (select from archival.job live",
@@ -156,7 +156,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="restored-and-due-again",
-        file="ledger/sql/removal.sql",
+        file="ledger/sql/archives/removal.sql",
         inside="removal_candidates",
         old=" and o.restored_at is null and o.remove\n",
         new=" and o.remove\n",
@@ -164,7 +164,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="removed-before-the-grace-is-over",
-        file="ledger/sql/removal.sql",
+        file="ledger/sql/archives/removal.sql",
         inside="removal_candidates",
         old="and j.finished_at + %(grace)s <= now()",
         new="and %(grace)s is not null",
@@ -172,7 +172,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="removed-while-it-is-superseded",
-        file="ledger/sql/removal.sql",
+        file="ledger/sql/archives/removal.sql",
         inside="hold_removal",
         old="\nfor update",
         new="",
@@ -223,7 +223,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="table-follows-no-mark",
-        file="model/lake_table.py",
+        file="model/lake/lake_table.py",
         inside="counted",
         old="{candidate.folder for candidate in found if _stands_in(candidate)} | {",
         new="set() | {",
@@ -232,7 +232,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="rows-leave-before-what-takes-their-place",
-        file="model/lake_table.py",
+        file="model/lake/lake_table.py",
         inside="Plan.without",
         old="if group & lacking",
         new="if False",

@@ -107,7 +107,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="end-of-a-restore-that-nobody-has-any-more",
-        file="ledger/restores.py",
+        file="ledger/archives/restores.py",
         inside="Restores.finish",
         old="raise LostLeaseError(job.job_id, job.attempt)",
         new="return",
@@ -115,7 +115,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="restored-and-still-removed",
-        file="ledger/restores.py",
+        file="ledger/archives/restores.py",
         inside="Restores.finish",
         old="if in_place and await",
         new="if False and await",

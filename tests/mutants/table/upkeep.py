@@ -141,7 +141,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="staging-of-a-live-job-is-swept",
-        file="ledger/sql/upkeep.sql",
+        file="ledger/sql/upkeep/upkeep.sql",
         inside="staging_owners",
         old="status in ('queued', 'running') or ",
         new="",

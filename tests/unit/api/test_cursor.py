@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archival_core.api.management import cursor
+from archival_core.api.management.requests import cursor
 from archival_core.errors import PermanentError
-from archival_core.model.chunk_state import ChunkCursor, position
+from archival_core.model.insight.chunk_state import ChunkCursor, position
 
 
 @given(st.decimals(allow_nan=False, min_value=-(2**62), max_value=2**62, places=6), st.text("abc._äé", max_size=60))

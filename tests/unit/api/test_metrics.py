@@ -25,8 +25,8 @@ from archival_core.flows.insight.cached import Answer
 from archival_core.flows.insight.insights import Measurements
 from archival_core.flows.insight.readiness import Away
 from archival_core.flows.insight.snapshots import SnapshotState
-from archival_core.model.chunk import ChunkRange
-from archival_core.model.insight import (
+from archival_core.model.chunks.chunk import ChunkRange
+from archival_core.model.insight.insight import (
     FindingCount,
     Histogram,
     JobCount,
@@ -39,8 +39,8 @@ from archival_core.model.insight import (
     StreamState,
     Totals,
 )
-from archival_core.model.job import Kind, Status
-from archival_core.model.lake_table_state import LakeTableState
+from archival_core.model.jobs.job import Kind, Status
+from archival_core.model.lake.lake_table_state import LakeTableState
 
 GRAFANA = Path(__file__).parents[3] / "infra" / "grafana"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

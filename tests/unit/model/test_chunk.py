@@ -3,7 +3,7 @@
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Relation
+from archival_core.model.chunks.chunk import Relation
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from archival_core.model.delta_log import (
+from archival_core.model.lake.delta_log import (
     CONFIGURATION,
     Commit,
     TableColumn,

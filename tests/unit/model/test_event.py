@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archival_core.errors import InvalidEventError
-from archival_core.model.event import parse_entry
+from archival_core.model.asking.event import parse_entry
 
 GOOD: dict[str, Any] = {
     "specversion": "1.0",

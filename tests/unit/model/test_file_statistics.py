@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from archival_core.model.file_statistics import bound_text, statistics_of
-from archival_core.model.manifest import ManifestPart
-from archival_core.model.moment import DAY
+from archival_core.model.chunks.moment import DAY
+from archival_core.model.lake.file_statistics import bound_text, statistics_of
+from archival_core.model.lake.manifest import ManifestPart
 
 UTC, NAIVE, DATE = "timestamp[us, tz=UTC]", "timestamp[us]", "date32[day]"
 

@@ -7,9 +7,9 @@ import pytest
 
 from archival_core.errors import PermanentError
 from archival_core.lake import paths
-from archival_core.model.chunk import Relation
-from archival_core.model.job import LIVE, TRANSITIONS, Status
-from archival_core.model.message import JobMessage
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.jobs.job import LIVE, TRANSITIONS, Status
+from archival_core.model.jobs.message import JobMessage
 
 JOB = UUID("00000000-0000-0000-0000-00000000002a")
 

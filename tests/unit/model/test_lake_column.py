@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from archival_core.model.grounds import TableIdentity
-from archival_core.model.lake_column import EXACT, EXACT_NUMBER, LakeColumn, SeenColumn, decide, lake_name, learn
+from archival_core.model.chunks.grounds import TableIdentity
+from archival_core.model.lake.lake_column import EXACT, EXACT_NUMBER, LakeColumn, SeenColumn, decide, lake_name, learn
 
 TABLE, MADE_AGAIN = TableIdentity(oid=1, born="700"), TableIdentity(oid=2, born="900")
 START = datetime(2026, 1, 1, tzinfo=UTC)

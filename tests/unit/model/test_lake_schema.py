@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from archival_core.model.delta_log import TableColumn
-from archival_core.model.lake_schema import UnfitError, fitted
+from archival_core.model.lake.delta_log import TableColumn
+from archival_core.model.lake.lake_schema import UnfitError, fitted
 
 TIME, VALUE = TableColumn("time", "timestamp[us, tz=UTC]"), TableColumn("value", "double")
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archival_core.model.job import Status
-from archival_core.model.lake_table import Candidate, Plan, counted, plan
+from archival_core.model.jobs.job import Status
+from archival_core.model.lake.lake_table import Candidate, Plan, counted, plan
 
 TABLE = (16_384, "731")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archival_core.model.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS, moment, named
+from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS, moment, named
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from archival_core.model.chunk import Relation
-from archival_core.model.chunk_state import ChunkPlace, ChunkState
-from archival_core.model.job import Status
-from archival_core.model.next_step import Because, Rules, Step, next_step
-from archival_core.model.policy import Policy
+from archival_core.model.asking.policy import Policy
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.insight.chunk_state import ChunkPlace, ChunkState
+from archival_core.model.insight.next_step import Because, Rules, Step, next_step
+from archival_core.model.jobs.job import Status
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archival_core.model.moment import DAY, FIRST_DAY, FIRST_MICROSECOND, LAST_DAY, LAST_MICROSECOND
-from archival_core.model.printed import printed_array, printed_date, printed_time, read_moment
+from archival_core.model.chunks.moment import DAY, FIRST_DAY, FIRST_MICROSECOND, LAST_DAY, LAST_MICROSECOND
+from archival_core.model.chunks.printed import printed_array, printed_date, printed_time, read_moment
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archival_core.errors import AwayError, LostConnectionError, PostponedError, TransientError
-from archival_core.model import setback
+from archival_core.model.jobs import setback
 
 
 @pytest.mark.parametrize(

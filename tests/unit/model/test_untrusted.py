@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from archival_core.errors import InvalidEventError, PermanentError
-from archival_core.model.chunk import Relation
-from archival_core.model.event import ArchivalEvent, parse_entry
-from archival_core.model.manifest import Manifest
+from archival_core.model.asking.event import ArchivalEvent, parse_entry
+from archival_core.model.chunks.chunk import Relation
+from archival_core.model.lake.manifest import Manifest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

@@ -5,7 +5,7 @@ import pytest
 from psycopg import errors as postgres
 
 from archival_core.errors import AwayError, LostConnectionError, PermanentError, PostponedError, TransientError
-from archival_core.model.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
 from archival_core.source.translate import source_errors, translate
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunk import Column
-from archival_core.model.lake_column import LakeColumn
-from archival_core.model.moment import FIRST_DAY, FIRST_MICROSECOND, LAST_DAY, LAST_MICROSECOND
+from archival_core.model.chunks.chunk import Column
+from archival_core.model.chunks.moment import FIRST_DAY, FIRST_MICROSECOND, LAST_DAY, LAST_MICROSECOND
+from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.holding import (
     EPOCH_DAYS,

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.model.moment import INFINITE_DAYS, INFINITE_MICROSECONDS
+from archival_core.model.chunks.moment import INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.source.restore.wire import wire_of
 
 

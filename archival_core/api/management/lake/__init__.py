@@ -1,0 +1,1 @@
+"""The lake: its tables, queries over them, and the source that it belongs to."""

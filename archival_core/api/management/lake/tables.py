@@ -1,0 +1,68 @@
+"""`/tables`: the tables in the lake, and their logs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from fastapi import Body as BodyParameter
+from pydantic import BaseModel, ConfigDict, Field
+
+from archival_core.api import problems
+from archival_core.api.management.requests.audited import Audited
+from archival_core.api.management.requests.fields import ANY, WITH_BODY, Body, Text
+from archival_core.api.services import Current
+from archival_core.model.chunks.chunk import Relation
+
+router = APIRouter(tags=["tables"], route_class=Audited)
+
+_REBUILD = {"table": {"summary": "of one hypertable", "value": {"hypertable": "public.conditions"}}}
+
+
+class FindingView(BaseModel):
+    """What somebody should look at."""
+
+    code: str = Field(examples=["table-foreign-commit"])
+    message: str
+
+
+class TableView(BaseModel):
+    """A Delta table in the lake, as of its last commit."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    hypertable: str = Field(examples=["public.conditions"])
+    version: int | None = Field(description="of the log; null before the first commit", examples=[41])
+    archives: int
+    files: int
+    rows: int
+    left_out: int = Field(description="archives that count and cannot be in the table as they are")
+    committed_at: datetime | None
+    compared_at: datetime | None = Field(description="when log and ledger were compared file by file")
+    due_since: datetime | None = Field(description="since when something has changed that is in no commit yet")
+    finding: FindingView | None
+
+
+class TableList(BaseModel):
+    """Every table."""
+
+    tables: list[TableView]
+
+
+class TableWish(Body):
+    """Which table."""
+
+    hypertable: Text
+
+
+@router.get("/tables", responses=problems.documented(*ANY))
+async def list_tables(services: Current) -> TableList:
+    """The Delta table of each hypertable that has archives: its version, what is in it, and what is wrong with its log."""
+    return TableList(tables=[TableView.model_validate(state) for state in await services.tables.states()])
+
+
+@router.post("/tables/rebuild", responses=problems.documented(404, *WITH_BODY))
+async def rebuild_table(services: Current, asked: Annotated[TableWish, BodyParameter(openapi_examples=_REBUILD)]) -> TableView:
+    """Make a table's log anew from ledger and marks. The log of before is kept below `superseded/`."""
+    return TableView.model_validate(await services.tables.rebuild(str(Relation.parse(asked.hypertable))))

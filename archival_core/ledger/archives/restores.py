@@ -1,0 +1,113 @@
+"""The ledger's part in restoring archives: which there are, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.errors import UniqueViolation
+from psycopg.types.json import Jsonb
+
+from archival_core.clients.postgres.database import Connection, translated
+from archival_core.clients.postgres.prose import Prose
+from archival_core.errors import LostLeaseError, PermanentError, TransientError
+from archival_core.ledger.jobs.job_life import AddedJob, read_job
+from archival_core.ledger.pool import LedgerPool, execute
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.jobs.job import Job, Status
+
+
+@dataclass(frozen=True, slots=True)
+class NewRestore:
+    """What `Restores.add` records."""
+
+    #: the job of the archive
+    archive: UUID
+    #: where to and how, see `flows.chunk_restore`
+    options: dict[str, Any]
+    request_key: str
+    requested_by: str
+    traceparent: str | None
+
+
+class Restores:
+    """Restore jobs."""
+
+    def __init__(self, pool: LedgerPool, *, shares_source: bool) -> None:
+        self._pool = pool
+        #: whether the ledger is in the source database, so that the rows and the job's end are one transaction
+        self.shares_source = shares_source
+
+    async def archives(self, hypertable: Relation, chunk: Relation | None, within: ChunkRange) -> list[Job]:
+        """Published archives of a hypertable: of one chunk, or all whose range overlaps `within`, by their range."""
+        rows = await self._pool.all(
+            "restorable",
+            hypertable=str(hypertable),
+            chunk=str(chunk) if chunk else None,
+            range_start=within.start,
+            range_end=within.end,
+        )
+        return [read_job(row) for row in rows]
+
+    async def add(self, restores: list[NewRestore]) -> list[AddedJob]:
+        """Record each request, in one transaction; the answer has the same order.
+
+        Raises `PermanentError` (`restore-under-way`) if another restore of one of the archives is on its way.
+        """
+        parameters: list[dict[str, Any]] = [
+            {
+                "archive": new.archive,
+                "options": Jsonb(new.options),
+                "request_key": Prose(new.request_key),
+                "requested_by": Prose(new.requested_by),
+                "traceparent": new.traceparent,
+            }
+            for new in restores
+        ]
+        try:
+            rows = await self._pool.each("add_restore", parameters) if restores else []
+        except TransientError as error:
+            if not isinstance(error.__cause__, UniqueViolation):
+                raise
+            raise PermanentError(
+                "another restore of one of these archives is on its way; follow that, or cancel it", code="restore-under-way"
+            ) from error
+        return [AddedJob(row["job_id"], Status(row["status"]), row["traceparent"]) for row in rows]
+
+    @asynccontextmanager
+    async def held(self, job: Job, *, in_place: bool) -> AsyncIterator[Connection | None]:
+        """Keep the archive's row locked until the source has committed, where the ledger is in another database.
+
+        The connection is that of the ledger's transaction, which commits at the end; `None` where source and ledger share
+        one. Raises `PermanentError` (`not-restorable`) if the archive stands for no rows any more.
+        """
+        if self.shares_source:
+            yield None
+            return
+        async with self._pool.transaction("hold_restore") as connection:
+            held = await execute(connection, "hold_restore", {"archive": job.restores})
+            if in_place and held is None:
+                raise _stands_for_none(job)
+            yield connection
+
+    async def finish(self, job: Job, *, in_place: bool, connection: Connection) -> None:
+        """The rows are back, in the transaction of `connection`; `in_place` says that they are in their hypertable again.
+
+        Raises `LostLeaseError`, and `PermanentError` (`not-restorable`) if the archive stands for no rows any more (guard
+        SETTLE).
+        """
+        with translated("the ledger"):
+            if await execute(connection, "finish_restore", {"job_id": job.job_id, "token": job.lease_token}) is None:
+                raise LostLeaseError(job.job_id, job.attempt)
+            if in_place and await execute(connection, "mark_restored", {"archive": job.restores}) is None:
+                raise _stands_for_none(job)
+
+
+def _stands_for_none(job: Job) -> PermanentError:
+    return PermanentError(
+        f"the archive of {job.chunk} is not removed any more: its rows are in the database, or in another archive",
+        code="not-restorable",
+    )

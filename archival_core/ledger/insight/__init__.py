@@ -1,0 +1,1 @@
+"""The ledger in numbers, for metrics and pages."""

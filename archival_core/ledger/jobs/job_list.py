@@ -1,0 +1,91 @@
+"""The ledger's part in showing jobs, and in calling them off."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from archival_core.ledger.pool import LedgerPool, Row
+from archival_core.model.jobs.job import Kind, Status
+from archival_core.model.jobs.job_record import JobEvent, JobFilter, JobRecord, Place
+
+_LOWEST_ID = UUID(int=0)
+#: A job that is postponed all through a long outage has a line for each attempt.
+_MOST_EVENTS = 1000
+
+
+class JobList:
+    """Jobs as records."""
+
+    def __init__(self, pool: LedgerPool) -> None:
+        self._pool = pool
+
+    async def page(self, wanted: JobFilter, after: Place | None, limit: int) -> list[JobRecord]:
+        """The newest jobs that are `wanted`, from the place `after` on, by the time of their request."""
+        before: tuple[str, UUID] = ("infinity", _LOWEST_ID)
+        if wanted.until is not None:
+            before = (wanted.until.isoformat(), _LOWEST_ID)
+        if after is not None and (wanted.until is None or after.requested_at < wanted.until):
+            before = (after.requested_at.isoformat(), after.job_id)
+        parameters: dict[str, Any] = {
+            "statuses": [str(status) for status in wanted.statuses or Status],
+            "kinds": [str(kind) for kind in wanted.kinds or Kind],
+            "codes": list(wanted.codes) or None,
+            "open": wanted.is_open,
+            "since": wanted.since.isoformat() if wanted.since else "-infinity",
+            "before": before[0],
+            "before_id": before[1],
+            "limit": limit,
+        }
+        if wanted.id_prefix:
+            digits = wanted.id_prefix.replace("-", "")
+            ids = {"first_id": UUID(digits.ljust(32, "0")), "last_id": UUID(digits.ljust(32, "f"))}
+            rows = await self._pool.all("list_jobs_by_id", hypertable=wanted.hypertable, **ids, **parameters)
+        elif wanted.hypertable is None:
+            rows = await self._pool.all("list_jobs", **parameters)
+        else:
+            rows = await self._pool.all("list_jobs_of_hypertable", hypertable=wanted.hypertable, **parameters)
+        return [_record(row) for row in rows]
+
+    async def these(self, job_ids: Collection[UUID]) -> list[JobRecord]:
+        """Those of `job_ids` that are jobs, by their range."""
+        return [_record(row) for row in await self._pool.all("listed_jobs", job_ids=list(job_ids))]
+
+    async def of_chunk(self, hypertable: str, chunk: str, limit: int) -> list[JobRecord]:
+        """The newest jobs of a chunk, restores of its archives among them."""
+        rows = await self._pool.all("jobs_of_chunk", hypertable=hypertable, chunk=chunk, limit=limit)
+        return [_record(row) for row in rows]
+
+    async def total(self, wanted: JobFilter) -> int | None:
+        """How many jobs are `wanted`, by the ledger's sums; `None` where the sums do not tell."""
+        if wanted.is_open or wanted.id_prefix or wanted.codes or wanted.since or wanted.until:
+            return None
+        row = await self._pool.one(
+            "job_total",
+            statuses=[str(status) for status in wanted.statuses or Status],
+            kinds=[str(kind) for kind in wanted.kinds or Kind],
+            hypertable=wanted.hypertable,
+        )
+        return int(row["jobs"]) if row else None
+
+    async def history(self, job_id: UUID) -> list[JobEvent]:
+        """The first lines of a job's history, the oldest first."""
+        rows = await self._pool.all("job_history", job_id=job_id, limit=_MOST_EVENTS)
+        return [_event(row) for row in rows]
+
+    async def cancel(self, job_id: UUID, cancelled_by: str) -> bool:
+        """End a queued or running job; false if it is neither."""
+        return await self._pool.one("cancel_job", job_id=job_id, cancelled_by=cancelled_by) is not None
+
+    async def hypertables(self) -> list[str]:
+        """Every hypertable that has a job."""
+        return [row["hypertable"] for row in await self._pool.all("ledger_hypertables")]
+
+
+def _record(row: Row) -> JobRecord:
+    return JobRecord(**{**row, "kind": Kind(row["kind"]), "status": Status(row["status"])})
+
+
+def _event(row: Row) -> JobEvent:
+    return JobEvent(**{**row, "from_status": Status(row["from_status"]), "to_status": Status(row["to_status"])})

@@ -1,0 +1,1 @@
+"""What is asked for: events, policies, and whether they become jobs."""

@@ -1,0 +1,25 @@
+"""How far an archive has come: what the next attempt needs to go on where the last one ended."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from archival_core.model.chunks.grounds import Grounds
+
+
+class Progress(BaseModel):
+    """Fixed when the first part begins; finished parts are recorded beside it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    #: what the chunk was like for the first part: the fence compares with it
+    grounds: Grounds
+    files: tuple[int, ...]
+    #: folders of staging in one of which the finished parts lie: each attempt that goes on renames the folder to its own
+    staging: tuple[str, ...]
+    #: number, name, PostgreSQL type and Arrow type of every column
+    columns: tuple[tuple[int, str, str, str], ...]
+    #: number and name of each of them in the lake
+    lake: tuple[tuple[int, str], ...] = ()
+    #: the condition of each part, by its number
+    parts: tuple[str, ...]

@@ -1,0 +1,1 @@
+"""What lies in the lake: manifests, and the tables' columns, files and logs."""
