@@ -1,4 +1,4 @@
-"""Every command of `archival`. A new command is a file in `commands/` and a line in `_COMMANDS`."""
+"""Every command of `archival`. A new command is a file in a room of `commands/` and a line in `_COMMANDS`."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Final
 import click
 
 from archival_cli.command import Group
-from archival_cli.commands.archive import archive
-from archival_cli.commands.audit import audit
-from archival_cli.commands.chunks import chunks, hypertables
-from archival_cli.commands.completion import completion
-from archival_cli.commands.cost import cost
-from archival_cli.commands.dead_letters import dead_letters
-from archival_cli.commands.events import events
-from archival_cli.commands.export import export
-from archival_cli.commands.intake import pause, resume
-from archival_cli.commands.jobs import cancel, dismiss, job, jobs, retry
-from archival_cli.commands.login import login, logout, profiles
-from archival_cli.commands.policies import policies
-from archival_cli.commands.restore import restore
-from archival_cli.commands.source import marks, source
-from archival_cli.commands.sql import sql
-from archival_cli.commands.status import status
-from archival_cli.commands.tables import tables
-from archival_cli.commands.verification import findings, verify
-from archival_cli.commands.why import why
+from archival_cli.commands.hypertables.archive import archive
+from archival_cli.commands.hypertables.chunks import chunks, hypertables
+from archival_cli.commands.hypertables.policies import policies
+from archival_cli.commands.hypertables.restore import restore
+from archival_cli.commands.hypertables.why import why
+from archival_cli.commands.lake.source import marks, source
+from archival_cli.commands.lake.tables import tables
+from archival_cli.commands.lake.verification import findings, verify
+from archival_cli.commands.questions.export import export
+from archival_cli.commands.questions.sql import sql
+from archival_cli.commands.setup.completion import completion
+from archival_cli.commands.setup.cost import cost
+from archival_cli.commands.setup.login import login, logout, profiles
+from archival_cli.commands.work.audit import audit
+from archival_cli.commands.work.dead_letters import dead_letters
+from archival_cli.commands.work.events import events
+from archival_cli.commands.work.intake import pause, resume
+from archival_cli.commands.work.jobs import cancel, dismiss, job, jobs, retry
+from archival_cli.commands.work.status import status
 
 #: In the order of `archival --help`. What a command needs besides click and rich is imported when the command runs.
 _COMMANDS: Final[tuple[click.Command, ...]] = (

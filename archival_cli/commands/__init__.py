@@ -1,1 +1,1 @@
-"""The commands, one file for each subject; `archival_cli.app` lists them."""
+"""The commands: a room for each subject, a file for each noun; `archival_cli.app` lists them."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from archival_cli.command import Session
-from archival_cli.commands.direct import Direct
+from archival_cli.commands.questions.direct import Direct
 from archival_cli.errors import MISUSED, CommandError
 
 #: Of a file, by its ending: what the service is asked for.

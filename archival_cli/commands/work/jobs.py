@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from archival_cli.command import Command, Session, pass_session
-from archival_cli.commands import many
 from archival_cli.commands.arguments import HYPERTABLE, JOB_KINDS, JOB_STATUSES
-from archival_cli.commands.following import follow, tell_removals
+from archival_cli.commands.work import many
+from archival_cli.commands.work.following import follow, tell_removals
 from archival_cli.errors import REFUSED
 from archival_cli.showing.columns import HISTORY, JOBS
 from archival_cli.showing.job import facts_of
@@ -102,14 +102,13 @@ def job(session: Session, job_id: str, following: bool) -> int:
 @_filter(("failed", "cancelled"))
 @many.choosing
 @pass_session
-def retry(session: Session, /, job_id: tuple[str, ...], everything: bool, dry_run: bool, yes: bool, **chosen: Any) -> int:
+def retry(session: Session, /, job_id: tuple[str, ...], meant: many.Meant, **chosen: Any) -> int:
     """Queue failed or cancelled jobs again.
 
     Name them by their ids (`-` reads ids from the standard input), by a filter, or by --all.
     """
     # whoever names a cancelled job means to retry this job
     status: dict[str, object] = {"status": ["failed", "cancelled"]} if job_id and not chosen["status"] else {}
-    meant = many.Meant(everything, dry_run, yes)
     return _many(session, "retry", job_id, meant, chosen, status, "jobs are queued again")
 
 
@@ -118,12 +117,12 @@ def retry(session: Session, /, job_id: tuple[str, ...], everything: bool, dry_ru
 @_filter(("queued", "running"))
 @many.choosing
 @pass_session
-def cancel(session: Session, /, job_id: tuple[str, ...], everything: bool, dry_run: bool, yes: bool, **chosen: Any) -> int:
+def cancel(session: Session, /, job_id: tuple[str, ...], meant: many.Meant, **chosen: Any) -> int:
     """End queued or running jobs.
 
     Name them by their ids (`-` reads ids from the standard input), by a filter, or by --all.
     """
-    return _many(session, "cancel", job_id, many.Meant(everything, dry_run, yes), chosen, {}, "jobs are cancelled")
+    return _many(session, "cancel", job_id, meant, chosen, {}, "jobs are cancelled")
 
 
 @click.command(cls=Command)
@@ -132,15 +131,12 @@ def cancel(session: Session, /, job_id: tuple[str, ...], everything: bool, dry_r
 @_filter(())
 @many.choosing
 @pass_session
-def dismiss(
-    session: Session, /, job_id: tuple[str, ...], reason: str, everything: bool, dry_run: bool, yes: bool, **chosen: Any
-) -> int:
+def dismiss(session: Session, /, job_id: tuple[str, ...], reason: str, meant: many.Meant, **chosen: Any) -> int:
     """Take known failures off the list of failures.
 
     The jobs stay failed, and can be retried. Name them by their ids (`-` reads ids from the standard input), by a filter, or by
     --all.
     """
-    meant = many.Meant(everything, dry_run, yes)
     return _many(session, "dismiss", job_id, meant, chosen, {"reason": reason}, "failures are dismissed")
 
 
@@ -153,20 +149,14 @@ def _many(
     besides: dict[str, object],
     what: str,
 ) -> int:
-    body = many.selection(
-        meant,
-        job_ids,
-        hypertable=session.names.hypertable(chosen["hypertable"]) if chosen["hypertable"] else None,
-        kind=chosen["kind"],
-        error_code=chosen["code"],
-        from_=chosen["since"],
-        to=chosen["until"],
-        status=chosen.get("status"),
-    )
-    if len(job_ids) == 1 and job_ids != ("-",) and action in ("retry", "cancel") and not meant.dry_run:
-        found = session.client.send("POST", "jobs", session.names.job(job_ids[0]), action)
+    hypertable = session.names.hypertable(chosen["hypertable"]) if chosen["hypertable"] else None
+    wanted = many.selection(meant, job_ids, hypertable=hypertable, status=chosen.get("status"), **many.usual(chosen))
+    alone = many.alone(job_ids, meant)
+    # one failure is dismissed as many are, because its reason goes with the request
+    if alone and action in ("retry", "cancel"):
+        found = session.client.send("POST", "jobs", session.names.job(alone), action)
         session.output.told(found, f"job {short_id(found['job_id'])} ({chunk_name(found['chunk'])}) is {found['status']}")
         return 0
-    named = [session.names.job(one) for one in many.named(job_ids)]
-    bodies = many.by_name(named, "job_ids", {**body, **besides}) if job_ids else [{**body, **besides}]
-    return many.run(session, meant, ("jobs", action), bodies, what)
+    named = many.named(job_ids)
+    ids = None if named is None else [session.names.job(one) for one in named]
+    return many.run(session, meant, ("jobs", action), many.bodies_of("job_ids", ids, {**wanted, **besides}), what)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from archival_cli.command import Group, Session, pass_session
-from archival_cli.commands import many
+from archival_cli.commands.work import many
 from archival_cli.showing.columns import DEAD_LETTERS
 
 
@@ -45,12 +45,12 @@ def list_letters(session: Session, code: tuple[str, ...], text: str | None, kind
 @many.between
 @many.choosing
 @pass_session
-def replay(session: Session, /, entry_id: tuple[str, ...], everything: bool, dry_run: bool, yes: bool, **chosen: Any) -> int:
+def replay(session: Session, /, entry_id: tuple[str, ...], meant: many.Meant, **chosen: Any) -> int:
     """Put events back into the event stream.
 
     They come as they came at first, and may be buried again.
     """
-    return _many(session, "replay", entry_id, many.Meant(everything, dry_run, yes), chosen, {}, "replayed")
+    return _many(session, "replay", entry_id, meant, chosen, {}, "replayed")
 
 
 @dead_letters.command()
@@ -60,14 +60,11 @@ def replay(session: Session, /, entry_id: tuple[str, ...], everything: bool, dry
 @many.between
 @many.choosing
 @pass_session
-def discard(
-    session: Session, /, entry_id: tuple[str, ...], reason: str, everything: bool, dry_run: bool, yes: bool, **chosen: Any
-) -> int:
+def discard(session: Session, /, entry_id: tuple[str, ...], reason: str, meant: many.Meant, **chosen: Any) -> int:
     """Give entries up.
 
     The ledger keeps what they were, who gave them up, and why.
     """
-    meant = many.Meant(everything, dry_run, yes)
     return _many(session, "discard", entry_id, meant, chosen, {"reason": reason}, "discarded")
 
 
@@ -77,21 +74,13 @@ def _many(
     entry_ids: tuple[str, ...],
     meant: many.Meant,
     chosen: dict[str, Any],
-    body: dict[str, object],
+    besides: dict[str, object],
     done: str,
 ) -> int:
-    wanted = many.selection(
-        meant,
-        entry_ids,
-        error_code=chosen["code"],
-        text=chosen["text"],
-        kind=chosen["kind"],
-        from_=chosen["since"],
-        to=chosen["until"],
-    )
-    if len(entry_ids) == 1 and entry_ids != ("-",) and not meant.dry_run:
-        session.client.send("POST", "dead-letters", entry_ids[0], action, body=body or None)
-        session.output.told({"done": True}, f"{entry_ids[0]} is {done}")
+    wanted = many.selection(meant, entry_ids, text=chosen["text"], **many.usual(chosen))
+    if entry := many.alone(entry_ids, meant):
+        session.client.send("POST", "dead-letters", entry, action, body=besides or None)
+        session.output.told({"done": True}, f"{entry} is {done}")
         return 0
-    bodies = many.by_name(many.named(entry_ids), "entry_ids", body) if entry_ids else [{**body, **wanted}]
+    bodies = many.bodies_of("entry_ids", many.named(entry_ids), {**wanted, **besides})
     return many.run(session, meant, ("dead-letters", action), bodies, f"dead letters are {done}")

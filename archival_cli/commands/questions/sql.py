@@ -11,8 +11,8 @@ from typing import Any, Final
 import click
 
 from archival_cli.command import Command, Session, pass_session
-from archival_cli.commands.direct import Direct
-from archival_cli.commands.questions import MEDIA, Question, fetched, media_of, note
+from archival_cli.commands.questions.asking import MEDIA, Question, fetched, media_of, note
+from archival_cli.commands.questions.direct import Direct
 from archival_cli.errors import MISUSED, CommandError
 from archival_cli.showing.table import Column, Row
 

@@ -9,7 +9,7 @@ import click
 
 from archival_cli.command import Command, Session, pass_session
 from archival_cli.commands.arguments import HYPERTABLE
-from archival_cli.commands.following import ended
+from archival_cli.commands.work.following import ended
 from archival_cli.errors import MISUSED, CommandError
 from archival_cli.showing.columns import WANTED
 from archival_cli.showing.text import count, counted, size

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from itertools import batched
 from typing import Any, Final
 
@@ -37,19 +38,56 @@ def between(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags that every command about many has: parameters `everything`, `dry_run` and `yes`."""
-    command = click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
-    command = click.option("--dry-run", is_flag=True, help="Say how many are meant, by code, and do nothing.")(command)
-    return click.option("--all", "everything", is_flag=True, help="Everything, instead of ids or a filter.")(command)
+    """The flags that every command about many has, which come to it as one parameter, `meant`."""
+
+    @wraps(command)
+    def choose(*arguments: Any, everything: bool, dry_run: bool, yes: bool, **named: Any) -> Any:
+        return command(*arguments, meant=Meant(everything, dry_run, yes), **named)
+
+    flags = (
+        click.option("--all", "everything", is_flag=True, help="Everything, instead of ids or a filter."),
+        click.option("--dry-run", is_flag=True, help="Say how many are meant, by code, and do nothing."),
+        click.option("--yes", "-y", is_flag=True, help="Do not ask."),
+    )
+    for flag in reversed(flags):
+        flag(choose)
+    return choose
 
 
-def named(ids: Iterable[str]) -> list[str]:
-    """The ids of the command line, each once; `-` stands for the first word of each line of the standard input."""
+def named(ids: Sequence[str]) -> list[str] | None:
+    """The ids of the command line, each once, and None if it has none.
+
+    `-` stands for the first word of each line of the standard input, which may have no line.
+    """
+    if not ids:
+        return None
     found: dict[str, None] = {}
     for word in ids:
         lines = sys.stdin if word == "-" else [word]
         found |= dict.fromkeys(line.split()[0] for line in lines if line.strip())
     return list(found)
+
+
+def alone(ids: Sequence[str], meant: Meant) -> str | None:
+    """The one id that the command line names, unless it only counts what is meant."""
+    return ids[0] if len(ids) == 1 and ids[0] != "-" and not meant.dry_run else None
+
+
+def bodies_of(field: str, ids: Sequence[str] | None, body: Mapping[str, object]) -> list[dict[str, object]]:
+    """The requests that name `ids`, as many in each as one may; None stands for what the filter in `body` means."""
+    if ids is None:
+        return [dict(body)]
+    return [{**body, field: list(some)} for some in batched(ids, _NAMED, strict=False)]
+
+
+def usual(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """What the flags that both jobs and dead letters have say, by the API's names; for `selection`."""
+    return {
+        "kind": chosen["kind"],
+        "error_code": chosen["code"],
+        "from_": chosen["since"],
+        "to": chosen["until"],
+    }
 
 
 def selection(meant: Meant, ids: Iterable[str], **fields: object) -> dict[str, object]:
@@ -62,11 +100,6 @@ def selection(meant: Meant, ids: Iterable[str], **fields: object) -> dict[str, o
     if not ids and not both:
         raise CommandError("what is meant? Give ids, a filter, or --all for everything", MISUSED)
     return body | ({"all": True} if meant.everything else {})
-
-
-def by_name(ids: list[str], field: str, body: Mapping[str, object]) -> list[dict[str, object]]:
-    """The requests that name `ids`, as many in each as one may."""
-    return [{**body, field: list(some)} for some in batched(ids, _NAMED, strict=False)]
 
 
 def run(session: Session, meant: Meant, path: tuple[str, str], bodies: list[dict[str, object]], what: str) -> int:

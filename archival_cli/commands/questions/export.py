@@ -8,8 +8,8 @@ import click
 
 from archival_cli.command import Command, Session, pass_session
 from archival_cli.commands.arguments import HYPERTABLE
-from archival_cli.commands.direct import Direct
-from archival_cli.commands.questions import Question, fetched, media_of, note
+from archival_cli.commands.questions.asking import Question, fetched, media_of, note
+from archival_cli.commands.questions.direct import Direct
 from archival_cli.errors import REFUSED, CommandError
 from archival_cli.times import BOUND
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 import click
 
 from archival_cli.command import Command, Session, pass_session
-from archival_cli.commands import many
 from archival_cli.commands.arguments import HYPERTABLE
-from archival_cli.commands.following import ended
+from archival_cli.commands.work import many
+from archival_cli.commands.work.following import ended
 from archival_cli.errors import MISUSED, CommandError
 from archival_cli.showing.columns import RESTORABLE
 from archival_cli.showing.text import counted, size

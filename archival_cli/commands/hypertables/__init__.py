@@ -1,0 +1,1 @@
+"""Hypertables and their chunks: what is where, why, and moving it."""

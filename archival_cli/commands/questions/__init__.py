@@ -1,0 +1,1 @@
+"""Questions over archived and live rows, and files of them."""

@@ -1,0 +1,1 @@
+"""The command line itself: services and keys, completion, and what a month would cost."""

@@ -1,0 +1,1 @@
+"""What the service does and has done: jobs, events, dead letters, the intake, the audit."""
