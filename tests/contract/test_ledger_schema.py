@@ -130,7 +130,7 @@ def test_no_two_statements_have_one_name(monkeypatch: pytest.MonkeyPatch) -> Non
         name = "twice.sql"
 
         def is_dir(self) -> bool:
-            return True
+            return False
 
         def iterdir(self) -> list[Twice]:
             return [self]

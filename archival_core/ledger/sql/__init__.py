@@ -27,8 +27,9 @@ class Migration:
 def queries() -> dict[str, LiteralString]:
     """Every statement by its name; raises `ValueError` if two have the same name."""
     found: dict[str, LiteralString] = {}
-    rooms = [entry for entry in files(__package__).iterdir() if entry.is_dir() and entry.name != "migrations"]
-    for entry in (file for room in rooms for file in room.iterdir() if file.name.endswith(".sql")):
+    here = list(files(__package__).iterdir())
+    rooms = [entry for entry in here if entry.is_dir() and entry.name != "migrations"]
+    for entry in (file for file in (*here, *(file for room in rooms for file in room.iterdir())) if file.name.endswith(".sql")):
         # the files are part of the package, so their text is as trustworthy as a literal
         sections = re.split(r"^-- name: (\w+)\n", entry.read_text(), flags=re.MULTILINE)[1:]
         for name, body in zip(sections[::2], sections[1::2], strict=True):
