@@ -15,97 +15,190 @@ from archival_core.errors import SettingsError
 
 
 class Settings(BaseSettings):
-    """Everything that can be set, from environment variables (app settings) of the same name in capitals."""
+    """Everything that can be set, from environment variables (app settings) of the same name in capitals.
+
+    `make docs` writes the lists of settings from these descriptions: docs/reference.md, README.md,
+    `local.settings.sample.json` and the template's defaults. A link in a description is one from docs/.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    #: PostgreSQL URL of the database whose chunks are archived
-    source_database_url: str
-    #: PostgreSQL URL of the ledger; the source database when absent
-    ledger_database_url: str = ""
-    redis_url: str
-    events_stream: str = "archival.events"
-    events_group: str = "archival-service"
-    results_stream: str = "archival.results"
-    dead_stream: str = "archival.events.dead"
-    #: https://<account>.dfs.core.windows.net/<filesystem>[/<prefix>]
-    lake_url: str
-    #: for local use only; without it the app's Microsoft Entra identity is used
-    lake_account_key: str | None = None
-    #: connection string of the queue's storage account
-    storage_connection: str | None = Field(default=None, alias="AzureWebJobsStorage")
-    #: instead of the connection string: the queue endpoint, with the app's identity
-    storage_queue_uri: str | None = Field(default=None, alias="AzureWebJobsStorage__queueServiceUri")
-    storage_account_name: str | None = Field(default=None, alias="AzureWebJobsStorage__accountName")
-    archive_queue: str = "archive-chunks"
-    restore_queue: str = "restore-chunks"
-    #: what the timers of removal and verification share with other instances
-    removal_queue: str = "remove-chunks"
-    verify_queue: str = "verify-archives"
-    #: how many events one drain takes at most, and for how long it goes on
-    drain_max_events: int = Field(default=10_000, ge=1)
-    drain_max_seconds: float = Field(default=45.0, gt=0)
-    #: an event delivered more often than this goes to the dead stream
-    event_max_deliveries: int = Field(default=5, ge=1)
-    #: how long an event of another consumer may stay unacknowledged before it is taken over
-    event_claim_idle: timedelta = timedelta(minutes=5)
-    #: an event that is drained, and a result that every group has read, goes after this; by the time that the service saw
-    #: the entry
-    events_keep_for: timedelta = Field(default=timedelta(days=7), ge=timedelta(0))
-    results_keep_for: timedelta = Field(default=timedelta(days=30), ge=timedelta(0))
-    #: entries that stay in the stream at most, of those that may go
-    events_keep: int = Field(default=100_000, ge=1)
-    results_keep: int = Field(default=100_000, ge=1)
-    #: jobs that failed, were cancelled or skipped are folded into sums after this; requests are recognised for 7 days
-    jobs_keep_for: timedelta = Field(default=timedelta(days=90), ge=timedelta(days=7))
-    #: how long a worker owns a job without renewing
-    job_lease: timedelta = timedelta(minutes=2)
-    #: parts of a chunk that are read at the same time, each over a connection of its own
-    archive_readers: int = Field(default=2, ge=1, le=8)
-    #: of PostgreSQL's data, in each Parquet file: how much is read again when a run is cut off
-    archive_part_bytes: int = Field(default=256 * 1024 * 1024, ge=8192)
-    #: `fast`: the least time and encodings that every reader knows; `small`: fewer bytes, by sorting and newer encodings
-    parquet_profile: Literal["fast", "small"] = "fast"
-    #: after this a run begins no new part and leaves the rest to another one; keep it below the host's functionTimeout
-    job_time_budget: timedelta = timedelta(minutes=20)
-    #: the longest time between two looks at a dependency that is away; a job that such a dependency refuses waits up to sixty
-    #: times as long
-    outage_backoff: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=1))
-    removal_policy: Literal["keep", "drop"] = "keep"
-    removal_grace: timedelta = timedelta(days=1)
-    #: whether chunks wait until their archives are in the account's second region: `auto` asks the account
-    lake_replication: Literal["auto", "geo", "local"] = "auto"
-    #: an archive is read again and compared with its manifest so often
-    verify_every: timedelta = timedelta(days=30)
-    #: share of the files whose content is read then, the others' lengths are compared
-    verify_sample: float = Field(default=1.0, ge=0, le=1)
-    #: how long the folder of a superseded archive stays for who reads an older version of the table
-    table_readers: timedelta = Field(default=timedelta(days=7), ge=timedelta(0))
-    #: jobs of policies that are queued or running at a time, all hypertables together
-    policy_backlog: int = Field(default=200, ge=1)
-    #: of a GB that is kept for a month: what archives save is told by these prices
-    cost_database_gb_month: float = Field(default=0.115, ge=0)
-    cost_lake_gb_month: float = Field(default=0.023, ge=0)
-    cost_currency: str = Field(default="USD", max_length=12)
-    #: where a trace is looked at; `{trace_id}` stands for its id
-    trace_url: str = ""
-    #: the role that questions read tables as; without it none are answered
-    query_role: str = ""
-    #: of one question: seconds, MiB that DuckDB may hold, rows of the answer; HTTP itself ends after 230 seconds
-    query_seconds: float = Field(default=60.0, gt=0, le=220)
-    query_memory: int = Field(default=512, ge=64)
-    query_rows: int = Field(default=100_000, ge=1)
-    #: questions that one instance answers at a time
-    queries_at_a_time: int = Field(default=2, ge=1, le=16)
-    #: what sends telemetry; see `exporter`
-    telemetry_exporter: Literal["azuremonitor", "opencensus", "otlp", "none"] | None = None
-    applicationinsights_connection_string: str | None = None
-    #: `Authorization=AAD[;ClientId=…]`: telemetry is sent with the app's identity, as the host's own is
-    applicationinsights_authentication_string: str | None = None
-    #: OpenTelemetry's own: which spans are kept
-    otel_traces_sampler: str = "always_on"
-    #: the platform's own, never set by hand: App Service authentication signs callers in
-    website_auth_enabled: bool = False
+    source_database_url: str = Field(
+        description="URL of the database whose chunks are archived, at PostgreSQL's own port, not at a pooler's. Without a"
+        " password a Microsoft Entra token is the password",
+        examples=["postgresql://user:password@localhost:5432/tsdb"],
+    )
+    ledger_database_url: str = Field(
+        default="",
+        description="URL of the database that holds schema `archival`; empty means the source. A removal and its row of the"
+        " ledger are one transaction only where both are in the source",
+    )
+    redis_url: str = Field(
+        description="URL of Redis. `rediss://<object id>@<host>:10000`, without a password, sends a Microsoft Entra token",
+        examples=["redis://localhost:6379/0"],
+    )
+    lake_url: str = Field(
+        description="where archives go: an account with a hierarchical namespace, a filesystem, perhaps a prefix",
+        examples=["https://<account>.dfs.core.windows.net/<filesystem>"],
+    )
+    lake_account_key: str | None = Field(
+        default=None, description="the lake's key, for local use; without it the app's Microsoft Entra identity is used"
+    )
+    storage_connection: str | None = Field(
+        default=None,
+        alias="AzureWebJobsStorage",
+        description="connection string of the queues' storage account; with an identity `AzureWebJobsStorage__accountName`"
+        " or `AzureWebJobsStorage__queueServiceUri` takes its place",
+        examples=["UseDevelopmentStorage=true"],
+    )
+    storage_account_name: str | None = Field(
+        default=None,
+        alias="AzureWebJobsStorage__accountName",
+        description="name of the queues' storage account, for the app's identity",
+    )
+    storage_queue_uri: str | None = Field(
+        default=None,
+        alias="AzureWebJobsStorage__queueServiceUri",
+        description="instead of the name: the endpoint of the account's queues",
+    )
+    events_stream: str = Field(default="archival.events", description="Redis stream of events")
+    events_group: str = Field(default="archival-service", description="consumer group that drains the events")
+    results_stream: str = Field(default="archival.results", description="Redis stream of results")
+    dead_stream: str = Field(default="archival.events.dead", description="Redis stream of events that could not be used")
+    archive_queue: str = Field(
+        default="archive-chunks", description="storage queue of archives; the host makes `<name>-poison` beside each queue"
+    )
+    restore_queue: str = Field(default="restore-chunks", description="storage queue of restores")
+    removal_queue: str = Field(
+        default="remove-chunks", description="storage queue of removals that the timer `remove_chunks` shares out"
+    )
+    verify_queue: str = Field(
+        default="verify-archives", description="storage queue of verifications that the timer `verify_archives` shares out"
+    )
+    drain_max_events: int = Field(default=10_000, ge=1, description="events that one drain takes at most")
+    drain_max_seconds: float = Field(default=45.0, gt=0, description="seconds that one drain goes on at most")
+    event_max_deliveries: int = Field(
+        default=5,
+        ge=1,
+        description="an event that was delivered more often is tried alone, and goes to the dead stream when it has failed"
+        " as often by itself",
+    )
+    event_claim_idle: timedelta = Field(
+        default=timedelta(minutes=5),
+        description="after this time without an acknowledgement another consumer's event is taken over",
+    )
+    events_keep_for: timedelta = Field(
+        default=timedelta(days=7),
+        ge=timedelta(0),
+        description="how long a drained event stays in its stream, from when the service first saw the entry. What a"
+        " consumer group still has to read or to acknowledge [stays](operate.md#streams-and-what-is-kept)",
+    )
+    events_keep: int = Field(default=100_000, ge=1, description="drained events that stay at most, give or take a hundred")
+    results_keep_for: timedelta = Field(
+        default=timedelta(days=30),
+        ge=timedelta(0),
+        description="how long a result stays; where there are consumer groups, at least until all have acknowledged it",
+    )
+    results_keep: int = Field(default=100_000, ge=1, description="results that stay at most, likewise")
+    jobs_keep_for: timedelta = Field(
+        default=timedelta(days=90),
+        ge=timedelta(days=7),
+        description="after this time jobs that failed, were cancelled or skipped [become"
+        " counts](operate.md#streams-and-what-is-kept), and entries of `archival.job_event` go. Archives stay",
+    )
+    job_lease: timedelta = Field(
+        default=timedelta(minutes=2), description="how long a worker owns a job without renewing its lease"
+    )
+    job_time_budget: timedelta = Field(
+        default=timedelta(minutes=20),
+        description="after this time a run begins no new part, and another run goes on; keep it five minutes below"
+        " `functionTimeout` in `host.json`",
+    )
+    outage_backoff: timedelta = Field(
+        default=timedelta(seconds=10),
+        gt=timedelta(0),
+        le=timedelta(minutes=1),
+        description="the longest time between two looks at a [dependency that is away](operate.md#outages). A job that such"
+        " a dependency refuses waits up to sixty times as long",
+    )
+    archive_readers: int = Field(
+        default=2, ge=1, le=8, description="parts of a chunk that are read at the same time, each over a connection of its own"
+    )
+    archive_part_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=8192,
+        description="bytes of PostgreSQL's data in one Parquet file: as much is read again when a run is cut off",
+    )
+    parquet_profile: Literal["fast", "small"] = Field(
+        default="fast",
+        description="`fast` takes the least time and encodings that every reader knows; `small` makes fewer bytes, by"
+        " sorting and newer encodings, see [performance.md](performance.md)",
+    )
+    removal_policy: Literal["keep", "drop"] = Field(
+        default="keep", description="what becomes of archived chunks for which neither their request nor a policy decides"
+    )
+    removal_grace: timedelta = Field(default=timedelta(days=1), description="the least time between an archive and the removal")
+    table_readers: timedelta = Field(
+        default=timedelta(days=7),
+        ge=timedelta(0),
+        description="how long the folder of a superseded archive stays for who reads an older version of its table",
+    )
+    lake_replication: Literal["auto", "geo", "local"] = Field(
+        default="auto",
+        description="whether a chunk waits until its archive is in the account's second region: `auto` asks the account for"
+        " its kind of redundancy, `geo` waits, `local` does not",
+    )
+    verify_every: timedelta = Field(
+        default=timedelta(days=30), description="how often an archive is read again and compared with its manifest"
+    )
+    verify_sample: float = Field(
+        default=1.0, ge=0, le=1, description="share of the files whose content is read then; lengths are always compared"
+    )
+    policy_backlog: int = Field(
+        default=200, ge=1, description="jobs of policies that are queued or running at a time, all hypertables together"
+    )
+    query_role: str = Field(
+        default="",
+        description="the database role that [questions](query.md) read tables as (section 6 of [grants.sql](grants.sql))."
+        " Without it `POST /queries` answers `queries-off`",
+    )
+    query_seconds: float = Field(
+        default=60.0, gt=0, le=220, description="seconds after which a question ends; HTTP itself ends after 230"
+    )
+    query_memory: int = Field(default=512, ge=64, description="MiB that DuckDB may hold for one question")
+    query_rows: int = Field(default=100_000, ge=1, description="rows of an answer at most; `cut` says that there were more")
+    queries_at_a_time: int = Field(
+        default=2, ge=1, le=16, description="questions that one instance answers at a time; others wait"
+    )
+    cost_database_gb_month: float = Field(
+        default=0.115,
+        ge=0,
+        description="price of a GB that the database keeps for a month, by which it is told [what archives save](cost.md)",
+    )
+    cost_lake_gb_month: float = Field(default=0.023, ge=0, description="price of a GB that the lake keeps for a month")
+    cost_currency: str = Field(
+        default="USD", max_length=12, description="currency of both prices: a word beside the number, nothing is converted"
+    )
+    trace_url: str = Field(
+        default="", description="address where a trace is looked at, with `{trace_id}` in it: the console links to it"
+    )
+    telemetry_exporter: Literal["azuremonitor", "opencensus", "otlp", "none"] | None = Field(
+        default=None,
+        description="what sends [telemetry](telemetry.md); empty means `azuremonitor` if there is a connection string",
+    )
+    applicationinsights_connection_string: str | None = Field(
+        default=None, description="where `azuremonitor` and `opencensus` send to"
+    )
+    applicationinsights_authentication_string: str | None = Field(
+        default=None,
+        description="`Authorization=AAD` or `Authorization=AAD;ClientId=…`: telemetry is sent with the app's identity",
+    )
+    otel_traces_sampler: str = Field(default="always_on", description="OpenTelemetry's own: which spans are kept")
+    website_auth_enabled: bool = Field(
+        default=False,
+        description="set by the platform alone, where App Service authentication is on. Only then is the signed-in caller's"
+        " name, `X-MS-CLIENT-PRINCIPAL-NAME`, believed and recorded, since elsewhere anybody could write one",
+    )
 
     @field_validator("telemetry_exporter", "applicationinsights_connection_string", mode="before")
     @classmethod

@@ -26,7 +26,7 @@ from dev.lake_emulator import DEFAULT_ACCOUNT, DEFAULT_KEY
 from dev.servers.postgres import PostgresServer
 from dev.servers.processes import Process
 from dev.servers.valkey import ValkeyServer
-from dev.stack.memory import FLAT_MEMORY
+from dev.stack.host_defaults import FLAT_MEMORY
 from dev.stack.state import ROOT
 
 _LOCAL = ROOT / ".local" / "bench"

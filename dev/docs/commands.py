@@ -9,21 +9,17 @@ import click
 
 from archival_cli.app import archival
 from archival_cli.command import COMMON
+from dev.docs.marked import with_part
 from dev.stack.state import ROOT
 
 COMMANDS_FILE: Final = ROOT / "docs" / "cli.md"
-_BEGIN: Final = "<!-- commands: written by `make docs` -->"
-_END: Final = "<!-- end of commands -->"
 
 
 def commands_document() -> str:
     """The document, with the commands that there are now."""
-    text = COMMANDS_FILE.read_text()
-    before, _, rest = text.partition(_BEGIN)
-    _, found, after = rest.partition(_END)
-    assert found, f"{COMMANDS_FILE} has no place for the commands"
     rows = "\n".join(f"| {usage} | {about} | {flags} |" for usage, about, flags in _rows(archival, ()))
-    return f"{before}{_BEGIN}\n\n| Command | What it does | Its own flags |\n| --- | --- | --- |\n{rows}\n\n{_END}{after}"
+    table = f"\n| Command | What it does | Its own flags |\n| --- | --- | --- |\n{rows}\n\n"
+    return with_part(COMMANDS_FILE, "commands", table)
 
 
 def _rows(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:

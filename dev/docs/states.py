@@ -5,19 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from archival_core.model.jobs.job import TRANSITIONS
+from dev.docs.marked import with_part
 from dev.stack.state import ROOT
 
 ARCHITECTURE_FILE: Final = ROOT / "docs" / "architecture.md"
 
-_BEGIN: Final = "<!-- states: written by `make docs` -->\n"
-_END: Final = "<!-- end of states -->\n"
-
 
 def architecture_document() -> str:
     """docs/architecture.md with the diagram of today's transitions, the rest of it as it is."""
-    before, _, rest = ARCHITECTURE_FILE.read_text().partition(_BEGIN)
-    _, _, behind = rest.partition(_END)
-    return f"{before}{_BEGIN}{_diagram()}{_END}{behind}"
+    return with_part(ARCHITECTURE_FILE, "states", _diagram())
 
 
 def _diagram() -> str:

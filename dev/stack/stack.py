@@ -17,7 +17,7 @@ from dev.servers.postgres import PostgresServer
 from dev.servers.processes import Process
 from dev.servers.valkey import ValkeyServer
 from dev.stack.host import HostProcess
-from dev.stack.memory import FLAT_MEMORY
+from dev.stack.host_defaults import FLAT_MEMORY
 from dev.stack.owner import disown, disown_ledger
 from dev.stack.reader import READER, ensure_reader
 from dev.stack.state import ROOT, State

@@ -49,7 +49,8 @@ var perInstance = (2 + archiveReaders + ledgerPool) + (2 + ledgerPool) + 2 * led
 var maximumInstances = min(1000, max(1, (databaseConnections - timers) / perInstance))
 
 // --- settings --------------------------------------------------------------------------------------------------------------
-// Every setting of the service with its default; docs/reference.md says what each means.
+// Every setting with its default; docs/reference.md says what each means.
+// settings: written by `make docs`
 var defaults = {
   EVENTS_STREAM: 'archival.events'
   EVENTS_GROUP: 'archival-service'
@@ -59,11 +60,6 @@ var defaults = {
   RESTORE_QUEUE: 'restore-chunks'
   REMOVAL_QUEUE: 'remove-chunks'
   VERIFY_QUEUE: 'verify-archives'
-  DRAIN_SCHEDULE: '*/15 * * * * *'
-  COMMIT_SCHEDULE: '20 * * * * *'
-  REMOVAL_SCHEDULE: '0 */5 * * * *'
-  VERIFY_SCHEDULE: '0 */15 * * * *'
-  RECONCILE_SCHEDULE: '30 */5 * * * *'
   DRAIN_MAX_EVENTS: '10000'
   DRAIN_MAX_SECONDS: '45'
   EVENT_MAX_DELIVERIES: '5'
@@ -78,14 +74,12 @@ var defaults = {
   OUTAGE_BACKOFF: 'PT10S'
   ARCHIVE_PART_BYTES: '268435456'
   PARQUET_PROFILE: 'fast'
-  ARROW_DEFAULT_MEMORY_POOL: 'system'
-  GLIBC_TUNABLES: 'glibc.malloc.arena_max=2:glibc.malloc.mmap_threshold=3000000:glibc.malloc.hugetlb=1'
   REMOVAL_POLICY: 'keep'
   REMOVAL_GRACE: 'P1D'
   TABLE_READERS: 'P7D'
-  VERIFY_EVERY: 'P30D'
-  VERIFY_SAMPLE: '1.0'
   LAKE_REPLICATION: 'auto'
+  VERIFY_EVERY: 'P30D'
+  VERIFY_SAMPLE: '1'
   POLICY_BACKLOG: '200'
   QUERY_ROLE: ''
   QUERY_SECONDS: '60'
@@ -97,7 +91,15 @@ var defaults = {
   COST_CURRENCY: 'USD'
   TRACE_URL: ''
   OTEL_TRACES_SAMPLER: 'always_on'
+  DRAIN_SCHEDULE: '*/15 * * * * *'
+  COMMIT_SCHEDULE: '20 * * * * *'
+  REMOVAL_SCHEDULE: '0 */5 * * * *'
+  VERIFY_SCHEDULE: '0 */15 * * * *'
+  RECONCILE_SCHEDULE: '30 */5 * * * *'
+  ARROW_DEFAULT_MEMORY_POOL: 'system'
+  GLIBC_TUNABLES: 'glibc.malloc.arena_max=2:glibc.malloc.mmap_threshold=3000000:glibc.malloc.hugetlb=1'
 }
+// end of settings
 var wiring = {
   SOURCE_DATABASE_URL: sourceDatabaseUrl
   LEDGER_DATABASE_URL: ledgerDatabaseUrl

@@ -21,6 +21,7 @@ from azure.storage.queue import QueueClient
 
 from archival_core.functions.http import MANAGED
 from dev.servers.processes import Process
+from dev.stack.host_defaults import SCHEDULES
 
 ROOT = Path(__file__).parents[2]
 
@@ -219,11 +220,7 @@ print(json.dumps({"functions": [[f.name, dict(f.trigger)] for f in functions], "
 
 def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
     settings = {
-        "DRAIN_SCHEDULE": "*/15 * * * * *",
-        "COMMIT_SCHEDULE": "20 * * * * *",
-        "REMOVAL_SCHEDULE": "0 */5 * * * *",
-        "VERIFY_SCHEDULE": "0 */15 * * * *",
-        "RECONCILE_SCHEDULE": "30 */5 * * * *",
+        **SCHEDULES,
         "ARCHIVE_QUEUE": "archive-chunks",
         "RESTORE_QUEUE": "restore-chunks",
         "REMOVAL_QUEUE": "remove-chunks",

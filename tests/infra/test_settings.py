@@ -1,5 +1,7 @@
-"""`Settings`, the sample of local settings, the template's app settings and the documentation name the same settings, with the
-same defaults."""
+"""Every list of settings is made from the code: the reference, the README's, the sample, the template's defaults.
+
+The rest is held to the code: what the template wires to resources, the timers' schedules, the command in `compose.yaml`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from archival_core.host_settings import AzureSettings, HostSettings
 from archival_core.settings import Settings
-from dev.stack.memory import FLAT_MEMORY
+from dev.docs import settings as documents
+from dev.docs.settings import LOCAL_ONLY, PLATFORM, STORAGE, settings_of
+from dev.stack.host_defaults import SCHEDULES
 from tests.infra.bicep import INFRA, ROOT, load
 
 NEEDED = {
@@ -20,66 +25,16 @@ NEEDED = {
 }
 APP = load(INFRA / "modules/function-app.bicep").of("var")
 DEFAULTS: dict[str, str] = APP["defaults"].value
-BICEP: dict[str, Any] = DEFAULTS | APP["wiring"].value
+WIRING: dict[str, Any] = APP["wiring"].value
 SAMPLE: dict[str, str] = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
-REFERENCE = (ROOT / "docs/reference.md").read_text()
 
-#: Read by the host, the runtime or a library, and not by `Settings`.
-OTHERS = FLAT_MEMORY.keys()
-IN_AZURE_ONLY = {
-    "AzureWebJobsStorage__credential",
-    "AzureWebJobsStorage__clientId",
-    "AZURE_CLIENT_ID",
-    "AZURE_TOKEN_CREDENTIALS",
-    "APPLICATIONINSIGHTS_CONNECTION_STRING",
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
-    "PYTHON_ENABLE_OPENTELEMETRY",
+OWN, HOST, AZURE = (settings_of(model) for model in (Settings, HostSettings, AzureSettings))
+#: The fields of `Settings` that have a default, by their names in the environment.
+WITH_DEFAULT = {
+    field.alias or name.upper(): name
+    for name, field in Settings.model_fields.items()
+    if not field.is_required() and field.default
 }
-#: On a developer's machine only: a key, and the worker that Flex Consumption knows by itself.
-LOCAL_ONLY = {"LAKE_ACCOUNT_KEY", "FUNCTIONS_WORKER_RUNTIME"}
-#: Told by the platform, and set by nobody.
-PLATFORM = {"WEBSITE_AUTH_ENABLED"}
-#: Three forms of one setting.
-STORAGE = {"AzureWebJobsStorage", "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__accountName"}
-
-
-def _name(field: str) -> str:
-    return Settings.model_fields[field].alias or field.upper()
-
-
-def _schedules() -> set[str]:
-    source = "".join(path.read_text() for path in (ROOT / "archival_core/functions").glob("*.py"))
-    return set(re.findall(r"%(\w+)%", source))
-
-
-FIELDS = {_name(field): field for field in Settings.model_fields if _name(field) not in PLATFORM}
-ALL = FIELDS.keys() | _schedules() | OTHERS
-
-
-def _documented() -> dict[str, str]:
-    """From the tables of docs/reference.md: setting to the text of its default."""
-    tables = REFERENCE.partition("## HTTP API")[0]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in tables.splitlines() if line.startswith("| `")]
-    return {name: default for names, default, _ in rows for name in re.findall(r"`(\w+)`", names)}
-
-
-def test_the_sample_has_every_setting_and_no_other() -> None:
-    assert SAMPLE.keys() == (ALL - STORAGE) | {"AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME"}
-
-
-def test_memory_is_set_alike_on_every_machine() -> None:
-    assert DEFAULTS.items() >= FLAT_MEMORY.items()
-    assert SAMPLE.items() >= FLAT_MEMORY.items()
-
-
-def test_the_template_has_every_setting_and_no_other() -> None:
-    assert BICEP.keys() == (ALL - STORAGE - LOCAL_ONLY) | {"AzureWebJobsStorage__accountName"} | IN_AZURE_ONLY
-
-
-def test_the_reference_has_every_setting() -> None:
-    documented = _documented().keys()
-    assert (ALL | IN_AZURE_ONLY | PLATFORM) - documented == set()
-    assert {name for name in documented if name.isupper()} - ALL - IN_AZURE_ONLY - PLATFORM == set()
 
 
 def told(**texts: Any) -> Settings:
@@ -87,36 +42,59 @@ def told(**texts: Any) -> Settings:
     return Settings(**{**NEEDED, **texts})
 
 
+def test_every_list_is_current() -> None:
+    assert documents.REFERENCE_FILE.read_text() == documents.reference_document(), "run `make docs`"
+    assert documents.README_FILE.read_text() == documents.readme_document(), "run `make docs`"
+    assert documents.SAMPLE_FILE.read_text() == documents.sample_document(), "run `make docs`"
+    assert documents.TEMPLATE_FILE.read_text() == documents.template_document(), "run `make docs`"
+
+
+@pytest.mark.parametrize("name", sorted(WITH_DEFAULT))
+def test_the_text_of_a_default_means_the_default(name: str) -> None:
+    field = WITH_DEFAULT[name]
+    assert getattr(told(**{field: OWN[name].default}), field) == Settings.model_fields[field].get_default()
+
+
+def test_the_sample_is_read_without_a_complaint() -> None:
+    names = {(field.alias or name.upper()): name for name, field in Settings.model_fields.items()}
+    read = told(**{names[name]: value for name, value in SAMPLE.items() if name in names})
+    assert read.storage_connection == "UseDevelopmentStorage=true"
+    assert read.exporter == "none"
+
+
+def test_the_sample_has_every_setting_and_no_other() -> None:
+    assert SAMPLE.keys() == (OWN | HOST).keys() - PLATFORM - {*STORAGE} | {STORAGE[0], "FUNCTIONS_WORKER_RUNTIME"}
+
+
+def test_the_template_has_every_setting_and_no_other() -> None:
+    own = (OWN | HOST).keys() - {*STORAGE} - PLATFORM - LOCAL_ONLY
+    assert (DEFAULTS | WIRING).keys() == own | {STORAGE[1]} | AZURE.keys()
+    assert DEFAULTS.keys() & WIRING.keys() == set()
+
+
+def test_what_the_template_adds_has_the_value_that_is_documented() -> None:
+    fixed = {name: setting.default for name, setting in AZURE.items() if setting.default}
+    assert fixed
+    assert fixed.items() <= WIRING.items()
+
+
+def test_each_timer_s_schedule_is_a_setting() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "archival_core/functions").glob("*.py"))
+    named = set(re.findall(r"%(\w+)%", source))
+    assert {name for name in named if name.endswith("_SCHEDULE")} == SCHEDULES.keys()
+    assert named - SCHEDULES.keys() <= OWN.keys()
+
+
+def test_the_compose_file_names_settings_that_there_are() -> None:
+    named = set(re.findall(r"\b(\w+)=\S", (ROOT / "compose.yaml").read_text())) - {"TEST_TIMESCALEDB_URL", "ARGS"}
+    assert {"SOURCE_DATABASE_URL", "REDIS_URL"} <= named
+    assert named - OWN.keys() == set()
+
+
 def test_what_the_platform_tells_is_read_as_it_is_written() -> None:
     for said, means in (("True", True), ("true", True), ("1", True), ("False", False), ("", False), ("perhaps", False)):
         assert told(website_auth_enabled=said).website_auth_enabled is means
 
 
-def test_the_readme_names_settings_that_there_are() -> None:
-    rows = re.findall(r"^\| (`[A-Z][\w`, ]+`) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
-    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    assert named
-    assert named - ALL == set()
-
-
-@pytest.mark.parametrize("name", sorted(FIELDS.keys() - STORAGE))
-def test_defaults_are_those_of_the_code(name: str) -> None:
-    field = FIELDS[name]
-    default = Settings.model_fields[field].get_default()
-    if Settings.model_fields[field].is_required() or not default:
-        return
-    stated = {"template": DEFAULTS.get(name), "reference": _documented()[name].strip("`")}
-    if name != "TELEMETRY_EXPORTER":  # nothing to export to on a developer's machine
-        stated["sample"] = SAMPLE[name]
-    for place, text in stated.items():
-        if text:
-            assert getattr(told(**{field: text}), field) == default, place
-
-
-def test_defaults_that_only_the_host_reads_are_the_same_everywhere() -> None:
-    for name in ALL - FIELDS.keys():
-        assert SAMPLE[name] == DEFAULTS[name] == _documented()[name].strip("`"), name
-
-
 def test_no_setting_of_the_template_holds_a_secret() -> None:
-    assert not {name for name in BICEP if re.search(r"KEY|PASSWORD|SECRET", name)}
+    assert not {name for name in DEFAULTS | WIRING if re.search(r"KEY|PASSWORD|SECRET", name)}

@@ -23,6 +23,7 @@ from redis import Redis
 
 from dev.lake_emulator import Fault
 from dev.servers.processes import Process, free_port
+from dev.stack.host_defaults import SCHEDULES
 from dev.stack.state import ROOT
 from tests.faults import servers
 from tests.faults.proxy import Proxy, Weather, proxied
@@ -195,11 +196,7 @@ def _environment(world: _World) -> dict[str, str]:
         "VERIFY_QUEUE": "outages-verifications",
         "LOCAL_FUNCTION_KEY": world.key,
         "LOCAL_MASTER_KEY": secrets.token_urlsafe(12),
-        "DRAIN_SCHEDULE": "*/15 * * * * *",
-        "COMMIT_SCHEDULE": "20 * * * * *",
-        "REMOVAL_SCHEDULE": "0 */5 * * * *",
-        "VERIFY_SCHEDULE": "0 */15 * * * *",
-        "RECONCILE_SCHEDULE": "30 */5 * * * *",
+        **SCHEDULES,
         "TELEMETRY_EXPORTER": "none",
     }
 
