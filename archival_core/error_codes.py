@@ -202,8 +202,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
         },
         "Questions": {
             "archive-not-found": ErrorCode(
-                "The manifest of an archive that stands in for rows is neither in the ledger nor in the lake.",
-                "Bring the ledger or the lake back to where it was.",
+                "The manifest of an archive that stands in for rows of the table is neither in the ledger nor in the lake.",
+                "Bring back the ledger or an earlier version of the manifest; the message names both its places. Other tables"
+                " can be asked.",
                 status=409,
             ),
             "archive-unreadable": ErrorCode(

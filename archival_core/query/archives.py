@@ -1,7 +1,8 @@
 """Where the rows of archives lie that stand in for rows of the source: the marks name the archives, the ledger locates them.
 
 What the ledger does not know, because it was put back or is not to be reached, is read from the lake itself: a mark has the
-manifest's hash, so that nothing else can be taken for the manifest.
+manifest's hash, so that nothing else can be taken for the manifest. What is nowhere stops questions to its own table alone
+(`unexplained`).
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from archival_core.errors import ArchivalError, PermanentError
+from pydantic import ValidationError
+
 from archival_core.lake.client import LakehouseClient
-from archival_core.lake.paths import archive_manifest
+from archival_core.lake.paths import INNER_MANIFEST, archive_manifest
 from archival_core.ledger.archives.standing import StandingArchives, TableOfArchive
 from archival_core.ledger.tables.lake_columns import LakeColumns
-from archival_core.model.chunks.chunk import ServerIdentity
+from archival_core.model.chunks.chunk import Relation, ServerIdentity
+from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.model.lake.manifest import Manifest, ManifestColumn
-from archival_core.source.state.moment import StandingArchive, TableThen
+from archival_core.query.unexplained import Unexplained, refused
+from archival_core.source.state.moment import Moment, StandingArchive, TableThen
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,14 +78,33 @@ class Archives:
         self._tables: dict[tuple[UUID, str], TableOfArchive] = {}
         self._archives: dict[tuple[UUID, str], Archive] = {}
 
-    async def of(self, table: TableThen, standing: Sequence[StandingArchive], here: ServerIdentity) -> list[Archive]:
-        """Those of `standing` that stand in for rows of `table`, whatever its name was.
+    async def learn(self, then: Moment) -> Unexplained:
+        """Of which tables the archives are that stand in for rows; returns those of which nobody knows it."""
+        assert then.server is not None
+        lost = await self._learn(then.standing)
+        if not lost:
+            return Unexplained((), {}, {})
+        owners: dict[str, set[TableIdentity]] = {mark.hypertable: set() for mark in lost}
+        for mark in then.standing:
+            of = self._tables.get(_key(mark))
+            if of and of.identity and mark.hypertable in owners and _is_same_server(of, then.server):
+                owners[mark.hypertable].add(of.identity)
+        if self._ledger is not None:
+            for name, known in owners.items():
+                columns = await self._ledger.columns.columns_of(Relation.parse(name))
+                known.update(column.table for column in columns if column.table is not None)
+        return Unexplained(tuple(lost), owners, await then.identities(owners))
 
-        Raises `PermanentError` (`archive-not-found`) for one whose manifest is nowhere, and `TransientError`.
+    async def of(self, table: TableThen, then: Moment, unexplained: Unexplained) -> list[Archive]:
+        """Those that stand in for rows of `table` in the moment, whatever the table's name was; `learn` was asked before.
+
+        Raises `PermanentError` (`archive-not-found`) where one of `unexplained` may be among them, and `TransientError`.
         """
-        await self._learn(standing)
-        theirs = [mark for mark in standing if self._is_of(mark, table, here)]
-        await self._load([mark for mark in theirs if _key(mark) not in self._archives], here)
+        assert then.server is not None
+        unexplained.check(table)
+        lost = {_key(mark) for mark in unexplained.marks}
+        theirs = [mark for mark in then.standing if _key(mark) not in lost and self._is_of(mark, table, then.server)]
+        await self._load([mark for mark in theirs if _key(mark) not in self._archives], then.server)
         return [self._archives[_key(mark)] for mark in theirs]
 
     async def stored_before(self, table: TableThen, archives: Collection[Archive]) -> dict[int, str]:
@@ -105,16 +128,21 @@ class Archives:
             return of.identity == table.identity
         return mark.hypertable == str(table.table.relation)
 
-    async def _learn(self, standing: Sequence[StandingArchive]) -> None:
-        """Of which tables the archives are."""
+    async def _learn(self, standing: Sequence[StandingArchive]) -> list[StandingArchive]:
+        """Of which tables the archives are; returns those whose manifests are nowhere."""
         unknown = [mark for mark in standing if _key(mark) not in self._tables]
         if not unknown:
-            return
+            return []
         if self._ledger is not None:
             found = await self._ledger.standing.tables({mark.archive: mark.manifest for mark in unknown})
             self._tables |= {_key(mark): found[mark.archive] for mark in unknown if mark.archive in found}
+        lost = []
         for mark, manifest in await self._from_lake(mark for mark in unknown if _key(mark) not in self._tables):
-            self._tables[_key(mark)] = TableOfArchive(manifest.hypertable_table, manifest.source)
+            if manifest is None:
+                lost.append(mark)
+            else:
+                self._tables[_key(mark)] = TableOfArchive(manifest.hypertable_table, manifest.source)
+        return lost
 
     async def _load(self, marks: Sequence[StandingArchive], here: ServerIdentity) -> None:
         if not marks:
@@ -122,36 +150,35 @@ class Archives:
         manifests: dict[UUID, Manifest] = {}
         if self._ledger is not None:
             manifests = await self._ledger.standing.manifests({mark.archive: mark.manifest for mark in marks})
-        missing = await self._from_lake(mark for mark in marks if mark.archive not in manifests)
-        manifests |= {mark.archive: manifest for mark, manifest in missing}
+        for mark, manifest in await self._from_lake(mark for mark in marks if mark.archive not in manifests):
+            if manifest is None:
+                raise refused(mark)
+            manifests[mark.archive] = manifest
         for mark in marks:
             self._archives[_key(mark)] = _archive(mark, manifests[mark.archive], here)
 
-    async def _from_lake(self, marks: Iterable[StandingArchive]) -> list[tuple[StandingArchive, Manifest]]:
+    async def _from_lake(self, marks: Iterable[StandingArchive]) -> list[tuple[StandingArchive, Manifest | None]]:
         turn = asyncio.Semaphore(_AT_A_TIME)
 
-        async def read(mark: StandingArchive) -> tuple[StandingArchive, Manifest]:
+        async def read(mark: StandingArchive) -> tuple[StandingArchive, Manifest | None]:
             async with turn:
                 return mark, await self._read(mark)
 
         return list(await asyncio.gather(*map(read, marks)))
 
-    async def _read(self, mark: StandingArchive) -> Manifest:
-        path = archive_manifest(mark.lake_path)
-        _LOG.info("%s is read, because the ledger does not know the archive", path)
-        try:
-            content = await self._lake.read_all(path)
-        except ArchivalError as error:
-            if not isinstance(error, PermanentError):
-                raise
-            content = b""
-        if hashlib.sha256(content).hexdigest() != mark.manifest:
-            raise PermanentError(
-                f"the archive {mark.lake_path} stands in for rows of {mark.hypertable}, and its manifest is neither in the"
-                f" ledger nor at {path}: bring the ledger or the lake back to where it was",
-                code="archive-not-found",
-            )
-        return Manifest.model_validate_json(content)
+    async def _read(self, mark: StandingArchive) -> Manifest | None:
+        """The manifest, from either of its places; `None` where it is in neither."""
+        _LOG.info("the manifest of %s is read from the lake, because the ledger does not know the archive", mark.lake_path)
+        for path in (archive_manifest(mark.lake_path), f"{mark.lake_path}/{INNER_MANIFEST}"):
+            content = await self._lake.read_if_there(path)
+            if content is None or hashlib.sha256(content).hexdigest() != mark.manifest:
+                continue
+            try:
+                return Manifest.model_validate_json(content)
+            except ValidationError:
+                _LOG.warning("%s is of a release that this one does not know", path)
+                return None
+        return None
 
 
 def _in_all(archives: Collection[Archive]) -> set[int]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from archival_core.query.answers import Collected
     from archival_core.query.archived_rows import LakeFiles
     from archival_core.query.sandbox import Take
+    from archival_core.query.unexplained import Unexplained
     from archival_core.query.whole_table import WholeTable
 
 APPLICATION: Final = "archival_query"
@@ -156,7 +157,8 @@ class Queries:
             named = _resolved(statement.tables, await moment.tables(beside, role, {t.name for t in statement.tables}))
             sessions = Sessions()
             async with Moment(holder, beside, named, role) as then:
-                tables = [await self._whole(table, then, as_text) for table in then.then]
+                unexplained = await self._archives.learn(then)
+                tables = [await self._whole(table, then, unexplained, as_text) for table in then.then]
 
                 def check(table: TableThen) -> None:
                     asyncio.run_coroutine_threadsafe(then.check(table), loop).result()
@@ -190,13 +192,12 @@ class Queries:
             snapshots=1,
         )
 
-    async def _whole(self, table: TableThen, then: Moment, as_text: frozenset[str]) -> WholeTable:
+    async def _whole(self, table: TableThen, then: Moment, unexplained: Unexplained, as_text: frozenset[str]) -> WholeTable:
         from archival_core.query.whole_table import WholeTable
 
-        assert then.server is not None
         if table.table.kind == "plain":
             return WholeTable(table, (), {}, as_text)
-        archives = await self._archives.of(table, then.standing, then.server)
+        archives = await self._archives.of(table, then, unexplained)
         return WholeTable(table, tuple(archives), await self._archives.stored_before(table, archives), as_text)
 
     async def _watched[T](self, sandbox: Any, take: Take[T], tables: Sequence[NamedTable], sessions: Sessions) -> T:

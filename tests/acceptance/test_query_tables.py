@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -111,11 +113,56 @@ async def test_what_a_ledger_lost_is_found_in_the_lake(service: Service) -> None
     service.forge_ledger("delete from archival.job")
     sql = f"select count(*) as n from {service.schema}.readings"
     assert (await asked(queries_of(service), sql)).result.to_pylist() == [{"n": 90}]
-    [manifest] = (service.lake / "manifests" / f"{service.schema}.readings").iterdir()
-    manifest.write_bytes(manifest.read_bytes() + b" ")
+    # there are two copies of a manifest, and either will do
+    outer, inner = _manifests(service)
+    outer.write_bytes(outer.read_bytes() + b" ")
+    assert (await asked(queries_of(service), sql)).result.to_pylist() == [{"n": 90}]
+    inner.unlink()
     with pytest.raises(PermanentError) as refused:
         await asked(queries_of(service), sql)
     assert refused.value.code == "archive-not-found"
+
+
+def _manifests(service: Service, table: str = "readings") -> tuple[Path, Path]:
+    """Both copies of the only manifest of a table."""
+    [outer] = (service.lake / "manifests" / f"{service.schema}.{table}").iterdir()
+    [inner] = (service.lake / "tables" / f"{service.schema}.{table}").glob("*/_manifest.json")
+    return outer, inner
+
+
+async def test_an_archive_that_nobody_explains_stops_questions_to_its_own_table_alone(service: Service) -> None:
+    service.execute(TABLE)
+    service.execute(re.sub(r"\$s\.(jan|feb|mar)", r"$s.other_\1", TABLE.replace("readings", "others")))
+    await remove(service, "readings", "jan")
+    await remove(service, "others", "other_jan")
+    service.execute("create table $s.plain as select 1 as n")
+    service.forge_ledger("delete from archival.job")
+    for manifest in _manifests(service):
+        manifest.write_bytes(b"{}")
+    queries = queries_of(service)
+    for table, rows in (("others", 90), ("plain", 1)):
+        answer = await asked(queries, f"select count(*) as n from {service.schema}.{table}")
+        assert answer.result.to_pylist() == [{"n": rows}]
+    count = f"select count(*) from {service.schema}."
+    for sql in (f"{count}readings", f"{count}others union all {count}readings"):
+        with pytest.raises(PermanentError) as refused:
+            await asked(queries, sql)
+        assert refused.value.code == "archive-not-found"
+        assert f"tables/{service.schema}.readings/" in str(refused.value)
+    # the same rows, whatever the table is called now; and its name may be another table's
+    service.execute(
+        "alter table $s.readings rename to measured; create table $s.readings (time date) partition by range (time)"
+    )
+    with pytest.raises(PermanentError) as renamed:
+        await asked(queries, f"{count}measured")
+    assert renamed.value.code == "archive-not-found"
+    assert (await asked(queries, f"{count}others")).result.num_rows == 1
+    # nor is it known any more whose the name was: nobody may say that others are whole
+    service.execute("delete from archival.lake_column")
+    with pytest.raises(PermanentError) as nobody:
+        await asked(queries, f"{count}others")
+    assert "nobody knows any more" in str(nobody.value)
+    assert (await asked(queries, f"{count}plain")).result.num_rows == 1
 
 
 async def test_plain_tables_are_joined_and_names_are_found_in_any_case(service: Service) -> None:

@@ -81,8 +81,16 @@ FROM timescaledb_information.chunks k
 WHERE k.hypertable_schema = %s AND k.hypertable_name = %s AND k.is_compressed
 """
 _THERE_THEN: Final[LiteralString] = "SELECT FROM pg_catalog.pg_class WHERE oid = ANY(%s::bigint[]::oid[]) LIMIT 1"
+# by names, since `to_regclass` of a schema that the session may not use is an error
+_IDENTITIES: Final[LiteralString] = """
+SELECT n.nspname, c.relname, c.oid::bigint, a.xmin::text
+FROM unnest(%s::text[], %s::text[]) AS asked (nspname, relname)
+JOIN pg_catalog.pg_namespace n ON n.nspname = asked.nspname
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.relname AND c.relkind IN ('r', 'p')
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tableoid' AND a.attnum < 0
+"""
 _STAND_INS: Final[LiteralString] = """
-SELECT archive, hypertable, lake_path, manifest FROM archival_marks.stand_in
+SELECT archive, hypertable, lake_path, manifest, born FROM archival_marks.stand_in
 WHERE kind IN ('removed', 'dropped by others')
 """
 
@@ -107,6 +115,8 @@ class StandingArchive:
     lake_path: str
     #: SHA-256 of its manifest
     manifest: str
+    #: number of the transaction that made the chunk
+    born: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +244,15 @@ class Moment:
         columns = tuple(column for column in columns if column.number in readable)
         stored = {} if named.kind == "plain" else await stored_before(self._conn, named.relation, [c.name for c in columns])
         return TableThen(named, identity, columns, MappingProxyType(stored), MappingProxyType(members))
+
+    async def identities(self, names: Collection[str]) -> dict[str, TableIdentity]:
+        """The tables that have these names, each `schema.name`, in the moment."""
+        with source_errors():
+            async with self._conn.cursor(row_factory=tuple_row) as cur:
+                relations = [Relation.parse(name) for name in names]
+                asked = ([one.schema for one in relations], [one.name for one in relations])
+                rows = await (await cur.execute(_IDENTITIES, asked)).fetchall()
+        return {str(Relation(schema, name)): TableIdentity(oid=oid, born=born) for schema, name, oid, born in rows}
 
     async def check(self, table: TableThen) -> None:
         """Raise `TransientError` (`moment-passed`) unless rows of `table` that the snapshot sees lie where they lay then.
