@@ -49,7 +49,6 @@ GROWS: Final = {
     "request_verification": "a person asks for all archives of a hypertable to be verified",
     "note_lake_back": "the lake went back: everything since then is verified",
     "table_candidates": "what is in a table of the lake is decided from all of its archives, and not from what happened",
-    "retry_jobs": "a person has failed jobs tried again, and all jobs that are live are looked through for the same chunks",
     "count_dropped": "a person asks how many archives of a hypertable would count as dropped",
     "failure_groups": "failures that nobody has dealt with are grouped by their cause",
     "last_failures": "of these, the newest of each hypertable",

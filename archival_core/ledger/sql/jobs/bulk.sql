@@ -24,16 +24,21 @@ group by 1 order by 2 desc, 1
 -- name: retry_jobs
 -- Each of these that may be queued again, one for a chunk or an archive; `passed` says why one is left as it is. A job is not tried again
 -- whose chunk was archived, or whose archive was restored, by a later request. Rows are locked in one order, so that two callers never
--- wait for each other.
+-- wait for each other. The statements below look up their jobs by the primary key: `status = any(...)` would let PostgreSQL read the index of
+-- that status, and with it every failed job.
 with meant as materialized (
     select job_id, kind, hypertable, chunk, restores, options, force, requested_at from archival.job
-    where job_id = any(%(job_ids)s) and status = any(%(statuses)s) and coalesce(finished_at, requested_at) <= %(as_of)s
+    where job_id = any(%(job_ids)s) and array_position(%(statuses)s, status) is not null and coalesce(finished_at, requested_at) <= %(as_of)s
     order by job_id for update
 ), judged as (
     select m.job_id,
-           exists (select from archival.job live where live.kind = m.kind and live.status in ('queued', 'running')
-                   and case m.kind when 'archive' then (live.hypertable, live.chunk) = (m.hypertable, m.chunk)
-                                   else live.restores = m.restores end)
+           case m.kind
+               when 'archive' then exists (
+                   select from archival.job live where live.kind = 'archive' and live.status in ('queued', 'running')
+                   and live.hypertable = m.hypertable and live.chunk = m.chunk)
+               else exists (
+                   select from archival.job live where live.kind = 'restore' and live.status in ('queued', 'running')
+                   and live.restores = m.restores) end
            or row_number() over (partition by m.kind, case m.kind when 'archive' then (m.hypertable, m.chunk) end, m.restores
                                  order by m.requested_at desc, m.job_id) > 1 as has_live,
            not m.force and exists (
@@ -58,7 +63,8 @@ from judged left join queued using (job_id)
 -- name: cancel_jobs
 -- Their workers, if there are any, find out at their next guarded write.
 with meant as materialized (
-    select job_id from archival.job where job_id = any(%(job_ids)s) and status = any(%(statuses)s) order by job_id for update
+    select job_id from archival.job
+    where job_id = any(%(job_ids)s) and array_position(%(statuses)s, status) is not null order by job_id for update
 ), owner as (
     update archival.job
     set status = 'cancelled', finished_at = now(), lease_until = null, progress = null,
@@ -74,7 +80,7 @@ select job_id from owner
 -- Failures that somebody knows about: they are listed no more among those that wait for somebody.
 with meant as materialized (
     select job_id from archival.job
-    where job_id = any(%(job_ids)s) and status = any(%(statuses)s) and dismissed is null order by job_id for update
+    where job_id = any(%(job_ids)s) and array_position(%(statuses)s, status) is not null and dismissed is null order by job_id for update
 )
 update archival.job
 set dismissed = jsonb_build_object('reason', %(reason)s::text, 'by', %(dismissed_by)s::text, 'at', now())
