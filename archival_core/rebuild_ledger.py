@@ -29,7 +29,7 @@ async def _run(add: bool) -> RebuildReport:
     services = runtime.get()
     try:
         await services.ownership.take_over()
-        return await services.ledger_rebuild.run(add=add)
+        return await services.ledger_rebuild.rebuild(add=add)
     finally:
         await services.close()
 

@@ -68,7 +68,7 @@ from archival_core.flows.upkeep.lake_back import LakeBack
 from archival_core.flows.upkeep.ledger_rebuild import LedgerRebuild
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
-from archival_core.flows.upkeep.reconcile import Reconcile
+from archival_core.flows.upkeep.reconcile import Reconciler
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
 from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere
 from archival_core.flows.upkeep.staging_sweep import StagingSweep
@@ -262,7 +262,7 @@ class Runtime:
         self.policy_jobs = PolicyJobs(
             policies, due, self.ledger, self.queue, Intake(pool), self.dependencies, rounds, config.policy_backlog
         )
-        self.reconcile = Reconcile(
+        self.reconciler = Reconciler(
             self.ownership,
             LakeBack(self._lake_history, self.verification),
             LostMessages(upkeep, self.ledger, queues),

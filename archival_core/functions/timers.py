@@ -23,7 +23,7 @@ def blueprint() -> func.Blueprint:
     async def drain_events(timer: func.TimerRequest) -> None:
         async with observed("drain_events"):
             services = _runtime()
-            report = await services.event_drain.run()
+            report = await services.event_drain.drain()
             if report.events:
                 _LOG.info("drained %s", report)
                 _tell("drain_events", events=report.events, queued=report.queued, buried=report.buried)
@@ -35,7 +35,7 @@ def blueprint() -> func.Blueprint:
     async def commit_tables(timer: func.TimerRequest) -> None:
         async with observed("commit_tables"):
             services = _runtime()
-            report = await services.table_commits.run(services.settings.job_time_budget)
+            report = await services.table_commits.commit_due(services.settings.job_time_budget)
             if report.committed or report.left_out:
                 _LOG.info("committed to %s", report)
 
@@ -43,7 +43,7 @@ def blueprint() -> func.Blueprint:
     async def remove_chunks(timer: func.TimerRequest) -> None:
         async with observed("remove_chunks"):
             services = _runtime()
-            report = await services.chunk_removal.run(services.settings.job_time_budget)
+            report = await services.chunk_removal.remove_due(services.settings.job_time_budget)
             if report.removed or report.kept:
                 _LOG.info("removed %d chunks, %d stay", report.removed, len(report.kept))
                 _tell("remove_chunks", removed=report.removed, stay=len(report.kept))
@@ -52,7 +52,7 @@ def blueprint() -> func.Blueprint:
     async def verify_archives(timer: func.TimerRequest) -> None:
         async with observed("verify_archives"):
             services = _runtime()
-            report = await services.verification.run(services.settings.job_time_budget)
+            report = await services.verification.verify_due(services.settings.job_time_budget)
             if report.verified or report.unread:
                 _LOG.info("verified %d archives, %d damaged, %d unread", report.verified, len(report.damaged), report.unread)
                 _tell("verify_archives", verified=report.verified, damaged=len(report.damaged), unread=report.unread)
@@ -61,7 +61,7 @@ def blueprint() -> func.Blueprint:
     async def reconcile(timer: func.TimerRequest) -> None:
         async with observed("reconcile"):
             services = _runtime()
-            report = await services.reconcile.run(services.settings.job_time_budget)
+            report = await services.reconciler.reconcile(services.settings.job_time_budget)
             if not report.is_empty:
                 _LOG.info("reconciled: %s", report)
             # each time: that it has run is news

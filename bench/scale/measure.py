@@ -114,10 +114,10 @@ async def _publish(redis_url: str, stream: str, events: list[dict[str, object]])
 async def _drain(service: Runtime, redis_url: str) -> Figures:
     stream = service.settings.events_stream
     await _publish(redis_url, stream, [{"hypertable": "public.nothing", "chunk": f"public.warm{i}"} for i in range(10)])
-    await service.event_drain.run()
+    await service.event_drain.drain()
     await _publish(redis_url, stream, [{"hypertable": "public.nothing", "chunk": f"public.n{i}"} for i in range(_EVENTS)])
     started = time.perf_counter()
-    report = await service.event_drain.run()
+    report = await service.event_drain.drain()
     assert report.queued == _EVENTS, report
     return {"drain, an event": _ms(started) / _EVENTS}
 
@@ -129,7 +129,7 @@ async def _archive(service: Runtime, redis_url: str, storage: str) -> Figures:
         queue.clear_messages()
         wide = {"hypertable": "public.readings", "older_than": "2027-01-01T00:00:00Z", "remove": True}
         await _publish(redis_url, service.settings.events_stream, [wide])
-        assert (await service.event_drain.run()).queued == _CHUNKS
+        assert (await service.event_drain.drain()).queued == _CHUNKS
         messages = [JobMessage.from_json(message.content) for message in queue.receive_messages(messages_per_page=32)]
     taken = []
     for message in messages:
@@ -173,9 +173,9 @@ async def _written(url: str) -> Figures:
 
 
 async def _reconcile(service: Runtime, archives: int) -> Figures:
-    await service.reconcile.run(_MINUTES)
+    await service.reconciler.reconcile(_MINUTES)
     started = time.perf_counter()
-    report = await service.reconcile.run(_MINUTES)
+    report = await service.reconciler.reconcile(_MINUTES)
     assert not report.failed, report.failed
     return {"reconcile, a run": _ms(started), "reconcile, an archive's share": _ms(started) / archives}
 

@@ -61,7 +61,7 @@ async def run(app: Path, options: Options, life: Life) -> int:
                     lease = TimerLease(state, function.name, options.timer_lease)
                     triggers.create_task(timers.run(function, config.function_timeout, lease, life))
                 for listener in listeners:
-                    triggers.create_task(listener.run())
+                    triggers.create_task(listener.listen())
                 triggers.create_task(life.stopping.wait())
         finally:
             await runner.cleanup()

@@ -56,7 +56,7 @@ class QueueListener:
         self._unsettled: dict[str, QueueMessage] = {}
         self._refused_since: float | None = None
 
-    async def run(self) -> None:
+    async def listen(self) -> None:
         """Poll until the host ends. Who stops it waits for the functions; who ends by itself gives their messages back."""
         delay = _FIRST_DELAY_SECONDS
         stopping = self._life.stopping

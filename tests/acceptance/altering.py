@@ -26,7 +26,7 @@ PATIENCE = 4.0
 async def request(service: Service, *chunks: str) -> None:
     for chunk in chunks:
         await service.publish(hypertable=f"{service.schema}.readings", chunk=chunk)
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
 
 
 async def work(service: Service) -> list[str | None]:

@@ -96,7 +96,7 @@ class Service:
 
     async def work(self) -> None:
         """Drain the stream and settle every waiting message."""
-        await self.runtime.event_drain.run()
+        await self.runtime.event_drain.drain()
         for message in self.messages():
             await self.runtime.archival_processor.process(message)
 

@@ -46,7 +46,7 @@ class ImpatientHost:
         deadline = asyncio.get_running_loop().time() + seconds
         while not (done := until()) and asyncio.get_running_loop().time() < deadline:
             with suppress(ArchivalError):
-                await self._runtime.event_drain.run()
+                await self._runtime.event_drain.drain()
             with suppress(AzureError):
                 message = await self._queue.receive_message(visibility_timeout=_HIDDEN_SECONDS)
                 if message is not None:

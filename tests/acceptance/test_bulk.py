@@ -245,7 +245,7 @@ async def test_retries_that_are_killed_and_made_again_queue_each_job_once(servic
     while len(reached) < jobs:
         # what a killed step has recorded and not sent is a lost message, as after any crash
         service.execute("update archival.job set messaged_at = messaged_at - interval '1 hour'")
-        await service.runtime.reconcile.run(service.runtime.settings.job_time_budget)
+        await service.runtime.reconciler.reconcile(service.runtime.settings.job_time_budget)
         arrived = Counter(message.job_id for message in service.messages())
         assert arrived, f"{jobs - len(reached)} jobs have no message"
         reached += arrived

@@ -141,7 +141,7 @@ async def test_a_day_with_the_command_line(service: Service, cli: CommandLine) -
     assert "nothing is due" in await cli("policies", "preview", table, "--archive-after", "P1D")
     await cli("policies", "delete", table)
     await service.publish(hypertable="", chunk="")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [letter] = (await cli.json("dead-letters"))["dead_letters"]
     assert "Missing option '--reason'" in await cli("dead-letters", "discard", letter["entry_id"], expect=2)
     await cli("dead-letters", "discard", letter["entry_id"], "--reason", "a test")
@@ -185,9 +185,9 @@ async def test_many_at_a_time(service: Service, cli: CommandLine) -> None:
     assert await cli.json("cancel", "--hypertable", "public.t", "--yes") == {"done": 5, "passed": {}}
     for number in range(3):
         await service.publish(hypertable="", chunk=str(number))
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     assert "3 dead letters are replayed" in await cli("dead-letters", "replay", "--code", "invalid-event", "--yes")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     letters = (await cli.json("dead-letters", "--text", "HYPERTABLE"))["dead_letters"]
     assert len(letters) == 3
     words = "\n".join(letter["entry_id"] for letter in letters)

@@ -51,7 +51,7 @@ async def archive(service: Service, *chunks: str, remove: bool = False) -> None:
     for chunk in chunks:
         await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", remove=remove)
     await service.work()
-    await service.runtime.chunk_removal.run(MINUTE)
+    await service.runtime.chunk_removal.remove_due(MINUTE)
 
 
 async def get(client: httpx.AsyncClient, view: str) -> Any:
@@ -80,7 +80,7 @@ async def test_chunks_are_where_their_rows_are(service: Service, client: httpx.A
     await archive(service, "feb")
     await archive(service, "gone")
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.mar")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     tables = {table["hypertable"]: table for table in (await get(client, "hypertables"))["hypertables"]}
     summary = tables[f"{service.schema}.readings"]
     assert summary["states"] == {"removed": 1, "archived": 1, "archiving": 1, "database": 1}

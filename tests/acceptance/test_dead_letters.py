@@ -38,7 +38,7 @@ async def test_a_dead_event_is_replayed_as_it_came(service: Service) -> None:
     # the event is right, and its table is made too late
     await service.publish(hypertable=f"{service.schema}.readings", older_than="2026-03-01T00:00:00Z")
     [original] = await entries(service.redis, service.names["EVENTS_STREAM"])
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [letter] = await letters(service)
     assert (letter.is_event, letter.fields) == (True, original[1])
     assert letter.reason.startswith("unknown-hypertable")
@@ -54,7 +54,7 @@ async def test_a_dead_event_is_replayed_as_it_came(service: Service) -> None:
 async def test_pages_follow_each_other(service: Service) -> None:
     for number in range(5):
         await service.redis.xadd(service.names["EVENTS_STREAM"], {"event": f"bad {number}"})
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     seen: list[bytes] = []
     after: str | None = ""
     while after is not None:
@@ -84,7 +84,7 @@ async def poisoned(service: Service) -> UUID:
     """A job whose message was given up."""
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     await service.give_up(message)
     return message.job_id
@@ -107,7 +107,7 @@ async def test_a_poisoned_job_is_tried_again(service: Service) -> None:
 async def test_no_job_is_queued_beside_a_live_one_of_its_chunk(service: Service) -> None:
     first = await poisoned(service)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     assert await code_of(service.runtime.dead_letters.retry(first)) == "chunk-has-a-live-job"
     assert [job["status"] for job in service.jobs()] == ["failed", "queued"]
 

@@ -153,7 +153,7 @@ async def archived_removed_restored(
         await service.publish(hypertable=str(TABLE), older_than=until, remove=True)
         await service.work()
         assert {job["status"] for job in service.jobs()} == {"archived"}
-        removed = (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed
+        removed = (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed
         assert removed == len(service.jobs()) > 0, [job["removal_error"] for job in service.jobs()]
         assert len(service.rows("select * from data.conditions")) < len(before)
         request = RestoreRequest(TABLE, None, ChunkRange(None, None), RestoreWish(), uuid4().hex, "a test")

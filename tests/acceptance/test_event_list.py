@@ -49,6 +49,6 @@ async def test_an_event_is_waiting_then_pending_then_drained(service: Service) -
         assert first["events"] == newest[:3]
         assert await listed(limit=3, before=first["next"]) == {"events": newest[3:], "next": None}
         await service.runtime.messaging.acknowledge([newest[3]["entry_id"]])
-        await service.runtime.event_drain.run()
+        await service.runtime.event_drain.drain()
         assert {one["progress"] for one in (await listed())["events"]} == {"drained"}
         assert (await client.get("/events", params={"before": "yesterday"})).json()["code"] == "invalid-cursor"

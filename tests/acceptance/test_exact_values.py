@@ -36,7 +36,7 @@ async def test_a_chunk_goes_after_a_trial_and_comes_back(service: Service) -> No
     before = service.rows(ROWS)
     await service.publish(hypertable=f"{service.schema}.t", chunk=f"{service.schema}.jan", remove=True)
     await service.work()
-    report = await service.runtime.chunk_removal.run(MINUTE)
+    report = await service.runtime.chunk_removal.remove_due(MINUTE)
     assert report.kept == {}
     [job] = service.jobs()
     assert job["status"] == Status.REMOVED
@@ -44,7 +44,7 @@ async def test_a_chunk_goes_after_a_trial_and_comes_back(service: Service) -> No
     assert sum(part["a_x20_price"] for part in exact) == 5715
     assert all(part.keys() == {"a_x20_price", "until", "tags"} for part in exact)
     assert service.rows(ROWS) == []
-    assert (await service.runtime.verification.run(MINUTE)).damaged == {}
+    assert (await service.runtime.verification.verify_due(MINUTE)).damaged == {}
     wish = RestoreRequest(Relation(service.schema, "t"), None, ChunkRange(None, None), RestoreWish(), "again", "a test")
     await service.runtime.restore_requests.request(wish)
     assert await service.restore() == []

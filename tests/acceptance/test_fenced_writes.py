@@ -65,7 +65,7 @@ async def overtaken(service: Service) -> tuple[Job, Job, Manifest]:
     service.execute(TABLE)
     for chunk in ("feb", "jan"):
         await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     messages = {str(job["chunk"]): job["job_id"] for job in service.jobs()}
     ledger = service.runtime.ledger
     first = await ledger.take_lease(messages[f"{service.schema}.jan"], timedelta(0))

@@ -41,7 +41,7 @@ async def archive(service: Service, chunk: str = "jan", *, remove: bool = True) 
 
 
 async def removed(service: Service) -> int:
-    return (await service.runtime.chunk_removal.run(MINUTE)).removed
+    return (await service.runtime.chunk_removal.remove_due(MINUTE)).removed
 
 
 async def restore(service: Service) -> list[Any]:
@@ -119,7 +119,7 @@ async def test_an_archive_that_comes_too_late_is_superseded(
     await service.runtime.archival_processor.process(message)
     assert statuses(service)[-1] == "superseded"
     for _ in range(2):
-        await service.runtime.reconcile.run(MINUTE)
+        await service.runtime.reconciler.reconcile(MINUTE)
     assert sorted(statuses(service)) == ["removed", "superseded"]
     assert history(service) == before
 
@@ -202,12 +202,12 @@ async def test_a_partition_that_was_emptied_is_changed_and_not_dropped(service: 
     assert await removed(service) == 1
     assert await restore(service) == [None]
     service.execute("truncate $s.jan")
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert statuses(service) == ["archived"]
     with pytest.raises(PermanentError, match="it was archived and not removed"):
         await restore(service)
     # whoever wants the rows again drops the empty table
     service.execute("drop table $s.jan")
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert statuses(service) == ["removed"]
     assert (await restore(service), live(service)) == ([None, None], before)

@@ -74,10 +74,10 @@ async def unwritable(service: Service, stream: str) -> AsyncIterator[None]:
 async def test_an_event_whose_job_is_not_recorded_comes_again(service: Service) -> None:
     await ask(service)
     service.execute(REFUSE)
-    report = await service.runtime.event_drain.run()
+    report = await service.runtime.event_drain.drain()
     assert (report.postponed, report.queued, await pending(service)) == (1, 0, 1)
     service.execute("drop trigger refuse on archival.job")
-    assert (await service.runtime.event_drain.run()).queued == 1
+    assert (await service.runtime.event_drain.drain()).queued == 1
     assert await pending(service) == 0
 
 
@@ -91,9 +91,9 @@ async def test_an_event_whose_message_is_not_sent_comes_again(service: Service, 
 
     with monkeypatch.context() as patched:
         patched.setattr(QueueClient, "send", refused_at_the_last_moment)
-        assert (await service.runtime.event_drain.run()).away == "queue"
+        assert (await service.runtime.event_drain.drain()).away == "queue"
     assert await pending(service) == 1
-    assert (await service.runtime.event_drain.run()).queued == 1
+    assert (await service.runtime.event_drain.drain()).queued == 1
     assert [job["job_id"] for job in service.jobs()] == [message.job_id for message in service.messages()]
 
 
@@ -116,27 +116,27 @@ async def test_an_event_that_cannot_be_understood_now_comes_again(
         with psycopg.connect(source_database_url, autocommit=True) as elsewhere:
             elsewhere.execute(f"{allow} false".encode())
             try:
-                report = await service.runtime.event_drain.run()
+                report = await service.runtime.event_drain.drain()
             finally:
                 elsewhere.execute(f"{allow} true".encode())
         # the event was not even read
         assert (report.away, report.events, report.buried, report.queued) == ("source", 0, 0, 0)
-        assert (await service.runtime.event_drain.run()).queued == 2
+        assert (await service.runtime.event_drain.drain()).queued == 2
         assert await pending(service) == 0
 
 
 async def test_an_event_that_cannot_be_buried_comes_again(service: Service) -> None:
     await service.redis.xadd(service.names["EVENTS_STREAM"], {"event": "{not json"})
     async with unwritable(service, "DEAD_STREAM"):
-        report = await service.runtime.event_drain.run()
+        report = await service.runtime.event_drain.drain()
     assert (report.postponed, report.buried, await pending(service)) == (1, 0, 1)
-    assert (await service.runtime.event_drain.run()).buried == 1
+    assert (await service.runtime.event_drain.drain()).buried == 1
     assert len(await service.results("DEAD_STREAM")) == 1
 
 
 async def test_a_dead_letter_that_cannot_be_replayed_stays(service: Service) -> None:
     await service.redis.xadd(service.names["EVENTS_STREAM"], {"event": "{not json"})
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [letter], _ = await service.runtime.dead_letters.page(10)
     async with unwritable(service, "EVENTS_STREAM"):
         with pytest.raises(TransientError):
@@ -148,13 +148,13 @@ async def test_a_dead_letter_that_cannot_be_replayed_stays(service: Service) -> 
 
 async def test_an_end_that_cannot_be_told_is_told_later(service: Service) -> None:
     await ask(service)
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     async with unwritable(service, "RESULTS_STREAM"):
         await service.runtime.archival_processor.process(message)
     assert [(job["status"], job["announced"]) for job in service.jobs()] == [("archived", False)]
     service.execute("update archival.job set finished_at = finished_at - interval '1h'")
-    await service.runtime.reconcile.run(timedelta(minutes=1))
+    await service.runtime.reconciler.reconcile(timedelta(minutes=1))
     assert [result["type"] for result in await service.results()] == ["archival.chunk.archived"]
     assert [job["announced"] for job in service.jobs()] == [True]
 
@@ -162,7 +162,7 @@ async def test_an_end_that_cannot_be_told_is_told_later(service: Service) -> Non
 @pytest.mark.parametrize("delivery", ["process", "give_up"])
 async def test_the_message_of_a_job_that_another_worker_has_comes_again(service: Service, delivery: str) -> None:
     await ask(service)
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     service.execute("update archival.job set failures = '{\"interrupted\": 9}'")
     assert await service.runtime.ledger.take_lease(message.job_id, timedelta(minutes=1)) is not None
@@ -176,7 +176,7 @@ async def test_the_message_of_a_job_that_another_worker_has_comes_again(service:
 async def test_the_message_of_a_job_that_waits_comes_again(service: Service) -> None:
     """Delivered too often while something was away: nobody has failed, and the job is not left without a message."""
     await ask(service)
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     await service.runtime.archival_processor.give_up(message)
     assert [job["status"] for job in service.jobs()] == ["queued"]
@@ -185,7 +185,7 @@ async def test_the_message_of_a_job_that_waits_comes_again(service: Service) -> 
 
 async def test_a_ledger_that_can_only_be_read_for_a_moment_ends_no_job(service: Service) -> None:
     await ask(service)
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     # as a server answers that is just not the primary any more, at the last write of the job
     service.execute(REFUSE.replace("insert", "update").replace("full'", "read-only' using errcode = '25006'"))

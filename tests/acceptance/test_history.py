@@ -70,7 +70,7 @@ async def test_disks_put_back_between_two_parts(world: World, monkeypatch: pytes
         patched.setattr(Ledger, "add_part", until_one_has_rows)
         schema = world.service.schema
         await world.service.publish(hypertable=f"{schema}.readings", chunk=f"{schema}.jan")
-        await world.service.runtime.event_drain.run()
+        await world.service.runtime.event_drain.drain()
         [message] = world.service.messages()
         with pytest.raises(TransientError):
             await world.service.runtime.archival_processor.process(message)
@@ -139,7 +139,7 @@ async def test_a_ledger_that_was_put_back_follows_the_marks(apart: World, until:
     if until != "removed":
         await apart.restore()
     assert apart.live() == before
-    assert (await apart.service.runtime.reconcile.run(MINUTE)).marks.removed == 0
+    assert (await apart.service.runtime.reconciler.reconcile(MINUTE)).marks.removed == 0
 
 
 @pytest.mark.parametrize("to", ["before the removal", "before the restore"])
@@ -178,14 +178,14 @@ async def test_a_copy_beside_the_original_is_refused(world: World, tmp_path: Pat
         settings.load.cache_clear()
         theirs = runtime.Runtime(settings.load())
         try:
-            for duty in (theirs.chunk_removal.run, theirs.reconcile.run):
+            for duty in (theirs.chunk_removal.remove_due, theirs.reconciler.reconcile):
                 with pytest.raises(PermanentError) as refused:
                     await duty(MINUTE)
                 assert refused.value.code == "other-owner"
                 assert "archival source takeover" in str(refused.value)
             # somebody says that the copy is the one now
             await theirs.ownership.take_over()
-            await theirs.reconcile.run(MINUTE)
+            await theirs.reconciler.reconcile(MINUTE)
         finally:
             await theirs.close()
     with pytest.raises(PermanentError) as refused:

@@ -56,11 +56,11 @@ async def archive(service: Service, *chunks: str, remove: bool = False) -> None:
     await ask(service, *chunks, remove=remove)
     await service.work()
     if remove:
-        await service.runtime.chunk_removal.run(MINUTE)
+        await service.runtime.chunk_removal.remove_due(MINUTE)
 
 
 async def fold(service: Service) -> FoldingReport:
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert report.failed == {}
     return report.folding
 
@@ -81,10 +81,10 @@ async def fill(service: Service, count: int, key: str = "request") -> None:
 async def events_go(service: Service) -> None:
     """The entries of the events are trimmed away; one that is of no use stays."""
     await service.redis.xadd(service.names["EVENTS_STREAM"], {"event": "of no use"})
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     for _ in range(2):
         service.execute("update archival.stream_position set seen_at = seen_at - interval '100 days'")
-        await service.runtime.reconcile._streams.run()
+        await service.runtime.reconciler._streams.trim()
     assert await service.redis.xlen(service.names["EVENTS_STREAM"]) == 1
 
 
@@ -114,7 +114,7 @@ async def every_kind(service: Service) -> None:
     await archive(service, "feb", "nowhere", "nothing")
     await archive(service, "feb")  # a duplicate
     await ask(service, "mar")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [waiting] = [job for job in service.jobs() if job["status"] == "queued"]
     await service.runtime.jobs.cancel(waiting["job_id"], "test")
     async with api_client() as http:
@@ -155,19 +155,19 @@ async def test_nothing_that_may_be_an_archive_is_folded_away(service: Service) -
     await events_go(service)
     service.execute("drop table $s.readings")
     months_pass(service)
-    folding = service.runtime.reconcile._folding
+    folding = service.runtime.reconciler._folding
     for status in ("archived", "removed", "superseded", "restored", "failed", "cancelled"):
         # such as a ledger that was put back to before the end of the job; its declared manifest is what a mark may name
         service.forge_ledger(f"update archival.job set status = '{status}', lake_path = null")
-        assert (await folding.run(float("inf"))).jobs == 0, status
+        assert (await folding.fold(float("inf"))).jobs == 0, status
     service.execute("update archival.job set declared = '{}'")
-    assert (await folding.run(float("inf"))).jobs == 1, "a job that was cancelled before it had anything to publish"
+    assert (await folding.fold(float("inf"))).jobs == 1, "a job that was cancelled before it had anything to publish"
 
 
 async def test_a_failure_that_nobody_was_told_of_stays(service: Service) -> None:
     await fill(service, 2)
     service.execute("update archival.job set announced = false where chunk like '%c1'")
-    await service.runtime.reconcile._folding.run(float("inf"))
+    await service.runtime.reconciler._folding.fold(float("inf"))
     [job] = service.jobs()
     assert not job["announced"]
     assert (await fold(service)).jobs == 1, "reconcile tells of it, and folds it afterwards"
@@ -205,7 +205,7 @@ async def test_the_last_word_about_a_chunk_that_is_there_stays(service: Service,
 async def test_an_event_that_comes_again_finds_its_job(service: Service) -> None:
     service.execute(TABLE)
     await ask(service, "jan", "feb")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     service.messages()
     for job in service.jobs():
         await service.runtime.jobs.cancel(job["job_id"], "test")
@@ -216,7 +216,7 @@ async def test_an_event_that_comes_again_finds_its_job(service: Service) -> None
     service.execute("update archival.stream_position set seen_at = now()")
     await service.redis.xgroup_destroy(service.names["EVENTS_STREAM"], "archival-service")
     assert (await fold(service)).jobs == 0
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     assert statuses(service) == ["cancelled", "cancelled"]
     assert service.messages() == []
     await events_go(service)
@@ -243,12 +243,12 @@ async def test_many_are_folded_bit_by_bit(service: Service, monkeypatch: pytest.
     service.execute("update archival.job set chunk = '$s.jan', hypertable = '$s.r' || job_id where chunk like '%00'")
     folded: list[int] = []
     while sum(folded) < 1980 and len(folded) < 50:
-        folded.append((await service.runtime.reconcile._folding.run(float("inf"))).jobs)
+        folded.append((await service.runtime.reconciler._folding.fold(float("inf"))).jobs)
     assert max(folded) <= 700
     assert service.rows("select count(*), (select sum(jobs)::int from archival.folded_job) from archival.job") == [(20, 1980)]
     # a run whose time is over does nothing
     await fill(service, 10, "later")
-    assert (await service.runtime.reconcile._folding.run(0.0)).jobs == 0
+    assert (await service.runtime.reconciler._folding.fold(0.0)).jobs == 0
 
 
 async def test_parts_of_an_ended_job_go_with_their_files(service: Service) -> None:
@@ -258,7 +258,7 @@ async def test_parts_of_an_ended_job_go_with_their_files(service: Service) -> No
     service.execute(
         "insert into archival.part (job_id, number, part) select job_id, n, '{}' from archival.job, generate_series(1, 3) n"
     )
-    report = await service.runtime.reconcile._folding.run(0.0)
+    report = await service.runtime.reconciler._folding.fold(0.0)
     assert report == FoldingReport(jobs=0, parts=3)
     assert service.rows("select chunk like '%c2', progress is null from archival.job order by 1") == [
         (False, True),

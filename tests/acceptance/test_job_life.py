@@ -91,7 +91,7 @@ async def test_a_job_shows_its_attempts_and_what_became_of_it(
     monkeypatch.setattr(archiver, "archive", frozen)
     with pytest.raises(LostLeaseError):
         await service.runtime.archival_processor.process(message)
-    assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
     await client.post("/restores", json={"hypertable": f"{service.schema}.readings", "all": True})
     assert await service.restore() == []
 

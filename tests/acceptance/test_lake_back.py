@@ -32,7 +32,7 @@ insert into $s.readings select t, random() from generate_series(timestamptz '202
 
 async def remove(service: Service) -> int:
     service.execute("update archival.job set removal_tried_at = null")
-    return (await service.runtime.chunk_removal.run(MINUTE)).removed
+    return (await service.runtime.chunk_removal.remove_due(MINUTE)).removed
 
 
 def refusals(service: Service) -> set[Any]:
@@ -117,7 +117,7 @@ async def test_a_lake_that_went_back_is_looked_through_before_anything_goes(serv
     assert await remove(service) == 0
     assert refusals(service) == {"lake-back"}
     assert told(service, "feb") == []
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert report.lost_by_lake == 2
     [(problem, advice)] = told(service, "feb")
     assert (problem, advice.startswith("this was the only copy: bring it back")) == ("missing", True)
@@ -132,7 +132,7 @@ async def test_a_lake_that_went_back_is_looked_through_before_anything_goes(serv
     assert await remove(service) == 1
     # the same copy, put back again, is another step back
     put_back()
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert ("missing", advice) in told(service, "mar")
 
 
@@ -145,7 +145,7 @@ async def test_one_chunk_is_looked_at_for_all_while_the_lake_is_back(service: Se
     await archive(service, "feb", "mar")
     put_back()
     service.runtime._lake_history._believed_until = 0.0
-    report = await service.runtime.chunk_removal.run(MINUTE)
+    report = await service.runtime.chunk_removal.remove_due(MINUTE)
     assert (report.removed, len(report.kept)) == (0, 1)
     assert refusals(service) == {"lake-back"}
 
@@ -188,7 +188,7 @@ async def test_a_lake_without_a_marker_that_can_be_read_went_back_too(service: S
     service.runtime._lake_history._believed_until = 0.0
     assert await remove(service) == 0
     assert refusals(service) == {"lake-back"}
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert report.lost_by_lake == (2 if what == "all gone" else 0)
     assert await remove(service) == (0 if what == "all gone" else 1)
 

@@ -38,7 +38,7 @@ JANUARY, BOTH = 744, 1393
 
 
 async def commit(service: Service) -> CommitsReport:
-    report = await service.runtime.table_commits.run(MINUTE)
+    report = await service.runtime.table_commits.commit_due(MINUTE)
     assert report.failed == {}
     return report
 
@@ -92,10 +92,10 @@ async def test_a_later_revision_takes_the_place_in_one_commit_and_the_folder_sta
     (after,) = paths_in(service)
     assert before != after and delta_reader.count(table(service)) == JANUARY + 1
     assert (table(service) / before).exists(), "whoever reads the version before goes on"
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert (table(service) / before).exists()
     service.execute("update archival.table_archive set left_at = left_at - interval '8 days' where left_at is not null")
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert not (table(service) / before).exists()
     assert (service.lake / "superseded" / table(service).name / before).exists()
     assert delta_reader.count(table(service)) == JANUARY + 1
@@ -140,7 +140,7 @@ async def test_what_the_schema_does_not_describe_any_more_leaves_the_log(service
     assert left == [("column 'value' is double in it and float in the table", True)] * 2
     # its readers have their time
     service.execute("update archival.job set status = 'superseded' where kind = 'archive'")
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert len(list(table(service).glob("*/part-*.parquet"))) == 2
 
 
@@ -217,7 +217,7 @@ async def test_reconcile_compares_logs_and_mends_them(service: Service) -> None:
     await commit(service)
     commits(service)[1].unlink()
     assert delta_reader.count(table(service)) == JANUARY
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert report.failed == {}
     assert delta_reader.count(table(service)) == BOTH
     ((finding,),) = service.rows("select finding ->> 'code' from archival.lake_table")
@@ -229,7 +229,7 @@ async def test_a_damaged_log_is_told_and_made_anew_by_who_asks(service: Service)
     await archive(service, "jan", "feb", remove=False)
     await commit(service)
     commits(service)[0].write_text("no commit")
-    assert list((await service.runtime.reconcile.run(MINUTE)).failed) == [f"the table of {service.schema}.readings"]
+    assert list((await service.runtime.reconciler.reconcile(MINUTE)).failed) == [f"the table of {service.schema}.readings"]
     state = await service.runtime.table_upkeep.rebuild(f"{service.schema}.readings")
     assert (state.version, state.archives, state.rows, state.finding) == (0, 2, BOTH, None)
     assert delta_reader.count(table(service)) == BOTH
@@ -262,7 +262,7 @@ async def test_who_is_not_the_service_reads_and_does_not_write(service: Service)
 async def test_two_committers_at_once_do_no_harm(service: Service) -> None:
     service.execute(TABLE)
     await archive(service, "jan", "feb", remove=False)
-    await asyncio.gather(*(service.runtime.table_commits.run(MINUTE) for _ in range(4)))
+    await asyncio.gather(*(service.runtime.table_commits.commit_due(MINUTE) for _ in range(4)))
     await commit(service)
     assert (len(commits(service)), delta_reader.count(table(service))) == (1, BOTH)
 

@@ -65,7 +65,7 @@ async def test_large_events_are_buried_and_others_do_not_wait(service: Service) 
     await add(service, *(b"x" * LARGE for _ in range(6)))
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
     with memory_below(4 * LARGE):
-        report = await service.runtime.event_drain.run()
+        report = await service.runtime.event_drain.drain()
     assert (report.events, report.queued, report.buried, report.postponed) == (307, 1, 306, 0)
     assert (await service.redis.xpending(service.names["EVENTS_STREAM"], "archival-service"))["pending"] == 0
     with memory_below(2 * MEGABYTE):
@@ -82,7 +82,7 @@ async def test_large_events_are_buried_and_others_do_not_wait(service: Service) 
 async def test_what_another_consumer_left_is_read_within_the_same_bounds(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     ids = await add(service, *(b"x" * LARGE for _ in range(4)), b"{}", b"trimmed")
     stream, group = service.names["EVENTS_STREAM"], "archival-service"
     for entry_id in ids:
@@ -90,7 +90,7 @@ async def test_what_another_consumer_left_is_read_within_the_same_bounds(
         await service.redis.xclaim(stream, group, "another", 0, [entry_id], idle=3_600_000)
     await service.redis.xdel(stream, ids[-1])
     with memory_below(4 * LARGE):
-        report = await service.runtime.event_drain.run()
+        report = await service.runtime.event_drain.drain()
     assert report.buried == 6
     assert (await service.redis.xpending(stream, group))["pending"] == 0
     assert [letter.size for letter in await all_letters(service)] == [LARGE + 5] * 4 + [7, 0]
@@ -98,11 +98,11 @@ async def test_what_another_consumer_left_is_read_within_the_same_bounds(
 
 
 async def test_own_entries_that_were_not_acknowledged_are_read_within_the_same_bounds(service: Service) -> None:
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     await add(service, *(b"x" * LARGE for _ in range(4)))
     await service.redis.xreadgroup("archival-service", "drain", {service.names["EVENTS_STREAM"]: ">"})
     with memory_below(4 * LARGE):
-        assert (await service.runtime.event_drain.run()).buried == 4
+        assert (await service.runtime.event_drain.drain()).buried == 4
 
 
 async def test_an_event_of_many_fields_or_of_long_names_is_large_too(service: Service) -> None:
@@ -110,7 +110,7 @@ async def test_an_event_of_many_fields_or_of_long_names_is_large_too(service: Se
     await service.redis.xadd(service.names["EVENTS_STREAM"], many)
     await service.redis.xadd(service.names["EVENTS_STREAM"], {b"n" * LARGE: b""})
     with memory_below(8 * LARGE):
-        assert (await service.runtime.event_drain.run()).buried == 2
+        assert (await service.runtime.event_drain.drain()).buried == 2
     with memory_below(2 * MEGABYTE):
         first, second = await all_letters(service)
     assert (first.size, first.is_whole, len(first.fields)) == (sum(map(len, many)), False, 16)
@@ -120,7 +120,7 @@ async def test_an_event_of_many_fields_or_of_long_names_is_large_too(service: Se
 async def test_what_cannot_be_carried_stays_and_is_referred_to(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_MOST_CARRIED", 1_000_000)
     [entry_id] = await add(service, b"y" * 2_000_000)
-    assert (await service.runtime.event_drain.run()).buried == 1
+    assert (await service.runtime.event_drain.drain()).buried == 1
     [letter] = await all_letters(service)
     assert (letter.size, letter.is_whole, len(letter.fields[b"event"])) == (2_000_005, False, 1019)
     [(_, kept)] = await entries(service.redis, service.names["DEAD_STREAM"])
@@ -134,15 +134,15 @@ async def test_one_event_that_cannot_be_buried_keeps_no_other_from_it(service: S
     await add(service, b"z" * 100_000)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
     await service.redis.set(service.names["DEAD_STREAM"], "something else")
-    report = await service.runtime.event_drain.run()
+    report = await service.runtime.event_drain.drain()
     assert (report.queued, report.buried, report.postponed) == (1, 0, 1)
     await service.redis.delete(service.names["DEAD_STREAM"])
-    assert (await service.runtime.event_drain.run()).buried == 1
+    assert (await service.runtime.event_drain.drain()).buried == 1
 
 
 async def test_large_letters_are_shown_in_part_given_up_and_never_replayed(service: Service) -> None:
     await add(service, b"w" * LARGE, b"{}")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     async with api_client() as http:
         with memory_below(4 * MEGABYTE):
             page = (await http.get("/dead-letters")).json()
@@ -183,7 +183,7 @@ async def test_a_page_of_letters_is_full_after_so_many_bytes(service: Service) -
 
 
 async def test_deliveries_are_counted_however_many_entries_others_have(service: Service) -> None:
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     stream, group, messaging = service.names["EVENTS_STREAM"], "archival-service", service.runtime.messaging
     pipeline = service.redis.pipeline()
     for number in range(10_500):
@@ -214,22 +214,22 @@ async def test_an_event_that_no_ledger_can_hold_is_buried_alone(service: Service
     (data if where in data else event)[where] = "a\0b"
     await add(service, json.dumps(event).encode())
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.feb")
-    report = await service.runtime.event_drain.run()
+    report = await service.runtime.event_drain.drain()
     assert (report.queued, report.buried, report.postponed) == (1, 1, 0)
     assert "NUL" in (await all_letters(service))[0].reason
 
 
 async def test_an_event_that_the_ledger_refuses_keeps_no_other_from_it(service: Service) -> None:
     service.execute(TABLE)
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     service.execute("alter table archival.job add constraint strange check (chunk <> '$s.jan')")
     for chunk in ("feb", "jan", "mar"):
         await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}")
-    report = await service.runtime.event_drain.run()
+    report = await service.runtime.event_drain.drain()
     assert (report.queued, report.buried, report.postponed) == (2, 0, 1)
     assert len(service.messages()) == 2
     service.execute("alter table archival.job drop constraint strange")
-    assert (await service.runtime.event_drain.run()).queued == 1
+    assert (await service.runtime.event_drain.drain()).queued == 1
 
 
 async def test_a_letter_is_looked_up_by_its_id_alone(service: Service) -> None:

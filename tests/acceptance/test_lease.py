@@ -29,7 +29,7 @@ create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to 
 async def taken(service: Service) -> Job:
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     job = await service.runtime.ledger.take_lease(message.job_id, LEASE)
     assert job is not None

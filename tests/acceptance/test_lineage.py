@@ -179,8 +179,8 @@ async def test_a_server_that_was_restored_to_an_earlier_time(
             process.wait_until(server._answers, "PostgreSQL")
             service.execute("insert into $s.readings values ('2026-01-15 00:20Z', 1, 'after the restore')")
             if ledger == "inside":
-                await service.runtime.reconcile.run(MINUTE)
-            report = await service.runtime.chunk_removal.run(MINUTE)
+                await service.runtime.reconciler.reconcile(MINUTE)
+            report = await service.runtime.chunk_removal.remove_due(MINUTE)
             assert "2026-01-15 00:20:00+00:00|after the restore" in await published(service) + in_database(service), report
         finally:
             with pytest.raises(StopAsyncIteration):
@@ -271,7 +271,7 @@ async def test_merged_chunks_are_published_once(timescaledb_service: Service) ->
     for _ in range(4):
         await remove(service)
         await service.work()
-        await service.runtime.reconcile.run(MINUTE)
+        await service.runtime.reconciler.reconcile(MINUTE)
     assert len(in_database(service)) == 0, statuses(service)
     assert len(await published(service)) == len(rows), (len(await published(service)), len(rows), statuses(service))
 
@@ -294,7 +294,7 @@ async def test_a_restore_between_settling_and_reading(service: Service, monkeypa
 
     monkeypatch.setattr(type(ledger), "settle", lambda self, *arguments: slow(*arguments))
     await archive(service, "jan")
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     await remove(service)
     assert in_database(service, "readings") and statuses(service)
     assert len(await published(service)) == len(rows) + 1, (len(await published(service)), statuses(service))
@@ -353,7 +353,7 @@ async def test_an_old_job_that_is_tried_again_is_not_overtaken(service: Service,
     await service.runtime.dead_letters.retry(failed["job_id"])
     await service.work()
     assert sum("late" in row for row in await published(service)) == 1
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert sum("late" in row for row in await published(service)) == 1, statuses(service)
 
 
@@ -363,7 +363,7 @@ async def test_a_new_table_under_an_archived_name_is_archived(service: Service) 
     service.execute("drop table $s.jan")
     service.execute(JAN_AGAIN)
     service.execute(LATE)
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     await archive(service, "jan", remove=False)
     assert any("late" in row for row in await published(service)), statuses(service)
 
@@ -378,7 +378,7 @@ async def test_an_archive_of_another_server_is_no_reason_to_skip(service: Servic
         manifest.write_text(manifest.read_text().replace(f'"{identity}"', '"7"'))
     # this is the other database: its ledger knows nothing of that archive
     service.execute("delete from archival.job")
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     await archive(service, "jan", remove=False)
     assert service.jobs()[-1]["status"] != "skipped", service.jobs()[-1]["error"]
 
@@ -402,8 +402,8 @@ async def test_a_removed_archive_that_is_superseded_can_be_restored(service: Ser
         await service.runtime.archival_processor.process(JobMessage(job["job_id"]))
     assert ledger and [job["status"] for job in service.jobs()] == ["archived", "failed"]
     assert (await remove(service)).removed == 1
-    await service.runtime.reconcile.run(MINUTE)
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert await published(service) == rows
     try:
         await restore(service, "one")

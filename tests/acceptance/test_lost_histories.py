@@ -40,7 +40,7 @@ async def archive_again(world: World, chunk: str) -> None:
 
 
 async def reconciled(world: World) -> ReconcileReport:
-    report = await world.service.runtime.reconcile.run(MINUTE)
+    report = await world.service.runtime.reconciler.reconcile(MINUTE)
     assert report.failed == {}
     return report
 

@@ -29,7 +29,7 @@ from generate_series(timestamptz '2026-01-01Z', '2026-03-31Z', interval '10 minu
 
 
 async def drain_and_process(service: Service) -> None:
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     for message in service.messages():
         await service.runtime.archival_processor.process(message)
 
@@ -70,7 +70,7 @@ async def test_duplicates_give_one_archive(service: Service) -> None:
     service.execute(TABLE)
     for _ in range(3):
         await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     await asyncio.gather(*(service.runtime.archival_processor.process(message) for _ in range(5)))
     await service.runtime.archival_processor.process(message)
@@ -84,11 +84,11 @@ async def test_bad_events_go_to_the_dead_stream_with_the_reason(service: Service
     await service.redis.xadd(service.names["EVENTS_STREAM"], {"event": "{not json"})
     await service.publish(hypertable=f"{service.schema}.nowhere", older_than="2026-03-01T00:00:00Z")
     await service.publish(hypertable=f"{service.schema}.readings", older_than=17)
-    report = await service.runtime.event_drain.run()
+    report = await service.runtime.event_drain.drain()
     assert (report.buried, report.queued) == (3, 0)
     reasons = [entry["dead.reason"] for entry in await service.results("DEAD_STREAM")]
     assert [reason.split(":")[0] for reason in reasons] == ["invalid-event", "unknown-hypertable", "wrong-bound"]
-    assert (await service.runtime.event_drain.run()).events == 0
+    assert (await service.runtime.event_drain.drain()).events == 0
 
 
 async def test_what_cannot_be_archived_fails_before_anything_is_written(service: Service) -> None:
@@ -116,7 +116,7 @@ async def test_a_lost_acknowledgement_does_no_harm(service: Service, step: str) 
 async def test_a_flipped_bit_on_the_way_back_is_found_and_nothing_is_published(service: Service) -> None:
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     service.emulator.faults.append(Fault(method="GET", contains=".parquet", kind="flip_bit", times=1000))
     with pytest.raises(TransientError):
@@ -132,7 +132,7 @@ async def test_a_bit_that_no_reader_looks_at_is_found_too(service: Service) -> N
     # the first byte of a Parquet file says what it is, and readers look for that at its end
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     service.emulator.faults.append(Fault("PATCH", "part-00000.parquet?action=append", "bit_rot", byte=0))
     with pytest.raises(TransientError):
@@ -145,7 +145,7 @@ async def test_a_bit_that_no_reader_looks_at_is_found_too(service: Service) -> N
 async def test_a_manifest_that_is_damaged_in_the_lake_is_not_published(service: Service) -> None:
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     service.emulator.faults.append(Fault("PATCH", "write-once", "bit_rot"))
     with pytest.raises(TransientError):
@@ -177,7 +177,7 @@ async def test_an_archive_that_was_published_before_a_crash_is_adopted(service: 
 async def test_a_message_given_up_fails_its_job_and_says_so(service: Service) -> None:
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     await service.give_up(message)
     [job] = service.jobs()

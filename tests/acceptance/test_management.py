@@ -91,7 +91,7 @@ async def test_a_dry_run_of_a_restore_records_nothing(service: Service, client: 
     table = f"{service.schema}.readings"
     await ask(client, {"hypertable": table, "older_than": "2026-03-01T00:00:00Z", "remove": True})
     await work(service)
-    await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))
     jobs = (await client.get("/jobs")).json()["jobs"]
     answer = await client.post("/restores", json={"hypertable": table, "all": True, "dry_run": True})
     assert answer.status_code == 200, answer.text
@@ -214,7 +214,7 @@ async def test_a_restore_that_is_cancelled_leaves_no_row(
     table = f"{service.schema}.readings"
     await ask(client, {"hypertable": table, "older_than": "2026-02-01T00:00:00Z", "remove": True})
     await work(service)
-    await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))
     [job] = (await client.post("/restores", json={"hypertable": table, "all": True})).json()["jobs"]
     restorer = service.runtime.restore_processor._restorer
     restore = restorer.restore
@@ -237,7 +237,7 @@ async def test_chunks_show_where_their_rows_are(service: Service, client: httpx.
     await ask(client, {"hypertable": table, "chunk": f"{service.schema}.jan", "remove": True})
     await ask(client, {"hypertable": table, "chunk": f"{service.schema}.feb"})
     await work(service)
-    assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
     pages, cursor = [], None
     while True:
         params = {"hypertable": table, "limit": "1"} | ({"cursor": cursor} if cursor else {})
@@ -267,7 +267,7 @@ async def test_restores_and_verifications(service: Service, client: httpx.AsyncC
     await work(service)
     answer = await client.post("/restores", json={"hypertable": table, "all": True})
     assert (answer.status_code, answer.json()["code"]) == (409, "not-restorable")
-    await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))
     assert (await client.post("/verifications", json={"hypertable": table})).json() == {"archives": 1}
     assert (await client.get("/verifications")).json() == {"findings": []}
     key = {"Idempotency-Key": uuid4().hex}
@@ -387,20 +387,20 @@ async def test_a_paused_intake_takes_no_events_and_follows_no_policies(service: 
     paused = (await client.post("/intake/pause", json={"reason": "an upgrade"})).json()
     assert (paused["paused"], paused["reason"], paused["changed_by"]) == (True, "an upgrade", "function key")
     for _ in range(8):
-        assert (await service.runtime.event_drain.run()).paused
-    await service.runtime.reconcile.run(timedelta(minutes=1))
+        assert (await service.runtime.event_drain.drain()).paused
+    await service.runtime.reconciler.reconcile(timedelta(minutes=1))
     assert service.jobs() == []
     assert (await client.get("/intake")).json() == paused
     assert (await client.post("/intake/resume")).json()["paused"] is False
     # it was not counted as delivered meanwhile
-    report = await service.runtime.event_drain.run()
+    report = await service.runtime.event_drain.drain()
     assert (report.queued, report.buried) == (1, 0)
 
 
 async def test_dead_letters_are_listed_replayed_and_discarded(service: Service, client: httpx.AsyncClient) -> None:
     for hypertable in ("", "x", "y"):
         await service.publish(hypertable=hypertable, chunk="")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     page = (await client.get("/dead-letters", params={"limit": 2})).json()
     [first, second] = page["dead_letters"]
     assert first["replayable"]

@@ -51,7 +51,7 @@ async def archive(service: Service, chunk: str, *, remove: bool) -> None:
 
 async def removed(service: Service) -> int:
     service.execute("update archival.job set removal_tried_at = null")
-    return (await service.runtime.chunk_removal.run(MINUTE)).removed
+    return (await service.runtime.chunk_removal.remove_due(MINUTE)).removed
 
 
 async def restored(service: Service) -> list[tuple[Any, ...]]:
@@ -76,7 +76,7 @@ async def test_a_mark_that_stands_in_for_rows_is_replaced_by_its_restore_alone(a
     before = apart.live()
     schema = apart.service.schema
     await apart.service.publish(hypertable=f"{schema}.readings", chunk=f"{schema}.jan")
-    await apart.service.runtime.event_drain.run()
+    await apart.service.runtime.event_drain.drain()
     saved = await apart.save_ledger()
     await apart.work()
     assert (await apart.remove()).removed == 1
@@ -100,7 +100,7 @@ async def test_a_mark_that_stands_in_for_rows_is_replaced_by_its_restore_alone(a
 async def test_the_second_of_two_drop_marks_fails_its_transaction(service: Service, kind: str) -> None:
     service.execute(TABLE)
     await archive(service, "jan", remove=True)
-    await service.runtime.table_commits.run(MINUTE)
+    await service.runtime.table_commits.commit_due(MINUTE)
     service.execute(
         "insert into archival_marks.stand_in (archive, kind, hypertable, chunk, lake_path, manifest, oid, born)"
         f" select job_id, '{kind}', hypertable, chunk, lake_path, 'another', 1, '2' from archival.job"
@@ -236,7 +236,7 @@ async def forged_and_adopted(service: Service) -> None:
     (folder / "_manifest.json").write_text(json.dumps(manifest))
     next((service.lake / "manifests").rglob("*.json")).unlink()
     service.execute("delete from archival.job")
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert (len(report.adoption.adopted), [job["status"] for job in service.jobs()]) == (1, ["archived"])
     service.execute("update archival.job set remove = true")
 
@@ -255,7 +255,7 @@ async def test_what_was_adopted_is_no_history_of_what_others_drop(service: Servi
     """Until it was compared, nobody knows whether the adopted archive has the rows that were dropped."""
     await forged_and_adopted(service)
     service.execute("drop table $s.jan")
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert (report.gone.removed, report.gone.undecided) == (0, 1)
     assert ([job["status"] for job in service.jobs()], marked(service)) == (["archived"], [])
 
@@ -271,7 +271,7 @@ async def test_dropped_by_others_is_said_of_the_last_archive_alone(service: Serv
     await archive(service, "both", remove=False)
     service.execute("drop table $s.both")
     for undecided in (1, 1):
-        report = await service.runtime.reconcile.run(MINUTE)
+        report = await service.runtime.reconciler.reconcile(MINUTE)
         assert report.gone.undecided == undecided
     assert [job["status"] for job in service.jobs()] == ["archived", "removed"]
     service.execute("update archival.job set status = 'superseded' where status = 'archived'")
@@ -286,15 +286,15 @@ async def test_nothing_is_dropped_by_others_before_the_ledger_follows_the_marks(
     service.execute("create table $s.both partition of $s.readings for values from ('2026-01-01Z') to ('2026-03-01Z')")
     service.execute("insert into $s.readings table $s.aside; drop table $s.aside")
     await archive(service, "both", remove=True)
-    assert (await service.runtime.reconcile.run(MINUTE)).gone.reshaped == 1
+    assert (await service.runtime.reconciler.reconcile(MINUTE)).gone.reshaped == 1
     assert await removed(service) == 1
     service.execute("delete from archival.job where status = 'removed'; update archival.job set status = 'archived'")
     [folder] = (service.lake / "tables").rglob("*both_r0")
     folder.rename(service.lake / "elsewhere")
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert (report.marks.missing, report.gone.removed, report.gone.undecided) == (1, 0, 1)
     (service.lake / "elsewhere").rename(folder)
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert [job["status"] for job in service.jobs()] == ["archived", "removed"]
     assert marked(service) == [("removed",)]
 

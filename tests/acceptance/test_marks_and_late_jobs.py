@@ -23,7 +23,7 @@ async def test_a_job_that_a_ledger_put_back_has_skipped_follows_its_mark(apart: 
     apart.service.execute(LATE)
     schema = apart.service.schema
     await apart.service.publish(hypertable=f"{schema}.readings", chunk=f"{schema}.jan")
-    await apart.service.runtime.event_drain.run()
+    await apart.service.runtime.event_drain.drain()
     saved = await apart.save_ledger()
     await apart.work()
     assert (await apart.remove()).removed == 1

@@ -61,7 +61,7 @@ async def archive(service: Service, *chunks: str, remove: bool = False) -> None:
     for chunk in chunks:
         await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", remove=remove)
     await service.work()
-    await service.runtime.chunk_removal.run(MINUTE)
+    await service.runtime.chunk_removal.remove_due(MINUTE)
 
 
 async def scrape(client: httpx.AsyncClient) -> dict[tuple[str, ...], float]:
@@ -129,7 +129,7 @@ async def test_a_scrape_tells_what_there_is(service: Service, client: httpx.Asyn
     await archive(service, "feb")
     await service.runtime.policies.set(Policy(Relation(service.schema, "readings"), timedelta(days=30)))
     await service.publish(hypertable=table, older_than="never")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     await service.publish(hypertable=table, chunk=f"{service.schema}.mar")
     [jan, feb] = service.jobs()
     found = await scrape(client)
@@ -146,7 +146,7 @@ async def test_a_scrape_tells_what_there_is(service: Service, client: httpx.Asyn
     # March ended months ago by the database's clock, or is yet to come
     due = service.rows("select extract(epoch from now() - interval '30 days' - timestamptz '2026-04-01Z')::float8")[0][0]
     assert found["archival_policy_lag_seconds", table] == pytest.approx(max(due, 0), abs=60)
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     found = await scrape(client)
     assert found["archival_queue_messages", "archive"] == 1
     assert found["archival_queue_oldest_timestamp_seconds", "archive"] > feb["finished_at"].timestamp() - 60
@@ -159,12 +159,12 @@ async def test_findings_count_until_they_are_right_again(service: Service, clien
     [part] = (service.lake / service.jobs()[0]["lake_path"]).glob("*.parquet")
     content = part.read_bytes()
     part.unlink()
-    await service.runtime.verification.run(MINUTE)
+    await service.runtime.verification.verify_due(MINUTE)
     key = ("archival_findings", f"{service.schema}.readings", "missing")
     assert (await scrape(client))[key] == 1
     part.write_bytes(content)
     service.execute("update archival.job set verified_at = null")
-    await service.runtime.verification.run(MINUTE)
+    await service.runtime.verification.verify_due(MINUTE)
     assert key not in await scrape(client)
 
 

@@ -149,7 +149,7 @@ async def life(service: Service) -> None:
         jobs = (await client.get("/jobs")).raise_for_status().json()["jobs"]
         assert [(job["status"], job["error"]) for job in jobs] == [("archived", None)] * chunks
         assert sum(job["rows"] for job in jobs) == ROW_COUNT
-        assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == chunks
+        assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == chunks
         assert service.rows(EVERYTHING) == []
 
         wish = RestoreRequest(MESSWERTE, None, ChunkRange(None, None), RestoreWish(), uuid4().hex, "ein Prüfer")
@@ -157,7 +157,7 @@ async def life(service: Service) -> None:
         assert await service.restore() == []
         for page in ("/dashboard/overview", "/dashboard/hypertables", "/metrics", "/health/ready", "/policies"):
             (await client.get(page)).raise_for_status()
-    assert (await service.runtime.verification.run(timedelta(minutes=1))).damaged == {}
+    assert (await service.runtime.verification.verify_due(timedelta(minutes=1))).damaged == {}
 
 
 async def test_a_whole_life_under_odd_settings(odd_service: Service) -> None:

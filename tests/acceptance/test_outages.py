@@ -126,7 +126,7 @@ async def world(
 @pytest.mark.parametrize("dependency", ["source", "ledger", "lake", "queue", "redis"])
 async def test_jobs_and_events_outlive_an_outage(world: World, dependency: str) -> None:
     await world.ask(0, JOBS)
-    assert (await world.service.runtime.event_drain.run()).queued == JOBS
+    assert (await world.service.runtime.event_drain.drain()).queued == JOBS
     await world.ask(JOBS, EVENTS)
     async with world.away(dependency):
         await world.host.run(lambda: False, OUTAGE_SECONDS)
@@ -145,12 +145,12 @@ async def test_jobs_and_events_outlive_an_outage(world: World, dependency: str) 
 
 async def test_jobs_are_told_after_an_outage_of_redis(world: World) -> None:
     await world.ask(0, 2)
-    await world.service.runtime.event_drain.run()
+    await world.service.runtime.event_drain.drain()
     async with world.away("redis"):
         assert await world.host.run(lambda: world.archived() == 2, PATIENCE_SECONDS)
     assert await world.service.results() == []
     world.ledger("update archival.job set finished_at = finished_at - interval '1h'")
-    assert (await world.service.runtime.reconcile.run(timedelta(minutes=1))).announced == 2
+    assert (await world.service.runtime.reconciler.reconcile(timedelta(minutes=1))).announced == 2
     assert [result["type"] for result in await world.service.results()] == ["archival.chunk.archived"] * 2
 
 
@@ -164,7 +164,7 @@ create trigger refuse before insert or update on archival.job for each statement
 async def test_a_ledger_that_can_only_be_read_postpones(world: World) -> None:
     """As Azure makes a server whose disk is nearly full. Questions are answered all the while."""
     await world.ask(0, JOBS)
-    await world.service.runtime.event_drain.run()
+    await world.service.runtime.event_drain.drain()
     await world.ask(JOBS, EVENTS)
     world.ledger(READ_ONLY)
     await world.host.run(lambda: False, OUTAGE_SECONDS)
@@ -176,7 +176,7 @@ async def test_a_ledger_that_can_only_be_read_postpones(world: World) -> None:
 async def test_a_queue_that_takes_nothing_poisons_no_job(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages come, and none can be sent: the lake is away as well, so every delivery is in vain, and poisoned at last."""
     await world.ask(0, 3)
-    await world.service.runtime.event_drain.run()
+    await world.service.runtime.event_drain.drain()
 
     async def refused(*_: Any, **__: Any) -> None:
         raise AwayError("the queue does not take messages", code="queue", dependency="queue")
@@ -188,14 +188,14 @@ async def test_a_queue_that_takes_nothing_poisons_no_job(world: World, monkeypat
     assert set(world.jobs().values()) == {"queued"}
     # what is left without a message gets one from reconcile
     world.ledger("update archival.job set messaged_at = messaged_at - interval '1h'")
-    await world.service.runtime.reconcile.run(timedelta(minutes=1))
+    await world.service.runtime.reconciler.reconcile(timedelta(minutes=1))
     assert await world.host.run(lambda: world.archived() == 3, PATIENCE_SECONDS), world.jobs()
 
 
 async def test_what_a_job_fails_at_by_itself_ends_it(world: World) -> None:
     """A file that never reads back as it was written, in five attempts; an outage in between counts for nothing."""
     await world.ask(0, 2)
-    await world.service.runtime.event_drain.run()
+    await world.service.runtime.event_drain.drain()
     world.service.emulator.faults.append(Fault("GET", ".parquet", "flip_bit", times=10**6))
     assert await world.host.run(lambda: "failed" in world.jobs().values(), PATIENCE_SECONDS)
     world.service.emulator.faults.clear()
@@ -210,7 +210,7 @@ async def test_a_chunk_that_brings_its_server_down_is_given_up(world: World, mon
     """Each attempt breaks its connection in the middle of reading, as an outage would; an outage does not do so for ever."""
     monkeypatch.setattr("archival_core.model.jobs.setback.LOST_CONNECTIONS", 3)
     await world.ask(0, 1)
-    await world.service.runtime.event_drain.run()
+    await world.service.runtime.event_drain.drain()
     world.proxies["source"].weather = Weather("drop_answer", contains=b"pg_export_snapshot")
     assert await world.host.run(lambda: "failed" in world.jobs().values(), PATIENCE_SECONDS)
     [(error,)] = world.ledger("select error from archival.job")
@@ -225,8 +225,8 @@ async def test_deliveries_bury_no_event(world: World) -> None:
         async with world.away("queue"):
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(runtime.dependencies, "look_at", _nothing)
-                assert (await runtime.event_drain.run()).away == "queue"
-    report = await runtime.event_drain.run()
+                assert (await runtime.event_drain.drain()).away == "queue"
+    report = await runtime.event_drain.drain()
     assert (report.queued + report.duplicates, report.buried) == (3, 0)
     assert world.ledger("select * from archival.event_trial") == []
 
@@ -252,7 +252,7 @@ async def test_an_event_that_fails_by_itself_is_buried_alone(world: World) -> No
     drain._find_chunks = kill
     for _ in range(20):
         try:
-            report = await drain.run()
+            report = await drain.drain()
         except KilledError:
             continue
         break
@@ -271,9 +271,9 @@ async def test_an_event_that_is_not_understood_now_comes_again(world: World) -> 
         raise TransientError("the source database answers XX000", code="source-failed")
 
     drain._find_chunks = busy
-    assert (await drain.run()).postponed == 1
+    assert (await drain.drain()).postponed == 1
     drain._find_chunks = find
-    assert (await drain.run()).queued == 1
+    assert (await drain.drain()).queued == 1
 
 
 async def test_removals_and_verifications_wait(world: World) -> None:
@@ -284,13 +284,16 @@ async def test_removals_and_verifications_wait(world: World) -> None:
     for dependency in ("source", "ledger", "lake"):
         world.ledger("update archival.job set verified_at = null")
         async with world.away(dependency):
-            removal, verification = await runtime.chunk_removal.run(budget), await runtime.verification.run(budget)
+            removal, verification = (
+                await runtime.chunk_removal.remove_due(budget),
+                await runtime.verification.verify_due(budget),
+            )
         assert (removal.away, removal.kept) == (dependency, {})
         assert verification.away == (None if dependency == "source" else dependency)
     # nothing is noted against a chunk, so that it goes with the next run
     assert world.ledger("select 1 from archival.job where removal_error is not null") == []
     async with world.away("redis"):
-        assert (await runtime.chunk_removal.run(budget)).removed == 3
+        assert (await runtime.chunk_removal.remove_due(budget)).removed == 3
     assert set(world.jobs().values()) == {"removed"}
 
 
@@ -298,10 +301,10 @@ async def test_policies_ask_for_nothing_meanwhile(world: World) -> None:
     table = f"{world.service.schema}.readings"
     world.ledger(f"insert into archival.policy (hypertable, archive_after) values ('{table}', 'P1D')")
     async with world.away("lake"):
-        report = await world.service.runtime.reconcile.run(timedelta(minutes=1))
+        report = await world.service.runtime.reconciler.reconcile(timedelta(minutes=1))
     assert (report.policies.queued, list(report.failed)) == (0, ["ownership"])
     async with world.away("source"):
-        report = await world.service.runtime.reconcile.run(timedelta(minutes=1))
+        report = await world.service.runtime.reconciler.reconcile(timedelta(minutes=1))
     assert report.policies.queued == 0
     assert "policies" in report.failed
     # an outage is no problem of the policy

@@ -50,7 +50,7 @@ async def request(service: Service) -> None:
     while service.rows("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint")[0][0] <= written:
         await asyncio.sleep(0.05)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
 
 
 async def work(service: Service) -> list[ArchivalError]:

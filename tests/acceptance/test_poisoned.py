@@ -63,7 +63,7 @@ async def a_killed_job(service: Service) -> JobMessage:
         "create table $s.jan partition of $s.r for values from ('2026-01-01Z') to ('2026-02-01Z')"
     )
     await service.publish(hypertable=f"{service.schema}.r", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     service.execute(
         "update archival.job set status = 'running', attempt = 5, lease_token = gen_random_uuid(), lease_until = now()"
@@ -81,7 +81,7 @@ async def test_what_lies_in_a_poison_queue_is_settled_by_reconcile(service: Serv
     message = await a_killed_job(service)
     for text in (*UNREADABLE.values(), on_its_way(message)):
         poison.send_message(text)
-    report = await service.runtime.reconcile.run(timedelta(minutes=5))
+    report = await service.runtime.reconciler.reconcile(timedelta(minutes=5))
     assert report.poisoned == len(UNREADABLE) + 1
     assert "poisoned messages settled: 7" in str(report)
     assert poison.get_queue_properties().approximate_message_count == 0
@@ -89,7 +89,7 @@ async def test_what_lies_in_a_poison_queue_is_settled_by_reconcile(service: Serv
     assert sorted(await reasons(service)) == ["invalid-message"] * 5 + ["unknown-job"]
     buried = [entry["message"] for entry in await service.results("DEAD_STREAM")]
     assert {"{not base64}", "/w==", "hello"} <= set(buried), "as far as they can be read"
-    assert (await service.runtime.reconcile.run(timedelta(minutes=5))).poisoned == 0
+    assert (await service.runtime.reconciler.reconcile(timedelta(minutes=5))).poisoned == 0
 
 
 @pytest.mark.parametrize("text", UNREADABLE.values(), ids=list(UNREADABLE))
@@ -111,7 +111,7 @@ async def test_what_cannot_be_settled_is_kept_and_never_expires(
         await call("archive_chunk_poison", message.content)
         poison.delete_message(message)  # as the host does: the function has succeeded
     else:
-        report = await service.runtime.reconcile.run(timedelta(minutes=5))
+        report = await service.runtime.reconciler.reconcile(timedelta(minutes=5))
         assert "poisoned messages" in report.failed
     assert poison.get_queue_properties().approximate_message_count == 1
     await service.redis.delete(service.names["DEAD_STREAM"])
@@ -121,7 +121,7 @@ async def test_what_cannot_be_settled_is_kept_and_never_expires(
     [kept] = shown
     assert kept.expires_on is not None
     assert kept.expires_on.year == 9999
-    assert (await service.runtime.reconcile.run(timedelta(minutes=5))).poisoned == 1
+    assert (await service.runtime.reconciler.reconcile(timedelta(minutes=5))).poisoned == 1
     assert [entry["message"] for entry in await service.results("DEAD_STREAM")] == ["{not base64}"]
 
 

@@ -50,7 +50,7 @@ def readings(service: Service) -> Relation:
 
 
 async def reconcile(service: Service) -> ReconcileReport:
-    return await service.runtime.reconcile.run(MINUTE)
+    return await service.runtime.reconciler.reconcile(MINUTE)
 
 
 async def work(service: Service) -> None:
@@ -97,7 +97,7 @@ async def test_a_backlog_of_ten_thousand_floods_nothing(service: Service, monkey
     async def find(hypertable: Relation, cutoff: str | int) -> list[Chunk]:
         return chunks
 
-    due: Any = service.runtime.reconcile._policies
+    due: Any = service.runtime.reconciler._policies
     monkeypatch.setattr(due._due, "_find_chunks", find)
     for _ in range(3):
         await asyncio.gather(*(reconcile(service) for _ in range(3)))
@@ -116,7 +116,7 @@ async def test_a_backlog_of_ten_thousand_floods_nothing(service: Service, monkey
 async def test_what_failed_is_a_persons_to_retry(service: Service, status: str, is_due: bool) -> None:
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.p6")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     service.execute(f"update archival.job set status = '{status}', announced = true")
     await service.runtime.policies.set(Policy(readings(service), 6 * DAY))
     assert (await reconcile(service)).policies.queued == int(is_due)
@@ -127,7 +127,7 @@ async def test_a_new_table_under_the_name_of_a_removed_one_is_due(service: Servi
     await service.runtime.policies.set(Policy(readings(service), 6 * DAY, 6 * DAY))
     await reconcile(service)
     await work(service)
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
     assert (await reconcile(service)).is_empty
     [(start, end)] = service.rows("select range_start, range_end from archival.job")
     service.execute(f"create table $s.p6 partition of $s.readings for values from ('{start}') to ('{end}')")
@@ -146,7 +146,7 @@ async def test_what_was_restored_is_not_due(service: Service) -> None:
     # p6 was removed and restored into a chunk of another name, p5 is another time's
     service.execute("update archival.job set restored_at = now(), chunk = '$s.gone' where chunk like '%p6'")
     service.execute("delete from archival.job where chunk like '%p5'")
-    assert len((await service.runtime.reconcile._adoption.run(time.monotonic() + 60)).adopted) == 1
+    assert len((await service.runtime.reconciler._adoption.adopt(time.monotonic() + 60)).adopted) == 1
     assert (await reconcile(service)).policies.queued == 0
     service.execute(
         "update archival.job set restored_at = null where chunk like '%gone';"
@@ -181,7 +181,7 @@ async def test_what_was_restored_is_not_overdue(service: Service) -> None:
     await reconcile(service)
     assert await overdue(service) == "p6", "a job that waits has archived nothing"
     await work(service)
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
     assert await overdue(service) is None
     # the rows come back into a partition of another name, as TimescaleDB's chunks have one
     [(start, end)] = service.rows("select range_start, range_end from archival.job")
@@ -205,7 +205,7 @@ async def test_a_new_table_under_the_name_of_a_removed_one_is_overdue(service: S
     await service.runtime.policies.set(Policy(readings(service), 6 * DAY, 6 * DAY))
     await reconcile(service)
     await work(service)
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
     [(start, end)] = service.rows("select range_start, range_end from archival.job")
     service.execute(f"create table $s.p6 partition of $s.readings for values from ('{start}') to ('{end}')")
     assert await overdue(service) == "p6"
@@ -281,7 +281,7 @@ async def test_an_event_that_redis_lost_is_made_up_for(service: Service) -> None
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.p6")
     await service.redis.delete(service.names["EVENTS_STREAM"])
-    assert (await service.runtime.event_drain.run()).events == 0
+    assert (await service.runtime.event_drain.drain()).events == 0
     await service.runtime.policies.set(Policy(readings(service), 6 * DAY))
     await reconcile(service)
     await service.work()

@@ -52,7 +52,7 @@ async def archive(service: Service, chunk: str, **wish: Any) -> None:
 
 async def remove(service: Service) -> Any:
     service.execute("update archival.job set finished_at = finished_at - interval '2 days', removal_tried_at = null")
-    return await service.runtime.chunk_removal.run(MINUTE)
+    return await service.runtime.chunk_removal.remove_due(MINUTE)
 
 
 async def restore(service: Service, chunk: str | None = None) -> list[str]:
@@ -140,7 +140,7 @@ async def test_a_forged_folder_is_nobody_s_archive(service: Service) -> None:
     await archive(service, "feb", remove=False)
     real = service.lake / jobs(service)[0]["lake_path"]
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan", remove=True)
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     planted = service.lake / f"tables/{service.schema}.readings/{service.schema}.jan_r0"
     forge(service, real, planted)
@@ -149,7 +149,7 @@ async def test_a_forged_folder_is_nobody_s_archive(service: Service) -> None:
         text = text.replace(old, new)
     (planted / "_manifest.json").write_text(text)
     await service.runtime.archival_processor.process(message)
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert statuses(service) == ["archived", "archived"]
     assert jobs(service)[1]["lake_path"].endswith("jan_r1")
     assert (await remove(service)).removed == 1
@@ -175,7 +175,7 @@ async def test_what_a_job_has_not_declared_is_not_adopted(service: Service, ende
     (real.parent / "aside").rename(real)
     (real / "_manifest.json").write_text((real / "_manifest.json").read_text() + " ")
     (service.lake / "manifests" / f"{service.schema}.readings" / f"{service.schema}.jan_r0.json").unlink()
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert (report.adoption.adopted, len(report.adoption.strays)) == ([], 1)
     await remove(service)
     assert (rows(service), statuses(service)) == (before, ["archived", ended])
@@ -203,7 +203,7 @@ async def test_a_planted_manifest_moves_nobody_else_s_archive(service: Service) 
     }
     (planted / "_manifest.json").write_text(json.dumps(manifest))
     for _ in range(2):
-        await service.runtime.reconcile.run(MINUTE)
+        await service.runtime.reconciler.reconcile(MINUTE)
     assert (service.lake / victim).is_dir()
     assert statuses(service) == ["archived", "archived"]
 
@@ -280,7 +280,7 @@ async def test_an_oid_that_comes_again_is_another_table(service: Service) -> Non
     service.execute("insert into $s.readings values ('2026-01-15 00:30Z', 7, 7)")
     await archive(service, "jan", remove=False)
     for _ in range(3):
-        await service.runtime.reconcile.run(MINUTE)
+        await service.runtime.reconciler.reconcile(MINUTE)
     assert [row for row in before if row[0].month == 1] == [row for row in published(service) if row[1] != 7]
     assert [row for row in published(service) if row[1] == 7] != []
 
@@ -294,7 +294,7 @@ async def test_what_was_restored_and_dropped_by_others_is_history(service: Servi
     assert await restore(service, "jan") == []
     for statement in drop.split(";"):
         service.execute(statement)
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     [job] = jobs(service)
     assert (job["status"], job["dropped_by"], job["restored_at"]) == ("removed", "others", None)
     assert service.rows("select kind from archival_marks.stand_in") == [("dropped by others",)]
@@ -309,7 +309,7 @@ async def test_a_policy_may_forget_what_others_drop(service: Service) -> None:
         "insert into archival.policy (hypertable, archive_after, dropped_by_others)"
         " values ('$s.readings', interval '100 years', 'forget'); drop table $s.jan"
     )
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert service.rows("select kind from archival_marks.stand_in") == [("forgotten",)]
     assert await restore(service, "jan") == []
 
@@ -333,9 +333,9 @@ async def test_whoever_asks_again_has_the_removal_tried_at_once(service: Service
     assert (await remove(service)).removed == 0
     assert refusal(service) == "removal-blocked"
     service.execute("drop view $s.looks")
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 0
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 0
     await archive(service, "jan")
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
 
 
 async def test_a_merged_chunk_that_went_before_anybody_looked(service: Service) -> None:
@@ -349,7 +349,7 @@ async def test_a_merged_chunk_that_went_before_anybody_looked(service: Service) 
     assert (await remove(service)).removed == 0
     assert str(jobs(service)[1]["removal_error"]["code"]) == "archive-unsettled"
     before = rows(service)
-    assert (await service.runtime.reconcile.run(MINUTE)).gone.reshaped == 1
+    assert (await service.runtime.reconciler.reconcile(MINUTE)).gone.reshaped == 1
     assert (await remove(service)).removed == 1
     assert (statuses(service), published(service)) == (["superseded", "removed"], before)
 
@@ -363,9 +363,9 @@ async def test_the_mark_of_a_drop_is_never_overwritten(service: Service) -> None
     service.execute(
         "insert into archival.policy (hypertable, archive_after, dropped_by_others) values ('$s.x', interval '1 day', 'forget')"
     )
-    await service.runtime.reconcile._gone_chunks.run(time.monotonic() + 60)
+    await service.runtime.reconciler._gone_chunks.decide(time.monotonic() + 60)
     assert service.rows("select kind from archival_marks.stand_in") == [("removed",)]
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert statuses(service) == ["removed"]
 
 
@@ -392,7 +392,7 @@ async def test_an_archive_that_waited_does_not_supersede_what_stands_in(
     await service.runtime.archival_processor.process(JobMessage(job.job_id))
     monkeypatch.undo()
     for _ in range(2):
-        await service.runtime.reconcile.run(MINUTE)
+        await service.runtime.reconciler.reconcile(MINUTE)
     assert sorted(statuses(service)) == ["removed", "superseded"]
     assert published(service) == [row for row in before if row[0].month == 1]
     assert (await restore(service), rows(service)) == ([], before)
@@ -463,14 +463,14 @@ async def test_archives_from_before_marks_go_and_come_back(service: Service) -> 
     assert (await remove(service)).removed == 1
     await archive(service, "jan")
     as_before(service)
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert (report.marks.written, report.failed) == (1, {})
     # all rows are compared, once, and nothing is archived again
     assert (await remove(service)).removed == 1
     assert (statuses(service), rows(service)) == (["removed", "removed"], [])
     assert service.rows("select kind, count(*) from archival_marks.stand_in group by 1") == [("removed", 2)]
     assert (await restore(service), rows(service)) == ([], before)
-    assert (await service.runtime.reconcile.run(MINUTE)).marks.restored == 0
+    assert (await service.runtime.reconciler.reconcile(MINUTE)).marks.restored == 0
 
 
 async def test_a_restore_of_before_marks_that_nobody_has_marked_yet(service: Service) -> None:

@@ -37,7 +37,7 @@ LATE = "insert into $s.readings values ('2026-01-15Z', 2)"
 
 async def asked(service: Service) -> JobMessage:
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     return message
 
@@ -168,7 +168,7 @@ async def test_what_lies_in_a_manifest_s_place_stops_no_job(
     assert (job["status"], job["lake_path"]) == ("archived", str(revision(service, 2).relative_to(service.lake)))
     assert before.items() <= everything(service, "manifests", "superseded").items()
     assert "in the lake, so a later revision is taken" in caplog.text
-    assert (await service.runtime.reconcile.run(MINUTE)).adoption.strays == {}
+    assert (await service.runtime.reconciler.reconcile(MINUTE)).adoption.strays == {}
 
 
 async def test_a_manifest_planted_behind_the_rename_stops_no_job(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ async def test_a_manifest_planted_behind_the_rename_stops_no_job(service: Servic
     assert (job["status"], job["lake_path"]) == ("archived", str(revision(service, 1).relative_to(service.lake)))
     assert planted.read_text() == "planted"
     # what the first attempt has published is reported, and stays
-    assert list((await service.runtime.reconcile.run(MINUTE)).adoption.strays) == [
+    assert list((await service.runtime.reconciler.reconcile(MINUTE)).adoption.strays) == [
         str(revision(service, 0).relative_to(service.lake))
     ]
 
@@ -207,7 +207,7 @@ async def test_what_lies_where_a_superseded_archive_goes_stops_no_job(service: S
     assert [job["status"] for job in service.jobs()] == ["superseded", "archived"]
     assert [result["type"].rpartition(".")[2] for result in await service.results()] == ["archived", "archived"]
     # the folder stays, and is reported
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert list(report.adoption.strays) == [str(revision(service, 0).relative_to(service.lake))]
     assert planted.read_text() == "planted"
 
@@ -307,10 +307,10 @@ async def test_a_manifest_that_was_altered_keeps_the_chunk(service: Service, whi
     file = revision(service, 0) / "_manifest.json" if which == "inner" else service.lake / service.files("manifests")[0]
     manifest = json.loads(file.read_text())
     file.write_text(json.dumps({**manifest, "snapshot": "1:1:"}))
-    report = await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    report = await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))
     assert report.removed == 0
     [job] = service.jobs()
     assert job["removal_error"]["code"] == "archive-damaged"
     file.write_text(json.dumps(manifest))
     service.execute("update archival.job set removal_tried_at = null")
-    assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1

@@ -52,13 +52,13 @@ async def _cycle(service: Service, over: asyncio.Event, counts: dict[str, int]) 
     table = Relation(service.schema, "readings")
     while not over.is_set():
         await service.publish(hypertable=str(table), older_than="2026-01-06T00:00:00Z", remove=True)
-        await service.runtime.event_drain.run()
+        await service.runtime.event_drain.drain()
         for message in service.messages():
             try:
                 await service.runtime.archival_processor.process(message)
             except TransientError:
                 await service.runtime.queue.send([message])
-        counts["removed"] += (await service.runtime.chunk_removal.run(timedelta(seconds=20))).removed
+        counts["removed"] += (await service.runtime.chunk_removal.remove_due(timedelta(seconds=20))).removed
         # one comes back, the others stay away meanwhile
         day = random.Random(counts["restored"]).randint(1, 5)
         span = ChunkRange(f"2026-01-0{day}T00:00:00Z", f"2026-01-0{day + 1}T00:00:00Z")

@@ -31,7 +31,7 @@ async def remove(service: Service, table: str, *chunks: str) -> None:
     for chunk in chunks:
         await service.publish(hypertable=f"{service.schema}.{table}", chunk=f"{service.schema}.{chunk}", remove=True)
     await service.work()
-    assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == len(chunks)
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == len(chunks)
 
 
 async def test_columns_that_were_renamed_dropped_added_and_retyped(service: Service) -> None:

@@ -64,7 +64,7 @@ def _prepare(service: Service, columns: dict[str, list[str]]) -> None:
 async def _remove(service: Service, chunk: str) -> None:
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", remove=True)
     await service.work()
-    assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
 
 
 @pytest.mark.own_database

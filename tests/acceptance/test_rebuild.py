@@ -59,7 +59,7 @@ async def archive(service: Service, *chunks: str, remove: bool = False) -> None:
         name = f'{service.schema}."{chunk}"'
         await service.publish(hypertable=f"{service.schema}.readings", chunk=name, remove=remove)
     await service.work()
-    await service.runtime.chunk_removal.run(MINUTE)
+    await service.runtime.chunk_removal.remove_due(MINUTE)
 
 
 async def a_life(service: Service) -> None:
@@ -70,7 +70,7 @@ async def a_life(service: Service) -> None:
     await archive(service, "jan")
     service.execute("insert into $s.readings values ('2026-01-15Z', 1)")
     service.execute("update archival.job set remove = true where chunk like '%jan'")
-    await service.runtime.chunk_removal.run(MINUTE)
+    await service.runtime.chunk_removal.remove_due(MINUTE)
     service.execute("update archival.job set remove = false where status = 'queued'")
     await service.work()
 
@@ -88,13 +88,13 @@ async def test_the_same_rows_come_back(service: Service) -> None:
     before = known(service)
     assert sorted(job["status"] for job in before) == ["archived", "archived", "removed", "superseded"]
     forget(service)
-    report = await service.runtime.ledger_rebuild.run()
+    report = await service.runtime.ledger_rebuild.rebuild()
     assert report.rows == {Status.ARCHIVED: 2, Status.REMOVED: 1, Status.SUPERSEDED: 1}
     assert (report.left_alone, report.missing, report.invalid, report.without_manifest) == (0, [], {}, [])
     assert known(service) == before
     # and they are as good as the old ones
-    assert (await service.runtime.reconcile.run(MINUTE)).is_empty
-    assert (await service.runtime.verification.run(MINUTE)).damaged == {}
+    assert (await service.runtime.reconciler.reconcile(MINUTE)).is_empty
+    assert (await service.runtime.verification.verify_due(MINUTE)).damaged == {}
     assert len(await service.results()) == 5, "what was told once is not told again"
 
 
@@ -113,7 +113,7 @@ async def test_the_columns_of_the_tables_in_the_lake_come_back(service: Service)
     ]
     forget(service)
     service.execute("delete from archival.lake_column")
-    await service.runtime.ledger_rebuild.run()
+    await service.runtime.ledger_rebuild.rebuild()
     after = service.rows(look)
     # manifests have the moment when a chunk was read, as the ledger does
     assert after == before
@@ -123,29 +123,29 @@ async def test_no_chunk_goes_on_the_grounds_of_what_was_found_in_the_lake(servic
     await a_life(service)
     before = [service.rows(f"select * from $s.{table}") for table in ("jan", '"M. är/z"')]
     forget(service)
-    await service.runtime.ledger_rebuild.run()
+    await service.runtime.ledger_rebuild.rebuild()
     service.execute("update archival.job set remove = true")
     service.execute("update $s.jan set value = value + 1")
     # all rows are compared, and where they differ the chunk is archived again
-    report = await service.runtime.chunk_removal.run(MINUTE)
+    report = await service.runtime.chunk_removal.remove_due(MINUTE)
     assert (report.removed, list(report.kept)) == (1, [f"{service.schema}.jan"])
     assert "are not those of the archive" in report.kept[f"{service.schema}.jan"]
     assert len(service.rows("select * from $s.jan")) == len(before[0])
     # that takes the place of what was found, and the chunk goes on the grounds of that
     await service.work()
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
     assert sorted(job["status"] for job in service.jobs()) == ["removed"] * 3 + ["superseded"] * 2
-    assert (await service.runtime.reconcile.run(MINUTE)).is_empty
+    assert (await service.runtime.reconciler.reconcile(MINUTE)).is_empty
 
 
 async def test_a_ledger_that_has_rows_is_only_added_to(service: Service) -> None:
     await a_life(service)
     before = known(service)
     with pytest.raises(PermanentError) as caught:
-        await service.runtime.ledger_rebuild.run()
+        await service.runtime.ledger_rebuild.rebuild()
     assert caught.value.code == "ledger-not-empty"
     service.execute("delete from archival.job where status <> 'removed'")
-    first, second = await asyncio.gather(*(service.runtime.ledger_rebuild.run(add=True) for _ in range(2)))
+    first, second = await asyncio.gather(*(service.runtime.ledger_rebuild.rebuild(add=True) for _ in range(2)))
     assert sum(report.rows.get(status, 0) for report in (first, second) for status in Status) == 3
     assert first.left_alone + second.left_alone == 5
     assert known(service) == before
@@ -158,11 +158,11 @@ async def test_what_is_amiss_is_said(service: Service) -> None:
     shutil.rmtree(feb)
     (service.lake / f"manifests/{service.schema}.readings/{jan.name}.json").unlink()
     (service.lake / f"manifests/{service.schema}.readings/odd.json").write_text('{"lake_path": "tables/../../x"}')
-    report = await service.runtime.ledger_rebuild.run()
+    report = await service.runtime.ledger_rebuild.rebuild()
     assert report.missing == [f"manifests/{service.schema}.readings/{feb.name}.json"]
     assert list(report.invalid) == [f"manifests/{service.schema}.readings/odd.json"]
     assert report.without_manifest == [f"tables/{service.schema}.readings/{jan.name}"]
-    assert (await service.runtime.reconcile.run(MINUTE)).adoption.adopted == report.without_manifest
+    assert (await service.runtime.reconciler.reconcile(MINUTE)).adoption.adopted == report.without_manifest
     assert sorted(job["status"] for job in known(service)) == ["archived", "archived", "superseded"]
 
 
@@ -173,7 +173,7 @@ async def test_another_server_says_nothing_about_what_was_removed(service: Servi
     for name in service.files("manifests"):
         file = service.lake / name
         file.write_text(file.read_text().replace(f'"{real}"', '"7"'))
-    assert (await service.runtime.ledger_rebuild.run()).rows == {Status.ARCHIVED: 3, Status.SUPERSEDED: 1}
+    assert (await service.runtime.ledger_rebuild.rebuild()).rows == {Status.ARCHIVED: 3, Status.SUPERSEDED: 1}
 
 
 async def test_the_command(service: Service) -> None:

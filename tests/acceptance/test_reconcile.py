@@ -51,7 +51,7 @@ async def archive(service: Service, *chunks: str) -> None:
 
 
 async def reconcile(service: Service) -> ReconcileReport:
-    return await service.runtime.reconcile.run(MINUTE)
+    return await service.runtime.reconciler.reconcile(MINUTE)
 
 
 def folder(service: Service, name: str) -> str:
@@ -174,7 +174,7 @@ async def test_an_adopted_archive_takes_the_place_of_the_one_before(service: Ser
     await archive(service, "jan")
     service.execute("insert into $s.readings values ('2026-01-15Z', 1)")
     service.execute("update archival.job set remove = true, finished_at = now() - interval '2 days'")
-    await service.runtime.chunk_removal.run(MINUTE)
+    await service.runtime.chunk_removal.remove_due(MINUTE)
     await service.work()
     assert statuses(service) == ["superseded", "archived"]
     as_if_crashed_after_the_rename(service)
@@ -213,7 +213,7 @@ async def published_by_a_worker_that_died(service: Service) -> JobMessage:
 
 async def remove(service: Service) -> None:
     service.execute("update archival.job set remove = true, finished_at = now() - interval '2 days' where status = 'archived'")
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
 
 
 @pytest.mark.parametrize("found_by", ["reconcile", "another attempt", "rebuild_ledger"])
@@ -229,7 +229,7 @@ async def test_no_archive_inherits_a_removal(service: Service, found_by: str) ->
         await service.runtime.archival_processor.process(message)
     else:
         service.execute("delete from archival.job")
-        await service.runtime.ledger_rebuild.run()
+        await service.runtime.ledger_rebuild.rebuild()
     await reconcile(service)
     assert [(job["status"], job["removed_at"] is not None) for job in service.jobs() if job["status"] != "superseded"] == [
         ("removed", True)
@@ -328,7 +328,7 @@ async def test_a_merged_chunk_is_not_gone(timescaledb_service: Service) -> None:
     except psycopg.Error:
         pytest.skip("merging is not in this edition")
     service.execute(f"drop table {third[0]}")
-    await service.runtime.reconcile._gone_chunks.run(time.monotonic() + 60)
+    await service.runtime.reconciler._gone_chunks.decide(time.monotonic() + 60)
     assert {job["chunk"]: job["status"] for job in service.jobs()[:3] if job["status"] == "removed"} == {third[0]: "removed"}
 
 
@@ -340,7 +340,7 @@ async def test_what_a_worker_is_at_is_left_alone(service: Service) -> None:
     service.execute("update archival.job set status = 'failed'")
     # another job of the chunk decides what becomes of it
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     assert (await reconcile(service)).adoption.adopted == []
     assert statuses(service) == ["failed", "queued"]
     assert service.files("manifests") == []
@@ -384,7 +384,7 @@ async def test_what_is_no_archive_is_reported_and_stays(service: Service) -> Non
 async def test_a_lost_message_is_sent_again_and_a_backlog_is_not(service: Service) -> None:
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", older_than="2026-03-01T00:00:00Z")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     service.execute("update archival.job set messaged_at = now() - interval '1 day', requested_at = now() - interval '1 day'")
     # a day in the queue, and nothing amiss
     assert (await reconcile(service)).messages == 0
@@ -404,7 +404,7 @@ async def test_a_lost_message_is_sent_again_and_a_backlog_is_not(service: Servic
 async def test_a_job_that_was_never_sent_and_one_whose_worker_died(service: Service) -> None:
     service.execute(TABLE)
     await service.publish(hypertable=f"{service.schema}.readings", older_than="2026-03-01T00:00:00Z")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     service.messages()
     service.execute(
         "update archival.job set requested_at = now() - interval '1 day', messaged_at = null where chunk like '%jan';"
@@ -536,7 +536,7 @@ async def test_one_duty_that_fails_keeps_no_other_from_its_turn(service: Service
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("with a secret")
 
-    monkeypatch.setattr(service.runtime.reconcile._adoption, "run", broken)
+    monkeypatch.setattr(service.runtime.reconciler._adoption, "adopt", broken)
     service.execute("update archival.job set announced = false")
     report = await reconcile(service)
     assert (set(report.failed), report.announced) == ({"adoption"}, 1)

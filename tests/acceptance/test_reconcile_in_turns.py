@@ -56,7 +56,7 @@ async def test_a_run_goes_on_where_the_last_one_has_stopped(service: Service, mo
         return await page(lake, path, after, size)
 
     monkeypatch.setattr(LakehouseClient, "page", counted)
-    reports = [await service.runtime.reconcile.run(MINUTE) for _ in range(4)]
+    reports = [await service.runtime.reconciler.reconcile(MINUTE) for _ in range(4)]
     assert [len(report.adoption.adopted) for report in reports] == [4, 5, 1, 0]
     assert len(service.jobs()) == lost
     # a round that has ended begins anew, and what is known is not looked at by itself
@@ -68,10 +68,10 @@ async def test_a_place_that_the_lake_has_forgotten_is_none(service: Service, mon
     lose_rows(service)
     monkeypatch.setattr(adoption, "_FOLDERS_A_RUN", 2)
     monkeypatch.setattr(adoption, "_PAGE", 2)
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     monkeypatch.undo()
     service.execute("""update archival.round set place = jsonb_set(place, '{after}', '"not base64: *"')""")
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert (len(report.adoption.adopted), report.failed, len(service.jobs())) == (3, {}, 5)
 
 
@@ -82,33 +82,33 @@ async def test_a_stray_is_forgotten_when_a_whole_round_has_not_found_it(
     stray = service.lake / f"tables/{service.schema}.first/{service.schema}.zebra"
     stray.mkdir()
     monkeypatch.setattr(adoption, "_PAGE", 2)
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     folders = "select folder from archival.stray"
     assert service.rows(folders) == [(str(stray.relative_to(service.lake)),)]
     shutil.rmtree(stray)
     monkeypatch.setattr(adoption, "_FOLDERS_A_RUN", 2)
     for _ in range(2):
-        await service.runtime.reconcile.run(MINUTE)
+        await service.runtime.reconciler.reconcile(MINUTE)
         assert len(service.rows(folders)) == 1
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert service.rows(folders) == []
 
 
 async def test_a_duty_that_hangs_keeps_no_other_from_its_turn(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     await archived(service, "first")
     service.execute("update archival.job set announced = false, finished_at = now() - interval '1 hour'")
-    duties = service.runtime.reconcile
+    duties = service.runtime.reconciler
 
     async def hangs(report: ReconcileReport, deadline: float) -> None:
         await asyncio.sleep(3600)
 
     monkeypatch.setattr(reconcile, "_CUT_OFF_AFTER", 1.0)
     monkeypatch.setattr(duties, "_duties", (("hanging", 0.2, hangs), *duties._duties))
-    report = await duties.run(MINUTE)
+    report = await duties.reconcile(MINUTE)
     assert report.failed == {"hanging": "cut off after 0 s"}
     assert report.announced == 5
 
 
 async def test_policies_come_first(service: Service) -> None:
     """Whatever the other duties find to do, the next chunks are asked for."""
-    assert next(name for name, _, _ in service.runtime.reconcile._duties) == "policies"
+    assert next(name for name, _, _ in service.runtime.reconciler._duties) == "policies"

@@ -33,7 +33,7 @@ async def archive(service: Service) -> list[dict[str, Any]]:
 async def remove(service: Service) -> str | None:
     """Why the chunk stays."""
     service.execute("update archival.job set removal_tried_at = null where hypertable like '$s.%'")
-    await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))
     [job] = service.jobs()
     return job["removal_error"]["code"] if job["removal_error"] else None
 

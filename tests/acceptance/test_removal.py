@@ -181,7 +181,7 @@ async def test_a_copy_of_the_server_loses_nothing(service: Service) -> None:
     # not even when the chunk is not there
     service.execute("update archival.job set status = 'cancelled' where status = 'queued'; drop table $s.jan")
     assert (await remove(service)).removed == 0
-    await service.runtime.reconcile.run(timedelta(minutes=1))
+    await service.runtime.reconciler.reconcile(timedelta(minutes=1))
     assert statuses(service)[0] == "archived"
 
 
@@ -288,7 +288,7 @@ async def test_who_is_faster_is_noticed(service: Service) -> None:
     assert (await remove(service)).removed == 0
     assert statuses(service) == ["archived"]
     # whether a table that is gone is rows that are gone is for one to decide
-    await service.runtime.reconcile.run(timedelta(minutes=1))
+    await service.runtime.reconciler.reconcile(timedelta(minutes=1))
     [job] = service.jobs()
     assert (job["status"], job["removal_error"]["code"]) == ("removed", "was-gone")
 

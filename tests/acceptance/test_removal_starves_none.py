@@ -33,5 +33,5 @@ async def test_a_report_on_one_table_holds_up_no_other(service: Service, monkeyp
         await service.work()
     with psycopg.connect(service.url) as report:
         report.execute(f"lock table {service.schema}.reported in access share mode".encode())
-        found = await service.runtime.chunk_removal.run(timedelta(minutes=1))
+        found = await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))
     assert (found.removed, len(found.kept)) == (2, 1)

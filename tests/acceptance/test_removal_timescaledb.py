@@ -331,7 +331,7 @@ async def test_writers_notice_nothing(timescaledb_service: Service) -> None:
     try:
         for _ in range(10):
             await service.publish(hypertable=f"{service.schema}.readings", older_than="2026-02-20T00:00:00Z", remove=True)
-            await service.runtime.event_drain.run()
+            await service.runtime.event_drain.drain()
             for message in service.messages():
                 await service.runtime.archival_processor.process(message)
                 removed += (await remove(service)).removed

@@ -47,7 +47,7 @@ async def archive_and_remove(service: Service) -> int:
     await service.publish(hypertable=f"{service.schema}.readings", older_than="2026-03-06T00:00:00Z", remove=True)
     await service.work()
     service.execute("update archival.job set removal_tried_at = null where hypertable like '$s.%'")
-    return (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed
+    return (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed
 
 
 async def ask(service: Service, key: str, within: ChunkRange = ALL, **wish: Any) -> int:
@@ -147,7 +147,7 @@ async def test_restored_rows_that_are_archived_again_are_in_one_archive(filled: 
     ]
     for added in await service.runtime.ledger.add_jobs(jobs):
         await service.runtime.archival_processor.process(JobMessage(added.job_id))
-    await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))
     assert all_rows(service) == []
     assert (await rows_in_tables(service)).num_rows == len(before) + 1
     assert (
@@ -177,7 +177,7 @@ async def test_what_a_killed_restore_left_is_swept(any_service: Service) -> None
     )
     for job_id in (ended, unknown):
         service.execute(f'create table archival_restore."{job_id.hex}_1" (v int)')
-    await service.runtime.reconcile.run(timedelta(minutes=1))
+    await service.runtime.reconciler.reconcile(timedelta(minutes=1))
     left = {
         name for (name,) in service.rows("select relname from pg_class where relnamespace = 'archival_restore'::regnamespace")
     }

@@ -36,7 +36,7 @@ async def removed(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan", remove=True)
     await service.work()
     service.execute("update archival.job set finished_at = now() - interval '2 days'")
-    assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
     return service
 
 

@@ -73,7 +73,7 @@ async def test_a_hostile_name_is_only_a_name(any_service: Service, name: str, tm
         await service.work()
         [job] = service.jobs()
         assert (job["status"], job["error"]) == ("archived", None)
-        assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
+        assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
         assert connection.execute(f"select * from {table.sql}".encode()).fetchall() == []
         await restore_all(service, table)
         assert connection.execute(f"select * from {table.sql} order by 1".encode()).fetchall() == before
@@ -143,7 +143,7 @@ async def test_the_documented_grants_are_enough(least_service: Service) -> None:
     await service.publish(hypertable="data.readings", older_than="2026-03-01T00:00:00Z", remove=True)
     await service.work()
     assert [job["status"] for job in service.jobs()] == ["archived"]
-    assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
     assert service.rows("select * from data.readings") == []
     await restore_all(service, Relation("data", "readings"))
     assert service.rows("select * from data.readings order by 1") == before
@@ -166,7 +166,7 @@ async def test_rows_come_back_where_their_owner_may_make_no_tables(
     before = service.rows("select * from data.readings order by 1")
     await service.publish(hypertable="data.readings", older_than="2026-03-01T00:00:00Z", remove=True)
     await service.work()
-    assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
     [(owner, role)] = service.rows("select current_user::text, replace(current_user, 'owner', 'service')")
     assert service.admin is not None
     service.admin.execute("reset role")
@@ -190,7 +190,7 @@ async def test_without_ownership_it_archives_and_says_what_removal_needs(least_s
     service.admin.execute(f"revoke {owner} from {owner.replace('owner', 'service')}".encode())
     await service.publish(hypertable="data.readings", older_than="2026-03-01T00:00:00Z", remove=True)
     await service.work()
-    assert (await service.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 0
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 0
     [job] = service.jobs()
     assert (job["status"], job["removal_error"]["code"]) == ("archived", "removal-not-permitted")
     assert "owner" in job["removal_error"]["message"]

@@ -83,7 +83,7 @@ async def test_chunks_go_once_whoever_helps(service: Service, monkeypatch: pytes
     monkeypatch.setattr(dropping, "drop", counted)
     is_over, removal = asyncio.Event(), service.runtime.chunk_removal
     helpers = asyncio.create_task(helping(service, "REMOVAL_QUEUE", removal.help, is_over))
-    report = await removal.run(MINUTE)
+    report = await removal.remove_due(MINUTE)
     is_over.set()
     helped = await helpers
     assert statuses(service) == {"removed": CHUNKS}
@@ -97,7 +97,7 @@ async def test_chunks_go_once_whoever_helps(service: Service, monkeypatch: pytes
 async def test_what_nobody_helps_with_is_done_all_the_same(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     await archived(service, remove=True)
     monkeypatch.setattr(chunk_removal, "_OWN", 1)
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == CHUNKS
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == CHUNKS
     # and messages that come late find nothing to do
     messages = taken(service, "REMOVAL_QUEUE")
     assert messages != []
@@ -130,7 +130,7 @@ async def test_an_archive_that_a_worker_is_at_is_left_to_that_worker(service: Se
         other.execute("select pg_advisory_lock(%s)", (dropping._key(f"claim {job['job_id']}"),))
         await service.runtime.chunk_removal.help(JobMessage(job["job_id"]))
         assert statuses(service) == {"archived": CHUNKS}
-        assert (await service.runtime.chunk_removal.run(MINUTE)).removed == CHUNKS - 1
+        assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == CHUNKS - 1
     await service.runtime.chunk_removal.help(JobMessage(job["job_id"]))
     assert statuses(service) == {"removed": CHUNKS}
 

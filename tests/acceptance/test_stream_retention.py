@@ -40,7 +40,7 @@ async def archive(service: Service, *chunks: str) -> None:
 
 
 async def reconcile(service: Service) -> ReconcileReport:
-    report = await service.runtime.reconcile.run(MINUTE)
+    report = await service.runtime.reconciler.reconcile(MINUTE)
     assert report.failed == {}
     return report
 
@@ -118,7 +118,7 @@ async def test_streams_have_a_length(short_streams: None, service: Service) -> N
     report = await reconcile(service)
     assert await length(service, "EVENTS_STREAM") == 1000, "nobody has read them"
     assert 150 <= await length(service, "RESULTS_STREAM") == 1000 - report.trimmed <= 250
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     await reconcile(service)
     assert 150 <= await length(service, "EVENTS_STREAM") <= 250
 
@@ -172,7 +172,7 @@ async def test_an_event_that_was_trimmed_before_it_was_drained_is_lost_and_never
     service: Service, consumer: str
 ) -> None:
     stream = service.names["EVENTS_STREAM"]
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     for number in range(3):
         await service.redis.xadd(stream, {"event": str(number)})
     await service.redis.xreadgroup(GROUP, consumer, {stream: ">"})
@@ -188,7 +188,7 @@ async def test_an_event_that_was_trimmed_before_it_was_drained_is_lost_and_never
     assert [entry.entry_id for entry in heard] == lost
     assert (await service.redis.xpending(stream, GROUP))["pending"] == 3, "nobody has recorded the loss yet"
     service.runtime.event_drain._limits = type(service.runtime.event_drain._limits)(100, 30.0, 5, timedelta(0))
-    report = await service.runtime.event_drain.run()
+    report = await service.runtime.event_drain.drain()
     assert (report.events, report.buried) == (3, 3)
     assert (await service.redis.xpending(stream, GROUP))["pending"] == 0
     letters, _ = await service.runtime.dead_letters.page(10)
@@ -208,7 +208,7 @@ async def test_events_that_nobody_had_read_are_counted_when_they_are_lost(
             await service.redis.xadd(stream, {"event": "of no use"}, maxlen=most, approximate=False)
 
     async def lost() -> list[str]:
-        await service.runtime.event_drain.run()
+        await service.runtime.event_drain.drain()
         letters, _ = await service.runtime.dead_letters.page(100)
         return [letter.reason.split(" were")[0] for letter in letters if letter.reason.startswith("event-lost")]
 
@@ -244,30 +244,30 @@ class TestAFullRedis:
 
     async def test_says_so_and_goes_on_by_itself(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
         service.execute(TABLE)
-        await service.runtime.event_drain.run()
+        await service.runtime.event_drain.drain()
         await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
         await service.redis.xadd(service.names["EVENTS_STREAM"], {"event": "of no use"})
         await service.redis.config_set("maxmemory", 1)
         # events that are there are drained: reading and acknowledging take no memory
-        report = await service.runtime.event_drain.run()
+        report = await service.runtime.event_drain.drain()
         assert (report.queued, report.buried, report.postponed) == (1, 0, 1)
         [message] = service.messages()
         await service.runtime.archival_processor.process(message)
         assert "Redis is full" in caplog.text
         assert [job["status"] for job in service.jobs()] == ["archived"]
-        assert "streams" not in (await service.runtime.reconcile.run(MINUTE)).failed, "trimming is what helps"
+        assert "streams" not in (await service.runtime.reconciler.reconcile(MINUTE)).failed, "trimming is what helps"
         await service.redis.config_set("maxmemory", 0)
-        assert (await service.runtime.event_drain.run()).buried == 1
+        assert (await service.runtime.event_drain.drain()).buried == 1
         service.execute("update archival.job set finished_at = finished_at - interval '1 hour'")
         assert (await reconcile(service)).announced == 1
         assert [result["type"] for result in await service.results()] == ["archival.chunk.archived"]
 
     async def test_without_a_group_says_so_too(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
         await service.redis.config_set("maxmemory", 1)
-        assert (await service.runtime.event_drain.run()).away == "redis"
+        assert (await service.runtime.event_drain.drain()).away == "redis"
         assert "Redis is full" in caplog.text
         async with api_client() as http:
             answer = await http.get("/dead-letters")
             assert answer.status_code == 200, "what is there can be looked at"
         await service.redis.config_set("maxmemory", 0)
-        await asyncio.wait_for(service.runtime.event_drain.run(), 10)
+        await asyncio.wait_for(service.runtime.event_drain.drain(), 10)

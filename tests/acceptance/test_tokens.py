@@ -83,7 +83,7 @@ async def test_a_token_that_is_over_ends_no_run(service: Service) -> None:
     await service.publish(hypertable="tokens.readings", chunk="tokens.jan", remove=True)
     await service.work()
     assert len(list(service.lake.rglob("part-*.parquet"))) > 2
-    await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))
     [job] = service.jobs()
     assert job["status"] == "removed", job["removal_error"]
     await service.runtime.restore_requests.request(

@@ -41,7 +41,7 @@ async def test_ways_are_as_many_as_the_document_says(service: Service) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.feb", remove=True)
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     found: dict[str, Trips] = {}
     with counted(service.emulator) as found["archive"]:

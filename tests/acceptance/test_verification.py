@@ -32,7 +32,7 @@ async def archive(service: Service, *chunks: str, remove: bool = False) -> None:
     for chunk in chunks:
         await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", remove=remove)
     await service.work()
-    await service.runtime.chunk_removal.run(MINUTE)
+    await service.runtime.chunk_removal.remove_due(MINUTE)
 
 
 async def verify(service: Service, **settings: Any) -> VerificationReport:
@@ -45,7 +45,7 @@ async def verify(service: Service, **settings: Any) -> VerificationReport:
         service.runtime.dependencies,
         own._sharing,
         VerificationRules(timedelta(days=1), **settings),
-    ).run(MINUTE, seed="seed")
+    ).verify_due(MINUTE, seed="seed")
 
 
 def findings(service: Service) -> list[tuple[Any, ...]]:
@@ -71,11 +71,11 @@ async def test_what_is_as_written_is_found_so_and_left_alone_then(service: Servi
     await archive(service, "jan", remove=True)
     await archive(service, "feb")
     assert [job["status"] for job in service.jobs()] == ["removed", "archived"]
-    assert await service.runtime.verification.run(MINUTE) == VerificationReport(verified=2)
+    assert await service.runtime.verification.verify_due(MINUTE) == VerificationReport(verified=2)
     assert all(job["verified_at"] for job in service.jobs())
-    assert await service.runtime.verification.run(MINUTE) == VerificationReport()
+    assert await service.runtime.verification.verify_due(MINUTE) == VerificationReport()
     service.execute("update archival.job set verified_at = verified_at - interval '31 days' where status = 'removed'")
-    assert await service.runtime.verification.run(MINUTE) == VerificationReport(verified=1)
+    assert await service.runtime.verification.verify_due(MINUTE) == VerificationReport(verified=1)
 
 
 @pytest.mark.parametrize("damage", ["missing", "extra", "short", "altered"])
@@ -123,11 +123,11 @@ async def test_a_later_verification_replaces_the_findings(service: Service) -> N
 async def test_a_request_makes_archives_due_at_once(service: Service) -> None:
     service.execute(TABLE)
     await archive(service, "jan", "feb")
-    await service.runtime.verification.run(MINUTE)
+    await service.runtime.verification.verify_due(MINUTE)
     assert await service.runtime.verification.request(hypertable=Relation.parse(f"{service.schema}.readings")) == 2
-    assert (await service.runtime.verification.run(MINUTE)).verified == 2
+    assert (await service.runtime.verification.verify_due(MINUTE)).verified == 2
     assert await service.runtime.verification.request(job_id=service.jobs()[0]["job_id"]) == 1
-    assert (await service.runtime.verification.run(MINUTE)).verified == 1
+    assert (await service.runtime.verification.verify_due(MINUTE)).verified == 1
     assert await service.runtime.verification.request(hypertable=Relation("no", "where")) == 0
 
 
@@ -173,7 +173,7 @@ async def test_a_lake_that_does_not_answer_is_no_damage(service: Service) -> Non
     assert findings(service) == []
     service.emulator.faults.clear()
     service.emulator.faults.append(Fault(method="GET", contains="jan_r0/part", kind="delay", seconds=0.5, times=1))
-    assert (await service.runtime.verification.run(MINUTE)).verified == 1
+    assert (await service.runtime.verification.verify_due(MINUTE)).verified == 1
 
 
 async def test_damage_that_nobody_could_be_told_of_is_told_later(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,15 +186,15 @@ async def test_damage_that_nobody_could_be_told_of_is_told_later(service: Servic
 
     with monkeypatch.context() as patched:
         patched.setattr(service.runtime.messaging, "announce", away)
-        assert len((await service.runtime.verification.run(MINUTE)).damaged) == 1
+        assert len((await service.runtime.verification.verify_due(MINUTE)).damaged) == 1
     assert len(findings(service)) == 1
-    assert len((await service.runtime.verification.run(MINUTE)).damaged) == 1
+    assert len((await service.runtime.verification.verify_due(MINUTE)).damaged) == 1
     assert [result["type"] for result in await service.results()] == ["archival.chunk.archived", "archival.archive.damaged"]
-    assert await service.runtime.verification.run(MINUTE) == VerificationReport()
+    assert await service.runtime.verification.verify_due(MINUTE) == VerificationReport()
 
 
 async def test_no_time_verifies_nothing(service: Service) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
-    assert (await service.runtime.verification.run(timedelta(0))).verified == 0
+    assert (await service.runtime.verification.verify_due(timedelta(0))).verified == 0
     assert service.jobs()[0]["verified_at"] is None

@@ -40,7 +40,7 @@ async def archive(service: Service, *, remove: bool) -> None:
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan", remove=remove)
     await service.work()
     if remove:
-        assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+        assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
 
 
 async def restore(service: Service) -> None:
@@ -71,7 +71,7 @@ async def test_a_chunk_dropped_by_others_and_made_again(service: Service) -> Non
     service.execute(MADE_AGAIN)
     both = [("jan", ChunkPlace.IN_DATABASE), ("jan", ChunkPlace.REMOVED)]
     assert sorted(await places(service))[1:] == both
-    await service.runtime.reconcile.run(MINUTE)
+    await service.runtime.reconciler.reconcile(MINUTE)
     assert sorted(await places(service))[1:] == both
 
 

@@ -55,10 +55,10 @@ async def test_it_waits_for_the_grace_and_then_leaves(service: Service, client: 
     [job] = service.jobs()
     assert (found["step"], found["because"]) == ("remove", "grace")
     assert datetime.fromisoformat(found["at"]) == job["finished_at"] + timedelta(days=1)
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 0
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 0
     service.execute("update archival.job set finished_at = finished_at - interval '2 days'")
     assert (await step(client, service))["because"] == "due"
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
     assert (await step(client, service))["because"] == "removed"
 
 
@@ -68,7 +68,7 @@ async def test_a_refusal_is_told_with_its_remedy_and_is_tried_again_when_it_says
     await archive(service, remove=True)
     service.execute("update archival.job set finished_at = finished_at - interval '2 days'")
     service.execute("create view $s.v as select * from $s.jan")
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 0
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 0
     found = await step(client, service)
     assert (found["because"], found["code"]) == ("refused", "removal-blocked")
     assert f"{service.schema}.v" in found["text"]
@@ -78,9 +78,9 @@ async def test_a_refusal_is_told_with_its_remedy_and_is_tried_again_when_it_says
     [job] = service.jobs()
     waits = datetime.fromisoformat(found["at"]) - job["removal_tried_at"]
     service.execute(f"update archival.job set removal_tried_at = removal_tried_at - interval '{waits}' + interval '1 minute'")
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 0
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 0
     service.execute("update archival.job set removal_tried_at = removal_tried_at - interval '1 minute'")
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
 
 
 async def test_a_policy_says_when(service: Service, client: httpx.AsyncClient) -> None:
@@ -138,9 +138,9 @@ async def test_a_person_decides_about_one_chunk(service: Service, client: httpx.
     # a look decides nothing
     assert (await step(client, service))["because"] == "kept-by-default"
     assert (await decide(client, service, remove=False)).json()["chunk"]["next_step"]["because"] == "kept-by-request"
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 0
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 0
     assert (await decide(client, service, remove=True)).json()["chunk"]["next_step"]["because"] == "due"
-    assert (await service.runtime.chunk_removal.run(MINUTE)).removed == 1
+    assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
 
 
 async def test_a_look_at_a_removal_says_why_it_would_be_refused(service: Service, client: httpx.AsyncClient) -> None:

@@ -39,7 +39,7 @@ async def publish(service: Service, older_than: str = ALL, times: int = 1, **mor
 
 
 async def drained(service: Service) -> tuple[int, int, int]:
-    report = await service.runtime.event_drain.run()
+    report = await service.runtime.event_drain.drain()
     return report.events, report.queued, report.duplicates
 
 
@@ -96,7 +96,7 @@ async def test_what_was_cut_off_comes_again_and_goes_on(service: Service, monkey
 
     monkeypatch.setattr(service.runtime.queue, "send", cut_off)
     await publish(service, times=3)
-    assert (await service.runtime.event_drain.run()).away == "queue"
+    assert (await service.runtime.event_drain.drain()).away == "queue"
     assert (sent, statuses(service), await pending(service)) == ([20], {"queued": 40}, 3)
     monkeypatch.undo()
     assert await drained(service) == (3, CHUNKS, 2)
@@ -117,12 +117,12 @@ async def test_an_event_that_the_ledger_cannot_hold_keeps_no_equal_one_from_it(s
     for name in ("a\0b", "c"):
         event = {"specversion": "1.0", "id": name, "source": "s", "type": "archival.chunk.requested", "data": data}
         await service.redis.xadd(service.names["EVENTS_STREAM"], {"event": json.dumps(event)})
-    report = await service.runtime.event_drain.run()
+    report = await service.runtime.event_drain.drain()
     assert (report.queued, report.buried, report.postponed) == (CHUNKS, 1, 0)
     assert await pending(service) == 0
 
 
 async def test_a_table_that_is_unknown_buries_each_of_its_events(service: Service) -> None:
     await publish(service, times=3)
-    report = await service.runtime.event_drain.run()
+    report = await service.runtime.event_drain.drain()
     assert (report.buried, await pending(service)) == (3, 0)

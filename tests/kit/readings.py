@@ -21,4 +21,4 @@ async def archive(service: Service, *chunks: str, remove: bool | None = True) ->
 async def remove(service: Service) -> RemovalReport:
     """One run of `remove_chunks`, in which every chunk has its turn, whenever its removal was tried before."""
     service.execute("update archival.job set removal_tried_at = null where hypertable like '$s.%'")
-    return await service.runtime.chunk_removal.run(timedelta(minutes=1))
+    return await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))

@@ -63,7 +63,7 @@ class World:
 
     async def work(self) -> None:
         """Every message, again and again until none is left."""
-        await self.service.runtime.event_drain.run()
+        await self.service.runtime.event_drain.drain()
         for _ in range(5):
             for message in self.service.messages():
                 try:
@@ -75,7 +75,7 @@ class World:
                     assert error.code == "unknown-job"
 
     async def remove(self) -> Any:
-        return await self.service.runtime.chunk_removal.run(MINUTE)
+        return await self.service.runtime.chunk_removal.remove_due(MINUTE)
 
     async def restore(self) -> None:
         table = Relation(self.service.schema, "readings")
@@ -85,10 +85,10 @@ class World:
 
     async def settle(self) -> Any:
         """What a few runs of reconcile make of it."""
-        report = await self.service.runtime.reconcile.run(MINUTE)
+        report = await self.service.runtime.reconciler.reconcile(MINUTE)
         assert report.failed == {}
         for _ in range(2):
-            await self.service.runtime.reconcile.run(MINUTE)
+            await self.service.runtime.reconciler.reconcile(MINUTE)
         return report
 
     def live(self) -> list[str]:

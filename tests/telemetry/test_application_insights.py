@@ -41,7 +41,7 @@ async def sent(
     }
     await filled.redis.xadd(filled.names["EVENTS_STREAM"], {"event": json.dumps(event)})
     async with observed("drain_events"):
-        await filled.runtime.event_drain.run()
+        await filled.runtime.event_drain.drain()
     [message] = filled.messages()
 
     async def broken(*_: object) -> None:

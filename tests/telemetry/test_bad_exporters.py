@@ -31,7 +31,7 @@ def environment(exporter: str, ingestion: Ingestion) -> dict[str, str]:
 async def archive(service: Service, chunk: str) -> tuple[float, float]:
     """Seconds of the job, and of what its invocation does afterwards."""
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}")
-    await service.runtime.event_drain.run()
+    await service.runtime.event_drain.drain()
     [message] = service.messages()
     began = ended = time.perf_counter()
     async with observed():

@@ -44,7 +44,7 @@ async def publish(service: Service, chunk: str, **data: Any) -> None:
 async def drain_and_archive(service: Service) -> None:
     """As the functions do it."""
     async with observed("drain_events"):
-        await service.runtime.event_drain.run()
+        await service.runtime.event_drain.drain()
     for message in service.messages():
         async with observed():
             await service.runtime.archival_processor.process(message)
@@ -145,7 +145,7 @@ async def test_removal_and_restore_go_on_in_it(recording: Service, collector: Co
     await publish(recording, "jan", remove=True)
     await drain_and_archive(recording)
     async with observed("remove_chunks"):
-        assert (await recording.runtime.chunk_removal.run(timedelta(minutes=1))).removed == 1
+        assert (await recording.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
     table = Relation(recording.schema, "readings")
     request = RestoreRequest(table, None, ChunkRange(None, None), RestoreWish(), str(uuid4()), "a test")
     await recording.runtime.restore_requests.request(request)
@@ -192,7 +192,7 @@ async def test_a_retry_is_linked_to_the_first_attempt(
 ) -> None:
     await publish(recording, "jan")
     async with observed("drain_events"):
-        await recording.runtime.event_drain.run()
+        await recording.runtime.event_drain.drain()
     [message] = recording.messages()
     archiver = recording.runtime.archival_processor._archiver
 
@@ -249,7 +249,7 @@ async def test_instruments(recording: Service, collector: Collector) -> None:
 async def test_how_far_behind_the_service_is(recording: Service, collector: Collector) -> None:
     recording.execute("insert into archival.policy (hypertable, archive_after) values ('$s.readings', '1 day')")
     await publish(recording, "jan")
-    await recording.runtime.event_drain.run()
+    await recording.runtime.event_drain.drain()
     async with observed("reconcile"):
         await tell_backlog(recording.runtime.insights)
     assert {point["queue"] for point in collector.metrics["archival.queue.age"]} == {"archive", "restore"}

@@ -25,8 +25,8 @@ class ArchivalProcessor:
         self._runner, self._ledger, self._archiver, self._finishing = runner, ledger, archiver, finishing
 
     async def process(self, message: JobMessage) -> None:
-        """Archive the chunk of the message's job; see `JobRunner.run`."""
-        await self._runner.run(message, self._archive)
+        """Archive the chunk of the message's job; see `JobRunner.handle`."""
+        await self._runner.handle(message, self._archive)
 
     async def give_up(self, message: JobMessage) -> None:
         """The message was delivered too often; see `JobRunner.give_up`."""

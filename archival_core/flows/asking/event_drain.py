@@ -93,7 +93,7 @@ class EventDrain:
         self._trials, self._dependencies = trials, dependencies
         self._find_chunks, self._limits = find_chunks, limits
 
-    async def run(self) -> DrainReport:
+    async def drain(self) -> DrainReport:
         """Drain until the stream is empty, a limit is reached, the intake is paused or something is away."""
         report = DrainReport()
         try:

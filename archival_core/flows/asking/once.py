@@ -19,7 +19,7 @@ class Once:
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
 
-    async def run(self, key: str | None, fingerprint: str, work: Work) -> list[UUID]:
+    async def do(self, key: str | None, fingerprint: str, work: Work) -> list[UUID]:
         """The jobs of the request, and those of the first time if it was done before; without a key it is always done.
 
         Raises `PermanentError` (`idempotency-key-reused`) if the key was used for something else.

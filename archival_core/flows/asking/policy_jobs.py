@@ -55,7 +55,7 @@ class PolicyJobs:
         self._policies, self._due, self._ledger, self._queue = policies, due, ledger, queue
         self._intake, self._dependencies, self._rounds, self._backlog = intake, dependencies, rounds, backlog
 
-    async def run(self) -> PolicyReport:
+    async def fill_backlog(self) -> PolicyReport:
         """Fill the backlog up, from all policies together; one that cannot be followed keeps no other from it.
 
         While the intake is paused nothing is asked for, nor while something is away that jobs need. Raises `AwayError`.
@@ -85,7 +85,7 @@ class PolicyJobs:
         if await self._rounds.place(_DUTY) is None or self._room_at(await self._policies.live_jobs()) < self._backlog / 2:
             return PolicyReport()
         try:
-            return await self.run()
+            return await self.fill_backlog()
         except ArchivalError as error:
             # the next run of `reconcile` says so, or finds all well again
             _LOG.warning("policies wait: %s", error)

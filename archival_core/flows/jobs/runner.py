@@ -51,7 +51,7 @@ class JobRunner:
         self._ledger, self._announcer, self._ownership, self._dependencies = ledger, announcer, ownership, dependencies
         self._queue, self._lease = queue, lease
 
-    async def run(self, message: JobMessage, work: Work) -> None:
+    async def handle(self, message: JobMessage, work: Work) -> None:
         """Do the message's job, unless that is done or being done.
 
         Returns when the message may be deleted: the job has ended, somebody has it, or another message for it is in the queue.

@@ -86,7 +86,7 @@ class ChunkRemoval:
         self._source, self._ledger, self._removals, self._proof = source, ledger, removals, proof
         self._queue, self._announcer = queue, announcer
 
-    async def run(self, time_budget: timedelta) -> RemovalReport:
+    async def remove_due(self, time_budget: timedelta) -> RemovalReport:
         """Remove what is due, one chunk after the other, until nothing is left, the time is over or something is away.
 
         Of many chunks most are shared with other instances. Raises `PermanentError` (`other-owner`) where the lake belongs to

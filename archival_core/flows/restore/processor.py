@@ -25,8 +25,8 @@ class RestoreProcessor:
         self._runner, self._ledger, self._restores, self._restorer = runner, ledger, restores, restorer
 
     async def process(self, message: JobMessage) -> None:
-        """Restore the archive of the message's job; see `JobRunner.run`."""
-        await self._runner.run(message, self._restore)
+        """Restore the archive of the message's job; see `JobRunner.handle`."""
+        await self._runner.handle(message, self._restore)
 
     async def give_up(self, message: JobMessage) -> None:
         """The message was delivered too often; see `JobRunner.give_up`."""

@@ -69,7 +69,7 @@ class TableCommits:
         self._ownership, self._tables, self._gathering = ownership, tables, gathering
         self._log, self._reader, self._log_reading = log, reader, log_reading
 
-    async def run(self, time_budget: timedelta) -> CommitsReport:
+    async def commit_due(self, time_budget: timedelta) -> CommitsReport:
         """Commit to each table of whose archives something has changed, until the time is over.
 
         Raises `PermanentError` (`other-owner`) where the lake belongs to another source.

@@ -90,7 +90,7 @@ class Adoption:
         self._lake, self._archives, self._rounds, self._schema = lake, archives, rounds, schema
         self._source, self._retiring = source, retiring
 
-    async def run(self, deadline: float) -> AdoptionReport:
+    async def adopt(self, deadline: float) -> AdoptionReport:
         """Look at the next folders, until `deadline` (`time.monotonic`): a run goes on where the last one has stopped."""
         report = AdoptionReport()
         await self._lake.ensure_filesystem()

@@ -79,7 +79,7 @@ class FollowMarks:
         self._schema, self._retiring = schema, retiring
         self._histories = LostHistories(marked, retiring)
 
-    async def run(self, deadline: float) -> MarksReport:
+    async def follow(self, deadline: float) -> MarksReport:
         """Bring the ledger up to the marks, until `deadline` (`time.monotonic`).
 
         Where the run begins is left to chance, so that each mark has its turn.

@@ -51,7 +51,7 @@ class GoneChunks:
     def __init__(self, source: Database, marked: MarkedArchives, elsewhere: RowsElsewhere, retiring: Retiring) -> None:
         self._source, self._marked, self._elsewhere, self._retiring = source, marked, elsewhere, retiring
 
-    async def run(self, deadline: float) -> GoneReport:
+    async def decide(self, deadline: float) -> GoneReport:
         """Settle archives whose table is gone, until `deadline` (`time.monotonic`).
 
         Where the run begins is left to chance, so that each archive has its turn.

@@ -47,7 +47,7 @@ class JobFolding:
         #: the stream whose events find their job again
         self._keep_for, self._events = keep_for, events
 
-    async def run(self, deadline: float) -> FoldingReport:
+    async def fold(self, deadline: float) -> FoldingReport:
         """Fold what may go; where the run begins is left to chance, so that each job has its turn."""
         report = FoldingReport(
             parts=await self._folding.forget_parts(_PARTS_KEPT_FOR),

@@ -15,11 +15,11 @@ class LakeBack:
     def __init__(self, history: LakeHistory, verification: Verification) -> None:
         self._history, self._verification = history, verification
 
-    async def run(self, deadline: float) -> int:
+    async def verify_if_back(self, deadline: float) -> int:
         """Archives that were found damaged or missing; 0 where the lake is as far as the ledger knows."""
         if not await self._history.look():
             return 0
-        report = await self._verification.run(timedelta(seconds=max(deadline - time.monotonic(), 1)))
+        report = await self._verification.verify_due(timedelta(seconds=max(deadline - time.monotonic(), 1)))
         # what was looked at may have been all of it
         await self._history.look()
         return len(report.damaged)

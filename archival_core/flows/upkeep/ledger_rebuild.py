@@ -49,7 +49,7 @@ class LedgerRebuild:
     def __init__(self, lake: LakehouseClient, archives: Archives, schema: LakeSchema, source: Database) -> None:
         self._lake, self._archives, self._schema, self._source = lake, archives, schema, source
 
-    async def run(self, *, add: bool = False) -> RebuildReport:
+    async def rebuild(self, *, add: bool = False) -> RebuildReport:
         """Write a row for every archive; rows that are there stay as they are.
 
         Raises `PermanentError` (`ledger-not-empty`) if there are any, unless `add` says that they are to be added to.

@@ -111,7 +111,7 @@ class ReconcileReport:
 Duty = Callable[[ReconcileReport, float], Awaitable[None]]
 
 
-class Reconcile:
+class Reconciler:
     """The duties, one after the other."""
 
     def __init__(
@@ -153,7 +153,7 @@ class Reconcile:
             ("ended jobs", 30.0, self._fold_jobs),
         )
 
-    async def run(self, time_budget: timedelta) -> ReconcileReport:
+    async def reconcile(self, time_budget: timedelta) -> ReconcileReport:
         """Do every duty once, each for its own time at most; what is left of `time_budget` is for a lake that went back.
 
         Raises `PermanentError` (`other-owner`) where the lake belongs to another source.
@@ -188,13 +188,13 @@ class Reconcile:
             _LOG.exception("reconcile: %s not finished", name)
 
     async def _adopt(self, report: ReconcileReport, deadline: float) -> None:
-        report.adoption = await self._adoption.run(deadline)
+        report.adoption = await self._adoption.adopt(deadline)
 
     async def _follow(self, report: ReconcileReport, deadline: float) -> None:
-        report.marks = await self._follow_marks.run(deadline)
+        report.marks = await self._follow_marks.follow(deadline)
 
     async def _mark_gone(self, report: ReconcileReport, deadline: float) -> None:
-        report.gone = await self._gone_chunks.run(deadline)
+        report.gone = await self._gone_chunks.decide(deadline)
 
     async def _compare_tables(self, report: ReconcileReport, deadline: float) -> None:
         for hypertable, why in (await self._tables.compare(deadline)).items():
@@ -223,17 +223,17 @@ class Reconcile:
                 report.announced += 1
 
     async def _follow_policies(self, report: ReconcileReport, deadline: float) -> None:
-        report.policies = await self._policies.run()
+        report.policies = await self._policies.fill_backlog()
 
     async def _look_back(self, report: ReconcileReport, deadline: float) -> None:
-        report.lost_by_lake = await self._lake_back.run(deadline)
+        report.lost_by_lake = await self._lake_back.verify_if_back(deadline)
 
     async def _sweep_staging(self, report: ReconcileReport, deadline: float) -> None:
-        report.swept = await self._staging.run(_SWEPT_A_RUN)
-        report.swept += await self._restores.run()
+        report.swept = await self._staging.sweep(_SWEPT_A_RUN)
+        report.swept += await self._restores.sweep()
 
     async def _trim_streams(self, report: ReconcileReport, deadline: float) -> None:
-        report.trimmed = await self._streams.run()
+        report.trimmed = await self._streams.trim()
 
     async def _fold_jobs(self, report: ReconcileReport, deadline: float) -> None:
-        report.folding = await self._folding.run(deadline)
+        report.folding = await self._folding.fold(deadline)

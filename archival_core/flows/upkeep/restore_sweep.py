@@ -23,7 +23,7 @@ class RestoreSweep:
     def __init__(self, source: Database, upkeep: Upkeep) -> None:
         self._source, self._upkeep = source, upkeep
 
-    async def run(self) -> int:
+    async def sweep(self) -> int:
         """How many tables were dropped."""
         async with self._source.connect() as connection:
             # in this order: the table of a job that begins just now must not be taken for a dead one's

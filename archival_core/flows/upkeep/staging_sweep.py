@@ -29,7 +29,7 @@ class StagingSweep:
     def __init__(self, lake: LakehouseClient, upkeep: Upkeep, ledger: Ledger) -> None:
         self._lake, self._upkeep, self._ledger = lake, upkeep, ledger
 
-    async def run(self, limit: int) -> int:
+    async def sweep(self, limit: int) -> int:
         """Remove `limit` folders and files at most; returns how many."""
         now = await self._ledger.now()
         left = limit

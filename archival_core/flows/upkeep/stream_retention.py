@@ -42,7 +42,7 @@ class StreamRetention:
     def __init__(self, messaging: MessagingClient, looks: StreamLooks, streams: Sequence[KeptStream]) -> None:
         self._messaging, self._looks, self._streams = messaging, looks, streams
 
-    async def run(self) -> int:
+    async def trim(self) -> int:
         """How many entries were trimmed."""
         return sum([await self._trim(stream) for stream in self._streams])
 

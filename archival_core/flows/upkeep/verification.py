@@ -80,7 +80,7 @@ class Verification:
         self._lake, self._findings, self._announcer, self._rules = lake, findings, announcer, rules
         self._dependencies, self._sharing = dependencies, sharing
 
-    async def run(self, time_budget: timedelta, seed: str | None = None) -> VerificationReport:
+    async def verify_due(self, time_budget: timedelta, seed: str | None = None) -> VerificationReport:
         """Verify what is due until nothing is left, the time is over or something is away. Much is shared with other instances.
 
         With a sample, `seed` decides which files are read, and is the present time if not given: each run reads others.

@@ -75,7 +75,7 @@ MUTATIONS = (
     Mutation(
         name="superseded-for-ever",
         file="flows/upkeep/follow_marks.py",
-        inside="FollowMarks.run",
+        inside="FollowMarks.follow",
         old="report.revived = await self._histories.bring_back(connection)",
         new="report.revived = 0",
         guard="FOLLOWS",
@@ -120,7 +120,7 @@ MUTATIONS = (
     Mutation(
         name="gone-from-another-database",
         file="flows/upkeep/gone_chunks.py",
-        inside="GoneChunks.run",
+        inside="GoneChunks.decide",
         old="if not history.is_same_server(here, manifest):",
         new="if False:",
         tests=("acceptance/test_reconcile.py::test_what_may_be_there_does_not_count_as_removed",),

@@ -125,7 +125,7 @@ async def ask_for_archives(
     if asked.dry_run:
         found = _dry_run(await services.archive_requests.preview(wish))
         return JSONResponse(found.model_dump(mode="json"))
-    job_ids = await services.once.run(
+    job_ids = await services.once.do(
         key,
         fingerprint("archives", asked),
         lambda request_key: services.archive_requests.request(wish, request_key, caller, trace),

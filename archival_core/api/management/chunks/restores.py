@@ -185,7 +185,7 @@ async def ask_for_restores(
     if asked.dry_run:
         archives = await services.jobs.these(await services.restore_requests.preview(request("")))
         return JSONResponse(_dry_run(archives).model_dump(mode="json"))
-    job_ids = await services.once.run(
+    job_ids = await services.once.do(
         key, fingerprint("restores", asked), lambda request_key: services.restore_requests.request(request(request_key))
     )
     return JobsView(jobs=[view(job) for job in await services.jobs.these(job_ids)])
