@@ -20,13 +20,13 @@ from archival_core.codec import parquet
 from archival_core.codec.layout import Layout
 from archival_core.ledger.jobs.job_life import NewJob
 from archival_core.model.chunks.chunk import Relation
+from archival_core.model.chunks.part_range import PartRange
 from archival_core.model.jobs.message import JobMessage
 from archival_core.runtime import Runtime
 from archival_core.settings import load
 from archival_core.source import catalog
 from archival_core.source.catalog.statistics import null_shares
 from archival_core.source.state import parts
-from archival_core.source.state.parts import PartRange
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches

@@ -12,11 +12,13 @@ import pytest
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
+from archival_core.model.chunks.part_range import TimeRange
 from archival_core.source import catalog
 from archival_core.source.session import ALONE, READING, held
 from archival_core.source.state import parts
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import Output, plan_columns
+from archival_core.source.wire.extract import read_batches
 from archival_core.source.wire.gathering import BY_PAGES, gathered_pages, gathered_query, pages_behind, ungathered
 from tests.contract.source_support import assert_equal_rows, read_chunk, rows
 
@@ -153,11 +155,17 @@ async def test_what_is_read_row_by_row(conn: Connection, schema: str, source_dat
     assert rows(as_text) == sorted(plain, key=repr)
 
 
-def test_a_condition_that_is_no_range_of_pages() -> None:
+def test_the_last_range_of_pages_has_no_end() -> None:
     ranges = parts.by_pages(parts.Storage(2**30, 1000, True, False, True, (1,)), 2**28)
     assert [part.pages(1200) for part in ranges] == [range(250), range(250, 500), range(500, 750), range(750, 1200)]
-    with pytest.raises(ValueError, match="not a range"):
-        parts.PartRange("time < '2026-01-01'").pages(10)
+
+
+async def test_a_range_of_time_has_no_pages_to_gather(conn: Connection, schema: str, source_database_url: str) -> None:
+    chunk = await chunk_of(conn, schema, partition("a text"))
+    part = TimeRange(from_time=None, before_time="2026-01-01")
+    plan = plan_columns(await catalog.columns(conn, chunk.hypertable))
+    with pytest.raises(ValueError, match="range of time"):
+        next(read_batches(source_database_url, "1", chunk, plan, part, gathered_pages=10))
 
 
 def test_outputs_that_do_not_belong_together_are_noticed() -> None:

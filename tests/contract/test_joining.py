@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from archival_core.codec import parquet
 from archival_core.model.chunks.chunk import Relation
+from archival_core.model.chunks.part_range import PageRange
 from archival_core.source import catalog
-from archival_core.source.state.parts import PartRange
 from archival_core.source.wire import extract
 from archival_core.source.wire.joining import Joined, JoinedBytes, JoinedNumbers, JoinedTexts
 from tests.contract.source_support import read_chunk
@@ -116,7 +116,7 @@ async def test_what_cannot_be_joined_is_read_otherwise_from_there_on(
     [page] = await both.read(batch_bytes=batch_bytes)
     assert page % 64 == 0
     assert page > 64
-    assert await both.read(batch_bytes=batch_bytes, part=PartRange("ctid >= '(70,0)'::pg_catalog.tid"))
+    assert await both.read(batch_bytes=batch_bytes, part=PageRange(first_page=70))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError
@@ -20,7 +21,10 @@ from archival_core.ledger.archives.removals import RemovalRules, Removals
 from archival_core.ledger.jobs.job_list import JobList
 from archival_core.ledger.pool import LedgerPool
 from archival_core.ledger.sql import migrations, queries
+from archival_core.model.chunks.grounds import Grounds
+from archival_core.model.chunks.part_range import WHOLE, PageRange, TimeRange
 from archival_core.model.jobs.job_record import JobFilter
+from archival_core.model.jobs.progress import Progress
 from dev.docs.schema import SCHEMA_FILE, schema_document
 
 # Jobs as the first release left them: of each status one.
@@ -80,6 +84,43 @@ async def test_a_ledger_of_the_first_release_comes_along_with_all_that_it_knows(
         assert [str(job.chunk) for job in await removals.due(10)] == ["public.archived"]
     finally:
         await pool.close()
+
+
+async def test_parts_that_were_begun_in_sql_are_gone_on_with(ledger_url: str) -> None:
+    time = "::timestamp with time zone"
+    odd = f""""a >= 'x'::date" >= '2026-01-01 00:00:00+00'{time} AND "a >= 'x'::date" < '2026-01-02 00:00:00+00'{time}"""
+    before = {
+        "true": WHOLE,
+        "ctid < '(70,0)'::pg_catalog.tid": PageRange(end_page=70),
+        "ctid >= '(70,0)'::pg_catalog.tid AND ctid < '(140,0)'::pg_catalog.tid": PageRange(first_page=70, end_page=140),
+        "ctid >= '(140,0)'::pg_catalog.tid": PageRange(first_page=140),
+        "\"n\" < '-7'::bigint": TimeRange(from_time=None, before_time="-7"),
+        odd: TimeRange(from_time="2026-01-01 00:00:00+00", before_time="2026-01-02 00:00:00+00"),
+        "\"n\" >= '9'::bigint": TimeRange(from_time="9", before_time=None),
+    }
+    recorded = Progress(
+        grounds=Grounds(
+            system_identifier="1", database="d", nonce=None, snapshot="1:1:", tuples=(), content_hash=None, tables=()
+        ),
+        files=(1,),
+        staging=("staging/x",),
+        columns=(),
+        parts=(),
+    ).model_dump(mode="json")
+    # a job that another release has begun: what it has left is as it was before migration 0027
+    async with await psycopg.AsyncConnection.connect(ledger_url, autocommit=True) as connection:
+        await (await opened(ledger_url)).close()
+        await connection.execute("delete from archival.migration where name = '0027_part_ranges'")
+        await connection.execute(
+            "insert into archival.job (kind, hypertable, chunk, status, request_key, requested_by, progress)"
+            " values ('archive', 'a.b', 'a.c', 'running', 'x', 'test', %s)",
+            (Jsonb(recorded | {"parts": list(before)}),),
+        )
+        await (await opened(ledger_url)).close()
+        [progress] = await (await connection.execute("select progress from archival.job")).fetchone() or ()
+    read = Progress.read(progress)
+    assert read is not None
+    assert read.parts == tuple(before.values())
 
 
 async def test_a_migration_that_was_edited_after_its_release_is_refused(

@@ -24,8 +24,8 @@ from archival_core.flows.jobs.worker_thread import in_thread, until
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSink, LakeSource
+from archival_core.model.chunks.part_range import PartRange
 from archival_core.model.lake.manifest import ManifestPart
-from archival_core.source.state.parts import PartRange
 from archival_core.source.state.waiting import Sessions
 from archival_core.source.wire.driver import DatabaseUrl
 from archival_core.source.wire.extract import read_batches

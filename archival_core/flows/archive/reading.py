@@ -16,6 +16,7 @@ from archival_core.lake import paths
 from archival_core.model.chunks.chunk import Chunk, Column, ServerIdentity
 from archival_core.model.chunks.grounds import Grounds, TableIdentity
 from archival_core.model.chunks.moment import moment
+from archival_core.model.chunks.part_range import PartRange
 from archival_core.model.jobs.job import Job
 from archival_core.model.jobs.progress import Progress
 from archival_core.model.lake.lake_column import LakeColumn
@@ -26,7 +27,7 @@ from archival_core.source.catalog.statistics import null_shares
 from archival_core.source.state import parts, tables
 from archival_core.source.state.fence import Stored
 from archival_core.source.state.look import look
-from archival_core.source.state.parts import PartRange, Storage
+from archival_core.source.state.parts import Storage
 from archival_core.source.state.placed import PlacedArchive, placed_in
 from archival_core.source.state.snapshot import ChunkFacts, ReadSnapshot
 from archival_core.source.wire.columns import ColumnPlan, plan_columns
@@ -139,7 +140,7 @@ class Reading:
             staging=(staging,),
             columns=self._column_types,
             lake=self._lake_columns,
-            parts=tuple(part.condition for part in self.ranges),
+            parts=self.ranges,
         )
 
     @property
@@ -153,7 +154,7 @@ class Reading:
             self,
             facts=replace(self.facts, snapshot=progress.grounds.snapshot),
             grounds=progress.grounds,
-            ranges=tuple(PartRange(condition) for condition in progress.parts),
+            ranges=progress.parts,
         )
 
     def continues(self, progress: Progress) -> bool:

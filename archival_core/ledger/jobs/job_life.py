@@ -164,12 +164,11 @@ class Ledger:
         await self._guarded("add_part", job, number=number, part=Jsonb(part.model_dump(mode="json")))
 
     async def parts(self, job: Job) -> tuple[Progress, dict[int, ManifestPart]] | None:
-        """What earlier attempts of the job have begun and finished."""
+        """What earlier attempts of the job have begun and finished; `None` if there is nothing that can be gone on with."""
         row = await self._pool.one("parts", job_id=job.job_id)
-        if row is None or row["progress"] is None:
+        if row is None or (progress := Progress.read(row["progress"])) is None:
             return None
-        finished = {int(number): ManifestPart.model_validate(part) for number, part in row["parts"].items()}
-        return Progress.model_validate(row["progress"]), finished
+        return progress, {int(number): ManifestPart.model_validate(part) for number, part in row["parts"].items()}
 
     async def postpone(self, job: Job) -> None:
         """Give the job back so that another run goes on with it; raises `LostLeaseError`."""

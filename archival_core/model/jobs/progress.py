@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archival_core.model.chunks.grounds import Grounds
+from archival_core.model.chunks.part_range import PartRange
 
 
 class Progress(BaseModel):
@@ -21,5 +22,16 @@ class Progress(BaseModel):
     columns: tuple[tuple[int, str, str, str], ...]
     #: number and name of each of them in the lake
     lake: tuple[tuple[int, str], ...] = ()
-    #: the condition of each part, by its number
-    parts: tuple[str, ...]
+    #: the rows of each part, by its number
+    parts: tuple[PartRange, ...]
+
+    @classmethod
+    def read(cls, recorded: object) -> Progress | None:
+        """What the ledger has recorded; `None` if that is nothing, or in a form of another release.
+
+        A worker of another release may write during a deployment. The chunk is then read from its beginning.
+        """
+        try:
+            return cls.model_validate(recorded)
+        except ValidationError:
+            return None

@@ -6,16 +6,17 @@ has compressed them away. Every row is in exactly one part.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, Final, LiteralString
 
 import pyarrow as pa
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.model.chunks.chunk import Chunk, quote_identifier
+from archival_core.model.chunks.chunk import Chunk, quote_identifier, quote_literal
+from archival_core.model.chunks.part_range import WHOLE, PageRange, PartRange, TimeRange
 from archival_core.source.catalog.bounds import INTEGER_TIMES
 from archival_core.source.state.snapshot import ChunkFacts
 from archival_core.source.translate import source_errors
@@ -54,28 +55,6 @@ _STEPS: Final[dict[str, LiteralString]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class PartRange:
-    """The rows of one part, as a condition in SQL."""
-
-    condition: str
-
-    def pages(self, of: int) -> range:
-        """The pages of a part that is a range of them, in a table that has `of` pages."""
-        if self == WHOLE:
-            return range(of)
-        bounds = [_PAGE_BOUND.fullmatch(bound) for bound in self.condition.split(" AND ")]
-        named = {bound[1]: int(bound[2]) for bound in bounds if bound}
-        if len(named) != len(bounds):
-            raise ValueError(f"not a range of pages: {self.condition}")
-        return range(named.get(">=", 0), named.get("<", of))
-
-
-_PAGE_BOUND: Final = re.compile(r"ctid (>=|<) '\((\d+),0\)'::pg_catalog\.tid")
-
-WHOLE: Final = PartRange("true")
-
-
-@dataclass(frozen=True, slots=True)
 class Storage:
     """How a chunk lies on disk."""
 
@@ -110,7 +89,7 @@ async def plan_parts(
     facts: ChunkFacts,
     schema: pa.Schema,
     part_bytes: int,
-) -> list[PartRange]:
+) -> Sequence[PartRange]:
     """Parts of about `part_bytes` of PostgreSQL's data."""
     if not chunk.is_compressed:
         return by_pages(on_disk, part_bytes) if on_disk.is_heap else [WHOLE]
@@ -118,14 +97,32 @@ async def plan_parts(
     return await _by_time(conn, chunk, facts, parts)
 
 
-def by_pages(on_disk: Storage, part_bytes: int) -> list[PartRange]:
+def by_pages(on_disk: Storage, part_bytes: int) -> list[PageRange]:
     """Ranges of pages; the last has no end, so that no row is left out."""
     step = -(-on_disk.pages // _count(on_disk.bytes, part_bytes))
-    starts = list(range(step, on_disk.pages, step)) if step else []
-    return _ranges([f"'({page},0)'::pg_catalog.tid" for page in starts], "ctid")
+    starts = range(0, on_disk.pages, step) if step else [0]
+    return [PageRange(first_page=first, end_page=end) for first, end in zip_longest(starts, starts[1:])]
 
 
-async def _by_time(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts, parts: int) -> list[PartRange]:
+def condition(chunk: Chunk, part: PartRange) -> str:
+    """SQL of the rows of one part of `chunk`."""
+    if isinstance(part, PageRange):
+        column, first, end = "ctid", _tid(part.first_page or None), _tid(part.end_page)
+    else:
+        column, first, end = quote_identifier(chunk.time_column), _time(chunk, part.from_time), _time(chunk, part.before_time)
+    bounds = [f"{column} {operator} {bound}" for operator, bound in ((">=", first), ("<", end)) if bound]
+    return " AND ".join(bounds) or "true"
+
+
+def _tid(page: int | None) -> str | None:
+    return None if page is None else f"'({page},0)'::pg_catalog.tid"
+
+
+def _time(chunk: Chunk, text: str | None) -> str | None:
+    return None if text is None else f"{quote_literal(text)}::{chunk.time_type}"
+
+
+async def _by_time(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts, parts: int) -> Sequence[PartRange]:
     if parts == 1 or facts.min_time is None or chunk.time_type == "uuid":
         return [WHOLE]
     if "infinity" in f"{facts.min_time} {facts.max_time}":
@@ -136,16 +133,9 @@ async def _by_time(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts, 
         async with conn.cursor(row_factory=tuple_row) as cur:
             # RFC 3339 in UTC is read as UTC: the session's zone is pinned
             values = {"low": facts.min_time, "high": facts.max_time, "parts": parts}
-            await cur.execute(f"SELECT s.step::text FROM ({query}) s ORDER BY s.step", values)
-            steps = [f"'{text}'::{chunk.time_type}" for (text,) in await cur.fetchall()]
-    return _ranges(steps, quote_identifier(chunk.time_column))
-
-
-def _ranges(bounds: list[str], column: str) -> list[PartRange]:
-    if not bounds:
-        return [WHOLE]
-    between = [f"{column} >= {low} AND {column} < {high}" for low, high in pairwise(bounds)]
-    return [PartRange(text) for text in (f"{column} < {bounds[0]}", *between, f"{column} >= {bounds[-1]}")]
+            await cur.execute(f"SELECT s.step::text FROM ({query}) s WHERE s.step IS NOT NULL ORDER BY s.step", values)
+            steps = [text for (text,) in await cur.fetchall()]
+    return [TimeRange(from_time=start, before_time=end) for start, end in pairwise((None, *steps, None))]
 
 
 def _count(size: int, part_bytes: int) -> int:

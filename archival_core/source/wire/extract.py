@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from archival_core.errors import LostConnectionError, PostponedError
 from archival_core.model.chunks.chunk import Chunk, Relation, quote_literal
+from archival_core.model.chunks.part_range import WHOLE, PageRange, PartRange
 from archival_core.source.session import ALONE
-from archival_core.source.state.parts import WHOLE, PartRange
+from archival_core.source.state.parts import condition
 from archival_core.source.state.waiting import LOCK_TIMEOUT, Sessions, locked_by_others
 from archival_core.source.wire.columns import ColumnPlan, Output
 from archival_core.source.wire.driver import DatabaseUrl, arriving, connected, driver_errors
@@ -57,8 +58,10 @@ def read_batches(
     source = _Source(database_url, snapshot_id, chunk.relation, batch_bytes, sessions or Sessions())
     if gathered_pages is None:
         # A query, never the table: COPY of a compressed chunk gives no rows, and ONLY leaves the compressed ones out.
-        query = f"SELECT {plan.select_list} FROM {chunk.relation.sql} WHERE {part.condition}"
+        query = f"SELECT {plan.select_list} FROM {chunk.relation.sql} WHERE {condition(chunk, part)}"
         batches = source.read_rows(query, plan.packed)
+    elif not isinstance(part, PageRange):
+        raise ValueError(f"rows are gathered from pages, and the part is a range of time: {part!r}")
     else:
         batches = source.read_gathered(chunk, plan, part.pages(gathered_pages))
     with closing(batches):
