@@ -209,7 +209,7 @@ class LakehouseClient:
         try:
             await self._stand_in(staged).rename_file(self._new_name(path), match_condition=MatchConditions.IfMissing)
         except AzureError as error:
-            await self._settle_write(path, data, translate(error, "write", path))
+            await self._check_written(path, data, translate(error, "write", path))
             with suppress(ArchivalError):
                 await self.delete_tree(staged)
 
@@ -238,7 +238,7 @@ class LakehouseClient:
         # see publish_directory: the source of a rename is decoded once too often
         return self._filesystem.get_file_client(quote(self._full(staged)))
 
-    async def _settle_write(self, path: str, data: bytes, failure: ArchivalError) -> None:
+    async def _check_written(self, path: str, data: bytes, failure: ArchivalError) -> None:
         found = await self.stat(path)
         if found is None:
             raise failure from None

@@ -126,13 +126,13 @@ class LakeSink(_LakeFile):
             return len(view)
 
     def _send(self) -> None:
-        self._settle()
+        self._await_block()
         block, self._block = bytes(self._block), bytearray()
         offset = self._sent
         self._sent += len(block)
         self._in_flight = self._start(self._client.append(self._path, block, offset, checked=False))
 
-    def _settle(self) -> None:
+    def _await_block(self) -> None:
         """Wait for the block on its way; a failure is final, since a gap can never be committed."""
         future, self._in_flight = self._in_flight, None
         if future is None:
@@ -151,7 +151,7 @@ class LakeSink(_LakeFile):
             if not self._aborted:
                 if self._block:
                     self._send()
-                self._settle()
+                self._await_block()
                 if self._sent:
                     self._wait(self._start(self._client.flush(self._path, self._sent)))
         finally:

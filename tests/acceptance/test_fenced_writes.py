@@ -32,9 +32,9 @@ insert into $s.readings select generate_series(timestamptz '2026-01-01Z', '2026-
 """
 
 
-async def settle(runtime: Runtime, job: Job, _: Manifest) -> None:
+async def assign_revision(runtime: Runtime, job: Job, _: Manifest) -> None:
     async with runtime._source.connect() as connection:
-        await runtime.ledger.settle(job, await catalog.find_chunk(connection, job.hypertable, job.chunk), "1")
+        await runtime.ledger.assign_revision(job, await catalog.find_chunk(connection, job.hypertable, job.chunk), "1")
 
 
 async def finish_restore(runtime: Runtime, job: Job, _: Manifest) -> None:
@@ -44,7 +44,7 @@ async def finish_restore(runtime: Runtime, job: Job, _: Manifest) -> None:
 
 #: every write of a worker, of the archive's manifest where there has to be one
 WRITES: dict[str, Callable[[Runtime, Job, Manifest], Awaitable[Any]]] = {
-    "settle": settle,
+    "assign_revision": assign_revision,
     "renew_lease": lambda runtime, job, _: runtime.ledger.renew_lease(job, LEASE),
     "check_lease": lambda runtime, job, _: runtime.ledger.check_lease(job),
     "begin_parts": lambda runtime, job, _: runtime.ledger.begin_parts(job, None),

@@ -45,11 +45,11 @@ async def test_disks_put_back_between_archive_and_removal(world: World) -> None:
     world.disks.put_back()
     world.service.execute("update $s.readings set note = 'B' where time = '2026-01-15Z'")
     before = world.live()
-    await world.settle()
+    await world.reconcile()
     await world.remove()
     await world.work()
     await world.remove()
-    await world.settle()
+    await world.reconcile()
     assert world.whole() == before
     assert any(row.endswith(",B)") for row in before)
 
@@ -132,7 +132,7 @@ async def test_a_ledger_that_was_put_back_follows_the_marks(apart: World, until:
     whole = apart.live() if until == "removed" else apart.whole()
     assert whole == before
     await apart.put_ledger_back(saved)
-    report = await apart.settle()
+    report = await apart.reconcile()
     assert (report.marks.removed, report.marks.restored) == ((0, 1) if until == "removed" else (1, 0))
     assert apart.statuses() == ["archived" if until == "removed" else "removed"]
     assert apart.whole() == before
@@ -153,7 +153,7 @@ async def test_a_source_that_was_put_back_says_what_stands_in_for_rows(apart: Wo
         apart.disks.save()
         await apart.restore()
     apart.disks.put_back()
-    report = await apart.settle()
+    report = await apart.reconcile()
     assert (report.marks.back, report.marks.removed) == ((1, 0) if to == "before the removal" else (0, 1))
     assert apart.whole() == before
     # and the life goes on
@@ -199,13 +199,13 @@ async def test_marks_that_were_lost_are_written_again(world: World) -> None:
     await world.archive(*TABLES)
     await world.remove()
     world.service.execute("truncate archival_marks.stand_in")
-    report = await world.settle()
+    report = await world.reconcile()
     # nobody can tell what became of the rows: the ledger's word stands, and the report says so
     assert (world.statuses(), report.marks.written) == (["removed", "removed"], 2)
     world.service.execute("truncate archival_marks.stand_in, archival_marks.reading")
-    assert (await world.settle()).marks.unproven == 2
+    assert (await world.reconcile()).marks.unproven == 2
     assert await world.service.runtime.mark_rebuild.owe_all() == 2
-    assert (await world.settle()).marks.written == 2
+    assert (await world.reconcile()).marks.written == 2
     assert world.service.rows("select kind, count(*) from archival_marks.stand_in group by 1") == [("removed", 2)]
     await world.restore()
     assert world.live() == before

@@ -284,15 +284,15 @@ async def test_a_restore_between_settling_and_reading(service: Service, monkeypa
     service.execute(JAN_AGAIN)
     service.execute(LATE)
     ledger: Any = service.runtime.ledger
-    settle = ledger.settle
+    assign = ledger.assign_revision
 
     async def slow(*arguments: Any) -> Any:
-        settled = await settle(*arguments)
+        revision = await assign(*arguments)
         monkeypatch.undo()
         assert await restore(service, "one", beside=True) == []
-        return settled
+        return revision
 
-    monkeypatch.setattr(type(ledger), "settle", lambda self, *arguments: slow(*arguments))
+    monkeypatch.setattr(type(ledger), "assign_revision", lambda self, *arguments: slow(*arguments))
     await archive(service, "jan")
     await service.runtime.reconciler.reconcile(MINUTE)
     await remove(service)

@@ -67,7 +67,7 @@ async def test_what_a_lost_archive_had_superseded_counts_again(apart: World) -> 
     with psycopg.connect(apart.ledger_url or "") as ledger:
         ledger.execute("update archival.job set remove = revision = 0")
     assert (await apart.remove()).removed == 1
-    await apart.settle()
+    await apart.reconcile()
     assert (apart.statuses(), apart.whole()) == (["removed", "superseded"], before)
     await apart.restore()
     assert apart.live() == before

@@ -88,7 +88,7 @@ async def test_a_mark_that_stands_in_for_rows_is_replaced_by_its_restore_alone(a
     await apart.remove()
     [job] = apart.jobs()
     assert (job["status"], job["removal_error"]["code"]) == ("archived", "not-in-table"), "another archive of the job is in it"
-    await apart.settle()
+    await apart.reconcile()
     assert (apart.statuses(), apart.whole()) == (["removed"], sorted([*before, '("2026-01-05 12:30:00+00",1,late)']))
     # the table that was made anew is asked for again, and goes on the grounds of its own archive
     await apart.archive("jan")
@@ -127,7 +127,7 @@ async def test_marks_written_again_do_not_replace_what_the_source_says(apart: Wo
             "update archival.job set status = 'removed', restored_at = null where chunk like '%feb' and kind = 'archive'"
         )
     assert await apart.service.runtime.mark_rebuild.owe_all() == 2
-    report = await apart.settle()
+    report = await apart.reconcile()
     assert (report.marks.written, report.marks.removed, report.marks.back) == (0, 1, 1)
     assert apart.statuses() == ["removed", "archived"]
     assert apart.whole() == before

@@ -32,5 +32,5 @@ async def test_a_job_that_a_ledger_put_back_has_skipped_follows_its_mark(apart: 
     await apart.service.runtime.queue.send([JobMessage(waiting, None)])
     await apart.work()
     assert apart.statuses() == ["removed", "skipped"]
-    report = await apart.settle()
+    report = await apart.reconcile()
     assert (apart.statuses(), apart.whole()) == (["removed", "removed"], whole), report

@@ -238,7 +238,7 @@ async def test_a_table_swapped_between_look_and_snapshot_is_not_mixed_up(
             f"{LATE}"
         )
 
-    once(monkeypatch, Ledger, "settle", swap)
+    once(monkeypatch, Ledger, "assign_revision", swap)
     with pytest.raises(TransientError) as caught:
         await service.runtime.archival_processor.process(message)
     assert caught.value.code == "source-changed"

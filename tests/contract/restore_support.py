@@ -93,9 +93,9 @@ class Bench:
             wish["into"] = Relation(self.schema, wish["into"])
         job_id = job_id or uuid.uuid4()
         self.jobs.add(job_id.hex)
-        settle = {"settle": wish.pop("settle")} if "settle" in wish else {}
+        record = {"record": wish.pop("record")} if "record" in wish else {}
         restorer = ChunkRestorer(Database(self.url), self.lake)
-        return await restorer.restore(Worker(job_id, attempt, uuid.uuid4()), manifest, RestoreWish(**wish), **settle)
+        return await restorer.restore(Worker(job_id, attempt, uuid.uuid4()), manifest, RestoreWish(**wish), **record)
 
 
 def quoted(*names: str) -> str:

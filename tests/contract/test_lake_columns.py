@@ -40,7 +40,7 @@ class Table:
         async with Database(self.url).connect() as connection:
             chunk = await catalog.find_chunk(connection, self.name, Relation(self.name.schema, f"{self.name.name}_1"))
             async with ReadSnapshot(connection, chunk) as snapshot:
-                return await LakeSchema(self.columns).settle(
+                return await LakeSchema(self.columns).columns_for(
                     connection,
                     self.name,
                     await identity_of(connection, self.name),

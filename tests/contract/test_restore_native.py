@@ -107,7 +107,7 @@ async def test_a_run_may_end_anywhere(bench: Bench) -> None:
     for attempt in (1, 2):
         # not an error of ours, so nothing is tidied up, as after a kill
         with pytest.raises(KeyboardInterrupt):
-            await bench.restore(manifest, attempt, job_id, settle=killed)
+            await bench.restore(manifest, attempt, job_id, record=killed)
         assert bench.rows("readings") < before
         [left] = bench.staging()
         assert StagingTable(left).owner == (job_id, attempt)
@@ -115,17 +115,17 @@ async def test_a_run_may_end_anywhere(bench: Bench) -> None:
         owners = [table.owner for table in await staging_tables(connection)]
         assert [owner for owner in owners if owner and owner[0] == job_id] == [(job_id, 2)]
         assert await drop_job_staging(connection, job_id, 1) == []
-    settled: list[Restored] = []
+    recorded: list[Restored] = []
 
-    async def settle(connection: Connection, restored: Restored) -> None:
-        await connection.execute("CREATE TABLE public.settled ()")
-        settled.append(restored)
+    async def record(connection: Connection, restored: Restored) -> None:
+        await connection.execute("CREATE TABLE public.recorded ()")
+        recorded.append(restored)
 
-    assert (await bench.restore(manifest, 3, job_id, settle=settle)).inserted == 4464
-    assert [r.inserted for r in settled] == [4464]
+    assert (await bench.restore(manifest, 3, job_id, record=record)).inserted == 4464
+    assert [r.inserted for r in recorded] == [4464]
     assert bench.rows("readings") == before
     assert bench.staging() == []
-    bench.execute("DROP TABLE public.settled")
+    bench.execute("DROP TABLE public.recorded")
 
 
 async def test_a_run_may_be_cancelled_anywhere(bench: Bench) -> None:
@@ -151,12 +151,12 @@ async def test_what_the_caller_writes_is_under_the_caller_s_settings(bench: Benc
     names = ("search_path", "timezone", "row_security", "lock_timeout", "statement_timeout", "client_encoding")
     found: list[Any] = []
 
-    async def settle(connection: Connection, _: Restored | None = None) -> None:
+    async def record(connection: Connection, _: Restored | None = None) -> None:
         found.append([await (await connection.execute(f"SHOW {name}".encode())).fetchone() for name in names])
 
-    await bench.restore(manifest, settle=settle)
+    await bench.restore(manifest, record=record)
     async with Database(bench.url).connect() as connection:
-        await settle(connection)
+        await record(connection)
     assert found[0] == found[1]
 
 
@@ -168,7 +168,7 @@ async def test_an_overtaken_attempt_restores_nothing(bench: Bench) -> None:
     async def lost(*_: object) -> None:
         raise LostLeaseError("job", 1)
 
-    assert await refused(bench, manifest, settle=lost) == "lost-lease"
+    assert await refused(bench, manifest, record=lost) == "lost-lease"
 
 
 async def test_rows_are_never_doubled(bench: Bench) -> None:

@@ -117,7 +117,7 @@ async def test_ingest_does_not_wait(ts_bench: Bench) -> None:
         for day in ("2026-01-01", "2026-01-02", "2026-02-01"):
             ts_bench.execute(now.format(day))
 
-    assert (await ts_bench.restore(manifest, settle=ingest)).inserted == 1440
+    assert (await ts_bench.restore(manifest, record=ingest)).inserted == 1440
     assert len(chunks(ts_bench)) == 4
     assert sum((ts_bench.rows("conditions") - before).values()) == 3
     assert before <= ts_bench.rows("conditions")

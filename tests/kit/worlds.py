@@ -83,7 +83,7 @@ class World:
         await self.service.runtime.restore_requests.request(wish)
         assert await self.service.restore() == []
 
-    async def settle(self) -> Any:
+    async def reconcile(self) -> Any:
         """What a few runs of reconcile make of it."""
         report = await self.service.runtime.reconciler.reconcile(MINUTE)
         assert report.failed == {}

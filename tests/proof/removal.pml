@@ -60,8 +60,8 @@
 #ifndef DROPPED
 #define DROPPED 1       /* Dropped by others is said of the last archive alone, and only where no other archive stands in. */
 #endif
-#ifndef SETTLE
-#define SETTLE 1        /* A restore places rows only while its archive stands in for them, in the same transaction. */
+#ifndef MARKED
+#define MARKED 1        /* A restore places rows only while its archive stands in for them, in the same transaction. */
 #endif
 #ifndef BACKMARK
 #define BACKMARK 1      /* A restore leaves a mark that says into which table. */
@@ -557,7 +557,7 @@ end:
     /* One transaction of the source: the room, the mark, the rows, and the row if it is inside. */
     !INSIDE || MAY_LOCK(job);
     if
-    :: source.stands || (ONECONN && era != source_era) || (SETTLE && (STANDS_IN(source, job) != held ||
+    :: source.stands || (ONECONN && era != source_era) || (MARKED && (STANDS_IN(source, job) != held ||
          (INSIDE && (ledger[job].status != removed || ledger[job].manifest != held)))) ->
          printf("restorer %d finds no room, or an archive that stands in for nothing\n", me); stop_restoring()
     :: else

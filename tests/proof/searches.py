@@ -70,7 +70,7 @@ WITHOUT: Final = (
     _breaks("REPLACE", _NO_TABLES | _ELSEWHERE | _ONE_JOB | {"LEDGERBACKS": 1, "WRITES": 1, "LEASES": 2}),
     _breaks("GONE", _NO_TABLES | {"RESHAPES": 1, "LEASES": 1}),
     _breaks("DROPPED", _NO_TABLES | {"RESHAPES": 1, "LEASES": 2}),
-    _breaks("SETTLE", _NO_TABLES | {"RESTORES": 2, "RESTORERS": 2, "LEASES": 2}),
+    _breaks("MARKED", _NO_TABLES | {"RESTORES": 2, "RESTORERS": 2, "LEASES": 2}),
     _breaks("BACKMARK", _NO_TABLES | {"RESTORES": 1, "LEASES": 1}),
     _breaks("ATTEMPT", _NO_TABLES | _ONE_JOB | {"WRITES": 1, "LEASES": 3, "ATTEMPTS": 3, "REMOVERS": 0}),
     _breaks("TOKEN", _NO_TABLES | _ONE_JOB | {"SOURCEBACKS": 1, "WRITES": 1, "LEASES": 3, "REMOVERS": 0}),

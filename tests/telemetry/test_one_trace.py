@@ -96,7 +96,13 @@ async def test_an_archive_is_one_tree_below_the_event(recording: Service, collec
     assert [span for span in spans if span.error] == []
     # the steps' calls to other systems are below them
     called = {span.name: span for span in spans if span.kind == "client"}
-    assert {"ledger take_lease", "ledger settle", "ledger finish_archive", "lake publish", "source connect"} <= called.keys()
+    assert {
+        "ledger take_lease",
+        "ledger assign_revision",
+        "ledger finish_archive",
+        "lake publish",
+        "source connect",
+    } <= called.keys()
     [finish] = named(spans, "ledger finish_archive")
     assert finish.parent_id == named(spans, "archive.ledger")[0].span_id
 

@@ -103,7 +103,7 @@ class ChunkArchiver:
 
     async def _published_before(self, job: Job) -> Manifest | None:
         """What an earlier attempt of this job has published, if the server's history still is that of the archive."""
-        if not job.settled:
+        if not job.has_revision:
             return None
         manifest = await self._own(job, paths.archive_folder(job.hypertable, job.chunk, job.revision), job.declared)
         if manifest is None:
@@ -162,10 +162,10 @@ class ChunkArchiver:
 
         What lies there is another service's, or forged, or of a ledger that was put back; it is left for `reconcile`.
         """
-        revision = await self._ledger.settle(job, described.chunk, described.born)
+        revision = await self._ledger.assign_revision(job, described.chunk, described.born)
         while found := await what_lies_at(self._lake, paths.archive_folder(job.hypertable, job.chunk, revision)):
             _LOG.warning("job %s: something else lies at %s in the lake, so a later revision is taken", job.job_id, found)
-            revision = await self._ledger.settle(job, described.chunk, described.born, taken=revision)
+            revision = await self._ledger.assign_revision(job, described.chunk, described.born, taken=revision)
         return revision
 
     async def _supersedes(self, job: Job, reading: Reading) -> tuple[str, ...]:

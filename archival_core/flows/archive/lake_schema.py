@@ -27,7 +27,7 @@ class LakeSchema:
     def __init__(self, columns: LakeColumns) -> None:
         self._columns = columns
 
-    async def settle(
+    async def columns_for(
         self,
         connection: Connection,
         hypertable: Relation,

@@ -104,7 +104,7 @@ class Reading:
         started_at = await snapshot.started_at()
         columns = await catalog.columns(connection, chunk.hypertable)
         table = described.hypertable_table
-        lake = await schema.settle(connection, chunk.hypertable, table, columns, started_at)
+        lake = await schema.columns_for(connection, chunk.hypertable, table, columns, started_at)
         plan = plan_columns(columns, await null_shares(connection, chunk), lake=lake, in_utf8=snapshot.in_utf8)
         order = await order_columns(connection, chunk) if profile == "small" else ()
         storage = await parts.storage(connection, chunk)

@@ -110,7 +110,7 @@ class ChunkRemoval:
             await self._dependencies.wait_for(OF_JOBS)
             await self._ownership.check()
             for job in await self._removals.due(1, job_id=message.job_id):
-                await self._settle(job, report)
+                await self._try_to_remove(job, report)
             self._dependencies.worked(OF_JOBS)
         except AwayError as error:
             await self._dependencies.met(error)
@@ -138,7 +138,7 @@ class ChunkRemoval:
                         return
                     if job.hypertable in busy:
                         continue
-                    refused = await self._settle(job, report)
+                    refused = await self._try_to_remove(job, report)
                     if refused in _OF_ALL:
                         return
                     if refused in _BUSY:
@@ -163,7 +163,7 @@ class ChunkRemoval:
             return str(error)
         return None
 
-    async def _settle(self, job: Job, report: RemovalReport) -> str | None:
+    async def _try_to_remove(self, job: Job, report: RemovalReport) -> str | None:
         """Remove one chunk, or record and return why not: one that stays keeps no other from going. An archive that another
         worker is at is left to that worker.
 

@@ -76,7 +76,7 @@ class LakeHistory:
             # a lake that went back further meanwhile is noticed by the next look
             if not went_back(held.known, found):
                 await self._advance(held, found, advance=advance or is_noticed)
-            if await held.settle():
+            if await held.end_if_verified():
                 _LOG.warning("what was archived since the lake went back is verified; removal goes on")
         self._believed_until = time.monotonic() + _FRESH_SECONDS
         return (await self._generations.known()).is_back

@@ -91,7 +91,7 @@ class Worker:
 
 
 #: What the caller writes in the transaction that restores, before it commits.
-Settle = Callable[[Connection, Restored], Awaitable[None]]
+RecordRestore = Callable[[Connection, Restored], Awaitable[None]]
 
 
 async def _nothing(_: Connection, __: Restored) -> None:
@@ -113,13 +113,13 @@ class ChunkRestorer:
         worker: Worker,
         manifest: Manifest,
         wish: RestoreWish,
-        settle: Settle = _nothing,
+        record: RecordRestore = _nothing,
         committed: Callable[[], Awaitable[None]] = _no_more,
     ) -> Restored:
         """Bring the archive's rows back, every one of them once.
 
-        `settle` is called with the transaction that does it, after the rows and before the commit; what it raises rolls all
-        of it back; `committed` is called just after the commit. `settle` may be called again, with nothing inserted, if an
+        `record` is called with the transaction that does it, after the rows and before the commit; what it raises rolls all
+        of it back; `committed` is called just after the commit. `record` may be called again, with nothing inserted, if an
         earlier commit's answer was lost. Raises `PermanentError` when nothing but a change elsewhere can help,
         `TransientError` when another attempt may work; neither leaves a row behind.
         """
@@ -133,7 +133,7 @@ class ChunkRestorer:
             loader = ArchiveLoader(self._lake, self._source.url_now, staging, manifest, placement.columns)
             await loader.load()
             with telemetry.step("restore.place", table=str(placement.target.relation)) as span:
-                restored = await self._place(placement, staging, settle)
+                restored = await self._place(placement, staging, record)
                 await committed()
                 span.count(rows=restored.inserted)
         except ArchivalError:
@@ -144,7 +144,7 @@ class ChunkRestorer:
             return await self._compress(restored, placement.chunk)
         return restored
 
-    async def _place(self, placement: Placement, staging: StagingTable, settle: Settle) -> Restored:
+    async def _place(self, placement: Placement, staging: StagingTable, record: RecordRestore) -> Restored:
         async with self._source.connect() as connection:
             if placement.target.kind == "timescaledb":
                 await make_chunk(connection, placement, staging)
@@ -152,7 +152,7 @@ class ChunkRestorer:
                 async with connection.transaction():
                     inserted = await place(connection, placement, staging)
                     restored = Restored(placement.target.relation, placement.rows, inserted, placement.target.is_new)
-                    await settle(connection, restored)
+                    await record(connection, restored)
         return restored
 
     async def _compress(self, restored: Restored, chunk: Chunk) -> Restored:

@@ -39,7 +39,7 @@ class RestoreProcessor:
         async with AsyncExitStack() as stack:
             elsewhere: Connection | None = None
 
-            async def settle(connection: Connection, restored: Restored) -> None:
+            async def record(connection: Connection, restored: Restored) -> None:
                 nonlocal elsewhere
                 elsewhere = await stack.enter_async_context(self._restores.held(job, in_place=in_place))
                 if in_place:
@@ -53,7 +53,7 @@ class RestoreProcessor:
                         await self._restores.finish(job, in_place=in_place, connection=elsewhere)
                     await stack.aclose()
 
-            await self._restorer.restore(Worker.of(job), manifest, wish, settle, committed)
+            await self._restorer.restore(Worker.of(job), manifest, wish, record, committed)
         return True
 
     async def _archive_of(self, job: Job, in_place: bool) -> Job:
@@ -78,7 +78,7 @@ class RestoreProcessor:
 async def _mark_restored(connection: Connection, archive: Job, manifest: Manifest, restored: Restored) -> None:
     """Replace the archive's mark by that of the restore, in the transaction that has placed the rows.
 
-    Guard SETTLE: whoever waited for a lock may find that another archive stands for these rows by now, or that they are
+    Guard MARKED: whoever waited for a lock may find that another archive stands for these rows by now, or that they are
     back. Raises `PermanentError` (`not-restorable`).
     """
     if not await marks.ensure(connection):

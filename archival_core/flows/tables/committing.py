@@ -123,7 +123,7 @@ class TableCommits:
         `compare` has the log read whole, wherever the ledger left it; `anew` says that it was set aside on purpose.
         """
         # before what has changed is looked at: a change that comes later is noted again, and has its own commit
-        await held.settle_due()
+        await held.take_due()
         reality = Reality(held.known)
         if compare or not await self._log.is_at(folder_of(held.known.hypertable), held.known.version):
             reality = await self._log_reading.catch_up(held, anew=anew)

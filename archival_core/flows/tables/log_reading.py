@@ -61,7 +61,7 @@ class LogReading:
             reality = Reality(replace(known, history=uuid4(), sequence=0, version=None, checkpoint=None))
         else:
             reality = await self._taken_over(held, folder, found)
-        await held.compared(finding, settled=anew)
+        await held.compared(finding, resolved=anew)
         return reality
 
     async def _taken_over(self, held: HeldTable, folder: str, found: TableSnapshot) -> Reality:

@@ -150,7 +150,7 @@ class Adoption:
         ]
         for folder in amiss:
             try:
-                await self._settle(folder, known.get(folder), strays, report)
+                await self._adopt_or_retire(folder, known.get(folder), strays, report)
             except TransientError as error:
                 if isinstance(error, AwayError):
                     # raises if the lake is away for all: the next run goes on
@@ -158,7 +158,9 @@ class Adoption:
                 postponed.append(folder)
                 _LOG.warning("%s in the lake is looked at later: %s", folder, error)
 
-    async def _settle(self, folder: str, known: KnownArchive | None, strays: dict[str, str], report: AdoptionReport) -> None:
+    async def _adopt_or_retire(
+        self, folder: str, known: KnownArchive | None, strays: dict[str, str], report: AdoptionReport
+    ) -> None:
         try:
             if known is None:
                 await self._take_in(folder, report)

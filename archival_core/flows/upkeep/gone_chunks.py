@@ -28,9 +28,9 @@ from archival_core.source.state.marks import StandIn, StandInKind
 
 _LOG = logging.getLogger(__name__)
 
-#: archives whose table is asked for in one run, and of those without one how many are settled
+#: archives whose table is asked for in one run, and of those without one how many are decided on
 _LOOKED_AT: Final = 10_000
-_SETTLED: Final = 200
+_DECIDED: Final = 200
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class GoneChunks:
         self._source, self._marked, self._elsewhere, self._retiring = source, marked, elsewhere, retiring
 
     async def decide(self, deadline: float) -> GoneReport:
-        """Settle archives whose table is gone, until `deadline` (`time.monotonic`).
+        """Decide about archives whose table is gone, until `deadline` (`time.monotonic`).
 
         Where the run begins is left to chance, so that each archive has its turn.
         """
@@ -65,7 +65,7 @@ class GoneChunks:
             if here.timeline is None:
                 return report  # a standby may not have the tables yet
             missing = await _missing(connection, found)
-            gone = await self._marked.archived(missing[:_SETTLED])
+            gone = await self._marked.archived(missing[:_DECIDED])
             unfollowed = await self._unfollowed(connection, {str(job.hypertable) for job, _ in gone})
             for job, forget in gone:
                 if time.monotonic() > deadline:
@@ -74,7 +74,7 @@ class GoneChunks:
                 if not history.is_same_server(here, manifest):
                     continue  # another server has other tables
                 try:
-                    await self._settle(connection, job, manifest, forget, str(job.hypertable) in unfollowed, report)
+                    await self._decide(connection, job, manifest, forget, str(job.hypertable) in unfollowed, report)
                 except AwayError:
                     raise
                 except ArchivalError as error:
@@ -89,7 +89,7 @@ class GoneChunks:
         follows = {archive for archive, known in recorded.items() if known.status is Status.REMOVED}
         return {hypertable for archive, hypertable in marked.items() if archive not in follows}
 
-    async def _settle(
+    async def _decide(
         self, connection: Connection, job: Job, manifest: Manifest, forget: bool, unfollowed: bool, report: GoneReport
     ) -> None:
         if await history.any_table_went_by_another(connection, job.job_id, manifest):

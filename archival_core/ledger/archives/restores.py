@@ -97,7 +97,7 @@ class Restores:
         """The rows are back, in the transaction of `connection`; `in_place` says that they are in their hypertable again.
 
         Raises `LostLeaseError`, and `PermanentError` (`not-restorable`) if the archive stands for no rows any more (guard
-        SETTLE).
+        MARKED).
         """
         with translated("the ledger"):
             if await execute(connection, "finish_restore", {"job_id": job.job_id, "token": job.lease_token}) is None:

@@ -110,13 +110,13 @@ class Ledger:
         """Raises `LostLeaseError` unless the caller is still the owner."""
         await self._guarded("check_lease", job)
 
-    async def settle(self, job: Job, chunk: Chunk, born: str, taken: int = -1) -> int:
+    async def assign_revision(self, job: Job, chunk: Chunk, born: str, taken: int = -1) -> int:
         """Decide, at the first attempt, which revision the archive of `job` is; later attempts get the same answer.
 
         Up to the revision `taken` something else lies in the lake, so that the archive is a later one. Raises `LostLeaseError`.
         """
         row = await self._pool.one(
-            "settle",
+            "assign_revision",
             job_id=job.job_id,
             token=job.lease_token,
             range_start=chunk.range.start,
@@ -277,7 +277,7 @@ def read_job(row: Row) -> Job:
         status=Status(row["status"]),
         attempt=row["attempt"],
         revision=row["revision"],
-        settled=row["settled"],
+        has_revision=row["settled"],
         remove=row["remove"],
         requested_by=row["requested_by"],
         requested_at=row["requested_at"],

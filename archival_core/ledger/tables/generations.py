@@ -35,9 +35,9 @@ class HeldGeneration:
         """The lake's marker is `generation`."""
         await execute(self._connection, "advance_lake_generation", generation.model_dump())
 
-    async def settle(self) -> bool:
+    async def end_if_verified(self) -> bool:
         """End the time after a step back; whether there was one and every archive in question is verified by now."""
-        return await execute(self._connection, "settle_lake_generation", {}) is not None
+        return await execute(self._connection, "end_lake_back", {}) is not None
 
 
 class LakeGenerations:

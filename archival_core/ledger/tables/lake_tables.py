@@ -135,7 +135,7 @@ class HeldTable:
             for row in await self._all("table_additions", folders=list(folders))
         ]
 
-    async def settle_due(self) -> None:
+    async def take_due(self) -> None:
         """What has changed until now is in the commit that follows."""
         await self._all("take_due")
 
@@ -181,9 +181,9 @@ class HeldTable:
             at=log.now,
         )
 
-    async def compared(self, finding: Mapping[str, Any] | None, *, settled: bool) -> None:
-        """Log and ledger were compared file by file; `finding` is what somebody has to look at, until that is `settled`."""
-        await self._all("record_compared", finding=None if finding is None else Jsonb(dict(finding)), settled=settled)
+    async def compared(self, finding: Mapping[str, Any] | None, *, resolved: bool) -> None:
+        """Log and ledger were compared file by file; `finding` is what somebody has to look at, until that is `resolved`."""
+        await self._all("record_compared", finding=None if finding is None else Jsonb(dict(finding)), resolved=resolved)
 
 
 class LakeTables:

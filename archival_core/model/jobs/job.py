@@ -91,8 +91,8 @@ class Job:
     attempt: int
     #: which archive of this chunk it is, from 0; a changed chunk is archived again as the next revision
     revision: int
-    #: whether `revision` and `range` are known
-    settled: bool
+    #: whether an attempt has recorded `revision` and `range`; column `settled`
+    has_revision: bool
     #: drop the chunk afterwards; `None` leaves it to the policy
     remove: bool | None
     requested_by: str

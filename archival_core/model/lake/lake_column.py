@@ -87,7 +87,7 @@ def decide(known: Collection[LakeColumn], seen: Sequence[SeenColumn], table: Tab
     for column in seen:
         found = _found(known, column, table)
         columns.append(_again(found, column, table) if found else _new([*known, *columns], column, table, as_of))
-    return Decision(*_settled(known, columns, as_of))
+    return Decision(*_decided(known, columns, as_of))
 
 
 def learn(known: Collection[LakeColumn], found: Iterable[LakeColumn], as_of: datetime) -> Decision:
@@ -103,7 +103,7 @@ def learn(known: Collection[LakeColumn], found: Iterable[LakeColumn], as_of: dat
         if names.get(_folded(column.name), column.number) == column.number
         and (column.number not in by_number or _same(by_number[column.number], column))
     ]
-    return Decision(*_settled(known, agreed, as_of))
+    return Decision(*_decided(known, agreed, as_of))
 
 
 def lake_name(column: str, taken: Iterable[str]) -> str:
@@ -158,15 +158,15 @@ def _new(known: Sequence[LakeColumn], column: SeenColumn, table: TableIdentity |
     )
 
 
-def _settled(
+def _decided(
     known: Collection[LakeColumn], columns: Sequence[LakeColumn], as_of: datetime
 ) -> tuple[tuple[LakeColumn, ...], tuple[LakeColumn, ...]]:
     """`columns`, which are there at `as_of`, and what changes by that."""
     by_number = {column.number: column for column in known}
     last_change = max((moment for k in known for moment in (k.since, k.until) if moment is not None), default=as_of)
     if as_of < last_change:
-        settled = [by_number.get(column.number) or replace(column, until=as_of) for column in columns]
-        return tuple(settled), tuple(column for column in settled if column.number not in by_number)
+        decided = [by_number.get(column.number) or replace(column, until=as_of) for column in columns]
+        return tuple(decided), tuple(column for column in decided if column.number not in by_number)
     numbers = {column.number for column in columns}
     gone = [replace(k, until=as_of) for k in known if k.until is None and k.number not in numbers]
     changed = [column for column in columns if by_number.get(column.number) != column]

@@ -55,7 +55,7 @@ MUTATIONS = (
             tests=(f"acceptance/test_fenced_writes.py::test_a_worker_that_was_overtaken_writes_nothing[{statement}]",),
         )
         for statement in (
-            "settle",
+            "assign_revision",
             "renew_lease",
             "check_lease",
             "begin_parts",
@@ -104,7 +104,7 @@ MUTATIONS = (
     Mutation(
         name="revision-that-is-taken",
         file="ledger/sql/jobs/jobs.sql",
-        inside="settle",
+        inside="assign_revision",
         old="1 + greatest(-1, (",
         new="greatest(0, (",
         tests=("acceptance/test_publication.py::test_no_revision_is_given_twice",),

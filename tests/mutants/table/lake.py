@@ -35,7 +35,7 @@ MUTATIONS = (
     Mutation(
         name="other-content-counts-as-written",
         file=_CLIENT,
-        inside="LakehouseClient._settle_write",
+        inside="LakehouseClient._check_written",
         old="found.is_directory or found.length != len(data) or await self.read_all(path) != data",
         new="found.is_directory",
         tests=("contract/test_lake.py::test_a_file_is_written_once",),
@@ -59,7 +59,7 @@ MUTATIONS = (
     Mutation(
         name="gap-in-a-file-is-committed",
         file="lake/files.py",
-        inside="LakeSink._settle",
+        inside="LakeSink._await_block",
         old="self.abort()",
         new="pass",
         tests=("contract/test_lake.py::test_a_writer_that_does_not_heed_a_failure_commits_nothing",),

@@ -66,7 +66,7 @@ MUTATIONS = (
         inside="_mark_restored",
         old="if found is None and not archive.mark_owed:",
         new="if False:",
-        guard="SETTLE",
+        guard="MARKED",
         tests=("acceptance/test_finishing.py::test_without_a_mark_of_the_archive_nothing_is_restored",),
     ),
     Mutation(
@@ -75,7 +75,7 @@ MUTATIONS = (
         inside="_mark_restored",
         old="if found is not None and archive.manifest_sha256 not in (None, found.manifest):",
         new="if False:",
-        guard="SETTLE",
+        guard="MARKED",
         tests=("acceptance/test_finishing.py::test_without_a_mark_of_the_archive_nothing_is_restored",),
     ),
     Mutation(
@@ -84,7 +84,7 @@ MUTATIONS = (
         inside="_mark_restored",
         old="if found is not None and found.kind is StandInKind.RESTORED and restored.inserted:",
         new="if False:",
-        guard="SETTLE",
+        guard="MARKED",
         tests=("acceptance/test_finishing.py::test_what_was_restored_already_stands_for_no_rows",),
     ),
     Mutation(

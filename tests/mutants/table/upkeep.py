@@ -84,7 +84,7 @@ MUTATIONS = (
     Mutation(
         name="merged-is-gone",
         file="flows/upkeep/gone_chunks.py",
-        inside="GoneChunks._settle",
+        inside="GoneChunks._decide",
         old="whereabouts = await self._elsewhere.look(connection, manifest)",
         new="whereabouts = Whereabouts.NONE_THERE",
         guard="GONE",
@@ -93,7 +93,7 @@ MUTATIONS = (
     Mutation(
         name="adopted-is-history",
         file="flows/upkeep/gone_chunks.py",
-        inside="GoneChunks._settle",
+        inside="GoneChunks._decide",
         old="if job.adopted and job.proof is None:",
         new="if False:",
         guard="ADOPTED",
@@ -102,7 +102,7 @@ MUTATIONS = (
     Mutation(
         name="later-archive-is-not-looked-for",
         file="flows/upkeep/gone_chunks.py",
-        inside="GoneChunks._settle",
+        inside="GoneChunks._decide",
         old="later = await self._marked.has_later(job)",
         new="later = False",
         guard="DROPPED",
@@ -111,7 +111,7 @@ MUTATIONS = (
     Mutation(
         name="gone-before-the-ledger-follows",
         file="flows/upkeep/gone_chunks.py",
-        inside="GoneChunks._settle",
+        inside="GoneChunks._decide",
         old=" and not later and not unfollowed:",
         new=" and not later:",
         guard="DROPPED",

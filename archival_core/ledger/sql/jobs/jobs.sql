@@ -26,7 +26,7 @@ returning job_id, status, traceparent
 -- name: messaged
 update archival.job set messaged_at = now() where job_id = any(%(job_ids)s) and status in ('queued', 'running') returning job_id
 
--- name: settle
+-- name: assign_revision
 -- The first attempt decides; later ones find `settled`. Whatever became of an earlier archive of the same chunk or range, its
 -- revision is taken, and so is every revision up to `taken`, at whose place in the lake lies something else.
 update archival.job j

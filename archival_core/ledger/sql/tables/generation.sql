@@ -22,7 +22,7 @@ with noted as (
 )
 select (select count(*) from due) as archives from noted
 
--- name: settle_lake_generation
+-- name: end_lake_back
 -- All that was archived since then, and before the step back was noticed, has been looked at since, whatever was found. What is archived
 -- after that lies in the lake as it is now: were it waited for, a service that always archives would never remove a chunk again.
 update archival.lake_generation g set back_to = null, noticed_at = null

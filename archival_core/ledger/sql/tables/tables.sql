@@ -108,7 +108,7 @@ where hypertable = %(hypertable)s returning hypertable
 update archival.lake_table set checkpoint = greatest(checkpoint, %(version)s) where hypertable = %(hypertable)s returning hypertable
 
 -- name: record_compared
-update archival.lake_table set compared_at = now(), finding = case when %(settled)s then null else coalesce(%(finding)s::jsonb, finding) end
+update archival.lake_table set compared_at = now(), finding = case when %(resolved)s then null else coalesce(%(finding)s::jsonb, finding) end
 where hypertable = %(hypertable)s returning hypertable
 
 -- name: table_state_of
