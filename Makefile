@@ -62,8 +62,9 @@ check: setup
 	@$(VENV)/bin/lint-imports --no-cache
 	@$(PY) -m pytest --quiet --no-header tests/infra
 
+# tests wait for servers more than for the processor: four workers keep two cores busy
 test: check
-	@$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
 
 $(INFRA_STAMP): infra/requirements.txt dev/find-python
 	@python=$$(dev/find-python) && echo "Setting up $(INFRA_VENV)" && "$$python" -m venv --clear $(INFRA_VENV)

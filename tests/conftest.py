@@ -17,20 +17,24 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
-#: Folders whose tests share what takes long to make: pages, servers with the traces of whole runs, a copy of the project.
+#: Folders whose files each make once what takes long: pages, servers with the traces of whole runs, a copy of the project.
 _MADE_ONCE = frozenset({"browser", "faults", "mutants"})
 
 
 @pytest.hookimpl(tryfirst=True)  # before what `-m` leaves out is left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two workers run the tests side by side, each with servers of its own; what shares one goes to the same worker."""
+    """Workers run the tests side by side, each with servers of its own; what shares one goes to the same worker.
+
+    Groups come first: one that came last would keep a single worker busy long after the others have ended.
+    """
     for item in items:
         if needs_timescaledb(item):
             item.add_marker(pytest.mark.timescaledb)
             # transactions of one test keep another's chunk from being resumed
             item.add_marker(pytest.mark.xdist_group("timescaledb"))
         elif item.path.parent.name in _MADE_ONCE:
-            item.add_marker(pytest.mark.xdist_group(item.path.parent.name))
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.name}"))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 def needs_timescaledb(item: pytest.Item) -> bool:
