@@ -25,7 +25,7 @@ help:
 	@echo "make soak   two hosts for ten minutes, killed and paused while people write (ARGS='--seconds N --seed N --json')"
 	@echo "make mutants  break the lines that guard the promise, one at a time: a test has to notice (ARGS='--only NAME')"
 	@echo "make proof  search the model of the promise with spin (ARGS='--only WORDS --trails FOLDER'); docs/proof.md"
-	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json), or the same work beside ever more archives (ARGS=--scale)"
+	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json), the same work beside ever more archives (ARGS=--scale), or the console beside 10,000 chunks (ARGS=--console)"
 	@echo "make picture  take the dashboard's picture for the README anew (needs Chromium)"
 	@echo "make package  the zip that Azure runs without a build (.local/package.zip)"
 	@echo "make docs   write the generated documents anew"

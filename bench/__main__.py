@@ -63,6 +63,10 @@ def main() -> int:
         from bench.scale.__main__ import main as scale
 
         return scale([argument for argument in sys.argv[1:] if argument != "--scale"])
+    if "--console" in sys.argv:
+        from bench.console.__main__ import main as console_views
+
+        return console_views([argument for argument in sys.argv[1:] if argument != "--console"])
     arguments = _arguments()
     console = Console(stderr=arguments.json)
     if not console.is_terminal:

@@ -29,24 +29,28 @@ _FILE: Final[dict[int | str, dict[str, Any]]] = {
     **problems.documented(422, 429, 500),
 }
 KnownTag = Annotated[str | None, Header(alias="if-none-match", include_in_schema=False)]
+Encodings = Annotated[str, Header(alias="accept-encoding", include_in_schema=False)]
 
 
 @router.get("/dashboard", response_class=Response, responses=_FILE, openapi_extra=_ANONYMOUS)
-async def page(known_tag: KnownTag = None) -> Response:
+async def page(known_tag: KnownTag = None, encodings: Encodings = "") -> Response:
     """The page, without data: it asks for the function key and fetches them."""
-    return _file("page.html", known_tag)
+    return page_files.page(known_tag, encodings)
 
 
 @router.get(
-    "/dashboard/static/{file}",
+    "/dashboard/static/{version}/{file:path}",
     response_class=Response,
     responses=_FILE | problems.documented(404),
     openapi_extra=_ANONYMOUS,
     include_in_schema=False,
 )
-async def static(file: str, known_tag: KnownTag = None) -> Response:
-    """A file of the page."""
-    return _file(file, known_tag)
+async def static(version: str, file: str, encodings: Encodings = "") -> Response:
+    """A file of the page, at the address that the page of this version gives it."""
+    found = page_files.file(version, file, encodings)
+    if found is None:
+        raise HTTPException(404)
+    return found
 
 
 @router.get("/dashboard/overview", responses=_KEYED)
@@ -135,10 +139,3 @@ async def chunks(
     if found.last is None:
         raise TransientError("the chunks are not told in time", code="no-answer")
     return tables.chunk_map(found.last, first, last, bins)
-
-
-def _file(name: str, known_tag: str | None) -> Response:
-    found = page_files.answer(name, known_tag)
-    if found is None:
-        raise HTTPException(404)
-    return found

@@ -43,7 +43,7 @@ SERVES: Final = {
     "health": re.compile(r"/api/health/[^/]+"),
     "metrics": re.compile(r"/api/metrics"),
     "dashboard": re.compile(r"/api/dashboard"),
-    "dashboard_files": re.compile(r"/api/dashboard/static/[^/]+"),
+    "dashboard_files": re.compile(r"/api/dashboard/static/[0-9a-z]+(/[a-z_]+)?/[a-z_]+\.[a-z]+"),
     "dashboard_data": re.compile(r"/api/dashboard/[^/]+"),
     "management": _MANAGEMENT,
     "management_read": _MANAGEMENT,
@@ -74,7 +74,7 @@ def blueprint() -> func.Blueprint:
     async def dashboard(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         return await _serve("dashboard", req, context)
 
-    @http.route(route="dashboard/static/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+    @http.route(route="dashboard/static/{version}/{*file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
     async def dashboard_files(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
         return await _serve("dashboard_files", req, context)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -138,10 +139,9 @@ async def test_the_page_needs_no_data_and_no_ledger(client: httpx.AsyncClient) -
     page = await client.get("/dashboard")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "trusted-types 'none'" in page.headers["content-security-policy"]
-    script = await client.get("/dashboard/static/console.js")
-    assert script.headers["content-type"] == "text/javascript; charset=utf-8"
-    assert (
-        await client.get("/dashboard/static/console.js", headers={"If-None-Match": script.headers["etag"]})
-    ).status_code == 304
-    for name in ("nothing.js", "..%2Fapp.py", "%2e%2e%2fapp.py"):
+    assert (await client.get("/dashboard", headers={"If-None-Match": page.headers["etag"]})).status_code == 304
+    [address] = re.findall(r'script type="module" src="([^"]+)"', page.text)
+    script = await client.get(f"/{address}")
+    assert (script.status_code, script.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
+    for name in ("nothing.js", "0/nothing.js", "0/..%2Fapp.py", "0/%2e%2e%2fapp.py"):
         assert (await client.get(f"/dashboard/static/{name}")).status_code == 404

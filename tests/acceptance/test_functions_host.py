@@ -255,7 +255,7 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
         "health": {**unset, **anonymous, "route": "health/{probe}"},
         "metrics": {**unset, **keyed, "route": "metrics"},
         "dashboard": {**unset, **anonymous, "route": "dashboard"},
-        "dashboard_files": {**unset, **anonymous, "route": "dashboard/static/{file}"},
+        "dashboard_files": {**unset, **anonymous, "route": "dashboard/static/{version}/{*file}"},
         "dashboard_data": {**unset, **keyed, "route": "dashboard/{view}"},
         "management": {**unset, **keyed, "route": f"{{resource:regex(^({'|'.join(MANAGED)})$)}}/{{*rest}}"},
         "management_read": {**unset, **keyed, "route": f"{{resource:regex(^({'|'.join(MANAGED)})$)}}/{{*rest}}"},

@@ -1,24 +1,27 @@
 // The console as a whole: the key, which view is shown, and fetching it again and again, so that nobody loses what they read or type.
 
-import { forgetKey, hasKey, keepKey, KeyNeeded, Problem, read } from "./api.js";
-import { byId, el, say } from "./dom.js";
-import * as show from "./format.js";
-import { address, route } from "./route.js";
-import * as audit from "./audit.js";
-import * as chunk from "./chunk.js";
-import * as hypertable from "./hypertable.js";
-import * as hypertables from "./hypertables.js";
-import * as job from "./job.js";
-import * as jobs from "./jobs.js";
-import * as letters from "./letters.js";
-import * as overview from "./overview.js";
-import * as verification from "./verification.js";
+import { forgetKey, hasKey, keepKey, KeyNeeded, Problem, read } from "./core/api.js";
+import { byId, el, say } from "./core/dom.js";
+import * as show from "./core/format.js";
+import { address, route } from "./core/route.js";
 
-const VIEWS = { "": overview, hypertables, hypertable, chunk, jobs, job, "dead-letters": letters, verification, audit };
+// A view is fetched when it is first looked at, or in a quiet moment before.
+const VIEWS = {
+  "": () => import("./views/overview.js"),
+  hypertables: () => import("./views/hypertables.js"),
+  hypertable: () => import("./views/hypertable.js"),
+  chunk: () => import("./views/chunk.js"),
+  jobs: () => import("./views/jobs.js"),
+  job: () => import("./views/job.js"),
+  "dead-letters": () => import("./views/letters.js"),
+  verification: () => import("./views/verification.js"),
+  audit: () => import("./views/audit.js"),
+};
 // Under which entry of the navigation a view stands.
 const UNDER = { hypertable: "hypertables", chunk: "hypertables", job: "jobs" };
 const EVERY = 5000;
 const SLOWEST = 30000;
+const QUIET = 500;
 
 let timer = null;
 let round = 0;
@@ -29,9 +32,16 @@ let shown = null;
 // Counts addresses, so that an answer to an earlier one is not shown.
 let turn = 0;
 
-function view() {
-  const { name, params } = route();
-  return { name, params, module: VIEWS[name] };
+async function moduleOf(name) {
+  try {
+    return await VIEWS[name]();
+  } catch {
+    throw new Error("the service does not answer. Load the page anew once it does");
+  }
+}
+
+function fetchOtherViews() {
+  for (const open of Object.values(VIEWS)) open().catch(() => {});
 }
 
 function askForKey(reason = "") {
@@ -95,26 +105,37 @@ function everywhere(found) {
   }
 }
 
+// A failure is met where the promise is awaited, which may be later than it happens.
+function quietly(promise) {
+  promise?.catch(() => {});
+  return promise;
+}
+
 async function refresh(full = false) {
   clearTimeout(timer);
   if (refused) return;
   const now = ++turn;
-  const here = view();
+  const { name, params } = route();
   let wait = EVERY;
-  if (!here.module) return missing("There is no such page.");
+  if (!VIEWS[name]) return missing("There is no such page.");
   try {
+    // what every view shows, the view's script and the view's own data are asked for at once
+    const asked = quietly(read("dashboard/overview"));
+    const module = await moduleOf(name);
+    if (now !== turn) return;
     // built before its data come, so that a new view shows at once
-    const fresh = place(here);
+    const fresh = place({ name, params, module });
     if (!last) byId("board").hidden = !hasKey() && round === 0;
-    const everything = full || fresh || round % (here.module.every ?? 1) === 0;
-    const common = await read("dashboard/overview");
+    const own = quietly(module.load?.(params, full || fresh || round % (module.every ?? 1) === 0));
+    const common = await asked;
     if (now !== turn) return;
     reveal();
     everywhere(common);
-    const data = await here.module.load(here.params, common, everything);
+    const data = await own;
     if (now !== turn) return;
-    here.module.update(shown.root, data, here.params);
+    module.update(shown.root, data, params, common);
     byId("board").setAttribute("aria-busy", "false");
+    if (round === 0) setTimeout(fetchOtherViews, QUIET);
     round += 1;
     failures = 0;
     last = Date.now();

@@ -14,6 +14,8 @@ _LOG = logging.getLogger(__name__)
 
 #: in seconds: a question that is given up has so long to end
 _ENDING: Final = 0.05
+#: in seconds: an answer that is older than this helps nobody, however little time they have
+_OLDEST: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Cached[T]:
     async def get(self, within: float | None = None) -> Answer[T]:
         """The last answer while it is good, or a new one. Why there is none goes to the log, too.
 
-        Who has less patience than the deadline says so by `within`, in seconds.
+        Who has less patience than the deadline says so by `within`, in seconds: where the answer of before is no minute old,
+        it is given at once, while a new one is asked for.
 
         A question that takes longer goes on, and its answer is there for the next who asks.
         """
@@ -59,11 +62,17 @@ class Cached[T]:
             return self._answer
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._new())
+        if within is not None and (recent := self._recent()) is not None:
+            return recent
         started = time.monotonic()
         done, _ = await asyncio.wait({self._asking}, timeout=self._deadline + _ENDING if within is None else within)
         if done:
             return self._asking.result()
         return self._none(f"no answer within {within or self._deadline:g} s", time.monotonic() - started)
+
+    def _recent(self) -> Answer[T] | None:
+        known = self._answer is not None and self._answer.value is not None
+        return self._answer if known and time.monotonic() < self._until + _OLDEST else None
 
     async def _new(self) -> Answer[T]:
         started = time.monotonic()

@@ -96,6 +96,8 @@ class ChunkMap:
         self._reader, self._records, self._policies, self._source = reader, records, policies, source
         self._all = Cached("the chunks", self._read, good_for=_GOOD_FOR, deadline=_DEADLINE, limit=_LIMIT)
         self._sizes = Cached("sizes", self._read_sizes, good_for=_SIZES_GOOD_FOR, deadline=0.1, limit=_LIMIT)
+        #: what was told last, with the sizes that were known then
+        self._told: tuple[list[HypertableChunks], Sizes, list[HypertableChunks]] | None = None
         #: those that were looked at last, the newest at the end
         self._maps: dict[str, Cached[HypertableMap]] = {}
 
@@ -103,11 +105,14 @@ class ChunkMap:
         """Every hypertable, by its name, with the sizes that are known by now; `within` is the caller's patience in seconds."""
         found = await self._all.get(within)
         known = (await self._sizes.get()).last or {}
-        return replace(
-            found,
-            value=None if found.value is None else [_sized(one, known) for one in found.value],
-            last=None if found.last is None else [_sized(one, known) for one in found.last],
-        )
+        last = None if found.last is None else self._with_sizes(found.last, known)
+        return replace(found, value=None if found.value is None else last, last=last)
+
+    def _with_sizes(self, found: list[HypertableChunks], known: Sizes) -> list[HypertableChunks]:
+        """The same again for the same: thousands of chunks take longer than everything else that a page shows."""
+        if self._told is None or self._told[0] is not found or self._told[1] is not known:
+            self._told = found, known, [_sized(one, known) for one in found]
+        return self._told[2]
 
     async def one(self, hypertable: str) -> Answer[HypertableMap]:
         """All chunks of one hypertable. Raises `PermanentError` (`unknown-hypertable`) where its name is known to nobody."""

@@ -31,7 +31,7 @@ IN_PATH = {
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
     found = [(method, path, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()]
     hidden: list[tuple[str, str, dict[str, Any]]] = [
-        ("get", path, {}) for path in ("/api/docs", "/api/openapi.json", "/api/dashboard/static/console.js")
+        ("get", path, {}) for path in ("/api/docs", "/api/openapi.json", "/api/dashboard/static/0/console.js")
     ]
     return [*found, *hidden]
 

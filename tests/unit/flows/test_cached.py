@@ -33,6 +33,25 @@ async def test_an_old_answer_is_asked_for_again() -> None:
     assert [(await cached.get()).value, (await cached.get()).value] == [1, 2]
 
 
+async def test_who_has_little_time_hears_what_was_true_a_moment_ago() -> None:
+    values = iter((1, 2))
+    slow = asyncio.Event()
+
+    async def ask() -> int:
+        value = next(values)
+        if value == 2:
+            await slow.wait()
+        return value
+
+    cached = Cached("it", ask, good_for=0, deadline=5)
+    first = await cached.get(within=1)
+    assert first.value == 1
+    assert await cached.get(within=1) is first
+    slow.set()
+    # the question that was put meanwhile has its answer for whoever comes next
+    assert (await cached.get()).value == 2
+
+
 async def test_what_fails_or_takes_too_long_says_nothing_and_is_no_old_answer() -> None:
     behaviours = iter(("good", "fails", "hangs", "good"))
 

@@ -1,8 +1,8 @@
 // Jobs that workers have in hand, and how far they are.
 
-import { el, say, sync } from "./dom.js";
-import * as show from "./format.js";
-import { address } from "./route.js";
+import { el, say, sync } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address } from "../core/route.js";
 import { unknown } from "./state.js";
 
 export function running(list, empty, jobs, number, away) {

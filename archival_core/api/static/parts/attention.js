@@ -1,10 +1,10 @@
 // What wants somebody: failures and refusals, each reason with all that it means, and what can be done about it.
 
-import { post, postAll } from "./api.js";
-import { ask, passed } from "./act.js";
-import { el, say, show as put, sync } from "./dom.js";
-import * as show from "./format.js";
-import { address } from "./route.js";
+import { ask, passed } from "../core/act.js";
+import { post, postAll } from "../core/api.js";
+import { el, say, show as put, sync } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address } from "../core/route.js";
 import { unknown } from "./state.js";
 
 export function failures(list, empty, groups, away) {

@@ -1,6 +1,6 @@
 // The service's own API. The function key lives in this tab's session storage and goes out in a header, never in an address.
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../../../../", import.meta.url);
 const KEPT = "archival-service-key";
 
 // What was answered last, in this tab's memory alone: what has not changed since is not sent again.

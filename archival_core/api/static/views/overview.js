@@ -1,21 +1,20 @@
 // The first thing to read: is all well, what is not and what to do about it, and what the archives save.
 
-import { read } from "./api.js";
-import { failures, refusals } from "./attention.js";
-import { chart, timeline } from "./chart.js";
-import { el, say, show as put } from "./dom.js";
-import * as show from "./format.js";
-import { address, route, set } from "./route.js";
-import { dependencies, pauseButton, unknown } from "./state.js";
-import { running } from "./working.js";
+import { read } from "../core/api.js";
+import { el, say, show as put } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address, route, set } from "../core/route.js";
+import { failures, refusals } from "../parts/attention.js";
+import { chart, timeline } from "../parts/chart.js";
+import { dependencies, pauseButton, unknown } from "../parts/state.js";
+import { running } from "../parts/working.js";
 
 export const title = () => "Overview";
 export const every = 3;
 let parts;
 
-export async function load(params, state, full) {
-  const days = full ? (await read("dashboard/timeline", { days: params.days ?? 30 })).days : null;
-  return { ...state, days };
+export async function load(params, full) {
+  return { days: full ? (await read("dashboard/timeline", { days: params.days ?? 30 })).days : null };
 }
 
 function figure(name, id) {
@@ -152,7 +151,7 @@ function money(found) {
   });
 }
 
-export function update(root, data) {
+export function update(root, { days }, params, data) {
   lead(data);
   figures(data);
   failures(parts.failures, parts.failuresEmpty, data.failures, data.away);
@@ -161,5 +160,5 @@ export function update(root, data) {
   dependencies(parts.health, data);
   intake(data);
   money(data.money);
-  if (data.days) timeline(data.days);
+  if (days) timeline(days);
 }

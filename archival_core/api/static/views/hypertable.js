@@ -1,27 +1,27 @@
 // One hypertable: its whole map, why its chunks are where they are, its policy, and where its table lies in the lake.
 
-import { post, Problem, read } from "./api.js";
-import { ask } from "./act.js";
-import { copy, el, say, show as put } from "./dom.js";
-import * as show from "./format.js";
-import { chunkMap, legend } from "./map.js";
-import * as policy from "./policy.js";
-import { address, set } from "./route.js";
-import { table } from "./table.js";
+import { ask } from "../core/act.js";
+import { post, Problem, read } from "../core/api.js";
+import { copy, el, say, show as put } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address, set } from "../core/route.js";
+import { chunkMap, legend } from "../parts/map.js";
+import * as policy from "../parts/policy.js";
+import { table } from "../parts/table.js";
 
 export const title = ({ name }) => name;
 export const identity = ({ name }) => name;
 export const every = 2;
 let parts;
 
-export async function load({ name, from, to }, state, full) {
+export async function load({ name, from, to }, full) {
   const [map, why, summaries, archived] = await Promise.all([
     read("dashboard/chunks", { hypertable: name, from, to, bins: Math.max(200, Math.min(1500, Math.floor(document.documentElement.clientWidth / 2))) }),
     full ? read("chunks/why", { hypertable: name }).catch((error) => { if (error instanceof Problem) return { problem: error.message }; throw error; }) : null,
     read("dashboard/hypertables"),
     full ? read("jobs", { hypertable: name, status: ["archived", "removed"], kind: "archive", limit: 1 }) : null,
   ]);
-  return { map, why, summary: summaries.hypertables.find(({ hypertable }) => hypertable === name) ?? null, archived: archived?.jobs[0] ?? null, full, lake: state.lake_url, currency: state.money?.currency ?? "", lateness: state.behind !== null };
+  return { map, why, summary: summaries.hypertables.find(({ hypertable }) => hypertable === name) ?? null, archived: archived?.jobs[0] ?? null, full };
 }
 
 export function make({ name }) {
@@ -92,17 +92,12 @@ function restore(name) {
     fields,
     preview: async () => {
       if (bound("since") === undefined || bound("until") === undefined) throw new Error("say from when to when");
-      return restoring(await post("restores", { ...body(), dry_run: true }));
+      return show.restoring(await post("restores", { ...body(), dry_run: true }));
     },
     word: name,
     label: "Restore",
     run: async () => show.plural((await post("restores", body())).jobs.length, "restore") + " asked for.",
   });
-}
-
-export function restoring(found) {
-  const chunks = found.chunks ?? found.archives ?? [];
-  return `${show.plural(chunks.length, "archive")}, ${show.plural(found.rows, "row")}, about ${show.bytes(found.source_bytes ?? found.bytes)} in the database.`;
 }
 
 function verify(name) {
@@ -144,13 +139,13 @@ function lake(archived, url) {
   });
 }
 
-export function update(root, { map, why, summary, archived, full, lake: url, currency, lateness }) {
+export function update(root, { map, why, summary, archived, full }, params, state) {
   parts.map.update(map);
-  facts(summary, currency, lateness);
+  facts(summary, state.money?.currency ?? "", state.behind !== null);
   if (!full) return;
   parts.whyProblem.hidden = !why.problem;
   say(parts.whyProblem, why.problem ? `Unknown: ${why.problem}` : "");
   parts.reasons.rows(why.reasons ?? [], ({ because }) => because);
   if (!why.problem) policy.update(parts.policy, why.policy);
-  lake(archived, url);
+  lake(archived, state.lake_url);
 }

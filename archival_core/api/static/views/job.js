@@ -1,18 +1,18 @@
 // One job: its attempts, how far it has come, what went wrong, and its trace.
 
-import { post, read } from "./api.js";
-import { ask } from "./act.js";
-import { copy, el, show as put } from "./dom.js";
-import * as show from "./format.js";
-import { badge } from "./jobs.js";
-import { address } from "./route.js";
-import { table } from "./table.js";
+import { ask } from "../core/act.js";
+import { post, read } from "../core/api.js";
+import { copy, el, show as put } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address } from "../core/route.js";
+import { badge } from "../parts/job_columns.js";
+import { table } from "../parts/table.js";
 
 export const title = ({ id }) => `Job ${show.shortId(id)}`;
 export const identity = ({ id }) => id;
 let parts;
 
-export const load = async ({ id }, state) => ({ job: await read(`jobs/${encodeURIComponent(id)}`), trace: state.trace_url });
+export const load = ({ id }) => read(`jobs/${encodeURIComponent(id)}`);
 
 export function make({ id }) {
   const history = table("Attempts and changes", [
@@ -94,7 +94,7 @@ function progress(job) {
   });
 }
 
-export function update(root, { job, trace }) {
+export function update(root, job, params, { trace_url: trace }) {
   head(job);
   put(parts.error, [job.error, job.removal_error], () =>
     [["", job.error], ["Not removed: ", job.removal_error]].filter(([, error]) => error).map(([what, error]) => el("p", { class: "banner" }, what, el("strong", {}, error.code), ` ${error.message}`)));

@@ -1,8 +1,8 @@
 // Where the rows of every chunk of a hypertable are, on its axis. Two lanes: the database above, the lake below. Colours say it again, and
 // failures, which lie in the database alone. Where chunks are more than pixels, stretches are drawn, and say how many of which they hold.
 
-import { el, say, svg } from "./dom.js";
-import * as show from "./format.js";
+import { el, say, svg } from "../core/dom.js";
+import * as show from "../core/format.js";
 
 const LANE = 16;
 const SPACE = 3;

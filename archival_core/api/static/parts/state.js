@@ -1,9 +1,9 @@
 // What every view may say of the service as a whole: who answers, what is not known and why, and whether the intake is paused.
 
-import { post } from "./api.js";
-import { ask } from "./act.js";
-import { el, say, sync } from "./dom.js";
-import * as show from "./format.js";
+import { ask } from "../core/act.js";
+import { post } from "../core/api.js";
+import { el, say, sync } from "../core/dom.js";
+import * as show from "../core/format.js";
 
 const NAMES = { source: "Source database", ledger: "Ledger", redis: "Redis", queue: "Storage queue", lake: "Data lake" };
 

@@ -1,17 +1,15 @@
 // Every hypertable with what is known of it, to sort and to search.
 
-import { read } from "./api.js";
-import { el, say } from "./dom.js";
-import * as show from "./format.js";
-import { address, set } from "./route.js";
-import { table } from "./table.js";
+import { read } from "../core/api.js";
+import { el, say } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address, set } from "../core/route.js";
+import { table } from "../parts/table.js";
 
 export const title = () => "Hypertables";
 let parts;
 
-export async function load(params, state) {
-  return { ...(await read("dashboard/hypertables")), currency: state.money?.currency ?? "", lateness: state.behind !== null };
-}
+export const load = () => read("dashboard/hypertables");
 
 const chunksOf = ({ states }, ...names) => names.reduce((sum, name) => sum + (states[name] ?? 0), 0);
 const days = (seconds) => (seconds === null ? null : show.count(Math.round(seconds / 8640) / 10));
@@ -46,8 +44,8 @@ export function make(params) {
   return el("div", {}, el("div", { class: "heading" }, el("h1", {}, "Hypertables"), el("div", { class: "row" }, search)), parts.total, el("section", {}, found.root, parts.empty));
 }
 
-export function update(root, { hypertables: found, as_of: asOf, currency, lateness }, params) {
-  const hypertables = found.map((row) => ({ ...row, currency, lateness }));
+export function update(root, { hypertables: found, as_of: asOf }, params, state) {
+  const hypertables = found.map((row) => ({ ...row, currency: state.money?.currency ?? "", lateness: state.behind !== null }));
   parts.sort = params.sort ?? "name";
   parts.dir = params.dir ?? "up";
   const column = COLUMNS.find(({ sort }) => sort === parts.sort) ?? COLUMNS[0];

@@ -1,15 +1,15 @@
 // Dead letters: events and messages that could not be used, with what came, shown as text and nothing else.
 
-import { post, postAll, read } from "./api.js";
-import { ask, passed } from "./act.js";
-import { el, say, show as put, sync } from "./dom.js";
-import * as show from "./format.js";
-import { address, set } from "./route.js";
+import { ask, passed } from "../core/act.js";
+import { post, postAll, read } from "../core/api.js";
+import { el, say, show as put, sync } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address, set } from "../core/route.js";
 
 export const title = () => "Dead letters";
 let parts;
 
-export async function load({ error_code: code, text, kind, after }, state) {
+export async function load({ error_code: code, text, kind, after }) {
   const letters = [];
   let next = after;
   // with a filter a page may be empty before the end
@@ -18,7 +18,7 @@ export async function load({ error_code: code, text, kind, after }, state) {
     letters.push(...page.dead_letters);
     next = page.next;
   } while (next && letters.length < 50);
-  return { letters, next, total: state.stream?.dead ?? null };
+  return { letters, next };
 }
 
 function field(name, label, input, params) {
@@ -87,7 +87,8 @@ function pretty(text) {
   }
 }
 
-export function update(root, { letters, next, total }, params) {
+export function update(root, { letters, next }, params, { stream }) {
+  const total = stream?.dead ?? null;
   parts.params = params;
   for (const [name, input] of Object.entries(parts.inputs)) if (document.activeElement !== input) input.value = params[name] ?? "";
   sync(parts.list, letters, ({ entry_id: id }) => id, () => el("li", { class: "group" }), (item, letter) => {

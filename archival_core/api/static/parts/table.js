@@ -1,6 +1,6 @@
 // A table whose rows stay the same elements while they are there. On a narrow screen each row is a card, with its columns' names.
 
-import { el, sync } from "./dom.js";
+import { el, sync } from "../core/dom.js";
 
 // `columns`: head, cell(row), and as wished: numeric, sort (the name by which the address knows it), wide (a column that takes what is left).
 export function table(label, columns, { onSort } = {}) {

@@ -1,21 +1,18 @@
 // One chunk: where its rows are, what happens next and when, why not sooner, what happened so far, and what can be done.
 
-import { post, read } from "./api.js";
-import { ask } from "./act.js";
-import { copy, el, say, show as put } from "./dom.js";
-import * as show from "./format.js";
-import { restoring } from "./hypertable.js";
-import { jobColumns } from "./jobs.js";
-import { address } from "./route.js";
-import { table } from "./table.js";
+import { ask } from "../core/act.js";
+import { post, read } from "../core/api.js";
+import { copy, el, say, show as put } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address } from "../core/route.js";
+import { jobColumns } from "../parts/job_columns.js";
+import { table } from "../parts/table.js";
 
 export const title = ({ chunk }) => show.chunk(chunk);
 export const identity = ({ hypertable, chunk }) => `${hypertable}/${chunk}`;
 let parts;
 
-export async function load({ hypertable, chunk }, state) {
-  return { ...(await read("chunks/why", { hypertable, chunk })), trace: state.trace_url };
-}
+export const load = ({ hypertable, chunk }) => read("chunks/why", { hypertable, chunk });
 
 export function make({ hypertable, chunk }) {
   const jobs = table("Jobs of the chunk", jobColumns({ chunk: false }));
@@ -119,7 +116,7 @@ function restore(hypertable, chunk) {
   ask({
     title: `Restore ${show.chunk(chunk)}`,
     text: "Its rows come back into the hypertable, and stay until somebody archives and removes them anew.",
-    preview: async () => restoring(await post("restores", { ...body, dry_run: true })),
+    preview: async () => show.restoring(await post("restores", { ...body, dry_run: true })),
     word: show.chunk(chunk),
     label: "Restore",
     run: async () => `${show.plural((await post("restores", body)).jobs.length, "restore")} asked for.`,

@@ -1,10 +1,10 @@
 // Who asked for which change, and what came of it.
 
-import { read } from "./api.js";
-import { el, say } from "./dom.js";
-import * as show from "./format.js";
-import { address } from "./route.js";
-import { table } from "./table.js";
+import { read } from "../core/api.js";
+import { el, say } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address } from "../core/route.js";
+import { table } from "../parts/table.js";
 
 export const title = () => "Audit";
 let parts;

@@ -1,17 +1,17 @@
 // What verification found wrong with archives, and asking for one.
 
-import { post, read } from "./api.js";
-import { ask } from "./act.js";
-import { el, say } from "./dom.js";
-import * as show from "./format.js";
-import { address } from "./route.js";
-import { badge } from "./jobs.js";
-import { table } from "./table.js";
+import { ask } from "../core/act.js";
+import { post, read } from "../core/api.js";
+import { el, say } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address } from "../core/route.js";
+import { badge } from "../parts/job_columns.js";
+import { table } from "../parts/table.js";
 
 export const title = () => "Verification";
 let parts;
 
-export const load = async (params, state) => ({ ...(await read("verifications", { limit: 500 })), numbers: state.numbers });
+export const load = () => read("verifications", { limit: 500 });
 
 export function make() {
   const found = table("Findings", [
@@ -36,7 +36,7 @@ function again(id, chunk) {
   });
 }
 
-export function update(root, { findings, numbers }) {
+export function update(root, { findings }, params, { numbers }) {
   parts.found.rows(findings, ({ job_id: id, file }) => `${id}${file}`);
   const total = numbers?.findings ?? null;
   const strays = numbers?.strays ? ` ${show.plural(numbers.strays, "folder")} of the lake ${numbers.strays === 1 ? "is" : "are"} no archive of the ledger: see “stray-folder” in the runbook.` : "";

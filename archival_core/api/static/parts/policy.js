@@ -1,9 +1,9 @@
 // The policy of a hypertable, edited: what is typed stays, whatever comes in meanwhile, and is looked at before it is saved.
 
-import { change, post } from "./api.js";
-import { ask } from "./act.js";
-import { el, say } from "./dom.js";
-import * as show from "./format.js";
+import { ask } from "../core/act.js";
+import { change, post } from "../core/api.js";
+import { el, say } from "../core/dom.js";
+import * as show from "../core/format.js";
 
 const days = (text) => `P${text}D`;
 

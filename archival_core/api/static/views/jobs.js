@@ -1,11 +1,12 @@
 // Jobs, newest first, by the filters in the address; many of them chosen and acted on.
 
-import { post, postAll, read } from "./api.js";
-import { ask, passed } from "./act.js";
-import { el, say } from "./dom.js";
-import * as show from "./format.js";
-import { address, set } from "./route.js";
-import { table } from "./table.js";
+import { ask, passed } from "../core/act.js";
+import { post, postAll, read } from "../core/api.js";
+import { el, say } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address, set } from "../core/route.js";
+import { jobColumns } from "../parts/job_columns.js";
+import { table } from "../parts/table.js";
 
 export const title = () => "Jobs";
 const STATUSES = ["queued", "running", "archived", "removed", "superseded", "restored", "failed", "cancelled", "skipped"];
@@ -14,27 +15,6 @@ let chosen = new Set();
 
 export const load = ({ hypertable, status, kind, error_code: code, open, from, to, cursor }) =>
   read("jobs", { hypertable, status, kind, error_code: code, open: open === "true" ? "true" : undefined, from, to, cursor, limit: 100 });
-
-export function badge(status) {
-  return el("span", { class: "status", "data-status": status }, status);
-}
-
-export function jobColumns({ chunk = true } = {}) {
-  return [
-    { head: "Job", cell: (job) => el("a", { href: address("job", { id: job.job_id }), class: "mono" }, show.shortId(job.job_id)) },
-    { head: "Status", cell: (job) => badge(job.status) },
-    { head: "Kind", cell: (job) => job.kind },
-    ...(chunk
-      ? [
-          { head: "Hypertable", cell: (job) => el("a", { href: address("hypertable", { name: job.hypertable }) }, job.hypertable) },
-          { head: "Range", cell: (job) => el("a", { href: address("chunk", { hypertable: job.hypertable, chunk: job.chunk }), title: job.chunk, class: "nowrap" }, job.range_start === null && job.range_end === null ? show.chunk(job.chunk) : show.range({ start: job.range_start, end: job.range_end })) },
-        ]
-      : []),
-    { head: "Requested", cell: (job) => [el("span", { class: "nowrap" }, show.time(job.requested_at)), el("span", { class: "muted" }, ` by ${job.requested_by}`)] },
-    { head: "Rows", numeric: true, cell: (job) => (job.rows === null ? "–" : show.count(job.rows)) },
-    { head: "What became of it", wide: true, cell: (job) => (job.error ? [el("strong", {}, job.error.code), ` ${job.error.message}`] : job.removal_error ? ["not removed: ", el("strong", {}, job.removal_error.code), ` ${job.removal_error.message}`] : job.finished_at ? `after ${show.duration((new Date(job.finished_at) - new Date(job.started_at ?? job.requested_at)) / 1000)}${job.attempt > 1 ? `, ${job.attempt} attempts` : ""}` : job.parts ? `part ${Math.min(job.parts_done + 1, job.parts)} of ${job.parts}` : "–") },
-  ];
-}
 
 function select(name, label, values, params) {
   const found = el("select", { id: `filter-${name}`, onchange: () => set({ [name]: found.value, cursor: "" }) }, el("option", { value: "" }, "any"), ...values.map((value) => el("option", { value }, value)));
@@ -123,8 +103,6 @@ function act(action, label, what, params) {
     },
   });
 }
-
-
 
 export function update(root, { jobs, next, total }, params) {
   parts.params = params;

@@ -1,8 +1,8 @@
 // Bytes of each day as bars, and below them the compression ratio as a line; drawn in real pixels, so that text stays sharp.
 
+import { el, say, svg } from "../core/dom.js";
+import * as show from "../core/format.js";
 import { cursor } from "./cursor.js";
-import { el, say, svg } from "./dom.js";
-import * as show from "./format.js";
 
 const BARS = 150;
 const LINE = 56;

@@ -96,3 +96,9 @@ export function ageInDays(text) {
 export function shortId(id) {
   return id.slice(0, 8);
 }
+
+// What a restore would bring back, from its dry run.
+export function restoring(found) {
+  const chunks = found.chunks ?? found.archives ?? [];
+  return `${plural(chunks.length, "archive")}, ${plural(found.rows, "row")}, about ${bytes(found.source_bytes ?? found.bytes)} in the database.`;
+}

@@ -1,0 +1,26 @@
+// What a table says of a job.
+
+import { el } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { address } from "../core/route.js";
+
+export function badge(status) {
+  return el("span", { class: "status", "data-status": status }, status);
+}
+
+export function jobColumns({ chunk = true } = {}) {
+  return [
+    { head: "Job", cell: (job) => el("a", { href: address("job", { id: job.job_id }), class: "mono" }, show.shortId(job.job_id)) },
+    { head: "Status", cell: (job) => badge(job.status) },
+    { head: "Kind", cell: (job) => job.kind },
+    ...(chunk
+      ? [
+          { head: "Hypertable", cell: (job) => el("a", { href: address("hypertable", { name: job.hypertable }) }, job.hypertable) },
+          { head: "Range", cell: (job) => el("a", { href: address("chunk", { hypertable: job.hypertable, chunk: job.chunk }), title: job.chunk, class: "nowrap" }, job.range_start === null && job.range_end === null ? show.chunk(job.chunk) : show.range({ start: job.range_start, end: job.range_end })) },
+        ]
+      : []),
+    { head: "Requested", cell: (job) => [el("span", { class: "nowrap" }, show.time(job.requested_at)), el("span", { class: "muted" }, ` by ${job.requested_by}`)] },
+    { head: "Rows", numeric: true, cell: (job) => (job.rows === null ? "–" : show.count(job.rows)) },
+    { head: "What became of it", wide: true, cell: (job) => (job.error ? [el("strong", {}, job.error.code), ` ${job.error.message}`] : job.removal_error ? ["not removed: ", el("strong", {}, job.removal_error.code), ` ${job.removal_error.message}`] : job.finished_at ? `after ${show.duration((new Date(job.finished_at) - new Date(job.started_at ?? job.requested_at)) / 1000)}${job.attempt > 1 ? `, ${job.attempt} attempts` : ""}` : job.parts ? `part ${Math.min(job.parts_done + 1, job.parts)} of ${job.parts}` : "–") },
+  ];
+}

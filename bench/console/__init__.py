@@ -1,0 +1,1 @@
+"""How soon the console shows 10,000 chunks and 100,000 jobs: `make bench ARGS=--console`."""
