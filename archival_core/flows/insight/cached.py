@@ -62,12 +62,14 @@ class Cached[T]:
             return self._answer
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._new())
+        # this one: the next who asks may put a new question before this caller goes on
+        asking = self._asking
         if within is not None and (recent := self._recent()) is not None:
             return recent
         started = time.monotonic()
-        done, _ = await asyncio.wait({self._asking}, timeout=self._deadline + _ENDING if within is None else within)
+        done, _ = await asyncio.wait({asking}, timeout=self._deadline + _ENDING if within is None else within)
         if done:
-            return self._asking.result()
+            return asking.result()
         return self._none(f"no answer within {within or self._deadline:g} s", time.monotonic() - started)
 
     def _recent(self) -> Answer[T] | None:

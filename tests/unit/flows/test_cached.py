@@ -33,6 +33,27 @@ async def test_an_old_answer_is_asked_for_again() -> None:
     assert [(await cached.get()).value, (await cached.get()).value] == [1, 2]
 
 
+async def test_a_question_that_is_put_meanwhile_takes_no_answer_away() -> None:
+    slow = asyncio.Event()
+
+    async def ask() -> int:
+        await slow.wait()
+        return 1
+
+    cached = Cached("it", ask, good_for=0, deadline=5)
+    waiting = asyncio.create_task(cached.get())
+    await asyncio.sleep(0)
+    question = cached._asking
+    assert question is not None
+    # when the question ends, the first to hear it puts another before the one who waited goes on
+    question.add_done_callback(lambda _: setattr(cached, "_asking", asyncio.get_running_loop().create_task(asyncio.sleep(60))))
+    slow.set()
+    assert (await waiting).value == 1
+    again = cached._asking
+    assert again is not question and again is not None
+    again.cancel()
+
+
 async def test_who_has_little_time_hears_what_was_true_a_moment_ago() -> None:
     values = iter((1, 2))
     slow = asyncio.Event()
