@@ -85,7 +85,7 @@ class Client:
             if isinstance(found, Answer) and found.status < 400:
                 return found
             if isinstance(found, Answer) and (found.status not in _LATER or not again):
-                raise refusal(found)
+                raise refusal(found, changes=request.method != "GET")
             trouble = f"{self.url} does not answer: {found.cause}" if isinstance(found, Silence) else str(refusal(found))
             left = until - time.monotonic()
             # a connection that failed on the way back may have been asked to change something: then the answer is not known

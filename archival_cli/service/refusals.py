@@ -21,12 +21,13 @@ _FLAGS: Final = {
 }
 
 
-def refusal(answer: Answer) -> CommandError:
-    """Of an answer that is no success."""
+def refusal(answer: Answer, *, changes: bool = False) -> CommandError:
+    """Of an answer that is no success; `changes` says that the request was no mere look."""
     exit_code = UNREACHABLE if answer.status >= 500 or answer.status == 429 else REFUSED
     if answer.status == 401:
-        told = "the service does not know this key; `archival login` asks for another, or give --key or ARCHIVAL_API_KEY"
-        return CommandError(told, UNREACHABLE)
+        known = "does not take this key for that: it does not know it, or it is a viewer's, which may only look"
+        told = f"the service {known if changes else 'does not know this key'}"
+        return CommandError(f"{told}; `archival login` asks for another, or give --key or ARCHIVAL_API_KEY", UNREACHABLE)
     problem = answer.document
     if not isinstance(problem, dict):
         where = "; is this the address of an archival_service?" if answer.status == 404 else ""

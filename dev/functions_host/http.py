@@ -23,12 +23,16 @@ _PARAMETER = re.compile(r"\{([^}]+)\}")
 
 
 class HttpTriggers:
-    """The web application of all HTTP functions. Without `LOCAL_FUNCTION_KEY` keys are not asked for, as with `func start`."""
+    """The web application of all HTTP functions. Without `LOCAL_FUNCTION_KEY` keys are not asked for, as with `func start`.
+
+    `LOCAL_FUNCTION_KEYS` has keys of single functions, as a JSON object by their names.
+    """
 
     def __init__(self, functions: Sequence[Function], config: HostConfig, life: Life) -> None:
         self._functions = {function.name: function for function in functions}
         self._config, self._life = config, life
         self._master, self._key = os.environ.get("LOCAL_MASTER_KEY"), os.environ.get("LOCAL_FUNCTION_KEY")
+        self._keys: dict[str, str] = json.loads(os.environ.get("LOCAL_FUNCTION_KEYS") or "{}")
         self._called_by_hand: set[asyncio.Task[Any]] = set()
         self.application = web.Application(client_max_size=_LARGEST_BODY)
         router = self.application.router
@@ -44,7 +48,7 @@ class HttpTriggers:
 
     def _handler(self, function: Function) -> Any:
         async def handle(request: web.Request) -> web.Response:
-            if not self._may_call(function.trigger.get("authLevel", "FUNCTION"), request):
+            if not self._may_call(function.trigger.get("authLevel", "FUNCTION"), request, function.name):
                 return web.Response(status=401)
             trace_parent = request.headers.get("traceparent", "")
             return _response(await self._invoke(function, worker.request(await _parts(request)), {}, trace_parent))
@@ -60,11 +64,11 @@ class HttpTriggers:
             self._life.end(f"{function.name} ran longer than functionTimeout")
         return outcome
 
-    def _may_call(self, level: str, request: web.Request) -> bool:
+    def _may_call(self, level: str, request: web.Request, function: str | None = None) -> bool:
         if level.upper() == "ANONYMOUS" or not self._key:
             return True
         given = request.headers.get("x-functions-key") or request.query.get("code")
-        accepted = {self._master} if level.upper() == "ADMIN" else {self._master, self._key}
+        accepted = {self._master} if level.upper() == "ADMIN" else {self._master, self._key, self._keys.get(function or "")}
         return given is not None and given in accepted
 
     async def _status(self, request: web.Request) -> web.Response:

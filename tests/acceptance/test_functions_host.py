@@ -109,6 +109,7 @@ def prepared(folder: Path, storage_connection: str) -> dict[str, str]:
         "TICK": "* * * * * *",
         "AzureWebJobsStorage": storage_connection,
         "LOCAL_FUNCTION_KEY": "key",
+        "LOCAL_FUNCTION_KEYS": '{"thing": "of things", "take": "of another"}',
         "LOCAL_MASTER_KEY": "master",
     }
 
@@ -153,8 +154,10 @@ def test_timers_tick(host: Host) -> None:
 
 def test_routes_methods_and_keys(host: Host) -> None:
     assert host.call("/api/things/a")[0] == 401
-    assert host.call("/api/things/a?code=wrong")[0] == 401
+    for wrong in ("wrong", "of%20another"):
+        assert host.call(f"/api/things/a?code={wrong}")[0] == 401
     assert host.call("/api/things/a?code=key&q=1") == (200, b"a1")
+    assert host.call("/api/things/a?code=of%20things&q=1") == (200, b"a1")
     assert host.call("/api/things/a%20b", headers={"x-functions-key": "master"}) == (200, b"a b")
     assert host.call("/api/things/a", method="DELETE")[0] == 405
     assert host.call("/api/open", data=b"body") == (201, b"body")

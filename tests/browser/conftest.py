@@ -68,10 +68,16 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Shown]:
+def settings() -> dict[str, str]:
+    """What a module's service has besides the settings of every one."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory, chromium: Browser, settings: dict[str, str]) -> Iterator[Shown]:
     """Six chunks removed, three archived, two failed, and two dead letters, one of each with a hostile name."""
     state = State(tmp_path_factory.mktemp("stack"), "page")
-    with Stack(state, {"REMOVAL_GRACE": "PT0S"}, fresh=True) as stack:
+    with Stack(state, {"REMOVAL_GRACE": "PT0S", **settings}, fresh=True) as stack:
         addresses = {name: str(value) for name, value in stack.addresses.items()}
         sample_data.create(addresses["source_database_url"], 24_000)
         stack.host.start()

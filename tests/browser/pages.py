@@ -22,8 +22,8 @@ UNNAMED = """() => {
 
 
 @contextmanager
-def opened(chromium: Browser, shown: Shown, address: str = "", **options: Any) -> Iterator[Page]:
-    """The console with its figures; anything that the browser complains of fails the test."""
+def opened(chromium: Browser, shown: Shown, address: str = "", key: str = "", **options: Any) -> Iterator[Page]:
+    """The console with its figures, by the service's key or another; anything that the browser complains of fails the test."""
     context = chromium.new_context(**options)
     page = context.new_page()
     page.set_default_timeout(WAIT)
@@ -32,7 +32,9 @@ def opened(chromium: Browser, shown: Shown, address: str = "", **options: Any) -
     page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
-    page.add_init_script(f"sessionStorage.getItem('seen') || sessionStorage.setItem('archival-service-key', '{shown.key}')")
+    page.add_init_script(
+        f"sessionStorage.getItem('seen') || sessionStorage.setItem('archival-service-key', '{key or shown.key}')"
+    )
     page.goto(f"{shown.api}/dashboard{address}")
     ready(page)
     yield page

@@ -1,6 +1,6 @@
 // The console as a whole: the key, which view is shown, and fetching it again and again, so that nobody loses what they read or type.
 
-import { forgetKey, hasKey, keepKey, KeyNeeded, Problem, read } from "./core/api.js";
+import { forgetKey, hasKey, keepKey, KeyNeeded, mayChange, Problem, read } from "./core/api.js";
 import { byId, el, say } from "./core/dom.js";
 import * as show from "./core/format.js";
 import { address, route } from "./core/route.js";
@@ -111,6 +111,15 @@ function quietly(promise) {
   return promise;
 }
 
+// Asked once: a key does not change what it may.
+let allowed = null;
+
+async function lookWhatIsAllowed() {
+  allowed ??= await mayChange().catch(() => null);
+  document.documentElement.dataset.may = allowed === null ? "unknown" : allowed ? "change" : "look";
+  byId("looks").hidden = allowed !== false;
+}
+
 async function refresh(full = false) {
   clearTimeout(timer);
   if (refused) return;
@@ -121,6 +130,7 @@ async function refresh(full = false) {
   try {
     // what every view shows, the view's script and the view's own data are asked for at once
     const asked = quietly(read("dashboard/overview"));
+    const may = allowed === null ? lookWhatIsAllowed() : null;
     const module = await moduleOf(name);
     if (now !== turn) return;
     // built before its data come, so that a new view shows at once
@@ -128,6 +138,7 @@ async function refresh(full = false) {
     if (!last) byId("board").hidden = !hasKey() && round === 0;
     const own = quietly(module.load?.(params, full || fresh || round % (module.every ?? 1) === 0));
     const common = await asked;
+    await may;
     if (now !== turn) return;
     reveal();
     everywhere(common);
@@ -166,6 +177,7 @@ function missing(text) {
 byId("key").addEventListener("submit", (event) => {
   event.preventDefault();
   keepKey(byId("key-field").value.trim());
+  allowed = null;
   byId("key-field").value = "";
   refused = false;
   refresh(true);

@@ -116,6 +116,11 @@ def test_a_change_is_not_made_twice_unless_that_is_safe() -> None:
         assert asked == ["archives", "archives"]
 
 
+def test_a_viewers_key_is_told_apart_where_something_is_to_change() -> None:
+    with a_service(lambda _: (401, {})) as url, pytest.raises(CommandError, match="or it is a viewer's, which may only look"):
+        Client(url, "key", lambda _: None).send("POST", "jobs", "1", "retry")
+
+
 @pytest.mark.parametrize(
     ("answer", "exit_code", "told"),
     [

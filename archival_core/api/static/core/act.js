@@ -4,6 +4,12 @@ import { byId, el, say } from "./dom.js";
 
 let current = null;
 
+// A button of something that changes; whoever has a key that may only look sees none.
+export function act(label, onclick, attributes = {}) {
+  const { class: kind, ...others } = attributes;
+  return el("button", { type: "button", class: ["acts", kind].filter(Boolean).join(" "), onclick, ...others }, label);
+}
+
 // `preview` answers with elements or a text, `run` with what was done. `word` has to be typed; `reason` is `required` or `optional`.
 export function ask({ title, text, preview, word, reason, label, danger = false, run, fields = [] }) {
   const dialog = byId("dialog");

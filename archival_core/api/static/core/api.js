@@ -62,6 +62,13 @@ async function call(path, options = {}) {
   return content;
 }
 
+// Whether this key may change anything: the host asks changes and OPTIONS for the same keys, and OPTIONS does nothing.
+export async function mayChange() {
+  const key = sessionStorage.getItem(KEPT);
+  const { status } = await fetch(new URL("jobs", ROOT), { method: "OPTIONS", headers: key ? { "x-functions-key": key } : {}, cache: "no-store", signal: AbortSignal.timeout(20000) });
+  return ![401, 403].includes(status);
+}
+
 export function query(values) {
   const found = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {

@@ -1,6 +1,6 @@
 // What wants somebody: failures and refusals, each reason with all that it means, and what can be done about it.
 
-import { ask, passed } from "../core/act.js";
+import { act, ask, passed } from "../core/act.js";
 import { post, postAll } from "../core/api.js";
 import { el, say, show as put, sync } from "../core/dom.js";
 import * as show from "../core/format.js";
@@ -14,8 +14,8 @@ export function failures(list, empty, groups, away) {
       return [
         el("div", { class: "row" }, el("p", {}, el("a", { href: address("jobs", filter) }, el("strong", {}, show.count(group.jobs)), " ", group.code), el("span", { class: "muted" }, ` · ${group.hypertables.slice(0, 3).join(", ")}${group.hypertables.length > 3 ? " …" : ""} · since ${show.time(group.oldest)}`)),
           el("div", { class: "row" },
-            el("button", { type: "button", class: "small", "aria-label": `Dismiss ${group.code}`, onclick: () => dismiss(group) }, "Dismiss"),
-            el("button", { type: "button", class: group.is_transient ? "small strong" : "small", "aria-label": `Retry all ${group.code}`, onclick: () => retry(group) }, "Retry all"))),
+            act("Dismiss", () => dismiss(group), { class: "small", "aria-label": `Dismiss ${group.code}` }),
+            act("Retry all", () => retry(group), { class: group.is_transient ? "small strong" : "small", "aria-label": `Retry all ${group.code}` }))),
         el("p", { class: "reason" }, group.message || group.meaning || "no reason is noted"),
         group.remedy ? el("p", { class: "remedy" }, group.remedy) : null,
       ];

@@ -1,6 +1,6 @@
 // The policy of a hypertable, edited: what is typed stays, whatever comes in meanwhile, and is looked at before it is saved.
 
-import { ask } from "../core/act.js";
+import { act, ask } from "../core/act.js";
 import { change, post } from "../core/api.js";
 import { el, say } from "../core/dom.js";
 import * as show from "../core/format.js";
@@ -14,7 +14,7 @@ export function make(name) {
   const others = el("select", { id: "dropped-by-others" }, el("option", { value: "keep" }, "kept as history"), el("option", { value: "forget" }, "forgotten"));
   const note = el("p", { class: "muted", role: "status" });
   const problem = el("p", { class: "bad", hidden: true });
-  const drop = el("button", { type: "button", class: "small", onclick: () => forget(name) }, "Delete the policy");
+  const drop = act("Delete the policy", () => forget(name), { class: "small" });
   const form = el(
     "form",
     { class: "policy" },
@@ -24,7 +24,7 @@ export function make(name) {
     el("label", { class: "field" }, "Archives whose chunk others drop are", others),
     el("label", { class: "check" }, enabled, " in force"),
     note,
-    el("div", { class: "row end" }, drop, el("button", { type: "submit", class: "strong" }, "Look and save …")),
+    el("div", { class: "row end" }, drop, el("button", { type: "submit", class: "acts strong" }, "Look and save …")),
   );
   form.addEventListener("input", () => { form.dataset.typed = "yes"; });
   form.addEventListener("submit", (event) => {
@@ -86,6 +86,8 @@ export function update(form, policy) {
   say(problem, policy?.problem ?? "");
   say(form.querySelector("[role=status]"), policy ? "" : "There is no policy: chunks are archived when somebody asks.");
   form.querySelector("button.small").hidden = !policy;
+  const looks = document.documentElement.dataset.may === "look";
+  for (const field of form.querySelectorAll("input, select")) field.disabled = looks;
   // what somebody is typing is left alone
   if (form.dataset.typed || form.contains(document.activeElement)) return;
   const age = (text) => (text === null || text === undefined ? "" : String(show.ageInDays(text) ?? ""));

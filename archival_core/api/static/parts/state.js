@@ -1,6 +1,6 @@
 // What every view may say of the service as a whole: who answers, what is not known and why, and whether the intake is paused.
 
-import { ask } from "../core/act.js";
+import { act, ask } from "../core/act.js";
 import { post } from "../core/api.js";
 import { el, say, sync } from "../core/dom.js";
 import * as show from "../core/format.js";
@@ -27,8 +27,8 @@ export function dependencies(list, { dependencies: known, away }) {
 
 export function pauseButton({ paused }) {
   return paused
-    ? el("button", { type: "button", class: "strong", onclick: resume }, "Resume")
-    : el("button", { type: "button", onclick: pause }, "Pause everything");
+    ? act("Resume", resume, { class: "strong" })
+    : act("Pause everything", pause);
 }
 
 function pause() {

@@ -2,11 +2,12 @@
 
 import { el, sync } from "../core/dom.js";
 
-// `columns`: head, cell(row), and as wished: numeric, sort (the name by which the address knows it), wide (a column that takes what is left).
+// `columns`: head, cell(row), and as wished: numeric, sort (the name by which the address knows it), wide (a column that takes what is left),
+// kind (a class of its cells).
 export function table(label, columns, { onSort } = {}) {
-  const heads = columns.map(({ head, numeric, sort }) => {
+  const heads = columns.map(({ head, numeric, sort, kind }) => {
     const inner = sort && onSort ? el("button", { type: "button", class: "sort", onclick: () => onSort(sort) }, head) : head;
-    return el("th", { scope: "col", class: numeric ? "number" : null }, inner);
+    return head ? el("th", { scope: "col", class: numeric ? "number" : null }, inner) : el("td", { class: kind ?? null });
   });
   const body = el("tbody", {});
   const root = el("div", { class: "scroll" }, el("table", { "aria-label": label }, el("thead", {}, el("tr", {}, ...heads)), body));
@@ -17,9 +18,9 @@ export function table(label, columns, { onSort } = {}) {
     if (shown.get(row) === text) return;
     shown.set(row, text);
     row.replaceChildren(
-      ...columns.map(({ head, cell, numeric, wide }) => {
+      ...columns.map(({ head, cell, numeric, wide, kind }) => {
         const found = [cell(item)].flat().filter((part) => part !== null && part !== undefined);
-        return el("td", { "data-label": head, class: [numeric && "number", wide && "wide-cell"].filter(Boolean).join(" ") || null }, el("span", { class: "cell" }, ...found));
+        return el("td", { "data-label": head, class: [numeric && "number", wide && "wide-cell", kind].filter(Boolean).join(" ") || null }, el("span", { class: "cell" }, ...found));
       }),
     );
   }

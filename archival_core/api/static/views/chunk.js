@@ -1,6 +1,6 @@
 // One chunk: where its rows are, what happens next and when, why not sooner, what happened so far, and what can be done.
 
-import { ask } from "../core/act.js";
+import { act, ask } from "../core/act.js";
 import { post, read } from "../core/api.js";
 import { copy, el, say, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
@@ -63,7 +63,7 @@ function actions(hypertable, found) {
   put(parts.actions, [found.state, found.chunk, found.job_id, found.next_step.because], () => {
     const { state, chunk, job_id: id } = found;
     const name = show.chunk(chunk);
-    const button = (label, what, kind) => el("button", { type: "button", class: kind ?? null, onclick: what }, label);
+    const button = (label, what, kind) => act(label, what, { class: kind });
     const list = [];
     if (["in-database", "failed", "archived"].includes(state)) list.push(button(state === "archived" ? "Archive again …" : "Archive …", () => archive(hypertable, chunk, state === "archived"), state === "archived" ? null : "strong"));
     if (state === "archived") {

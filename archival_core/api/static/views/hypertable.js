@@ -1,6 +1,6 @@
 // One hypertable: its whole map, why its chunks are where they are, its policy, and where its table lies in the lake.
 
-import { ask } from "../core/act.js";
+import { act, ask } from "../core/act.js";
 import { post, Problem, read } from "../core/api.js";
 import { copy, el, say, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
@@ -43,9 +43,9 @@ export function make({ name }) {
     el("p", { class: "crumbs" }, el("a", { href: address("hypertables") }, "Hypertables")),
     el("div", { class: "heading" }, el("h1", {}, name), el("div", { class: "row" },
       el("a", { class: "button", href: address("jobs", { hypertable: name }) }, "Jobs"),
-      el("button", { type: "button", onclick: () => archive(name) }, "Archive …"),
-      el("button", { type: "button", onclick: () => restore(name) }, "Restore …"),
-      el("button", { type: "button", onclick: () => verify(name) }, "Verify"))),
+      act("Archive …", () => archive(name)),
+      act("Restore …", () => restore(name)),
+      act("Verify", () => verify(name)))),
     parts.facts,
     el("section", { "aria-labelledby": "map-title" }, el("h2", { id: "map-title" }, "Chunks"), legend(), map.root),
     el("section", { "aria-labelledby": "why-title" }, el("h2", { id: "why-title" }, "What happens next"), parts.whyProblem, reasons.root),

@@ -1,6 +1,6 @@
 // One job: its attempts, how far it has come, what went wrong, and its trace.
 
-import { ask } from "../core/act.js";
+import { act, ask } from "../core/act.js";
 import { post, read } from "../core/api.js";
 import { copy, el, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
@@ -31,14 +31,14 @@ export function make({ id }) {
 function head(job) {
   put(parts.head, [job.status, job.job_id], () => {
     const buttons = [];
-    if (["failed", "cancelled"].includes(job.status)) buttons.push(el("button", { type: "button", class: "strong", onclick: () => act(job, "retry", "Retry", "It is queued again.") }, "Retry"));
-    if (job.status === "failed") buttons.push(el("button", { type: "button", onclick: () => dismiss(job) }, "Dismiss …"));
-    if (["queued", "running"].includes(job.status)) buttons.push(el("button", { type: "button", onclick: () => act(job, "cancel", "Cancel", "It is cancelled.") }, "Cancel …"));
+    if (["failed", "cancelled"].includes(job.status)) buttons.push(act("Retry", () => request(job, "retry", "Retry", "It is queued again."), { class: "strong" }));
+    if (job.status === "failed") buttons.push(act("Dismiss …", () => dismiss(job)));
+    if (["queued", "running"].includes(job.status)) buttons.push(act("Cancel …", () => request(job, "cancel", "Cancel", "It is cancelled.")));
     return [el("h1", {}, `${job.kind === "restore" ? "Restore" : "Archive"} `, el("span", { class: "mono" }, show.shortId(job.job_id)), " ", badge(job.status)), el("div", { class: "row" }, ...buttons)];
   });
 }
 
-function act(job, action, label, done) {
+function request(job, action, label, done) {
   ask({
     title: `${label} job ${show.shortId(job.job_id)}`,
     text: action === "cancel" ? "A worker that has it stops within a third of its lease." : "It is queued again, and fails again unless the cause is mended or has passed.",

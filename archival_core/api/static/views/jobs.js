@@ -1,6 +1,6 @@
 // Jobs, newest first, by the filters in the address; many of them chosen and acted on.
 
-import { ask, passed } from "../core/act.js";
+import { act, ask, passed } from "../core/act.js";
 import { post, postAll, read } from "../core/api.js";
 import { el, say } from "../core/dom.js";
 import * as show from "../core/format.js";
@@ -33,7 +33,7 @@ function text(name, label, params, placeholder) {
 export function make(params) {
   chosen = new Set();
   parts = { inputs: {}, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
-  const choose = { head: "", cell: (job) => el("input", { type: "checkbox", "aria-label": `Choose job ${show.shortId(job.job_id)}`, checked: chosen.has(job.job_id), onchange: (event) => pick(job.job_id, event.target.checked) }) };
+  const choose = { head: "", kind: "acts", cell: (job) => el("input", { type: "checkbox", "aria-label": `Choose job ${show.shortId(job.job_id)}`, checked: chosen.has(job.job_id), onchange: (event) => pick(job.job_id, event.target.checked) }) };
   parts.table = table("Jobs", [choose, ...jobColumns()]);
   const open = el("input", { type: "checkbox", id: "filter-open", checked: params.open === "true", onchange: () => set({ open: open.checked ? "true" : "", status: open.checked ? "failed" : params.status, cursor: "" }) });
   parts.inputs.open = open;
@@ -72,15 +72,14 @@ function meant(params) {
 function many(params) {
   const status = [params.status ?? []].flat();
   const which = chosen.size ? `${chosen.size} chosen` : "all of these";
-  const button = (label, what) => el("button", { type: "button", onclick: what }, label);
   const buttons = [];
-  if (chosen.size || status.includes("failed") || status.includes("cancelled")) buttons.push(button(`Retry ${which}`, () => act("retry", "Retry", "queued again", params)));
-  if (chosen.size || status.includes("failed")) buttons.push(button(`Dismiss ${which}`, () => act("dismiss", "Dismiss", "dismissed", params)));
-  if (chosen.size || status.includes("queued") || status.includes("running")) buttons.push(button(`Cancel ${which}`, () => act("cancel", "Cancel", "cancelled", params)));
+  if (chosen.size || status.includes("failed") || status.includes("cancelled")) buttons.push(act(`Retry ${which}`, () => all("retry", "Retry", "queued again", params)));
+  if (chosen.size || status.includes("failed")) buttons.push(act(`Dismiss ${which}`, () => all("dismiss", "Dismiss", "dismissed", params)));
+  if (chosen.size || status.includes("queued") || status.includes("running")) buttons.push(act(`Cancel ${which}`, () => all("cancel", "Cancel", "cancelled", params)));
   parts.many.replaceChildren(...buttons);
 }
 
-function act(action, label, what, params) {
+function all(action, label, what, params) {
   const body = meant(params);
   const status = [params.status ?? []].flat();
   if (!chosen.size && action === "retry" && status.includes("cancelled")) body.status = ["cancelled"];

@@ -1,6 +1,6 @@
 // Dead letters: events and messages that could not be used, with what came, shown as text and nothing else.
 
-import { ask, passed } from "../core/act.js";
+import { act, ask, passed } from "../core/act.js";
 import { post, postAll, read } from "../core/api.js";
 import { el, say, show as put, sync } from "../core/dom.js";
 import * as show from "../core/format.js";
@@ -34,7 +34,7 @@ export function make(params) {
   return el(
     "div",
     {},
-    el("div", { class: "heading" }, el("h1", {}, "Dead letters"), el("div", { class: "row" }, el("button", { type: "button", onclick: () => many("replay") }, "Replay all of these"), el("button", { type: "button", onclick: () => many("discard") }, "Discard all of these"))),
+    el("div", { class: "heading" }, el("h1", {}, "Dead letters"), el("div", { class: "row" }, act("Replay all of these", () => many("replay")), act("Discard all of these", () => many("discard")))),
     el("div", { class: "filters" }, field("error_code", "Error code", el("input", { type: "text", autocomplete: "off", placeholder: "invalid-event" }), params), field("text", "In the reason", el("input", { type: "text", autocomplete: "off" }), params), field("kind", "Kind", kind, params)),
     parts.total,
     el("section", {}, parts.list, parts.empty),
@@ -94,7 +94,7 @@ export function update(root, { letters, next }, params, { stream }) {
   sync(parts.list, letters, ({ entry_id: id }) => id, () => el("li", { class: "group" }), (item, letter) => {
     put(item, letter, () => [
       el("div", { class: "row" }, el("p", {}, el("strong", {}, letter.code || letter.kind), el("span", { class: "muted" }, ` · ${letter.kind} ${letter.entry_id} · ${show.since(Number(letter.entry_id.split("-")[0]))} ago · ${show.bytes(letter.bytes)}`)),
-        el("div", { class: "row" }, el("button", { type: "button", class: "small", "aria-label": `Discard ${letter.entry_id}`, onclick: () => one(letter, "discard") }, "Discard"), letter.replayable ? el("button", { type: "button", class: "small", "aria-label": `Replay ${letter.entry_id}`, onclick: () => one(letter, "replay") }, "Replay") : null)),
+        el("div", { class: "row" }, act("Discard", () => one(letter, "discard"), { class: "small", "aria-label": `Discard ${letter.entry_id}` }), letter.replayable ? act("Replay", () => one(letter, "replay"), { class: "small", "aria-label": `Replay ${letter.entry_id}` }) : null)),
       el("p", { class: "reason" }, (letter.code ? letter.reason.slice(letter.code.length + 2) : letter.reason) || "no reason is noted"),
       el("details", {}, el("summary", {}, letter.truncated ? "What came (its beginning)" : "What came"), el("dl", { class: "payload" }, ...Object.entries(letter.fields).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, el("pre", {}, pretty(value))))))),
     ]);

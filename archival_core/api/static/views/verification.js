@@ -1,6 +1,6 @@
 // What verification found wrong with archives, and asking for one.
 
-import { ask } from "../core/act.js";
+import { act, ask } from "../core/act.js";
 import { post, read } from "../core/api.js";
 import { el, say } from "../core/dom.js";
 import * as show from "../core/format.js";
@@ -21,7 +21,7 @@ export function make() {
     { head: "Its archive", cell: ({ status }) => badge(status) },
     { head: "Problem", cell: ({ problem }) => el("strong", { class: "bad" }, problem) },
     { head: "File", wide: true, cell: ({ file, detail }) => [el("code", {}, file), ` ${detail}`] },
-    { head: "", cell: ({ job_id: id, chunk }) => el("button", { type: "button", class: "small", onclick: () => again(id, chunk) }, "Verify again") },
+    { head: "", cell: ({ job_id: id, chunk }) => act("Verify again", () => again(id, chunk), { class: "small", "aria-label": `Verify ${show.chunk(chunk)} again` }) },
   ]);
   parts = { found, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
   return el("div", {}, el("h1", {}, "Verification"), parts.total, el("section", {}, found.root, parts.empty));
