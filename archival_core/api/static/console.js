@@ -15,6 +15,7 @@ const VIEWS = {
   job: () => import("./views/job.js"),
   "dead-letters": () => import("./views/letters.js"),
   verification: () => import("./views/verification.js"),
+  query: () => import("./views/query.js"),
   audit: () => import("./views/audit.js"),
 };
 // Under which entry of the navigation a view stands.

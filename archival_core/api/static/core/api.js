@@ -31,26 +31,34 @@ export function hasKey() {
   return sessionStorage.getItem(KEPT) !== null;
 }
 
-async function call(path, options = {}) {
+// The answer, where it is one; raises `KeyNeeded` where the key does not do for a look, else why there is none.
+async function send(path, { patience, ...options } = {}) {
   const key = sessionStorage.getItem(KEPT);
-  const headers = { Accept: "application/json", ...options.headers, ...(key ? { "x-functions-key": key } : {}) };
   const reads = !options.method;
-  const before = reads ? known.get(path) : undefined;
-  if (before) headers["If-None-Match"] = before.tag;
+  // a change may take its time; a look that takes longer than this will not come
+  const ends = AbortSignal.timeout(patience ?? (reads ? 20000 : 60000));
+  const signal = options.signal ? AbortSignal.any([ends, options.signal]) : ends;
   let answer;
   try {
-    // a change may take its time; a look that takes longer than this will not come
-    answer = await fetch(new URL(path, ROOT), { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(reads ? 20000 : 60000) });
+    answer = await fetch(new URL(path, ROOT), { ...options, headers: { Accept: "application/json", ...options.headers, ...(key ? { "x-functions-key": key } : {}) }, cache: "no-store", signal });
   } catch {
-    throw new Error("the service does not answer");
+    throw new Error(options.signal?.aborted ? "called off" : "the service does not answer");
   }
-  if (answer.status === 401 || answer.status === 403) {
+  if (answer.ok || answer.status === 304) return answer;
+  // a problem detail says what is wrong; anything else came from before the service
+  const problem = await answer.json().catch(() => ({}));
+  if ([401, 403].includes(answer.status) && !problem.code) {
     if (reads) throw new KeyNeeded("the key is not accepted");
     throw new Error("this key may only look: ask somebody with an operator's key");
   }
+  throw new Problem(answer.status, problem);
+}
+
+async function call(path, options = {}) {
+  const reads = !options.method;
+  const before = reads ? known.get(path) : undefined;
+  const answer = await send(path, before ? { ...options, headers: { "If-None-Match": before.tag } } : options);
   if (answer.status === 304) return before.content;
-  // a problem detail says what is wrong; anything else came from before the service
-  if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
   if (answer.status === 204) return null;
   const content = await answer.json();
   const tag = answer.headers.get("ETag");
@@ -104,4 +112,10 @@ export async function postAll(path, body, told = () => {}) {
     told(done, answer.left);
   } while (cursor);
   return { done, passed };
+}
+
+// Asks for rows; the service ends a question by itself, long before this gives up.
+export function question(body, { accept, signal } = {}) {
+  const headers = { "content-type": "application/json", ...(accept ? { Accept: accept } : {}) };
+  return send("queries", { method: "POST", body: JSON.stringify(body), headers, signal, patience: 600000 });
 }

@@ -43,6 +43,7 @@ export function make({ name }) {
     el("p", { class: "crumbs" }, el("a", { href: address("hypertables") }, "Hypertables")),
     el("div", { class: "heading" }, el("h1", {}, name), el("div", { class: "row" },
       el("a", { class: "button", href: address("jobs", { hypertable: name }) }, "Jobs"),
+      el("a", { class: "button", href: address("query", { sql: `SELECT count(*)\nFROM ${name}` }) }, "Query"),
       act("Archive …", () => archive(name)),
       act("Restore …", () => restore(name)),
       act("Verify", () => verify(name)))),

@@ -1,0 +1,200 @@
+// Questions in SQL over whole tables, archived and live rows as one: asked when somebody says so, never by an address alone.
+
+import { act } from "../core/act.js";
+import { question, read } from "../core/api.js";
+import { el, say } from "../core/dom.js";
+import * as show from "../core/format.js";
+import { set } from "../core/route.js";
+import { plot } from "../parts/plot.js";
+import { resultTable } from "../parts/result.js";
+
+export const title = () => "Query";
+const LIMITS = ["100", "1000", "10000"];
+// An address that is longer is cut off on its way to a colleague.
+const LONGEST_ADDRESS = 6000;
+// Kept in this tab's memory while other views are looked at.
+let kept = { sql: null, answer: null };
+let parts;
+
+export const load = async () => ({ tables: (await read("dashboard/hypertables").catch(() => ({ hypertables: [] }))).hypertables });
+
+export function make(params) {
+  const editor = el("textarea", { id: "query-sql", rows: 7, spellcheck: "false", autocomplete: "off", autocapitalize: "off", placeholder: "SELECT time::date AS day, avg(value) AS mean\nFROM public.readings\nWHERE time >= '2026-01-01' GROUP BY ALL ORDER BY ALL" });
+  editor.value = params.sql ?? kept.sql ?? "";
+  editor.addEventListener("input", () => { kept.sql = editor.value; });
+  editor.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    run();
+  });
+  const limit = el("select", { id: "query-limit", onchange: () => set({ max: limit.value }) }, ...LIMITS.map((number) => el("option", { value: number }, show.count(Number(number)))));
+  limit.value = LIMITS.includes(params.max) ? params.max : "1000";
+  const tables = el("select", { id: "query-table", onchange: () => offer(tables) }, el("option", { value: "" }, "choose one"));
+  const go = act("Run", run, { class: "strong", id: "query-run" });
+  const stop = el("button", { type: "button", hidden: true, onclick: () => parts.asking?.abort() }, "Stop waiting");
+  parts = {
+    editor, limit, tables, go, stop, asking: null,
+    known: null,
+    columns: act("Its columns", () => describe(tables.value), { disabled: true }),
+    schema: el("ul", { class: "schema", "aria-label": "Columns", hidden: true }),
+    looks: el("p", { class: "muted", hidden: true }, "A viewer's key may not ask: questions read rows, and need an operator's key."),
+    problem: el("div", { role: "alert" }),
+    told: el("p", { class: "muted", role: "status" }),
+    exports: el("div", { class: "row" }, act("Save as CSV", () => save("text/csv", "csv")), act("Save as Parquet", () => save("application/vnd.apache.parquet", "parquet"))),
+    made: el("p", { class: "muted" }),
+    table: resultTable(),
+    plot: plot(set),
+  };
+  parts.result = el("section", { "aria-labelledby": "rows-title", hidden: true }, el("div", { class: "heading" }, el("h2", { id: "rows-title" }, "Rows"), parts.exports), parts.made, parts.plot.root, parts.table.root);
+  const root = el(
+    "div",
+    {},
+    el("h1", {}, "Query"),
+    el("p", { class: "muted" }, "One SELECT of DuckDB over whole tables: rows in the database and rows in the lake, each once, from one moment. Nothing is changed by it."),
+    parts.looks,
+    el("section", { class: "editor" },
+      el("label", { class: "field", for: "query-sql" }, "SQL"), editor,
+      el("div", { class: "row tools" },
+        el("div", { class: "filters" }, el("label", { class: "field" }, "Table", tables), parts.columns, el("label", { class: "field" }, "Rows at most", limit)),
+        el("div", { class: "row" }, el("span", { class: "muted" }, "Ctrl + Enter"), stop, go)),
+      parts.schema),
+    parts.problem,
+    parts.told,
+    parts.result,
+  );
+  if (kept.answer && kept.answer.sql === editor.value.trim()) present(kept.answer, params);
+  return root;
+}
+
+const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
+
+// A table's newest rows to begin with; where something is written already, its name alone goes in where the caret is.
+function offer({ value }) {
+  parts.columns.disabled = !value;
+  parts.schema.hidden = true;
+  if (!value) return;
+  const { editor } = parts;
+  if (editor.value.trim() === "" || editor.value === parts.offered) {
+    const time = parts.known.find(({ hypertable }) => hypertable === value)?.time_column;
+    parts.offered = `SELECT *\nFROM ${value}${time ? `\nORDER BY ${quoted(time)} DESC` : ""}\nLIMIT 100`;
+    editor.value = parts.offered;
+  } else editor.setRangeText(value, editor.selectionStart, editor.selectionEnd, "end");
+  kept.sql = editor.value;
+}
+
+// What a table has, each as a button that puts it where the caret is.
+async function describe(table) {
+  const mine = parts;
+  if (mine.asking) return;
+  await busy(mine, `Looking at ${table} …`, async (signal) => {
+    const { rows } = await (await question({ sql: `DESCRIBE ${table}` }, { signal })).json();
+    const insert = (name) => {
+      mine.editor.setRangeText(/^[a-z_][a-z0-9_]*$/.test(name) ? name : quoted(name), mine.editor.selectionStart, mine.editor.selectionEnd, "end");
+      kept.sql = mine.editor.value;
+      mine.editor.focus();
+    };
+    mine.schema.hidden = false;
+    mine.schema.replaceChildren(...rows.map(([name, type]) => el("li", {}, el("button", { type: "button", class: "small", onclick: () => insert(name) }, name), el("span", { class: "muted" }, ` ${type.toLowerCase()}`))));
+  });
+}
+
+function run() {
+  const sql = parts.editor.value.trim().replace(/;\s*$/, "");
+  if (!sql) return parts.editor.focus();
+  kept.sql = parts.editor.value;
+  // of another question, another drawing
+  set({ sql: sql.length <= LONGEST_ADDRESS ? sql : "", x: "", y: "" });
+  return ask(sql);
+}
+
+async function ask(sql) {
+  if (parts.asking || document.documentElement.dataset.may === "look") return;
+  const mine = parts;
+  await busy(mine, "Asking …", async (signal) => {
+    const answer = await question({ sql, max_rows: Number(mine.limit.value) }, { signal });
+    kept.answer = { sql, at: Date.now(), ...(await answer.json()) };
+    if (mine === parts) present(kept.answer, {});
+  });
+}
+
+// The whole answer, as far as the service's own limits go, in the form in which the service writes it.
+async function save(accept, ending) {
+  const mine = parts;
+  if (mine.asking) return;
+  await busy(mine, "Asking for the file …", async (signal) => {
+    const answer = await question({ sql: kept.answer.sql }, { accept, signal });
+    const link = el("a", { href: URL.createObjectURL(await answer.blob()), download: `rows-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.${ending}` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    const cut = answer.headers.get("archival-query-cut");
+    return cut ? `The file is cut off by the service's limit of ${cut}: archival export --direct has no such limit.` : "The file has every row.";
+  });
+}
+
+async function busy(mine, what, work) {
+  mine.asking = new AbortController();
+  mine.stop.hidden = false;
+  mine.go.disabled = true;
+  mine.problem.replaceChildren();
+  const began = Date.now();
+  const clock = setInterval(() => say(mine.told, `${what} ${show.duration((Date.now() - began) / 1000)}`), 1000);
+  say(mine.told, what);
+  try {
+    say(mine.told, (await work(mine.asking.signal)) ?? "");
+  } catch (error) {
+    say(mine.told, "");
+    refuse(mine, error);
+  } finally {
+    clearInterval(clock);
+    mine.asking = null;
+    mine.stop.hidden = true;
+    mine.go.disabled = false;
+  }
+}
+
+const HEADS = {
+  "queries-off": "Questions are switched off here",
+  "query-busy": "Too many questions at a time",
+  "query-time": "It took too long",
+  "query-memory": "It needed too much memory",
+  "query-refused": "This is not a question that only reads tables",
+  "query-invalid": "This is not understood",
+};
+
+function refuse(mine, error) {
+  const head = HEADS[error.code] ?? (error.message === "called off" ? "Nobody waits for it any more" : "No answer");
+  const text = error.message === "called off" ? "The service ends the question by itself when its time is over." : error.message;
+  mine.problem.replaceChildren(el("div", { class: "banner" }, el("strong", {}, head), error.code ? el("span", { class: "muted" }, ` ${error.code}`) : null, el("p", { class: "said" }, text)));
+}
+
+function present(answer, params) {
+  parts.result.hidden = false;
+  const rows = show.plural(answer.rows.length, "row");
+  const cut = answer.cut === "rows" ? "the limit of rows has cut the answer off" : answer.cut === "bytes" ? "the service's limit of bytes has cut the answer off" : null;
+  say(parts.made, [`${rows}, at ${show.clock(answer.at)}`, cut, ...figures(answer.figures)].filter(Boolean).join("; "));
+  parts.made.classList.toggle("bad", Boolean(cut));
+  parts.table.update(answer.columns, answer.rows);
+  parts.plot.update(answer.columns, answer.rows, params);
+}
+
+function figures(found) {
+  if (!found) return [];
+  const skipped = found.archives - found.archives_read;
+  const archives = found.archives ? `${show.count(found.archives_read)} of ${show.plural(found.archives, "archive")} read (${show.bytes(found.bytes_read)} in ${show.plural(found.files_read, "file")})${skipped ? `, ${show.count(skipped)} pruned` : ""}` : "no archive stands in for rows of these tables";
+  return [`${found.seconds.toFixed(2)} s`, archives, `${show.plural(found.live_rows, "row")} from the database`];
+}
+
+export function update(root, { tables }, params) {
+  parts.looks.hidden = document.documentElement.dataset.may !== "look";
+  const names = tables.map(({ hypertable }) => hypertable);
+  if (JSON.stringify(names) !== JSON.stringify(parts.known?.map(({ hypertable }) => hypertable))) {
+    parts.tables.replaceChildren(el("option", { value: "" }, "choose one"), ...names.map((name) => el("option", { value: name }, name)));
+  }
+  parts.known = tables;
+  // the address is followed where somebody goes back to an earlier one, and leaves alone what is being typed
+  if (params.sql !== parts.address && params.sql !== undefined && document.activeElement !== parts.editor) parts.editor.value = params.sql;
+  parts.address = params.sql;
+  // rows of another question than the one that the address has are not shown
+  parts.result.hidden = !kept.answer || (params.sql !== undefined && params.sql !== kept.answer.sql);
+  if (!parts.result.hidden) parts.plot.choose(params);
+}
