@@ -4,22 +4,8 @@ import { forgetKey, hasKey, keepKey, KeyNeeded, mayChange, Problem, read } from 
 import { byId, el, say } from "./core/dom.js";
 import * as show from "./core/format.js";
 import { address, route } from "./core/route.js";
+import { fetchOtherViews, isView, moduleOf, standsUnder } from "./core/views.js";
 
-// A view is fetched when it is first looked at, or in a quiet moment before.
-const VIEWS = {
-  "": () => import("./views/overview.js"),
-  hypertables: () => import("./views/hypertables.js"),
-  hypertable: () => import("./views/hypertable.js"),
-  chunk: () => import("./views/chunk.js"),
-  jobs: () => import("./views/jobs.js"),
-  job: () => import("./views/job.js"),
-  "dead-letters": () => import("./views/letters.js"),
-  verification: () => import("./views/verification.js"),
-  query: () => import("./views/query.js"),
-  audit: () => import("./views/audit.js"),
-};
-// Under which entry of the navigation a view stands.
-const UNDER = { hypertable: "hypertables", chunk: "hypertables", job: "jobs" };
 const EVERY = 5000;
 const SLOWEST = 30000;
 const QUIET = 500;
@@ -32,18 +18,6 @@ let refused = false;
 let shown = null;
 // Counts addresses, so that an answer to an earlier one is not shown.
 let turn = 0;
-
-async function moduleOf(name) {
-  try {
-    return await VIEWS[name]();
-  } catch {
-    throw new Error("the service does not answer. Load the page anew once it does");
-  }
-}
-
-function fetchOtherViews() {
-  for (const open of Object.values(VIEWS)) open().catch(() => {});
-}
 
 function askForKey(reason = "") {
   forgetKey();
@@ -82,7 +56,7 @@ function place({ name, params, module }) {
   byId("board").setAttribute("aria-busy", "true");
   document.title = `${module.title(params)} · archival_service`;
   for (const link of byId("nav").querySelectorAll("a")) {
-    const here = link.dataset.view === (UNDER[name] ?? name);
+    const here = link.dataset.view === standsUnder(name);
     if (here) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
@@ -127,7 +101,7 @@ async function refresh(full = false) {
   const now = ++turn;
   const { name, params } = route();
   let wait = EVERY;
-  if (!VIEWS[name]) return missing("There is no such page.");
+  if (!isView(name)) return missing("There is no such page.");
   try {
     // what every view shows, the view's script and the view's own data are asked for at once
     const asked = quietly(read("dashboard/overview"));
@@ -146,6 +120,7 @@ async function refresh(full = false) {
     const data = await own;
     if (now !== turn) return;
     module.update(shown.root, data, params, common);
+    shown.told = true;
     byId("board").setAttribute("aria-busy", "false");
     if (round === 0) setTimeout(fetchOtherViews, QUIET);
     round += 1;
@@ -160,6 +135,8 @@ async function refresh(full = false) {
       failures += 1;
       wait = Math.min(EVERY * 2 ** (failures - 1), SLOWEST);
       reveal();
+      // a view that has never had its figures would look as if they were on their way
+      byId("board").hidden = !shown?.told;
       const seen = last ? ` What you see is from ${show.clock(last)}.` : "";
       trouble(`Cannot refresh: ${error.message}.${seen} Trying again in ${show.duration(wait / 1000)}.`);
       state("stale", last ? `Not updated since ${show.clock(last)}` : "No figures yet");

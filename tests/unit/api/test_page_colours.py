@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-STATIC = Path(__file__).parents[3] / "archival_core" / "api" / "static"
+STATIC = Path(__file__).parents[3] / "archival_core" / "api" / "static" / "styles"
 TEXT, GRAPHICS = 4.5, 3.0
 STATES = [f"state-{name}" for name in ("database", "archiving", "failed", "archived", "removed")]
 

@@ -22,6 +22,11 @@ router = APIRouter(tags=["archives"], route_class=Audited)
 JobId = Annotated[UUID, Path(examples=["0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a10"])]
 
 
+@router.options("/jobs", status_code=204, include_in_schema=False)
+async def permitted() -> None:
+    """Nothing; whoever hears it has a key that may change something, since the host asks OPTIONS for the keys of changes."""
+
+
 @router.get("/jobs", responses=problems.documented(*ANY))
 async def list_jobs(
     services: Current,

@@ -5,6 +5,7 @@ import { question, read } from "../core/api.js";
 import { el, say } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { set } from "../core/route.js";
+import { made, refused } from "../parts/answer.js";
 import { plot } from "../parts/plot.js";
 import { resultTable } from "../parts/result.js";
 
@@ -143,7 +144,7 @@ async function busy(mine, what, work) {
     say(mine.told, (await work(mine.asking.signal)) ?? "");
   } catch (error) {
     say(mine.told, "");
-    refuse(mine, error);
+    mine.problem.replaceChildren(refused(error));
   } finally {
     clearInterval(clock);
     mine.asking = null;
@@ -152,36 +153,12 @@ async function busy(mine, what, work) {
   }
 }
 
-const HEADS = {
-  "queries-off": "Questions are switched off here",
-  "query-busy": "Too many questions at a time",
-  "query-time": "It took too long",
-  "query-memory": "It needed too much memory",
-  "query-refused": "This is not a question that only reads tables",
-  "query-invalid": "This is not understood",
-};
-
-function refuse(mine, error) {
-  const head = HEADS[error.code] ?? (error.message === "called off" ? "Nobody waits for it any more" : "No answer");
-  const text = error.message === "called off" ? "The service ends the question by itself when its time is over." : error.message;
-  mine.problem.replaceChildren(el("div", { class: "banner" }, el("strong", {}, head), error.code ? el("span", { class: "muted" }, ` ${error.code}`) : null, el("p", { class: "said" }, text)));
-}
-
 function present(answer, params) {
   parts.result.hidden = false;
-  const rows = show.plural(answer.rows.length, "row");
-  const cut = answer.cut === "rows" ? "the limit of rows has cut the answer off" : answer.cut === "bytes" ? "the service's limit of bytes has cut the answer off" : null;
-  say(parts.made, [`${rows}, at ${show.clock(answer.at)}`, cut, ...figures(answer.figures)].filter(Boolean).join("; "));
-  parts.made.classList.toggle("bad", Boolean(cut));
+  say(parts.made, made(answer));
+  parts.made.classList.toggle("bad", Boolean(answer.cut));
   parts.table.update(answer.columns, answer.rows);
   parts.plot.update(answer.columns, answer.rows, params);
-}
-
-function figures(found) {
-  if (!found) return [];
-  const skipped = found.archives - found.archives_read;
-  const archives = found.archives ? `${show.count(found.archives_read)} of ${show.plural(found.archives, "archive")} read (${show.bytes(found.bytes_read)} in ${show.plural(found.files_read, "file")})${skipped ? `, ${show.count(skipped)} pruned` : ""}` : "no archive stands in for rows of these tables";
-  return [`${found.seconds.toFixed(2)} s`, archives, `${show.plural(found.live_rows, "row")} from the database`];
 }
 
 export function update(root, { tables }, params) {

@@ -1,0 +1,139 @@
+"""The view of questions: asked, drawn, saved, sent as an address, and refused in clear words."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.browser.conftest import HOSTILE
+from tests.browser.pages import go, opened, ready
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Shown
+
+DAYS = "SELECT time::date AS day, count(*) AS number, 'x' AS word FROM demo.readings GROUP BY ALL ORDER BY ALL"
+
+
+@pytest.fixture
+def page(chromium: Browser, shown: Shown) -> Iterator[Page]:
+    with opened(chromium, shown, "#/query") as found:
+        yield found
+
+
+def ask(page: Page, sql: str) -> None:
+    """Type a question, and run it by the keyboard."""
+    editor = page.get_by_label("SQL")
+    editor.fill(sql)
+    editor.press("Control+Enter")
+
+
+def test_archived_and_live_rows_are_one_answer_with_a_chart_and_what_was_read(page: Page) -> None:
+    ask(page, f"{DAYS};")
+    rows = page.locator(".rows tbody tr")
+    expect(rows).to_have_count(12)
+    expect(rows.first).to_contain_text("2026-01-01")
+    expect(rows.first).to_contain_text("2000")
+    made = page.locator("#view section > p.muted").first
+    expect(made).to_contain_text("12 rows, at")
+    # six are in the lake alone; what is in both is read where it is cheaper
+    expect(made).to_contain_text(re.compile(r"\d+ of \d+ archives read"))
+    expect(made).to_contain_text("rows from the database")
+    chart = page.get_by_label("The rows as a drawing")
+    chart.focus()
+    expect(page.locator(".drawing .readout")).to_have_text("day 2026-01-12: number 2,000")
+    chart.press("Home")
+    expect(page.locator(".drawing .readout")).to_have_text("day 2026-01-01: number 2,000")
+    page.get_by_label("over").select_option("word")
+    expect(page.locator(".drawing rect")).to_have_count(12)
+    assert "x=word" in page.url
+
+
+def test_an_address_has_the_question_and_asks_nothing_by_itself(chromium: Browser, shown: Shown) -> None:
+    asked: list[str] = []
+    with opened(chromium, shown) as page:
+        page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+        go(page, f"#/query?sql={quote(DAYS)}&max=100")
+        expect(page.get_by_label("SQL")).to_have_value(DAYS)
+        expect(page.get_by_label("Rows at most")).to_have_value("100")
+        page.wait_for_timeout(1000)
+        assert asked == []
+        page.get_by_role("button", name="Run").click()
+        expect(page.locator(".rows tbody tr")).to_have_count(12)
+        # other views are looked at meanwhile, and the answer is still there
+        go(page, "#/jobs")
+        page.go_back()
+        ready(page)
+        expect(page.locator(".rows tbody tr")).to_have_count(12)
+
+
+def test_what_is_cut_off_says_so_and_the_file_has_all(page: Page, tmp_path: Path) -> None:
+    page.get_by_label("Rows at most").select_option("100")
+    ask(page, "SELECT sequence, note, price FROM demo.readings ORDER BY sequence")
+    expect(page.locator(".rows tbody tr")).to_have_count(100)
+    expect(page.locator("#view")).to_contain_text("the limit of rows has cut the answer off")
+    expect(page.locator(".rows .null").first).to_have_text("NULL")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Save as CSV").click()
+    file = tmp_path / "rows.csv"
+    waiting.value.save_as(file)
+    with file.open(newline="") as opened_file:
+        lines = list(csv.reader(opened_file))
+    assert (lines[0], len(lines)) == (["sequence", "note", "price"], 24_001)
+    expect(page.locator("[role=status]", has_text="The file has every row.")).to_be_visible()
+
+
+def test_a_table_is_offered_with_its_columns(page: Page) -> None:
+    page.get_by_label("Table").select_option("demo.readings")
+    editor = page.get_by_label("SQL")
+    expect(editor).to_have_value('SELECT *\nFROM demo.readings\nORDER BY "time" DESC\nLIMIT 100')
+    page.get_by_role("button", name="Its columns").click()
+    page.get_by_label("Columns").get_by_role("button", name="temperature").click()
+    expect(editor).to_have_value(re.compile("LIMIT 100temperature$"))
+    expect(editor).to_be_focused()
+
+
+def test_what_is_not_understood_or_not_allowed_is_said_in_words(page: Page) -> None:
+    said = page.get_by_role("alert").filter(has=page.locator("strong"))
+    ask(page, "SELECT nothing FROM demo.readings")
+    expect(said).to_contain_text("This is not understood query-invalid")
+    ask(page, "DELETE FROM demo.readings")
+    expect(said).to_contain_text("This is not a question that only reads tables query-refused")
+    ask(page, "SELECT 1 AS one")
+    expect(page.locator(".rows td")).to_have_text("1")
+    expect(said).to_have_count(0)
+
+
+def test_where_questions_are_off_it_says_how_they_are_switched_on(page: Page) -> None:
+    detail = "questions are not answered here until the setting QUERY_ROLE names the role that they read tables as"
+
+    def off(route: Route) -> None:
+        problem = {"type": "about:blank", "title": "Forbidden", "status": 403, "code": "queries-off", "detail": detail}
+        route.fulfill(status=403, content_type="application/problem+json", body=json.dumps(problem))
+
+    page.route("**/api/queries", off)
+    ask(page, "SELECT 1")
+    said = page.get_by_role("alert").filter(has=page.locator("strong"))
+    expect(said).to_contain_text("Questions are switched off here")
+    expect(said).to_contain_text("QUERY_ROLE")
+
+
+def test_hostile_rows_are_text(page: Page) -> None:
+    ask(page, f"SELECT '{HOSTILE}' AS \"{HOSTILE}\", 1 AS n")
+    expect(page.locator(".rows td").first).to_have_text(HOSTILE)
+    assert page.locator("main img").count() == 0
+
+
+def test_what_takes_long_can_be_left(page: Page) -> None:
+    page.route("**/api/queries", lambda _: None)
+    ask(page, "SELECT 1")
+    page.get_by_role("button", name="Stop waiting").click()
+    expect(page.get_by_role("alert").filter(has=page.locator("strong"))).to_contain_text("Nobody waits for it any more")
+    expect(page.get_by_role("button", name="Run")).to_be_enabled()
