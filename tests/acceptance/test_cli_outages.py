@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from unittest.mock import patch
 from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
@@ -23,6 +23,7 @@ from redis import Redis
 from archival_cli.__main__ import main
 from dev.servers.processes import Process
 from dev.servers.valkey import ValkeyServer
+from tests.faults.proxy import Weather, proxied
 from tests.kit.timers import never
 
 if TYPE_CHECKING:
@@ -107,3 +108,39 @@ async def test_redis_comes_back_and_a_command_goes_on(service: Service, tmp_path
         code, told, _ = await call(url, "events", "--wait", "60")
         assert code == 0, told
         assert "the event stream is empty" in told
+
+
+@pytest.mark.parametrize("kind", ["refuse", "black_hole"])
+@pytest.mark.parametrize("name", ["queue", "lake"])
+async def test_queue_and_lake_are_named_and_what_needs_neither_goes_on(
+    service: Service, tmp_path: Path, name: str, kind: Literal["refuse", "black_hole"]
+) -> None:
+    setting = {"queue": "AzureWebJobsStorage", "lake": "LAKE_URL"}[name]
+    [port] = re.findall(r"127\.0\.0\.1:(\d+)", service.names[setting])
+    async with proxied(int(port)) as proxy:
+        through = service.names[setting].replace(f":{port}", f":{proxy.port}")
+        with host(service, tmp_path / "host", **{setting: through}) as url:
+            while (await call(url, "status"))[0] != 0:
+                pass  # the first look of a process may be a slow one
+            proxy.weather = Weather(kind)
+            if kind == "refuse":
+                await proxy.close()
+            await asyncio.sleep(1.1)  # what was said a second ago is still good
+            code, told, seconds = await call(url, "status")
+            assert code == 1, told
+            assert re.search(rf"{name} does not answer since [^;]+: .+; it is asked again by itself", told), told
+            others = ", ".join(one for one in ("source", "ledger", "redis", "queue", "lake") if one != name)
+            assert f"{others}: ok" in told
+            assert seconds < SOON
+            for arguments in (("jobs",), ("hypertables",), ("policies",)):
+                code, told, seconds = await call(url, *arguments, "--wait", "0")
+                assert (code, seconds < SOON) == (0, True), told
+            # a change that needs it is not begun
+            code, told, seconds = await call(url, "archive", f"{service.schema}.readings", "--older-than", "1d", "--wait", "0")
+            assert seconds < SOON, told
+            if name == "queue":
+                assert (code, "Nothing was done" in told) == (3, True), told
+            if kind == "black_hole":
+                proxy.heal()
+                while (await call(url, "status"))[0] != 0:
+                    pass

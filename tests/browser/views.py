@@ -42,6 +42,7 @@ VIEWS = {
     "hypertables": "#/hypertables",
     "hypertable": "#/hypertable?name=demo.readings",
     "chunk": "#/chunk?hypertable=demo.readings&chunk=demo.readings_2026_01_07",
+    "query": "#/query?sql=SELECT%20time::date%20AS%20day,%20avg(temperature)%20FROM%20demo.readings%20GROUP%20BY%20ALL",
     "jobs": "#/jobs",
     "job": "#/job?id=00000000-0000-4000-8000-000000000001",
     "dead-letters": "#/dead-letters",

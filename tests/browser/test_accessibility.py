@@ -1,0 +1,146 @@
+"""WCAG 2.2 AA: what axe-core sees in every view and dialog, and what a keyboard reaches, in which order, and where the focus is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from dev.servers import npm
+from tests.browser.pages import go, opened
+from tests.browser.views import VIEWS, history_of
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Shown
+
+#: Deque's rules for WCAG, which browsers' own tools use as well: https://github.com/dequelabs/axe-core
+_AXE = "4.14.1"
+_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_RUN = """tags => axe.run(document, { runOnly: { type: "tag", values: tags } }).then(({ violations }) =>
+  violations.map(({ id, help, nodes }) => ({ id, help, nodes: nodes.slice(0, 3).map(({ html, any }) =>
+    html.slice(0, 160) + " | " + any.map(({ message }) => message).join("; ").slice(0, 200)) })))"""
+#: Everything that is visible and can have the focus, in the order of the document.
+_REACHABLE = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]
+  .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled && e.tabIndex >= 0
+    && !(e.type === "radio" && !e.checked) && !e.closest("details:not([open]) > :not(summary)"))
+  .map((e) => { e.dataset.tested ??= String(Math.random()); return e.dataset.tested; })"""
+_FOCUSED = """() => {
+  const e = document.activeElement;
+  const box = e.getBoundingClientRect();
+  const seen = e.matches("input[type=radio]") ? e.nextElementSibling : e;
+  const style = getComputedStyle(seen);
+  return { id: e.dataset.tested ?? "", html: e.outerHTML.slice(0, 120), outlined: style.outlineStyle !== "none",
+    inside: box.right > 0 && box.bottom > 0 && box.left < innerWidth && box.top < innerHeight };
+}"""
+
+
+@cache
+def _axe() -> str:
+    return (npm.installed("axe-core", _AXE) / "axe-core" / "axe.min.js").read_text()
+
+
+def violations(page: Page) -> Any:
+    """What axe-core finds in what is shown now."""
+    page.evaluate(_axe())
+    return page.evaluate(_RUN, _TAGS)
+
+
+@pytest.fixture(autouse=True)
+def history(shown: Shown) -> None:
+    """Something in each view."""
+    history_of(shown)
+
+
+@pytest.fixture
+def page(chromium: Browser, shown: Shown) -> Iterator[Page]:
+    with opened(chromium, shown, reduced_motion="reduce") as found:
+        yield found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_nothing_in_any_view(chromium: Browser, shown: Shown, scheme: str, width: int) -> None:
+    screen = {"width": width, "height": 900}
+    with opened(chromium, shown, viewport=screen, color_scheme=scheme, reduced_motion="reduce") as page:
+        found = {}
+        for name, address in VIEWS.items():
+            go(page, address)
+            expect(page.locator("#view h1").first).to_be_visible()
+            found[name] = violations(page)
+        assert {name: one for name, one in found.items() if one} == {}
+
+
+def test_axe_finds_nothing_in_dialogs_answers_and_the_form_for_the_key(page: Page) -> None:
+    page.get_by_role("button", name="Pause everything").click()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    go(page, VIEWS["chunk"])
+    page.get_by_role("button", name="Remove …").click()
+    expect(page.get_by_role("dialog").locator(".preview")).to_contain_text("Leaves")
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    go(page, VIEWS["dead-letters"])
+    page.get_by_text("What came").first.click()
+    assert violations(page) == []
+    go(page, VIEWS["query"])
+    page.get_by_label("SQL").fill("SELECT time::date AS day, count(*) AS n FROM demo.readings GROUP BY ALL")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator(".rows tbody tr")).to_have_count(12)
+    assert violations(page) == []
+    page.get_by_role("button", name="Forget key").click()
+    expect(page.get_by_label("Key", exact=True)).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("name", list(VIEWS))
+def test_tab_reaches_everything_in_the_order_of_the_page_and_shows_where_it_is(page: Page, name: str) -> None:
+    go(page, VIEWS[name])
+    expect(page.locator("#view h1").first).to_be_visible()
+    page.wait_for_timeout(300)
+    page.evaluate("() => { document.activeElement.blur(); getSelection().removeAllRanges(); }")
+    reachable = page.evaluate(_REACHABLE)
+    assert len(reachable) > 8
+    page.locator("#skip").focus()
+    met = [page.evaluate(_FOCUSED)]
+    for _ in reachable[1:]:
+        page.keyboard.press("Tab")
+        met.append(page.evaluate(_FOCUSED))
+    assert [one["id"] for one in met] == reachable, [one["html"] for one in met]
+    assert [one["html"] for one in met if not (one["outlined"] and one["inside"])] == []
+
+
+def test_a_dialog_keeps_the_focus_and_gives_it_back(page: Page) -> None:
+    button = page.get_by_role("button", name="Pause everything")
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    expect(dialog).to_have_attribute("aria-labelledby", "dialog-title")
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        inside = page.evaluate("() => document.activeElement === document.body || !!document.activeElement.closest('dialog')")
+        assert inside
+    page.keyboard.press("Escape")
+    expect(button).to_be_focused()
+
+
+def test_the_skip_link_and_a_new_view_lead_to_the_content(page: Page) -> None:
+    page.locator("#skip").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#view")).to_be_focused()
+    page.get_by_role("link", name="Audit").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Audit")).to_be_visible()
+    expect(page.locator("#view")).to_be_focused()
+
+
+def test_everything_fits_at_four_times_the_size(chromium: Browser, shown: Shown) -> None:
+    # 1,280 pixels at 400 % are 320: WCAG 1.4.10
+    with opened(chromium, shown, viewport={"width": 320, "height": 640}) as page:
+        for name, address in VIEWS.items():
+            go(page, address)
+            expect(page.locator("#view h1").first).to_be_visible()
+            assert page.evaluate("() => document.documentElement.scrollWidth") == 320, name
