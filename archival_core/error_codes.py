@@ -67,11 +67,15 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "The request means more chunks than one request may.", "Narrow its bounds.", status=422
             ),
             "unknown-chunk": ErrorCode(
-                "The table is not there, or is no chunk of the hypertable.", "Look at `GET /chunks`.", status=404
+                "The table is not there, or is no chunk of the hypertable.",
+                "See which there are: `archival chunks HYPERTABLE`.",
+                status=404,
             ),
             "unknown-dead-letter": ErrorCode("There is no dead letter of that id.", status=404),
             "unknown-hypertable": ErrorCode(
-                "The table is neither a hypertable nor partitioned by range.", "Look at `GET /hypertables`.", status=404
+                "The table is neither a hypertable nor partitioned by range.",
+                "See which there are: `archival hypertables`.",
+                status=404,
             ),
             "unknown-job": ErrorCode("There is no job of that id.", status=404),
             "unknown-policy": ErrorCode("The hypertable has no policy.", status=404),

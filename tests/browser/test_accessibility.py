@@ -1,4 +1,4 @@
-"""WCAG 2.2 AA: what axe-core sees in every view and dialog, and what a keyboard reaches, in which order, and where the focus is."""
+"""WCAG 2.2 AA: what axe-core sees in each view and dialog, and what a keyboard reaches, in which order, and where it is."""
 
 from __future__ import annotations
 

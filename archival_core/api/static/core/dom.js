@@ -54,6 +54,11 @@ export function sync(list, items, keyOf, make, update) {
   });
 }
 
+// A text of the service's, with what stands in backticks as code.
+export function coded(text) {
+  return text.split("`").map((part, place) => (place % 2 ? el("code", {}, part) : part));
+}
+
 // A button that puts a text into the clipboard, and says so.
 export function copy(text, label = "Copy") {
   const button = el("button", { type: "button", class: "small", "aria-label": `${label}: ${text}` }, label);

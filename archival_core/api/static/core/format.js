@@ -33,7 +33,8 @@ export function ratio(value) {
 }
 
 export function money(value, currency) {
-  return missing(value) ? "unknown" : `${MONEY.format(value)} ${currency}`;
+  // what is less than half a cent is none, and has no sign
+  return missing(value) ? "unknown" : `${MONEY.format(Math.abs(value) < 0.005 ? 0 : value)} ${currency}`;
 }
 
 export function duration(seconds) {
@@ -86,11 +87,16 @@ export function chunk(name) {
   return name.replace(/^_timescaledb_internal\./, "");
 }
 
-// ISO 8601 as the API writes ages, in days.
+// ISO 8601 as the API writes ages, in days: its years have 365 of them.
 export function ageInDays(text) {
-  const match = /^P(?:(\d+(?:\.\d+)?)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?$/.exec(text ?? "");
+  const match = /^P(?:(\d+)Y)?(?:(\d+(?:\.\d+)?)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?$/.exec(text ?? "");
   if (!match) return null;
-  return Number(match[1] ?? 0) + Number(match[2] ?? 0) / 24 + Number(match[3] ?? 0) / 1440 + Number(match[4] ?? 0) / 86400;
+  return [365, 1, 1 / 24, 1 / 1440, 1 / 86400].reduce((sum, days, place) => sum + Number(match[place + 1] ?? 0) * days, 0);
+}
+
+// The beginning of what may be long, where all of it stands elsewhere.
+export function short(text, most = 24) {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
 export function shortId(id) {

@@ -2,7 +2,7 @@
 
 import { act, ask, passed } from "../core/act.js";
 import { post, postAll } from "../core/api.js";
-import { el, say, show as put, sync } from "../core/dom.js";
+import { coded, el, say, show as put, sync } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
 import { unknown } from "./state.js";
@@ -17,7 +17,7 @@ export function failures(list, empty, groups, away) {
             act("Dismiss", () => dismiss(group), { class: "small", "aria-label": `Dismiss ${group.code}` }),
             act("Retry all", () => retry(group), { class: group.is_transient ? "small strong" : "small", "aria-label": `Retry all ${group.code}` }))),
         el("p", { class: "reason" }, group.message || group.meaning || "no reason is noted"),
-        group.remedy ? el("p", { class: "remedy" }, group.remedy) : null,
+        group.remedy ? el("p", { class: "remedy" }, ...coded(group.remedy)) : null,
       ];
     });
   });
@@ -53,7 +53,7 @@ export function refusals(list, empty, groups, away) {
     put(item, group, () => [
       el("p", {}, el("strong", {}, show.count(group.chunks)), ` ${group.code}`, el("span", { class: "muted" }, ` · ${show.bytes(group.bytes)} · `), ...group.hypertables.slice(0, 4).flatMap((name) => [el("a", { href: address("hypertable", { name }) }, name), " "])),
       el("p", { class: "reason" }, group.message || group.meaning || "no reason is noted"),
-      group.remedy ? el("p", { class: "remedy" }, group.remedy) : null,
+      group.remedy ? el("p", { class: "remedy" }, ...coded(group.remedy)) : null,
     ]);
   });
   empty.hidden = Boolean(groups?.length);

@@ -19,7 +19,7 @@ export function jobColumns({ chunk = true } = {}) {
           { head: "Range", cell: (job) => el("a", { href: address("chunk", { hypertable: job.hypertable, chunk: job.chunk }), title: job.chunk, class: "nowrap" }, job.range_start === null && job.range_end === null ? show.chunk(job.chunk) : show.range({ start: job.range_start, end: job.range_end })) },
         ]
       : []),
-    { head: "Requested", cell: (job) => [el("span", { class: "nowrap" }, show.time(job.requested_at)), el("span", { class: "muted" }, ` by ${job.requested_by}`)] },
+    { head: "Requested", cell: (job) => [el("span", { class: "nowrap" }, show.time(job.requested_at)), " ", el("span", { class: "muted nowrap", title: job.requested_by }, `by ${show.short(job.requested_by)}`)] },
     { head: "Rows", numeric: true, cell: (job) => (job.rows === null ? "–" : show.count(job.rows)) },
     { head: "What became of it", wide: true, cell: (job) => (job.error ? [el("strong", {}, job.error.code), ` ${job.error.message}`] : job.removal_error ? ["not removed: ", el("strong", {}, job.removal_error.code), ` ${job.removal_error.message}`] : job.finished_at ? `after ${show.duration((new Date(job.finished_at) - new Date(job.started_at ?? job.requested_at)) / 1000)}${job.attempt > 1 ? `, ${job.attempt} attempts` : ""}` : job.parts ? `part ${Math.min(job.parts_done + 1, job.parts)} of ${job.parts}` : "–") },
   ];

@@ -2,7 +2,7 @@
 
 import { act, ask } from "../core/act.js";
 import { post, read } from "../core/api.js";
-import { copy, el, say, show as put } from "../core/dom.js";
+import { coded, copy, el, say, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
 import { jobColumns } from "../parts/job_columns.js";
@@ -42,7 +42,7 @@ function step({ next_step: next, chunk }) {
   put(parts.step, [next, chunk], () => [
     el("p", { class: "step-name" }, STEPS[next.step], next.at ? el("strong", {}, ` in ${show.until(next.at)}`) : null),
     el("p", {}, `${next.text[0].toUpperCase()}${next.text.slice(1)}.`),
-    next.remedy ? el("p", { class: "remedy" }, next.remedy) : null,
+    next.remedy ? el("p", { class: "remedy" }, ...coded(next.remedy)) : null,
   ]);
   parts.step.dataset.because = next.because;
 }

@@ -2,9 +2,10 @@
 
 import { act, ask } from "../core/act.js";
 import { post, Problem, read } from "../core/api.js";
-import { copy, el, say, show as put } from "../core/dom.js";
+import { el, say, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address, set } from "../core/route.js";
+import { inLake } from "../parts/in_lake.js";
 import { chunkMap, legend } from "../parts/map.js";
 import * as policy from "../parts/policy.js";
 import { table } from "../parts/table.js";
@@ -15,13 +16,13 @@ export const every = 2;
 let parts;
 
 export async function load({ name, from, to }, full) {
-  const [map, why, summaries, archived] = await Promise.all([
+  const [map, why, summaries, lake] = await Promise.all([
     read("dashboard/chunks", { hypertable: name, from, to, bins: Math.max(200, Math.min(1500, Math.floor(document.documentElement.clientWidth / 2))) }),
     full ? read("chunks/why", { hypertable: name }).catch((error) => { if (error instanceof Problem) return { problem: error.message }; throw error; }) : null,
     read("dashboard/hypertables"),
-    full ? read("jobs", { hypertable: name, status: ["archived", "removed"], kind: "archive", limit: 1 }) : null,
+    full ? read("tables").catch((error) => { if (error instanceof Problem) return { problem: error.message }; throw error; }) : null,
   ]);
-  return { map, why, summary: summaries.hypertables.find(({ hypertable }) => hypertable === name) ?? null, archived: archived?.jobs[0] ?? null, full };
+  return { map, why, summary: summaries.hypertables.find(({ hypertable }) => hypertable === name) ?? null, lake, full };
 }
 
 export function make({ name }) {
@@ -126,21 +127,7 @@ function facts(summary, currency, lateness) {
   });
 }
 
-function lake(archived, url) {
-  put(parts.lake, [archived?.lake_path, url], () => {
-    if (!archived?.lake_path) return el("p", { class: "empty" }, "Nothing is archived yet.");
-    const folder = archived.lake_path.split("/").slice(0, -1).join("/");
-    const place = url ? `${url}/${folder}` : folder;
-    const sql = `SELECT * FROM read_parquet('${place.replace(/^https:\/\/([^.]+)\.dfs\.core\.windows\.net\/([^/]+)/, "abfss://$1.dfs.core.windows.net/$2").replaceAll("'", "''")}/*/part-*.parquet', union_by_name = true);`;
-    return [
-      el("p", { class: "muted" }, "Every archive is a folder of Parquet files. In DuckDB, with its extension azure:"),
-      el("pre", {}, sql),
-      el("div", { class: "row end" }, copy(place, "Copy the path"), copy(sql, "Copy the SQL")),
-    ];
-  });
-}
-
-export function update(root, { map, why, summary, archived, full }, params, state) {
+export function update(root, { map, why, summary, lake, full }, { name }, state) {
   parts.map.update(map);
   facts(summary, state.money?.currency ?? "", state.behind !== null);
   if (!full) return;
@@ -148,5 +135,5 @@ export function update(root, { map, why, summary, archived, full }, params, stat
   say(parts.whyProblem, why.problem ? `Unknown: ${why.problem}` : "");
   parts.reasons.rows(why.reasons ?? [], ({ because }) => because);
   if (!why.problem) policy.update(parts.policy, why.policy);
-  lake(archived, state.lake_url);
+  inLake(parts.lake, name, lake, state.lake_url);
 }
