@@ -82,11 +82,8 @@ def delete(session: Session, hypertable: str) -> int:
 
 def _set(session: Session, hypertable: str, body: dict[str, object]) -> Any:
     """Change the policy that is there; if there is none, make one."""
-    try:
+    if hypertable in (policy["hypertable"] for policy in session.client.get("policies")["policies"]):
         return session.client.send("PATCH", "policies", hypertable, body=body)
-    except CommandError as error:
-        if error.code != "unknown-policy":
-            raise
     if "archive_after" not in body:
         raise CommandError(f"{hypertable} has no policy yet, from which age on? Give --archive-after", MISUSED)
     return session.client.send("PUT", "policies", hypertable, body={**_NEW, **body})

@@ -18,6 +18,8 @@ let refused = false;
 let shown = null;
 // Counts addresses, so that an answer to an earlier one is not shown.
 let turn = 0;
+// Whether a view waits for all of its data, and not for what changes quickly alone.
+let owed = false;
 
 function askForKey(reason = "") {
   forgetKey();
@@ -111,7 +113,8 @@ async function refresh(full = false) {
     // built before its data come, so that a new view shows at once
     const fresh = place({ name, params, module });
     if (!last) byId("board").hidden = !hasKey() && round === 0;
-    const own = quietly(module.load?.(params, full || fresh || round % (module.every ?? 1) === 0));
+    owed ||= full || fresh || round % (module.every ?? 1) === 0;
+    const own = quietly(module.load?.(params, owed));
     const common = await asked;
     await may;
     if (now !== turn) return;
@@ -121,6 +124,7 @@ async function refresh(full = false) {
     if (now !== turn) return;
     module.update(shown.root, data, params, common);
     shown.told = true;
+    owed = false;
     byId("board").setAttribute("aria-busy", "false");
     if (round === 0) setTimeout(fetchOtherViews, QUIET);
     round += 1;

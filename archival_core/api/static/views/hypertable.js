@@ -116,7 +116,7 @@ function facts(summary, currency, lateness) {
     if (!summary) return [];
     const { states } = summary;
     const pairs = [
-      ["In the database", summary.problem ? `unknown: ${summary.problem}` : `${show.bytes(summary.database_bytes)} in ${show.plural(summary.in_database, "chunk")}`],
+      ["In the database", summary.problem ? `unknown: ${summary.problem}` : summary.database_bytes === null ? `${show.plural(summary.in_database, "chunk")}, sizes not known yet` : `${show.bytes(summary.database_bytes)} in ${show.plural(summary.in_database, "chunk")}`],
       ["In both", `${show.plural(states.archived ?? 0, "chunk")}${summary.both_bytes ? `, ${show.bytes(summary.both_bytes)}` : ""}`],
       ["In the lake alone", `${show.plural(states.removed ?? 0, "chunk")}, ${show.bytes(summary.freed_bytes)} freed`],
       ["Parquet", show.bytes(summary.parquet_bytes)],
