@@ -152,6 +152,23 @@ def test_a_policy_is_looked_at_before_it_is_saved_and_typing_stays(page: Page) -
     expect(page.locator("#toast")).to_have_text("The policy of demo.readings is deleted.")
 
 
+def test_a_policy_of_years_keeps_its_ages_in_the_editor(page: Page, shown: Shown) -> None:
+    shown.execute("insert into archival.policy values ('demo.readings', interval '945 days', interval '960 days')")
+    go(page, READINGS)
+    expect(page.get_by_label("Archived, days after a chunk's end")).to_have_value("945")
+    # an empty field would say never, and saving anything would keep every chunk
+    expect(page.get_by_label("Removed from the database, days after a chunk's end")).to_have_value("960")
+    shown.execute("delete from archival.policy")
+
+
+def test_the_lake_has_a_table_with_each_row_once(page: Page, shown: Shown) -> None:
+    shown.wait_for(lambda: shown.rows("select from archival.lake_table where version is not null"))
+    go(page, READINGS)
+    lake = page.locator("section", has=page.get_by_role("heading", name="In the lake"))
+    expect(lake).to_contain_text(re.compile(r"Version \d+ of .*: [\d,]+ rows in \d+ files of \d+ archives"))
+    expect(lake.locator("pre")).to_contain_text("delta_scan(")
+
+
 def test_everything_is_paused_with_who_and_why_and_is_in_the_audit(page: Page) -> None:
     page.get_by_role("button", name="Pause everything").click()
     dialog = page.get_by_role("dialog")
