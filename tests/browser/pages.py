@@ -50,8 +50,9 @@ def ready(page: Page) -> None:
 
 
 def go(page: Page, address: str) -> None:
-    """To another view, as by a link."""
+    """To another view, as by a link, and wait until it has its data."""
     page.evaluate("address => { location.hash = address }", address)
+    page.wait_for_function("() => document.getElementById('board').dataset.address === location.hash")
     ready(page)
 
 

@@ -53,7 +53,7 @@ function place({ name, params, module }) {
   const identity = `${name}?${module.identity?.(params) ?? ""}`;
   if (shown?.identity === identity) return false;
   const moved = shown !== null;
-  shown = { identity, root: module.make(params) };
+  shown = { identity, name, root: module.make(params) };
   byId("view").replaceChildren(shown.root);
   byId("board").setAttribute("aria-busy", "true");
   document.title = `${module.title(params)} · archival_service`;
@@ -108,6 +108,7 @@ async function refresh(full = false) {
     // what every view shows, the view's script and the view's own data are asked for at once
     const asked = quietly(read("dashboard/overview"));
     const may = allowed === null ? lookWhatIsAllowed() : null;
+    if (name !== shown?.name) byId("board").setAttribute("aria-busy", "true");
     const module = await moduleOf(name);
     if (now !== turn) return;
     // built before its data come, so that a new view shows at once
@@ -124,6 +125,7 @@ async function refresh(full = false) {
     if (now !== turn) return;
     module.update(shown.root, data, params, common);
     shown.told = true;
+    byId("board").dataset.address = location.hash;
     owed = false;
     byId("board").setAttribute("aria-busy", "false");
     if (round === 0) setTimeout(fetchOtherViews, QUIET);
@@ -152,6 +154,7 @@ async function refresh(full = false) {
 function missing(text) {
   reveal();
   byId("view").replaceChildren(el("h1", {}, "Not there"), el("p", {}, text), el("p", {}, el("a", { href: address("") }, "To the overview")));
+  byId("board").dataset.address = location.hash;
   byId("board").setAttribute("aria-busy", "false");
   shown = null;
 }
