@@ -82,6 +82,18 @@ def test_the_map_is_read_and_opened_by_keyboard(page: Page) -> None:
     expect(page.get_by_role("heading", name="demo.readings_2026_01_01", exact=True)).to_be_visible()
 
 
+def test_a_chunk_is_found_by_its_name_and_by_a_time(page: Page) -> None:
+    for text in ("readings_2026_01_07", "2026-01-07", "2026-01-07 12:30"):
+        go(page, READINGS)
+        page.get_by_label("Find a chunk").fill(text)
+        page.get_by_label("Find a chunk").press("Enter")
+        expect(page.get_by_role("heading", name="demo.readings_2026_01_07", exact=True)).to_be_visible()
+    go(page, READINGS)
+    page.get_by_label("Find a chunk").fill("2030-01-01")
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator(".find [role=status]")).to_contain_text("no chunk and no archive covers 2030-01-01")
+
+
 def test_hypertables_are_sorted_and_searched_in_the_address(page: Page) -> None:
     page.get_by_role("link", name="Hypertables", exact=True).click()
     ready(page)

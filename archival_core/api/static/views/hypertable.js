@@ -5,6 +5,7 @@ import { post, Problem, read } from "../core/api.js";
 import { el, say, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address, set } from "../core/route.js";
+import { findChunk } from "../parts/find_chunk.js";
 import { inLake } from "../parts/in_lake.js";
 import { chunkMap, legend } from "../parts/map.js";
 import * as policy from "../parts/policy.js";
@@ -49,7 +50,7 @@ export function make({ name }) {
       act("Restore …", () => restore(name)),
       act("Verify", () => verify(name)))),
     parts.facts,
-    el("section", { "aria-labelledby": "map-title" }, el("h2", { id: "map-title" }, "Chunks"), legend(), map.root),
+    el("section", { "aria-labelledby": "map-title" }, el("div", { class: "heading" }, el("h2", { id: "map-title" }, "Chunks"), findChunk(name)), legend(), map.root),
     el("section", { "aria-labelledby": "why-title" }, el("h2", { id: "why-title" }, "What happens next"), parts.whyProblem, reasons.root),
     el("div", { class: "halves" },
       el("section", { "aria-labelledby": "policy-title" }, el("h2", { id: "policy-title" }, "Policy"), parts.policy),
