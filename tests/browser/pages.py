@@ -51,8 +51,8 @@ def ready(page: Page) -> None:
 
 def go(page: Page, address: str) -> None:
     """To another view, as by a link, and wait until it has its data."""
-    page.evaluate("address => { location.hash = address }", address)
-    page.wait_for_function("() => document.getElementById('board').dataset.address === location.hash")
+    written = page.evaluate("address => { location.hash = address; return location.hash }", address)
+    expect(page.locator("#board")).to_have_attribute("data-address", written)
     ready(page)
 
 

@@ -141,7 +141,7 @@ function intake({ intake: found, queues, stream, away }) {
 
 function money(found) {
   put(parts.money, found, () => {
-    if (!found) return el("p", { class: "empty" }, "unknown: the ledger does not answer");
+    if (!found) return el("div", {}, el("dt", {}, "unknown"), el("dd", {}, "the ledger does not answer"));
     const pairs = [
       ["Left the database", `${show.money(found.database_month, found.currency)} a month`],
       ["Kept in the lake", `${show.money(found.lake_month, found.currency)} a month`],
