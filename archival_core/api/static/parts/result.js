@@ -4,6 +4,8 @@ import { el, say } from "../core/dom.js";
 import * as show from "../core/format.js";
 
 const AT_A_TIME = 200;
+// Characters of a value that stands in one line, a moment with its zone for example.
+const BRIEF = 32;
 
 export const isNumber = (type) => /INT|DECIMAL|DOUBLE|FLOAT/.test(type) && !type.includes("[");
 
@@ -18,7 +20,8 @@ export function resultTable() {
 
   function cell(value, { type }) {
     if (value === null) return el("td", { class: isNumber(type) ? "number" : null }, el("span", { class: "null" }, "NULL"));
-    return el("td", { class: isNumber(type) ? "number" : null }, typeof value === "string" ? value : JSON.stringify(value));
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    return el("td", { class: isNumber(type) ? "number" : text.length <= BRIEF ? "brief" : null }, text);
   }
 
   function grow() {

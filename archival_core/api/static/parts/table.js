@@ -20,7 +20,8 @@ export function table(label, columns, { onSort } = {}) {
     row.replaceChildren(
       ...columns.map(({ head, cell, numeric, wide, kind }) => {
         const found = [cell(item)].flat().filter((part) => part !== null && part !== undefined);
-        return el("td", { "data-label": head, class: [numeric && "number", wide && "wide-cell", kind].filter(Boolean).join(" ") || null }, el("span", { class: "cell" }, ...found));
+        const none = found.length === 1 && found[0] === "–";
+        return el("td", { "data-label": head, "data-none": none, class: [numeric && "number", wide && "wide-cell", kind].filter(Boolean).join(" ") || null }, el("span", { class: "cell" }, ...found));
       }),
     );
   }

@@ -40,7 +40,7 @@ const STEPS = { archive: "Next: archived", remove: "Next: leaves the database", 
 
 function step({ next_step: next, chunk }) {
   put(parts.step, [next, chunk], () => [
-    el("p", { class: "step-name" }, STEPS[next.step], next.at ? el("strong", {}, ` in ${show.until(next.at)}`) : null),
+    el("p", { class: "step-name" }, next.because === "refused" ? "Refused; next: tried again" : STEPS[next.step], next.at ? el("strong", {}, ` in ${show.until(next.at)}`) : null),
     el("p", {}, `${next.text[0].toUpperCase()}${next.text.slice(1)}.`),
     next.remedy ? el("p", { class: "remedy" }, ...coded(next.remedy)) : null,
   ]);

@@ -40,8 +40,10 @@ export function make(params) {
   const found = table("Hypertables", COLUMNS, {
     onSort: (name) => set({ sort: name, dir: parts.sort === name && parts.dir === "up" ? "down" : "up" }),
   });
-  parts = { found, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
-  return el("div", {}, el("div", { class: "heading" }, el("h1", {}, "Hypertables"), el("div", { class: "row" }, search)), parts.total, el("section", {}, found.root, parts.empty));
+  // a narrow screen shows cards, which have no heads to press
+  const order = el("select", { id: "sort-by", onchange: () => set({ sort: order.value, dir: order.value === "name" || order.value === "oldest" ? "up" : "down" }) }, ...COLUMNS.map(({ head, sort }) => el("option", { value: sort }, head)));
+  parts = { order, found, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
+  return el("div", {}, el("div", { class: "heading" }, el("h1", {}, "Hypertables"), el("div", { class: "row" }, el("label", { class: "narrow field" }, "Sorted by", order), search)), parts.total, el("section", {}, found.root, parts.empty));
 }
 
 export function update(root, { hypertables: found, as_of: asOf }, params, state) {
@@ -54,6 +56,7 @@ export function update(root, { hypertables: found, as_of: asOf }, params, state)
   wanted.sort((a, b) => (parts.dir === "down" ? compare(b, a) : compare(a, b)));
   parts.found.rows(wanted, ({ hypertable }) => hypertable);
   parts.found.sorted(column.sort, parts.dir);
+  parts.order.value = column.sort;
   const chunks = wanted.reduce((sum, row) => sum + Object.values(row.states).reduce((all, number) => all + number, 0), 0);
   const old = Date.now() - new Date(asOf).getTime() > 60000 ? `, as of ${show.clock(asOf)}` : "";
   say(parts.total, `${show.plural(wanted.length, "hypertable")}${wanted.length < hypertables.length ? ` of ${show.count(hypertables.length)}` : ""}, ${show.plural(chunks, "chunk")}${old}`);
