@@ -129,10 +129,7 @@ def _blockers(chunk: Relation) -> Iterator[None]:
     try:
         yield
     except (postgres.DependentObjectsStillExist, postgres.ForeignKeyViolation) as error:
-        raise PermanentError(
-            f"{chunk} cannot be dropped: {_detail(error)}; drop what depends on it, or let it point elsewhere",
-            code="removal-blocked",
-        ) from error
+        raise PermanentError(f"{chunk} cannot be dropped: {_detail(error)}", code="removal-blocked") from error
     except postgres.InsufficientPrivilege as error:
         raise PermanentError(
             f"{chunk} cannot be dropped: {error.diag.message_primary}; make the service's role a member of the table's owner",
@@ -143,6 +140,7 @@ def _blockers(chunk: Relation) -> Iterator[None]:
 
 
 def _detail(error: postgres.Error) -> str:
-    """What the server says, on one line: the objects in the way are in its detail."""
-    said = [error.diag.message_primary, error.diag.message_detail]
-    return " ".join(text.strip() for text in said if text).replace("\n", "; ")[:500]
+    """What the server says, on one line: the objects in the way are in its detail, and dependents in nothing else."""
+    detail = error.diag.message_detail
+    primary = None if detail and isinstance(error, postgres.DependentObjectsStillExist) else error.diag.message_primary
+    return ": ".join(text.strip() for text in (primary, detail) if text).replace("\n", "; ")[:500]

@@ -4,6 +4,9 @@ import { byId, el, say } from "./dom.js";
 
 let current = null;
 
+// What a preview throws while something is still to be filled in.
+export class Wanted extends Error {}
+
 // A button of something that changes; whoever has a key that may only look sees none.
 export function act(label, onclick, attributes = {}) {
   const { class: kind, ...others } = attributes;
@@ -54,7 +57,7 @@ export function ask({ title, text, preview, word, reason, label, danger = false,
         ready = true;
       } catch (error) {
         if (current !== wish) return;
-        seen.replaceChildren(el("p", { class: "bad" }, `Not possible: ${error.message}`));
+        seen.replaceChildren(error instanceof Wanted ? el("p", { class: "muted" }, error.message) : el("p", { class: "bad" }, `Not possible: ${error.message}`));
       }
     } else ready = true;
     allowed();

@@ -1,6 +1,6 @@
 // One hypertable: its whole map, why its chunks are where they are, its policy, and where its table lies in the lake.
 
-import { act, ask } from "../core/act.js";
+import { act, ask, Wanted } from "../core/act.js";
 import { post, Problem, read } from "../core/api.js";
 import { el, say, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
@@ -58,8 +58,8 @@ export function make({ name }) {
   );
 }
 
-function day(id, label, value = "") {
-  return el("label", { class: "field" }, label, el("input", { type: "text", id, value, placeholder: "2026-01-06", autocomplete: "off", spellcheck: "false" }));
+function day(id, label, placeholder = "2026-01-06") {
+  return el("label", { class: "field" }, label, el("input", { type: "text", id, placeholder, autocomplete: "off", spellcheck: "false" }));
 }
 
 // A date, a time, or the digits of integer time.
@@ -77,7 +77,7 @@ function archive(name) {
     title: `Archive chunks of ${name}`,
     fields: [until],
     preview: async () => {
-      if (bound("until") === undefined) throw new Error("say until when");
+      if (bound("until") === undefined) throw new Wanted("Until when?");
       const found = await post("archives", { ...body(), dry_run: true });
       return `${show.plural(found.chunks.length, "chunk")}, about ${show.plural(found.rows_estimated, "row")}, ${show.bytes(found.bytes)} in the database. What is archived already is skipped.`;
     },
@@ -87,14 +87,14 @@ function archive(name) {
 }
 
 function restore(name) {
-  const fields = [el("div", { class: "pair" }, day("since", "From (UTC)"), day("until", "To (UTC)"))];
+  const fields = [el("div", { class: "pair" }, day("since", "From (UTC)"), day("until", "To, excluded (UTC)", "2026-01-07"))];
   const body = () => ({ hypertable: name, from: bound("since"), to: bound("until") });
   ask({
     title: `Restore into ${name}`,
     text: "Archives whose range overlaps the two bounds come back into the database.",
     fields,
     preview: async () => {
-      if (bound("since") === undefined || bound("until") === undefined) throw new Error("say from when to when");
+      if (bound("since") === undefined || bound("until") === undefined) throw new Wanted("From when to when?");
       return show.restoring(await post("restores", { ...body(), dry_run: true }));
     },
     word: name,
