@@ -37,6 +37,17 @@ insert into demo."{HOSTILE}" values ('2026-01-05Z', 1);
 LATE = "demo.readings_2026_01_13"
 
 
+#: In seconds, for each test with what it stands on: a machine that does other things takes minutes for a whole stack.
+_PATIENCE = 600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of this folder have a longer time."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(_PATIENCE))
+
+
 @dataclass(frozen=True)
 class Shown:
     """A running service with a history."""
@@ -59,7 +70,7 @@ class Shown:
         with psycopg.connect(self.database, autocommit=True) as connection:
             connection.execute(statements.encode())
 
-    def wait_for(self, look: Callable[[], Any], seconds: float = 120) -> Any:
+    def wait_for(self, look: Callable[[], Any], seconds: float = 300) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := look()):
             assert time.monotonic() < deadline, self.rows("select chunk, status, error from archival.job")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 if TYPE_CHECKING:
     from tests.browser.conftest import Shown
 
-WAIT = 30_000
+WAIT = 60_000
 UNNAMED = """() => {
   const named = (e) => e.ariaLabel || e.textContent || e.labels?.length || e.hasAttribute("aria-labelledby");
   const all = [...document.querySelectorAll("a, button, input, select, summary, [tabindex]")];
