@@ -169,7 +169,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "unlogged": ErrorCode(
                 "The table is UNLOGGED, so a crash may have emptied it.", "`ALTER TABLE … SET LOGGED`; it is archived anew."
             ),
-            "was-gone": ErrorCode("Somebody else dropped the chunk; its archive counts as history that lives in the lake."),
+            "was-gone": ErrorCode("Somebody else dropped the chunk; its rows live in its archive alone."),
         },
         "Why an archive is not restored": {
             "another-table": ErrorCode(
@@ -379,7 +379,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "table-log-back": ErrorCode(
                 "The log of a table in the lake went back; the next commit brings it up to marks and ledger.",
-                "Look at the lake's history: operate.md says how.",
+                "Find out whether the lake was put back: operate.md says how.",
             ),
             "table-log-damaged": ErrorCode(
                 "The log of a table in the lake cannot be read, so no engine can read the table.",

@@ -50,7 +50,7 @@ from archival_core.flows.jobs.runner import JobRunner
 from archival_core.flows.jobs.sharing import Sharing
 from archival_core.flows.removal.chunk_proof import ChunkProof
 from archival_core.flows.removal.chunk_removal import ChunkRemoval
-from archival_core.flows.removal.lake_history import LakeHistory
+from archival_core.flows.removal.lake_marker import LakeMarker
 from archival_core.flows.removal.second_region import SecondRegion
 from archival_core.flows.removal.trial import TrialRestore
 from archival_core.flows.restore.chunk_restore import ChunkRestorer
@@ -198,11 +198,11 @@ class Runtime:
         removals = Removals(self._pool, rules, shares_source=shares_source)
         self.outlook = Outlook(Policies(self._pool), Intake(self._pool), ChunkRecords(self._pool), rules)
         self._trial = TrialRestore(self._source, self.lake, marking)
-        self._lake_history = LakeHistory(self.lake, LakeGenerations(self._pool))
+        self._lake_marker = LakeMarker(self.lake, LakeGenerations(self._pool))
         second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)
         self.table_upkeep = TableUpkeep(self.ownership, tables, self.table_commits, log)
         standing = Standing(tables, log, self.table_commits)
-        proof = ChunkProof(self.lake, removals, self._trial, self._lake_history, second_region, standing)
+        proof = ChunkProof(self.lake, removals, self._trial, self._lake_marker, second_region, standing)
         self.chunk_removal = ChunkRemoval(
             self._source,
             self.ledger,
@@ -264,7 +264,7 @@ class Runtime:
         )
         self.reconciler = Reconciler(
             self.ownership,
-            LakeBack(self._lake_history, self.verification),
+            LakeBack(self._lake_marker, self.verification),
             LostMessages(upkeep, self.ledger, queues),
             (self.poisoned_archives, self.poisoned_restores, self.poisoned_removals, self.poisoned_verifications),
             StagingSweep(self.lake, upkeep, self.ledger),

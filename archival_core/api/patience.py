@@ -82,7 +82,7 @@ async def check(readiness: ReadinessCheck, path: str) -> None:
     """
     found = await _first_away(readiness, _needs(path))
     if found is not None:
-        raise AwayError(f"{_told(*found)}. Nothing was done", code=found[1].code, dependency=found[0])
+        raise AwayError(f"{_sentence(*found)}. Nothing was done", code=found[1].code, dependency=found[0])
 
 
 async def _first_away(readiness: ReadinessCheck, needs: tuple[str, ...]) -> tuple[str, Away] | None:
@@ -96,9 +96,9 @@ def _needs(path: str) -> tuple[str, ...]:
 
 def _refusal(scope: Scope, name: str, away: Away) -> ASGIApp:
     _LOG.warning("%s %s is given up: %s is away", scope["method"], scope["path"], name)
-    return problems.answer(503, away.code, _told(name, away), headers={"Retry-After": "5"})
+    return problems.answer(503, away.code, _sentence(name, away), headers={"Retry-After": "5"})
 
 
-def _told(name: str, away: Away) -> str:
+def _sentence(name: str, away: Away) -> str:
     since = f"{away.since.astimezone(UTC):%H:%M:%S} UTC"
     return f"{name} does not answer since {since}: {away.cause}; the service asks it again by itself"

@@ -192,13 +192,13 @@ def _row_groups(batches: Iterable[pa.RecordBatch], metadata: dict[bytes, bytes],
         rows += batch.num_rows
         size += batch.get_total_buffer_size()
         if rows >= _ROW_GROUP_ROWS or size >= most_bytes:
-            yield _taken(group, metadata)
+            yield _as_table(group, metadata)
             rows = size = 0
     if group:
-        yield _taken(group, metadata)
+        yield _as_table(group, metadata)
 
 
-def _taken(group: list[pa.RecordBatch], metadata: dict[bytes, bytes]) -> pa.Table:
+def _as_table(group: list[pa.RecordBatch], metadata: dict[bytes, bytes]) -> pa.Table:
     """The batches as a table, which alone keeps them in memory."""
     schemas = {tuple(batch.schema.names) for batch in group}
     # a batch has texts only for columns that need them in this batch

@@ -15,7 +15,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.query.archives import Archive, ArchivedFile
 from archival_core.query.filters import to_arrow
 from archival_core.query.predicate import Predicate, columns_of, range_of
-from archival_core.query.scans import Reading, Scanned
+from archival_core.query.scans import QuestionReads, Scanned
 from archival_core.query.truth import UnfitError, true_batch
 
 #: Decoded ahead of DuckDB, which keeps within its own limit of memory: rows of a batch, batches, and files at a time.
@@ -48,7 +48,7 @@ class ArchivedRows(Scanned):
     def __init__(
         self,
         forms: Forms,
-        reading: Reading,
+        reading: QuestionReads,
         lake: Callable[[], LakeFiles],
         archives: Sequence[Archive],
         time_column: str | None,

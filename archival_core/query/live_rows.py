@@ -15,7 +15,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.query.filters import to_arrow, to_sql
 from archival_core.query.predicate import Predicate, columns_of
 from archival_core.query.presentation import PresentColumn
-from archival_core.query.scans import Reading, Scanned
+from archival_core.query.scans import QuestionReads, Scanned
 from archival_core.query.truth import UnfitError, true_batch
 from archival_core.source.state.moment import TableThen
 from archival_core.source.state.waiting import Sessions
@@ -47,7 +47,7 @@ class LiveSource:
 class LiveRows(Scanned):
     """Rows of one table as they are in the database."""
 
-    def __init__(self, columns: list[PresentColumn], reading: Reading, source: LiveSource, table: TableThen) -> None:
+    def __init__(self, columns: list[PresentColumn], reading: QuestionReads, source: LiveSource, table: TableThen) -> None:
         schema = pa.schema([pa.field(one.column.name, one.arrow) for one in columns])
         super().__init__(schema, reading)
         self._present = {one.column.name: one for one in columns}

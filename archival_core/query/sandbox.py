@@ -21,7 +21,7 @@ from archival_core.errors import PermanentError
 from archival_core.query.archived_rows import LakeFiles
 from archival_core.query.limits import Limits
 from archival_core.query.live_rows import LiveSource
-from archival_core.query.scans import Reading
+from archival_core.query.scans import QuestionReads
 from archival_core.query.statement import Statement
 from archival_core.query.whole_table import WholeTable, create_view
 
@@ -51,7 +51,7 @@ class Sandbox:
 
     def __init__(self, question: Question, cancel: Callable[[], None]) -> None:
         self._question, self._cancel = question, cancel
-        self.reading = Reading()
+        self.reading = QuestionReads()
         self._connection: Any = None
         self._lock = threading.Lock()
         self._stopped = ""
@@ -74,7 +74,7 @@ class Sandbox:
         timer.daemon = True
         timer.start()
         try:
-            with self._opened() as connection, self._told():
+            with self._opened() as connection, self._translating():
                 for number, table in enumerate(self._question.tables):
                     create_view(connection, number, table, self.reading, self._question.source, self._question.lake)
                 connection.execute("SET lock_configuration = true")
@@ -117,7 +117,7 @@ class Sandbox:
             connection.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translating(self) -> Iterator[None]:
         """Errors of DuckDB, and of what it read, as ours."""
         try:
             yield

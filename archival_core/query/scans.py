@@ -33,7 +33,7 @@ class Feed(Protocol):
 
 
 @dataclass(slots=True)
-class Reading:
+class QuestionReads:
     """What one question has read, counted by its scans."""
 
     #: the first error of a scan, which DuckDB repeats in words alone
@@ -75,7 +75,7 @@ class _Scanner(ds.Scanner):  # type: ignore[misc]  # pyarrow has no types
 class Scanned(ds.Dataset):  # type: ignore[misc]
     """A table of `schema`; a subclass reads it."""
 
-    def __init__(self, schema: pa.Schema, reading: Reading) -> None:
+    def __init__(self, schema: pa.Schema, reading: QuestionReads) -> None:
         self._columns, self._reading = schema, reading
 
     @property

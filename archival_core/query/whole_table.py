@@ -15,7 +15,7 @@ from archival_core.query.archived_rows import ArchivedRows, Forms, LakeFiles
 from archival_core.query.archives import Archive
 from archival_core.query.live_rows import LiveRows, LiveSource
 from archival_core.query.presentation import PresentColumn, arrow_type, matched
-from archival_core.query.scans import Reading
+from archival_core.query.scans import QuestionReads
 from archival_core.source.state.moment import TableThen
 
 
@@ -34,8 +34,8 @@ class WholeTable:
     def columns(self) -> list[PresentColumn]:
         """As the table has them now. Raises `PermanentError` (`query-names`) where DuckDB cannot tell two names apart."""
         columns = self.then.columns
-        folded = [column.name.lower() for column in columns]
-        if twice := sorted({column.name for column in columns if folded.count(column.name.lower()) > 1}):
+        caseless = [column.name.lower() for column in columns]
+        if twice := sorted({column.name for column in columns if caseless.count(column.name.lower()) > 1}):
             raise PermanentError(
                 f"{self.then.table.relation} has columns whose names differ in case alone, which DuckDB takes for one:"
                 f" {', '.join(twice)}",
@@ -51,7 +51,7 @@ def create_view(
     connection: Any,
     number: int,
     table: WholeTable,
-    reading: Reading,
+    reading: QuestionReads,
     source: LiveSource,
     lake: Callable[[], LakeFiles],
 ) -> None:

@@ -16,7 +16,7 @@ from archival_core.clients.postgres import settings as postgres_settings
 TEXT_FORMS: Final[dict[str, str]] = {**postgres_settings.TEXT_FORMS, "client_encoding": "UTF8"}
 
 #: What a chunk's rows are read under.
-READING: Final[dict[str, str]] = TEXT_FORMS | {
+READ_SETTINGS: Final[dict[str, str]] = TEXT_FORMS | {
     name: {**postgres_settings.STARTUP, **postgres_settings.AFTERWARDS}[name]
     for name in (
         "jit",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from archival_core.clients.postgres.troubles import Blame, Trouble, told, trouble
+from archival_core.clients.postgres.troubles import Blame, Trouble, sqlstate_of, trouble
 from archival_core.errors import (
     ArchivalError,
     AwayError,
@@ -23,7 +23,7 @@ def translate(sqlstate: str | None, message: str) -> ArchivalError:
 
     `message` goes into the result: it must not hold a secret.
     """
-    sqlstate = sqlstate or told(message)
+    sqlstate = sqlstate or sqlstate_of(message)
     if sqlstate is None:
         return LostConnectionError(
             f"the source database cannot be reached: {message}", code="source-unreachable", dependency="source"

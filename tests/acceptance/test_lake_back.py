@@ -144,7 +144,7 @@ async def test_one_chunk_is_looked_at_for_all_while_the_lake_is_back(service: Se
     assert await remove(service) == 1
     await archive(service, "feb", "mar")
     put_back()
-    service.runtime._lake_history._believed_until = 0.0
+    service.runtime._lake_marker._believed_until = 0.0
     report = await service.runtime.chunk_removal.remove_due(MINUTE)
     assert (report.removed, len(report.kept)) == (0, 1)
     assert refusals(service) == {"lake-back"}
@@ -158,7 +158,7 @@ async def test_what_is_archived_after_the_step_back_was_noticed_is_not_waited_fo
     await archive(service, "feb")
     assert await remove(service) == 2
     put_back()
-    assert await service.runtime._lake_history.look() is True
+    assert await service.runtime._lake_marker.look() is True
     await archive(service, "mar")
     assert await remove(service) == 0
     assert refusals(service) == {"lake-back"}
@@ -185,7 +185,7 @@ async def test_a_lake_without_a_marker_that_can_be_read_went_back_too(service: S
     service.execute("update archival.job set remove = true where chunk = '$s.feb'")
     [(verified,)] = service.rows("select count(verified_at) from archival.job")
     assert verified == 0
-    service.runtime._lake_history._believed_until = 0.0
+    service.runtime._lake_marker._believed_until = 0.0
     assert await remove(service) == 0
     assert refusals(service) == {"lake-back"}
     report = await service.runtime.reconciler.reconcile(MINUTE)
@@ -196,7 +196,7 @@ async def test_a_lake_without_a_marker_that_can_be_read_went_back_too(service: S
 async def test_a_ledger_that_was_put_back_or_made_anew_is_no_lake_that_went_back(service: Service) -> None:
     service.execute(TABLE)
     await archive(service, "jan", "feb", "mar")
-    history = service.runtime._lake_history
+    history = service.runtime._lake_marker
     for _ in range(3):
         assert await history.look(advance=True) is False
     for state in ("sequence = 1, token = gen_random_uuid()", "sequence = 0, token = null, written_at = null"):
@@ -208,7 +208,7 @@ async def test_a_ledger_that_was_put_back_or_made_anew_is_no_lake_that_went_back
 
 async def test_a_marker_is_written_when_it_is_old_and_before_a_chunk_goes(service: Service) -> None:
     service.execute(TABLE)
-    history = service.runtime._lake_history
+    history = service.runtime._lake_marker
     await service.runtime.ownership.check()
     assert await history.look() is False
     assert await history.look() is False

@@ -14,7 +14,7 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
 from archival_core.model.chunks.part_range import TimeRange
 from archival_core.source import catalog
-from archival_core.source.session import ALONE, READING, held
+from archival_core.source.session import ALONE, READ_SETTINGS, held
 from archival_core.source.state import parts
 from archival_core.source.state.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import Output, plan_columns
@@ -96,7 +96,7 @@ async def test_only_the_pages_of_a_group_are_read(conn: Connection, schema: str,
     assert table.num_rows == 50_000
     # counted once and read once
     assert pages <= read < 3 * pages
-    async with held(conn, READING | ALONE | BY_PAGES):
+    async with held(conn, READ_SETTINGS | ALONE | BY_PAGES):
         query = f"EXPLAIN {gathered_query(chunk, plan.outputs, range(pages))}"
         assert "Tid Range Scan" in str(await (await conn.execute(query.encode())).fetchall())
 

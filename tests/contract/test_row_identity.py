@@ -16,7 +16,7 @@ from archival_core.source import catalog
 from archival_core.source.restore import row_hash
 from archival_core.source.restore.fitting import FittedColumn, fit_columns
 from archival_core.source.restore.staging import StagingTable, drop_staging, ensure_schema
-from archival_core.source.session import READING, pin_statement
+from archival_core.source.session import READ_SETTINGS, pin_statement
 from tests.contract.restore_support import Bench
 from tests.contract.type_values import NOT_HELD, TYPES
 
@@ -61,7 +61,7 @@ class Loaded:
     def rows(self, query: str) -> list[tuple[str, ...]]:
         """Under the service's own settings."""
         with psycopg.connect(self.bench.url) as connection:
-            connection.execute(pin_statement(READING).encode())
+            connection.execute(pin_statement(READ_SETTINGS).encode())
             return connection.execute(query.encode()).fetchall()
 
     def in_table(self) -> list[str]:

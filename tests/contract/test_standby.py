@@ -12,7 +12,7 @@ from archival_core.errors import TransientError
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.catalog.hypertables import source_tables
-from archival_core.source.catalog.presence import gone_oids, table_oids
+from archival_core.source.catalog.presence import missing_oids, table_oids
 from dev.servers.postgres import PostgresServer
 from tests.contract.source_support import Connection
 
@@ -38,7 +38,7 @@ async def test_a_standby_is_refused_until_it_is_promoted(tmp_path: Path) -> None
             # people can look at it
             assert [found.relation for found in await source_tables(conn)] == [table]
             [chunk] = await catalog.chunks(conn, table)
-            assert await gone_oids(conn, [1]) == set()
+            assert await missing_oids(conn, [1]) == set()
             for asked in (
                 catalog.find_chunk(conn, table, chunk.relation),
                 catalog.chunks_ending_by(conn, table, ALL),

@@ -20,7 +20,7 @@ from archival_core.clients.postgres import pooler as postgres_pooler
 from archival_core.clients.postgres import prose as postgres_prose
 from archival_core.clients.postgres import settings as postgres_settings
 from archival_core.clients.postgres import silence as postgres_silence
-from archival_core.clients.postgres.troubles import Blame, told, trouble
+from archival_core.clients.postgres.troubles import Blame, sqlstate_of, trouble
 from archival_core.errors import ArchivalError, AwayError, PermanentError, PostponedError, TransientError
 
 Connection = psycopg.AsyncConnection[DictRow]
@@ -239,7 +239,7 @@ def _later(error: psycopg.Error, said: str, dependency: str, *, connecting: bool
     """What passes, by itself or when somebody has looked after the server: its code says which trouble the server is in."""
     # libpq gives no SQLSTATE where there is no connection, or none any more
     lost = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
-    found = trouble(error.sqlstate or told(said)) if error.sqlstate or lost else None
+    found = trouble(error.sqlstate or sqlstate_of(said)) if error.sqlstate or lost else None
     code = "database" if found is None else found.database
     if found is not None and found.advice:
         said = f"{said}; {found.advice}"

@@ -67,16 +67,16 @@ class ConnectionPool:
         """
         await self._place(seconds)
         try:
-            taken = await self._taken(time.monotonic() + seconds)
+            session = await self._session(time.monotonic() + seconds)
             try:
-                yield taken.connection
+                yield session.connection
             except psycopg.errors.ReadOnlySqlTransaction:
                 # the address may lead to another server by now, which is the primary
-                taken.born = -math.inf
+                session.born = -math.inf
                 self._forget()
                 raise
             finally:
-                self._give_back(taken)
+                self._give_back(session)
         finally:
             self._places.release()
 
@@ -87,7 +87,7 @@ class ConnectionPool:
         except TimeoutError:
             raise PostponedError(f"all connections are in use for {seconds:.0f} s", code="database") from None
 
-    async def _taken(self, deadline: float) -> _Kept:
+    async def _session(self, deadline: float) -> _Kept:
         return await self._living() or await self._made(deadline)
 
     async def _living(self) -> _Kept | None:
@@ -127,14 +127,14 @@ class ConnectionPool:
                 now = time.monotonic()
                 return _Kept(connection, born=now, since=now)
 
-    def _give_back(self, taken: _Kept) -> None:
-        connection, now = taken.connection, time.monotonic()
-        is_usable = connection.info.transaction_status is TransactionStatus.IDLE and now - taken.born < _LIFETIME_SECONDS
+    def _give_back(self, session: _Kept) -> None:
+        connection, now = session.connection, time.monotonic()
+        is_usable = connection.info.transaction_status is TransactionStatus.IDLE and now - session.born < _LIFETIME_SECONDS
         if self._is_closed or not is_usable:
             self._close(connection)
             return
-        taken.since = now
-        self._idle.append(taken)
+        session.since = now
+        self._idle.append(session)
         self._sweep_later()
 
     def _sweep_later(self) -> None:

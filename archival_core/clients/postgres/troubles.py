@@ -149,7 +149,7 @@ def trouble(sqlstate: str | None) -> Trouble | None:
     return _OF_STATE.get(sqlstate) or _OF_STATE.get(sqlstate[:2])
 
 
-def told(message: str) -> str | None:
+def sqlstate_of(message: str) -> str | None:
     """The SQLSTATE behind the words of `message`, which came without one; `None` where no server has answered."""
     for words, state in _OF_WORDS:
         if words.search(message):

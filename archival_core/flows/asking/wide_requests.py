@@ -54,7 +54,7 @@ class WideRequests:
             taken += found.taken
         if taken:
             what = f"{len(taken)} of the {len(chunks)} chunks that are meant have jobs already, this chunk first"
-            added += await self._requests.note_taken([request], taken[0], what)
+            added += await self._requests.note_duplicates([request], taken[0], what)
         return added
 
     async def note(self, requests: Sequence[ChunksRequest], chunks: Sequence[Chunk]) -> list[AddedJob]:
@@ -62,4 +62,4 @@ class WideRequests:
         if not chunks:
             return []
         what = f"another event has just asked for the same {len(chunks)} chunks, this chunk first"
-        return await self._requests.note_taken(requests, chunks[0].relation, what)
+        return await self._requests.note_duplicates(requests, chunks[0].relation, what)

@@ -95,7 +95,7 @@ class BulkLetters:
         done = met = 0
         while place.after < place.until and met < limit and time.monotonic() < deadline:
             found, _ = await read(str(place.after), min(_STEP, limit - met))
-            letters, place = _taken(found, meant, place)
+            letters, place = _meant(found, meant, place)
             if letters:
                 did, left_alone = await step(letters)
                 done, met, passed = done + did, met + len(letters), passed + left_alone
@@ -118,12 +118,12 @@ class BulkLetters:
             if time.monotonic() > deadline:
                 return None
             found, _ = await self._messaging.dead_letters(str(place.after), _COUNTED, reasons_alone=True)
-            letters, place = _taken(found, meant, place)
+            letters, place = _meant(found, meant, place)
             codes.update(code_of(letter.reason) for letter in letters)
         return codes
 
 
-def _taken(found: Sequence[DeadLetter], meant: LetterFilter, place: LettersPlace) -> tuple[list[DeadLetter], LettersPlace]:
+def _meant(found: Sequence[DeadLetter], meant: LetterFilter, place: LettersPlace) -> tuple[list[DeadLetter], LettersPlace]:
     """Of the letters that were read next, those that are meant, and the place behind all of them."""
     within = [letter for letter in found if EntryId.parse(letter.entry_id) <= place.until]
     letters = [letter for letter in within if meant.takes(letter.entry_id, letter.reason, kind_of(letter))]

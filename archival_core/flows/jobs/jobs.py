@@ -39,9 +39,9 @@ class Jobs:
             raise PermanentError(f"there is no job {job_id}", code="unknown-job")
         return found[0]
 
-    async def history(self, job_id: UUID) -> list[JobEvent]:
+    async def changes(self, job_id: UUID) -> list[JobEvent]:
         """How a job came to its status, the oldest first; empty for a job that nobody has worked on yet."""
-        return await self._jobs.history(job_id)
+        return await self._jobs.changes(job_id)
 
     async def cancel(self, job_id: UUID, cancelled_by: str) -> JobRecord:
         """End a job that is queued or running; one that is cancelled already stays so.

@@ -57,7 +57,7 @@ class JobRunner:
         Returns when the message may be deleted: the job has ended, somebody has it, or another message for it is in the queue.
         Raises `TransientError` (or whatever is a defect) when this message must come again.
         """
-        with _taken(message, self._queue.channel) as span:
+        with _about(message, self._queue.channel) as span:
             try:
                 # with the message in hand: nothing else is taken off the queue meanwhile
                 await self._dependencies.wait_for(OF_JOBS)
@@ -163,7 +163,7 @@ class JobRunner:
 
         Raises `PermanentError` (`unknown-job`) if the ledger has no such job.
         """
-        with _taken(message, self._queue.poison_channel):
+        with _about(message, self._queue.poison_channel):
             try:
                 if await self._ledger.fail_poisoned(message.job_id, setback.OWN_FAILURES):
                     _LOG.error("job %s failed: its message was delivered too often", message.job_id)
@@ -207,9 +207,9 @@ class JobRunner:
 
 
 @contextmanager
-def _taken(message: JobMessage, channel: telemetry.Channel) -> Iterator[telemetry.Span]:
-    told = {"faas.trigger": "pubsub"}
-    with telemetry.about_job(message.job_id), telemetry.consume(channel, message.traceparent, told) as span:
+def _about(message: JobMessage, channel: telemetry.Channel) -> Iterator[telemetry.Span]:
+    attributes = {"faas.trigger": "pubsub"}
+    with telemetry.about_job(message.job_id), telemetry.consume(channel, message.traceparent, attributes) as span:
         yield span
 
 

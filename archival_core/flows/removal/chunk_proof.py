@@ -9,7 +9,7 @@ from archival_core.clients.postgres.database import Connection
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
 from archival_core.flows.archive.published import inner_manifest_sha256
-from archival_core.flows.removal.lake_history import LakeHistory
+from archival_core.flows.removal.lake_marker import LakeMarker
 from archival_core.flows.removal.second_region import SecondRegion
 from archival_core.flows.removal.trial import TrialRestore
 from archival_core.flows.tables.standing import Standing
@@ -78,12 +78,12 @@ class ChunkProof:
         lake: LakehouseClient,
         removals: Removals,
         trial: TrialRestore,
-        history: LakeHistory,
+        marker: LakeMarker,
         second_region: SecondRegion,
         standing: Standing,
     ) -> None:
         self._lake, self._removals, self._trial = lake, removals, trial
-        self._history, self._second_region, self._standing = history, second_region, standing
+        self._marker, self._second_region, self._standing = marker, second_region, standing
 
     async def look(self, connection: Connection, job: Job) -> Looked:
         """The chunk, if it is still the one that was archived, holds the archived rows, and nobody else would suffer.
@@ -131,7 +131,7 @@ class ChunkProof:
                 )
         chunk, manifest = looked.chunk, looked.manifest
         with telemetry.step("removal.lake"):
-            await self._history.check(job)
+            await self._marker.check(job)
             await self._second_region.check(job, manifest)
         with telemetry.step("removal.check"):
             findings = await check_archive(self._lake, manifest)

@@ -28,7 +28,7 @@ from archival_core.source import catalog
 from archival_core.source.restore.fitting import FittedColumn, fit_columns
 from archival_core.source.restore.staging import StagingTable, drop_staging, ensure_schema
 from archival_core.source.restore.trial import check_same, condition
-from archival_core.source.session import READING, pin_statement
+from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state import parts
 from archival_core.source.state.look import look
 from archival_core.source.state.snapshot import ReadSnapshot
@@ -64,7 +64,7 @@ class TrialRestore:
             where = condition(chunk, loaded.slices) if loaded.slices else "true"
             with telemetry.step("removal.prove") as span:
                 async with connection.transaction():
-                    await connection.execute(pin_statement(READING).encode())
+                    await connection.execute(pin_statement(READ_SETTINGS).encode())
                     span.count(rows=await check_same(connection, chunk, staging, loaded.columns, where))
 
     async def load(self, connection: Connection, chunk: Chunk, manifest: Manifest, staging: StagingTable) -> Loaded:

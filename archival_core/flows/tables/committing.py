@@ -152,7 +152,7 @@ class TableCommits:
         leaving = {f"{name.removeprefix(folder)}/{file}".strip("/") for name, files in gone.items() for file in files}
         says_columns = version == 0 or reality.is_restated or fitting.columns != known.columns
         commit = Commit(
-            history=known.history,
+            log_id=known.log_id,
             sequence=known.sequence + 1,
             token=uuid4(),
             at=known.now,

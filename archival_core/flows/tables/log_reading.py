@@ -58,13 +58,13 @@ class LogReading:
             _LOG.error("the table of %s: %s", known.hypertable, finding["message"])
         if found is None:
             await held.leave_all_but([])
-            reality = Reality(replace(known, history=uuid4(), sequence=0, version=None, checkpoint=None))
+            reality = Reality(replace(known, log_id=uuid4(), sequence=0, version=None, checkpoint=None))
         else:
-            reality = await self._taken_over(held, folder, found)
+            reality = await self._reality_of(held, folder, found)
         await held.compared(finding, resolved=anew)
         return reality
 
-    async def _taken_over(self, held: HeldTable, folder: str, found: TableSnapshot) -> Reality:
+    async def _reality_of(self, held: HeldTable, folder: str, found: TableSnapshot) -> Reality:
         files: dict[str, set[str]] = defaultdict(set)
         for path in found.files:
             archive, _, name = path.rpartition("/")
@@ -78,17 +78,17 @@ class LogReading:
         await held.leave_all_but([archive.folder for archive in there])
         already = await held.files([archive.folder for archive in there])
         await held.enter([archive for archive in there if archive.folder not in already])
-        ours = found.history == held.known.history or held.known.version is None
+        ours = found.log_id == held.known.log_id or held.known.version is None
         known = replace(
             held.known,
-            history=found.history if ours and found.history else held.known.history,
+            log_id=found.log_id if ours and found.log_id else held.known.log_id,
             sequence=max(found.sequence, held.known.sequence),
             version=found.version,
         )
         return Reality(
             known,
             frozenset(path for name in broken for path in _relative(folder, name, files[name])),
-            is_restated=json.loads(found.schema) != json.loads(schema_json(known.columns)) or found.history != known.history,
+            is_restated=json.loads(found.schema) != json.loads(schema_json(known.columns)) or found.log_id != known.log_id,
         )
 
     async def _finding(self, folder: str, known: KnownLog, found: TableSnapshot | None) -> Mapping[str, Any] | None:
@@ -96,16 +96,16 @@ class LogReading:
         if known.version is None:
             return None
         if found is None:
-            return _found("table-log-gone", "its log was gone, and is made anew")
+            return _finding_of("table-log-gone", "its log was gone, and is made anew")
         if found.version < known.version:
-            return _found(
+            return _finding_of(
                 "table-log-back",
                 f"its log went back from version {known.version} to {found.version}",
             )
         for version in range(known.version + 1, min(found.version, known.version + _LOOKED_AT) + 1):
             content = await self._log.read(folder, version)
-            if content is not None and app_id(known.history) not in content.decode(errors="replace"):
-                return _found(
+            if content is not None and app_id(known.log_id) not in content.decode(errors="replace"):
+                return _finding_of(
                     "table-foreign-commit",
                     f"somebody else wrote version {version} of its log ({_operation(content)}). The next commit takes back what"
                     " that changed; take the right to write to the lake from whoever it was",
@@ -130,5 +130,5 @@ def _operation(content: bytes) -> str:
     return "it does not say what it did"
 
 
-def _found(code: str, message: str) -> dict[str, Any]:
+def _finding_of(code: str, message: str) -> dict[str, Any]:
     return {"code": code, "message": message}

@@ -2,7 +2,7 @@
 
 A table that is gone is not rows that are gone: merging, splitting and renaming leave the rows in other tables. So the rows
 themselves are asked for. If none of them is there, somebody has dropped the chunk (a retention policy, or a person): the
-archive is history that lives in the lake. If all of them are there, the archive stands for nothing and is superseded.
+rows live in the archive alone. If all of them are there, the archive stands for nothing and is superseded.
 Between the two nothing is decided.
 """
 
@@ -158,5 +158,5 @@ async def _missing(connection: Connection, found: Mapping[UUID, ArchivedTable]) 
     """Archives of `found` that no table holds any more."""
     there = await tables.those_there(connection, {(t.oid, t.born) for t in found.values() if not t.restored})
     gone = [job_id for job_id, table in found.items() if not table.restored and (table.oid, table.born) not in there]
-    restored = await placed.gone_again(connection, [job_id for job_id, table in found.items() if table.restored])
+    restored = await placed.restored_and_dropped(connection, [job_id for job_id, table in found.items() if table.restored])
     return [*gone, *sorted(restored)]

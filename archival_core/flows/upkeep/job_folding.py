@@ -34,7 +34,7 @@ class FoldingReport:
 
     #: counted and deleted
     jobs: int = 0
-    #: deleted: parts of ended jobs, and lines of history that are as old as folded jobs
+    #: deleted: parts of ended jobs, and changes of jobs that are as old as folded jobs
     parts: int = 0
     events: int = 0
 

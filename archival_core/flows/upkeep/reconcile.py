@@ -37,7 +37,7 @@ from archival_core.ledger.upkeep.left_undone import Upkeep
 _LOG = logging.getLogger(__name__)
 
 #: Whoever ended a job announces it in the next moment; only what is older was forgotten.
-_UNTOLD_FOR: Final = timedelta(minutes=3)
+_UNANNOUNCED_FOR: Final = timedelta(minutes=3)
 _ANNOUNCED_A_RUN: Final = 500
 _SWEPT_A_RUN: Final = 500
 #: times the seconds that a duty has
@@ -94,7 +94,7 @@ class ReconcileReport:
             "leftovers removed": self.swept,
             "ended jobs folded away": self.folding.jobs,
             "parts of ended jobs forgotten": self.folding.parts,
-            "lines of history forgotten": self.folding.events,
+            "changes of jobs forgotten": self.folding.events,
             "entries trimmed": self.trimmed,
             "archives lost by the lake": self.lost_by_lake,
             "duties not finished": len(self.failed),
@@ -168,7 +168,7 @@ class Reconciler:
         for name, seconds, duty in self._duties:
             await self._duty(name, duty, report, seconds)
         # last, since it may take all the time that is left
-        await self._duty("the lake's history", self._look_back, report, max(deadline - time.monotonic(), 1.0))
+        await self._duty("the lake's marker", self._look_back, report, max(deadline - time.monotonic(), 1.0))
         return report
 
     async def _duty(self, name: str, duty: Duty, report: ReconcileReport, seconds: float) -> None:
@@ -208,7 +208,7 @@ class Reconciler:
         report.messages = await self._messages.send_again()
 
     async def _announce(self, report: ReconcileReport, deadline: float) -> None:
-        for job_id in await self._upkeep.untold(_UNTOLD_FOR, _ANNOUNCED_A_RUN):
+        for job_id in await self._upkeep.unannounced(_UNANNOUNCED_FOR, _ANNOUNCED_A_RUN):
             if time.monotonic() > deadline:
                 return
             try:

@@ -13,7 +13,7 @@ from archival_core.model.chunks.chunk import Relation
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.restore import trial
-from archival_core.source.session import READING, pin_statement
+from archival_core.source.session import READ_SETTINGS, pin_statement
 
 
 class Whereabouts(StrEnum):
@@ -47,13 +47,13 @@ class RowsElsewhere:
                 raise
             return Whereabouts.NONE_THERE
         async with connection.transaction():
-            await connection.execute(pin_statement(READING).encode())
+            await connection.execute(pin_statement(READ_SETTINGS).encode())
             if not manifest.rows or not await trial.has_rows(connection, chunk):
                 return Whereabouts.NONE_THERE
         async with staged(connection) as staging:
             loaded = await self._trial.load(connection, chunk, manifest, staging)
             async with connection.transaction():
-                await connection.execute(pin_statement(READING).encode())
+                await connection.execute(pin_statement(READ_SETTINGS).encode())
                 found, missing = await trial.missing_from(connection, chunk, staging, loaded.columns)
         if missing == 0:
             return Whereabouts.ALL_THERE

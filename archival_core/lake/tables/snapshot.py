@@ -32,9 +32,9 @@ class TableSnapshot:
     """What a table's newest version holds."""
 
     version: int
-    #: the table's own id, which is the history of a log of ours
-    history: UUID | None
-    #: of the newest application transaction of that history, 0 without one
+    #: the table's own id, which names the log if it is one of ours
+    log_id: UUID | None
+    #: of the newest application transaction of that log, 0 without one
     sequence: int
     #: paths relative to the table's folder
     files: frozenset[str]
@@ -109,14 +109,14 @@ def _opened[T](address: str, options: dict[str, str], work: Callable[[DeltaTable
 
 def _snapshot(table: DeltaTable) -> TableSnapshot:
     try:
-        history = UUID(str(table.metadata().id))
+        log_id = UUID(str(table.metadata().id))
     except ValueError:
-        history = None
+        log_id = None
     actions = table.get_add_actions()
     return TableSnapshot(
         version=table.version(),
-        history=history,
-        sequence=(table.transaction_version(app_id(history)) or 0) if history else 0,
+        log_id=log_id,
+        sequence=(table.transaction_version(app_id(log_id)) or 0) if log_id else 0,
         files=frozenset(str(path) for path in actions["path"].to_pylist()) if actions.num_rows else frozenset(),
         schema=table.schema().to_json(),
     )

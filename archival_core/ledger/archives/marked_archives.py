@@ -171,7 +171,7 @@ class MarkedArchives:
         return {row["job_id"]: ArchivedTable(row["relation_oid"], row["relation_born"], row["restored"]) for row in rows}
 
     async def archived(self, job_ids: Collection[UUID]) -> list[tuple[Job, bool]]:
-        """Those of `job_ids` that are archived, and whether their policy wants no history of what others drop."""
+        """Those of `job_ids` that are archived, and whether their policy forgets what others drop."""
         rows = await self._pool.all("archived_jobs", job_ids=list(job_ids))
         return [(read_job(row), row["dropped_by_others"] == "forget") for row in rows]
 

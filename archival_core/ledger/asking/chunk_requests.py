@@ -53,10 +53,10 @@ class ChunkRequests:
             [Relation.parse(row["taken"]) for row in rows if row["taken"] is not None],
         )
 
-    async def note_taken(self, requests: Sequence[ChunksRequest], chunk: Relation, what: str) -> list[AddedJob]:
+    async def note_duplicates(self, requests: Sequence[ChunksRequest], chunk: Relation, what: str) -> list[AddedJob]:
         """Requests of one hypertable ask for chunks that have jobs already, `chunk` among them: a line for each, once."""
         rows = await self._pool.all(
-            "note_taken",
+            "note_duplicates",
             hypertable=str(requests[0].hypertable),
             chunk=str(chunk),
             what=Prose(what),

@@ -29,7 +29,7 @@ from archival_core.model.insight.insight import (
 from archival_core.model.jobs.job import Kind, Status
 from archival_core.model.lake.lake_table_state import LakeTableState
 
-#: Rows of a tally that are read as they are; more are folded together first.
+#: Rows of a tally that are read as they are; more are summed up first.
 _FOLDED_FROM: Final = 5_000
 
 
@@ -49,7 +49,7 @@ class InsightReader:
         holds = await self._pool.all("stream_holds")
         others = await self._pool.one("single_numbers")
         assert others is not None, "the statement always has a row"
-        await self._fold(jobs, outcomes)
+        await self._compact(jobs, outcomes)
         return LedgerState(
             tuple(
                 JobCount(row["hypertable"], Kind(row["kind"]), Status(row["status"]), row["jobs"], _totals(row))
@@ -156,7 +156,7 @@ class InsightReader:
             for (hypertable, outcome), group in groups.items()
         ]
 
-    async def _fold(self, jobs: Sequence[Row], outcomes: Sequence[Row]) -> None:
+    async def _compact(self, jobs: Sequence[Row], outcomes: Sequence[Row]) -> None:
         if sum(row["differences"] for row in jobs) > _FOLDED_FROM + len(jobs):
             await self._pool.one("fold_job_tally")
         if sum(row["differences"] for row in outcomes) > _FOLDED_FROM + len(outcomes):

@@ -69,8 +69,8 @@ class JobList:
         )
         return int(row["jobs"]) if row else None
 
-    async def history(self, job_id: UUID) -> list[JobEvent]:
-        """The first lines of a job's history, the oldest first."""
+    async def changes(self, job_id: UUID) -> list[JobEvent]:
+        """The first changes of a job, the oldest first."""
         rows = await self._pool.all("job_history", job_id=job_id, limit=_MOST_EVENTS)
         return [_event(row) for row in rows]
 

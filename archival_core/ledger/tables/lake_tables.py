@@ -27,7 +27,7 @@ class KnownLog:
     """A table's log as of the last commit that the ledger knows."""
 
     hypertable: str
-    history: UUID
+    log_id: UUID
     sequence: int
     #: `None` while there is no log
     version: int | None
@@ -173,7 +173,7 @@ class HeldTable:
         described = [{"name": c.name, "form": c.form, "metadata": dict(c.metadata)} for c in columns]
         await self._all(
             "record_commit",
-            history=log.history,
+            history=log.log_id,
             sequence=log.sequence,
             version=log.version,
             checkpoint=log.checkpoint,

@@ -39,7 +39,7 @@ class Folding:
         return int(row["jobs"]) if row else 0
 
     async def forget_events(self, age: timedelta, after: UUID, limit: int) -> int:
-        """Delete lines of history older than `age` among the `limit` lines behind the job `after`; returns how many."""
+        """Delete changes of jobs older than `age` among the `limit` lines behind the job `after`; returns how many."""
         row = await self._pool.one("forget_events", age=age, after=after, limit=limit)
         return int(row["events"]) if row else 0
 

@@ -32,6 +32,6 @@ class Upkeep:
         rows = await self._pool.all("staging_owners", job_ids=list(job_ids), patience=patience)
         return {row["job_id"]: row["wanted"] for row in rows}
 
-    async def untold(self, patience: timedelta, limit: int) -> list[UUID]:
+    async def unannounced(self, patience: timedelta, limit: int) -> list[UUID]:
         """Jobs that ended longer than `patience` ago without a word on the result stream."""
-        return [row["job_id"] for row in await self._pool.all("untold_jobs", patience=patience, limit=limit)]
+        return [row["job_id"] for row in await self._pool.all("unannounced_jobs", patience=patience, limit=limit)]

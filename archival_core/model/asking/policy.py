@@ -13,7 +13,7 @@ from archival_core.model.chunks.chunk import Relation
 _LONGEST = timedelta(days=360_000)
 
 
-#: `keep`: history that lives in the lake; `forget`: no part of the history any more.
+#: `keep`: their rows live in the lake; `forget`: their rows are no part of the table any more.
 DroppedByOthers = Literal["keep", "forget"]
 
 
@@ -28,7 +28,7 @@ class Policy:
     enabled: bool = True
     #: why it makes no jobs, as of its last run
     problem: str | None = None
-    #: whether an archive whose chunk others drop stays part of the history
+    #: whether the rows of an archive whose chunk others drop stay part of the table
     dropped_by_others: DroppedByOthers = "keep"
 
     def check(self) -> None:

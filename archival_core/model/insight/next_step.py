@@ -145,7 +145,7 @@ def _archive(chunk: ChunkState, rules: Rules) -> NextStep:
         return _nothing(Because.NO_END, "its range has no end in the calendar, so no policy ever finds it old enough")
     due = _later(end, policy.archive_after)
     if due > rules.now:
-        text = f"is archived {_told(due)}, when it is {_age(policy.archive_after)} old"
+        text = f"is archived {_when(due)}, when it is {_age(policy.archive_after)} old"
         return NextStep(Step.ARCHIVE, Because.NOT_DUE, text, due)
     if rules.paused is not None:
         why = f" ({rules.paused})" if rules.paused else ""
@@ -157,7 +157,7 @@ def _removal(chunk: ChunkState, rules: Rules, siblings: tuple[str, ...]) -> Next
     if chunk.restored_at is not None:
         return _nothing(
             Because.RESTORED,
-            f"was restored {_told(chunk.restored_at)}, and stays: what people bring back is not removed by itself",
+            f"was restored {_when(chunk.restored_at)}, and stays: what people bring back is not removed by itself",
         )
     policy = rules.policy
     if chunk.remove is False:
@@ -185,13 +185,13 @@ def _leaves(chunk: ChunkState, rules: Rules, siblings: tuple[str, ...]) -> NextS
         if (old := _later(end, rules.policy.remove_after)) > grace:
             goes, because, why = old, Because.NOT_DUE, f"when it is {_age(rules.policy.remove_after)} old"
     if goes > rules.now:
-        return NextStep(Step.REMOVE, because, f"leaves the database {_told(goes)}, {why}", goes)
+        return NextStep(Step.REMOVE, because, f"leaves the database {_when(goes)}, {why}", goes)
     if chunk.removal_error is not None:
         again = (chunk.removal_tried_at or rules.now) + tried_again_after(chunk.removal_error)
         return NextStep(
             Step.REMOVE,
             Because.SIBLINGS if chunk.removal_error.get("code") == "sibling-not-archived" else Because.REFUSED,
-            f"is to leave, and is refused: {_said(chunk.removal_error)}; it is tried again {_told(again)}",
+            f"is to leave, and is refused: {_said(chunk.removal_error)}; it is tried again {_when(again)}",
             again if again > rules.now else None,
             _code(chunk.removal_error),
         )
@@ -231,7 +231,7 @@ def _later(end: datetime, age: timedelta) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def _told(at: datetime) -> str:
+def _when(at: datetime) -> str:
     return f"on {_time(at)}"
 
 

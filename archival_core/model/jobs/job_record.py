@@ -52,7 +52,7 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One line of a job's history: the end of an attempt, or a later change of its status."""
+    """One change of a job: the end of an attempt, or a later change of its status."""
 
     at: datetime
     from_status: Status

@@ -67,8 +67,8 @@ class TableFile:
 class Commit:
     """What one commit says."""
 
-    #: of the log, so that an application transaction of another log is another one's
-    history: UUID
+    #: of the log: application transactions of another log have another id
+    log_id: UUID
     #: the application transaction's version
     sequence: int
     #: of this very commit: whoever finds it in the log knows that it is his
@@ -105,9 +105,9 @@ def schema_json(columns: Iterable[TableColumn]) -> str:
     return _json({"type": "struct", "fields": fields})
 
 
-def app_id(history: UUID) -> str:
+def app_id(log_id: UUID) -> str:
     """The protocol's `appId` of a log's application transactions."""
-    return f"archival_service/{history}"
+    return f"archival_service/{log_id}"
 
 
 def commit_file(version: int) -> str:
@@ -121,7 +121,7 @@ def commit_content(commit: Commit) -> bytes:
     lines: list[dict[str, Any]] = [{"commitInfo": _info(commit, milliseconds)}]
     if commit.columns:
         lines += [{"protocol": _protocol(commit.columns)}, {"metaData": _metadata(commit, milliseconds)}]
-    lines.append({"txn": {"appId": app_id(commit.history), "version": commit.sequence, "lastUpdated": milliseconds}})
+    lines.append({"txn": {"appId": app_id(commit.log_id), "version": commit.sequence, "lastUpdated": milliseconds}})
     lines += [
         {"remove": {"path": path, "deletionTimestamp": milliseconds, "dataChange": True, "extendedFileMetadata": False}}
         for path in commit.removes
@@ -173,7 +173,7 @@ def _protocol(columns: Iterable[TableColumn]) -> dict[str, Any]:
 
 def _metadata(commit: Commit, milliseconds: int) -> dict[str, Any]:
     return {
-        "id": str(commit.history),
+        "id": str(commit.log_id),
         "name": commit.name,
         "description": "Archived by archival_service, which alone writes here; docs/reading.md says how to read it.",
         "format": {"provider": "parquet", "options": {}},

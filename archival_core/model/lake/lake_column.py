@@ -85,7 +85,7 @@ def decide(known: Collection[LakeColumn], seen: Sequence[SeenColumn], table: Tab
     """
     columns: list[LakeColumn] = []
     for column in seen:
-        found = _found(known, column, table)
+        found = _known_column(known, column, table)
         columns.append(_again(found, column, table) if found else _new([*known, *columns], column, table, as_of))
     return Decision(*_decided(known, columns, as_of))
 
@@ -96,11 +96,11 @@ def learn(known: Collection[LakeColumn], found: Iterable[LakeColumn], as_of: dat
     A number or a name that is another column's is not taken from it: `columns` are those that agree with `known`.
     """
     by_number = {column.number: column for column in known}
-    names = {_folded(column.name): column.number for column in known}
+    names = {_caseless(column.name): column.number for column in known}
     agreed = [
         replace(column, since=by_number[column.number].since if column.number in by_number else as_of)
         for column in found
-        if names.get(_folded(column.name), column.number) == column.number
+        if names.get(_caseless(column.name), column.number) == column.number
         and (column.number not in by_number or _same(by_number[column.number], column))
     ]
     return Decision(*_decided(known, agreed, as_of))
@@ -113,12 +113,12 @@ def lake_name(column: str, taken: Iterable[str]) -> str:
     takes no spaces, and SQL no dots.
     """
     escaped = "".join(sign if sign.isalnum() or sign == "_" else f"_x{ord(sign):x}_" for sign in column)
-    others = {_folded(name) for name in (*taken, EXACT)}
+    others = {_caseless(name) for name in (*taken, EXACT)}
     names = (escaped if number == 1 else f"{escaped}__{number}" for number in count(1))
-    return next(name for name in names if _folded(name) not in others)
+    return next(name for name in names if _caseless(name) not in others)
 
 
-def _folded(name: str) -> str:
+def _caseless(name: str) -> str:
     """Engines that do not tell upper from lower case do not agree on how."""
     return name.casefold().lower()
 
@@ -127,7 +127,7 @@ def _same(one: LakeColumn, other: LakeColumn) -> bool:
     return (one.name, one.form) == (other.name, other.form)
 
 
-def _found(known: Collection[LakeColumn], column: SeenColumn, table: TableIdentity | None) -> LakeColumn | None:
+def _known_column(known: Collection[LakeColumn], column: SeenColumn, table: TableIdentity | None) -> LakeColumn | None:
     alike = [k for k in known if (k.column, k.form) == (column.name, column.form)]
     own = [k for k in alike if k.table == table and k.attnum == column.attnum]
     # what was dropped from a table does not come back with another one
@@ -135,10 +135,10 @@ def _found(known: Collection[LakeColumn], column: SeenColumn, table: TableIdenti
     return next(iter([*own, *earlier]), None)
 
 
-def _again(found: LakeColumn, column: SeenColumn, table: TableIdentity | None) -> LakeColumn:
-    default = found.default if column.default is None else column.default
+def _again(known: LakeColumn, column: SeenColumn, table: TableIdentity | None) -> LakeColumn:
+    default = known.default if column.default is None else column.default
     return replace(
-        found, table=table, attnum=column.attnum, postgresql_type=column.postgresql_type, default=default, until=None
+        known, table=table, attnum=column.attnum, postgresql_type=column.postgresql_type, default=default, until=None
     )
 
 

@@ -20,7 +20,7 @@ JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.name
 """
 
 # A standby may not have them yet: of its tables none is gone.
-GONE: Final[LiteralString] = """
+MISSING: Final[LiteralString] = """
 SELECT asked.oid FROM unnest(%s::bigint[]) AS asked (oid)
 WHERE NOT pg_is_in_recovery() AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = asked.oid::oid)
 """
@@ -35,9 +35,9 @@ async def table_oids(conn: AsyncConnection[Any], tables: Sequence[Relation]) -> 
             return {Relation(row["schema"], row["name"]): row["oid"] for row in await cur.fetchall()}
 
 
-async def gone_oids(conn: AsyncConnection[Any], oids: Sequence[int]) -> set[int]:
+async def missing_oids(conn: AsyncConnection[Any], oids: Sequence[int]) -> set[int]:
     """Those of `oids` that no table has: one that was renamed, or is no chunk any more, is there."""
     with source_errors():
         async with conn.cursor(row_factory=dict_row) as cur:
-            await cur.execute(GONE, (list(oids),))
+            await cur.execute(MISSING, (list(oids),))
             return {row["oid"] for row in await cur.fetchall()}

@@ -20,7 +20,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunks.chunk import Chunk, Relation
-from archival_core.source.session import READING, pin_statement
+from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.translate import source_errors
 
 #: Writers wait behind a lock that cannot be had. While the chunk's is asked for, the hypertable's is held: a report that reads
@@ -70,7 +70,7 @@ async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None
         # a snapshot from before the lock would not show what was committed while waiting for it
         await conn.set_isolation_level(IsolationLevel.READ_COMMITTED)
         async with conn.transaction():
-            await conn.execute(pin_statement(READING | _BOUNDED).encode())
+            await conn.execute(pin_statement(READ_SETTINGS | _BOUNDED).encode())
             with _blockers(chunk.relation):
                 await conn.execute(_TURN_TIMEOUT)
                 await conn.execute(_TURN, (_key(f"turn {chunk.hypertable}"),))

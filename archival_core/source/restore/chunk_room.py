@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 from archival_core.source.restore.placement import Placement
 from archival_core.source.restore.staging import StagingTable
 from archival_core.source.restore.triggers import insert_and_delete_triggers
-from archival_core.source.session import READING, pin_statement
+from archival_core.source.session import READ_SETTINGS, pin_statement
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ async def make_chunk(conn: AsyncConnection[Any], placement: Placement, staging: 
     target = placement.target.relation
     try:
         async with conn.transaction(), conn.cursor(row_factory=tuple_row) as cur:
-            await cur.execute(pin_statement(READING | {"lock_timeout": "10s"}).encode())
+            await cur.execute(pin_statement(READ_SETTINGS | {"lock_timeout": "10s"}).encode())
             may_delete = await (await cur.execute(_MAY_DELETE, {"table": target.sql})).fetchone() == (True,)
             if not may_delete or await insert_and_delete_triggers(conn, target):
                 return

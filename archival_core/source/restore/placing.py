@@ -18,7 +18,7 @@ from archival_core.source.restore.row_hash import Rows
 from archival_core.source.restore.sequences import advance_sequences
 from archival_core.source.restore.staging import StagingTable, is_staged
 from archival_core.source.restore.triggers import insert_triggers
-from archival_core.source.session import READING, held, pin_statement
+from archival_core.source.session import READ_SETTINGS, held, pin_statement
 from archival_core.source.state.placed import is_placed, record, rows_of_others
 
 #: Restores into one table wait for each other here: two archives of it may hold the same rows.
@@ -34,7 +34,7 @@ async def check_room(conn: AsyncConnection[Any], placement: Placement) -> None:
     Raises `PermanentError` (`would-double`, `target-has-triggers`).
     """
     with restore_errors(placement.target.relation):
-        async with conn.transaction(force_rollback=True), held(conn, READING | _HASTY):
+        async with conn.transaction(force_rollback=True), held(conn, READ_SETTINGS | _HASTY):
             if placement.is_in_place and await is_placed(conn, placement.archive):
                 return
             there = await _count(conn, placement)
@@ -57,7 +57,7 @@ async def place(conn: AsyncConnection[Any], placement: Placement, staging: Stagi
     if conn.info.transaction_status is not TransactionStatus.INTRANS:
         raise RuntimeError("rows are placed inside the caller's transaction")
     with restore_errors(placement.target.relation):
-        async with held(conn, READING | _PATIENT):
+        async with held(conn, READ_SETTINGS | _PATIENT):
             await _check_isolation(conn)
             await conn.execute(_LOCK, (f"archival_restore {placement.target.relation.sql}",))
             await conn.execute(pin_statement(_HASTY).encode())

@@ -38,7 +38,7 @@ class ComesBackOtherwiseError(PermanentError):
 async def check_same(
     conn: AsyncConnection[Any], chunk: Chunk, staging: StagingTable, columns: Sequence[FittedColumn], where: str
 ) -> int:
-    """Compare the staged rows with the chunk's rows of `where`, and return how many they are; `READING` must be pinned.
+    """Compare the staged rows with the chunk's rows of `where`, and return how many they are; `READ_SETTINGS` must be pinned.
 
     Guard TRIAL: what cannot be brought back is never removed. Raises `ComesBackOtherwiseError`, which names a column
     and a value.

@@ -44,7 +44,7 @@ _IS_CLEAR: LiteralString = (
     " AND pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric < 2147000000"
 )
 # Two different values of these types may be printed alike. As the type on the right every value is printed differently.
-_TOLD_AS = {"pg_catalog.xml": "text", "pg_catalog.regproc": "regprocedure", "pg_catalog.regoper": "regoperator"}
+_TEXT_TYPES = {"pg_catalog.xml": "text", "pg_catalog.regproc": "regprocedure", "pg_catalog.regoper": "regoperator"}
 _HASH = "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM {}"
 
 
@@ -96,8 +96,8 @@ async def holds_same_rows(conn: AsyncConnection[Any], chunk: Chunk, snapshot: st
 
 
 async def hash_content(conn: AsyncConnection[Any], chunk: Chunk, columns: Sequence[Column]) -> str:
-    """Number and hash of all rows, in whatever order and form they are stored; `session.READING` must be pinned."""
-    values = ", ".join(value for column in columns for value in _told(column))
+    """Number and hash of all rows, in whatever order and form they are stored; `session.READ_SETTINGS` must be pinned."""
+    values = ", ".join(value for column in columns for value in _expressions(column))
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             await cur.execute(_HASH.format(values, chunk.relation.sql).encode())
@@ -106,9 +106,9 @@ async def hash_content(conn: AsyncConnection[Any], chunk: Chunk, columns: Sequen
     return f"{row[0]}:{row[1]}"
 
 
-def _told(column: Column) -> list[str]:
-    name, told_as = quote_identifier(column.name), _TOLD_AS.get(column.base_type)
-    return [name, f"{name}::pg_catalog.{told_as}{'[]' if column.is_array else ''}"] if told_as else [name]
+def _expressions(column: Column) -> list[str]:
+    name, text_type = quote_identifier(column.name), _TEXT_TYPES.get(column.base_type)
+    return [name, f"{name}::pg_catalog.{text_type}{'[]' if column.is_array else ''}"] if text_type else [name]
 
 
 async def _are_same(conn: AsyncConnection[Any], tables: tuple[str, ...], snapshot: str, tuples: tuple[int, ...]) -> bool:

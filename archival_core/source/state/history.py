@@ -57,7 +57,7 @@ async def is_same_table(conn: AsyncConnection[Any], chunk: Chunk, grounds: Groun
 
 
 async def holds_same_rows(conn: AsyncConnection[Any], chunk: Chunk, grounds: Grounds) -> bool:
-    """Whether the chunk holds the rows of `grounds`, as the transaction of `conn` sees it; `READING` must be pinned."""
+    """Whether the chunk holds the rows of `grounds`, as the transaction of `conn` sees it; `READ_SETTINGS` must be pinned."""
     if grounds.tuples is not None:
         return await fence.holds_same_rows(conn, chunk, grounds.snapshot, grounds.tuples)
     columns = await catalog.columns(conn, chunk.hypertable)

@@ -127,7 +127,7 @@ class StandInKind(StrEnum):
     RESTORED = "restored"
     #: somebody else has dropped the chunk; the archive stands in for the rows that it had when it was archived
     DROPPED_BY_OTHERS = "dropped by others"
-    #: the same, and the policy wants no history of such rows
+    #: the same, and the policy wants such rows forgotten
     FORGOTTEN = "forgotten"
 
     @property

@@ -24,7 +24,7 @@ from archival_core.model.chunks.chunk import Column, Relation, ServerIdentity
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.catalog import lookup
 from archival_core.source.catalog.defaults import stored_before
-from archival_core.source.session import READING, pin_statement
+from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state import marks
 from archival_core.source.state.snapshot import EXPORT
 from archival_core.source.state.tables import identity_of
@@ -214,7 +214,7 @@ class Moment:
                 raise passed() from error
             except postgres.WrongObjectType:
                 continue  # a materialized view takes no lock by this statement, and has no columns to change
-        await conn.execute(pin_statement(READING).encode())
+        await conn.execute(pin_statement(READ_SETTINGS).encode())
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(EXPORT)).fetchone()
             assert row is not None

@@ -71,7 +71,7 @@ SELECT p.chunk, a.xmin::text FROM archival_restore.placed p JOIN {_TABLE} WHERE 
 _EVER: Final[LiteralString] = """
 SELECT p.chunk, pg_catalog.to_jsonb(p) ->> 'born' FROM archival_restore.placed p WHERE p.archive = %(archive)s
 """
-_ALL_GONE: Final[LiteralString] = f"""
+_ALL_DROPPED: Final[LiteralString] = f"""
 SELECT p.archive FROM archival_restore.placed p LEFT JOIN {_TABLE}
 WHERE p.archive = ANY(%(archives)s) GROUP BY p.archive HAVING bool_and(a.attrelid IS NULL)
 """
@@ -145,13 +145,13 @@ async def tables_ever(conn: AsyncConnection[Any], archive: UUID) -> list[tuple[i
             return await cur.fetchall()
 
 
-async def gone_again(conn: AsyncConnection[Any], archives: Collection[UUID]) -> set[UUID]:
+async def restored_and_dropped(conn: AsyncConnection[Any], archives: Collection[UUID]) -> set[UUID]:
     """Those of `archives` that were restored, and whose every table is gone since."""
     with source_errors():
         if not archives or not await _table_is_there(conn):
             return set()
         async with conn.cursor(row_factory=tuple_row) as cur:
-            await cur.execute(_ALL_GONE, {"archives": list(archives)})
+            await cur.execute(_ALL_DROPPED, {"archives": list(archives)})
             return {archive for (archive,) in await cur.fetchall()}
 
 

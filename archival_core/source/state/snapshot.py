@@ -16,7 +16,7 @@ from psycopg.rows import tuple_row
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, quote_identifier
 from archival_core.source.catalog.bounds import normalise
-from archival_core.source.session import READING, pin_statement
+from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state import marks
 from archival_core.source.state.waiting import LOCK_TIMEOUT, locked_by_others
 from archival_core.source.translate import source_errors
@@ -86,7 +86,7 @@ class ReadSnapshot:
         except postgres.LockNotAvailable as error:
             raise locked_by_others(self._chunk.relation) from error
         await conn.execute(_NO_CYCLES)
-        await conn.execute(pin_statement(READING).encode())
+        await conn.execute(pin_statement(READ_SETTINGS).encode())
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(EXPORT)).fetchone()
         assert row is not None

@@ -23,7 +23,9 @@ router = APIRouter(tags=["policies"], route_class=Audited)
 # a name may hold a slash; one with a line break has no address
 Hypertable = Annotated[TableName, Path(examples=["public.conditions"])]
 _ADDRESS = "/policies/{hypertable:path}"
-_OTHERS = "archives whose chunk others drop: `keep` them as history, or `forget` them; they can be restored either way"
+_OTHERS = (
+    "archives whose chunk others drop: `keep` them as part of the table, or `forget` them; they can be restored either way"
+)
 
 _SET = {
     "both": {

@@ -126,7 +126,7 @@ def view(job: JobRecord) -> JobView:
     return JobView.model_validate(job)
 
 
-def detail(job: JobRecord, history: Sequence[JobEvent]) -> JobDetail:
-    """As JSON, with its history."""
-    events = [JobEventView.model_validate(event) for event in history]
+def detail(job: JobRecord, changes: Sequence[JobEvent]) -> JobDetail:
+    """As JSON, with its changes."""
+    events = [JobEventView.model_validate(event) for event in changes]
     return JobDetail(**view(job).model_dump(), history=events)

@@ -74,7 +74,7 @@ async def list_jobs(
 async def get_job(services: Current, job_id: JobId) -> JobDetail:
     """One job, with how far it has come, and how it came to its status."""
     job = await services.jobs.get(job_id)
-    return detail(job, await services.jobs.history(job_id))
+    return detail(job, await services.jobs.changes(job_id))
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202, responses=problems.documented(404, 409, *ANY))

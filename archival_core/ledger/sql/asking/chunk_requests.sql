@@ -23,7 +23,7 @@ select job_id, status, traceparent, null as taken from added
 union all
 (select null, null, null, chunk from twin order by position)
 
--- name: note_taken
+-- name: note_duplicates
 insert into archival.job (kind, hypertable, chunk, status, remove, request_key, requested_by, traceparent, finished_at, error)
 select 'archive', %(hypertable)s, %(chunk)s, 'skipped', r.remove, r.request_key, r.requested_by, r.traceparent, now(),
        jsonb_build_object('code', 'duplicate', 'message', %(what)s::text)

@@ -16,7 +16,7 @@ order by messaged_at nulls first, requested_at, job_id limit %(limit)s
 select job_id, status in ('queued', 'running') or coalesce(finished_at > now() - %(patience)s::interval, false) as wanted
 from archival.job where job_id = any(%(job_ids)s)
 
--- name: untold_jobs
+-- name: unannounced_jobs
 select job_id from archival.job
 where not announced and status in ('archived', 'removed', 'restored', 'failed')
   and greatest(finished_at, removed_at) < now() - %(patience)s::interval

@@ -1,4 +1,4 @@
-"""The lake's history: a marker file that the service writes from time to time shows whether the lake went back.
+"""The lake's marker: a file that the service writes from time to time shows whether the lake went back.
 
 A storage account that fails over to its second region, a container that is undeleted, and a copy that is put in its place
 are all the lake of an earlier time. Files of archives whose chunks have gone since then may be missing, and only their
@@ -30,7 +30,7 @@ _EVERY: Final = timedelta(hours=1)
 _FRESH_SECONDS: Final = 30.0
 
 
-class LakeHistory:
+class LakeMarker:
     """Compares the marker in one lake with what one ledger knows."""
 
     def __init__(self, lake: LakehouseClient, generations: LakeGenerations) -> None:

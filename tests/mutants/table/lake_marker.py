@@ -7,8 +7,8 @@ from tests.mutants.mutation import Mutation
 MUTATIONS = (
     Mutation(
         name="marker-is-older-than-the-archive",
-        file="flows/removal/lake_history.py",
-        inside="LakeHistory.check",
+        file="flows/removal/lake_marker.py",
+        inside="LakeMarker.check",
         old="if not covered or time.monotonic()",
         new="if time.monotonic()",
         tests=("acceptance/test_lake_back.py::test_a_marker_is_written_when_it_is_old_and_before_a_chunk_goes",),
