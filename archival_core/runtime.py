@@ -62,12 +62,12 @@ from archival_core.flows.tables.standing import Standing
 from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.adoption import Adoption
 from archival_core.flows.upkeep.follow_marks import FollowMarks
-from archival_core.flows.upkeep.gone_chunks import GoneChunks
 from archival_core.flows.upkeep.job_folding import JobFolding
 from archival_core.flows.upkeep.lake_back import LakeBack
 from archival_core.flows.upkeep.ledger_rebuild import LedgerRebuild
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
+from archival_core.flows.upkeep.missing_tables import MissingTables
 from archival_core.flows.upkeep.reconcile import Reconciler
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
 from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere
@@ -271,7 +271,7 @@ class Runtime:
             RestoreSweep(self._source, upkeep),
             Adoption(self.lake, archives, rounds, self._schema, self._source, self._retiring),
             FollowMarks(self._source, self.lake, marked, archives, self._schema, self._retiring),
-            GoneChunks(self._source, marked, RowsElsewhere(self._source, self._trial), self._retiring),
+            MissingTables(self._source, marked, RowsElsewhere(self._source, self._trial), self._retiring),
             upkeep,
             announcer,
             self.policy_jobs,

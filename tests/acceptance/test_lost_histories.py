@@ -122,5 +122,5 @@ async def test_other_ways_to_be_superseded(shared: World, how: str) -> None:
         # no archive of this history is later than that of jan
         shared.service.execute("drop table $s.both")
         report = await reconciled(shared)
-        assert (report.gone.removed, report.gone.undecided) == (1, 1)
+        assert (report.missing_tables.removed, report.missing_tables.undecided) == (1, 1)
         assert shared.service.rows("select chunk from archival_marks.stand_in") == [(f"{shared.service.schema}.jan",)]

@@ -256,7 +256,7 @@ async def test_what_was_adopted_is_no_history_of_what_others_drop(service: Servi
     await forged_and_adopted(service)
     service.execute("drop table $s.jan")
     report = await service.runtime.reconciler.reconcile(MINUTE)
-    assert (report.gone.removed, report.gone.undecided) == (0, 1)
+    assert (report.missing_tables.removed, report.missing_tables.undecided) == (0, 1)
     assert ([job["status"] for job in service.jobs()], marked(service)) == (["archived"], [])
 
 
@@ -272,7 +272,7 @@ async def test_dropped_by_others_is_said_of_the_last_archive_alone(service: Serv
     service.execute("drop table $s.both")
     for undecided in (1, 1):
         report = await service.runtime.reconciler.reconcile(MINUTE)
-        assert report.gone.undecided == undecided
+        assert report.missing_tables.undecided == undecided
     assert [job["status"] for job in service.jobs()] == ["archived", "removed"]
     service.execute("update archival.job set status = 'superseded' where status = 'archived'")
     assert await restored(service) == before
@@ -286,13 +286,13 @@ async def test_nothing_is_dropped_by_others_before_the_ledger_follows_the_marks(
     service.execute("create table $s.both partition of $s.readings for values from ('2026-01-01Z') to ('2026-03-01Z')")
     service.execute("insert into $s.readings table $s.aside; drop table $s.aside")
     await archive(service, "both", remove=True)
-    assert (await service.runtime.reconciler.reconcile(MINUTE)).gone.reshaped == 1
+    assert (await service.runtime.reconciler.reconcile(MINUTE)).missing_tables.reshaped == 1
     assert await removed(service) == 1
     service.execute("delete from archival.job where status = 'removed'; update archival.job set status = 'archived'")
     [folder] = (service.lake / "tables").rglob("*both_r0")
     folder.rename(service.lake / "elsewhere")
     report = await service.runtime.reconciler.reconcile(MINUTE)
-    assert (report.marks.missing, report.gone.removed, report.gone.undecided) == (1, 0, 1)
+    assert (report.marks.missing, report.missing_tables.removed, report.missing_tables.undecided) == (1, 0, 1)
     (service.lake / "elsewhere").rename(folder)
     await service.runtime.reconciler.reconcile(MINUTE)
     assert [job["status"] for job in service.jobs()] == ["archived", "removed"]

@@ -349,7 +349,7 @@ async def test_a_merged_chunk_that_went_before_anybody_looked(service: Service) 
     assert (await remove(service)).removed == 0
     assert str(jobs(service)[1]["removal_error"]["code"]) == "archive-unsettled"
     before = rows(service)
-    assert (await service.runtime.reconciler.reconcile(MINUTE)).gone.reshaped == 1
+    assert (await service.runtime.reconciler.reconcile(MINUTE)).missing_tables.reshaped == 1
     assert (await remove(service)).removed == 1
     assert (statuses(service), published(service)) == (["superseded", "removed"], before)
 
@@ -363,7 +363,7 @@ async def test_the_mark_of_a_drop_is_never_overwritten(service: Service) -> None
     service.execute(
         "insert into archival.policy (hypertable, archive_after, dropped_by_others) values ('$s.x', interval '1 day', 'forget')"
     )
-    await service.runtime.reconciler._gone_chunks.decide(time.monotonic() + 60)
+    await service.runtime.reconciler._missing_tables.decide(time.monotonic() + 60)
     assert service.rows("select kind from archival_marks.stand_in") == [("removed",)]
     await service.runtime.reconciler.reconcile(MINUTE)
     assert statuses(service) == ["removed"]

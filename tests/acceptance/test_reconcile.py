@@ -19,7 +19,7 @@ import pytest
 from archival_core.errors import PermanentError
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.flows.upkeep.gone_chunks import GoneReport
+from archival_core.flows.upkeep.missing_tables import MissingTablesReport
 from archival_core.flows.upkeep.reconcile import ReconcileReport
 from archival_core.ledger.archives.published import Archives, Publisher
 from archival_core.ledger.jobs.job_life import Ledger, NewJob
@@ -132,7 +132,7 @@ async def test_a_row_that_is_gone_comes_back_as_removed_if_the_source_says_so(se
         ("feb", "archived"),
         ("jan", "removed"),
     ]
-    assert (report.gone.removed, report.gone.undecided) == (0, 1)
+    assert (report.missing_tables.removed, report.missing_tables.undecided) == (0, 1)
 
 
 async def test_an_archive_of_another_database_is_none_of_ours(service: Service) -> None:
@@ -249,7 +249,7 @@ async def test_a_new_table_under_an_archived_name_is_archived(service: Service) 
     service.execute("drop table $s.jan")
     service.execute("create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z')")
     service.execute("insert into $s.readings values ('2026-01-15 00:30Z', 7)")
-    assert (await reconcile(service)).gone == GoneReport(removed=1)
+    assert (await reconcile(service)).missing_tables == MissingTablesReport(removed=1)
     [job] = service.jobs()
     assert (job["status"], job["removal_error"]["code"]) == ("removed", "was-gone")
     await archive(service, "jan")
@@ -275,7 +275,7 @@ async def test_what_may_be_there_does_not_count_as_removed(service: Service, cha
     await archive(service, "jan")
     for statement in change.split(";"):
         service.execute(statement)
-    assert (await reconcile(service)).gone == GoneReport()
+    assert (await reconcile(service)).missing_tables == MissingTablesReport()
     assert statuses(service) == ["archived"]
 
 
@@ -285,14 +285,14 @@ BOTH = "create table $s.both partition of $s.readings for values from ('2026-01-
 @pytest.mark.parametrize(
     ("kept", "found", "status"),
     [
-        ("", GoneReport(removed=1), "removed"),
+        ("", MissingTablesReport(removed=1), "removed"),
         # the archive is the only one until the table that has the rows now is archived
-        ("where time < '2026-02-01Z'", GoneReport(), "archived"),
-        ("where time < '2026-01-20Z'", GoneReport(undecided=1), "archived"),
+        ("where time < '2026-02-01Z'", MissingTablesReport(), "archived"),
+        ("where time < '2026-01-20Z'", MissingTablesReport(undecided=1), "archived"),
     ],
 )
 async def test_a_table_that_is_gone_is_not_rows_that_are_gone(
-    service: Service, kept: str, found: GoneReport, status: str
+    service: Service, kept: str, found: MissingTablesReport, status: str
 ) -> None:
     """Merged natively: whether the archive still stands for anything is for the rows to say."""
     service.execute(TABLE)
@@ -301,11 +301,11 @@ async def test_a_table_that_is_gone_is_not_rows_that_are_gone(
     service.execute(BOTH)
     if kept:
         service.execute(f"insert into $s.readings select * from $s.aside {kept}")
-    assert (await reconcile(service)).gone == found
+    assert (await reconcile(service)).missing_tables == found
     assert statuses(service) == [status]
-    if status == "archived" and found == GoneReport():
+    if status == "archived" and found == MissingTablesReport():
         await archive(service, "both")
-        assert (await reconcile(service)).gone == GoneReport(reshaped=1)
+        assert (await reconcile(service)).missing_tables == MissingTablesReport(reshaped=1)
         assert statuses(service) == ["superseded", "archived"]
         assert published(service).count_rows() == 744
 
@@ -328,7 +328,7 @@ async def test_a_merged_chunk_is_not_gone(timescaledb_service: Service) -> None:
     except psycopg.Error:
         pytest.skip("merging is not in this edition")
     service.execute(f"drop table {third[0]}")
-    await service.runtime.reconciler._gone_chunks.decide(time.monotonic() + 60)
+    await service.runtime.reconciler._missing_tables.decide(time.monotonic() + 60)
     assert {job["chunk"]: job["status"] for job in service.jobs()[:3] if job["status"] == "removed"} == {third[0]: "removed"}
 
 

@@ -28,7 +28,7 @@ from archival_core.source.state import parts, tables
 from archival_core.source.state.fence import Stored
 from archival_core.source.state.look import look
 from archival_core.source.state.parts import Storage
-from archival_core.source.state.placed import PlacedArchive, placed_in
+from archival_core.source.state.placed import RestoredArchive, restored_into
 from archival_core.source.state.snapshot import ChunkFacts, ReadSnapshot
 from archival_core.source.wire.columns import ColumnPlan, plan_columns
 from archival_core.source.wire.gathering import gathered_pages
@@ -82,7 +82,7 @@ class Reading:
     #: what a removal compares with; without a nonce until the snapshot's mark is in the source
     grounds: Grounds
     #: archives that were restored into the chunk
-    placed: tuple[PlacedArchive, ...]
+    placed: tuple[RestoredArchive, ...]
     ranges: tuple[PartRange, ...]
     layout: Layout
     started_at: datetime
@@ -113,7 +113,7 @@ class Reading:
         stored = {column.column: column.name for column in lake}
         layout = Layout(profile, tuple(stored[name] for name in order))
         known = (described, columns, lake, plan, seen.facts, storage, seen.stored, seen.grounds)
-        placed = await placed_in(connection, chunk)
+        placed = await restored_into(connection, chunk)
         return cls(*known, placed, tuple(ranges), layout, started_at)
 
     def standing_on(self, grounds: Grounds) -> Reading:

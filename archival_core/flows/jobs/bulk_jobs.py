@@ -19,9 +19,9 @@ from archival_core.clients.queue import QueueClient
 from archival_core.flows.jobs.messages import send_messages
 from archival_core.ledger.jobs.bulk_jobs import BulkJobLedger
 from archival_core.ledger.jobs.job_life import Ledger
-from archival_core.model.jobs.bulk import BulkJobs, BulkReport, JobsPlace
+from archival_core.model.jobs.bulk import BulkJobs, BulkJobsCursor, BulkReport
 from archival_core.model.jobs.job import LIVE, Kind, Status
-from archival_core.model.jobs.job_record import Place
+from archival_core.model.jobs.job_record import JobPosition
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,12 +43,12 @@ class BulkJobActions:
     def __init__(self, jobs: BulkJobLedger, ledger: Ledger, queues: Mapping[Kind, QueueClient]) -> None:
         self._jobs, self._ledger, self._queues = jobs, ledger, queues
 
-    async def preview(self, meant: BulkJobs) -> BulkReport[JobsPlace]:
+    async def preview(self, meant: BulkJobs) -> BulkReport[BulkJobsCursor]:
         """How many are meant, by code; nothing is done."""
-        codes = await self._jobs.count(meant, JobsPlace(await self._ledger.now()))
+        codes = await self._jobs.count(meant, BulkJobsCursor(await self._ledger.now()))
         return BulkReport(0, left=sum(codes.values()), left_by_code=codes)
 
-    async def retry(self, meant: BulkJobs, place: JobsPlace | None, limit: int) -> BulkReport[JobsPlace]:
+    async def retry(self, meant: BulkJobs, place: BulkJobsCursor | None, limit: int) -> BulkReport[BulkJobsCursor]:
         """Queue up to `limit` jobs again, from `place` on.
 
         Those whose chunk has a live job, or was archived since, are passed over.
@@ -65,7 +65,9 @@ class BulkJobActions:
         _LOG.info("%d jobs are queued again, passed over: %s", report.done, dict(report.passed))
         return report
 
-    async def cancel(self, meant: BulkJobs, place: JobsPlace | None, limit: int, cancelled_by: str) -> BulkReport[JobsPlace]:
+    async def cancel(
+        self, meant: BulkJobs, place: BulkJobsCursor | None, limit: int, cancelled_by: str
+    ) -> BulkReport[BulkJobsCursor]:
         """End up to `limit` jobs, from `place` on."""
         statuses = meant.wanted.statuses
 
@@ -78,8 +80,8 @@ class BulkJobActions:
         return report
 
     async def dismiss(
-        self, meant: BulkJobs, place: JobsPlace | None, limit: int, reason: str, dismissed_by: str
-    ) -> BulkReport[JobsPlace]:
+        self, meant: BulkJobs, place: BulkJobsCursor | None, limit: int, reason: str, dismissed_by: str
+    ) -> BulkReport[BulkJobsCursor]:
         """Take up to `limit` failures off the list of those that wait for somebody, from `place` on; a retry stays possible."""
         statuses = meant.wanted.statuses
 
@@ -92,18 +94,18 @@ class BulkJobActions:
         return report
 
     async def _each(
-        self, meant: BulkJobs, place: JobsPlace | None, limit: int, step: Step, elsewhere: str
-    ) -> BulkReport[JobsPlace]:
+        self, meant: BulkJobs, place: BulkJobsCursor | None, limit: int, step: Step, elsewhere: str
+    ) -> BulkReport[BulkJobsCursor]:
         """Steps until all are done, or `limit`, or the time is over; `elsewhere` is said of named jobs in another status."""
         passed: Counter[str] = Counter()
         if place is None:
             passed += await self._unmatched(meant, elsewhere)
-            place = JobsPlace(await self._ledger.now())
+            place = BulkJobsCursor(await self._ledger.now())
         deadline = time.monotonic() + _SECONDS
         done = seen = 0
         while seen < limit and time.monotonic() < deadline:
             size = min(_STEP, limit - seen)
-            found: list[Place] = await self._jobs.page(meant, place, size)
+            found: list[JobPosition] = await self._jobs.page(meant, place, size)
             if found:
                 did, left_alone = await step([job.job_id for job in found], place.as_of)
                 done, seen, passed = done + did, seen + len(found), passed + left_alone

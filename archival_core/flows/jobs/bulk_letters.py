@@ -18,7 +18,7 @@ from archival_core.clients.redis.messaging import DeadLetter, MessagingClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.dead_letters import kind_of
 from archival_core.ledger.jobs.discards import Discards
-from archival_core.model.jobs.bulk import BulkReport, EntryId, LetterFilter, LettersPlace, code_of
+from archival_core.model.jobs.bulk import BulkLettersCursor, BulkReport, EntryId, LetterFilter, code_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,14 +42,14 @@ class BulkLetters:
     def __init__(self, messaging: MessagingClient, discards: Discards) -> None:
         self._messaging, self._discards = messaging, discards
 
-    async def preview(self, meant: LetterFilter) -> BulkReport[LettersPlace]:
+    async def preview(self, meant: LetterFilter) -> BulkReport[BulkLettersCursor]:
         """How many are meant, by code; nothing is done."""
         codes = await self._count(meant, await self._whole(meant))
         if codes is None:
             return BulkReport(0, left=None)
         return BulkReport(0, left=codes.total(), left_by_code=dict(codes.most_common()))
 
-    async def replay(self, meant: LetterFilter, place: LettersPlace | None, limit: int) -> BulkReport[LettersPlace]:
+    async def replay(self, meant: LetterFilter, place: BulkLettersCursor | None, limit: int) -> BulkReport[BulkLettersCursor]:
         """Put events back as they came, from `place` on; messages, and events that are too large, are passed over."""
 
         async def step(letters: Sequence[DeadLetter]) -> tuple[int, Counter[str]]:
@@ -64,8 +64,8 @@ class BulkLetters:
         return report
 
     async def discard(
-        self, meant: LetterFilter, place: LettersPlace | None, limit: int, reason: str, discarded_by: str
-    ) -> BulkReport[LettersPlace]:
+        self, meant: LetterFilter, place: BulkLettersCursor | None, limit: int, reason: str, discarded_by: str
+    ) -> BulkReport[BulkLettersCursor]:
         """Give letters up, from `place` on: the ledger keeps what they were, and why. Raises `PermanentError` (`no-reason`)."""
         if not reason.strip():
             raise PermanentError("say why they are discarded", code="no-reason")
@@ -81,8 +81,8 @@ class BulkLetters:
         return report
 
     async def _each(
-        self, meant: LetterFilter, place: LettersPlace | None, limit: int, read: Read, step: Step
-    ) -> BulkReport[LettersPlace]:
+        self, meant: LetterFilter, place: BulkLettersCursor | None, limit: int, read: Read, step: Step
+    ) -> BulkReport[BulkLettersCursor]:
         """Steps until all are done, or `limit`, or the time is over."""
         passed: Counter[str] = Counter()
         if place is None:
@@ -102,15 +102,15 @@ class BulkLetters:
         is_over = place.after >= place.until
         return BulkReport(done, +passed, 0 if is_over else place.left, next=None if is_over else place)
 
-    async def _whole(self, meant: LetterFilter) -> LettersPlace:
+    async def _whole(self, meant: LetterFilter) -> BulkLettersCursor:
         """From the oldest letter that may be meant to the newest that there is now."""
         found = await self._messaging.newest_dead(1)
         newest = EntryId.parse(found[0].entry_id) if found else _NONE
         if meant.entry_ids:
-            return LettersPlace(min(newest, max(meant.entry_ids)), min(meant.entry_ids).before(), None)
-        return LettersPlace(newest, _NONE, None)
+            return BulkLettersCursor(min(newest, max(meant.entry_ids)), min(meant.entry_ids).before(), None)
+        return BulkLettersCursor(newest, _NONE, None)
 
-    async def _count(self, meant: LetterFilter, place: LettersPlace) -> Counter[str] | None:
+    async def _count(self, meant: LetterFilter, place: BulkLettersCursor) -> Counter[str] | None:
         """The letters of `place` that are meant, by code; `None` if a request has no time to count them."""
         codes: Counter[str] = Counter()
         deadline = time.monotonic() + _SECONDS
@@ -123,10 +123,12 @@ class BulkLetters:
         return codes
 
 
-def _meant(found: Sequence[DeadLetter], meant: LetterFilter, place: LettersPlace) -> tuple[list[DeadLetter], LettersPlace]:
+def _meant(
+    found: Sequence[DeadLetter], meant: LetterFilter, place: BulkLettersCursor
+) -> tuple[list[DeadLetter], BulkLettersCursor]:
     """Of the letters that were read next, those that are meant, and the place behind all of them."""
     within = [letter for letter in found if EntryId.parse(letter.entry_id) <= place.until]
     letters = [letter for letter in within if meant.takes(letter.entry_id, letter.reason, kind_of(letter))]
     after = EntryId.parse(within[-1].entry_id) if len(within) == len(found) > 0 else place.until
     left = None if place.left is None else max(place.left - len(letters), 0)
-    return letters, LettersPlace(place.until, after, left)
+    return letters, BulkLettersCursor(place.until, after, left)

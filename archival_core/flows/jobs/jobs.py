@@ -9,7 +9,7 @@ from uuid import UUID
 from archival_core.errors import PermanentError
 from archival_core.ledger.jobs.job_list import JobList
 from archival_core.model.jobs.job import LIVE, Status
-from archival_core.model.jobs.job_record import JobEvent, JobFilter, JobRecord, Place
+from archival_core.model.jobs.job_record import JobEvent, JobFilter, JobPosition, JobRecord
 
 _LOG = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Jobs:
     def __init__(self, jobs: JobList) -> None:
         self._jobs = jobs
 
-    async def page(self, wanted: JobFilter, after: Place | None, limit: int) -> list[JobRecord]:
+    async def page(self, wanted: JobFilter, after: JobPosition | None, limit: int) -> list[JobRecord]:
         """The newest that are `wanted`, from the place `after` on."""
         return await self._jobs.page(wanted, after, limit)
 

@@ -27,8 +27,8 @@ from archival_core.source import catalog
 from archival_core.source.restore.chunk_room import make_chunk
 from archival_core.source.restore.compression import compress_again
 from archival_core.source.restore.fitting import fit_columns
-from archival_core.source.restore.placement import Placement
 from archival_core.source.restore.placing import check_room, place
+from archival_core.source.restore.restore_plan import RestorePlan
 from archival_core.source.restore.staging import StagingTable, drop_job_staging, drop_staging, ensure_schema
 from archival_core.source.restore.target import Target, original_target, own_target
 from archival_core.source.translate import source_errors
@@ -126,32 +126,32 @@ class ChunkRestorer:
         async with self._source.connect() as connection:
             with telemetry.step("restore.catalog"):
                 async with giving_way(self._source, connection, wish.into or Relation.parse(manifest.hypertable)):
-                    placement = await _prepare(connection, manifest, wish)
+                    plan = await _prepare(connection, manifest, wish)
                 await drop_job_staging(connection, worker.job_id, worker.attempt)
         staging = StagingTable.of_worker(worker.job_id, worker.attempt, worker.lease_token)
         try:
-            loader = ArchiveLoader(self._lake, self._source.url_now, staging, manifest, placement.columns)
+            loader = ArchiveLoader(self._lake, self._source.url_now, staging, manifest, plan.columns)
             await loader.load()
-            with telemetry.step("restore.place", table=str(placement.target.relation)) as span:
-                restored = await self._place(placement, staging, record)
+            with telemetry.step("restore.place", table=str(plan.target.relation)) as span:
+                restored = await self._place(plan, staging, record)
                 await committed()
                 span.count(rows=restored.inserted)
         except ArchivalError:
             await self._tidy_up(staging)
             raise
         # also what an earlier run put there: it may have ended between its commit and this
-        if manifest.was_compressed and placement.target.kind == "timescaledb":
-            return await self._compress(restored, placement.chunk)
+        if manifest.was_compressed and plan.target.kind == "timescaledb":
+            return await self._compress(restored, plan.chunk)
         return restored
 
-    async def _place(self, placement: Placement, staging: StagingTable, record: RecordRestore) -> Restored:
+    async def _place(self, plan: RestorePlan, staging: StagingTable, record: RecordRestore) -> Restored:
         async with self._source.connect() as connection:
-            if placement.target.kind == "timescaledb":
-                await make_chunk(connection, placement, staging)
+            if plan.target.kind == "timescaledb":
+                await make_chunk(connection, plan, staging)
             with source_errors():
                 async with connection.transaction():
-                    inserted = await place(connection, placement, staging)
-                    restored = Restored(placement.target.relation, placement.rows, inserted, placement.target.is_new)
+                    inserted = await place(connection, plan, staging)
+                    restored = Restored(plan.target.relation, plan.rows, inserted, plan.target.is_new)
                     await record(connection, restored)
         return restored
 
@@ -177,7 +177,7 @@ class ChunkRestorer:
             _LOG.warning("%s is left behind: %s", staging.relation, error)
 
 
-async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish) -> Placement:
+async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish) -> RestorePlan:
     """Find or make the target, and refuse early what cannot be."""
     target: Target
     if wish.into is None:
@@ -185,12 +185,12 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
     else:
         target = await own_target(connection, manifest, wish.into)
     fitted = fit_columns(manifest, await catalog.columns(connection, target.relation), target.relation)
-    placement = Placement(
+    plan = RestorePlan(
         UUID(manifest.job_id), archived_chunk(manifest), manifest.rows, fitted, target, wish.beside, wish.fire_triggers
     )
     await ensure_schema(connection)
-    await check_room(connection, placement)
-    return placement
+    await check_room(connection, plan)
+    return plan
 
 
 def archived_chunk(manifest: Manifest) -> Chunk:

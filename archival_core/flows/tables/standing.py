@@ -9,7 +9,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.tables.committing import TableCommits
 from archival_core.flows.tables.log_reading import folder_of
 from archival_core.lake.tables.log import TableLog
-from archival_core.ledger.tables.lake_tables import LakeTables, TablePlace
+from archival_core.ledger.tables.lake_tables import LakeTables, TableStanding
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
@@ -61,7 +61,7 @@ class Standing:
             code="not-in-table",
         )
 
-    async def _is_at(self, hypertable: str, place: TablePlace) -> bool:
+    async def _is_at(self, hypertable: str, place: TableStanding) -> bool:
         """Whether the log is where the ledger left it; asked of the lake now and then."""
         if place.version is None:
             return False

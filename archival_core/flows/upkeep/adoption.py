@@ -43,14 +43,14 @@ _ADOPTABLE: Final = frozenset({None, Status.QUEUED, Status.FAILED, Status.CANCEL
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _RoundCursor:
     """Where the next run goes on: behind a table, or in it, at what the lake calls `after`."""
 
     table: str = ""
     after: str | None = None
 
     @classmethod
-    def of(cls, current: Round) -> _Place:
+    def of(cls, current: Round) -> _RoundCursor:
         place = current.place or {}
         return cls(str(place.get("table", "")), place.get("after"))
 
@@ -96,7 +96,7 @@ class Adoption:
         await self._lake.ensure_filesystem()
         tables = sorted([table async for table in self._lake.list(paths.TABLES, recursive=False)], key=lambda table: table.path)
         current = await self._rounds.current(_DUTY)
-        place = _Place.of(current)
+        place = _RoundCursor.of(current)
         left = _FOLDERS_A_RUN
         while (table := next((table for table in tables if place.is_before(table.path)), None)) is not None:
             if left <= 0 or time.monotonic() > deadline:
@@ -110,10 +110,10 @@ class Adoption:
             await self._rounds.go_on(_DUTY, None)
         return report
 
-    async def _page(self, table: LakePath, place: _Place) -> tuple[Sequence[LakePath], _Place]:
+    async def _page(self, table: LakePath, place: _RoundCursor) -> tuple[Sequence[LakePath], _RoundCursor]:
         """Some folders of a table, and where the next ones are."""
         if not table.is_directory:
-            return [table], _Place(table.path)
+            return [table], _RoundCursor(table.path)
         after = place.after if place.table == table.path else None
         try:
             page = await self._lake.page(table.path, after, _PAGE)
@@ -122,7 +122,7 @@ class Adoption:
                 raise
             # the lake has forgotten the place, or is another one
             page = await self._lake.page(table.path, None, _PAGE)
-        return page.entries, _Place(table.path, page.next)
+        return page.entries, _RoundCursor(table.path, page.next)
 
     async def _look(self, entries: Sequence[LakePath], report: AdoptionReport) -> None:
         strays = {entry.path: "it is a file where an archive's folder should be" for entry in entries if not entry.is_directory}

@@ -25,10 +25,10 @@ from archival_core.flows.jobs.poisoned import PoisonedMessages
 from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.adoption import Adoption, AdoptionReport
 from archival_core.flows.upkeep.follow_marks import FollowMarks, MarksReport
-from archival_core.flows.upkeep.gone_chunks import GoneChunks, GoneReport
 from archival_core.flows.upkeep.job_folding import FoldingReport, JobFolding
 from archival_core.flows.upkeep.lake_back import LakeBack
 from archival_core.flows.upkeep.lost_messages import LostMessages
+from archival_core.flows.upkeep.missing_tables import MissingTables, MissingTablesReport
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
 from archival_core.flows.upkeep.staging_sweep import StagingSweep
 from archival_core.flows.upkeep.stream_retention import StreamRetention
@@ -56,7 +56,7 @@ class ReconcileReport:
     swept: int = 0
     adoption: AdoptionReport = field(default_factory=AdoptionReport)
     marks: MarksReport = field(default_factory=MarksReport)
-    gone: GoneReport = field(default_factory=GoneReport)
+    missing_tables: MissingTablesReport = field(default_factory=MissingTablesReport)
     #: jobs whose end was told late
     announced: int = 0
     policies: PolicyReport = field(default_factory=PolicyReport)
@@ -85,9 +85,9 @@ class ReconcileReport:
             "manifests of marks missing": self.marks.missing,
             "removals without a mark": self.marks.unproven,
             "marks not followed": self.marks.undecided,
-            "chunks gone": self.gone.removed,
-            "tables reshaped": self.gone.reshaped,
-            "tables gone, rows undecided": self.gone.undecided,
+            "chunks dropped by others": self.missing_tables.removed,
+            "tables reshaped": self.missing_tables.reshaped,
+            "tables missing, rows undecided": self.missing_tables.undecided,
             "ends told": self.announced,
             "jobs of policies": self.policies.queued,
             "policies with a problem": len(self.policies.problems),
@@ -124,7 +124,7 @@ class Reconciler:
         restores: RestoreSweep,
         adoption: Adoption,
         follow_marks: FollowMarks,
-        gone_chunks: GoneChunks,
+        missing_tables: MissingTables,
         upkeep: Upkeep,
         announcer: Announcer,
         policies: PolicyJobs,
@@ -136,7 +136,7 @@ class Reconciler:
         self._poisoned = poisoned
         self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
         self._follow_marks = follow_marks
-        self._gone_chunks, self._upkeep, self._announcer, self._policies = gone_chunks, upkeep, announcer, policies
+        self._missing_tables, self._upkeep, self._announcer, self._policies = missing_tables, upkeep, announcer, policies
         self._streams, self._tables, self._folding = streams, tables, folding
         #: With seconds of their own, in their order: people wait for the first, and the last look at everything.
         self._duties: tuple[tuple[str, float, Duty], ...] = (
@@ -146,7 +146,7 @@ class Reconciler:
             ("announcements", 60.0, self._announce),
             ("adoption", 60.0, self._adopt),
             ("marks", 60.0, self._follow),
-            ("gone chunks", 60.0, self._mark_gone),
+            ("missing tables", 60.0, self._look_for_missing_tables),
             ("tables", 60.0, self._compare_tables),
             ("staging", 30.0, self._sweep_staging),
             ("streams", 30.0, self._trim_streams),
@@ -193,8 +193,8 @@ class Reconciler:
     async def _follow(self, report: ReconcileReport, deadline: float) -> None:
         report.marks = await self._follow_marks.follow(deadline)
 
-    async def _mark_gone(self, report: ReconcileReport, deadline: float) -> None:
-        report.gone = await self._gone_chunks.decide(deadline)
+    async def _look_for_missing_tables(self, report: ReconcileReport, deadline: float) -> None:
+        report.missing_tables = await self._missing_tables.decide(deadline)
 
     async def _compare_tables(self, report: ReconcileReport, deadline: float) -> None:
         for hypertable, why in (await self._tables.compare(deadline)).items():

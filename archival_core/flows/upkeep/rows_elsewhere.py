@@ -16,7 +16,7 @@ from archival_core.source.restore import trial
 from archival_core.source.session import READ_SETTINGS, pin_statement
 
 
-class Whereabouts(StrEnum):
+class RowsFound(StrEnum):
     """How many of an archive's rows are in the database."""
 
     ALL_THERE = "all there"
@@ -30,7 +30,7 @@ class RowsElsewhere:
     def __init__(self, source: Database, trial_restore: TrialRestore) -> None:
         self._source, self._trial = source, trial_restore
 
-    async def look(self, connection: Connection, manifest: Manifest) -> Whereabouts:
+    async def look(self, connection: Connection, manifest: Manifest) -> RowsFound:
         """Bring slices of the archive back in trial, and look for their rows in the hypertable.
 
         Raises `PermanentError` where the hypertable has other columns now, so that nobody can tell, and `GaveWayError`.
@@ -38,23 +38,23 @@ class RowsElsewhere:
         async with giving_way(self._source, connection, Relation.parse(manifest.hypertable)):
             return await self._look(connection, manifest)
 
-    async def _look(self, connection: Connection, manifest: Manifest) -> Whereabouts:
+    async def _look(self, connection: Connection, manifest: Manifest) -> RowsFound:
         chunk = archived_chunk(manifest)
         try:
             await catalog.columns(connection, chunk.hypertable)
         except PermanentError as error:
             if error.code != "unknown-hypertable":
                 raise
-            return Whereabouts.NONE_THERE
+            return RowsFound.NONE_THERE
         async with connection.transaction():
             await connection.execute(pin_statement(READ_SETTINGS).encode())
             if not manifest.rows or not await trial.has_rows(connection, chunk):
-                return Whereabouts.NONE_THERE
+                return RowsFound.NONE_THERE
         async with staged(connection) as staging:
             loaded = await self._trial.load(connection, chunk, manifest, staging)
             async with connection.transaction():
                 await connection.execute(pin_statement(READ_SETTINGS).encode())
                 found, missing = await trial.missing_from(connection, chunk, staging, loaded.columns)
         if missing == 0:
-            return Whereabouts.ALL_THERE
-        return Whereabouts.NONE_THERE if missing == found else Whereabouts.SOME_THERE
+            return RowsFound.ALL_THERE
+        return RowsFound.NONE_THERE if missing == found else RowsFound.SOME_THERE

@@ -14,9 +14,9 @@ from psycopg.errors import UniqueViolation
 from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import TransientError
 from archival_core.ledger.pool import LedgerPool, Row
-from archival_core.model.jobs.bulk import BulkJobs, JobsPlace
+from archival_core.model.jobs.bulk import BulkJobs, BulkJobsCursor
 from archival_core.model.jobs.job import Kind, Status
-from archival_core.model.jobs.job_record import Place
+from archival_core.model.jobs.job_record import JobPosition
 from archival_core.model.jobs.message import JobMessage
 
 _TRIES = 4
@@ -40,12 +40,12 @@ class BulkJobLedger:
     def __init__(self, pool: LedgerPool) -> None:
         self._pool = pool
 
-    async def page(self, meant: BulkJobs, place: JobsPlace, limit: int) -> list[Place]:
+    async def page(self, meant: BulkJobs, place: BulkJobsCursor, limit: int) -> list[JobPosition]:
         """Where the next jobs that are meant stand, oldest request first."""
         rows = await self._pool.all("matching_jobs", limit=limit, **_matching(meant, place))
-        return [Place(row["requested_at"], row["job_id"]) for row in rows]
+        return [JobPosition(row["requested_at"], row["job_id"]) for row in rows]
 
-    async def count(self, meant: BulkJobs, place: JobsPlace) -> dict[str, int]:
+    async def count(self, meant: BulkJobs, place: BulkJobsCursor) -> dict[str, int]:
         """How many jobs are meant from `place` on, by the code of their error; the most frequent code first."""
         return {row["code"]: row["jobs"] for row in await self._pool.all("count_matching_jobs", **_matching(meant, place))}
 
@@ -96,7 +96,7 @@ class BulkJobLedger:
         raise AssertionError("the last try returns or raises")
 
 
-def _matching(meant: BulkJobs, place: JobsPlace) -> dict[str, Any]:
+def _matching(meant: BulkJobs, place: BulkJobsCursor) -> dict[str, Any]:
     wanted = meant.wanted
     return {
         "statuses": [str(status) for status in wanted.statuses],

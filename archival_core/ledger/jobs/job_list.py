@@ -8,7 +8,7 @@ from uuid import UUID
 
 from archival_core.ledger.pool import LedgerPool, Row
 from archival_core.model.jobs.job import Kind, Status
-from archival_core.model.jobs.job_record import JobEvent, JobFilter, JobRecord, Place
+from archival_core.model.jobs.job_record import JobEvent, JobFilter, JobPosition, JobRecord
 
 _LOWEST_ID = UUID(int=0)
 #: A job that is postponed all through a long outage has a line for each attempt.
@@ -21,7 +21,7 @@ class JobList:
     def __init__(self, pool: LedgerPool) -> None:
         self._pool = pool
 
-    async def page(self, wanted: JobFilter, after: Place | None, limit: int) -> list[JobRecord]:
+    async def page(self, wanted: JobFilter, after: JobPosition | None, limit: int) -> list[JobRecord]:
         """The newest jobs that are `wanted`, from the place `after` on, by the time of their request."""
         before: tuple[str, UUID] = ("infinity", _LOWEST_ID)
         if wanted.until is not None:

@@ -81,7 +81,7 @@ class Entered:
 
 
 @dataclass(frozen=True, slots=True)
-class TablePlace:
+class TableStanding:
     """Where an archive stands with the table in the lake."""
 
     in_table: bool
@@ -217,12 +217,12 @@ class LakeTables:
         """The log has a checkpoint of this version."""
         await self._pool.one("record_checkpoint", hypertable=hypertable, version=version)
 
-    async def place(self, job_id: UUID) -> TablePlace:
+    async def place(self, job_id: UUID) -> TableStanding:
         """Where the archive of a job stands."""
         row = await self._pool.one("table_state_of", job_id=job_id)
         if row is None:
-            return TablePlace(False, None, None)
-        return TablePlace(bool(row["in_table"]), row["left_out"], row["version"])
+            return TableStanding(False, None, None)
+        return TableStanding(bool(row["in_table"]), row["left_out"], row["version"])
 
     async def states(self) -> list[LakeTableState]:
         """Every table, as of its last commit."""

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from archival_core.model.jobs.job_record import JobFilter, Place
+from archival_core.model.jobs.job_record import JobFilter, JobPosition
 
 #: Both numbers of an entry's id are unsigned integers of 64 bits.
 MOST: Final = 2**64 - 1
@@ -27,12 +27,12 @@ class BulkJobs:
 
 
 @dataclass(frozen=True, slots=True)
-class JobsPlace:
+class BulkJobsCursor:
     """Where the next call goes on: oldest requests first. What came after the first call began is not meant."""
 
     as_of: datetime
     #: `None` before the first
-    after: Place | None = None
+    after: JobPosition | None = None
 
 
 class EntryId(NamedTuple):
@@ -56,7 +56,7 @@ class EntryId(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class LettersPlace:
+class BulkLettersCursor:
     """Where the next call goes on: oldest entries first, up to the one that was the newest when the first call began."""
 
     until: EntryId

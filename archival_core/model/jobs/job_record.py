@@ -67,8 +67,8 @@ class JobEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place in the list of jobs, newest first: what follows was requested before it."""
+class JobPosition:
+    """A position in the list of jobs, newest first: what follows was requested before it."""
 
     requested_at: datetime
     job_id: UUID

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.source.restore.placement import Placement
+from archival_core.source.restore.restore_plan import RestorePlan
 from archival_core.source.restore.staging import StagingTable
 from archival_core.source.restore.triggers import insert_and_delete_triggers
 from archival_core.source.session import READ_SETTINGS, pin_statement
@@ -28,22 +28,22 @@ SELECT has_table_privilege(%(table)s, 'DELETE')
 """
 
 
-async def make_chunk(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable) -> None:
+async def make_chunk(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable) -> None:
     """Make the chunk if there is nothing in its range, on an idle connection; without it the rows can be placed as well.
 
     Nothing is done where a trigger or a foreign key would see the row, or where the user may not delete.
     """
-    target = placement.target.relation
+    target = plan.target.relation
     try:
         async with conn.transaction(), conn.cursor(row_factory=tuple_row) as cur:
             await cur.execute(pin_statement(READ_SETTINGS | {"lock_timeout": "10s"}).encode())
             may_delete = await (await cur.execute(_MAY_DELETE, {"table": target.sql})).fetchone() == (True,)
             if not may_delete or await insert_and_delete_triggers(conn, target):
                 return
-            await cur.execute(f"SELECT 1 FROM {placement.there} LIMIT 1".encode())
+            await cur.execute(f"SELECT 1 FROM {plan.there} LIMIT 1".encode())
             if await cur.fetchone() is not None:
                 return
-            one = f"{placement.insertion(target, staging)} LIMIT 1 RETURNING tableoid::pg_catalog.regclass::text, ctid::text"
+            one = f"{plan.insertion(target, staging)} LIMIT 1 RETURNING tableoid::pg_catalog.regclass::text, ctid::text"
             await cur.execute(one.encode())
             for chunk, place in await cur.fetchall():
                 # this very row, and no other that may have come meanwhile; other chunks may be compressed, and know no ctid

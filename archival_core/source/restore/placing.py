@@ -13,7 +13,7 @@ from archival_core.model.chunks.chunk import Relation
 from archival_core.source.catalog import timescaledb
 from archival_core.source.restore import partition, row_hash
 from archival_core.source.restore.errors import restore_errors
-from archival_core.source.restore.placement import Placement, differs, would_double
+from archival_core.source.restore.restore_plan import RestorePlan, differs, would_double
 from archival_core.source.restore.row_hash import Rows
 from archival_core.source.restore.sequences import advance_sequences
 from archival_core.source.restore.staging import StagingTable, is_staged
@@ -28,23 +28,23 @@ _PATIENT: Final = {"lock_timeout": "5min"}
 _HASTY: Final = {"lock_timeout": "10s"}
 
 
-async def check_room(conn: AsyncConnection[Any], placement: Placement) -> None:
+async def check_room(conn: AsyncConnection[Any], plan: RestorePlan) -> None:
     """Refuse now, before any work, what `place` would refuse; `conn` is idle.
 
     Raises `PermanentError` (`would-double`, `target-has-triggers`).
     """
-    with restore_errors(placement.target.relation):
+    with restore_errors(plan.target.relation):
         async with conn.transaction(force_rollback=True), held(conn, READ_SETTINGS | _HASTY):
-            if placement.is_in_place and await is_placed(conn, placement.archive):
+            if plan.is_in_place and await is_placed(conn, plan.archive):
                 return
-            there = await _count(conn, placement)
-            if there not in (0, placement.rows) and placement.rows and not await _may_be_beside(conn, placement):
-                raise would_double(placement, there)
-            if there == 0 and await _missing_partition(conn, placement) is None:
-                await _check_triggers(conn, placement)
+            there = await _count(conn, plan)
+            if there not in (0, plan.rows) and plan.rows and not await _may_be_beside(conn, plan):
+                raise would_double(plan, there)
+            if there == 0 and await _missing_partition(conn, plan) is None:
+                await _check_triggers(conn, plan)
 
 
-async def place(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable) -> int:
+async def place(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable) -> int:
     """Put the rows of `staging` into their table inside the caller's transaction, and return how many went in.
 
     0 if exactly these rows are there already. The staging table goes with the same commit. The transaction must be READ
@@ -56,67 +56,67 @@ async def place(conn: AsyncConnection[Any], placement: Placement, staging: Stagi
     """
     if conn.info.transaction_status is not TransactionStatus.INTRANS:
         raise RuntimeError("rows are placed inside the caller's transaction")
-    with restore_errors(placement.target.relation):
+    with restore_errors(plan.target.relation):
         async with held(conn, READ_SETTINGS | _PATIENT):
             await _check_isolation(conn)
-            await conn.execute(_LOCK, (f"archival_restore {placement.target.relation.sql}",))
+            await conn.execute(_LOCK, (f"archival_restore {plan.target.relation.sql}",))
             await conn.execute(pin_statement(_HASTY).encode())
-            wanted = await _staged(conn, placement, staging)
+            wanted = await _staged(conn, plan, staging)
             inserted = 0
-            if not await _is_there(conn, placement, staging, wanted):
-                inserted = await _insert(conn, placement, staging, wanted)
-                await advance_sequences(conn, placement.target.relation, staging, placement.columns)
-            if placement.is_in_place:
-                await record(conn, placement.archive, wanted.count, placement.there)
+            if not await _is_there(conn, plan, staging, wanted):
+                inserted = await _insert(conn, plan, staging, wanted)
+                await advance_sequences(conn, plan.target.relation, staging, plan.columns)
+            if plan.is_in_place:
+                await record(conn, plan.archive, wanted.count, plan.there)
             await conn.execute(f"DROP TABLE {staging.relation.sql}".encode())
     return inserted
 
 
-async def _staged(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable) -> Rows:
+async def _staged(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable) -> Rows:
     """What is to be placed, if it is still what was proven."""
     wanted = None
     if await is_staged(conn, staging):
-        wanted = await row_hash.staged(conn, staging, placement.columns)
-    if wanted is None or wanted.count != placement.rows:
+        wanted = await row_hash.staged(conn, staging, plan.columns)
+    if wanted is None or wanted.count != plan.rows:
         raise TransientError(
-            f"{wanted.count if wanted else 0} of {placement.rows} rows wait in {staging.relation}: the server has crashed since"
+            f"{wanted.count if wanted else 0} of {plan.rows} rows wait in {staging.relation}: the server has crashed since"
             " they were loaded, or a later attempt has cleared them away",
             code="staging-lost",
         )
     return wanted
 
 
-async def _is_there(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable, wanted: Rows) -> bool:
+async def _is_there(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable, wanted: Rows) -> bool:
     """Whether the archive's rows are in the target already; raises `would-double` for anything between yes and no."""
-    there = await row_hash.of(conn, placement.there, placement.columns)
+    there = await row_hash.of(conn, plan.there, plan.columns)
     if there == wanted and wanted.count:
         return True
     if there.count == 0 or wanted.count == 0:
         return there.count > 0
-    if placement.is_in_place and await is_placed(conn, placement.archive):
+    if plan.is_in_place and await is_placed(conn, plan.archive):
         # it was restored before, and others have written since; what is there decides, not what was noted
-        if await row_hash.missing(conn, staging, placement.columns, placement.there) == 0:
+        if await row_hash.missing(conn, staging, plan.columns, plan.there) == 0:
             return True
-        raise would_double(placement, there.count)
-    if await _may_be_beside(conn, placement):
-        if placement.is_in_place and await rows_of_others(conn, placement.archive, placement.there) >= there.count:
+        raise would_double(plan, there.count)
+    if await _may_be_beside(conn, plan):
+        if plan.is_in_place and await rows_of_others(conn, plan.archive, plan.there) >= there.count:
             return False  # equal rows among them are of other archives
-        missing = await row_hash.missing(conn, staging, placement.columns, placement.there)
+        missing = await row_hash.missing(conn, staging, plan.columns, plan.there)
         if missing in (0, wanted.count):
             return missing == 0
-        raise would_double(placement, there.count, wanted.count - missing)
-    raise would_double(placement, there.count)
+        raise would_double(plan, there.count, wanted.count - missing)
+    raise would_double(plan, there.count)
 
 
-async def _insert(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable, wanted: Rows) -> int:
+async def _insert(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable, wanted: Rows) -> int:
     """Insert all rows, and prove that what the table took is what was wanted."""
-    apart = await _missing_partition(conn, placement)
+    apart = await _missing_partition(conn, plan)
     if apart is None:
-        await _check_triggers(conn, placement)
+        await _check_triggers(conn, plan)
     else:
-        await partition.create_apart(conn, placement.chunk)
-    insertion = placement.insertion(apart or placement.target.relation, staging)
-    hashed = row_hash.expression(row_hash.table_values(placement.columns))
+        await partition.create_apart(conn, plan.chunk)
+    insertion = plan.insertion(apart or plan.target.relation, staging)
+    hashed = row_hash.expression(row_hash.table_values(plan.columns))
     query = f"""
         WITH placed AS ({insertion} RETURNING {hashed} AS hash)
         SELECT count(*), coalesce(sum(hash::pg_catalog.numeric), 0) FROM placed
@@ -125,45 +125,45 @@ async def _insert(conn: AsyncConnection[Any], placement: Placement, staging: Sta
         row = await (await cur.execute(query.encode())).fetchone()
     assert row is not None
     if apart is not None:
-        await partition.attach(conn, placement.chunk)
-        await partition.hand_over(conn, placement.chunk)
+        await partition.attach(conn, plan.chunk)
+        await partition.hand_over(conn, plan.chunk)
     # what is deferred to the commit is to fail here, where it can be explained
     await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    if Rows(*row) != wanted or await _count(conn, placement) < wanted.count:
-        raise await differs(conn, placement, staging, row[0])
+    if Rows(*row) != wanted or await _count(conn, plan) < wanted.count:
+        raise await differs(conn, plan, staging, row[0])
     return wanted.count
 
 
-async def _missing_partition(conn: AsyncConnection[Any], placement: Placement) -> Relation | None:
+async def _missing_partition(conn: AsyncConnection[Any], plan: RestorePlan) -> Relation | None:
     """The partition that the rows go to, if it has to be made; triggers come with its attachment, after the rows."""
-    is_original = placement.target.relation == placement.chunk.hypertable
-    if is_original and placement.target.kind == placement.chunk.kind == "native":
-        return await partition.missing(conn, placement.chunk)
+    is_original = plan.target.relation == plan.chunk.hypertable
+    if is_original and plan.target.kind == plan.chunk.kind == "native":
+        return await partition.missing(conn, plan.chunk)
     return None
 
 
-async def _check_triggers(conn: AsyncConnection[Any], placement: Placement) -> None:
-    if placement.fire_triggers:
+async def _check_triggers(conn: AsyncConnection[Any], plan: RestorePlan) -> None:
+    if plan.fire_triggers:
         return
-    names = await insert_triggers(conn, placement.target.relation)
+    names = await insert_triggers(conn, plan.target.relation)
     if names:
         raise PermanentError(
-            f"{placement.target.relation} has triggers that would fire for rows that were there before: {', '.join(names)};"
+            f"{plan.target.relation} has triggers that would fire for rows that were there before: {', '.join(names)};"
             " disable them meanwhile, ask for them to fire, or restore into a table of its own",
             code="target-has-triggers",
         )
 
 
-async def _may_be_beside(conn: AsyncConnection[Any], placement: Placement) -> bool:
+async def _may_be_beside(conn: AsyncConnection[Any], plan: RestorePlan) -> bool:
     """Chunks of a hypertable with more dimensions share their range of time with others."""
-    if placement.beside or placement.target.kind != "timescaledb":
-        return placement.beside
-    return await timescaledb.dimensions(conn, placement.target.relation) > 1
+    if plan.beside or plan.target.kind != "timescaledb":
+        return plan.beside
+    return await timescaledb.dimensions(conn, plan.target.relation) > 1
 
 
-async def _count(conn: AsyncConnection[Any], placement: Placement) -> int:
+async def _count(conn: AsyncConnection[Any], plan: RestorePlan) -> int:
     async with conn.cursor(row_factory=tuple_row) as cur:
-        row = await (await cur.execute(f"SELECT count(*) FROM {placement.there}".encode())).fetchone()
+        row = await (await cur.execute(f"SELECT count(*) FROM {plan.there}".encode())).fetchone()
     assert row is not None
     return int(row[0])
 

@@ -91,7 +91,7 @@ ON CONFLICT (archive, chunk) DO UPDATE SET rows = excluded.rows, xact = excluded
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedArchive:
+class RestoredArchive:
     """An archive whose rows were restored into a chunk."""
 
     #: its job
@@ -101,14 +101,14 @@ class PlacedArchive:
     others: dict[str, str]
 
 
-async def placed_in(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[PlacedArchive, ...]:
+async def restored_into(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[RestoredArchive, ...]:
     """The archives that were restored into `chunk`, as the transaction of `conn` sees it."""
     with source_errors():
         if not await _table_is_there(conn):
             return ()
         async with conn.cursor(row_factory=dict_row) as cur:
             await cur.execute(_IN_CHUNK, {"chunk": chunk.oid})
-            return tuple(PlacedArchive(row["archive"], row["others"]) for row in await cur.fetchall())
+            return tuple(RestoredArchive(row["archive"], row["others"]) for row in await cur.fetchall())
 
 
 async def companions(conn: AsyncConnection[Any], chunk: Chunk) -> list[Relation]:

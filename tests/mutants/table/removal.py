@@ -14,7 +14,7 @@ MUTATIONS = (
         name="lake-that-went-back-has-its-way",
         file="flows/removal/chunk_proof.py",
         inside="ChunkProof.prove",
-        old="await self._history.check(job)",
+        old="await self._marker.check(job)",
         new="pass",
         tests=("acceptance/test_lake_back.py::test_a_lake_that_went_back_is_looked_through_before_anything_goes",),
     ),

@@ -14,7 +14,7 @@ from archival_core.api.management.requests.audited import Audited
 from archival_core.api.management.requests.fields import WITH_BODY, Caller, Text
 from archival_core.api.management.requests.many import COUNT, MOST_NAMED, Many, ManyView, Since, Until, many_view
 from archival_core.api.services import Current
-from archival_core.model.jobs.bulk import EntryId, LetterFilter, LetterKind, LettersPlace
+from archival_core.model.jobs.bulk import BulkLettersCursor, EntryId, LetterFilter, LetterKind
 
 router = APIRouter(tags=["events"], route_class=Audited)
 
@@ -59,7 +59,7 @@ class LettersMeant(Many):
             frozenset(map(EntryId.parse, self.entry_ids or ())),
         )
 
-    def place(self) -> LettersPlace | None:
+    def place(self) -> BulkLettersCursor | None:
         """Where to go on; raises `PermanentError` (`invalid-cursor`)."""
         return cursor.read_letters_place(self.cursor) if self.cursor is not None else None
 

@@ -16,7 +16,7 @@ from archival_core.api.management.requests.fields import WITH_BODY, Caller, Tabl
 from archival_core.api.management.requests.many import COUNT, MOST_NAMED, Many, ManyView, Since, Until, many_view
 from archival_core.api.services import Current
 from archival_core.flows.jobs.bulk_jobs import CANCELLED, RETRIED
-from archival_core.model.jobs.bulk import BulkJobs, JobsPlace
+from archival_core.model.jobs.bulk import BulkJobs, BulkJobsCursor
 from archival_core.model.jobs.job import Kind, Status
 from archival_core.model.jobs.job_record import JobFilter
 
@@ -62,7 +62,7 @@ class JobsMeant(Many):
         wanted = JobFilter(self.hypertable, statuses, frozenset(self.kind or ()), codes, self.since, self.until)
         return BulkJobs(wanted, frozenset(self.job_ids or ()))
 
-    def place(self) -> JobsPlace | None:
+    def place(self) -> BulkJobsCursor | None:
         """Where to go on; raises `PermanentError` (`invalid-cursor`)."""
         return cursor.read_jobs_place(self.cursor) if self.cursor is not None else None
 

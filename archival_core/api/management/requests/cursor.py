@@ -12,8 +12,8 @@ from uuid import UUID
 from archival_core.api.management.requests.fields import in_utc
 from archival_core.errors import PermanentError
 from archival_core.model.insight.chunk_state import ChunkCursor
-from archival_core.model.jobs.bulk import MOST, EntryId, JobsPlace, LettersPlace
-from archival_core.model.jobs.job_record import JobRecord, Place
+from archival_core.model.jobs.bulk import MOST, BulkJobsCursor, BulkLettersCursor, EntryId
+from archival_core.model.jobs.job_record import JobPosition, JobRecord
 
 
 def of_job(job: JobRecord) -> str:
@@ -21,7 +21,7 @@ def of_job(job: JobRecord) -> str:
     return _write(["j1", job.requested_at.isoformat(), str(job.job_id)])
 
 
-def read_job(text: str) -> Place:
+def read_job(text: str) -> JobPosition:
     """Raises `PermanentError` (`invalid-cursor`)."""
     [requested_at, job_id] = _read(text, "j1", 2)
     return _place(requested_at, job_id)
@@ -45,28 +45,28 @@ def read_chunk(text: str) -> ChunkCursor:
     return cursor
 
 
-def of_jobs_place(place: JobsPlace) -> str:
+def of_jobs_place(place: BulkJobsCursor) -> str:
     """Of the call that goes on there."""
-    after = place.after or Place(datetime.min.replace(tzinfo=UTC), UUID(int=0))
+    after = place.after or JobPosition(datetime.min.replace(tzinfo=UTC), UUID(int=0))
     return _write(["bj1", place.as_of.isoformat(), after.requested_at.isoformat(), str(after.job_id)])
 
 
-def read_jobs_place(text: str) -> JobsPlace:
+def read_jobs_place(text: str) -> BulkJobsCursor:
     """Raises `PermanentError` (`invalid-cursor`)."""
     [as_of, requested_at, job_id] = _read(text, "bj1", 3)
-    return JobsPlace(_moment(as_of), _place(requested_at, job_id))
+    return BulkJobsCursor(_moment(as_of), _place(requested_at, job_id))
 
 
-def of_letters_place(place: LettersPlace) -> str:
+def of_letters_place(place: BulkLettersCursor) -> str:
     """Of the call that goes on there."""
     return _write(["bl1", str(place.until), str(place.after), "" if place.left is None else str(place.left)])
 
 
-def read_letters_place(text: str) -> LettersPlace:
+def read_letters_place(text: str) -> BulkLettersCursor:
     """Raises `PermanentError` (`invalid-cursor`)."""
     [until, after, left] = _read(text, "bl1", 3)
     try:
-        place = LettersPlace(EntryId.parse(until), EntryId.parse(after), int(left) if left else None)
+        place = BulkLettersCursor(EntryId.parse(until), EntryId.parse(after), int(left) if left else None)
     except ValueError:
         raise _invalid() from None
     if not all(0 <= number <= MOST for number in (*place.until, *place.after, place.left or 0)):
@@ -74,9 +74,9 @@ def read_letters_place(text: str) -> LettersPlace:
     return place
 
 
-def _place(requested_at: str, job_id: str) -> Place:
+def _place(requested_at: str, job_id: str) -> JobPosition:
     try:
-        return Place(_moment(requested_at), UUID(job_id))
+        return JobPosition(_moment(requested_at), UUID(job_id))
     except ValueError:
         raise _invalid() from None
 

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, AwayError, PermanentError
 from archival_core.flows.archive.retiring import Retiring
-from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere, Whereabouts
+from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere, RowsFound
 from archival_core.ledger.archives.marked_archives import ArchivedTable, MarkedArchives
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
@@ -34,7 +34,7 @@ _DECIDED: Final = 200
 
 
 @dataclass(slots=True)
-class GoneReport:
+class MissingTablesReport:
     """What was found, in archives."""
 
     #: their chunk was dropped by others
@@ -45,18 +45,18 @@ class GoneReport:
     undecided: int = 0
 
 
-class GoneChunks:
+class MissingTables:
     """Compares archives that are not removed with the tables of the database."""
 
     def __init__(self, source: Database, marked: MarkedArchives, elsewhere: RowsElsewhere, retiring: Retiring) -> None:
         self._source, self._marked, self._elsewhere, self._retiring = source, marked, elsewhere, retiring
 
-    async def decide(self, deadline: float) -> GoneReport:
+    async def decide(self, deadline: float) -> MissingTablesReport:
         """Decide about archives whose table is gone, until `deadline` (`time.monotonic`).
 
         Where the run begins is left to chance, so that each archive has its turn.
         """
-        report = GoneReport()
+        report = MissingTablesReport()
         found = await self._marked.tables(uuid4(), _LOOKED_AT)
         if not found:
             return report
@@ -90,7 +90,7 @@ class GoneChunks:
         return {hypertable for archive, hypertable in marked.items() if archive not in follows}
 
     async def _decide(
-        self, connection: Connection, job: Job, manifest: Manifest, forget: bool, unfollowed: bool, report: GoneReport
+        self, connection: Connection, job: Job, manifest: Manifest, forget: bool, unfollowed: bool, report: MissingTablesReport
     ) -> None:
         if await history.any_table_went_by_another(connection, job.job_id, manifest):
             report.reshaped += await self._supersede(job)
@@ -106,14 +106,14 @@ class GoneChunks:
         if grounds.nonce is not None and not await history.stands_on(connection, job.job_id, grounds):
             raise PermanentError("it was archived in a history that was put back", code="history-changed")
         # Guard GONE: a table that is gone is not rows that are gone.
-        whereabouts = await self._elsewhere.look(connection, manifest)
+        rows = await self._elsewhere.look(connection, manifest)
         # Guard DROPPED: the rows may be in a later archive of the range too, which is then the one that stands for them. A mark
         # that the ledger does not follow yet may be of such an archive.
         later = await self._marked.has_later(job)
-        if whereabouts is Whereabouts.ALL_THERE:
+        if rows is RowsFound.ALL_THERE:
             # until an archive of the tables that have them now is there, this one is the only one
             report.reshaped += await self._supersede(job) if later else 0
-        elif whereabouts is Whereabouts.NONE_THERE and not later and not unfollowed:
+        elif rows is RowsFound.NONE_THERE and not later and not unfollowed:
             report.removed += await self._drop(connection, job, manifest, forget)
         else:
             report.undecided += 1

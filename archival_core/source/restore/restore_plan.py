@@ -17,7 +17,7 @@ from archival_core.source.restore.target import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class RestorePlan:
     """What goes where."""
 
     #: the job of the archive
@@ -51,30 +51,30 @@ class Placement:
         return f"INSERT INTO {into.sql} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {staging.relation.sql}"
 
 
-def would_double(placement: Placement, there: int, equal: int | None = None) -> PermanentError:
+def would_double(plan: RestorePlan, there: int, equal: int | None = None) -> PermanentError:
     """The error where `there` rows are in the archive's range, `equal` of them the archive's own if that is known."""
-    table, span = placement.target.relation, placement.chunk.range
+    table, span = plan.target.relation, plan.chunk.range
     some = "" if equal is None else f", {equal} of which are the archive's"
     return PermanentError(
         f"{table} holds {there} rows from {span.start or 'its beginning'} to {span.end or 'its end'}{some}, and the archive has"
-        f" {placement.rows}: nothing was restored, since rows could be there twice; restore into a table of its own,"
+        f" {plan.rows}: nothing was restored, since rows could be there twice; restore into a table of its own,"
         " or, if the rows that are there are others, ask for the archive beside them",
         code="would-double",
     )
 
 
-async def differs(conn: AsyncConnection[Any], placement: Placement, staging: StagingTable, taken: int) -> PermanentError:
+async def differs(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable, taken: int) -> PermanentError:
     """The error where the target took (`taken` of them) other rows than it was given; it names the columns."""
-    different = await row_hash.different_columns(conn, staging, placement.columns, placement.there)
+    different = await row_hash.different_columns(conn, staging, plan.columns, plan.there)
     names = ", ".join(repr(column.target.name) for column in different) or "none by itself"
     if different and all(column.target.generated in ("stored", "virtual") for column in different):
         return PermanentError(
-            f"{placement.target.relation} computes other values than the archive has: generated columns {names};"
+            f"{plan.target.relation} computes other values than the archive has: generated columns {names};"
             " restore into a table of its own, where they are plain columns",
             code="generated-differs",
         )
     return PermanentError(
-        f"{placement.target.relation} took {taken} of {placement.rows} rows, or other values than it was given (columns that"
+        f"{plan.target.relation} took {taken} of {plan.rows} rows, or other values than it was given (columns that"
         f" differ: {names}): a trigger or a rule changes them; restore into a table of its own",
         code="placed-differs",
     )
