@@ -65,7 +65,13 @@ def blueprint() -> func.Blueprint:
             if not report.is_empty:
                 _LOG.info("reconciled: %s", report)
             # each time: that it has run is news
-            _tell("reconcile", report=str(report), queued=report.policies.queued, unfinished=len(report.failed))
+            _tell(
+                "reconcile",
+                report=str(report),
+                done=sum(report.numbers.values()),
+                queued=report.policies.queued,
+                unfinished=len(report.failed),
+            )
             from archival_core.flows.insight.backlog import tell_backlog
 
             await tell_backlog(services.insights)

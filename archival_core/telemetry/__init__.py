@@ -7,7 +7,7 @@ as in a test, all of it costs next to nothing and passes trace context on unchan
 from archival_core.telemetry.context import about_job, traceparent
 from archival_core.telemetry.dependencies import Dependency
 from archival_core.telemetry.events import event, retried
-from archival_core.telemetry.logs import prepare_records, printable
+from archival_core.telemetry.logs import named, prepare_records, printable
 from archival_core.telemetry.messages import Channel, consume, produce
 from archival_core.telemetry.process import close, configure, flush
 from archival_core.telemetry.spans import Span, carried_on, invocation, link, new_trace, step
@@ -25,6 +25,7 @@ __all__ = [
     "flush",
     "invocation",
     "link",
+    "named",
     "new_trace",
     "prepare_records",
     "printable",

@@ -82,6 +82,11 @@ def _of_stack(part: str) -> str:
     return part.replace(said, printable(said), 1) if said else part
 
 
+def named(event: str, **fields: str | int | bool) -> dict[str, object]:
+    """The `extra` of a record that something looks for: its event's name, and fields, so that nobody has to look for words."""
+    return {"event_name": event, "event_fields": fields}
+
+
 class ExportHandler(logging.Handler):
     """Hands records to OpenTelemetry."""
 
@@ -110,19 +115,25 @@ class ExportHandler(logging.Handler):
 
 def _translated(record: logging.LogRecord) -> LogRecord:
     number = next((severity for level, severity in _SEVERITIES if record.levelno >= level), SeverityNumber.DEBUG)
-    told: dict[str, str | int] = {
+    attributes: dict[str, str | int] = {
         "code.function.name": f"{record.name}.{record.funcName}",
         "code.line.number": record.lineno,
     }
     if (job_id := current_job()) is not None:
-        told[JOB_ID] = job_id
+        attributes[JOB_ID] = job_id
     if code := getattr(record, "error_code", ""):
-        told |= {ERROR_TYPE: code, ERROR_CODE: code}
+        attributes |= {ERROR_TYPE: code, ERROR_CODE: code}
+    event = getattr(record, "event_name", None)
+    if event is not None:
+        # the name as a field as well: not every exporter keeps the name of a record
+        attributes |= {"event.name": event}
+        attributes |= {f"archival.{key}": value for key, value in getattr(record, "event_fields", {}).items()}
     return LogRecord(
         timestamp=int(record.created * 1e9),
         context=context.get_current(),
         severity_number=number,
         severity_text=record.levelname,
         body=record.getMessage(),
-        attributes=told,
+        attributes=attributes,
+        event_name=event,
     )

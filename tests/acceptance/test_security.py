@@ -14,6 +14,7 @@ import pytest
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunks.chunk import ChunkRange, Relation, quote_identifier
+from tests.kit.log_records import events
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -175,7 +176,7 @@ async def test_rows_come_back_where_their_owner_may_make_no_tables(
     await restore_all(service, Relation("data", "readings"))
     assert service.rows("select * from data.readings order by 1") == before
     assert service.rows("select relowner::regrole::text from pg_class where relname = 'jan'") == [(role,)]
-    assert f"belongs to the service's role, and not to {owner}" in caplog.text
+    assert events(caplog, "archival.partition.owner_lost") == [{"owner": owner}]
 
 
 @pytest.mark.parametrize("least_service", ["native"], indirect=True)

@@ -14,6 +14,7 @@ import pytest
 from archival_core.flows.upkeep.reconcile import ReconcileReport
 from dev.servers.valkey import ValkeyServer
 from tests.acceptance.api_client import api_client
+from tests.kit.log_records import codes, events
 from tests.kit.redis_commands import entries
 
 if TYPE_CHECKING:
@@ -135,12 +136,12 @@ async def test_a_group_that_stands_still_keeps_its_entries_and_people_are_told(
     time_passes(service, 31)
     assert (await reconcile(service)).trimmed == 2, "events"
     assert await length(service, "RESULTS_STREAM") == 3
-    assert "keeps stream" not in caplog.text, "so far it is only slow"
+    assert events(caplog, "archival.stream.held") == [], "so far it is only slow"
     service.execute("update archival.stream set held_since = held_since - interval '2 hours'")
     for _ in range(2):
         await reconcile(service)
-    [told] = [record for record in caplog.records if record.levelno == logging.ERROR]
-    assert f"group 'billing' keeps stream {results}" in told.getMessage()
+    assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1
+    assert events(caplog, "archival.stream.held") == [{"stream": results, "group": "billing", "is_lost": False}]
     async with api_client() as http:
         metrics = (await http.get("/metrics")).text
     assert f'archival_stream_held_timestamp_seconds{{group="billing",stream="{results}"}}' in metrics
@@ -163,7 +164,7 @@ async def test_a_pending_entry_that_somebody_trimmed_is_told(service: Service, c
     await reconcile(service)
     time_passes(service, 1)
     await reconcile(service)
-    assert "is lost to the group" in caplog.text
+    assert events(caplog, "archival.stream.held") == [{"stream": results, "group": "billing", "is_lost": True}]
     assert service.rows("select held_by, held_gone from archival.stream where held_by is not null") == [("billing", True)]
 
 
@@ -224,7 +225,7 @@ async def test_events_that_nobody_had_read_are_counted_when_they_are_lost(
     assert await lost() == ["event-lost: 6 events"], "nobody can tell yet"
     await add(1, 1)
     assert await lost() == ["event-lost: 6 events", "event-lost: 3 events"]
-    assert "MAXLEN" in caplog.text
+    assert [event["events"] for event in events(caplog, "archival.event.lost")] == [6, 3]
     # a group that was lost begins anew, and misses nothing that its stream has
     await service.redis.xgroup_destroy(stream, GROUP)
     assert len(await lost()) == 2
@@ -253,7 +254,7 @@ class TestAFullRedis:
         assert (report.queued, report.buried, report.postponed) == (1, 0, 1)
         [message] = service.messages()
         await service.runtime.archival_processor.process(message)
-        assert "Redis is full" in caplog.text
+        assert "redis-full" in codes(caplog)
         assert [job["status"] for job in service.jobs()] == ["archived"]
         assert "streams" not in (await service.runtime.reconciler.reconcile(MINUTE)).failed, "trimming is what helps"
         await service.redis.config_set("maxmemory", 0)
@@ -265,7 +266,7 @@ class TestAFullRedis:
     async def test_without_a_group_says_so_too(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
         await service.redis.config_set("maxmemory", 1)
         assert (await service.runtime.event_drain.drain()).away == "redis"
-        assert "Redis is full" in caplog.text
+        assert "redis-full" in codes(caplog)
         async with api_client() as http:
             answer = await http.get("/dead-letters")
             assert answer.status_code == 200, "what is there can be looked at"

@@ -95,9 +95,9 @@ async def test_each_damage_is_found_recorded_and_told(service: Service, damage: 
         (f"{service.schema}.feb", "archived", damage),
     }
     # the only copy is an error, the other a warning
-    assert [record.levelno for record in caplog.records if "is damaged" in record.message and "jan" in record.message] == [
-        logging.ERROR
-    ]
+    found = [record for record in caplog.records if getattr(record, "event_name", None) == "archival.archive.damaged"]
+    levels = {record.event_fields["chunk"]: record.levelno for record in found}  # type: ignore[attr-defined]
+    assert levels == {f"{service.schema}.jan": logging.ERROR, f"{service.schema}.feb": logging.WARNING}
     [worst, _] = await service.runtime.verification.findings(10)
     assert (str(worst.chunk), str(worst.status), str(worst.finding.problem)) == (f"{service.schema}.jan", "removed", damage)
 

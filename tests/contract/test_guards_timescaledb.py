@@ -19,6 +19,7 @@ from archival_core.source.removal import dropping, guards
 from archival_core.source.state.fence import stored_at
 from archival_core.source.state.snapshot import ChunkFacts
 from tests.contract.source_support import Connection
+from tests.kit.log_records import codes
 from tests.kit.rows import one
 
 pytestmark = pytest.mark.timescaledb
@@ -418,7 +419,7 @@ async def test_a_form_that_nobody_knows_keeps_the_chunk(
         with pytest.raises(PermanentError, match="update the service") as caught:
             await ask(conn, chunk)
         assert caught.value.code == timescaledb_internals.UNKNOWN
-        assert "TimescaleDB 2." in caplog.text
+        assert timescaledb_internals.UNKNOWN in codes(caplog)
         # what is not compressed has its rows in its own table, whatever the form
         assert [leaf.oid for leaf in await tree(conn, chunk)] == [chunk.oid]
 

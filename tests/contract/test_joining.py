@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from archival_core.source import catalog
 from archival_core.source.wire import extract
 from archival_core.source.wire.joining import Joined, JoinedBytes, JoinedNumbers, JoinedTexts
 from tests.contract.source_support import read_chunk
+from tests.kit.log_records import events
 
 KINDS = ["smallint", "real", "double precision", "bigint", "date", "timestamp", "timestamptz", "text", "varchar", "uuid"]
 EDGES: dict[str, list[str]] = {
@@ -66,7 +66,7 @@ class Both:
                 joined, _ = await read_chunk(self._url, conn, chunk, nulls=0.0, **options)
             one_by_one, _ = await read_chunk(self._url, conn, chunk, nulls=1.0, **options | {"gathered_pages": None})
         assert content(joined) == content(one_by_one)
-        return [int(page) for page in re.findall(r"not joined from page (\d+) on", self._caplog.text)]
+        return [event["page"] for event in events(self._caplog, "archival.values.apart")]
 
 
 @pytest.fixture

@@ -281,9 +281,10 @@ async def test_logs_name_trace_and_job(recording: Service, collector: Collector,
     await publish(recording, "jan")
     await drain_and_archive(recording)
     job_id = str(recording.jobs()[0]["job_id"])
-    [line] = [record for record in caplog.records if "jan, attempt 1" in record.getMessage()]
+    [line] = [record for record in caplog.records if getattr(record, "event_name", None) == "archival.job.begun"]
     assert (line.trace_id, line.job_id) == (TRACE, job_id)  # type: ignore[attr-defined]
-    [exported] = [told for body, told in collector.logs if "jan, attempt 1" in body]
+    [exported] = [told for _, told in collector.logs if told.get("event.name") == "archival.job.begun"]
+    assert exported["archival.attempt"] == 1
     assert (exported["trace_id"], exported["archival.job.id"]) == (TRACE, job_id)
     [archived] = [told for body, told in collector.logs if body == "archival.chunk.archived"]
     assert (archived["event_name"], archived["archival.rows"], archived["trace_id"]) == ("archival.chunk.archived", 744, TRACE)

@@ -21,7 +21,7 @@ async def tell(redis: Redis, *, events: str, dead: str, lost: int) -> None:
         f"event-lost: {lost} events were trimmed or deleted from {events} before they were drained, most likely by a program"
         " that adds events with MAXLEN; ask for their chunks again"
     )
-    _LOG.error("%s", reason)
+    _LOG.error("%s", reason, extra=telemetry.named("archival.event.lost", events=lost))
     telemetry.event("archival.event.lost", error_code="event-lost", events=lost)
     try:
         await redis.xadd(dead, {"dead.reason": reason, "dead.stream": events})

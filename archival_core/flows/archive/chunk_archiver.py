@@ -164,7 +164,12 @@ class ChunkArchiver:
         """
         revision = await self._ledger.assign_revision(job, described.chunk, described.born)
         while found := await what_lies_at(self._lake, paths.archive_folder(job.hypertable, job.chunk, revision)):
-            _LOG.warning("job %s: something else lies at %s in the lake, so a later revision is taken", job.job_id, found)
+            _LOG.warning(
+                "job %s: something else lies at %s in the lake, so a later revision is taken",
+                job.job_id,
+                found,
+                extra=telemetry.named("archival.revision.taken", lake_path=found),
+            )
             revision = await self._ledger.assign_revision(job, described.chunk, described.born, taken=revision)
         return revision
 

@@ -88,7 +88,14 @@ class JobRunner:
         await self._run(message, job, work, span)
 
     async def _run(self, message: JobMessage, job: Job, work: Work, span: telemetry.Span) -> None:
-        _LOG.info("job %s: %s %s, attempt %d", job.job_id, job.kind, job.chunk, job.attempt)
+        _LOG.info(
+            "job %s: %s %s, attempt %d",
+            job.job_id,
+            job.kind,
+            job.chunk,
+            job.attempt,
+            extra=telemetry.named("archival.job.begun", attempt=job.attempt),
+        )
         try:
             async with kept_lease(self._ledger, job, self._lease):
                 is_done = await work(job)

@@ -68,8 +68,10 @@ class ReconcileReport:
     #: duties that could not be finished, and why
     failed: dict[str, str] = field(default_factory=dict)
 
-    def __str__(self) -> str:
-        numbers = {
+    @property
+    def numbers(self) -> dict[str, int]:
+        """How often each thing was done, or was found amiss, by its name for people."""
+        return {
             "messages sent again": self.messages,
             "poisoned messages settled": self.poisoned,
             "archives adopted": len(self.adoption.adopted),
@@ -99,7 +101,9 @@ class ReconcileReport:
             "archives lost by the lake": self.lost_by_lake,
             "duties not finished": len(self.failed),
         }
-        return ", ".join(f"{name}: {number}" for name, number in numbers.items() if number) or "nothing"
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}: {number}" for name, number in self.numbers.items() if number) or "nothing"
 
     @property
     def is_empty(self) -> bool:

@@ -65,7 +65,15 @@ def _is_anew(known: KnownStream, found: TrimmedStream | None) -> bool:
 def _tell(stream: str, hold: LongHold) -> None:
     lost = "; the entry was trimmed or deleted by somebody else and is lost to the group" if hold.is_gone else ""
     what = "group %r keeps stream %s from being trimmed since %s: it stands at %s%s"
-    _LOG.error(what, hold.group, stream, hold.since.isoformat(timespec="seconds"), hold.entry_id, lost)
+    _LOG.error(
+        what,
+        hold.group,
+        stream,
+        hold.since.isoformat(timespec="seconds"),
+        hold.entry_id,
+        lost,
+        extra=telemetry.named("archival.stream.held", stream=stream, group=hold.group, is_lost=hold.is_gone),
+    )
     telemetry.event(
         "archival.stream.held",
         error_code="entry-lost" if hold.is_gone else "stream-held",

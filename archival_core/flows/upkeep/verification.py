@@ -17,6 +17,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from archival_core import telemetry
 from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
 from archival_core.flows.jobs.announcer import Announcer
@@ -164,7 +165,14 @@ class Verification:
             assert job.lake_path is not None
             report.damaged[job.lake_path] = findings
             level = logging.ERROR if job.status is Status.REMOVED else logging.WARNING
-            _LOG.log(level, "the archive of %s, which is %s, is damaged: %s", job.chunk, job.status, findings[0])
+            _LOG.log(
+                level,
+                "the archive of %s, which is %s, is damaged: %s",
+                job.chunk,
+                job.status,
+                findings[0],
+                extra=telemetry.named("archival.archive.damaged", chunk=str(job.chunk)),
+            )
             await self._tell(job, findings)
 
     async def _tell(self, job: Job, findings: Sequence[Finding]) -> None:

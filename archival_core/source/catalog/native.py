@@ -10,6 +10,7 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
+from archival_core import telemetry
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.chunks.moment import moment
@@ -128,7 +129,12 @@ async def all_chunks(conn: AsyncConnection[Any], table: Relation, key: RangeKey)
         try:
             found.append(_chunk(table, key, row))
         except PermanentError as error:
-            _LOG.warning("%s: a partition is not listed: %s", table, error)
+            _LOG.warning(
+                "%s: a partition is not listed: %s",
+                table,
+                error,
+                extra=telemetry.named("archival.partition.unreadable", partition=row["name"]),
+            )
     return found
 
 

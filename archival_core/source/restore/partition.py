@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 from psycopg import errors as postgres
 from psycopg.rows import tuple_row
 
+from archival_core import telemetry
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
 from archival_core.source.catalog import native
@@ -77,7 +78,13 @@ async def hand_over(conn: AsyncConnection[Any], chunk: Chunk) -> None:
         async with conn.transaction():
             await conn.execute(f"ALTER TABLE {chunk.relation.sql} OWNER TO {quote_identifier(row[0])}".encode())
     except postgres.InsufficientPrivilege as error:
-        _LOG.warning("%s belongs to the service's role, and not to %s: %s", chunk.relation, row[0], error)
+        _LOG.warning(
+            "%s belongs to the service's role, and not to %s: %s",
+            chunk.relation,
+            row[0],
+            error,
+            extra=telemetry.named("archival.partition.owner_lost", owner=row[0]),
+        )
 
 
 async def _is_free(conn: AsyncConnection[Any], chunk: Chunk) -> bool:

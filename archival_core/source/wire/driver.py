@@ -17,6 +17,7 @@ import psycopg
 import pyarrow as pa
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from archival_core import telemetry
 from archival_core.clients.postgres import settings as postgres_settings
 from archival_core.clients.postgres import silence as postgres_silence
 from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
@@ -94,7 +95,11 @@ def _with_types(conninfo: str, given: Mapping[str, object]) -> adbc.AdbcDatabase
         database = adbc_driver_postgresql.connect(make_conninfo(conninfo, dbname=small))
     except adbc.Error as error:
         # whatever is wrong with the server shows again with the next connection
-        _LOG.info("no small database can be read for the types: %s", _harmless(str(error), conninfo))
+        _LOG.info(
+            "no small database can be read for the types: %s",
+            _harmless(str(error), conninfo),
+            extra=telemetry.named("archival.types.read_whole"),
+        )
         database = adbc_driver_postgresql.connect(conninfo)
     return database
 

@@ -12,6 +12,7 @@ import adbc_driver_manager as adbc
 import adbc_driver_postgresql.dbapi as adbc_postgresql
 import pyarrow as pa
 
+from archival_core import telemetry
 from archival_core.errors import LostConnectionError, PostponedError
 from archival_core.model.chunks.chunk import Chunk, Relation, quote_literal
 from archival_core.model.chunks.part_range import WHOLE, PageRange, PartRange
@@ -133,7 +134,13 @@ class _Source:
                     return
                 except NotJoinedError as error:
                     apart = [outputs[number].sql for number in error.outputs]
-                    _LOG.info("%s: not joined from page %d on: %s", chunk.relation, pages.start, ", ".join(apart))
+                    _LOG.info(
+                        "%s: not joined from page %d on: %s",
+                        chunk.relation,
+                        pages.start,
+                        ", ".join(apart),
+                        extra=telemetry.named("archival.values.apart", page=pages.start),
+                    )
                     outputs = [Output(output.sql) if output.sql in apart else output for output in outputs]
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from opentelemetry._logs import LogRecord, NoOpLogger
 
 from archival_core.errors import PermanentError, TransientError
-from archival_core.telemetry.logs import prepare_records
+from archival_core.telemetry.logs import ExportHandler, named, prepare_records
 
 FORGED = "x\n2026-01-01 INFO root everything is fine"
 NAMES = [
@@ -106,3 +107,34 @@ def test_a_text_that_does_not_go_with_its_arguments_is_told_all_the_same() -> No
         "'%d rows' ('x\\ny',)",
         "done",
     ]
+
+
+class Kept(NoOpLogger):
+    """Keeps what is exported."""
+
+    def __init__(self) -> None:
+        super().__init__("kept")
+        self.records: list[LogRecord] = []
+
+    def emit(self, record: LogRecord | None = None, **_: object) -> None:
+        assert record is not None
+        self.records.append(record)
+
+
+def test_an_exported_record_has_the_name_and_the_fields_of_its_event() -> None:
+    kept = Kept()
+    handler = ExportHandler(kept)
+    logger = logging.getLogger("archival_core.named")
+    logger.addHandler(handler)
+    try:
+        logger.warning("the group %s stands still", "billing", extra=named("archival.stream.held", group="billing", entries=3))
+        logger.warning("a sentence alone")
+    finally:
+        logger.removeHandler(handler)
+    [held, plain] = kept.records
+    assert held.event_name == "archival.stream.held"
+    attributes = dict(held.attributes or {})
+    assert attributes["event.name"] == "archival.stream.held"
+    assert (attributes["archival.group"], attributes["archival.entries"]) == ("billing", 3)
+    assert plain.event_name is None
+    assert "event.name" not in dict(plain.attributes or {})
