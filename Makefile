@@ -12,7 +12,7 @@ INFRA_STAMP := $(INFRA_VENV)/.installed
 # where it is set, as in many containers, every worker and every process of the tests compiles the project anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup lock demo run key picture package test check infra-check faults outages soak mutants proof bench docs clean
+.PHONY: help setup lock demo run key picture package test coverage check infra-check faults outages soak mutants proof bench docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
@@ -20,6 +20,7 @@ help:
 	@echo "make test   every check: make check, then all tests"
 	@echo "make check  the quick half: ruff, mypy, import-linter, and the templates of infra/"
 	@echo "make infra-check  checkov on the templates, beside what make check does with them"
+	@echo "make coverage  make test, and which lines of the package no test reaches (ARGS='tests/unit' for some of it)"
 	@echo "make faults a thousand seeded faults at every step (ARGS='--seed N --runs N --only FAULT --json')"
 	@echo "make outages  each dependency away for ten minutes, before 300 jobs and 50 events (ARGS='--minutes N --jobs N --only NAME --json')"
 	@echo "make soak   two hosts for ten minutes, killed and paused while people write (ARGS='--seconds N --seed N --json')"
@@ -65,6 +66,14 @@ check: setup
 # tests wait for servers more than for the processor: four workers keep two cores busy
 test: check
 	@$(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
+
+# what the tests say counts; a report there is in any case
+coverage: check
+	@rm -rf .local/coverage && mkdir -p .local/coverage
+	@$(PY) -m coverage run -m pytest -n 4 --dist loadgroup $(ARGS); status=$$?; \
+	$(PY) -m coverage combine --quiet && $(PY) -m coverage html --quiet && \
+	$(PY) -m coverage report --format markdown > .local/coverage/report.md; \
+	$(PY) -m coverage report; echo ".local/coverage/html/index.html shows the lines"; exit $$status
 
 $(INFRA_STAMP): infra/requirements.txt dev/find-python
 	@python=$$(dev/find-python) && echo "Setting up $(INFRA_VENV)" && "$$python" -m venv --clear $(INFRA_VENV)

@@ -39,7 +39,7 @@ def test_the_jobs_that_there_should_be() -> None:
 
 def test_make_targets_of_the_workflow_are_there() -> None:
     made = set().union(*(_made(f"`{command}`") for command in _commands()))
-    assert made == {"test", "proof", "demo", "package", "infra-check"}
+    assert made == {"coverage", "test", "proof", "demo", "package", "infra-check"}
     assert made <= TARGETS
 
 
