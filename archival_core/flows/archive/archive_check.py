@@ -1,4 +1,4 @@
-"""A published archive against its manifest: what lies in the lake, and whether it still is what was written."""
+"""A published archive is compared with its manifest: does the lake still hold what was written?"""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _READ_BYTES = 8 * 1024 * 1024
 async def check_archive(
     lake: LakehouseClient, manifest: Manifest, *, content: bool | Callable[[str], bool] = True
 ) -> list[Finding]:
-    """Compare files, lengths and, with `content`, the SHA-256 of each file; nothing found means that all is as written.
+    """Compare files, lengths and, with `content`, the SHA-256 of each file; an empty list means that all is as it was
+    written.
 
-    `content` may also choose: it is asked about the path of each part.
-
-    Reads every byte with `content`, in blocks, so memory stays flat. Raises `TransientError` when the lake does not answer.
+    `content` may also be a function that chooses: it is asked about the path of each part. With `content` every byte is
+    read, in blocks, so that memory stays flat. Raises `TransientError` when the lake does not answer.
     """
     folder = manifest.lake_path
     found = {path.path: path async for path in lake.list(folder) if not path.is_directory}

@@ -1,11 +1,11 @@
-"""One chunk into the lake, as its steps; `processor` decides when.
+"""One chunk is copied into the lake, in these steps; `processor` decides when.
 
-    catalog → snapshot → mark → parts, each read back and compared → all parts against the database's own count
-            → the manifest's hash into the ledger → rename → manifest
+catalog → snapshot → mark → parts, each read back and compared → all parts against the database's own count → the manifest's
+hash into the ledger → rename → manifest
 
-Everything of one attempt goes to that attempt's own staging folder. Each finished part is recorded in the ledger, so that
-the next attempt takes the folder over and goes on, if the mark proves that the server's history is the same, and the fence
-that the chunk is. The rename publishes parts and manifest together: the archive is either there completely or not at all.
+An attempt writes into a staging folder of its own. The ledger records each finished part. The next attempt takes the folder
+over and goes on, if the mark proves that the server's history is the same, and the fence that the chunk is unchanged. The
+rename publishes parts and manifest together, so an archive is there completely or not at all.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from archival_core.source.state.waiting import Sessions, wait_briefly
 
 _LOG = logging.getLogger(__name__)
 
-#: what earlier attempts of a job have begun, and the parts that they finished
+#: the progress that earlier attempts of a job left, and the parts that they finished
 Finished = tuple[Progress, dict[int, ManifestPart]]
 
 
@@ -54,7 +54,7 @@ class ArchiveOptions:
     readers: int
     part_bytes: int
     profile: Profile
-    #: after this no new part begins: a later run goes on
+    #: after this time no new part begins, and a later run goes on
     time_budget: timedelta
 
 
@@ -76,10 +76,10 @@ class ChunkArchiver:
         self._staging, self._marking, self._schema = Staging(lake), marking, schema
 
     async def archive(self, job: Job) -> Manifest | None:
-        """Publish the chunk of `job` and return its manifest; only the ledger's row is left to write.
+        """Publish the chunk of `job` and return its manifest. The caller then writes the ledger's row.
 
-        `None` when the time budget is spent: finished parts are recorded, and the next attempt goes on. Raises
-        `PermanentError` when nothing but a change elsewhere can help (unknown chunk, unsupported column),
+        Returns `None` when the time budget is spent: finished parts are recorded, and the next attempt goes on. Raises
+        `PermanentError` when nothing but a change elsewhere can help (unknown chunk, unsupported column), and
         `TransientError` when another attempt may work. Neither leaves anything half-visible.
         """
         deadline = time.monotonic() + self._options.time_budget.total_seconds()
@@ -102,7 +102,9 @@ class ChunkArchiver:
         return published
 
     async def _published_before(self, job: Job) -> Manifest | None:
-        """What an earlier attempt of this job has published, if the server's history still is that of the archive."""
+        """The manifest that an earlier attempt of this job has published, if the server's history still is that of the
+        archive.
+        """
         if not job.has_revision:
             return None
         manifest = await self._own(job, paths.archive_folder(job.hypertable, job.chunk, job.revision), job.declared)
@@ -121,9 +123,10 @@ class ChunkArchiver:
         return manifest
 
     async def _own(self, job: Job, folder: str, declared: tuple[str, ...]) -> Manifest | None:
-        """The manifest of what lies at `folder`, if an attempt of this job has declared this very manifest.
+        """The manifest of the archive at `folder`, if an attempt of this job has declared this very manifest.
 
-        Guard HASH: who can write to the lake can forge a folder, with the job's id in it. The hash is in the ledger.
+        Guard HASH: who can write to the lake can forge a folder that names this job. The declared hash is in the ledger,
+        where only the service writes.
         """
         path = f"{folder}/{paths.INNER_MANIFEST}"
         content = await self._lake.read_if_there(path)
@@ -134,7 +137,7 @@ class ChunkArchiver:
         return parse_manifest(content, path)
 
     async def _copy(self, job: Job, deadline: float) -> Manifest | None:
-        """Every part into staging; `None` if time was over before the last."""
+        """Write every part into staging; `None` if the time was over before the last part."""
         earlier = await self._ledger.parts(job)
         async with self._source.connect() as connection:
             await wait_briefly(connection)
@@ -158,9 +161,9 @@ class ChunkArchiver:
         return reading.manifest(job, done, await self._supersedes(job, reading))
 
     async def _free_revision(self, job: Job, described: ChunkDescription) -> int:
-        """The archive's revision: the first at whose places in the lake nothing lies.
+        """The archive's revision: the first one whose places in the lake are free.
 
-        What lies there is another service's, or forged, or of a ledger that was put back; it is left for `reconcile`.
+        What lies at a place may be another service's, forged, or of a ledger that was put back. It is left for `reconcile`.
         """
         revision = await self._ledger.assign_revision(job, described.chunk, described.born)
         while found := await what_lies_at(self._lake, paths.archive_folder(job.hypertable, job.chunk, revision)):
@@ -174,7 +177,7 @@ class ChunkArchiver:
         return revision
 
     async def _supersedes(self, job: Job, reading: Reading) -> tuple[str, ...]:
-        """Folders of the archives whose rows are all in this one, or in finished archives beside it."""
+        """Folders of the archives whose rows are all in this archive, or in finished archives beside it."""
         restored = {placed.archive: placed.others for placed in reading.placed}
         described = reading.described
         return await self._ledger.supersedes(job, described.chunk, described.born, described.identity, restored)
@@ -182,10 +185,10 @@ class ChunkArchiver:
     async def _resume(
         self, job: Job, connection: Connection, snapshot: ReadSnapshot, reading: Reading, earlier: Finished | None
     ) -> tuple[Reading, dict[int, ManifestPart]]:
-        """Take over what earlier attempts finished, if that is proven to be of this chunk as it is; else begin anew."""
+        """Take over the parts of earlier attempts, if they are proven to be of this chunk as it is now; else begin anew."""
         if earlier is not None and earlier[1] and await self._still_is(job, connection, reading, earlier[0]):
             progress, done = earlier
-            # before the rename: whoever goes on after a crash looks in both folders
+            # recorded before the rename, because whoever goes on after a crash looks in both folders
             await self._ledger.take_parts(job, self._staging.folder(job))
             if await self._staging.take_over(job, progress.staging, done.values()):
                 _LOG.info("job %s: %d of %d parts are there already", job.job_id, len(done), len(progress.parts))
@@ -196,9 +199,10 @@ class ChunkArchiver:
         return reading, {}
 
     async def _still_is(self, job: Job, connection: Connection, reading: Reading, progress: Progress) -> bool:
-        """Whether the finished parts are of the same history, and the chunk holds the rows that they were read from.
+        """Whether the finished parts are of the same history, and the chunk still holds the rows that they were read from.
 
-        Guard RESUME: an archive is of one moment. Parts of another one, or of a history that was put back, would mix two.
+        Guard RESUME: an archive is of one moment. Parts of another moment, or of a history that was put back, would mix two
+        moments.
         """
         grounds = progress.grounds
         if not reading.continues(progress) or grounds.tuples is None:
@@ -221,7 +225,7 @@ class ChunkArchiver:
         done: dict[int, ManifestPart],
         deadline: float,
     ) -> None:
-        """Work off the parts that are not in `done`, and add them to it, until all are or the time is over."""
+        """Write the parts that are not in `done`, and add each to `done`, until all are written or the time is over."""
         archiver = PartArchiver(
             lake=self._lake,
             staging=self._staging.folder(job),
@@ -240,7 +244,8 @@ class ChunkArchiver:
 
         async def read() -> None:
             for number, part in waiting:
-                # at least one part a run, or the job would never end; all of them if the next run could not go on
+                # A run writes at least one part, or the job would never end. It writes all parts if a next run could not go
+                # on.
                 if time.monotonic() > deadline and len(done) > before and reading.can_go_on:
                     return
                 finished = await archiver.archive(number, part)
@@ -255,16 +260,19 @@ class ChunkArchiver:
             raise errors.exceptions[0] from errors
 
     async def _publish(self, job: Job, manifest: Manifest) -> Manifest:
-        """Rename staging to the archive's folder; returns the manifest of what lies there, of whichever attempt was faster."""
+        """Rename staging to the archive's folder; returns the manifest of the archive there, whichever attempt published
+        it.
+        """
         staging = self._staging.folder(job)
         await self._staging.check_complete(staging, manifest)
-        # The folder is not made anew here: if a later attempt has taken it over, this one must not publish an empty one.
+        # The staging folder is not made anew here: if a later attempt has taken it over, this attempt must not publish an
+        # empty folder.
         await self._lake.write_into(f"{staging}/{paths.INNER_MANIFEST}", manifest.to_json())
         try:
             await self._ownership.check()
         except PermanentError as error:
             raise TransientError(str(error), code=error.code) from error
-        # Guarded by the lease: a worker that was paused for long must not publish beside whoever took over.
+        # The lease guards the rename: a worker that was paused for long must not publish beside the worker that took over.
         await self._ledger.declare(job, manifest.sha256())
         try:
             await self._lake.publish_directory(staging, manifest.lake_path)

@@ -1,4 +1,4 @@
-"""The last step of an archive: its row in the ledger, decided by ledger and marks together."""
+"""The last step of an archive: ledger and marks together decide what its row in the ledger says."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ class Finishing:
         self._source, self._ledger, self._retiring = source, ledger, retiring
 
     async def finish(self, job: Job, manifest: Manifest) -> None:
-        """The archive of `manifest` is published: record that, and take the archives whose place it takes out of `tables/`.
+        """Record that the archive of `manifest` is published, and take the archives that it supersedes out of `tables/`.
 
-        With a ledger elsewhere a remover may have dropped the chunk, or reconcile may have found it dropped by others, and
-        died before it could say so in the ledger: the mark is in the source. This archive then comes too late. Raises
-        `LostLeaseError`, and `TransientError` (`history-changed`) where the source was put back since the chunk was read.
+        Where the ledger is in another database, the source may have a mark that the ledger does not know. A remover may
+        have dropped the chunk, or reconcile may have found it dropped by others, and died before the ledger was written.
+        This archive then comes too late, and is recorded as superseded. Raises `LostLeaseError`, and `TransientError`
+        (`history-changed`) where the source was put back since the chunk was read.
         """
 
         async def ask_source(archives: Collection[UUID]) -> Marked:
@@ -47,5 +48,5 @@ class Finishing:
             try:
                 await self._retiring.retire(manifest.supersedes)
             except ArchivalError as error:
-                # the job has ended: whoever can write to the lake does not make it fail now
+                # The job has ended. Who can write to the lake does not make it fail now.
                 _LOG.warning("job %s: what it supersedes is left to reconcile: %s", job.job_id, error)

@@ -1,4 +1,4 @@
-"""Which columns of the table in the lake a chunk has, decided before the chunk is read."""
+"""The columns that a chunk has in the lake's table are decided before the chunk is read."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class LakeSchema:
         return await self._columns.decide(hypertable, partial(decide, seen=with_defaults, table=table, as_of=as_of))
 
     async def learn(self, manifests: Iterable[Manifest]) -> None:
-        """Record what manifests tell of their tables' columns, where the ledger does not know it."""
+        """Record the columns that manifests tell of, where the ledger does not know them."""
         by_table: dict[str, list[Manifest]] = defaultdict(list)
         for manifest in sorted(manifests, key=lambda manifest: manifest.archived_at):
             if manifest.lake_columns:

@@ -1,4 +1,4 @@
-"""The mark of a snapshot, left in the source by a session beside the one that holds the snapshot."""
+"""A session beside the one that holds a snapshot leaves the snapshot's mark in the source."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ class Marking:
         self._told = False
 
     async def mark(self, job: Job, snapshot: ReadSnapshot, grounds: Grounds) -> Grounds:
-        """`grounds` with the nonce of the snapshot's mark; without one where the service's role may not write.
+        """`grounds` with the nonce of the snapshot's mark; `grounds` as they are where the service's role may not write
+        marks.
 
-        Raises `TransientError` (`history-changed`) if the snapshot's session is not on the server that the mark would be on.
+        Raises `TransientError` (`history-changed`) if the session of the snapshot is not on the server that the mark would
+        be on.
         """
         async with self._source.connect() as connection:
             await wait_briefly(connection)

@@ -1,7 +1,7 @@
-"""One part of a chunk: out of the database, as Parquet into staging, read back and compared.
+"""One part of a chunk is read from the database, written as Parquet into staging, read back and compared.
 
-pyarrow and the driver work synchronously and let go of the interpreter's lock, so a part is a thread's work; its transfers run
-in the event loop meanwhile.
+pyarrow and the driver work synchronously, and let go of the interpreter's lock. A part is therefore one thread's work, and
+its transfers run in the event loop meanwhile.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PartArchiver:
     staging: str
     database_url: DatabaseUrl
     snapshot_id: str
-    #: of the reading, whose parts' sessions are among them
+    #: sessions of the reading; those of its parts are added
     sessions: Sessions
     reading: Reading
     #: key-value metadata of every file
@@ -72,7 +72,7 @@ class PartArchiver:
                             written = self._write(sink, part, traits, number, stop, extract)
                         break
                     except BegunOtherwiseError as error:
-                        sink.close()  # nothing of it may still be on its way when the next one is made in its place
+                        sink.close()  # nothing of this file may still be on its way when the next attempt makes it anew
                         traits = error.traits
                     except BaseException:
                         sink.abort()
@@ -107,7 +107,7 @@ class PartArchiver:
         meter, plan, chunk = self._meter(), self.reading.plan, self.reading.described.chunk
         source = (self.database_url, self.snapshot_id, chunk, plan, part)
         with closing(read_batches(*source, gathered_pages=self.reading.gathered_pages, sessions=self.sessions)) as batches:
-            # the encoder draws the batches in, so the time that it waits for them is the database's
+            # the encoder draws the batches, so the time that it waits for them is the database's
             arriving = span.waiting("archival.source_seconds", until(stop, batches))
             metadata = {**self.metadata, "archival.part": str(number)}
             parquet.write(arriving, plan.schema, sink, metadata, meter, self.reading.layout, traits)
@@ -118,7 +118,7 @@ class PartArchiver:
     def _read(self, file: str, source: LakeSource, corrected: Collection[str], stop: threading.Event) -> parquet.Content:
         meter = self._meter()
         meter.begin(corrected)
-        source.read(_MAGIC_BYTES)  # what follows is read in order, and so digested on the way
+        source.read(_MAGIC_BYTES)  # the rest is read in order, and its digest is taken on the way
         try:
             for batch in until(stop, parquet.read(source, self.reading.plan.schema, source.expect, corrected)):
                 meter.add(batch)
@@ -131,8 +131,11 @@ class PartArchiver:
 
 
 def _check_bytes(file: str, written: str, source: LakeSource) -> None:
-    """Every byte, those too that decoding does not look at: statistics that lie hide rows from readers, and a removal would
-    find an archive that is not what its manifest says."""
+    """Compare every byte of the file, those too that decoding does not look at.
+
+    Statistics that are wrong would hide rows from readers, and a removal would find an archive that is not what its
+    manifest says.
+    """
     if source.sha256() != written:
         raise TransientError(f"{file}: its SHA-256 in the lake is not that of what was sent", code="read-back-differs")
 

@@ -1,9 +1,9 @@
 """Archive one chunk: the heart of the service, as its steps.
 
-    lease → catalog → snapshot → Parquet into staging → read back and compare → atomic rename → manifest → ledger → result
+lease → catalog → snapshot → Parquet into staging → read back and compare → atomic rename → manifest → ledger → result
 
-Any step may run twice or crash half-way. Staging belongs to one attempt; the rename publishes the parts together with their
-manifest, so an attempt that finds its job's archive published only has to finish the bookkeeping.
+Any step may run twice or crash half-way. Staging belongs to one attempt. The rename publishes the parts together with their
+manifest, so an attempt that finds the archive of its job published has only the bookkeeping left to do.
 """
 
 from __future__ import annotations

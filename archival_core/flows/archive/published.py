@@ -1,4 +1,4 @@
-"""Reading what is published: the manifest inside an archive's folder."""
+"""The manifest inside an archive's folder is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archival_core.model.lake.manifest import Manifest
 
 
 def parse_manifest(content: bytes, where: str) -> Manifest:
-    """Read a manifest that somebody may have written; raises `PermanentError` (`invalid-manifest`) that names `where`."""
+    """Parse a manifest that anybody may have written. Raises `PermanentError` (`invalid-manifest`) that names `where`."""
     try:
         manifest = Manifest.model_validate_json(content)
         UUID(manifest.job_id)
@@ -32,7 +32,9 @@ async def inner_manifest_sha256(lake: LakehouseClient, folder: str) -> str:
 
 
 async def find_manifest(lake: LakehouseClient, folder: str, sha256: str) -> Manifest | None:
-    """The manifest with this hash, of the archive that was published at `folder`; it may have been superseded since."""
+    """The manifest with this hash, of the archive that was published at `folder`. The archive may have been superseded
+    since.
+    """
     for place in (folder, paths.superseded_folder(folder)):
         path = f"{place}/{paths.INNER_MANIFEST}"
         if await lake.stat(path) is not None:
@@ -58,9 +60,10 @@ async def read_inner_manifest(lake: LakehouseClient, folder: str) -> Manifest:
 
 
 async def what_lies_at(lake: LakehouseClient, folder: str) -> str | None:
-    """Where something lies that an archive at `folder` would run into; `None` if the place is free.
+    """Where something lies that an archive at `folder` would run into; `None` if all its places are free.
 
-    An archive has three places: below `tables/`, its manifest, and below `superseded/` once another archive takes its place.
+    An archive has three places: below `tables/`, its manifest, and below `superseded/` once another archive takes its
+    place.
     """
     places = (folder, paths.archive_manifest(folder), paths.superseded_folder(folder))
     found = await asyncio.gather(*(lake.stat(path) for path in places))
@@ -68,7 +71,7 @@ async def what_lies_at(lake: LakehouseClient, folder: str) -> str | None:
 
 
 async def has_room(lake: LakehouseClient, manifest: Manifest) -> bool:
-    """Whether the manifest beside a published archive can be written, or is there already."""
+    """Whether the manifest beside a published archive can be written, or lies there already."""
     path, content = paths.archive_manifest(manifest.lake_path), manifest.to_json()
     found = await lake.stat(path)
     if found is None:
@@ -77,9 +80,10 @@ async def has_room(lake: LakehouseClient, manifest: Manifest) -> bool:
 
 
 async def write_manifest(lake: LakehouseClient, manifest: Manifest) -> None:
-    """Write the manifest beside a published archive; raises `TransientError` (`lake-conflict`) if something else lies there.
+    """Write the manifest beside a published archive.
 
-    Whoever can write to the lake may have put a file there since the place was found free.
+    Raises `TransientError` (`lake-conflict`) if something else lies there: somebody may have put a file there since the
+    place was found free.
     """
     path = paths.archive_manifest(manifest.lake_path)
     try:

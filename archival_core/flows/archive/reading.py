@@ -1,4 +1,4 @@
-"""What is known about a chunk when the reading of it begins, and the manifest that comes of it."""
+"""What is known about a chunk when its reading begins, and the manifest that is made of it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
 
 @dataclass(frozen=True, slots=True)
 class ChunkDescription:
-    """What the catalog says of a chunk, and who says it."""
+    """What the catalog says of a chunk, and which server says so."""
 
     chunk: Chunk
     identity: ServerIdentity
@@ -49,7 +49,7 @@ class ChunkDescription:
 
     @classmethod
     async def of(cls, connection: Connection, job: Job) -> ChunkDescription:
-        """Ask the source; raises `PermanentError` for what is not there."""
+        """Ask the source. Raises `PermanentError` for a chunk or a hypertable that is not there."""
         chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
         return cls(
             chunk,
@@ -77,9 +77,9 @@ class Reading:
     plan: ColumnPlan
     facts: ChunkFacts
     storage: Storage
-    #: `None` if nobody could tell later whether the chunk has changed: it has to be read in one go
+    #: `None` if nobody could tell later whether the chunk has changed: the chunk has to be read in one run then
     stored: Stored | None
-    #: what a removal compares with; without a nonce until the snapshot's mark is in the source
+    #: what a removal compares the chunk with; without a nonce until the snapshot's mark is in the source
     grounds: Grounds
     #: archives that were restored into the chunk
     placed: tuple[RestoredArchive, ...]
@@ -97,7 +97,7 @@ class Reading:
         profile: Profile,
         part_bytes: int,
     ) -> Reading:
-        """Look at the chunk inside `snapshot`; raises `TransientError` if it is not the one that was described any more."""
+        """Look at the chunk inside `snapshot`. Raises `TransientError` if it is not the chunk that was described any more."""
         chunk = await catalog.find_chunk(connection, described.chunk.hypertable, described.chunk.relation)
         if chunk != described.chunk or await tables.tables_of(connection, chunk) != described.tables:
             raise TransientError(f"{chunk.relation} was compressed or altered just now", code="source-changed")
@@ -117,7 +117,7 @@ class Reading:
         return cls(*known, placed, tuple(ranges), layout, started_at)
 
     def standing_on(self, grounds: Grounds) -> Reading:
-        """This reading with `grounds`, whose snapshot's mark is in the source if one could be left."""
+        """This reading with `grounds`, whose mark is in the source if a mark could be left."""
         return replace(self, grounds=grounds)
 
     @property
@@ -127,11 +127,13 @@ class Reading:
 
     @property
     def can_go_on(self) -> bool:
-        """Whether another run could go on where this one ends: it has to prove that the chunk is still what it was."""
+        """Whether another run could go on where this run ends. That run has to prove that the chunk is unchanged."""
         return self.stored is not None and self.grounds.nonce is not None
 
     def progress(self, staging: str) -> Progress | None:
-        """What the next attempt needs, should this one, which writes to `staging`, end early; `None` if it cannot go on."""
+        """What the next attempt needs if this attempt ends early; `None` if the next attempt cannot go on. This attempt
+        writes to `staging`.
+        """
         if self.stored is None or not self.can_go_on:
             return None
         return Progress(
@@ -158,7 +160,9 @@ class Reading:
         )
 
     def continues(self, progress: Progress) -> bool:
-        """Whether that attempt read the same tables, and its files have the same columns as this one's."""
+        """Whether an earlier attempt read the same tables, and its files have the same columns as the files of this
+        attempt.
+        """
         return (
             progress.grounds.tables == self.grounds.tables
             and progress.columns == self._column_types
@@ -175,7 +179,7 @@ class Reading:
         return tuple((column.number, column.name) for column in self.lake)
 
     def check_total(self, done: Collection[ManifestPart]) -> None:
-        """All parts together must be what the database counted; raises `TransientError` (`count-differs`)."""
+        """Compare all parts together with what the database counted. Raises `TransientError` (`count-differs`)."""
         filled = [part for part in done if part.rows]
         copied = (
             sum(part.rows for part in filled),
@@ -191,7 +195,7 @@ class Reading:
             )
 
     def manifest(self, job: Job, done: Mapping[int, ManifestPart], supersedes: tuple[str, ...]) -> Manifest:
-        """The manifest of the whole archive, which takes the place of those at `supersedes`."""
+        """The manifest of the whole archive, which supersedes the archives at `supersedes`."""
         chunk, identity = self.described.chunk, self.described.identity
         return Manifest(
             job_id=str(job.job_id),

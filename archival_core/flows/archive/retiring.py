@@ -1,7 +1,7 @@
-"""Archives go out of the way of whoever reads `tables/`, and come back, as the ledger says.
+"""Archives are moved out of the way of whoever reads `tables/`, and moved back, as the ledger says.
 
-An archive that is in its table stays where it is until a commit has taken it out, and for a while longer: who has begun to
-read an older version of the table goes on.
+An archive that is in its table stays where it is until a commit has taken it out, and for a while longer. A reader that has
+begun to read an older version of the table can then finish.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ class Retiring:
         self._readers = readers
 
     async def retire(self, folders: Collection[str]) -> list[str]:
-        """Move those of `folders` that the ledger has as superseded and that nobody reads any more, and return them.
+        """Move those of `folders` that are superseded and that nobody reads any more, and return the folders that were
+        moved.
 
-        The ledger's row comes first: whatever a manifest says that it supersedes, an archive that stands in for rows stays
-        where it is. What stays for its readers is looked at again by every run of reconcile.
+        The ledger's row comes first. Whatever a manifest says that it supersedes, an archive that stands in for rows stays
+        where it is. A folder that stays for its readers is looked at again by every run of reconcile.
         """
         moved = []
         for archive in await self._tables.retirable(folders, self._readers) if folders else []:
@@ -44,8 +45,10 @@ class Retiring:
         return moved
 
     async def bring_back(self, folder: str) -> bool:
-        """Move the archive of `folder` back below `tables/`: it stands in for rows again; false if there was nothing to
-        move."""
+        """Move the archive of `folder` back below `tables/`, because it stands in for rows again.
+
+        Returns false if there was nothing to move.
+        """
         aside = paths.superseded_folder(folder)
         if await self._lake.stat(folder) is not None or await self._lake.stat(aside) is None:
             return False

@@ -1,5 +1,7 @@
-"""The folders in which a job's parts lie until they are published: one for each worker, since the lake knows one writer a
-path."""
+"""The folders in which a job's parts lie until they are published.
+
+Each worker has a folder of its own, because a path of the lake has one writer.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,10 @@ class Staging:
         return paths.staging_folder(job.job_id, job.attempt, job.lease_token)
 
     async def take_over(self, job: Job, folders: Iterable[str], done: Collection[ManifestPart]) -> bool:
-        """Make that one of `folders` which holds the finished parts this worker's own, in one step; false if none does."""
+        """Make the one of `folders` that holds the finished parts this worker's own, in one step.
+
+        Returns false if none of them holds the parts.
+        """
         for folder in folders:
             lengths = {found.path: found.length async for found in self._lake.list(folder) if not found.is_directory}
             if all(lengths.get(f"{folder}/{part.file}") == part.bytes for part in done):
@@ -37,7 +42,7 @@ class Staging:
         return False
 
     async def check_complete(self, folder: str, manifest: Manifest) -> None:
-        """What is published are the manifest's parts, all of them and nothing else; raises `TransientError`."""
+        """Check that the folder holds the manifest's parts and nothing else. Raises `TransientError`."""
         expected = {f"{folder}/{part.file}": part.bytes for part in manifest.parts}
         found = {path.path: path.length async for path in self._lake.list(folder)}
         found.pop(f"{folder}/{paths.INNER_MANIFEST}", None)
@@ -50,11 +55,11 @@ class Staging:
         try:
             await self.clear(job)
         except TransientError as error:
-            # nobody reads it: it only takes space
+            # nobody reads the folder: it only takes space
             _LOG.warning("staging of job %s is left behind: %s", job.job_id, error)
 
     async def clear(self, job: Job) -> None:
-        """Remove what this and earlier attempts left, never what a later one has."""
+        """Remove what this attempt and earlier ones left, and nothing of a later attempt."""
         async for found in self._lake.list(paths.job_staging(job.job_id), recursive=False):
             if paths.staging_attempt(found.path) <= job.attempt:
                 await self._lake.delete_tree(found.path)

@@ -1,4 +1,4 @@
-"""The end of each job, told on the result stream."""
+"""The end of each job is told to other programs, on the result stream."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENDED: Final = {
     Status.RESTORED: "archival.chunk.restored",
     Status.FAILED: "archival.chunk.failed",
 }
-#: findings of one archive; all of them are in the ledger
+#: a result names so many findings of one archive; the ledger has all of them
 _TOLD: Final = 20
 
 
@@ -31,7 +31,7 @@ class Announcer:
         self._ledger, self._messaging = ledger, messaging
 
     async def announce(self, job_id: UUID) -> None:
-        """Tell the end of the job once; a crash before it is marked as told tells it twice."""
+        """Tell the end of the job. A crash after the telling and before the note in the ledger makes the end told twice."""
         found = await self._ledger.find(job_id)
         if found is None:
             return
@@ -47,7 +47,7 @@ class Announcer:
         await self._ledger.mark_announced(job.job_id)
 
     async def tell_damaged(self, job: Job, findings: Sequence[Finding]) -> None:
-        """A published archive is not what was written; told each time that it is looked at."""
+        """Tell that a published archive is not what was written. It is told again each time that the archive is verified."""
         data = {
             "job_id": str(job.job_id),
             "hypertable": str(job.hypertable),
@@ -80,7 +80,7 @@ def _result(job: Job) -> dict[str, object]:
 
 
 def _counted(job: Job) -> dict[str, str | int | None]:
-    """Of a result, what is counted and told apart."""
+    """The attributes of a result by which telemetry counts results."""
     return {
         "job.kind": job.kind,
         "hypertable": str(job.hypertable),

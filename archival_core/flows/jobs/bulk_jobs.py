@@ -1,7 +1,8 @@
-"""Many jobs queued again, or called off, by a filter: so many in one call, in steps that each leave the ledger whole.
+"""Many jobs are queued again or called off, by a filter.
 
-A call that is killed and made again does nothing twice: what is queued again has not failed any more. Jobs whose step was
-recorded and whose messages were not sent yet get them from reconcile.
+One call acts on a bounded number of jobs, in steps, and each step leaves the ledger whole. A call that was killed can be
+made again: a job that is queued again has not failed any more, so nothing is done twice. If a step was recorded and its
+messages were not sent, reconcile sends them.
 """
 
 from __future__ import annotations
@@ -27,24 +28,24 @@ _LOG = logging.getLogger(__name__)
 
 #: Jobs of one transaction, whose messages are sent before the next begins.
 _STEP: Final = 100
-#: After this a call begins no further step: the caller's own time-out is longer.
+#: Seconds after which a call begins no further step. The caller waits longer than that.
 _SECONDS: Final = 20.0
-#: Jobs that each action takes where no status is given.
+#: The jobs that an action means where the request gives no status.
 RETRIED: Final = frozenset({Status.FAILED})
 CANCELLED: Final = LIVE
 
-#: Does one step; how many jobs of it, and by which reason others are left.
+#: Does one step; returns how many jobs it changed, and how many it left alone, by reason.
 Step = Callable[[Collection[UUID], datetime], Awaitable[tuple[int, Counter[str]]]]
 
 
 class BulkJobActions:
-    """Retry and cancel, of all jobs that are meant."""
+    """Retry, cancel and dismiss, for all jobs that a filter means."""
 
     def __init__(self, jobs: BulkJobLedger, ledger: Ledger, queues: Mapping[Kind, QueueClient]) -> None:
         self._jobs, self._ledger, self._queues = jobs, ledger, queues
 
     async def preview(self, meant: BulkJobs) -> BulkReport[BulkJobsCursor]:
-        """How many are meant, by code; nothing is done."""
+        """How many jobs are meant, by error code. Nothing is changed."""
         codes = await self._jobs.count(meant, BulkJobsCursor(await self._ledger.now()))
         return BulkReport(0, left=sum(codes.values()), left_by_code=codes)
 

@@ -1,7 +1,8 @@
-"""Many dead letters replayed or discarded by a filter: so many in one call, each moved in one step.
+"""Many dead letters are replayed or discarded, by a filter.
 
-A call that is killed and made again does nothing twice: what was moved is not in the dead stream any more. What is buried
-again after a replay is behind the end that the first call has set, and is no part of the same pass.
+One call acts on a bounded number of letters, and each letter is moved in one step. A call that was killed can be made
+again: a letter that was moved is not in the dead stream any more, so nothing is done twice. A letter that is replayed and
+buried again lies behind the end that the first call has set, so the same pass does not meet it again.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ _LOG = logging.getLogger(__name__)
 _STEP: Final = 100
 #: Letters whose reasons are counted in one step.
 _COUNTED: Final = 1000
-#: After this a call begins no further step, or stops to count.
+#: Seconds after which a call begins no further step, or stops to count.
 _SECONDS: Final = 20.0
 _NONE: Final = EntryId(0, 0)
 
-#: Reads so many letters behind an id.
+#: Reads a number of letters that lie behind an id.
 Read = Callable[[str, int], Awaitable[tuple[list[DeadLetter], bool]]]
-#: Moves some letters; how many, and by which reason others are left.
+#: Moves some letters; returns how many it moved, and how many it left alone, by reason.
 Step = Callable[[Sequence[DeadLetter]], Awaitable[tuple[int, Counter[str]]]]
 
 
@@ -43,14 +44,16 @@ class BulkLetters:
         self._messaging, self._discards = messaging, discards
 
     async def preview(self, meant: LetterFilter) -> BulkReport[BulkLettersCursor]:
-        """How many are meant, by code; nothing is done."""
+        """How many letters are meant, by error code. Nothing is changed."""
         codes = await self._count(meant, await self._whole(meant))
         if codes is None:
             return BulkReport(0, left=None)
         return BulkReport(0, left=codes.total(), left_by_code=dict(codes.most_common()))
 
     async def replay(self, meant: LetterFilter, place: BulkLettersCursor | None, limit: int) -> BulkReport[BulkLettersCursor]:
-        """Put events back as they came, from `place` on; messages, and events that are too large, are passed over."""
+        """Put events back into the event stream as they came, from `place` on. Queue messages and events that are too large
+        are passed over.
+        """
 
         async def step(letters: Sequence[DeadLetter]) -> tuple[int, Counter[str]]:
             events = [letter.entry_id for letter in letters if letter.is_replayable]
@@ -71,7 +74,8 @@ class BulkLetters:
             raise PermanentError("say why they are discarded", code="no-reason")
 
         async def step(letters: Sequence[DeadLetter]) -> tuple[int, Counter[str]]:
-            # kept before they are removed: a crash in between leaves them in both, and the next call removes them
+            # The ledger keeps the letters before they are removed. A crash in between leaves them in both, and the next
+            # call removes them.
             await self._discards.keep_all(letters, reason.strip(), discarded_by)
             removed = await self._messaging.remove_dead(*(letter.entry_id for letter in letters))
             return removed, Counter({"unknown-dead-letter": len(letters) - removed})
@@ -126,7 +130,7 @@ class BulkLetters:
 def _meant(
     found: Sequence[DeadLetter], meant: LetterFilter, place: BulkLettersCursor
 ) -> tuple[list[DeadLetter], BulkLettersCursor]:
-    """Of the letters that were read next, those that are meant, and the place behind all of them."""
+    """Those of the letters read next that are meant, and the place behind all letters that were read."""
     within = [letter for letter in found if EntryId.parse(letter.entry_id) <= place.until]
     letters = [letter for letter in within if meant.takes(letter.entry_id, letter.reason, kind_of(letter))]
     after = EntryId.parse(within[-1].entry_id) if len(within) == len(found) > 0 else place.until

@@ -1,4 +1,4 @@
-"""Work that a watch beside the work may call off."""
+"""A watch runs beside some work, and may call the work off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from archival_core.errors import ArchivalError
 
-#: Cancels the work, in whose place the error is raised.
+#: Cancels the work. The error is raised in the place of what the work would have returned.
 CallOff = Callable[[ArchivalError], None]
 
 
@@ -17,8 +17,8 @@ CallOff = Callable[[ArchivalError], None]
 async def watched(watch: Callable[[CallOff], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
     """Run `watch` beside the work inside, and end the watch with the work.
 
-    Where the watch calls the work off, the error of the watch is raised, whatever the work met then. A cancellation by somebody
-    else goes first.
+    If the watch calls the work off, the watch's error is raised, whatever error the work has met. A cancellation by
+    somebody else is raised before both.
     """
     owner = asyncio.current_task()
     assert owner is not None

@@ -1,4 +1,6 @@
-"""What was given up: events that could not be used, messages that name no job, jobs that failed. Most can be tried again."""
+"""What was given up: events that could not be used, messages that name no job, and jobs that failed. People can try most of
+these again.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,10 @@ class DeadLetters:
     async def page(
         self, limit: int, after: str = "", wanted: LetterFilter | None = None
     ) -> tuple[list[DeadLetter], str | None]:
-        """The oldest entries with ids after `after`, and the id to go on behind, `None` at the end.
+        """The oldest entries with ids after `after`, and the id behind which the next page begins; `None` at the end.
 
-        A page may have fewer than `limit`: it is full after so many bytes, too, and has only those of its entries that are
-        `wanted`. Of an entry that is too large for an event it has the beginning.
+        A page ends after `limit` entries or after a number of bytes, and shows only those of its entries that are `wanted`.
+        Of an entry that is too large for an event, a page has the beginning.
         """
         found, more = await self._messaging.dead_letters(_checked(after) if after else "", limit + 1)
         letters = found[:limit]
@@ -49,8 +51,8 @@ class DeadLetters:
     async def replay(self, entry_id: str) -> None:
         """Put an event back into the event stream, as it came.
 
-        It is another event then, and may be buried again. A crash half-way leaves it in both streams, which does no harm.
-        Raises `PermanentError`: `unknown-dead-letter`, `not-replayable` for a queue message.
+        The event counts as another event then, and may be buried again. A crash half-way leaves the event in both streams,
+        which does no harm. Raises `PermanentError`: `unknown-dead-letter`; `not-replayable` for a queue message.
         """
         letter = await self._find(entry_id)
         if not letter.is_replayable:
@@ -59,7 +61,8 @@ class DeadLetters:
         _LOG.info("dead event %s is replayed", entry_id)
 
     async def discard(self, entry_id: str, reason: str, discarded_by: str) -> None:
-        """Give an entry up: the ledger keeps what it was, of a large one the beginning and its size, and why.
+        """Give an entry up. The ledger keeps the entry and the reason; of a large entry it keeps the beginning and the
+        size.
 
         Raises `PermanentError`: `unknown-dead-letter`, `no-reason`.
         """
@@ -77,7 +80,8 @@ class DeadLetters:
     async def retry(self, job_id: UUID) -> Job:
         """Queue a failed or cancelled job again, and send its message.
 
-        Raises `PermanentError`: `unknown-job`, `not-retryable`, and `chunk-has-a-live-job`, which does what a retry would.
+        Raises `PermanentError`: `unknown-job`; `not-retryable`; `chunk-has-a-live-job`, because that job does what a retry
+        would do.
         """
         job = await self._discards.retry(job_id)
         if job is None:
@@ -104,7 +108,7 @@ class DeadLetters:
 
 
 def kind_of(letter: DeadLetter) -> LetterKind:
-    """What a dead letter was."""
+    """Whether a dead letter was an event or a queue message."""
     return LetterKind.EVENT if letter.is_event else LetterKind.MESSAGE
 
 

@@ -1,8 +1,8 @@
-"""Which dependencies are away, as this process knows it.
+"""Which dependencies are away, as far as this process knows.
 
-Whoever meets a dependency that is away reports the dependency here. All others then wait, instead of trying one after the
-other: one look at the dependency, with a back-off, stands for all of them. What answers a look may refuse the work all the same
-(a lake that throttles), so until some work has come to an end, work is let through one at a time, with the same back-off.
+Work that meets a dependency that is away reports it here. All other work then waits, and one probe with a growing delay
+stands for all of it. A dependency may answer the probe and refuse the work all the same: a lake that throttles does so.
+Until some work has come to an end, work is therefore let through one piece at a time, with the same delay.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from archival_core.errors import AwayError
 
 _LOG = logging.getLogger(__name__)
 
-#: A dependency that is there answers sooner.
+#: Seconds that a probe may take: a dependency that is there answers sooner.
 _ANSWER_SECONDS: Final = 5.0
-#: Of the longest time between two looks: how short the first is, and how long somebody waits who has a message in hand.
+#: The first wait, as a share of the longest time between two probes.
 _FIRST: Final = 0.1
-#: How often the time between two looks is doubled at most, which is more often than it takes to the longest.
+#: How often the time between two probes is doubled at most. The longest time is reached before.
 _DOUBLED: Final = 10
+#: How long work waits that holds a message, as a share of the same time.
 _PATIENCE: Final = 2.0
 
-#: What every job works with. Results are told later while Redis is away.
+#: What every job needs. Redis is not among these: results are told later while Redis is away.
 OF_JOBS: Final = ("source", "ledger", "lake", "queue")
 
 #: One cheap question to one dependency, which raises if the dependency is away.
@@ -39,9 +40,9 @@ class _Trouble:
     """A dependency that was met away."""
 
     error: AwayError
-    #: looks and tries in vain, since work came to an end
+    #: probes and work in vain, since work last came to an end
     times: int
-    #: the next look, by the monotonic clock
+    #: the time of the next probe, by the monotonic clock
     look_at: float
 
 
@@ -56,9 +57,9 @@ class Dependencies:
         self._troubles: dict[str, _Trouble] = {}
 
     async def wait_for(self, names: Collection[str]) -> None:
-        """Wait until none of `names` is known to be away. Raises `AwayError` if that takes too long.
+        """Wait until none of `names` is known to be away.
 
-        Nothing is asked of dependencies that nobody has met away.
+        Raises `AwayError` if that takes too long. A dependency that nobody has met away is not asked.
         """
         deadline = time.monotonic() + _PATIENCE * self.backoff
         while (trouble := await self._first_away(names)) is not None:
@@ -68,7 +69,7 @@ class Dependencies:
             await asyncio.sleep(max(0.0, min(left, trouble.look_at - time.monotonic())))
 
     async def look_at(self, names: Collection[str]) -> None:
-        """Ask each of `names` now, whatever is known. Raises `AwayError` of one that does not answer."""
+        """Probe each of `names` now, whatever is known. Raises `AwayError` of the first that does not answer."""
         answers = await asyncio.gather(*(self._ask(name) for name in names if name in self._probes))
         for error in answers:
             if error is not None:
@@ -76,7 +77,7 @@ class Dependencies:
                 raise error
 
     async def met(self, error: AwayError) -> bool:
-        """Somebody met `error`. Whether the dependency answers all the same."""
+        """Take note of `error`. Returns whether the dependency answers a probe all the same."""
         self._note(error)
         return error.dependency in self._probes and await self._ask(error.dependency) is None
 
@@ -85,7 +86,7 @@ class Dependencies:
         return name in self._troubles
 
     def worked(self, names: Collection[str]) -> None:
-        """Work that needs all of `names` has come to an end, so they are there."""
+        """Take note that work which needs all of `names` has come to an end, so that they are there."""
         for name in names:
             if self._troubles.pop(name, None) is not None:
                 _LOG.warning("%s is there again", name)
@@ -97,7 +98,7 @@ class Dependencies:
                 continue
             if time.monotonic() < trouble.look_at:
                 return trouble
-            # before the look: others wait for the next one meanwhile
+            # set before the probe, so that others wait for the next one meanwhile
             trouble.look_at = time.monotonic() + self._pause(trouble.times)
             if (error := await self._ask(name)) is not None:
                 self._note(error)
@@ -110,7 +111,7 @@ class Dependencies:
         self._troubles[error.dependency] = _Trouble(error, times, time.monotonic() + self._pause(times))
 
     def _pause(self, times: int) -> float:
-        # an outage may take days: no number holds what two to the power of a thousand looks is
+        # An outage may take days, and two to the power of a thousand probes fits into no number.
         return self.backoff * min(_FIRST * 2.0 ** min(times - 1, _DOUBLED), 1.0)
 
     async def _ask(self, name: str) -> AwayError | None:

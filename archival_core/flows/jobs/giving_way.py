@@ -1,7 +1,7 @@
-"""Work that reads a table of the source lets go of it when somebody else waits to alter the table.
+"""Work that reads a table of the source lets go of the table when somebody else waits to alter it.
 
-Who waits is looked for every second, and the work is ended within another half second: an application's SELECT, which has
-queued behind an ALTER TABLE, is answered some two seconds later, whatever the work is waiting for.
+A session beside looks every second for whoever waits. The work then ends within half a second. A SELECT of an application
+that queued behind the ALTER TABLE is answered some two seconds later, whatever the work itself is waiting for.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from archival_core.source.state.waiting import Sessions
 _LOG = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 1.0
-#: Work that is called off ends by itself, unless the work waits for the lake: then its sessions are ended from the server's
-#: side.
+#: Seconds that called-off work may take to end by itself. Work that waits for the lake does not, and its sessions are then
+#: ended from the server's side.
 _END_SECONDS: Final = 0.5
 
 
 @asynccontextmanager
 async def giving_way(source: Database, connection: Connection, tree: Relation) -> AsyncIterator[Sessions]:
-    """Watch who waits for the session of `connection`, and for those that are added to the sessions inside.
+    """Watch who waits for the session of `connection`, and for the sessions that are added inside.
 
-    Where somebody does, the work inside is cancelled and its sessions ended, and `GaveWayError` raised. `tree` is the
+    If somebody waits, the work inside is cancelled, its sessions are ended, and `GaveWayError` is raised. `tree` is the
     hypertable, or the partitioned table, whose chunk is read.
     """
     sessions = Sessions()
@@ -51,7 +51,8 @@ async def giving_way(source: Database, connection: Connection, tree: Relation) -
             except ArchivalError as error:
                 _LOG.warning("nobody sees who waits for %s: %s", tree, error)
             except Exception:
-                # a defect here must not blind the watch: an application's table would stand still for as long as the work takes
+                # A defect here must not end the watch, or an application's table would stand still for as long as the work
+                # takes.
                 _LOG.exception("nobody sees who waits for %s", tree)
 
     with sessions.with_one_more(await waiting.session_of(connection)):

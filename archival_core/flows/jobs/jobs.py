@@ -21,15 +21,15 @@ class Jobs:
         self._jobs = jobs
 
     async def page(self, wanted: JobFilter, after: JobPosition | None, limit: int) -> list[JobRecord]:
-        """The newest that are `wanted`, from the place `after` on."""
+        """The newest jobs that are `wanted`, from the position `after` on."""
         return await self._jobs.page(wanted, after, limit)
 
     async def total(self, wanted: JobFilter) -> int | None:
-        """How many are `wanted`; `None` where the ledger's sums do not tell."""
+        """How many jobs are `wanted`; `None` where the ledger's sums do not say."""
         return await self._jobs.total(wanted)
 
     async def these(self, job_ids: Collection[UUID]) -> list[JobRecord]:
-        """Those of `job_ids` that are jobs, by their range."""
+        """Those of `job_ids` that are jobs, in the order of their chunks' ranges."""
         return await self._jobs.these(job_ids)
 
     async def get(self, job_id: UUID) -> JobRecord:
@@ -44,11 +44,11 @@ class Jobs:
         return await self._jobs.changes(job_id)
 
     async def cancel(self, job_id: UUID, cancelled_by: str) -> JobRecord:
-        """End a job that is queued or running; one that is cancelled already stays so.
+        """End a job that is queued or running; a job that is cancelled already stays cancelled.
 
-        The worker of a running one stops at its next lease renewal or guarded write; what it left in staging is swept. If it
-        has just published its archive, reconcile finds that, and the job is archived after all. Raises `PermanentError`:
-        `unknown-job`, `not-cancellable`.
+        The worker of a running job stops at its next lease renewal or guarded write, and what it left in staging is swept.
+        If the worker has just published its archive, reconcile finds the archive, and the job is archived after all. Raises
+        `PermanentError`: `unknown-job`, `not-cancellable`.
         """
         if await self._jobs.cancel(job_id, cancelled_by):
             _LOG.warning("job %s is cancelled by %r", job_id, cancelled_by)

@@ -1,4 +1,4 @@
-"""Keeping a job's lease while it is worked on."""
+"""A job's lease is renewed for as long as somebody works on the job."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from archival_core.model.jobs.job import Job, Status
 
 _LOG = logging.getLogger(__name__)
 
-#: How work itself ends its job. Every write after that is refused, whoever does it.
+#: Statuses by which work itself ends its job. The ledger refuses every later write of the lease, whoever makes it.
 _DONE = frozenset({Status.ARCHIVED, Status.SUPERSEDED, Status.REMOVED, Status.RESTORED, Status.SKIPPED})
 
 
 @asynccontextmanager
 async def kept_lease(ledger: Ledger, job: Job, lease: timedelta) -> AsyncIterator[None]:
-    """Renew the lease three times a period. When it is lost, the work inside is cancelled and `LostLeaseError` raised."""
+    """Renew the lease three times in each of its periods.
+
+    If the lease is lost, the work inside is cancelled and `LostLeaseError` is raised.
+    """
 
     async def renew(call_off: CallOff) -> None:
         while True:
@@ -33,7 +36,8 @@ async def kept_lease(ledger: Ledger, job: Job, lease: timedelta) -> AsyncIterato
                 call_off(error)
                 return
             except TransientError as error:
-                # the ledger is away for a moment; if it stays away, the lease runs out and its token guards
+                # The ledger may be away for a moment only. If it stays away, the lease runs out, and then the token refuses
+                # this worker's writes.
                 _LOG.warning("lease of job %s not renewed: %s", job.job_id, error)
 
     async with watched(renew):
@@ -41,7 +45,10 @@ async def kept_lease(ledger: Ledger, job: Job, lease: timedelta) -> AsyncIterato
 
 
 async def _renewed(ledger: Ledger, job: Job, lease: timedelta) -> bool:
-    """False when there is nothing to renew, because the work has just ended its job. Raises `LostLeaseError`."""
+    """Renew the lease once; false if the work has just ended its job, so that there is nothing to renew.
+
+    Raises `LostLeaseError` if the job has another owner.
+    """
     try:
         await ledger.renew_lease(job, lease)
     except LostLeaseError:

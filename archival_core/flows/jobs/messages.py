@@ -1,7 +1,7 @@
-"""The message of a job that waits is sent, and then noted in the ledger.
+"""The message of a queued job is sent, and then noted in the ledger.
 
-A crash before the message leaves a queued job without one, and reconcile sends the message. A crash before the note lets
-reconcile send a second message, which does no harm.
+A crash before the message is sent leaves a queued job without a message, and reconcile sends one. A crash before the note
+lets reconcile send a second message, which does no harm.
 """
 
 from __future__ import annotations

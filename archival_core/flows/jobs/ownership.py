@@ -1,9 +1,9 @@
-"""One owner for each lake: whoever works with archives asks here first.
+"""Each lake has one owner, and whoever works with archives asks here first.
 
-A copy of the source (recovered beside the original, a promoted replica, staging from a backup) has the identifier, the
-marks and, with the ledger inside, the ledger of the original. Two services of one lake would supersede and adopt each
-other's archives. The host by which the service reaches the source tells a copy from the original; after a failover the host
-is the same.
+A copy of the source may be a server recovered beside the original, a promoted replica, or a staging server made from a
+backup. The copy has the identifier and the marks of the original and, if the ledger is inside, the ledger too. Two services
+on one lake would supersede and adopt each other's archives. The host name by which the service reaches the source tells a
+copy from the original. After a failover the host name is the same.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ class Ownership:
 
     def __init__(self, source: Database, lake: LakehouseClient, ledger: LedgerOwner) -> None:
         self._source, self._lake, self._ledger = source, lake, ledger
-        #: known from the first look on: a takeover by another service shows in the lake
+        #: Kept from the first look on. A takeover by another service shows in the lake.
         self._own: Owner | None = None
 
     async def check(self) -> None:
-        """Guard OWNER: raise `PermanentError` (`other-owner`) unless lake and ledger belong to this source.
+        """Raise `PermanentError` (`other-owner`) unless lake and ledger belong to this source.
 
-        A lake and a ledger that belong to nobody yet are taken.
+        Guard OWNER: nothing is archived, removed or restored without this check. A lake and a ledger that belong to nobody
+        yet become this source's.
         """
         own = self._own = self._own or await self._owner_of_ledger()
         await self._lake.ensure_filesystem()
@@ -47,7 +48,7 @@ class Ownership:
             raise _refusal("the lake", owner, own)
 
     async def take_over(self) -> Owner:
-        """This source and ledger are the owner of the lake from now on; whoever was it stops."""
+        """Make this source and ledger the owner of the lake. The service of the former owner stops."""
         own = self._own = await self._ledger.take(*self._source.address)
         await self._lake.ensure_filesystem()
         await self._lake.write_into(paths.OWNER, own.to_json())

@@ -1,7 +1,8 @@
 """Messages that were delivered too often, or that nobody can read.
 
-The functions host puts them into a queue of their own, where they expire after seven days. Nothing is left there: what such a
-message stands for is written down, or the message is kept without an end until it can be written down.
+The functions host moves such messages into a poison queue, where each expires after seven days. Nothing is left to expire
+there: the ledger or the dead stream takes note of each message, or the message is sent again, without an end, until one of
+both can.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from archival_core.model.jobs.message import JobMessage, body
 
 _LOG = logging.getLogger(__name__)
 
-#: until a message comes again that could not be settled
+#: seconds until a message that could not be settled comes again
 _LATER_SECONDS: Final = 600.0
 _TAKEN_AT_A_TIME: Final = 32
 
@@ -33,21 +34,23 @@ class PoisonedMessages:
         self._queue, self._give_up, self._messaging = queue, give_up, messaging
 
     async def settle(self, raw: str) -> None:
-        """The message's job has failed or gets another message; a message that names no job goes to the dead stream.
+        """Let the message's job fail or get another message; a message that names no job goes to the dead stream.
 
-        Returns when the message may be deleted: what cannot be settled now is in the queue once more, and never expires.
+        Returns when the message may be deleted. If it cannot be settled now, it is in the queue once more, and never
+        expires.
         """
         try:
             await self._settle(raw)
         except Exception as error:
-            # the ledger or Redis is away, or a defect: whatever it is, nobody else knows of the message
+            # The ledger or Redis may be away, or this is a defect. In either case nobody else knows of the message.
             _LOG.exception("a poisoned message comes again later: %s", type(error).__name__)
             await self._queue.keep(body(raw), delay_seconds=_LATER_SECONDS)
 
     async def sweep(self, deadline: float) -> int:
-        """Settle what lies in the queue, because its function is disabled or ends before its time; how many.
+        """Settle the messages of a queue whose function is disabled or ends too soon; returns how many.
 
-        `deadline` is of `time.monotonic`. Raises what keeps a message from being settled; the message comes again later.
+        `deadline` is a time of `time.monotonic`. Raises what keeps a message from being settled; the message comes again
+        later.
         """
         settled = 0
         while time.monotonic() < deadline:
@@ -69,7 +72,7 @@ class PoisonedMessages:
         try:
             await self._give_up(JobMessage.from_text(raw))
         except PermanentError as error:
-            # nothing in the ledger will ever know of it
+            # nothing in the ledger will ever know of this message
             _LOG.error("a poisoned message goes to the dead stream: %s", error)
             await self._messaging.bury_message(body(raw), f"{error.code}: {error}")
             telemetry.event("archival.message.buried", error_code=error.code)

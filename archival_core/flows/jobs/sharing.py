@@ -1,7 +1,7 @@
-"""What a timer finds to do is shared with other instances, by messages of a queue of their own.
+"""A timer shares what it finds to do with other instances, by messages of a queue of their own.
 
-A message is no promise: what is due is in the ledger, and the timer finds it again. So a message that is lost, or whose work is
-done by somebody else, does no harm, and a queue that is away only means that nobody helps.
+A message is no promise: the ledger knows what is due, and the timer finds it again. A message that is lost, or whose work
+somebody else does, therefore does no harm. While the queue is away, nobody helps, and that is all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from archival_core.model.jobs.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
 
-#: Messages that may wait when more are sent: the instances that help are never without work, and the queue is never long.
+#: Messages that may wait in the queue when more are sent. So many keep the instances that help at work, and the queue is
+#: never long.
 LOW_WATER: Final = 20
 
 
@@ -29,7 +30,7 @@ class Sharing:
         self._queue = queue
 
     async def share(self, jobs: Sequence[Job]) -> set[UUID]:
-        """Send a message for each of `jobs` unless enough are waiting; returns those that others have now."""
+        """Send a message for each of `jobs`, unless enough messages wait; returns the jobs that others have now."""
         try:
             if not jobs or await self._queue.count() > LOW_WATER:
                 return set()

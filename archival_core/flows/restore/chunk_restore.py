@@ -1,9 +1,10 @@
-"""One archive back into PostgreSQL, as its steps.
+"""One archive is brought back into PostgreSQL, in these steps.
 
-    manifest → its table, found or made → parts into a staging table → read back and compared → placed in one transaction
+manifest → its table, found or made → parts into a staging table → read back and compared → placed in one transaction
 
-A staging table is visible only when it is proven equal to the archive, and goes with the commit that puts its rows into their
-table. So a run may end anywhere and begin again: either the rows are all there, which the next run sees, or none is.
+Rows become visible only when the staging table is proven equal to the archive. The commit that places the rows also drops
+the staging table. A run may therefore end anywhere and begin again: either all rows are there, which the next run sees, or
+none is.
 """
 
 from __future__ import annotations
@@ -38,31 +39,31 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RestoreWish:
-    """What was asked for."""
+    """What a restore was asked for."""
 
     #: a table of its own; without one the rows go back to where they were
     into: Relation | None = None
     #: run the manifest's DDL if the table is gone
     recreate: bool = False
-    #: rows of others may be in the archive's range, if none of them is one of the archive's
+    #: rows of others may be in the archive's range, if none of them is a row of the archive
     beside: bool = False
     #: let the table's own triggers fire for rows that come back
     fire_triggers: bool = False
 
     def to_options(self) -> dict[str, Any]:
-        """As the ledger keeps it."""
+        """The wish as the ledger keeps it."""
         return {**asdict(self), "into": str(self.into) if self.into else None}
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Self:
-        """What `to_options` gave."""
+        """The wish that `to_options` gave."""
         into = options.get("into")
         return cls(**{**options, "into": Relation.parse(into) if into else None})
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What became of it."""
+    """What a restore has done."""
 
     target: Relation
     #: of the archive; all of them are in the target
@@ -77,7 +78,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Who restores: one attempt of one job, which nobody else can be."""
+    """Who restores: one attempt of one job. No two workers are equal."""
 
     job_id: UUID
     attempt: int
@@ -85,12 +86,12 @@ class Worker:
 
     @classmethod
     def of(cls, job: Job) -> Self:
-        """Whoever holds the lease of `job`."""
+        """The worker that holds the lease of `job`."""
         assert job.lease_token is not None, "the job's lease is held"
         return cls(job.job_id, job.attempt, job.lease_token)
 
 
-#: What the caller writes in the transaction that restores, before it commits.
+#: What the caller writes, in the transaction that places the rows and before it commits.
 RecordRestore = Callable[[Connection, Restored], Awaitable[None]]
 
 
@@ -116,12 +117,12 @@ class ChunkRestorer:
         record: RecordRestore = _nothing,
         committed: Callable[[], Awaitable[None]] = _no_more,
     ) -> Restored:
-        """Bring the archive's rows back, every one of them once.
+        """Bring the archive's rows back, each row once.
 
-        `record` is called with the transaction that does it, after the rows and before the commit; what it raises rolls all
-        of it back; `committed` is called just after the commit. `record` may be called again, with nothing inserted, if an
-        earlier commit's answer was lost. Raises `PermanentError` when nothing but a change elsewhere can help,
-        `TransientError` when another attempt may work; neither leaves a row behind.
+        `record` is called after the rows are placed and before the commit, with the same transaction. An error of `record`
+        rolls back the rows as well. If the answer of an earlier commit was lost, `record` is called again, with nothing
+        inserted. `committed` is called just after the commit. Raises `PermanentError` when nothing but a change elsewhere
+        can help, and `TransientError` when another attempt may work. Neither leaves a row behind.
         """
         async with self._source.connect() as connection:
             with telemetry.step("restore.catalog"):
@@ -139,7 +140,7 @@ class ChunkRestorer:
         except ArchivalError:
             await self._tidy_up(staging)
             raise
-        # also what an earlier run put there: it may have ended between its commit and this
+        # This compresses what an earlier run placed as well, because that run may have ended between its commit and here.
         if manifest.was_compressed and plan.target.kind == "timescaledb":
             return await self._compress(restored, plan.chunk)
         return restored
@@ -156,7 +157,7 @@ class ChunkRestorer:
         return restored
 
     async def _compress(self, restored: Restored, chunk: Chunk) -> Restored:
-        """Best effort: the rows are back, whatever becomes of this."""
+        """Compress the chunk again if that is possible: the rows are back in any case."""
         try:
             async with self._source.connect() as connection:
                 reason = await compress_again(connection, restored.target, chunk)
@@ -173,12 +174,12 @@ class ChunkRestorer:
             async with self._source.connect() as connection:
                 await drop_staging(connection, [staging])
         except ArchivalError as error:
-            # nobody reads it: it only takes space, and the next attempt drops it
+            # nobody reads the table: it only takes space, and the next attempt drops it
             _LOG.warning("%s is left behind: %s", staging.relation, error)
 
 
 async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish) -> RestorePlan:
-    """Find or make the target, and refuse early what cannot be."""
+    """Find or make the target table, and refuse early what cannot be restored."""
     target: Target
     if wish.into is None:
         target = await original_target(connection, manifest, recreate=wish.recreate)

@@ -59,7 +59,8 @@ class RestoreProcessor:
     async def _archive_of(self, job: Job, in_place: bool) -> Job:
         """The job of the archive.
 
-        Raise `PermanentError` (`not-restorable`) if its rows are in the database, or its files not where they were.
+        Raises `PermanentError` (`not-restorable`) if the archive's rows are in the database, or if its files are not where
+        they were.
         """
         found = await self._ledger.find(job.restores) if job.restores else None
         status = found[0].status if found else None
@@ -78,8 +79,8 @@ class RestoreProcessor:
 async def _mark_restored(connection: Connection, archive: Job, manifest: Manifest, restored: Restored) -> None:
     """Replace the archive's mark by that of the restore, in the transaction that has placed the rows.
 
-    Guard MARKED: whoever waited for a lock may find that another archive stands for these rows by now, or that they are
-    back. Raises `PermanentError` (`not-restorable`).
+    Guard MARKED: while the restore waited for a lock, another archive may have come to stand in for these rows, or the rows
+    may have come back. Raises `PermanentError` (`not-restorable`).
     """
     if not await marks.ensure(connection):
         raise PermanentError(
@@ -93,7 +94,7 @@ async def _mark_restored(connection: Connection, archive: Job, manifest: Manifes
     if found is not None and archive.manifest_sha256 not in (None, found.manifest):
         raise PermanentError(f"another archive stands for the rows of {archive.chunk} now", code="not-restorable")
     if found is not None and found.kind is StandInKind.RESTORED and restored.inserted:
-        # its rows were back, and went with another archive since; a run that was cut off finds all of them there
+        # The rows were back, and went with another archive since. A run that was cut off would find all of them there.
         raise PermanentError(
             f"the archive of {archive.chunk} was restored already, and stands for no rows", code="not-restorable"
         )

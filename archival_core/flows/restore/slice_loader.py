@@ -1,7 +1,7 @@
-"""Slices of an archive into a staging table, by the restore's own way, for a proof that the archive comes back.
+"""Slices of an archive are loaded into a staging table, by the code of the restore, to prove that the archive comes back.
 
-Like `archive_loader` a thread's work. The files' bytes are not compared with the manifest here: what came back is compared
-with the chunk itself, which no damaged file passes.
+A thread does the work, as in `archive_loader`. The bytes of the files are not compared with the manifest here: PostgreSQL
+compares the loaded rows with the chunk itself, and no damaged file passes that.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SliceLoader:
     columns: tuple[FittedColumn, ...]
 
     async def load(self) -> list[TimeSlice]:
-        """Slices drawn by chance, and the first and the last, into the staging table; returns them.
+        """Load the first slice, the last slice and slices drawn by chance into the staging table, and return them.
 
         Raises `TransientError` (`archive-damaged`) and `PermanentError` (`lossy-type`).
         """
