@@ -1,8 +1,8 @@
-"""The lake's marker: a file that the service writes from time to time shows whether the lake went back.
+"""The lake's marker is a file that the service writes from time to time, and that shows whether the lake went back.
 
-A storage account that fails over to its second region, a container that is undeleted, and a copy that is put in its place
-are all the lake of an earlier time. Files of archives whose chunks have gone since then may be missing, and only their
-absence would tell. The ledger knows the last marker; a marker that is older, or none, is a lake that went back.
+A lake goes back when its storage account fails over to the second region, when its container is undeleted, or when a copy
+is put in its place. Files of archives whose chunks have gone since may be missing then, and nothing but their absence would
+tell. The ledger knows the last marker. A lake whose marker is older than that, or that has none, went back.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from archival_core.model.lake.generation import Generation, KnownGeneration, wen
 
 _LOG = logging.getLogger(__name__)
 
-#: A marker is written over when it is so old.
+#: A marker of this age is written over.
 _EVERY: Final = timedelta(hours=1)
-#: For so long a comparison of the marker is believed.
+#: For so many seconds the result of a comparison is believed.
 _FRESH_SECONDS: Final = 30.0
 
 
@@ -40,8 +40,8 @@ class LakeMarker:
     async def check(self, job: Job) -> None:
         """Raise `TransientError` (`lake-back`) unless the lake is as far as the ledger knows.
 
-        A chunk goes only after a marker was written that is younger than its archive: a lake that goes back behind the
-        archive goes back behind that marker, and is noticed.
+        A chunk goes only after a marker was written that is younger than its archive. A lake that goes back to before the
+        archive also goes back to before that marker, and the service notices.
         """
         covered, is_back = await self._generations.covers(job.job_id)
         if not covered or time.monotonic() > self._believed_until:
@@ -73,7 +73,7 @@ class LakeMarker:
                 )
         async with self._generations.held() as held:
             found = await self._found()
-            # a lake that went back further meanwhile is noticed by the next look
+            # if the lake went back further meanwhile, the next look notices
             if not went_back(held.known, found):
                 await self._advance(held, found, advance=advance or is_noticed)
             if await held.end_if_verified():
@@ -91,7 +91,7 @@ class LakeMarker:
         await held.advance(generation)
 
     async def _found(self) -> Generation | None:
-        """The marker in the lake; a marker that cannot be read counts as none."""
+        """The marker in the lake; `None` if there is none that can be read."""
         content = await self._lake.read_if_there(paths.GENERATION)
         if content is None:
             return None

@@ -1,4 +1,7 @@
-"""A chunk whose archive is in one region alone stays, where the account has a second: a failover would lose the archive."""
+"""Where the account has a second region, a chunk stays until its archive is there.
+
+A failover to the second region would otherwise lose the archive of a chunk that is gone.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,12 @@ from archival_core.model.lake.manifest import Manifest
 
 _LOG = logging.getLogger(__name__)
 
-#: `auto` asks the account; `geo` knows that there is a second region, `local` that none is to be waited for.
+#: `auto` asks the account for its kind of redundancy. `geo` says that there is a second region, `local` that no region has
+#: to be waited for.
 Replication = Literal["auto", "geo", "local"]
 
-#: For so long an answer is believed. The kind of redundancy hardly ever changes, and how far the second region is does all the
-#: time; a second region that was far enough only gets further.
+#: Seconds for which an answer is believed. The kind of redundancy hardly ever changes. How far the second region is changes
+#: all the time, but a second region that was far enough only gets further.
 _SKU_SECONDS: Final = 3600.0
 _SYNC_SECONDS: Final = 15.0
 _SYNCED_SECONDS: Final = 60.0
@@ -39,12 +43,13 @@ class SecondRegion:
     async def check(self, job: Job, manifest: Manifest) -> None:
         """Raise `TransientError` unless the archive is in every region that the account has.
 
-        Codes: `lake-not-replicated`, and `lake-replication-unknown` where the account does not tell.
+        The code is `lake-not-replicated`, or `lake-replication-unknown` where the account does not say how far its second
+        region is.
         """
         if not await self._is_geo(job):
             return
         outer = paths.archive_manifest(manifest.lake_path)
-        # written last of an archive's files; whether one is missing is found out elsewhere
+        # the manifest is the last file of an archive; whether a file is missing is found out elsewhere
         found = await self._lake.stat(outer)
         if found is None:
             return

@@ -1,7 +1,7 @@
-"""The trial restore: rows of an archive come back, by the restore's own way, before the chunk that they are of goes.
+"""The trial restore: before a chunk goes, rows of its archive come back by the code of the restore.
 
-Reading back what was written proves the copy, and not the reading: a value that the SELECT changed is equal to itself.
-Here the rows go into a staging table beside the chunk, and PostgreSQL compares them with the chunk's own.
+Reading a file back proves the copy, and does not prove the reading: a value that the SELECT changed is equal to itself. So
+the rows go into a staging table beside the chunk, and PostgreSQL compares the staging table with the chunk.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from archival_core.source.state import parts
 from archival_core.source.state.look import look
 from archival_core.source.state.snapshot import ReadSnapshot
 
-#: A chunk of so few rows comes back whole: as many as slices would have.
+#: A chunk of so few rows comes back whole, since slices would have as many rows.
 _FEW_ROWS: Final = 8 * SLICE_ROWS
-#: Forms of a time column in which values have the order that PostgreSQL gives them.
+#: Forms of a time column whose values PostgreSQL orders as the files do.
 _ORDERED: Final = ("int16", "int32", "int64", "date32[day]", "timestamp[us]", "timestamp[us, tz=UTC]")
 
 
@@ -44,7 +44,7 @@ class Loaded:
     """What came back into a staging table."""
 
     columns: tuple[FittedColumn, ...]
-    #: empty if it is the whole archive
+    #: the slices that were loaded; empty if the whole archive was
     slices: list[TimeSlice]
 
 
@@ -55,9 +55,9 @@ class TrialRestore:
         self._source, self._lake, self._marking = source, lake, marking
 
     async def some(self, connection: Connection, chunk: Chunk, manifest: Manifest) -> None:
-        """Compare slices of the archive's time with the chunk: the first and the last, and some by chance.
+        """Compare slices of the archive with the chunk: the first, the last, and some by chance.
 
-        Raises `PermanentError` (`not-restorable`) where they do not come back as they are.
+        Raises `PermanentError` (`not-restorable`) where rows do not come back as they are in the chunk.
         """
         async with staged(connection) as staging:
             loaded = await self.load(connection, chunk, manifest, staging)
@@ -125,7 +125,7 @@ def _has_order(manifest: Manifest) -> bool:
 
 @contextmanager
 def _not_restorable(chunk: Chunk) -> Iterator[None]:
-    """What the way back refuses for good, refuses the removal."""
+    """The refusal of the removal, for an error that the restore refuses for good."""
     try:
         yield
     except PermanentError as error:

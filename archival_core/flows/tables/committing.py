@@ -1,10 +1,11 @@
-"""One commit for a table: what marks and ledger say is in it, less what is.
+"""One commit brings a table of the lake to what marks and ledger say is in it.
 
-    the table's row, locked → the log is where the ledger left it → candidates → the commit → the ledger's record
+the table's row, locked → the log is where the ledger left it → candidates → the commit → the ledger's record
 
-The record comes last and is part of the lock's transaction. A crash before it leaves a log that is further than the ledger
-knows; the next run then reads the log whole, and goes on from what is really there. So a commit is made once, whatever
-answer is lost, and a second committer does no harm: a version of the log is one file, and has one author.
+The record comes last, and is part of the transaction that holds the lock. A crash before the record leaves a log that is
+further than the ledger knows. The next run then reads the log whole, and goes on from what is really there. A commit is
+therefore made once, whatever answer is lost. A second committer does no harm, because a version of the log is one file and
+has one author.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ from archival_core.model.lake.lake_table import plan
 
 _LOG = logging.getLogger(__name__)
 
-#: A checkpoint holds every file of the table, and readers read the commits since the last one by one.
+#: Commits between two checkpoints. A checkpoint names every file of the table, and readers read the commits since the last
+#: checkpoint one by one.
 _CHECKPOINT_EVERY: Final = 20
-#: So many tables for which the lake, or another dependency, is away: it is away for the others too.
+#: If a dependency is away for so many tables, it is away for the others, too.
 _AWAY_FOR_ALL: Final = 3
 
 
@@ -83,7 +85,7 @@ class TableCommits:
                 try:
                     await self.commit(hypertable, report)
                 except ArchivalError as error:
-                    # one table that cannot be committed to keeps no other from its turn
+                    # a table that cannot be committed to keeps no other table from its turn
                     report.failed[hypertable] = str(error)
                     _LOG.warning("the table of %s is not committed to now: %s", hypertable, error)
                     away += isinstance(error, AwayError)
@@ -95,10 +97,10 @@ class TableCommits:
         return report
 
     async def commit(self, hypertable: str, report: CommitsReport | None = None, *, wait: bool = False) -> None:
-        """Bring one table up to marks and ledger.
+        """Bring one table to what marks and ledger say.
 
-        Where somebody else is at it, nothing is done, or that is waited for. Raises `OvertakenCommitError`, `PermanentError`
-        (`table-log-damaged`), and as source and lake do.
+        If somebody else is committing to the table, nothing is done, or with `wait` the other's end is waited for. Raises
+        `OvertakenCommitError`, `PermanentError` (`table-log-damaged`), and as source and lake do.
         """
         report = CommitsReport() if report is None else report
         with telemetry.step("table.commit", hypertable=hypertable):
@@ -110,7 +112,7 @@ class TableCommits:
                 await self._checkpoint(hypertable, version, held.known.checkpoint)
 
     async def unknown(self, held: HeldTable) -> list[str]:
-        """Folders of archives that count, and that the ledger does not know: it was put back, or is behind the marks."""
+        """Folders of archives that count and that the ledger does not know, because it was put back or is behind the marks."""
         wanted = plan(await self._gathering.candidates(held))
         counting = {*wanted.adds, *wanted.stays}
         return sorted(counting - {addition.folder for addition in await held.additions(counting)})
@@ -118,11 +120,12 @@ class TableCommits:
     async def commit_held(
         self, held: HeldTable, report: CommitsReport, *, compare: bool = False, anew: bool = False
     ) -> int | None:
-        """The same for a table whose row is locked; the version that was made, if there was anything to say.
+        """Commit to a table whose row is locked; returns the version that was made, `None` if there was nothing to say.
 
-        `compare` has the log read whole, wherever the ledger left it; `anew` says that it was set aside on purpose.
+        With `compare` the log is read whole, wherever the ledger left it. `anew` says that the log was set aside on
+        purpose.
         """
-        # before what has changed is looked at: a change that comes later is noted again, and has its own commit
+        # Taken before the changes are read: a change that comes later is noted again, and has a commit of its own.
         await held.take_due()
         reality = Reality(held.known)
         if compare or not await self._log.is_at(folder_of(held.known.hypertable), held.known.version):
@@ -157,7 +160,7 @@ class TableCommits:
             token=uuid4(),
             at=known.now,
             adds=adds,
-            # the protocol has a path once in a commit
+            # the protocol allows a path once in a commit
             removes=tuple(sorted((leaving | reality.foreign) - {file.path for file in adds})),
             columns=fitting.columns if says_columns else (),
             name=known.hypertable,
@@ -173,7 +176,7 @@ class TableCommits:
         return version
 
     async def _checkpoint(self, hypertable: str, version: int, last: int | None) -> None:
-        """A log without one is slow to read and nothing else, so what goes wrong here is only logged."""
+        """Write a checkpoint. A log without one is slow to read and nothing else, so an error is only logged."""
         if version - (last or 0) < _CHECKPOINT_EVERY:
             return
         try:

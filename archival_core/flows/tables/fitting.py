@@ -1,4 +1,4 @@
-"""Which of the archives that are to be in a table can be: those whose files its schema describes."""
+"""The archives that can be in a table: those whose files the table's schema describes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """What a commit changes, of what can be."""
+    """What a commit changes, of what was wanted."""
 
     columns: tuple[TableColumn, ...]
     entries: tuple[Entry, ...]
@@ -37,15 +37,15 @@ class Fitting:
 
 
 async def fit(held: HeldTable, columns: tuple[TableColumn, ...], wanted: Plan) -> Fitting:
-    """What of `wanted` can be; `columns` are those that the table has now.
+    """The part of `wanted` that can be committed; `columns` are those that the table has now.
 
-    The ledger's columns decide. Before there are any, the table has those of its archives.
+    The ledger's columns decide. Before the ledger has any, the table has the columns of its archives.
     """
     folder = folder_of(held.known.hypertable)
     given = described(await held.lake_columns())
     asked = wanted.adds
     if given and {column.name: column.form for column in columns}.items() - {c.name: c.form for c in given}.items():
-        # archives of before may be in a table whose columns are decided since: each is looked at again
+        # archives from before may be in a table whose columns were decided since, so each is looked at again
         asked = (*asked, *wanted.stays)
     columns = given or columns
     entries: list[Entry] = []

@@ -1,4 +1,4 @@
-"""What decides about a table: its archives as ledger, marks and log tell of them."""
+"""The archives of a table, as ledger, marks and log know them: from these the table's content is decided."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Gathering:
         self._source, self._lake = source, lake
 
     async def candidates(self, held: HeldTable) -> list[Candidate]:
-        """Every archive that may be in the table; raises as the source and the lake do."""
+        """Every archive that may be in the table. Raises as the source and the lake do."""
         async with self._source.connect() as connection:
             here = await catalog.server_identity(connection)
             found = await held.candidates(f"{here.system_identifier}/{here.database}")
@@ -33,7 +33,7 @@ class Gathering:
             jobs = [archive.job_id for archive in found if archive.job_id is not None]
             jobs += [UUID(manifest.job_id) for manifest in unknown if manifest is not None]
             stand_ins = await table_marks.of_table(connection, held.known.hypertable, jobs)
-            # a standby may not have the marks yet, and without any mark the ledger alone can tell
+            # a standby may not have the marks yet; without any mark only the ledger can tell
             can_tell = stand_ins is not None and here.timeline is not None
             read = await self._readings(connection, found, unknown) if can_tell else None
         stand_ins = stand_ins or {}
@@ -42,7 +42,7 @@ class Gathering:
         others = [_of_log(manifest, read, stand_ins) for manifest in unknown if manifest is not None]
         gone = [_of_mark(mark) for mark in stand_ins.values() if mark.kind.stands_in and mark.lake_path not in folders]
         seen = {candidate.folder for candidate in others}
-        # what is no archive at all is in nobody's interest, and leaves
+        # a folder that is no archive leaves the table
         strange = [
             _strange(archive.folder)
             for archive, manifest in zip((a for a in found if a.job_id is None), unknown, strict=True)
@@ -51,7 +51,7 @@ class Gathering:
         return [*known, *others, *(candidate for candidate in gone if candidate.folder not in seen), *strange]
 
     async def _unknown(self, archive: TableArchive) -> Manifest | None:
-        """The manifest of a folder that the table has and the ledger does not know; `None` if it is none of ours."""
+        """The manifest of a folder that the table has and the ledger does not know; `None` if the folder is none of ours."""
         try:
             return await read_inner_manifest(self._lake, archive.folder)
         except PermanentError:
@@ -60,7 +60,7 @@ class Gathering:
     async def _readings(
         self, connection: Connection, found: Sequence[TableArchive], unknown: Sequence[Manifest | None]
     ) -> set[UUID]:
-        """Jobs whose readings have their marks here."""
+        """The jobs whose readings have their marks in this source."""
         asked = [(archive.job_id, nonce) for archive in found if archive.job_id for nonce in archive.nonces]
         asked += [(UUID(manifest.job_id), manifest.nonce) for manifest in unknown if manifest and manifest.nonce]
         return {job for job, _ in await marks.known_readings(connection, asked)}
@@ -102,7 +102,7 @@ def _of_log(manifest: Manifest, read: set[UUID] | None, stand_ins: dict[UUID, St
         status=None,
         table=table,
         revision=manifest.revision,
-        # an archive of before there were marks has none
+        # an archive from before there were marks has none
         is_marked=read is None or manifest.nonce is None or job in read,
         stands_in=mark.manifest if mark is not None and mark.kind.stands_in else None,
         supersedes=frozenset(manifest.supersedes),
@@ -111,7 +111,7 @@ def _of_log(manifest: Manifest, read: set[UUID] | None, stand_ins: dict[UUID, St
 
 
 def _of_mark(mark: StandIn) -> Candidate:
-    """An archive that the source alone knows: it takes the place of others of its table until the ledger follows."""
+    """An archive that only the source knows. It supersedes others of its table, until the ledger follows."""
     return Candidate(
         archive=mark.archive,
         folder=mark.lake_path,

@@ -1,4 +1,4 @@
-"""What is really in a table's log, where the ledger is not sure of it: read whole, and told to the ledger."""
+"""Where the ledger is not sure of a table's log, the log is read whole, and the ledger's record is set by it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from archival_core.model.lake.delta_log import app_id, schema_json
 
 _LOG = logging.getLogger(__name__)
 
-#: commits of others that are looked at for a finding; one is enough for it
+#: commits that are read to find one that somebody else wrote; one is enough for a finding
 _LOOKED_AT: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Reality:
-    """A table's log as it is."""
+    """What a table's log says, whatever the ledger says."""
 
     known: KnownLog
     #: files that no archive of the ledger accounts for, relative to the table's folder: the next commit removes them
     foreign: frozenset[str] = frozenset()
-    #: the log does not say the table's columns as the ledger has them
+    #: the log has other columns than the ledger has for the table
     is_restated: bool = False
 
 
@@ -46,10 +46,11 @@ class LogReading:
         self._log, self._reader = log, reader
 
     async def catch_up(self, held: HeldTable, *, anew: bool = False) -> Reality:
-        """Read the log, and have the ledger's record say what is in it, in the transaction of `held`.
+        """Read the log, and set the ledger's record by it, in the transaction of `held`.
 
-        A log that is further is the service's own, where an answer was lost or the ledger was put back, or somebody else's:
-        that is a finding, unless the log is made `anew` on purpose. Raises `PermanentError` (`table-log-damaged`).
+        A log may be further than the ledger because the service's own answer was lost, or because the ledger was put back.
+        If neither is the case, somebody else has written to the log, and that is a finding, unless the log is made `anew`
+        on purpose. Raises `PermanentError` (`table-log-damaged`).
         """
         folder, known = folder_of(held.known.hypertable), held.known
         found = await self._reader.snapshot(folder)
@@ -70,7 +71,7 @@ class LogReading:
             archive, _, name = path.rpartition("/")
             files[f"{folder}/{archive}" if archive else folder].add(name)
         published = await held.published(files.keys())
-        # an archive that lacks a file, or has one too many, is not in the table: it enters again, whole
+        # an archive that lacks a file, or has one too many, does not count as in the table: it enters again, whole
         broken = {name for name, archive in published.items() if files[name] != set(archive.files)}
         there = [
             published.get(name, Entered(name, tuple(sorted(names)), 0)) for name, names in files.items() if name not in broken
@@ -92,7 +93,7 @@ class LogReading:
         )
 
     async def _finding(self, folder: str, known: KnownLog, found: TableSnapshot | None) -> Mapping[str, Any] | None:
-        """What somebody should look at; `None` where the ledger was merely behind."""
+        """What somebody should look at; `None` where the ledger was only behind."""
         if known.version is None:
             return None
         if found is None:
@@ -119,7 +120,7 @@ def _relative(folder: str, archive: str, names: set[str]) -> list[str]:
 
 
 def _operation(content: bytes) -> str:
-    """What a commit says that it did, as far as it can be read."""
+    """What a commit says that it did, if it can be read."""
     for line in content.splitlines():
         try:
             info = json.loads(line).get("commitInfo")

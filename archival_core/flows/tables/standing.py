@@ -14,12 +14,14 @@ from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 
-#: For so long a log is believed to be where the ledger left it.
+#: Seconds for which a log is believed to be where the ledger left it.
 _BELIEVED_SECONDS: Final = 30.0
 
 
 class OutdatedError(TransientError):
-    """An archive of before tables had a schema, whose chunk is still there: a new archive fits."""
+    """The archive is from before tables had a schema, and its chunk is still in the database: a new archive of it would
+    fit.
+    """
 
     def __init__(self, chunk: Relation, why: str) -> None:
         said = f"{chunk} is archived again: its archive is of before the lake's tables had a schema, and does not fit ({why})"
@@ -31,16 +33,17 @@ class Standing:
 
     def __init__(self, tables: LakeTables, log: TableLog, commits: TableCommits) -> None:
         self._tables, self._log, self._commits = tables, log, commits
-        #: by hypertable: the log's version, and until when it is believed
+        #: by hypertable: the log's version, and until when that version is believed
         self._seen: dict[str, tuple[int, float]] = {}
 
     async def check(self, job: Job) -> None:
-        """Raise `TransientError` (`not-in-table`) or `PermanentError` (`left-out-of-table`) unless it is in its table.
+        """Raise `TransientError` (`not-in-table`) or `PermanentError` (`left-out-of-table`) unless the archive is in its
+        table.
 
-        Raises `OutdatedError` where a new archive of the chunk would be.
+        Raises `OutdatedError` where a new archive of the chunk would be in the table.
 
-        Guard INTABLE: a chunk goes only when its archive is in the lake's table. Otherwise who reads the lake alone would miss
-        its rows until the next commit, or for ever.
+        Guard INTABLE: a chunk goes only when its archive is in the lake's table. Otherwise a reader of the lake alone would
+        miss its rows until the next commit, or for ever.
         """
         place = await self._tables.place(job.job_id)
         if not place.in_table or not await self._is_at(str(job.hypertable), place):
@@ -62,7 +65,7 @@ class Standing:
         )
 
     async def _is_at(self, hypertable: str, place: TableStanding) -> bool:
-        """Whether the log is where the ledger left it; asked of the lake now and then."""
+        """Whether the log is where the ledger left it. The lake is asked now and then."""
         if place.version is None:
             return False
         version, until = self._seen.get(hypertable, (-1, 0.0))

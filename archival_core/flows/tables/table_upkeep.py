@@ -1,4 +1,4 @@
-"""Logs against ledger: what is in a table is compared file by file now and then, and a log is made anew where people ask."""
+"""Each table's log is compared with the ledger, file by file, now and then; people may have a log made anew."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ class TableUpkeep:
         return failed
 
     async def rebuild(self, hypertable: str) -> LakeTableState:
-        """Make the table's log anew from ledger and marks; the log of before is kept below `superseded/`.
+        """Make the table's log anew from ledger and marks. The former log is kept below `superseded/`.
 
-        The log of before stays where it is unless source, marks and ledger can tell what the new one says. Raises
-        `PermanentError`: `no-archive` if the hypertable has no table, `table-ledger-behind` while the ledger does not know all
-        archives that count, and `other-owner`.
+        The former log stays in its place unless source, marks and ledger together can tell what the new log says. Raises
+        `PermanentError`: `no-archive` if the hypertable has no table, `table-ledger-behind` while the ledger does not know
+        all archives that count, and `other-owner`.
         """
         await self._ownership.check()
         if all(state.hypertable != hypertable for state in await self._tables.states()):
             raise PermanentError(f"{hypertable} has no table in the lake", code="no-archive")
-        # a rebuild that is cut short is made up for by the next commit
+        # the next commit makes up for a rebuild that is cut off
         await self._tables.note_due(hypertable)
         async with self._tables.held(hypertable, wait=True) as held:
             assert held is not None, "it was waited for"

@@ -1,8 +1,8 @@
-"""Folders below `tables/` against the ledger: every published archive has its row, and its rows are there once.
+"""Folders below `tables/` are compared with the ledger: every published archive has its row, and its rows are there once.
 
-The rename publishes an archive, the ledger's row is written after it. Where a crash came in between and nobody finished the
-job, the folder is adopted by its own manifest. The row comes first and the folder moves after it, so that whatever is left
-half-way is found again here: a superseded archive that is still below `tables/`.
+The rename publishes an archive, and the ledger's row is written after the rename. If a crash came in between and nobody
+finished the job, the folder is adopted by its own manifest. The row comes first, and the folder moves after it. So a run
+that ends half-way leaves a superseded archive below `tables/`, which the next run finds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from archival_core.source.state import history
 _LOG = logging.getLogger(__name__)
 
 _DUTY: Final = "adoption"
-#: folders that one run looks at, and that the lake lists at a time
+#: the folders that one run looks at, and the folders that the lake lists at a time
 _FOLDERS_A_RUN: Final = 20_000
 _PAGE: Final = 5_000
 _BATCH: Final = 500
@@ -44,7 +44,7 @@ _ADOPTABLE: Final = frozenset({None, Status.QUEUED, Status.FAILED, Status.CANCEL
 
 @dataclass(frozen=True, slots=True)
 class _RoundCursor:
-    """Where the next run goes on: behind a table, or in it, at what the lake calls `after`."""
+    """Where the next run goes on: behind a table, or inside a table at `after`, which is the lake's own word for a place."""
 
     table: str = ""
     after: str | None = None
@@ -69,9 +69,9 @@ class AdoptionReport:
     adopted: list[str] = field(default_factory=list)
     #: superseded archives that are out of the way now
     retired: list[str] = field(default_factory=list)
-    #: what is no archive, or cannot be taken for one, and why; it is left as it is
+    #: folders that are no archives, or cannot be taken for archives, and why; they are left as they are
     strays: dict[str, str] = field(default_factory=dict)
-    #: what could not be looked at now
+    #: folders that could not be looked at now
     postponed: int = 0
 
 
@@ -91,7 +91,7 @@ class Adoption:
         self._source, self._retiring = source, retiring
 
     async def adopt(self, deadline: float) -> AdoptionReport:
-        """Look at the next folders, until `deadline` (`time.monotonic`): a run goes on where the last one has stopped."""
+        """Look at the next folders, until `deadline` (`time.monotonic`). A run goes on where the last run stopped."""
         report = AdoptionReport()
         await self._lake.ensure_filesystem()
         tables = sorted([table async for table in self._lake.list(paths.TABLES, recursive=False)], key=lambda table: table.path)
@@ -120,13 +120,13 @@ class Adoption:
         except PermanentError:
             if after is None:
                 raise
-            # the lake has forgotten the place, or is another one
+            # the lake has forgotten the place, or another lake has taken its place
             page = await self._lake.page(table.path, None, _PAGE)
         return page.entries, _RoundCursor(table.path, page.next)
 
     async def _look(self, entries: Sequence[LakePath], report: AdoptionReport) -> None:
         strays = {entry.path: "it is a file where an archive's folder should be" for entry in entries if not entry.is_directory}
-        # later revisions first: what they supersede is not adopted before them
+        # later revisions first, because an archive that a later one supersedes is not adopted before it
         archives = (entry.path for entry in entries if entry.is_directory and not paths.is_log(entry.path))
         folders = sorted(archives, key=_revision, reverse=True)
         postponed: list[str] = []
@@ -139,7 +139,7 @@ class Adoption:
     async def _compare(
         self, folders: Sequence[str], strays: dict[str, str], postponed: list[str], report: AdoptionReport
     ) -> None:
-        """One question to the ledger for all of them; only what is amiss is looked at by itself."""
+        """One question to the ledger for all folders. Only the folders that are amiss are looked at one by one."""
         known = await self._archives.known(folders)
         overtaken = [folder for folder, archive in known.items() if archive.overtaken]
         superseded = set(await self._archives.supersede(overtaken)) if overtaken else set()
@@ -153,7 +153,7 @@ class Adoption:
                 await self._adopt_or_retire(folder, known.get(folder), strays, report)
             except TransientError as error:
                 if isinstance(error, AwayError):
-                    # raises if the lake is away for all: the next run goes on
+                    # raises if the lake is away for all folders; the next run then goes on
                     await self._lake.ensure_filesystem()
                 postponed.append(folder)
                 _LOG.warning("%s in the lake is looked at later: %s", folder, error)
@@ -167,7 +167,7 @@ class Adoption:
             else:
                 report.retired += await self._retiring.retire([folder])
         except PermanentError as error:
-            # what was moved away meanwhile, by a worker or another run, is nobody's stray
+            # a folder that a worker or another run has moved away meanwhile is nobody's stray
             if await self._lake.stat(folder) is not None:
                 strays[folder] = str(error)
                 _LOG.warning("%s in the lake is no archive: %s", folder, error)
@@ -191,7 +191,7 @@ class Adoption:
             raise PermanentError(f"its job {manifest.job_id} is {publisher.status}", code="lake-conflict")
         await self._check(manifest)
         await self._lake.write_once(paths.archive_manifest(folder), manifest.to_json())
-        # a ledger that was put back has forgotten columns whose numbers are given
+        # a ledger that was put back has forgotten columns whose numbers are in use
         await self._schema.learn([manifest])
         status = Status.SUPERSEDED if publisher.overtaken else Status.ARCHIVED
         if publisher.status is None:
@@ -205,10 +205,11 @@ class Adoption:
         report.retired += await self._retiring.retire([folder, *manifest.supersedes])
 
     async def _check_is_ours(self, manifest: Manifest) -> None:
-        """The source has the mark of its reading: the ledger was put back since, or the row was lost.
+        """Check that the source has the mark of the archive's reading: then the ledger was put back since, or its row was
+        lost.
 
-        Whoever can write to the lake can copy a mark's nonce. So what is adopted by it is compared row by row before its
-        chunk goes.
+        Who can write to the lake can copy a mark's nonce. An archive that is adopted by its mark is therefore compared row
+        by row before its chunk goes.
         """
         async with self._source.connect() as connection:
             here = await catalog.server_identity(connection)
@@ -228,7 +229,7 @@ class Adoption:
             )
 
     async def _check(self, manifest: Manifest) -> None:
-        """What is adopted is complete; a later verification reads its content."""
+        """Check that the archive is complete. A later verification reads its content."""
         outer = paths.archive_manifest(manifest.lake_path)
         for finding in await check_archive(self._lake, manifest, content=False):
             if (finding.file, finding.problem) != (outer, Problem.MISSING):

@@ -1,8 +1,8 @@
-"""The ledger follows the marks of the source, whatever it says.
+"""The ledger follows the marks of the source, whatever the ledger says.
 
-A mark and the rows that it speaks of are one transaction of the source. A ledger elsewhere, or one that was put back, may
-know less: it is brought up to the marks here. Where the source was put back, a mark is missing of an archive that the
-ledger has as removed.
+A mark and the rows that it speaks of are one transaction of the source. A ledger in another database, or a ledger that was
+put back, may know less, and is brought up to the marks here. Where the source was put back, an archive that the ledger has
+as removed has no mark.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from archival_core.source.state.marks import StandIn, StandInKind
 
 _LOG = logging.getLogger(__name__)
 
-#: marks, and removed archives, that are looked at in one run
+#: the marks, and the removed archives, that one run looks at
 _LOOKED_AT: Final = 10_000
 _DROPPED_BY: Final = {
     StandInKind.REMOVED: "service",
@@ -57,9 +57,9 @@ class MarksReport:
     written: int = 0
     #: the manifest of a mark is not in the lake: its rows may be lost
     missing: int = 0
-    #: removed, without a mark and without a table: nobody can tell what became of their rows
+    #: removed archives without a mark and without a table: nobody can tell what became of their rows
     unproven: int = 0
-    #: nothing was decided about them now
+    #: archives about which nothing was decided now
     undecided: int = 0
 
 
@@ -82,7 +82,7 @@ class FollowMarks:
     async def follow(self, deadline: float) -> MarksReport:
         """Bring the ledger up to the marks, until `deadline` (`time.monotonic`).
 
-        Where the run begins is left to chance, so that each mark has its turn.
+        Each run begins at a place drawn by chance, so that each mark has its turn.
         """
         report = MarksReport()
         async with self._source.connect() as connection:
@@ -94,7 +94,7 @@ class FollowMarks:
         return report
 
     async def _follow(self, connection: Connection, report: MarksReport, deadline: float) -> None:
-        """What the source says and the ledger does not."""
+        """Record what the marks say and the ledger does not know."""
         begin = uuid4()
         found = await marks.stand_ins_after(connection, begin, _LOOKED_AT)
         found |= await marks.stand_ins_before(connection, begin, _LOOKED_AT - len(found))
@@ -118,7 +118,7 @@ class FollowMarks:
             await self._schema.learn([manifest])
             await self._archives.insert(manifest, Status.REMOVED, "reconcile", announced=True, sha256=sha256)
         async with self._marked.following(archive) as ledger:
-            # a restore or a removal that was under way holds the row until it has committed, and its mark is another one then
+            # A restore or a removal that was under way holds the row until it has committed. Its mark is another one then.
             if (await marks.stand_ins(connection, [archive])).get(archive) != stand_in:
                 return
             await self._marked.follow(manifest, sha256, _DROPPED_BY.get(stand_in.kind), ledger)
@@ -129,7 +129,7 @@ class FollowMarks:
         _LOG.warning("archive %s is %s, as its mark in the source says", archive, stand_in.kind)
 
     async def _take_back(self, connection: Connection, report: MarksReport, deadline: float) -> None:
-        """What the ledger has as removed, and the source has no mark of."""
+        """Take back removals that the ledger has and the source has no mark of."""
         archives = await self._marked.removed(uuid4(), _LOOKED_AT)
         marked = await marks.stand_ins(connection, [archive.job_id for archive in archives])
         unmarked = [archive for archive in archives if archive.job_id not in marked and not archive.mark_owed]
@@ -157,7 +157,7 @@ class FollowMarks:
             report.unproven += 1
 
     async def _pay(self, connection: Connection, report: MarksReport, deadline: float) -> None:
-        """Marks for removals and restores that were before there were marks, or whose marks were lost."""
+        """Write marks that are owed: for removals and restores from before there were marks, or whose marks were lost."""
         owed = await self._marked.owed_removals(_LOOKED_AT)
         restored = await self._marked.owed_restores(_LOOKED_AT)
         if not (owed or restored) or not await marks.ensure(connection):
@@ -181,7 +181,7 @@ class FollowMarks:
                 report.written += await self._write(connection, archive, StandInKind.RESTORED)
 
     async def _write(self, connection: Connection, archive: RemovedArchive, kind: StandInKind) -> bool:
-        """Write the mark, unless the source has one: the ledger follows that."""
+        """Write the mark, unless the source has one, which the ledger follows then."""
         sha256 = archive.manifest_sha256
         if sha256 is None:
             try:
@@ -207,7 +207,7 @@ class FollowMarks:
 
 @contextmanager
 def _alone(archive: UUID, report: MarksReport) -> Iterator[None]:
-    """What is wrong with one archive keeps no other from its turn; a dependency that is away does."""
+    """An error about one archive keeps no other archive from its turn. A dependency that is away ends the run."""
     try:
         yield
     except AwayError:
@@ -218,10 +218,10 @@ def _alone(archive: UUID, report: MarksReport) -> Iterator[None]:
 
 
 def _says_so(known: Recorded | None, stand_in: StandIn) -> bool:
-    """Whether the ledger says of the archive what the mark says, on the grounds of the same manifest."""
+    """Whether ledger and mark say the same of the archive, on the grounds of the same manifest."""
     if known is None or known.manifest_sha256 not in (None, stand_in.manifest):
         return False
     if stand_in.kind.stands_in:
         return known.status is Status.REMOVED
-    # an archive that takes the place of a restored one supersedes it
+    # an archive that supersedes a restored archive
     return (known.status is Status.ARCHIVED and known.restored) or known.status is Status.SUPERSEDED

@@ -1,7 +1,8 @@
 """Rows of jobs that ended without an archive, and that no question needs any more, become counts.
 
-An archive is never folded away, whatever became of it: a mark in the source may name the archive. Nor is the last word about
-a chunk that is still in the database: a policy would ask for the chunk again, and a person may retry the job.
+An archive is never folded, whatever became of it, because a mark in the source may name the archive. The last job of a
+chunk that is still in the database is not folded either: a policy would ask for the chunk again, and a person may retry the
+job.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from archival_core.clients.postgres.database import Database
 from archival_core.ledger.upkeep.folding import FoldableJob, Folding
 from archival_core.source.catalog.presence import table_oids
 
-#: jobs that are looked at in one run, and folded or asked about at a time
+#: the jobs that one run looks at, and the jobs that are folded or asked about at a time
 _LOOKED_AT: Final = 10_000
 _BATCH: Final = 500
 _EVENTS_LOOKED_AT: Final = 20_000
-#: After this the files of an ended job's parts go from staging too.
+#: After this time the files of an ended job's parts go from staging, too.
 _PARTS_KEPT_FOR: Final = timedelta(hours=1)
 _FIRST: Final = UUID(int=0)
 _LAST: Final = UUID(int=2**128 - 1)
@@ -48,13 +49,16 @@ class JobFolding:
         self._keep_for, self._events = keep_for, events
 
     async def fold(self, deadline: float) -> FoldingReport:
-        """Fold what may go; where the run begins is left to chance, so that each job has its turn."""
+        """Fold the jobs that may be folded.
+
+        Each run begins at a place drawn by chance, so that each job has its turn.
+        """
         report = FoldingReport(
             parts=await self._folding.forget_parts(_PARTS_KEPT_FOR),
             events=await self._folding.forget_events(self._keep_for, uuid4(), _EVENTS_LOOKED_AT),
         )
         found = await self._foldable()
-        # the source is asked afterwards: a source that is away keeps only these jobs
+        # The source is asked afterwards, so that a source that is away keeps only these jobs.
         await self._fold([job for job in found if not job.is_last], report, deadline)
         last_words = [job for job in found if job.is_last]
         for batch in batched(last_words, _BATCH, strict=False):

@@ -1,4 +1,6 @@
-"""A lake that went back is looked through at once: what was archived since then is read again, the only copies first."""
+"""After a lake went back, the archives made since then are read again at once, and first of all those that are the only
+copy.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,10 @@ class LakeBack:
         self._marker, self._verification = marker, verification
 
     async def verify_if_back(self, deadline: float) -> int:
-        """Archives that were found damaged or missing; 0 where the lake is as far as the ledger knows."""
+        """How many archives were found damaged or missing; 0 where the lake is as far as the ledger knows."""
         if not await self._marker.look():
             return 0
         report = await self._verification.verify_due(timedelta(seconds=max(deadline - time.monotonic(), 1)))
-        # what was looked at may have been all of it
+        # this run may have read the last archive, and then the lake is no longer behind
         await self._marker.look()
         return len(report.damaged)

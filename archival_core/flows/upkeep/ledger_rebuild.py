@@ -1,8 +1,8 @@
-"""The ledger from the lake alone: every manifest whose archive is there becomes the row that it had.
+"""The ledger is made anew from the lake alone: every manifest whose archive is there becomes the row that it had.
 
-What only the ledger knew is lost with it: who asked, jobs that ended without an archive, what was restored, policies. A chunk
-that is in the source database no more counts as removed, if the archive is of this very database; otherwise nobody can tell,
-and `archived` is what does no harm: removal compares everything again.
+What only the ledger knew is lost with it: who asked, jobs that ended without an archive, what was restored, and policies. A
+chunk that is not in the source database any more counts as removed, if the archive is of this very database. Otherwise
+nobody can tell, and the archive counts as `archived`, which does no harm: a removal compares everything again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class RebuildReport:
     left_alone: int = 0
     #: manifests whose archive is neither below `tables/` nor below `superseded/`: their rows may be lost
     missing: list[str] = field(default_factory=list)
-    #: files below `manifests/` that are none, and why
+    #: files below `manifests/` that are no manifests, and why
     invalid: dict[str, str] = field(default_factory=dict)
     #: folders below `tables/` without a manifest file: the next reconcile adopts them
     without_manifest: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ class LedgerRebuild:
     async def rebuild(self, *, add: bool = False) -> RebuildReport:
         """Write a row for every archive; rows that are there stay as they are.
 
-        Raises `PermanentError` (`ledger-not-empty`) if there are any, unless `add` says that they are to be added to.
+        Raises `PermanentError` (`ledger-not-empty`) if the ledger has rows and `add` is false.
         """
         if not add and await self._archives.any_job():
             raise PermanentError(

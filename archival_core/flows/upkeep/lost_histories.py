@@ -1,7 +1,8 @@
-"""Archives of histories that were put back, and archives whose place such an archive had taken.
+"""Archives of histories that were put back, and archives that such an archive had superseded.
 
-A source that was put back to before an archive was read has no mark of the reading: what the archive holds need not be what
-the source has now. It takes no other archive's place, and whatever it had superseded counts again if its own mark is there.
+Where the source was put back to before an archive was read, the source has no mark of that reading, and the archive need
+not hold what the source has now. Such an archive supersedes no other. What it had superseded counts again, if the mark of
+that archive is there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from archival_core.source.state import history, marks
 
 _LOG = logging.getLogger(__name__)
 
-#: archives whose marks are asked for in one run, and of those that are superseded how many are brought back
+#: the archives whose marks one run asks for, and the superseded archives that one run brings back
 _LOOKED_AT: Final = 10_000
 _BROUGHT_BACK: Final = 500
 
@@ -32,9 +33,10 @@ class LostHistories:
         self._marked, self._retiring = marked, retiring
 
     async def look(self, connection: Connection) -> int:
-        """Note which archives have lost their mark, and which have it again; returns how many were lost since.
+        """Note which archives have lost their mark, and which have it again; returns how many were lost since the last
+        look.
 
-        Where the run begins is left to chance, so that each archive has its turn.
+        Each run begins at a place drawn by chance, so that each archive has its turn.
         """
         here = await catalog.server_identity(connection)
         if here.timeline is None or not here.system_identifier:
@@ -62,7 +64,8 @@ class LostHistories:
                 return False
             if await history.any_table_went_by_another(connection, job.job_id, manifest):
                 return False  # another archive stands in for the rows of its table
-            # the folder first: a superseded archive that is below `tables/` is found there, and moved away again
+            # the folder moves first: if the run ends here, the next run finds a superseded archive below `tables/` and
+            # moves it away again
             await self._retiring.bring_back(manifest.lake_path)
             await self._marked.back_from_superseded(job.job_id, ledger)
         _LOG.warning("archive %s is archived again: what had taken its place is of a history that was put back", job.job_id)

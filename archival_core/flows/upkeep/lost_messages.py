@@ -37,7 +37,7 @@ class LostMessages:
         self._upkeep, self._ledger, self._queues = upkeep, ledger, queues
 
     async def send_again(self) -> int:
-        """How many messages were sent."""
+        """Send messages for jobs whose message is lost; returns how many."""
         return sum([await self._send_again(kind, queue) for kind, queue in self._queues.items()])
 
     async def _send_again(self, kind: Kind, queue: QueueClient) -> int:

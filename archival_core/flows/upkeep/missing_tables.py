@@ -1,9 +1,9 @@
-"""Archived chunks whose table is gone, although the service has not dropped it.
+"""Archived chunks whose table is missing, although the service has not dropped it.
 
-A table that is gone is not rows that are gone: merging, splitting and renaming leave the rows in other tables. So the rows
-themselves are asked for. If none of them is there, somebody has dropped the chunk (a retention policy, or a person): the
-rows live in the archive alone. If all of them are there, the archive stands for nothing and is superseded.
-Between the two nothing is decided.
+A table that is missing does not mean that its rows are: merging, splitting and renaming leave the rows in other tables. So
+the rows themselves are looked for. If none of them is there, somebody has dropped the chunk, a retention policy or a
+person, and the rows live in the archive alone. If all of them are there, the archive stands for nothing and is superseded.
+If some are there, nothing is decided.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from archival_core.source.state.marks import StandIn, StandInKind
 
 _LOG = logging.getLogger(__name__)
 
-#: archives whose table is asked for in one run, and of those without one how many are decided on
+#: the archives whose table one run asks for, and the archives without a table that one run decides about
 _LOOKED_AT: Final = 10_000
 _DECIDED: Final = 200
 
@@ -41,7 +41,7 @@ class MissingTablesReport:
     removed: int = 0
     #: their rows are in other tables
     reshaped: int = 0
-    #: their table is gone, and nobody can tell whether their rows are
+    #: their table is missing, and nobody can tell where their rows are
     undecided: int = 0
 
 
@@ -52,9 +52,9 @@ class MissingTables:
         self._source, self._marked, self._elsewhere, self._retiring = source, marked, elsewhere, retiring
 
     async def decide(self, deadline: float) -> MissingTablesReport:
-        """Decide about archives whose table is gone, until `deadline` (`time.monotonic`).
+        """Decide about archives whose table is missing, until `deadline` (`time.monotonic`).
 
-        Where the run begins is left to chance, so that each archive has its turn.
+        Each run begins at a place drawn by chance, so that each archive has its turn.
         """
         report = MissingTablesReport()
         found = await self._marked.tables(uuid4(), _LOOKED_AT)
@@ -111,7 +111,7 @@ class MissingTables:
         # that the ledger does not follow yet may be of such an archive.
         later = await self._marked.has_later(job)
         if rows is RowsFound.ALL_THERE:
-            # until an archive of the tables that have them now is there, this one is the only one
+            # As long as the tables that have the rows now are not archived, this archive is the only one.
             report.reshaped += await self._supersede(job) if later else 0
         elif rows is RowsFound.NONE_THERE and not later and not unfollowed:
             report.removed += await self._drop(connection, job, manifest, forget)

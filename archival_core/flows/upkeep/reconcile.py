@@ -1,10 +1,15 @@
-"""Chunks against ledger against lake against queue: whatever a crash, a lost message or a lost event left undone is done.
+"""Source, ledger, lake and queue are compared, and what a crash, a lost message or a lost event left undone is done.
 
-Every duty is bounded, may run twice and beside itself, and has a time of its own, so that none keeps another from its turn.
-What the queue was told and lost is sent again; what lies in the poison queues is settled; what was published and not recorded
-is adopted; the ledger follows the marks of the source; what somebody else removed counts as removed; what ended and was not
-told is announced; what crashes left in staging goes; what nobody needs any more in streams and ledger goes too. An event that
-a Redis failover lost is made up for by the policies, and by nothing else: see `policy_jobs`.
+Every duty is bounded, and has a time of its own, so that none keeps another from its turn. A duty may run twice, also at
+the same time.
+
+- Lost messages are sent again, and messages in the poison queues are settled.
+- Published archives that the ledger does not know are adopted.
+- The ledger follows the marks of the source, and chunks that somebody else dropped count as removed.
+- Ends of jobs that were not told are told.
+- What crashes left in staging, and what nobody needs in streams and ledger any more, is removed.
+
+An event that a Redis failover lost is made up for by the policies, and by nothing else: see `policy_jobs`.
 """
 
 from __future__ import annotations
@@ -36,11 +41,11 @@ from archival_core.ledger.upkeep.left_undone import Upkeep
 
 _LOG = logging.getLogger(__name__)
 
-#: Whoever ended a job announces it in the next moment; only what is older was forgotten.
+#: Whoever ends a job announces the end in the next moment. Only an older end was forgotten.
 _UNANNOUNCED_FOR: Final = timedelta(minutes=3)
 _ANNOUNCED_A_RUN: Final = 500
 _SWEPT_A_RUN: Final = 500
-#: times the seconds that a duty has
+#: a duty is cut off after so many times its seconds
 _CUT_OFF_AFTER: Final = 2.0
 
 
@@ -111,7 +116,7 @@ class ReconcileReport:
         return self == ReconcileReport()
 
 
-#: Does some of what is to be done and says so in the report, until a time (`time.monotonic`).
+#: Does some of its work and notes it in the report, until a time (`time.monotonic`).
 Duty = Callable[[ReconcileReport, float], Awaitable[None]]
 
 
@@ -142,7 +147,7 @@ class Reconciler:
         self._follow_marks = follow_marks
         self._missing_tables, self._upkeep, self._announcer, self._policies = missing_tables, upkeep, announcer, policies
         self._streams, self._tables, self._folding = streams, tables, folding
-        #: With seconds of their own, in their order: people wait for the first, and the last look at everything.
+        #: Each duty with its seconds. People wait for the first ones, and the last ones look at everything.
         self._duties: tuple[tuple[str, float, Duty], ...] = (
             ("policies", 60.0, self._follow_policies),
             ("poisoned messages", 30.0, self._settle_poisoned),
@@ -158,7 +163,7 @@ class Reconciler:
         )
 
     async def reconcile(self, time_budget: timedelta) -> ReconcileReport:
-        """Do every duty once, each for its own time at most; what is left of `time_budget` is for a lake that went back.
+        """Do every duty once, each for its own time at most. What is left of `time_budget` is for a lake that went back.
 
         Raises `PermanentError` (`other-owner`) where the lake belongs to another source.
         """
@@ -176,7 +181,7 @@ class Reconciler:
         return report
 
     async def _duty(self, name: str, duty: Duty, report: ReconcileReport, seconds: float) -> None:
-        """Let a duty do some of its work. It ends by itself when its time is over; one that hangs is cut off later."""
+        """Let a duty do some of its work. A duty ends by itself when its time is over; a duty that hangs is cut off later."""
         try:
             async with asyncio.timeout(_CUT_OFF_AFTER * seconds):
                 await duty(report, time.monotonic() + seconds)

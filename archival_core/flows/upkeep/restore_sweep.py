@@ -10,7 +10,7 @@ from archival_core.clients.postgres.database import Database
 from archival_core.ledger.upkeep.left_undone import Upkeep
 from archival_core.source.restore.staging import drop_staging, staging_tables
 
-#: after the end of a job; longer than a lease, and than a retry that is just being asked for
+#: time after the end of a job; longer than a lease, and than a retry that somebody is just asking for
 _ENDED_FOR: Final = timedelta(hours=1)
 
 
@@ -24,9 +24,10 @@ class RestoreSweep:
         self._source, self._upkeep = source, upkeep
 
     async def sweep(self) -> int:
-        """How many tables were dropped."""
+        """Drop the tables; returns how many."""
         async with self._source.connect() as connection:
-            # in this order: the table of a job that begins just now must not be taken for a dead one's
+            # Tables are listed before jobs, so that the table of a job that begins just now is not taken for that of a dead
+            # job.
             tables = await staging_tables(connection)
             owners = {table: table.owner[0] for table in tables if table.owner}
             jobs = await self._upkeep.staging_owners(set(owners.values()), _ENDED_FOR)

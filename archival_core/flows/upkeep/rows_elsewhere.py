@@ -1,4 +1,4 @@
-"""Are the rows of an archive in the database, although their table is gone?"""
+"""Whether the rows of an archive are in the database, although the table of the archive is missing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """What crashes left in staging is removed; nobody reads it.
 
 A folder goes when its job has ended and can have no worker any more, or when nobody knows the job and the folder is old. A
-worker that was paused past all that finds its files gone and publishes nothing: it compares what is there with what it wrote.
+worker that was paused for longer than that finds its files gone and publishes nothing, because it compares what is there
+with what it wrote.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from archival_core.lake.client import LakehouseClient, LakePath
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.ledger.upkeep.left_undone import Upkeep
 
-#: after the end of a job; longer than a lease, and than a retry that is just being asked for
+#: time after the end of a job; longer than a lease, and than a retry that somebody is just asking for
 _ENDED_FOR: Final = timedelta(hours=1)
 _UNKNOWN_FOR: Final = timedelta(days=7)
 _UNFINISHED_FOR: Final = timedelta(days=1)

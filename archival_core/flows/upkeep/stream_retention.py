@@ -1,7 +1,8 @@
-"""Streams are trimmed of what is old or too much, and of nothing that a consumer group still has to read or to acknowledge.
+"""Streams are trimmed of entries that are old or too many, and of nothing that a consumer group still has to read or to
+acknowledge.
 
-A group that stands still keeps everything behind its place. Nothing is trimmed past such a group: people are told, and Redis
-fills up until somebody reads on, or deletes the group.
+A group that stands still keeps everything behind its place. Nothing is trimmed past such a group: people are told, and
+Redis fills up until somebody reads on or deletes the group.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class KeptStream:
     keep_for: timedelta
     #: entries at most, where groups allow that
     keep: int
-    #: the stream's own reader: before there is one, nothing was read
+    #: the group that reads the stream for the service; before there is such a group, nothing was read
     reader: str | None = None
 
 
@@ -43,7 +44,7 @@ class StreamRetention:
         self._messaging, self._looks, self._streams = messaging, looks, streams
 
     async def trim(self) -> int:
-        """How many entries were trimmed."""
+        """Trim the streams; returns how many entries went."""
         return sum([await self._trim(stream) for stream in self._streams])
 
     async def _trim(self, stream: KeptStream) -> int:

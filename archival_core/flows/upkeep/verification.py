@@ -1,7 +1,8 @@
 """Published archives are read again and compared with their manifests, those verified longest ago first.
 
-What is found is recorded, and told as `archival.archive.damaged` on the result stream. Damage to the archive of a chunk that is
-still in the database keeps that from being removed; of a removed one it is the worst that can happen, and logged as an error.
+Damage is recorded, and told as `archival.archive.damaged` on the result stream. A chunk that is still in the database is
+not removed while its archive is damaged. Damage to the archive of a removed chunk is the worst that can happen, and is
+logged as an error.
 """
 
 from __future__ import annotations
@@ -35,19 +36,19 @@ from archival_core.model.lake.manifest import Manifest
 _LOG = logging.getLogger(__name__)
 
 _BATCH: Final = 50
-#: Of a batch, what the timer does by itself before it looks again; the rest is shared.
+#: The archives of a batch that the timer verifies by itself before it looks again. The others are shared.
 _OWN: Final = 5
 
 
-#: What a verification works with.
+#: The dependencies of a verification.
 _NEEDED: Final = ("ledger", "lake")
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationRules:
-    """How often, and how much."""
+    """How often archives are verified, and how much of them is read."""
 
-    #: an archive that was verified is left alone for so long
+    #: a verified archive is left alone for this time
     every: timedelta
     #: share of the files whose content is read, 0 to 1; the length of each is always compared
     sample: float = 1.0
@@ -82,9 +83,10 @@ class Verification:
         self._dependencies, self._sharing = dependencies, sharing
 
     async def verify_due(self, time_budget: timedelta, seed: str | None = None) -> VerificationReport:
-        """Verify what is due until nothing is left, the time is over or something is away. Much is shared with other instances.
+        """Verify what is due, until nothing is left, the time is over or a dependency is away.
 
-        With a sample, `seed` decides which files are read, and is the present time if not given: each run reads others.
+        Much of the work is shared with other instances. With a sample, `seed` decides which files are read. Without a seed
+        the present time is taken, so that each run reads other files.
         """
         report, deadline = VerificationReport(), time.monotonic() + time_budget.total_seconds()
         content = sampled(self._rules.sample, seed or str(time.time_ns()))
@@ -97,7 +99,9 @@ class Verification:
         return report
 
     async def help(self, message: JobMessage, time_budget: timedelta) -> None:
-        """Verify one archive that a run has shared, if it is still due; what cannot be read is left to a later run."""
+        """Verify one archive that a run has shared, if it is still due. An archive that cannot be read now is left to a
+        later run.
+        """
         deadline, report = time.monotonic() + time_budget.total_seconds(), VerificationReport()
         content = sampled(self._rules.sample, str(time.time_ns()))
         try:
@@ -110,11 +114,11 @@ class Verification:
             _LOG.warning("job %s: its verification waits: %s", message.job_id, error)
 
     async def give_up(self, message: JobMessage) -> None:
-        """Whoever was at the archive was killed each time: it is as due as it was, and a run comes to it."""
+        """Each worker that read the archive was killed. The archive is as due as before, and a run comes to it."""
         _LOG.error("job %s: whoever verified its archive was killed each time", message.job_id)
 
     async def _verify_due(self, content: Callable[[str], bool], deadline: float, report: VerificationReport) -> None:
-        # what others have is done at the end all the same, if nobody was there to help
+        # archives that others have are verified at the end all the same, in case nobody was there to help
         for is_shared in (True, False):
             tried: set[UUID] = set()
             while time.monotonic() < deadline and (jobs := await self._findings.due(self._rules.every, tried, _BATCH)):
@@ -129,7 +133,10 @@ class Verification:
                 return
 
     async def _try(self, job: Job, content: Callable[[str], bool], deadline: float, report: VerificationReport) -> None:
-        """Verify one archive; one that cannot be read keeps no other from its turn. Raises `AwayError` of what all need."""
+        """Verify one archive. An archive that cannot be read keeps no other from its turn.
+
+        Raises `AwayError` of a dependency that all archives need.
+        """
         try:
             await self._verify(job, content, deadline, report)
         except ArchivalError as error:
@@ -154,7 +161,8 @@ class Verification:
         alone = not report.verified
 
         def in_time(path: str) -> bool:
-            # an archive that takes a whole run is verified as far as that goes, or none after it would ever be
+            # An archive that takes more than a run is verified as far as the run goes, or none behind it would ever be
+            # verified.
             return content(path) and (time.monotonic() < deadline or not alone)
 
         findings = await self._check(job, in_time)
@@ -183,7 +191,7 @@ class Verification:
             await self._findings.request(job_id=job.job_id)
 
     async def _check(self, job: Job, content: Callable[[str], bool]) -> list[Finding] | None:
-        """`None` if a later archive is just taking its place."""
+        """What is wrong with the archive; `None` if a later archive is just superseding it."""
         folder = job.lake_path or paths.archive_folder(job.hypertable, job.chunk, job.revision)
         try:
             findings = await check_archive(self._lake, Manifest.model_validate(job.manifest), content=content)
@@ -196,7 +204,7 @@ class Verification:
 
 
 def _advised(finding: Finding, status: Status) -> Finding:
-    """The finding of a file that is missing, with what to do about that."""
+    """The finding of a missing file, with what to do about it."""
     if finding.problem is not Problem.MISSING:
         return finding
     advice = (
@@ -208,7 +216,7 @@ def _advised(finding: Finding, status: Status) -> Finding:
 
 
 def sampled(share: float, seed: str) -> Callable[[str], bool]:
-    """Whether a path is among the `share` (0 to 1) that `seed` chooses; the same for the same seed, everywhere."""
+    """Whether a path is among the `share` (0 to 1) that `seed` chooses. The same seed chooses the same paths everywhere."""
 
     def chosen(path: str) -> bool:
         digest = hashlib.sha256(f"{seed}/{path}".encode()).digest()

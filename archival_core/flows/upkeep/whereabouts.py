@@ -1,4 +1,4 @@
-"""What became of archives that only the lake tells of, by the marks and tables of the source."""
+"""The status of archives that only the lake knows, from the marks and tables of the source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archival_core.source.state.marks import StandInKind
 async def statuses(source: Database, manifests: Sequence[Manifest]) -> list[Status]:
     """The status of each archive, in the order of `manifests`: `removed` where it stands in for rows, else `archived`.
 
-    A mark decides where there is one. An archive from before there were marks is removed if its table is gone from this
+    A mark decides where there is one. An archive from before there were marks is removed if its table is missing from this
     very database. In another database nobody can tell, and `archived` does no harm: all rows are compared before anything
     is removed.
     """
@@ -34,7 +34,7 @@ async def statuses(source: Database, manifests: Sequence[Manifest]) -> list[Stat
         if manifest.nonce is not None or not history.is_same_server(here, manifest):
             return Status.ARCHIVED
         oid = oids.get(Relation.parse(manifest.chunk))
-        # a manifest without an oid says only the name
+        # a manifest without an oid has only the name of the table
         is_there = oid is not None and manifest.relation_oid in (0, oid)
         return Status.ARCHIVED if is_there else Status.REMOVED
 
