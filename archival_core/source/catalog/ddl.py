@@ -1,11 +1,12 @@
-"""SQL that makes a hypertable again: kept with its archive, for whoever has only the lake.
+"""SQL that makes a hypertable again. It is kept with the archive, for whoever has only the lake.
 
-In it: schema, enum types and domains of the columns, sequences that columns own, the table, its constraints, its indexes, and
-how it is partitioned. Not in it: data, privileges, triggers, policies, extensions, and composite types.
+The SQL has the schema, enum types and domains of the columns, sequences that columns own, the table, its constraints, its
+indexes, and how it is partitioned. It has no data, privileges, triggers, policies, extensions or composite types.
 
-PostgreSQL's functions that print a definition look at the catalog of this moment, whatever the transaction's snapshot: of
-what was dropped meanwhile they print NULL. So NULL has to reach `describe`, which then says that the table is changing: `||`
-keeps it, and `format` would print nothing in its place.
+PostgreSQL's functions that print a definition look at the catalog of this moment, whatever the transaction's snapshot is.
+They print NULL for what was dropped meanwhile. That NULL has to reach `describe`, which then says that the table is
+changing. So the SQL is put together with `||`, which keeps a NULL, and not with `format`, which would print nothing in its
+place.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from archival_core.errors import TransientError
 from archival_core.model.chunks.chunk import Relation, quote_identifier
 from archival_core.source.catalog import timescaledb
 
-#: Fields that are SQL, and never NULL but for what is gone.
+#: Fields that are SQL. They are NULL only for what was dropped meanwhile.
 _TEXTS: Final = frozenset({"clause", "statement", "ownership"})
 
 # `oid` of the table is looked up in each: names are parameters, never pasted.
@@ -147,7 +148,9 @@ async def describe(conn: AsyncConnection[Any], table: Relation, *, is_timescaled
 
 
 def _unless_there(create_type: str) -> str:
-    """PostgreSQL has no IF NOT EXISTS for types, which outlive the table."""
+    """The statement, inside a block that passes over an existing type: PostgreSQL has no IF NOT EXISTS for types, and types
+    outlive the table.
+    """
     quote = "$make$"
     while quote in create_type:
         quote = f"${quote[1:-1]}_$"

@@ -1,4 +1,4 @@
-"""What rows have in a column that was added after they were stored."""
+"""The value that rows have in a column that was added after the rows were stored."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ ORDER BY a.attname, a.attrelid = to_regclass(%(name)s) DESC, a.attrelid
 
 
 async def stored_before(conn: AsyncConnection[Any], hypertable: Relation, columns: Collection[str]) -> dict[str, str]:
-    """By column: PostgreSQL's text of the value that rows have which were stored before the column was added.
+    """By column: PostgreSQL's text of the value of rows that were stored before the column was added.
 
-    A column is left out that was there from the first row on, or has NULL in such rows, or whose rows were written anew since.
+    A column is left out if it was there from the first row on, if it is NULL in such rows, or if its rows were written anew
+    since.
     """
     if not columns:
         return {}

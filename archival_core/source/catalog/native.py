@@ -114,9 +114,9 @@ async def chunks_ending_by(conn: AsyncConnection[Any], table: Relation, key: Ran
 
 
 async def all_chunks(conn: AsyncConnection[Any], table: Relation, key: RangeKey) -> list[Chunk]:
-    """Every partition, without the DEFAULT one, foreign tables, and what is on its way out.
+    """Every partition, without the DEFAULT partition, foreign tables, and partitions that are being detached.
 
-    A partition that nobody can describe is left out and told to the log, so that the others can be listed.
+    A partition that nobody can describe is left out and written to the log, so that the others can be listed.
     """
     async with conn.cursor(row_factory=dict_row) as cur:
         await cur.execute(PARTITIONS, {"schema": table.schema, "name": table.name})

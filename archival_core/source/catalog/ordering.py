@@ -1,4 +1,4 @@
-"""By which columns a chunk's rows belong together, as its owner has said."""
+"""The columns by which a chunk's rows belong together, as its owner has said."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ WHERE hypertable_schema = %(schema)s AND hypertable_name = %(table)s AND segment
 ORDER BY segmentby_column_index
 """
 
-# Whole indexes of plain columns that hold the time; the primary key first, then the one with the most columns.
+# Indexes of plain columns, without a condition, that hold the time: the primary key first, then the index with the most
+# columns.
 INDEX: Final[LiteralString] = """
 SELECT names FROM (
     SELECT i.indisprimary, i.indisunique, array_agg(a.attname::text ORDER BY k.position) AS names

@@ -1,4 +1,4 @@
-"""Which tables are there at all: one question for many."""
+"""Which tables exist: one question for many tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JOIN pg_catalog.pg_namespace n ON n.nspname = asked.schema
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.name
 """
 
-# A standby may not have them yet: of its tables none is gone.
+# A standby may not have the newest tables yet, so no table counts as missing there.
 MISSING: Final[LiteralString] = """
 SELECT asked.oid FROM unnest(%s::bigint[]) AS asked (oid)
 WHERE NOT pg_is_in_recovery() AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = asked.oid::oid)
@@ -36,7 +36,7 @@ async def table_oids(conn: AsyncConnection[Any], tables: Sequence[Relation]) -> 
 
 
 async def missing_oids(conn: AsyncConnection[Any], oids: Sequence[int]) -> set[int]:
-    """Those of `oids` that no table has: one that was renamed, or is no chunk any more, is there."""
+    """Those of `oids` that no table has. A table that was renamed, or is no chunk any more, is not missing."""
     with source_errors():
         async with conn.cursor(row_factory=dict_row) as cur:
             await cur.execute(MISSING, (list(oids),))

@@ -14,9 +14,10 @@ IN_RECOVERY: Final[LiteralString] = "SELECT pg_catalog.pg_is_in_recovery()"
 
 
 async def check_primary(conn: AsyncConnection[Any]) -> None:
-    """Raise `AwayError` (`source-standby`) for a standby, which may be promoted any moment.
+    """Raise `AwayError` (`source-standby`) for a standby, which may be promoted at any moment.
 
-    A standby takes no locks and no marks. Its catalog may not have the newest tables yet, so what is missing there is not gone.
+    A standby takes no locks and no marks. Its catalog may not have the newest tables yet, so a table that is missing there
+    may exist.
     """
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:

@@ -1,4 +1,4 @@
-"""How large chunks are, by the database's own statistics: many at once, and without reading a row."""
+"""The sizes of many chunks at once, by the database's own statistics and without reading a row."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from archival_core.source.catalog import timescaledb
 from archival_core.source.session import pinned
 from archival_core.source.translate import source_errors
 
-# The leaves of a partition that is partitioned itself; a chunk is its own. What was never analysed has -1 rows, and then what
-# was inserted since the statistics were reset is the better guess.
+# The leaves of a partition that is partitioned itself; any other chunk is its own leaf. A table that was never analysed has
+# -1 rows, and then the number of rows inserted since the statistics were reset is the better guess.
 ESTIMATES: Final[LiteralString] = """
 SELECT asked.oid::bigint AS oid,
        sum(CASE WHEN c.reltuples >= 0 THEN c.reltuples ELSE pg_stat_get_live_tuples(c.oid) END)::bigint AS rows,
@@ -38,7 +38,7 @@ class Size:
 
 
 async def estimates(conn: AsyncConnection[Any], chunks: Sequence[Chunk]) -> dict[int, Size]:
-    """The size of each of `chunks`, by its oid; one that is gone is left out.
+    """The size of each of `chunks`, by its oid; a chunk that was dropped is left out.
 
     Raises `TransientError` (`source-locked`) if one of them is being dropped for longer than 2 s.
     """

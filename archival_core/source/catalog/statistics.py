@@ -1,4 +1,7 @@
-"""What PostgreSQL's statistics say about a chunk's columns. They are estimates, so they decide how it is read, never what."""
+"""What PostgreSQL's statistics say about a chunk's columns.
+
+Statistics are estimates. They decide how a chunk is read, and never what is read.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,17 @@ from psycopg.rows import tuple_row
 from archival_core.model.chunks.chunk import Chunk
 from archival_core.source.translate import source_errors
 
-# The view leaves out what the caller may not read, and what was never analysed. A partition with partitions has two rows.
+# The view leaves out columns that the caller may not read, and tables that were never analysed. A partition with partitions
+# has two rows.
 NULLS: Final[LiteralString] = """
 SELECT attname::text, max(null_frac)::float8 FROM pg_catalog.pg_stats WHERE schemaname = %s AND tablename = %s GROUP BY attname
 """
 
 
 async def null_shares(conn: AsyncConnection[Any], chunk: Chunk) -> dict[str, float]:
-    """What share of each column's values is NULL, as far as anybody knows.
+    """The share of each column's values that is NULL, as far as it is known.
 
-    Of a compressed chunk nobody does: its statistics tell only the rows that came later.
+    Nothing is known of a compressed chunk, because its statistics speak of the rows that came later.
     """
     if chunk.is_compressed:
         return {}

@@ -1,6 +1,6 @@
-"""The tables in which a chunk's rows lie: what a chunk is, below its name.
+"""The tables in which a chunk's rows lie.
 
-A partition may be partitioned again, and a compressed chunk is two tables. The root alone tells nothing of the tables below,
+A partition may be partitioned again, and a compressed chunk is two tables. The root says nothing about the tables below it,
 which somebody may have exchanged.
 """
 

@@ -1,7 +1,7 @@
-"""An archive's rows into a staging table, and back out of it for the proof, by binary COPY through the ADBC driver.
+"""An archive's rows go into a staging table, and come back out of it for the proof, by binary COPY through the ADBC driver.
 
 All of it is one transaction that also makes the table, for two reasons. Nobody sees a staging table that is not proven. And
-PostgreSQL fills a table that is new in the transaction strictly from its first page to its last, so that a scan gives the rows
+PostgreSQL fills a table that is new in the transaction strictly from its first page to its last, so a scan gives the rows
 in the order in which they came, which is the order of the archive's digests.
 """
 
@@ -23,7 +23,7 @@ from archival_core.source.session import ALONE
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.driver import DatabaseUrl, arriving, connected, driver_errors, said_by_server
 
-#: One scan from the first page to the last, and no joining of one that is on its way.
+#: Settings for one scan from the first page to the last: PostgreSQL must not join a scan that is on its way.
 _IN_ORDER = ALONE | {"synchronize_seqscans": "off"}
 
 
@@ -40,7 +40,7 @@ class Loading:
             + [f"{column.exact} text" for column in self._corrected]
         )
         self._execute(f"DROP TABLE IF EXISTS {self._staging.relation.sql}")
-        # in another kind of table than a heap the rows might lie in another order
+        # a heap, since in another kind of table the rows might lie in another order
         self._execute(f"CREATE UNLOGGED TABLE {self._staging.relation.sql} ({listed}) USING heap")
 
     def append(self, batches: Iterator[pa.RecordBatch]) -> int:
@@ -89,7 +89,8 @@ class Loading:
                 yield plan.exact(batch).rename_columns(names)
 
     def losses(self) -> dict[str, int]:
-        """In how many rows a column's type would not hold exactly what the archive has; none is `{}`.
+        """By column: in how many rows the column's type would not hold exactly what the archive has; empty if there are
+        none.
 
         Raises `PermanentError` (`unreadable-value`) for a value that the type does not take at all.
         """
@@ -114,7 +115,7 @@ class Loading:
     def _losses(self, columns: Sequence[FittedColumn]) -> list[int]:
         counts = ", ".join(f"count(*) FILTER (WHERE {column.loss})" for column in columns)
         with driver_errors(), self._conn.cursor() as cur:
-            # what a COPY meets on its way comes without its SQLSTATE, and would pass for a broken connection
+            # an error in the middle of a COPY comes without its SQLSTATE, and would pass for a broken connection
             cur.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
             cur.execute(f"SELECT {counts} FROM {self._staging.relation.sql}")
             row = cur.fetchone()
@@ -145,8 +146,8 @@ def _texts(batch: pa.RecordBatch, stored: str) -> pa.Array:
 def _refusal(columns: Sequence[FittedColumn], error: PermanentError) -> PermanentError:
     """The error that says what the server says of a value.
 
-    Where several columns are read, one of them has the value. The driver sends nothing more in a transaction that has failed,
-    so the columns cannot be asked about one by one.
+    Where several columns are read, one of them has the value. The driver sends nothing more in a transaction that has
+    failed, so the columns cannot be tried one by one.
     """
     cause = error.__cause__
     if error.code == "source-permission-denied" or not isinstance(cause, adbc.Error):

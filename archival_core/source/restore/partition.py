@@ -1,7 +1,7 @@
-"""A native partition that is gone, made again.
+"""A native partition that was dropped is made again.
 
-It is filled apart from its table and attached at the end, so that nobody who uses the table waits: ATTACH PARTITION takes a
-lock that reading and writing rows do not mind, unlike CREATE TABLE … PARTITION OF.
+The partition is filled apart from its table and attached at the end, so that nobody who uses the table waits. ATTACH
+PARTITION takes a lock that readers and writers of rows do not mind; CREATE TABLE … PARTITION OF would make them wait.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ async def attach(conn: AsyncConnection[Any], chunk: Chunk) -> None:
 
 
 async def hand_over(conn: AsyncConnection[Any], chunk: Chunk) -> None:
-    """Give the partition to whoever owns its table: an owner's retention job drops it like any other.
+    """Give the partition to the owner of its table, so that the owner's retention job drops it like any other.
 
-    Best effort: the rows are back, whoever owns them. The owner may lack CREATE on the schema.
+    If that fails, the rows are back all the same: the owner may lack CREATE on the schema.
     """
     async with conn.cursor(row_factory=tuple_row) as cur:
         row = await (await cur.execute(_OTHER_OWNER, (chunk.hypertable.sql, chunk.relation.sql))).fetchone()
@@ -88,7 +88,9 @@ async def hand_over(conn: AsyncConnection[Any], chunk: Chunk) -> None:
 
 
 async def _is_free(conn: AsyncConnection[Any], chunk: Chunk) -> bool:
-    """Whether no other partition covers the range; tried while the new one is empty, before there is any work to lose."""
+    """Whether no other partition covers the range. It is tried while the new partition is empty, before there is any work
+    to lose.
+    """
     try:
         async with conn.transaction(force_rollback=True):
             await create_apart(conn, chunk)

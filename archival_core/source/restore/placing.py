@@ -1,4 +1,4 @@
-"""The step of a restore that counts: rows from a staging table into their table, all of them or none, once."""
+"""The step of a restore that counts: rows go from a staging table into their table, all of them or none, once."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from archival_core.source.restore.triggers import insert_triggers
 from archival_core.source.session import READ_SETTINGS, held, pin_statement
 from archival_core.source.state.placed import is_placed, record, rows_of_others
 
-#: Restores into one table wait for each other here: two archives of it may hold the same rows.
+#: Restores into one table wait for each other by this lock, because two archives of the table may hold the same rows.
 _LOCK: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 1))"
 _PATIENT: Final = {"lock_timeout": "5min"}
-#: Whoever waits for a lock of a table stands in others' way.
+#: Short, because whoever waits for a lock of a table makes others wait.
 _HASTY: Final = {"lock_timeout": "10s"}
 
 
 async def check_room(conn: AsyncConnection[Any], plan: RestorePlan) -> None:
-    """Refuse now, before any work, what `place` would refuse; `conn` is idle.
+    """Refuse now, before any work, what `place` would refuse. `conn` is idle.
 
     Raises `PermanentError` (`would-double`, `target-has-triggers`).
     """
@@ -73,7 +73,7 @@ async def place(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingT
 
 
 async def _staged(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable) -> Rows:
-    """What is to be placed, if it is still what was proven."""
+    """The count and hash of the staged rows, if they still are what was proven."""
     wanted = None
     if await is_staged(conn, staging):
         wanted = await row_hash.staged(conn, staging, plan.columns)
@@ -87,14 +87,14 @@ async def _staged(conn: AsyncConnection[Any], plan: RestorePlan, staging: Stagin
 
 
 async def _is_there(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable, wanted: Rows) -> bool:
-    """Whether the archive's rows are in the target already; raises `would-double` for anything between yes and no."""
+    """Whether the archive's rows are in the target already. Raises `would-double` where some of them are, or may be."""
     there = await row_hash.of(conn, plan.there, plan.columns)
     if there == wanted and wanted.count:
         return True
     if there.count == 0 or wanted.count == 0:
         return there.count > 0
     if plan.is_in_place and await is_placed(conn, plan.archive):
-        # it was restored before, and others have written since; what is there decides, not what was noted
+        # the archive was restored before, and others have written since: what is there decides, not what was noted
         if await row_hash.missing(conn, staging, plan.columns, plan.there) == 0:
             return True
         raise would_double(plan, there.count)
@@ -127,7 +127,7 @@ async def _insert(conn: AsyncConnection[Any], plan: RestorePlan, staging: Stagin
     if apart is not None:
         await partition.attach(conn, plan.chunk)
         await partition.hand_over(conn, plan.chunk)
-    # what is deferred to the commit is to fail here, where it can be explained
+    # a deferred constraint is to fail here, where the error can be explained, and not at the commit
     await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
     if Rows(*row) != wanted or await _count(conn, plan) < wanted.count:
         raise await differs(conn, plan, staging, row[0])
@@ -135,7 +135,7 @@ async def _insert(conn: AsyncConnection[Any], plan: RestorePlan, staging: Stagin
 
 
 async def _missing_partition(conn: AsyncConnection[Any], plan: RestorePlan) -> Relation | None:
-    """The partition that the rows go to, if it has to be made; triggers come with its attachment, after the rows."""
+    """The partition that the rows go to, if it has to be made. Triggers come with its attachment, after the rows."""
     is_original = plan.target.relation == plan.chunk.hypertable
     if is_original and plan.target.kind == plan.chunk.kind == "native":
         return await partition.missing(conn, plan.chunk)

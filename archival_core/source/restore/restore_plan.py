@@ -1,4 +1,4 @@
-"""What of an archive goes where, and how it is told that it cannot."""
+"""What a restore puts where, and the errors that say why it cannot."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from archival_core.source.restore.target import Target
 
 @dataclass(frozen=True, slots=True)
 class RestorePlan:
-    """What goes where."""
+    """Which rows of which archive go into which table."""
 
     #: the job of the archive
     archive: UUID
     #: the archive's chunk, as it was
     chunk: Chunk
-    #: of the archive
+    #: how many rows the archive has
     rows: int
     columns: tuple[FittedColumn, ...]
     target: Target
-    #: rows of others may be in the archive's range, if none of them is one of the archive's
+    #: rows of others may be in the archive's range, if none of them is a row of the archive
     beside: bool = False
-    #: what the target's own triggers do, they may do again for rows that come back
+    #: the triggers of the target may do again, for rows that come back, what they do for new rows
     fire_triggers: bool = False
 
     @property
@@ -64,7 +64,7 @@ def would_double(plan: RestorePlan, there: int, equal: int | None = None) -> Per
 
 
 async def differs(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable, taken: int) -> PermanentError:
-    """The error where the target took (`taken` of them) other rows than it was given; it names the columns."""
+    """The error where the target took other rows than it was given, `taken` of them. It names the columns."""
     different = await row_hash.different_columns(conn, staging, plan.columns, plan.there)
     names = ", ".join(repr(column.target.name) for column in different) or "none by itself"
     if different and all(column.target.generated in ("stored", "virtual") for column in different):

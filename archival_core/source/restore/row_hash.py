@@ -1,4 +1,5 @@
-"""Many rows told by a count and a sum: equal exactly when the rows are, in any order.
+"""Many rows are told by a count and a sum. Two sets of rows have the same count and sum exactly when their rows are equal,
+in any order.
 
 A row's hash is that of its text, as PostgreSQL prints each value by its type (`session.TEXT_FORMS` must be pinned), so that
 1.0 is not 1.00 and -0 is not 0. The sum needs neither memory nor sorting, however many rows there are.
@@ -31,7 +32,7 @@ class Rows:
     """What a set of rows holds."""
 
     count: int
-    #: of the rows' hashes
+    #: the sum of the rows' hashes
     sum: Decimal
 
 
@@ -42,12 +43,12 @@ def table_identity(columns: Sequence[FittedColumn]) -> str:
 
 
 def staged_identity(columns: Sequence[FittedColumn]) -> str:
-    """The same of a row of the staging table, whose values are read in the target's types."""
+    """SQL of the same text for a row of the staging table, whose values are read in the target's types."""
     return _text(staged_values(columns))
 
 
 def table_values(columns: Sequence[FittedColumn]) -> list[str]:
-    """SQL of values that tell a row of the target."""
+    """SQL of the values by which a row of the target is told from others."""
     return [value for column in columns for value in identity(column.target, quote_identifier(column.target.name))]
 
 
@@ -62,12 +63,12 @@ def expression(values: Sequence[str]) -> str:
 
 
 def _text(values: Sequence[str]) -> str:
-    """SQL of a row as PostgreSQL prints it: an output function's text for each value, in quotes where it could be mistaken."""
+    """SQL of a row as PostgreSQL prints it: each value's text by its output function, in quotes where it could be mistaken."""
     return f'ROW({", ".join(values)})::pg_catalog.text COLLATE "C"'
 
 
 async def of(conn: AsyncConnection[Any], source: str, columns: Sequence[FittedColumn]) -> Rows:
-    """Of the target's rows that `source`, what stands after FROM, gives."""
+    """Count and sum of the target's rows that `source` gives; `source` is what stands after FROM."""
     return await _of(conn, source, table_values(columns))
 
 
@@ -80,12 +81,12 @@ async def _of(conn: AsyncConnection[Any], source: str, values: Sequence[str]) ->
 
 
 async def staged(conn: AsyncConnection[Any], staging: StagingTable, columns: Sequence[FittedColumn]) -> Rows:
-    """Of a staging table, with its values as the target has them."""
+    """Count and sum of a staging table, with its values as the target has them."""
     return await _of(conn, staging.relation.sql, staged_values(columns))
 
 
 async def missing(conn: AsyncConnection[Any], staging: StagingTable, columns: Sequence[FittedColumn], source: str) -> int:
-    """How many rows of a staging table are not in `source`; a row that is there once covers one."""
+    """How many rows of a staging table are not in `source`. A row that is there once stands for one staged row."""
     query = f"""
         SELECT count(*) FROM (
             SELECT {expression(staged_values(columns))} FROM {staging.relation.sql}

@@ -1,4 +1,4 @@
-"""The sequences behind a table's columns: what is inserted next must not get a number that was restored."""
+"""The sequences behind a table's columns: the next row must not get a number that was restored."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog
 async def advance_sequences(
     conn: AsyncConnection[Any], target: Relation, staging: StagingTable, columns: Sequence[FittedColumn]
 ) -> None:
-    """Move each sequence past the greatest restored value, if it is not there yet: that of a table that was made anew begins
-    at its beginning."""
+    """Move each sequence past the greatest restored value, if it is not there yet.
+
+    The sequence of a table that was made anew is at its beginning.
+    """
     by_name = {column.target.name: column for column in columns}
     async with conn.cursor(row_factory=dict_row) as cur:
         for row in await (await cur.execute(_OWNED, (target.sql,))).fetchall():

@@ -1,8 +1,9 @@
-"""The staging tables of restores: where an archive's rows wait, proven, for the transaction that puts them into their table.
+"""The staging tables of restores: an archive's rows wait there, proven, for the transaction that puts them into their
+table.
 
-They lie in a schema of their own and are named by their job and worker, or by the time of a trial, so that what a crash
-left behind can be found. They are UNLOGGED: half the writing, and nothing of it reaches replicas or backups. A server that
-crashed has emptied them, which the count in the placing transaction notices.
+The tables lie in a schema of their own. Each is named by its job and worker, or by the time of its trial, so that what a
+crash left behind can be found. The tables are UNLOGGED, which halves the writing and sends nothing to replicas or backups.
+A server that crashed has emptied them, and the count in the placing transaction notices that.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class StagingTable:
 
     @classmethod
     def of_worker(cls, job_id: UUID, attempt: int, lease_token: UUID) -> Self:
-        """The table of the worker that has a restore: nobody else writes to it, whatever was put back."""
+        """The table of the worker that has a restore. Nobody else writes to it, whatever was put back."""
         return cls(f"{job_id.hex}_{attempt}_{lease_token.hex[:8]}")
 
     @classmethod
@@ -58,7 +59,7 @@ class StagingTable:
 
     @property
     def owner(self) -> tuple[UUID, int] | None:
-        """The job and the attempt that it belongs to; `None` for a trial's."""
+        """The job and the attempt that the table belongs to; `None` for the table of a trial."""
         match = _NAME.fullmatch(self.name)
         return (UUID(match[1]), int(match[2])) if match else None
 
@@ -99,7 +100,9 @@ async def is_staged(conn: AsyncConnection[Any], table: StagingTable) -> bool:
 
 
 async def staging_tables(conn: AsyncConnection[Any]) -> list[StagingTable]:
-    """Every staging table there is. Ask which jobs are alive AFTER this, or a new one's table may be taken for a dead one's."""
+    """Every staging table there is. Look up the live jobs AFTER this, or the table of a new job is taken for that of a dead
+    one.
+    """
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             names = [name for (name,) in await (await cur.execute(_TABLES, (SCHEMA,))).fetchall()]

@@ -1,7 +1,7 @@
-"""The table that an archive goes back to: found, or made.
+"""The table that an archive goes back to is found, or made.
 
-What is made here is made before the rows come, since their proof needs the table's types. An empty table that a crash leaves
-behind is found by the next attempt.
+A table is made before the rows come, since their proof needs the table's types. If a crash leaves an empty table behind,
+the next attempt finds it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _RELKIND: Final[LiteralString] = """
 SELECT c.relkind::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = %s
 """
-#: Two restores that make the same table: one waits for the other and finds it made.
+#: For two restores that make the same table: the second waits for the first, and finds the table made.
 _LOCK: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))"
-#: Also makes sure that it is the name of a type and nothing else: it came out of the lake.
+#: Matched also to make sure that the text is the name of a type and nothing else, because it came out of the lake.
 _IS_TYPE: Final[LiteralString] = "SELECT pg_catalog.to_regtype(%s) IS NOT NULL"
 
 

@@ -80,7 +80,7 @@ def _range(chunk: Chunk) -> str:
 
 
 async def _example(conn: AsyncConnection[Any], staging: StagingTable, column: FittedColumn, there: str) -> str:
-    """A value of the chunk that is not among those that came back, for people."""
+    """A value of the chunk that did not come back, for people."""
     name = quote_identifier(column.target.name)
     query = f"""
         SELECT pg_catalog.concat({name}) COLLATE "C" FROM {there}

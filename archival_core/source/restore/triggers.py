@@ -1,7 +1,7 @@
 """The triggers that a table's owner has put on it.
 
-They would fire again for rows that come back. Without being a superuser nobody can keep them from it for one session
-(`session_replication_role`), and disabling them locks the table, so that is left to its owner.
+They would fire again for rows that come back. A role that is no superuser cannot keep them from it for one session
+(`session_replication_role`). Disabling them locks the table, so the service leaves that to the owner.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How the columns of an archive travel back into PostgreSQL: the one table of wires.
+"""How the columns of an archive travel back into PostgreSQL, as one table.
 
-Each Arrow type of an archive has one PostgreSQL type that holds the same values. Where the driver would change a value on its
-way there, it is given the bytes that PostgreSQL reads, or text.
+Each Arrow type of an archive has one PostgreSQL type that holds the same values. Where the driver would change a value on
+the way, the driver is given the bytes that PostgreSQL reads, or text.
 """
 
 from __future__ import annotations

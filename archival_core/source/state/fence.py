@@ -52,17 +52,18 @@ _HASH = "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM 
 class Stored:
     """How a chunk lay in its tables when it was read."""
 
-    #: of the tables that hold it; another file means that rows may have moved
+    #: the files of the tables that hold the chunk; another file means that rows may have moved
     files: tuple[int, ...]
-    #: rows of each table as it is stored: a compressed batch is one
+    #: rows of each table as they are stored: a compressed batch counts as one
     tuples: tuple[int, ...]
 
 
 async def stored_at(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts, files: tuple[int, ...]) -> Stored | None:
-    """What to compare with later, inside the transaction that reads; `files` are those of `Storage`.
+    """What to compare with later, found inside the transaction that reads; `files` are those of `Storage`.
 
-    `None` where nobody could ever tell: this version of TimescaleDB does not say where a compressed chunk is stored, or rows
-    look newer than the snapshot already, because a transaction that began before they were written is still open.
+    Returns `None` where nobody could ever tell whether the chunk has changed. Either this version of TimescaleDB does not
+    say where a compressed chunk is stored, or rows look newer than the snapshot already, because a transaction that began
+    before they were written is still open.
     """
     with source_errors():
         if not chunk.is_compressed:
@@ -79,14 +80,14 @@ async def stored_at(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts,
 
 
 async def is_unchanged(conn: AsyncConnection[Any], chunk: Chunk, snapshot: str, then: Stored, files: tuple[int, ...]) -> bool:
-    """Whether `chunk` holds now, for the transaction of `conn`, the rows that `snapshot` saw, in the same places as `then`."""
+    """Whether `chunk` holds the rows that `snapshot` saw, in the same places as `then`, for the transaction of `conn`."""
     with source_errors():
         stored = await _stored(conn, chunk, files)
         return stored is not None and stored[1] == then.files and await _are_same(conn, stored[0], snapshot, then.tuples)
 
 
 async def holds_same_rows(conn: AsyncConnection[Any], chunk: Chunk, snapshot: str, tuples: tuple[int, ...]) -> bool:
-    """Whether `chunk` holds now, for the transaction of `conn`, the rows that `snapshot` saw, wherever they lie.
+    """Whether `chunk` holds the rows that `snapshot` saw, wherever they lie, for the transaction of `conn`.
 
     Guard FENCE: this is asked under the lock, so that nothing can change between the answer and the drop.
     """
@@ -96,7 +97,7 @@ async def holds_same_rows(conn: AsyncConnection[Any], chunk: Chunk, snapshot: st
 
 
 async def hash_content(conn: AsyncConnection[Any], chunk: Chunk, columns: Sequence[Column]) -> str:
-    """Number and hash of all rows, in whatever order and form they are stored; `session.READ_SETTINGS` must be pinned."""
+    """Number and hash of all rows, in whatever order and form they are stored. `session.READ_SETTINGS` must be pinned."""
     values = ", ".join(value for column in columns for value in _expressions(column))
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
@@ -135,7 +136,7 @@ async def _stored(
 
 async def _counts(conn: AsyncConnection[Any], table: str, snapshot: str) -> tuple[int, int]:
     """Rows of `table`, and how many of them may be newer than `snapshot`."""
-    # a name may hold what psycopg takes for a placeholder
+    # a name may contain a sign that psycopg takes for a placeholder
     query = (_COUNTS + table.replace("%", "%%")).encode()
     async with conn.cursor(row_factory=tuple_row) as cur:
         row = await (await cur.execute(query, {"snapshot": snapshot})).fetchone()

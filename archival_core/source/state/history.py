@@ -1,7 +1,8 @@
-"""Is this the server, the history, the table and the rows that an archive was made of? Everybody who has to know asks here.
+"""Whether this is the server, the history, the table and the rows that an archive was made of. Everybody who has to know
+asks here.
 
-A copy of a server, or a server that was put back to an earlier time, has the same names, numbers and oids, and other rows
-behind them.
+A copy of a server, and a server that was put back to an earlier time, have the same names, numbers and oids as the
+original, and other rows behind them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from archival_core.source.state.tables import tables_of
 
 
 def is_same_server(here: ServerIdentity, manifest: Manifest) -> bool:
-    """Whether an archive is of this very database, as far as the server tells."""
+    """Whether an archive is of this very database, as far as the server says."""
     then = manifest.source
     return bool(here.system_identifier) and (then.system_identifier, then.database) == (here.system_identifier, here.database)
 
@@ -28,8 +29,8 @@ def is_same_server(here: ServerIdentity, manifest: Manifest) -> bool:
 async def stands_on(conn: AsyncConnection[Any], job_id: UUID, grounds: Grounds) -> bool:
     """Whether the history of the server on `conn` has all that the reading of `grounds` saw.
 
-    Guard SERVER: a dump brings the marks along to another server or database, where rows and tables are numbered anew, by
-    chance as before. A mark counts where it was written.
+    Guard SERVER: a mark counts only where it was written. A dump brings marks along to another server or database, where
+    rows and tables are numbered anew, and by chance may get the same numbers.
     """
     here = await catalog.server_identity(conn)
     if not here.system_identifier or (grounds.system_identifier, grounds.database) != (here.system_identifier, here.database):
@@ -38,7 +39,7 @@ async def stands_on(conn: AsyncConnection[Any], job_id: UUID, grounds: Grounds) 
 
 
 async def any_table_went_by_another(conn: AsyncConnection[Any], job_id: UUID, manifest: Manifest) -> bool:
-    """Whether a table that has, or had, the archive's rows went on the grounds of another archive."""
+    """Whether a table that has, or had, the archive's rows was dropped on the grounds of another archive."""
     held = [(manifest.relation_oid, manifest.relation_born), *await placed.tables_ever(conn, job_id)]
     return any([await marks.went_by_another(conn, job_id, oid, born) for oid, born in held])
 
@@ -52,12 +53,12 @@ async def is_defined_as_then(conn: AsyncConnection[Any], chunk: Chunk, manifest:
 
 
 async def is_same_table(conn: AsyncConnection[Any], chunk: Chunk, grounds: Grounds) -> bool:
-    """Whether the chunk is the table, with all tables below it, that `grounds` tell of."""
+    """Whether the chunk is the table that `grounds` tell of, with all tables below it."""
     return bool(grounds.tables) and await tables_of(conn, chunk) == grounds.tables
 
 
 async def holds_same_rows(conn: AsyncConnection[Any], chunk: Chunk, grounds: Grounds) -> bool:
-    """Whether the chunk holds the rows of `grounds`, as the transaction of `conn` sees it; `READ_SETTINGS` must be pinned."""
+    """Whether the chunk holds the rows of `grounds`, for the transaction of `conn`. `READ_SETTINGS` must be pinned."""
     if grounds.tuples is not None:
         return await fence.holds_same_rows(conn, chunk, grounds.snapshot, grounds.tuples)
     columns = await catalog.columns(conn, chunk.hypertable)

@@ -22,7 +22,7 @@ class Look:
     facts: ChunkFacts
     #: `None` if nobody could tell later whether the chunk has changed
     stored: Stored | None
-    #: without a nonce, until the snapshot's mark is in the source
+    #: the grounds have no nonce until the snapshot's mark is in the source
     grounds: Grounds
 
 

@@ -20,7 +20,7 @@ WHERE a.datname = pg_catalog.current_database() AND a.application_name = pg_cata
 async def oldest_snapshot(conn: AsyncConnection[Any]) -> datetime | None:
     """When the transaction of the oldest snapshot began, by the server's clock; `None` if there is no snapshot.
 
-    Rows that were deleted since are kept for the snapshot in the whole database: vacuum removes none of them.
+    Vacuum keeps every row of the whole database that was deleted since.
     """
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:

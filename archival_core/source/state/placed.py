@@ -1,8 +1,8 @@
 """Where restored rows are: which archive went into which chunks.
 
-Written in the transaction that puts the rows into their table, and read in the snapshot that reads them out again, so it is
-true of exactly the rows that are seen, whatever the ledger knows. It is never taken back: a chunk that is gone since took the
-rows with it, and its oid says so.
+The transaction that puts the rows into their table writes it, and the snapshot that reads the rows again reads it. It is
+therefore true of exactly the rows that are seen, whatever the ledger knows. It is never taken back: a chunk that was
+dropped since took the rows with it, and its oid says so.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ IS_MADE: Final[LiteralString] = """
 SELECT FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass('archival_restore.placed') AND attname = 'born'
 """
 _IS_THERE: Final[LiteralString] = "SELECT to_regclass(%s) IS NOT NULL"
-#: A table of the catalog, and the transaction that made it: an oid alone can be given out again. Where `born` is not known,
-#: the oid has to do; a table from before has no such column.
+#: A table of the catalog is known by its oid and by the transaction that made it, since an oid alone can be given out
+#: again. Where `born` is not known the oid has to do: a table made by an earlier release has no such column.
 _TABLE: Final[LiteralString] = """
     pg_catalog.pg_attribute a ON a.attrelid = p.chunk::oid AND a.attname = 'tableoid' AND a.attnum < 0
     AND coalesce(pg_catalog.to_jsonb(p) ->> 'born' = a.xmin::text, true)
@@ -112,7 +112,7 @@ async def restored_into(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[Resto
 
 
 async def companions(conn: AsyncConnection[Any], chunk: Chunk) -> list[Relation]:
-    """The other chunks that hold rows of an archive that was restored into `chunk`, those that are still there."""
+    """The other chunks that hold rows of an archive that was restored into `chunk` and that are still there."""
     with source_errors():
         if not await _table_is_there(conn):
             return []
@@ -136,7 +136,7 @@ async def first_table(conn: AsyncConnection[Any], archive: UUID) -> TableIdentit
 
 
 async def tables_ever(conn: AsyncConnection[Any], archive: UUID) -> list[tuple[int, str | None]]:
-    """The tables that the archive was restored into, those that are gone too: oid, and the transaction that made the table."""
+    """The tables that the archive was restored into, dropped ones included: oid, and the transaction that made the table."""
     with source_errors():
         if not await _table_is_there(conn):
             return []
@@ -146,7 +146,7 @@ async def tables_ever(conn: AsyncConnection[Any], archive: UUID) -> list[tuple[i
 
 
 async def restored_and_dropped(conn: AsyncConnection[Any], archives: Collection[UUID]) -> set[UUID]:
-    """Those of `archives` that were restored, and whose every table is gone since."""
+    """Those of `archives` that were restored and whose every table was dropped since."""
     with source_errors():
         if not archives or not await _table_is_there(conn):
             return set()
@@ -175,5 +175,5 @@ async def _table_is_there(conn: AsyncConnection[Any]) -> bool:
 
 
 def _escaped(there: str) -> str:
-    # a name may hold what psycopg takes for a placeholder
+    # a name may contain a sign that psycopg takes for a placeholder
     return there.replace("%", "%%")

@@ -1,4 +1,4 @@
-"""How the columns of a hypertable are read, and how what arrives becomes exactly what PostgreSQL holds."""
+"""How the columns of a hypertable are read, so that what arrives is exactly what PostgreSQL holds."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from archival_core.source.wire.types import Form, form_of, whole_text
 from archival_core.source.wire.values import in_form
 
 _UNKNOWN: Final[Mapping[str, float]] = MappingProxyType({})
-#: Share of a column that may be NULL for it to be packed: a packed row with a NULL costs more than an unpacked one.
+#: A column of which a larger share is NULL is not packed, because a packed row with a NULL costs more than an unpacked one.
 _MOST_NULLS: Final = 0.01
-#: SQL that is true for an array that a list cannot carry: of more dimensions, or not beginning at 1.
+#: SQL that is true for an array that an Arrow list cannot carry: one of more dimensions, or one that does not begin at 1.
 _ODD_SHAPE = "(pg_catalog.array_ndims({0}) > 1 OR pg_catalog.array_lower({0}, 1) <> 1)"
 
 
@@ -33,7 +33,7 @@ class Output:
     """One value of the SELECT."""
 
     sql: str
-    #: how those of many rows can travel as one
+    #: how the values of many rows can travel as one
     joined: Joined | None = None
 
 
@@ -43,9 +43,9 @@ class _Reader:
 
     column: Column
     form: Form
-    #: whether it travels as a list
+    #: whether the column travels as a list
     is_array: bool
-    #: whether it is never NULL, as far as one knows
+    #: whether the column is never NULL, as far as is known
     is_complete: bool
 
     @property
@@ -58,7 +58,7 @@ class _Reader:
 
     @property
     def is_stored_text(self) -> bool:
-        """Whether the server knows its length without making it, in a database in UTF8."""
+        """Whether the server knows the text's length without making the text, in a database in UTF8."""
         return self.form.is_text and self.form.is_stored and not self.is_array
 
     @property
@@ -78,7 +78,9 @@ class _Reader:
         return [Output(f"CASE WHEN {odd} THEN NULL ELSE {self.value} END"), Output(f"CASE WHEN {odd} THEN {text} END")]
 
     def read(self, arrived: list[pa.Array]) -> tuple[pa.Array, pa.Array | None]:
-        """The values, and PostgreSQL's text of those that they do not hold, NULL for the others; `None` if they hold all."""
+        """The values, and PostgreSQL's text of the values that the form does not hold, NULL for the others; `None` if the
+        form holds all.
+        """
         value = arrived.pop(0)
         if not self.is_array:
             held, given = self._held(value)
@@ -102,7 +104,7 @@ class _Reader:
         return self.form.printed(given)
 
     def _held(self, array: pa.Array) -> tuple[Held, pa.Array]:
-        """What the form holds of what the driver gives, and that."""
+        """What the form holds of the values that the driver gives."""
         if isinstance(array, pa.ExtensionArray):  # what the driver leaves as it is, such as the text of a numeric
             array = array.storage
         held = self.form.hold(array) if self.form.hold is not None else Held(array)
@@ -127,7 +129,7 @@ class ColumnPlan:
 
     #: what has to be selected, in this order
     outputs: tuple[Output, ...]
-    #: how many of them, the first, are packed numbers
+    #: how many of the first outputs are packed numbers
     packed: int
     #: whether outputs are arrays
     has_arrays: bool
@@ -152,11 +154,14 @@ def plan_columns(
 ) -> ColumnPlan:
     """The plan that reads `columns` exactly.
 
-    `nulls` says what share of a column is NULL, where that is known: numbers that hardly ever are come packed, values that
-    never are can be joined, and so can texts that have numbers to carry their lengths, which are known only where the database
-    is `in_utf8`. That is faster and changes no value.
-    Those named in `as_text` come as PostgreSQL's text. With `lake`, the columns of the table in the lake, batches have their
-    names and numbers.
+    `nulls` is the share of NULLs in a column, where it is known. It decides how values travel, and changes no value:
+
+    - Numbers that are hardly ever NULL are packed.
+    - Values that are never NULL can be joined.
+    - So can texts whose lengths travel with packed numbers; lengths are known only where the database is `in_utf8`.
+
+    The columns named in `as_text` come as PostgreSQL's text. With `lake`, the columns of the table in the lake, batches
+    have the lake's names and numbers.
     """
     shares = {column.name: 0.0 if column.not_null else nulls.get(column.name, 1.0) for column in columns}
     readers = [
@@ -206,7 +211,7 @@ def _field(reader: _Reader, lake: LakeColumn | None) -> pa.Field:
 
 
 def _beside(rows: int, places: np.ndarray, texts: Sequence[str | None]) -> pa.Array:
-    """As many texts as rows: `texts` at their places, else NULL."""
+    """An array of as many texts as there are rows: `texts` at their places, NULL elsewhere."""
     found = np.full(rows, -1)
     found[places] = np.arange(len(places))
     return pa.array(texts, pa.string()).take(pa.array(found, mask=found < 0))

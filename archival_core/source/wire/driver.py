@@ -1,4 +1,4 @@
-"""Connections of the ADBC driver, which copies in binary and in C, and its errors translated once."""
+"""Connections of the ADBC driver, which copies in binary and in C. The driver's errors are translated here, once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 #: How the driver reports a statement that failed: the statement, the severity, the server's message.
 _REPEATED: Final = re.compile(r".*?Failed to execute query '.*': \S+: +(.*)", re.DOTALL)
 
-#: A database that servers have besides those with data, and one for where the data is in the first.
+#: A small database that every server has, and another small one for the case that the data is in the first.
 _SMALL, _OTHERWISE = "postgres", "template1"
 _NOT_OF_THE_SERVER = {"dbname", "user", "password", "options", "tcp_user_timeout"}
 
@@ -37,7 +37,7 @@ DatabaseUrl = str | Callable[[], str]
 
 
 class _OfThread(threading.local):
-    """What each thread has for itself, since objects of the driver are not for several."""
+    """What each thread has for itself: objects of the driver must not be shared by threads."""
 
     def __init__(self) -> None:
         #: by server
@@ -48,20 +48,20 @@ _OF_THREAD = _OfThread()
 
 
 class _Kept:
-    """In the place of a database that a connection would close with itself."""
+    """Stands in the place of the database object that a connection would close when it is closed."""
 
     def close(self) -> None:
-        """Close nothing: the thread's next connection is of the same database."""
+        """Close nothing: the thread's next connection uses the same database object."""
 
 
 @contextmanager
 def connected(
     database_url: DatabaseUrl, settings: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[adbc_postgresql.Connection]:
-    """A connection in a transaction, whose session begins as every session does (`postgres_settings`) and with `settings`
-    besides; what is not committed at the end is rolled back.
+    """A connection in a transaction. What is not committed at the end is rolled back.
 
-    Only the server's own types are sure to be known to the driver, not those that were made in this database.
+    The session begins as every session does (`postgres_settings`), and with `settings` besides. The driver is sure to know
+    the server's own types only, not the types that were made in this database.
     """
     url = database_url if isinstance(database_url, str) else database_url()
     with ExitStack() as stack:
@@ -76,7 +76,7 @@ def connected(
 
 
 def _database(conninfo: str) -> adbc.AdbcDatabase:
-    """The driver, ready to connect, and to be used again by this thread."""
+    """The driver's database object, ready to connect. This thread uses it again."""
     databases, given = _OF_THREAD.databases, conninfo_to_dict(conninfo)
     server = frozenset((name, value) for name, value in given.items() if name not in _NOT_OF_THE_SERVER)
     if server not in databases:
@@ -86,9 +86,11 @@ def _database(conninfo: str) -> adbc.AdbcDatabase:
 
 
 def _with_types(conninfo: str, given: Mapping[str, object]) -> adbc.AdbcDatabase:
-    """The driver's first act is to read every type of a database, and every column of every table: with 10,000 chunks half a
-    second and 70 MB. The service reads values of
-    the server's own types alone, and a small database has all of these types."""
+    """The database object with the server's types.
+
+    The driver first reads every type of a database and every column of every table. With 10,000 chunks that takes half a
+    second and 70 MB. The service reads values of the server's own types only, and a small database has all of these types.
+    """
     small = _OTHERWISE if (given.get("dbname") or given.get("user")) == _SMALL else _SMALL
     database: adbc.AdbcDatabase
     try:
@@ -134,13 +136,13 @@ def driver_errors() -> Iterator[None]:
     except adbc.Error as error:
         raise translate(error.sqlstate, said_by_server(error)) from error
     except (pa.ArrowException, OSError) as error:
-        # The stream's own errors carry no SQLSTATE, so words have to do; what could be wrong with the chunk has been looked at
+        # The errors of the stream carry no SQLSTATE, so words have to do. What could be wrong with the chunk was looked at
         # before.
         raise translate(None, f"reading broke off: {said_by_server(error)}") from error
 
 
 def _not_connected(error: ArchivalError) -> AwayError:
-    """Nothing was asked for yet that a job or an event could be to blame for."""
+    """The error of a connection that was not made. Nothing was asked for yet, so no job and no event is to blame."""
     code = error.code if isinstance(error, TransientError) else "source-unreachable"
     return AwayError(str(error), code=code, dependency="source")
 
@@ -154,6 +156,6 @@ def _harmless(message: str, database_url: str) -> str:
 
 
 def said_by_server(error: Exception) -> str:
-    """The server's message alone: without the statement, which the driver repeats before it, and without what stands below."""
+    """The server's message, without the statement that the driver repeats before it, and without the lines below it."""
     found = _REPEATED.match(str(error))
     return (found[1] if found else str(error)).strip().split("\n", 1)[0]

@@ -44,15 +44,14 @@ def read_batches(
     sessions: Sessions | None = None,
 ) -> Generator[pa.RecordBatch]:
     """Stream the rows of one part of `chunk` as they are in the exported snapshot, in batches of about `batch_bytes` of
-    PostgreSQL's data; gathered from the chunk's pages, if that is how many it has (`source.gathering`).
+    PostgreSQL's data.
 
-    Blocks: run it in a worker thread. It opens a connection of its own at the first batch and closes it at the end, or when
-    the generator is closed; meanwhile its session is one of `sessions`. Rows come in no promised order; each batch has
-    exactly `plan.schema`.
-
-    Raises `DoesNotFitError` that names the column to read as text, `GaveWayError` if somebody alters the chunk or waits to
-    do so, `TransientError` (`snapshot-lost`, `source-unreachable`, …) and `PermanentError` (`unknown-chunk`,
-    `unexpected-schema`, …).
+    If the number of pages is given, the rows are gathered (`source.gathering`). The function blocks, so run it in a worker
+    thread. It opens a connection of its own at the first batch, and closes it at the end or when the generator is closed.
+    Meanwhile its session is one of `sessions`. Rows come in no promised order; each batch has exactly `plan.schema`. Raises
+    `DoesNotFitError` that names the column to read as text, `GaveWayError` if somebody alters the chunk or waits to do so,
+    `TransientError` (`snapshot-lost`, `source-unreachable`, …) and `PermanentError` (`unknown-chunk`, `unexpected-schema`,
+    …).
     """
     if not snapshot_id or not _SNAPSHOT_CHARACTERS.issuperset(snapshot_id):
         raise ValueError(f"not a snapshot identifier: {snapshot_id!r}")
@@ -80,8 +79,9 @@ def read_table(
 ) -> Generator[pa.RecordBatch]:
     """Stream rows of a whole table, its chunks included, as they are in the exported snapshot, under `settings`.
 
-    As `read_batches`, but for the lock: tables that were dropped or rewritten since the snapshot are for the caller to notice,
-    once the first batch, or the end, has come. From then on this session holds locks on all the tables that it reads.
+    This is `read_batches` without its lock. A table may have been dropped or rewritten since the snapshot: the caller has
+    to notice, once the first batch or the end has come. From then on this session holds locks on all the tables that it
+    reads.
     """
     source = _Source(database_url, snapshot_id, table, _BATCH_BYTES, sessions)
     query = f"SELECT {plan.select_list} FROM {table.sql} WHERE {condition}"
@@ -102,7 +102,9 @@ class _Source:
     def read(
         self, query: str, settings: Mapping[str, str], local: Mapping[str, str] | None = None
     ) -> Generator[pa.RecordBatch]:
-        """What `query` gives, over a connection of its own; under `local` settings, or with a lock of the table."""
+        """The batches that `query` gives, over a connection of its own, under `local` settings, or with a lock of the
+        table.
+        """
         with connected(self.database_url, settings) as conn, conn.cursor() as cur:
             _join_snapshot(cur, self.snapshot_id)
             with self.sessions.with_one_more(_session(cur)):
@@ -145,7 +147,7 @@ class _Source:
 
 
 def _apart(batch: pa.RecordBatch, packed: int) -> pa.RecordBatch:
-    """What arrived is freed as a whole: the other columns alone would keep the packed numbers in memory."""
+    """Copies of the other columns: the batch is freed as a whole, and would keep the packed numbers in memory with them."""
     memory = pa.default_cpu_memory_manager()
     columns = [column.copy_to(memory) if number >= packed else column for number, column in enumerate(batch.columns)]
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
@@ -163,7 +165,7 @@ def _join_snapshot(cur: adbc_postgresql.Cursor, snapshot_id: str) -> None:
 
 
 def _session(cur: adbc_postgresql.Cursor) -> int:
-    """The server's process of the session, which from now on waits only briefly for a lock."""
+    """The process of the session on the server. From now on the session waits only briefly for a lock."""
     with driver_errors():
         cur.execute(f"SELECT pg_catalog.pg_backend_pid(), pg_catalog.set_config('lock_timeout', '{LOCK_TIMEOUT}', true)")
         [(pid, _)] = cur.fetchall()  # to its end: the driver aborts the process where a result is open at the next statement
@@ -179,8 +181,11 @@ def _set(cur: adbc_postgresql.Cursor, settings: Mapping[str, str]) -> None:
 
 
 def _lock(cur: adbc_postgresql.Cursor, table: Relation) -> None:
-    """The lock that reading needs; where somebody waits to alter the table, this session would wait behind them for whoever
-    holds the snapshot, and they for the session."""
+    """Take the lock that reading needs, and wait only briefly.
+
+    If somebody waits to alter the table, this session would wait behind them, they would wait for the session that holds
+    the snapshot, and that session for this one.
+    """
     try:
         with driver_errors():
             cur.execute(f"LOCK TABLE {table.sql} IN ACCESS SHARE MODE")

@@ -23,10 +23,11 @@ from archival_core.source.wire.columns import ColumnPlan, Output
 #: Half a megabyte on disk. Smaller groups cost more for each row; larger ones save nothing more, and a whole group is in
 #: memory on both sides.
 _GROUP_PAGES: Final = 64
-#: Gathering saves one message for each row, and costs the server something for each value of an array. With more arrays it
-#: loses.
+#: With more arrays than this, gathering loses: it saves one message for each row, and costs the server something for each
+#: value of an array.
 _MOST_ARRAYS: Final = 4
-#: A group of a wide table has few rows, and costs more the more outputs it has.
+#: With more outputs than this, gathering loses: a group of a wide table has few rows, and costs more the more outputs it
+#: has.
 _MOST_OUTPUTS: Final = 256
 
 #: Makes PostgreSQL read a range of pages alone. Otherwise it would read the whole chunk for every group.
@@ -42,10 +43,10 @@ class NotJoinedError(Exception):
 
 
 def gathered_pages(chunk: Chunk, plan: ColumnPlan, on_disk: Storage) -> int | None:
-    """How many pages of rows there are to gather; `None` if they have to be read one by one.
+    """How many pages of rows there are to gather; `None` if the rows have to be read one by one.
 
-    A group must be small: large values could make it any size, and the server's limit is a gigabyte. Others are at most what
-    compression took out of their pages.
+    A group must be small, because the server's limit for a value is a gigabyte. Large values could make a group of any
+    size. Other values are at most what compression took out of their pages.
     """
     has_pages = not chunk.is_compressed and on_disk.is_heap and on_disk.reads_page_ranges
     arrays = sum(output.joined is None for output in plan.outputs)
@@ -66,7 +67,7 @@ def gathered_query(chunk: Chunk, outputs: Sequence[Output], pages: range) -> str
 
 
 def ungathered(groups: pa.RecordBatch, outputs: Sequence[Output]) -> pa.RecordBatch:
-    """The rows again, each with one value an output; raises `NotJoinedError`."""
+    """The rows again, each with one value of each output. Raises `NotJoinedError`."""
     _, counts, *arrived = groups.columns
     rows = counts.to_numpy()
     values: list[pa.Array | None] = []
@@ -78,9 +79,10 @@ def ungathered(groups: pa.RecordBatch, outputs: Sequence[Output]) -> pa.RecordBa
 
 
 def pages_behind(groups: pa.RecordBatch, pages: range) -> range:
-    """What is left of `pages` when these groups have been read.
+    """The part of `pages` that lies behind these groups.
 
-    Raises `PermanentError` if they did not come in their order: to go on from there would leave rows out, or read them again.
+    Raises `PermanentError` if the groups did not come in the order of their pages: to go on from there would leave rows
+    out, or read them again.
     """
     starts = groups.column(0).to_pylist()
     if starts[0] < pages.start or any(second - first < _GROUP_PAGES for first, second in pairwise(starts)):

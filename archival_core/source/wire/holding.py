@@ -1,8 +1,9 @@
-"""What a form holds of the values that the driver gives, and PostgreSQL's text of those that it does not hold.
+"""What a form of the lake holds of the values that the driver gives, and PostgreSQL's text of the values that it does not
+hold.
 
-Every reader of the lake can hold dates and times of the years 1 to 9999; the infinities and what lies beyond are held by the
-nearest of them. A decimal has no NaN, which is held by NULL. Where a value is held by another one, PostgreSQL's own text of it
-goes into `_archival_exact`.
+Every reader of the lake can hold dates and times of the years 1 to 9999. The nearest of these stands for the infinities and
+for what lies beyond. A decimal has no NaN, and NULL stands for it. Where another value stands for a value, PostgreSQL's own
+text of the value goes into `_archival_exact`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunks.moment import DAY, FIRST_DAY, FIRST_MICROSECOND, LAST_DAY, LAST_MICROSECOND
 from archival_core.model.chunks.printed import INFINITY, MINUS_INFINITY, printed_date, printed_time
 
-#: Between PostgreSQL's epoch (2000) and Arrow's (1970). The driver adds it without a check for overflow. So the infinities, and
-#: times of the last thirty years that PostgreSQL knows, wrap around; PostgreSQL's own number is found by taking it away again.
+#: The time between PostgreSQL's epoch (2000) and Arrow's (1970). The driver adds it without a check for overflow, so the
+#: infinities, and times of the last thirty years that PostgreSQL knows, wrap around. Taking it away again gives
+#: PostgreSQL's own number.
 EPOCH_DAYS: Final = 10_957
 EPOCH_MICROSECONDS: Final = EPOCH_DAYS * DAY
 
@@ -30,7 +32,7 @@ class Held:
     """Values of a form."""
 
     values: pa.Array
-    #: places of those that are not PostgreSQL's values, ascending; `None` if all are
+    #: the places of values that stand for another value, ascending; `None` if no value does
     lost: np.ndarray | None = None
 
 
@@ -45,12 +47,12 @@ def hold_times(array: pa.Array) -> Held:
 
 
 def hold_digits(array: pa.Array) -> Held:
-    """Digits of numbers, as text; `nan` and `inf` as PostgreSQL writes them."""
+    """Numbers that come as texts of their digits; `nan` and `inf` as PostgreSQL writes them."""
     return Held(_digits(array))
 
 
 def hold_decimals(array: pa.Array, kind: pa.Decimal128Type) -> Held:
-    """Digits of numbers, as decimals of `kind`."""
+    """Numbers that come as texts of their digits, as decimals of `kind`."""
     try:
         return Held(array.cast(kind))
     except pa.ArrowInvalid:
@@ -58,7 +60,7 @@ def hold_decimals(array: pa.Array, kind: pa.Decimal128Type) -> Held:
     try:
         values = pc.if_else(is_nan, pa.scalar(None, array.type), array).cast(kind)
     except pa.ArrowInvalid as error:
-        # PostgreSQL keeps to the type's precision itself
+        # PostgreSQL itself keeps to the precision of the type
         raise PermanentError(f"a number is none of {kind}: {error}", code="unrepresentable-value") from error
     return Held(values, np.flatnonzero(is_nan.to_numpy(zero_copy_only=False)))
 
@@ -76,7 +78,7 @@ def printed_times(array: pa.Array) -> list[str | None]:
 
 
 def printed_numbers(array: pa.Array) -> list[str | None]:
-    """PostgreSQL's text of numbers, of which the driver gives the digits."""
+    """PostgreSQL's text of numbers whose digits the driver gives."""
     texts: list[str | None] = _digits(array).to_pylist()
     return texts
 
@@ -98,7 +100,7 @@ def _nearest(array: pa.Array, numbers: pa.Array, first: int, last: int, epoch: i
 
 
 def _since_2000(numbers: pa.Array, epoch: int) -> np.ndarray:
-    """PostgreSQL's own numbers; anything in the place of a NULL."""
+    """PostgreSQL's own numbers. In the place of a NULL the number means nothing."""
     kind = np.dtype(numbers.type.to_pandas_dtype())
     arrived = np.frombuffer(numbers.buffers()[1], kind, len(numbers), numbers.offset * kind.itemsize)
     found: np.ndarray = arrived - kind.type(epoch)  # wraps around, as the driver's sum did
