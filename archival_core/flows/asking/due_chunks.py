@@ -1,4 +1,4 @@
-"""Which chunks a policy means now."""
+"""The chunks that a policy means now."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class DueChunks:
         self._policies, self._find_chunks = policies, find_chunks
 
     async def ended_by(self, hypertable: Relation, cutoff: str) -> Sequence[Chunk]:
-        """Every chunk whose range ends by `cutoff`, oldest first.
+        """Every chunk whose range ends by `cutoff`, the oldest first.
 
-        Raises `PermanentError`: `unknown-hypertable`, `unsupported-partitioning`, `unsupported-time-type`, and `no-clock-time`
-        for integer time, which has no age.
+        Raises `PermanentError`: `unknown-hypertable`, `unsupported-partitioning`, `unsupported-time-type`, and
+        `no-clock-time` for integer time, which has no age.
         """
         try:
             return await self._find_chunks(hypertable, cutoff)

@@ -1,12 +1,12 @@
 """Drain: events in Redis become jobs in the ledger and messages in the queue.
 
-The order is what keeps the promise: ledger row, message, and only then the acknowledgement. A crash between any two of them
-makes the event come again; it finds its own row, and a second message for a job is harmless.
+The order keeps the promise: the ledger's row, the message, and only then the acknowledgement. After a crash between two of
+these steps the event comes again and finds its own row, and a second message for a job is harmless. While a dependency is
+away that events need to be handed on, nothing is read.
 
-Nothing is read while something is away that hands events on. Deliveries count for little: whatever ends a drain delivers its
-whole batch in vain. An event that was delivered often is tried alone, and buried for what it has failed at then.
-
-Events that mean all chunks up to a bound are taken by themselves: `wide_requests`.
+The number of deliveries says little, because whatever ends a drain delivers its whole batch in vain. An event that was
+delivered often is therefore tried alone, and buried for the error that it meets then. Events that mean all chunks up to a
+bound are handled by `wide_requests`.
 """
 
 from __future__ import annotations
@@ -35,15 +35,17 @@ from archival_core.model.jobs.job import Status
 
 _LOG = logging.getLogger(__name__)
 
-#: The timer is a singleton, so all drains are one consumer: what a killed one left pending is the next one's own.
+#: One consumer for all drains, because the timer is a singleton: what a killed drain left pending belongs to the next
+#: drain.
 _CONSUMER = "drain"
 _BATCH = 500
-#: A name that the ledger's database lacks a letter for: nothing but another database helps, and then the event is replayed.
+#: The ledger's database lacks a letter of the event's names. Nothing but another database helps, and then the event is
+#: replayed.
 _NEVER_RECORDED = "not-in-encoding"
-#: Without one of these, no event can be handed on.
+#: The dependencies without which no event can be handed on.
 _NEEDED: Final = ("ledger", "queue", "source")
 
-#: Which chunks of a hypertable end by a bound; the source's catalog knows.
+#: Finds the chunks of a hypertable that end by a bound, in the source's catalog.
 FindChunks = Callable[[Relation, str | int], Awaitable[Sequence[Chunk]]]
 
 
@@ -58,7 +60,7 @@ class DrainReport:
     postponed: int = 0
     #: somebody has paused the intake: events wait in the stream
     paused: bool = False
-    #: the dependency that was away: what was not read waits in the stream, what was read comes again
+    #: the dependency that was away; unread events wait in the stream, and events that were read come again
     away: str | None = None
 
 
@@ -70,7 +72,7 @@ class DrainLimits:
     seconds: float
     #: an event that was delivered more often is tried alone, and goes to the dead stream when it has failed so often
     deliveries: int
-    #: another consumer's event is taken over after this
+    #: after this time without an acknowledgement another consumer's event is taken over
     claim_idle: timedelta
 
 
@@ -106,7 +108,7 @@ class EventDrain:
 
     async def _drain(self, report: DrainReport) -> None:
         await self._dependencies.look_at(_NEEDED)
-        # before anything is read: an entry that is read and not taken counts as delivered
+        # Asked before anything is read, because an entry that is read and not handled counts as delivered.
         report.paused = (await self._intake.state()).paused
         if report.paused:
             return
@@ -117,7 +119,7 @@ class EventDrain:
                 break
 
     async def _batches(self) -> AsyncIterator[list[StreamEntry]]:
-        """Own pending entries, then stale ones of others, then new ones."""
+        """The consumer's own pending entries, then stale entries of others, then new entries."""
         deadline = time.monotonic() + self._limits.seconds
         left = self._limits.events
 
@@ -157,7 +159,7 @@ class EventDrain:
             await self._settle_wide(equal, entries, report)
 
     async def _try_alone(self, entry: StreamEntry, report: DrainReport) -> None:
-        """Take one event that was delivered often. A drain that it kills leaves the trial."""
+        """Handle one event that was delivered often. If it kills the drain, the ledger keeps the note of this trial."""
         trials, before = await self._trials.begin(entry.entry_id), report.postponed
         try:
             if trials > self._limits.deliveries:
@@ -176,7 +178,7 @@ class EventDrain:
             await self._trials.end(entry.entry_id)
 
     async def _understood(self, entry: StreamEntry, report: DrainReport) -> NewJob | WideRequest | None:
-        """What an event asks for; `None` if it was buried."""
+        """What an event asks for; `None` if the event was buried."""
         try:
             return self._request_of(entry)
         except PermanentError as error:
@@ -195,7 +197,7 @@ class EventDrain:
         except AwayError:
             raise  # away for all that follow, too
         except TransientError as error:
-            # they stay pending and come again with the next drain; others do not wait for them
+            # the events stay pending and come again with the next drain; others do not wait for them
             for entry in entries:
                 _LOG.warning("event %s is postponed: %s", entry.entry_id, error)
                 report.postponed += 1
@@ -206,7 +208,7 @@ class EventDrain:
         try:
             await self._messaging.bury(entry, f"{error.code}: {error}")
         except TransientError as refusal:
-            # Redis may be full, and take acknowledgements all the same: other events do not wait for this event
+            # Redis may be full and take acknowledgements all the same, so other events do not wait for this one.
             _LOG.warning("event %s is not buried now: %s", entry.entry_id, refusal)
             report.postponed += 1
             return
@@ -214,7 +216,7 @@ class EventDrain:
         report.buried += 1
 
     async def _settle(self, asked: Mapping[str, NewJob], entries: Mapping[str, StreamEntry], report: DrainReport) -> None:
-        """Jobs, messages, and only then the acknowledgement of the entries that asked for them."""
+        """Record jobs, send messages, and only then acknowledge the entries that asked for the jobs."""
         if not asked:
             return
         recorded, added = await self._recorded(asked, self._ledger.add_jobs, entries, report)
@@ -226,7 +228,9 @@ class EventDrain:
     async def _settle_wide(
         self, equal: Mapping[str, WideRequest], entries: Mapping[str, StreamEntry], report: DrainReport
     ) -> None:
-        """Jobs for the chunks that equal events mean, asked for by one of the events, and a line for each of the others."""
+        """Record jobs for the chunks that equal events mean. One of the events asks for them, and each of the others gets a
+        line.
+        """
         waiting = dict(equal)
         chunks = await self._chunks_of(next(iter(equal.values())), [entries[entry_id] for entry_id in equal], report)
         if chunks is None:
@@ -240,7 +244,7 @@ class EventDrain:
 
         recorded: list[str] = []
         while waiting and not recorded:
-            # the ledger may refuse an event for its own names
+            # the ledger may refuse an event because of its names, and then the next event asks
             first = next(iter(waiting))
             recorded = await self._settled({first: waiting.pop(first)}, ask, entries, report)
         if waiting:
@@ -266,7 +270,9 @@ class EventDrain:
         entries: Mapping[str, StreamEntry],
         report: DrainReport,
     ) -> tuple[list[str], list[AddedJob]]:
-        """The entries whose jobs the ledger has now, and these jobs: all of them, or those that it takes one by one."""
+        """The entries whose jobs the ledger has now, and these jobs. If the ledger refuses the batch, entries are recorded
+        one by one.
+        """
         try:
             return list(asked), await record(list(asked.values()))
         except AwayError:

@@ -1,4 +1,6 @@
-"""The same request is done once: a caller who heard no answer asks again with the same key, and hears the first one."""
+"""A request with an idempotency key is done once. A caller who heard no answer asks again with the same key, and hears the
+first answer.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from archival_core.errors import PermanentError
 from archival_core.ledger.asking.requests import Requests
 from archival_core.ledger.jobs.job_life import AddedJob
 
-#: Does the request under a key that its jobs are recorded with: done twice under one key, it finds its own jobs again.
+#: Does the request under a key, with which its jobs are recorded. Done twice under one key, it finds its own jobs again.
 Work = Callable[[str], Awaitable[Sequence[AddedJob]]]
 
 
@@ -20,9 +22,10 @@ class Once:
         self._requests = requests
 
     async def do(self, key: str | None, fingerprint: str, work: Work) -> list[UUID]:
-        """The jobs of the request, and those of the first time if it was done before; without a key it is always done.
+        """Do the request, and return its jobs. If the key was used for it before, return the jobs of the first time;
+        without a key it is always done.
 
-        Raises `PermanentError` (`idempotency-key-reused`) if the key was used for something else.
+        Raises `PermanentError` (`idempotency-key-reused`) if the key was used for another request.
         """
         if key is None:
             return [job.job_id for job in await work(f"api/{uuid4()}")]
@@ -33,7 +36,7 @@ class Once:
             )
         if claimed.jobs is not None:
             return list(claimed.jobs)
-        # another request of the same key may be at it, or was killed half-way: either way the jobs are the same
+        # another request with the same key may be running, or was killed half-way: in both cases its jobs are the same
         jobs = [job.job_id for job in await work(f"api/{key}")]
         await self._requests.answer(key, jobs)
         return jobs

@@ -1,4 +1,4 @@
-"""Policies as people handle them: list, set, change, delete, and what one would do now."""
+"""Policies as people handle them: list, set, change and delete them, and see what a policy would do now."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archival_core.model.asking.policy import Policy
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source import catalog
 
-#: How often a change is made anew when somebody else has changed the policy meanwhile.
+#: How often a change is tried again when somebody else has changed the policy meanwhile.
 _TRIES: Final = 5
 
 
@@ -46,18 +46,18 @@ class ArchivalPolicies:
         raise _unknown(hypertable)
 
     async def set(self, policy: Policy) -> bool:
-        """Record `policy`, in place of the one that its hypertable may have; whether it had none.
+        """Record `policy` in place of the one that its hypertable may have; returns whether it had none.
 
-        Raises `PermanentError`: `invalid-policy`, and as `DueChunks.ended_by` if the hypertable can have none.
+        Raises `PermanentError`: `invalid-policy`, and as `DueChunks.ended_by` if the hypertable can have no policy.
         """
         await self._check(policy)
         return await self._policies.set(policy)
 
     async def change(self, hypertable: Relation, changed: Callable[[Policy], Policy]) -> Policy:
-        """Record `changed` of the policy that the hypertable has, and return it. Two changes at a time both count.
+        """Apply `changed` to the hypertable's policy, and return the policy. Two changes at the same time both count.
 
-        A policy that is off afterwards is not compared with the source, which may be away or lack the table by now.
-        Raises `PermanentError`: `unknown-policy`, and as `set`.
+        A policy that is off afterwards is not compared with the source, which may be away or may not have the table any
+        more. Raises `PermanentError`: `unknown-policy`, and as `set`.
         """
         for _ in range(_TRIES):
             before = await self.get(hypertable)
@@ -75,7 +75,7 @@ class ArchivalPolicies:
         await self._due.ended_by(policy.hypertable, await self._policies.cutoff(policy.archive_after))
 
     async def delete(self, hypertable: Relation) -> None:
-        """Forget its policy; jobs that it has made go on. Raises `PermanentError` (`unknown-policy`)."""
+        """Forget the policy. Jobs that it has made go on. Raises `PermanentError` (`unknown-policy`)."""
         if not await self._policies.delete(hypertable):
             raise _unknown(hypertable)
 

@@ -1,4 +1,4 @@
-"""Requests that mean all chunks up to a bound: many jobs each, and many times the same.
+"""Requests that mean all chunks up to a bound. Each may mean many chunks, and the same request may come many times.
 
 Jobs are recorded and their messages sent some at a time, whatever the number of chunks. A request whose chunks have jobs
 already leaves one line in the ledger, however many chunks these are.
@@ -30,7 +30,7 @@ class WideRequest:
 
     @property
     def meaning(self) -> tuple[object, ...]:
-        """Requests of the same meaning want the same."""
+        """What the request wants. Requests of the same meaning want the same."""
         return self.asked.hypertable, type(self.older_than), self.older_than, self.asked.remove
 
 

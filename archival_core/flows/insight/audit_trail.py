@@ -1,4 +1,4 @@
-"""Who asked for what, and what came of it."""
+"""Who asked for which change, and what came of the request."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class AuditTrail:
         self._audit = audit
 
     async def begin(self, who: str, action: str, asked: dict[str, Any]) -> int:
-        """Record what is asked for. Raises as the ledger does: what cannot be recorded is not done."""
+        """Record what is asked for. Raises as the ledger does; a change that cannot be recorded is not made."""
         return await self._audit.begin(who, action, asked)
 
     async def end(self, entry: int, outcome: str) -> None:
-        """Record what came of it; an outcome that cannot be recorded stays open, and goes to the log."""
+        """Record what came of the request. An outcome that cannot be recorded stays open, and goes to the log."""
         try:
             await self._audit.end(entry, outcome)
         except TransientError as error:

@@ -1,4 +1,4 @@
-"""How far behind the service is, as gauges; the alerts on it ask these."""
+"""How far the service is behind, as gauges that alerts ask for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from archival_core.telemetry import instruments
 
 
 async def tell_backlog(insights: Insights) -> None:
-    """Set `archival.queue.age` and `archival.policy.lag`; what cannot be known now is left as it was. Never raises."""
+    """Set `archival.queue.age` and `archival.policy.lag`. A gauge whose value cannot be known now keeps its value. Never
+    raises.
+    """
     measured = await insights.measure()
     gauges = instruments.get()
     for queue, state in (measured.queues.value or {}).items():

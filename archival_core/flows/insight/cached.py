@@ -1,4 +1,4 @@
-"""An answer that is good for some seconds, asked for once however many want it."""
+"""An answer that is good for some seconds. However many callers want it, the question is asked once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Final
 
 _LOG = logging.getLogger(__name__)
 
-#: in seconds: a question that is given up has so long to end
+#: seconds that a question has to end after it was given up
 _ENDING: Final = 0.05
-#: in seconds: an answer that is older than this helps nobody, however little time they have
+#: seconds after which an old answer helps nobody, however little time they have
 _OLDEST: Final = 60.0
 
 
@@ -26,17 +26,17 @@ class Answer[T]:
     value: T | None
     #: how long the question took
     seconds: float
-    #: why there is no value, for whoever has a key; `None` if there is one
+    #: why there is no value, for callers with a key; `None` if there is a value
     cause: str | None = None
-    #: since when there is none
+    #: since when there has been no value
     since: datetime | None = None
-    #: the value of before, and of when it is; both `None` if there never was one
+    #: the last value there was, and its time; both `None` if there never was one
     last: T | None = None
     as_of: datetime | None = None
 
 
 class Cached[T]:
-    """One question to one source; never raises, and never takes longer than its deadline."""
+    """One question to one source. It never raises, and never takes longer than its deadline."""
 
     def __init__(
         self, name: str, ask: Callable[[], Awaitable[T]], *, good_for: float, deadline: float, limit: float | None = None
@@ -51,12 +51,11 @@ class Cached[T]:
         self._since: datetime | None = None
 
     async def get(self, within: float | None = None) -> Answer[T]:
-        """The last answer while it is good, or a new one. Why there is none goes to the log, too.
+        """The last answer while it is good, or a new one. Why there is no answer goes to the log, too.
 
-        Who has less patience than the deadline says so by `within`, in seconds: where the answer of before is no minute old,
-        it is given at once, while a new one is asked for.
-
-        A question that takes longer goes on, and its answer is there for the next who asks.
+        A caller who has less patience than the deadline says so by `within`, in seconds. If the last answer is younger than a
+        minute, such a caller gets it at once, while a new one is asked for. A question that takes longer goes on, and the next
+        caller finds its answer.
         """
         if self._answer is not None and time.monotonic() < self._until:
             return self._answer

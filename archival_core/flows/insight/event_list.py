@@ -1,4 +1,4 @@
-"""Events as people see them: what each asked for, and whether it was drained."""
+"""Events as people see them: what each event asked for, and whether it was drained."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ENTRY_ID: Final = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
 @dataclass(frozen=True, slots=True)
 class SeenEvent:
-    """One entry of the event stream; of what is no event, the reason instead."""
+    """One entry of the event stream. Of an entry that is no event, the reason why."""
 
     entry_id: str
     progress: EventProgress
@@ -32,10 +32,9 @@ class EventList:
         self._messaging = messaging
 
     async def page(self, limit: int, before: str = "") -> tuple[list[SeenEvent], str | None]:
-        """The newest events with ids before `before`, and the id to go on before, `None` at the end.
+        """The newest events with ids before `before`, and the id before which the next page begins; `None` at the end.
 
-        A page may have fewer than `limit`, since it is full after so many bytes, too. Raises `PermanentError`
-        (`invalid-cursor`).
+        A page ends after `limit` events or after a number of bytes. Raises `PermanentError` (`invalid-cursor`).
         """
         if before and _ENTRY_ID.fullmatch(before) is None:
             raise PermanentError("this is no id of an entry; take `next` of the page before", code="invalid-cursor")

@@ -1,7 +1,7 @@
-"""One place that metrics, pages and the management API read from, so that they never tell different numbers.
+"""One place from which metrics, pages and the management API read, so that they never show different numbers.
 
-Everything comes from the ledger, the queues and the stream, never from the memory of one instance: function instances are many
-and short-lived. Answers are kept for some seconds, so that many readers cost what one does.
+Everything comes from the ledger, the queues and the stream, and nothing from the memory of one instance, because function
+instances are many and short-lived. Answers are kept for some seconds, so that many readers cost as much as one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LISTED: Final = 50
 #: In seconds: how long an answer is good for, and how long it may take.
 _GOOD_FOR: Final = 4.0
 _DEADLINE: Final = 2.0
-#: The catalog of the source is asked for each policy, so less often.
+#: The catalog of the source is asked once for each policy, and so less often.
 _OVERDUE_GOOD_FOR: Final = 60.0
 _OVERDUE_LIMIT: Final = 30.0
 
@@ -59,13 +59,13 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """What each source says in numbers now. A source that is away takes none of the others with it."""
+    """The numbers of each source now. A source that is away takes no other source's numbers with it."""
 
     ledger: Answer[LedgerState]
     #: by the kind of job they are for
     queues: Answer[dict[str, QueueState]]
     stream: Answer[StreamState]
-    #: why each dependency does not answer; `None` of one that does
+    #: why each dependency does not answer; `None` for one that does
     dependencies: Answer[dict[str, Away | None]]
     #: by hypertable that has a policy
     overdue: Answer[dict[str, Overdue | None]]

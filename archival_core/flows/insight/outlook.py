@@ -1,4 +1,6 @@
-"""What happens next to chunks, when, and why not sooner: the facts behind `model.next_step`."""
+"""What happens next to chunks, when, and why not sooner. The facts are looked up here, and `model.insight.next_step`
+decides.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +31,16 @@ class ExpectedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Chunks of one hypertable that wait for the same."""
+    """Chunks of one hypertable that wait for the same reason."""
 
     because: Because
     step: Step
     chunks: int
     #: in the database now, where that was told
     bytes: int
-    #: the first that happens to one of them
+    #: the next step that comes first for one of these chunks
     first_at: datetime | None
-    #: one of them: the one that comes first
+    #: the chunk for which the next step comes first
     example: ExpectedChunk
 
 

@@ -22,10 +22,10 @@ class OverdueChunks:
         self._policies, self._due = policies, due
 
     async def oldest(self) -> dict[str, Overdue | None]:
-        """By hypertable with a policy that is enabled: the oldest chunk that is due and not archived, if there is one.
+        """By hypertable with an enabled policy: the oldest chunk that is due and not archived, if there is one.
 
-        What people have restored is not due: no policy archives it again by itself.
-        A policy that cannot be followed is left out: its row says why.
+        A chunk that people have restored is not due, because no policy archives it again by itself. A policy that cannot be
+        followed is left out: its row says why.
         """
         found: dict[str, Overdue | None] = {}
         for policy in await self._policies.all():
@@ -42,6 +42,6 @@ class OverdueChunks:
         if chunk is None:
             return None
         cutoff, end = moment(policy.cutoff), moment(chunk.range.end)
-        # an end that is no time of the calendar is older than any that is
+        # an end that is not in the calendar is older than any that is
         seconds = (cutoff - end) / _MICROSECONDS if isinstance(cutoff, int) and isinstance(end, int) else float("inf")
         return Overdue(str(chunk.relation), chunk.range, seconds)

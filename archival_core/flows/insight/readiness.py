@@ -1,5 +1,6 @@
-"""Is everything there that the service needs? Each dependency is asked at the same time, and the answer comes in time whatever
-they do."""
+"""Whether everything that the service needs answers. All dependencies are asked at the same time, and the answer comes in
+time whatever they do.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +16,16 @@ from archival_core.flows.jobs.dependencies import Probe
 
 _LOG = logging.getLogger(__name__)
 _DEADLINE_SECONDS: Final = 2.0
-#: in seconds: anybody may ask, and what is asked of the dependencies costs writes
+#: seconds between two rounds of questions: anybody may ask, and each round costs writes
 _GOOD_FOR: Final = 1.0
 
-#: `write`: something is written, as the work writes. `look`: nothing is, so that a dependency which takes no writes may answer.
+#: `write`: a write is tried, as the work does. `look`: nothing is written, so a dependency that refuses writes may answer.
 Tries = Literal["write", "look"]
 
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """Why a dependency does not answer; for whoever has a key, never for an anonymous caller."""
+    """Why a dependency does not answer. It is shown to callers with a key, and never to anonymous callers."""
 
     code: str
     cause: str
@@ -52,7 +53,7 @@ class ReadinessCheck:
         now = asyncio.get_running_loop().time()
         if now >= self._good_until:
             self._good_until = now + _GOOD_FOR
-            # a question without an answer stays: asked again and again, a silent server would be sent all connections
+            # A question without an answer is not asked again meanwhile, or a silent server would be sent all connections.
             self._asked |= {name: self._ask(name) for name in self._probes if self._is_over(name)}
         await asyncio.wait(self._asked.values(), timeout=_DEADLINE_SECONDS)
         return {name: self._state(name, task) for name, task in self._asked.items()}

@@ -1,4 +1,6 @@
-"""How old the snapshots are that the service holds in the source: while one is open, vacuum removes nothing newer."""
+"""The age of the snapshots that the service holds in the source. While a snapshot is open, vacuum removes nothing that is
+newer.
+"""
 
 from __future__ import annotations
 

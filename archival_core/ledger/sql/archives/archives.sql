@@ -1,6 +1,6 @@
 -- name: known_archives
--- Of these folders below tables/: what their job is, and whether its rows are in another archive too. A removed archive is overtaken by
--- none: its mark in the source says that it stands for rows.
+-- The jobs of these folders below tables/. `overtaken`: the rows of the archive are in another archive, too. A removed archive is never
+-- overtaken, because its mark in the source says that it stands in for rows.
 select j.lake_path, j.status, j.status = 'archived' and archival.is_overtaken(
     j.job_id, j.hypertable, j.chunk, j.relation_oid, j.relation_born, j.revision, j.lake_path, '{}'
 ) as overtaken
@@ -9,8 +9,8 @@ where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status in ('ar
 
 -- name: publisher
 -- The job of a published folder that the ledger does not know. `declared`: the job has said that it would publish this very manifest.
--- `contested`: another job of the chunk is alive, and what becomes of the folder depends on it. `overtaken`: its rows are in another
--- archive too.
+-- `contested`: another job of the chunk is live, and decides what becomes of the folder. `overtaken`: the rows of the archive are in
+-- another archive, too.
 select j.status, coalesce(%(sha256)s = any(j.declared), false) as declared, exists (
     select from archival.job live
     where live.hypertable = %(hypertable)s and live.chunk = %(chunk)s and live.kind = 'archive'
@@ -21,8 +21,8 @@ archival.is_overtaken(%(job_id)s, %(hypertable)s, %(chunk)s, %(relation_oid)s, %
 from (select 1) one left join archival.job j on j.job_id = %(job_id)s
 
 -- name: adopt
--- An ended or waiting job has been published after all. It inherits no removal (guard ONCE): if its table went on the grounds of another
--- archive, that one stands for its rows.
+-- A job that ended, or that waits, has published its archive after all. The archive inherits no removal (guard ONCE): if its table went on
+-- the grounds of another archive, that other archive stands in for the rows.
 with owner as (
     update archival.job j
     set status = case when exists (
@@ -49,7 +49,7 @@ with owner as (
 select job_id, status from owner
 
 -- name: insert_archive
--- A published archive whose row is gone. Its times are those of its manifest.
+-- A published archive whose row the ledger has lost. The times of the new row are those of the manifest.
 with owner as (
     insert into archival.job (job_id, kind, hypertable, chunk, range_start, range_end, status, attempt, revision, settled,
                               relation_oid, relation_born, request_key, requested_by, requested_at, started_at, finished_at,
@@ -82,11 +82,11 @@ on conflict (folder) do update set reason = excluded.reason, seen_at = now()
 returning folder
 
 -- name: strays_still
--- Nothing new is known of these folders: what was a stray still is one.
+-- Nothing new is known of these folders: a folder that was a stray still is one.
 update archival.stray set seen_at = now() where folder = any(%(folders)s) returning folder
 
 -- name: forget_strays
--- What a whole round has not found again is none any more.
+-- A folder that a whole round has not found again is no stray any more.
 delete from archival.stray where seen_at < %(began_at)s returning folder
 
 -- name: any_job
