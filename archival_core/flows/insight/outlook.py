@@ -64,9 +64,9 @@ class Outlook:
 
 
 def named(chunks: Sequence[ExpectedChunk], chunk: Relation) -> list[ExpectedChunk]:
-    """Those of that name; a name without its schema is taken where no table of `public` has it.
+    """The chunks of that name. A chunk of another schema is taken where `public` is named and has no such chunk.
 
-    Raises `PermanentError` (`unknown-chunk`) that names what is near.
+    Raises `PermanentError` (`unknown-chunk`) that names chunks with similar names.
     """
     exact = [found for found in chunks if found.state.chunk == str(chunk)]
     if not exact and chunk.schema == "public":
@@ -81,7 +81,7 @@ def named(chunks: Sequence[ExpectedChunk], chunk: Relation) -> list[ExpectedChun
 
 
 def covering(chunks: Sequence[ExpectedChunk], at: str | int) -> list[ExpectedChunk]:
-    """Those whose range has the value `at`. Raises `PermanentError` (`unknown-chunk`, `wrong-bound`)."""
+    """The chunks whose range has the value `at`. Raises `PermanentError` (`unknown-chunk`, `wrong-bound`)."""
     if any(
         isinstance(at, int) is not _is_integer(found.state)
         for found in chunks
@@ -96,7 +96,7 @@ def covering(chunks: Sequence[ExpectedChunk], at: str | int) -> list[ExpectedChu
 
 
 def reasons(chunks: Sequence[ExpectedChunk]) -> list[Reason]:
-    """What the chunks wait for, the most frequent first."""
+    """What the chunks wait for, the most frequent reason first."""
     counts = Counter(found.next.because for found in chunks)
     return [
         _reason(because, [found for found in chunks if found.next.because is because]) for because, _ in counts.most_common()
