@@ -29,14 +29,14 @@ class Dependency:
             with self.timed(operation):
                 yield
             return
-        told: dict[str, AttributeValue | None] = {f"archival.{key}": value for key, value in attributes.items()}
+        described: dict[str, AttributeValue | None] = {f"archival.{key}": value for key, value in attributes.items()}
         if "db.system.name" in self.attributes:
-            told |= {"db.operation.name": operation, "db.query.summary": operation}
+            described |= {"db.operation.name": operation, "db.query.summary": operation}
         name = f"{self.name} {operation}"
-        with self.timed(operation), opened(name, SpanKind.CLIENT, {**self.attributes, **told}):
+        with self.timed(operation), opened(name, SpanKind.CLIENT, {**self.attributes, **described}):
             yield
 
     def timed(self, operation: str) -> AbstractContextManager[None]:
         """Only time a call: those that are many, such as the blocks of a file, say little one by one."""
-        told = {"archival.dependency": self.name, "archival.operation": operation}
-        return timed(lambda: instruments.get().dependency_duration, told)
+        described = {"archival.dependency": self.name, "archival.operation": operation}
+        return timed(lambda: instruments.get().dependency_duration, described)

@@ -151,8 +151,8 @@ def step(name: str, **attributes: AttributeValue | None) -> Iterator[Span]:
 def carried_on(name: str, traceparent: str | None, job_id: UUID, **attributes: AttributeValue | None) -> Iterator[Span]:
     """A step that is a later chapter of a job, in the job's own trace and linked to the run that it happens in."""
     parent, links = parent_of(traceparent)
-    told = _ours(attributes)
-    with about_job(job_id), _timed(name), opened(name, attributes=told, parent=parent, links=links, records=True) as span:
+    described = _ours(attributes)
+    with about_job(job_id), _timed(name), opened(name, attributes=described, parent=parent, links=links, records=True) as span:
         yield span
 
 
@@ -168,7 +168,7 @@ def _timed(name: str) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def timed(histogram: Callable[[], Histogram], told: Mapping[str, str]) -> Iterator[None]:
+def timed(histogram: Callable[[], Histogram], attributes: Mapping[str, str]) -> Iterator[None]:
     """Record how long the block takes, in seconds, and what it fails with. `histogram` is asked for at the end."""
     began, failure = time.perf_counter(), dict[str, str]()
     try:
@@ -177,7 +177,7 @@ def timed(histogram: Callable[[], Histogram], told: Mapping[str, str]) -> Iterat
         failure = {ERROR_TYPE: error_type(error)}
         raise
     finally:
-        histogram().record(time.perf_counter() - began, {**told, **failure})
+        histogram().record(time.perf_counter() - began, {**attributes, **failure})
 
 
 @contextmanager

@@ -54,8 +54,8 @@ async def newest(
     delivered = _order(found["last-delivered-id"].decode()) if found else (0, 0)
     pending: set[str] = set()
     if found and found["pending"]:
-        told: Any = await redis.xpending_range(stream, group, entries[-1].entry_id, entries[0].entry_id, _MOST_PENDING)
-        pending = {one["message_id"].decode() for one in told}
+        entry_states: Any = await redis.xpending_range(stream, group, entries[-1].entry_id, entries[0].entry_id, _MOST_PENDING)
+        pending = {one["message_id"].decode() for one in entry_states}
     return [_listed(entry, delivered, pending, limits) for entry in entries], more
 
 

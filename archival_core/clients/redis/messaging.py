@@ -273,8 +273,8 @@ def _stream_entry(entry: MeasuredEntry) -> StreamEntry:
 
 def _dead_letter(entry: MeasuredEntry) -> DeadLetter:
     added = {name.encode(): entry.fields.get(name.encode()) for name in _ADDED}
-    told = added[b"dead.bytes"]
-    size = max(entry.size, int(told)) if told and told.isdigit() else entry.size
+    dead_bytes = added[b"dead.bytes"]
+    size = max(entry.size, int(dead_bytes)) if dead_bytes and dead_bytes.isdigit() else entry.size
     return DeadLetter(
         entry_id=entry.entry_id,
         reason=(added[b"dead.reason"] or b"").decode(errors="replace"),

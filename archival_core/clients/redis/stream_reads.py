@@ -104,8 +104,8 @@ async def look(
     more = True
     while more and len(entries) < count and shown < most_shown and looked_at < most_looked_at:
         left = count - len(entries)
-        told, found = await _run(redis, "look", stream, limits, command, start, end, left, _STEP_BYTES, *names)
-        more, batch = bool(told), _measured(found)
+        has_more, found = await _run(redis, "look", stream, limits, command, start, end, left, _STEP_BYTES, *names)
+        more, batch = bool(has_more), _measured(found)
         entries += batch
         looked_at += sum(entry.size for entry in batch)
         shown += sum(len(name) + len(value) for entry in batch for name, value in entry.fields.items())

@@ -67,10 +67,10 @@ async def trim(redis: Redis, rule: TrimRule) -> TrimmedStream | None:
     trimmed = 0
     for _ in range(_STEPS):
         answer: Any = redis.eval(lua.script("fields", "trim"), 1, rule.stream, *arguments)
-        told = await answer
-        if told is None:
+        answered = await answer
+        if answered is None:
             return None
-        count, length, first, last, group, stands_at, is_gone, holds = told
+        count, length, first, last, group, stands_at, is_gone, holds = answered
         trimmed += count
         if not count:
             break

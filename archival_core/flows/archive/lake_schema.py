@@ -56,8 +56,8 @@ class LakeSchema:
         for manifest in sorted(manifests, key=lambda manifest: manifest.archived_at):
             if manifest.lake_columns:
                 by_table[manifest.hypertable].append(manifest)
-        for hypertable, told in by_table.items():
-            await self._columns.decide(Relation.parse(hypertable), partial(_learned, manifests=told))
+        for hypertable, of_table in by_table.items():
+            await self._columns.decide(Relation.parse(hypertable), partial(_learned, manifests=of_table))
 
 
 def _learned(known: tuple[LakeColumn, ...], manifests: Sequence[Manifest]) -> Decision:

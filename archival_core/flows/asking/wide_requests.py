@@ -46,15 +46,15 @@ class WideRequests:
         A crash in between leaves jobs and messages that the same request finds again.
         """
         added: list[AddedJob] = []
-        taken: list[Relation] = []
+        duplicates: list[Relation] = []
         for some in batched(chunks, _AT_A_TIME, strict=False):
             found = await self._requests.add(request, [chunk.relation for chunk in some])
             await send_for_queued(self._queue, self._ledger, found.jobs)
             added += found.jobs
-            taken += found.taken
-        if taken:
-            what = f"{len(taken)} of the {len(chunks)} chunks that are meant have jobs already, this chunk first"
-            added += await self._requests.note_duplicates([request], taken[0], what)
+            duplicates += found.duplicates
+        if duplicates:
+            what = f"{len(duplicates)} of the {len(chunks)} chunks that are meant have jobs already, this chunk first"
+            added += await self._requests.note_duplicates([request], duplicates[0], what)
         return added
 
     async def note(self, requests: Sequence[ChunksRequest], chunks: Sequence[Chunk]) -> list[AddedJob]:

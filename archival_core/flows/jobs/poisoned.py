@@ -54,8 +54,8 @@ class PoisonedMessages:
         """
         settled = 0
         while time.monotonic() < deadline:
-            taken = await self._queue.take(_TAKEN_AT_A_TIME, hidden_seconds=_LATER_SECONDS)
-            for message in taken:
+            messages = await self._queue.take(_TAKEN_AT_A_TIME, hidden_seconds=_LATER_SECONDS)
+            for message in messages:
                 try:
                     await self._settle(message.content)
                 except Exception:
@@ -64,7 +64,7 @@ class PoisonedMessages:
                     raise
                 await self._queue.delete(message)
                 settled += 1
-            if not taken:
+            if not messages:
                 break
         return settled
 

@@ -55,10 +55,10 @@ class SecondRegion:
             return
         synced = await self._last_sync(job, found.modified + _RESOLUTION)
         if synced is None or synced <= found.modified + _RESOLUTION:
-            told = f"is as of {synced:%Y-%m-%d %H:%M:%S} UTC" if synced else "does not tell how far it is"
+            progress = f"is as of {synced:%Y-%m-%d %H:%M:%S} UTC" if synced else "does not tell how far it is"
             raise TransientError(
                 f"{job.chunk} is not removed before its archive, finished {found.modified:%Y-%m-%d %H:%M:%S} UTC, is in the"
-                f" account's second region, which {told}",
+                f" account's second region, which {progress}",
                 code="lake-not-replicated",
             )
 

@@ -35,7 +35,7 @@ class AddedChunks:
 
     jobs: list[AddedJob]
     #: those that have a job of somebody else
-    taken: list[Relation]
+    duplicates: list[Relation]
 
 
 class ChunkRequests:

@@ -106,16 +106,16 @@ def learn(known: Collection[LakeColumn], found: Iterable[LakeColumn], as_of: dat
     return Decision(*_decided(known, agreed, as_of))
 
 
-def lake_name(column: str, taken: Iterable[str]) -> str:
-    """The name of a new column of the lake: `column`, escaped where engines need it, and numbered where that is `taken`.
+def lake_name(column: str, others: Iterable[str]) -> str:
+    """The name of a new column of the lake: `column`, escaped where engines need it, and numbered where one of `others` has it.
 
     Letters, digits and `_` stay. Anything else becomes its code point, `temp °C` for example `temp_x20__xb0_C`: Delta Lake
     takes no spaces, and SQL no dots.
     """
     escaped = "".join(sign if sign.isalnum() or sign == "_" else f"_x{ord(sign):x}_" for sign in column)
-    others = {_caseless(name) for name in (*taken, EXACT)}
+    used = {_caseless(name) for name in (*others, EXACT)}
     names = (escaped if number == 1 else f"{escaped}__{number}" for number in count(1))
-    return next(name for name in names if _caseless(name) not in others)
+    return next(name for name in names if _caseless(name) not in used)
 
 
 def _caseless(name: str) -> str:

@@ -75,9 +75,9 @@ async def _check_policies(conn: AsyncConnection[Any], chunk: Chunk, names: dict[
     async with conn.cursor(row_factory=dict_row) as cur:
         found = await (await cur.execute(REFRESHED_AGGREGATES, names | values)).fetchall()
     if found:
-        told = ", ".join(f"{row['name']} (start_offset {row['start_offset'] or 'without limit'})" for row in found)
+        named = ", ".join(f"{row['name']} (start_offset {row['start_offset'] or 'without limit'})" for row in found)
         raise PermanentError(
-            f"{chunk.relation} is not removed: the refresh policy of continuous aggregate {told} reaches back into its range"
+            f"{chunk.relation} is not removed: the refresh policy of continuous aggregate {named} reaches back into its range"
             " and would delete what was aggregated there; give the policy a start_offset shorter than the chunk's age"
             " (remove_continuous_aggregate_policy, then add_continuous_aggregate_policy)",
             code="continuous-aggregate",

@@ -38,8 +38,8 @@ async def missing(conn: AsyncConnection[Any], chunk: Chunk) -> Relation | None:
     if found is not None and found.range == chunk.range:
         return None
     async with conn.cursor(row_factory=tuple_row) as cur:
-        is_taken = await (await cur.execute(_EXISTS, (chunk.relation.sql,))).fetchone() == (True,)
-    if is_taken:
+        has_name = await (await cur.execute(_EXISTS, (chunk.relation.sql,))).fetchone() == (True,)
+    if has_name:
         raise PermanentError(
             f"{chunk.relation} is the name of the partition that the archive was, and now of something else; rename that,"
             " or restore into a table of its own",

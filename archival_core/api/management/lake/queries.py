@@ -108,8 +108,8 @@ async def query(
         return Response(found.body, media_type=media, headers=headers)
     columns = [{"name": name, "type": kind} for name, kind in found.columns]
     # the rows are JSON already, made in a thread
-    told = json.dumps({"columns": columns, "cut": found.cut, "figures": figures}, ensure_ascii=False).encode()
-    return Response(b'{"rows":' + found.body + b"," + told[1:], media_type=_JSON, headers=headers)
+    head = json.dumps({"columns": columns, "cut": found.cut, "figures": figures}, ensure_ascii=False).encode()
+    return Response(b'{"rows":' + found.body + b"," + head[1:], media_type=_JSON, headers=headers)
 
 
 def _media(accept: str) -> str:
