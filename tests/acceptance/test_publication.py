@@ -168,7 +168,7 @@ async def test_what_lies_in_a_manifest_s_place_stops_no_job(
     [job] = service.jobs()
     assert (job["status"], job["lake_path"]) == ("archived", str(revision(service, 2).relative_to(service.lake)))
     assert before.items() <= everything(service, "manifests", "superseded").items()
-    assert len(events(caplog, "archival.revision.taken")) == 1
+    assert events(caplog, "archival.revision.taken")
     assert (await service.runtime.reconciler.reconcile(MINUTE)).adoption.strays == {}
 
 

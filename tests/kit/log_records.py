@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from archival_core.errors import ArchivalError
+
 
 def events(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
     """The fields of each record of that name, the first first."""
@@ -14,4 +16,5 @@ def events(caplog: pytest.LogCaptureFixture, name: str) -> list[dict[str, Any]]:
 
 def codes(caplog: pytest.LogCaptureFixture) -> set[str]:
     """The codes of the errors that were logged."""
-    return {getattr(record, "error_code", "") for record in caplog.records} - {""}
+    logged = (argument for record in caplog.records for argument in (record.msg, *(record.args or ())))
+    return {argument.code for argument in logged if isinstance(argument, ArchivalError)}
