@@ -11,11 +11,11 @@ from psycopg.rows import tuple_row
 
 from archival_core.clients.postgres import settings as postgres_settings
 
-#: Everything that changes how PostgreSQL prints a value or a name, said once more where a text is kept: whatever a user's
-#: function has set in the session meanwhile.
+#: Everything that changes how PostgreSQL prints a value or a name. It is set once more where a text is kept, because a
+#: user's function may have set something in the session meanwhile.
 TEXT_FORMS: Final[dict[str, str]] = {**postgres_settings.TEXT_FORMS, "client_encoding": "UTF8"}
 
-#: What a chunk's rows are read under.
+#: The settings under which a chunk's rows are read.
 READ_SETTINGS: Final[dict[str, str]] = TEXT_FORMS | {
     name: {**postgres_settings.STARTUP, **postgres_settings.AFTERWARDS}[name]
     for name in (
@@ -29,7 +29,7 @@ READ_SETTINGS: Final[dict[str, str]] = TEXT_FORMS | {
     )
 }
 
-#: No workers beside a scan: how many processes read at a time is for `ARCHIVE_READERS` to say, and rows keep their order.
+#: No workers beside a scan: `ARCHIVE_READERS` says how many processes read at a time, and rows keep their order.
 ALONE: Final[dict[str, str]] = {"max_parallel_workers_per_gather": "0"}
 
 _NOW: Final[LiteralString] = """
@@ -58,7 +58,7 @@ def pin_statement(settings: Mapping[str, str]) -> str:
 async def pinned(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]:
     """A read-only stretch with pinned settings, inside the caller's transaction if there is one.
 
-    It always rolls back, so that neither the settings nor a failed statement reach the caller's transaction.
+    The stretch always rolls back, so that neither the settings nor a failed statement reach the caller's transaction.
     """
     async with conn.transaction(force_rollback=True):
         await conn.execute(pin_statement(TEXT_FORMS | more).encode())
@@ -67,8 +67,9 @@ async def pinned(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]
 
 @asynccontextmanager
 async def held(conn: AsyncConnection[Any], settings: Mapping[str, str]) -> AsyncIterator[None]:
-    """A stretch of the caller's transaction under `settings`, which are as before at its end; after an error they stay until
-    the transaction is rolled back."""
+    """A stretch of the caller's transaction under `settings`. At its end the settings are as before; after an error they
+    stay until the transaction is rolled back.
+    """
     async with conn.cursor(row_factory=tuple_row) as cur:
         await cur.execute(_NOW, ([*settings],))
         before: dict[str, str] = dict(await cur.fetchall())

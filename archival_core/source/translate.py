@@ -19,9 +19,9 @@ from archival_core.errors import (
 
 
 def translate(sqlstate: str | None, message: str) -> ArchivalError:
-    """The error for a SQLSTATE; where none came, for the SQLSTATE that the words of `message` stand for.
+    """The error for a SQLSTATE, or for the SQLSTATE that the words of `message` stand for where none came.
 
-    `message` goes into the result: it must not hold a secret.
+    `message` goes into the error, so it must not hold a secret.
     """
     sqlstate = sqlstate or sqlstate_of(message)
     if sqlstate is None:
@@ -54,7 +54,7 @@ def _of_trouble(found: Trouble, message: str) -> ArchivalError:
         case Blame.OTHERS:
             return PostponedError(message, code=found.source)
         case Blame.DAMAGE:
-            # other chunks are whole, and reading this one again does not mend it
+            # other chunks are whole, and reading this chunk again does not mend it
             return PermanentError(message, code=found.source)
         case Blame.NOBODY:
             return TransientError(message, code=found.source)

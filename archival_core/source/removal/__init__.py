@@ -1,1 +1,1 @@
-"""One chunk out of the database: who would suffer, and the transaction that drops it."""
+"""One chunk is dropped from the database: who would suffer, and the transaction that drops the chunk."""

@@ -23,7 +23,7 @@ SELECT EXISTS (
 )
 """
 
-# Whose next refresh looks at the range again and finds no rows there.
+# Aggregates whose next refresh looks at the range again, and finds no rows there.
 REFRESHED_AGGREGATES: Final[LiteralString] = """
 SELECT format('%%I.%%I', a.view_schema, a.view_name) AS name, j.config ->> 'start_offset' AS start_offset
 FROM timescaledb_information.continuous_aggregates a
@@ -39,7 +39,7 @@ WHERE a.hypertable_schema = %(schema)s AND a.hypertable_name = %(name)s
 ORDER BY 1
 """
 
-# TimescaleDB 2.22 to 2.25 could take what was written from the write-ahead log, where nobody but its decoder can see it.
+# TimescaleDB 2.22 to 2.25 could take changes from the write-ahead log, where only its decoder sees them.
 WRITES_ARE_DECODED: Final[LiteralString] = """
 SELECT EXISTS (
     SELECT FROM pg_catalog.pg_replication_slots s JOIN pg_catalog.pg_database d ON d.datname = current_database()
@@ -54,10 +54,11 @@ _FIRST_MICROSECOND: Final = -210_866_803_200_000_000
 async def check_aggregates(conn: AsyncConnection[Any], chunk: Chunk) -> None:
     """Raise `PermanentError` if a continuous aggregate would lose its part of `chunk`, in the caller's transaction.
 
-    `continuous-aggregate`: a refresh policy reaches into the chunk's range and would delete what is aggregated there, after
-    the drop or as soon as one late row comes into the range. Integer time has no age that could be told here, so any policy
-    is in the way. `aggregate-not-refreshed`: rows of the chunk, or changes of them, are not aggregated yet.
-    `unknown-timescaledb`: this version does not tell.
+    - `continuous-aggregate`: a refresh policy reaches into the chunk's range, and would delete what is aggregated there,
+      after the drop or as soon as one late row comes into the range. Integer time has no age that could be told here, so
+      any policy is in the way.
+    - `aggregate-not-refreshed`: rows of the chunk, or changes of rows, are not aggregated yet.
+    - `unknown-timescaledb`: this version of TimescaleDB does not tell.
     """
     if chunk.kind == "native":
         return
@@ -103,8 +104,8 @@ async def _check_refreshed(conn: AsyncConnection[Any], chunk: Chunk) -> None:
 async def _has_rows(conn: AsyncConnection[Any], chunk: Chunk, pending: Pending) -> bool:
     """Whether rows of the chunk may be missing in the aggregate.
 
-    What lies before or after everything that was ever refreshed is without an end: only rows there matter. A stretch with two
-    ends counts even without rows, since rows may have been deleted there.
+    A stretch that lies before or after everything that was ever refreshed has an open end, and only its rows matter. A
+    stretch with two ends counts even without rows, since rows may have been deleted there.
     """
     if pending.lowest != NO_BEGIN and pending.greatest != NO_END:
         return True

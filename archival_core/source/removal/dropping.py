@@ -1,9 +1,11 @@
-"""One chunk out of the database, in a transaction that the caller compares and commits in.
+"""One chunk is dropped from the database, in a transaction in which the caller compares it before.
 
-The lock comes first, then the comparison, then the drop: a row that was committed just before is seen, and none can be added
-any more. A hypertable is locked before its chunk, as writers do it; locking the chunk alone makes them deadlock on older
-versions of TimescaleDB, and SHARE mode two removers. A partitioned table is locked at once as its DETACH needs it: to begin
-lower and rise later is what deadlocks.
+The lock comes first, then the comparison, then the drop. So a row that was committed just before is seen, and none can be
+added any more.
+
+A hypertable is locked before its chunk, as writers lock them. To lock the chunk alone makes writers deadlock on older
+versions of TimescaleDB, and SHARE mode makes two removers deadlock. A partitioned table is locked at once as its DETACH
+needs it, because to begin with a lower lock and rise later deadlocks.
 """
 
 from __future__ import annotations
@@ -23,14 +25,15 @@ from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.translate import source_errors
 
-#: Writers wait behind a lock that cannot be had. While the chunk's is asked for, the hypertable's is held: a report that reads
-#: the chunk must not stop ingest.
+#: Writers wait behind a lock that cannot be had. While the chunk's lock is asked for, the hypertable's is held, and a
+#: report that reads the chunk must not stop ingest.
 _PARENT_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '2s'"
 _CHUNK_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '100ms'"
-#: A remover that is frozen, or a comparison that takes too long, ends by itself and lets writers go on.
+#: Time-outs by which a frozen remover, or a comparison that takes too long, ends by itself and lets writers go on.
 _BOUNDED: Final = {"idle_in_transaction_session_timeout": "5s", "statement_timeout": "60s"}
 
-#: Removers of one hypertable wait here for one another, and not in the queue of its lock, where writers would wait behind them.
+#: Removers of one hypertable wait for one another at this advisory lock, and not in the queue of the table's lock, where
+#: writers would wait behind them.
 _TURN_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '10s'"
 _TURN: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(%s)"
 _VACUUM_TIMEOUT: Final[LiteralString] = (
@@ -38,7 +41,8 @@ _VACUUM_TIMEOUT: Final[LiteralString] = (
     " WHERE name = 'deadlock_timeout'"
 )
 _CLAIM: Final[LiteralString] = "SELECT pg_catalog.pg_try_advisory_lock(%s)"
-# By the parent's lock nobody else adds or removes a chunk meanwhile. Chunks of a hypertable inherit from it as partitions do.
+# The parent's lock keeps others from adding or removing chunks meanwhile. Chunks inherit from their hypertable as
+# partitions do.
 _CHUNKS: Final[LiteralString] = (
     "SELECT n.nspname, c.relname FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE i.inhparent = to_regclass(%s)"
@@ -50,7 +54,10 @@ _KEEP_AGGREGATES: Final[LiteralString] = (
 
 
 async def claim(conn: AsyncConnection[Any], archive: UUID) -> bool:
-    """Keep other workers from removing the chunk of `archive` for as long as `conn` is open; false if one is at it already."""
+    """Keep other workers from removing the chunk of `archive` for as long as `conn` is open.
+
+    Returns false if a worker is removing it already.
+    """
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             return (await (await cur.execute(_CLAIM, (_key(f"claim {archive}"),))).fetchone()) == (True,)
@@ -58,16 +65,18 @@ async def claim(conn: AsyncConnection[Any], archive: UUID) -> bool:
 
 @asynccontextmanager
 async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None]:
-    """A READ COMMITTED transaction in which nobody else writes to `chunk`; it commits at the end, and rolls back on an error.
+    """A READ COMMITTED transaction in which nobody else writes to `chunk`. It commits at the end, and rolls back on an
+    error.
 
-    Waits two seconds at most, and so do writers, once earlier removers of the hypertable are done. Raises `TransientError`
-    (`source-locked`, `source-busy`) when somebody else is faster.
+    Earlier removers of the hypertable are waited for. Then the lock is waited for at most two seconds, and writers wait
+    behind it as long. Raises `TransientError` (`source-locked`, `source-busy`) when somebody else is faster.
     """
     parent, table = chunk.hypertable.sql, chunk.relation.sql
-    # all that the drop needs, at once: to begin lower and rise later waits for readers with writers in the queue
+    # All locks that the drop needs are taken at once. To begin with a lower lock and rise later would wait for readers,
+    # with writers in the queue.
     mode = "ACCESS EXCLUSIVE" if chunk.kind == "native" else "SHARE ROW EXCLUSIVE"
     with source_errors():
-        # a snapshot from before the lock would not show what was committed while waiting for it
+        # a snapshot from before the lock would not show what was committed while the lock was waited for
         await conn.set_isolation_level(IsolationLevel.READ_COMMITTED)
         async with conn.transaction():
             await conn.execute(pin_statement(READ_SETTINGS | _BOUNDED).encode())
@@ -82,10 +91,11 @@ async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None
 
 
 async def let_vacuum_give_way(conn: AsyncConnection[Any], chunk: Chunk) -> None:
-    """End an autovacuum of `chunk`, which gives way to whoever has waited for `deadlock_timeout`: longer than writers may wait.
+    """End an autovacuum of `chunk`.
 
-    The lock that is waited for hinders no reader and no writer, and is let go at once. Raises `TransientError`
-    (`source-locked`) if whoever vacuums does not give way.
+    An autovacuum gives way to a session that has waited for `deadlock_timeout`, which is longer than writers may wait. The
+    lock that is waited for here hinders no reader and no writer, and is let go at once. Raises `TransientError`
+    (`source-locked`) if the vacuum does not give way.
     """
     with source_errors():
         async with conn.transaction():
@@ -105,7 +115,7 @@ async def drop(conn: AsyncConnection[Any], chunk: Chunk) -> None:
         with _blockers(chunk.relation):
             if chunk.kind == "native":
                 await conn.execute(f"ALTER TABLE {chunk.hypertable.sql} DETACH PARTITION {chunk.relation.sql}".encode())
-            # By its name, and not by its range: chunks of a space dimension share theirs.
+            # The chunk is named, because chunks of a space dimension share their range.
             await conn.execute(f"DROP TABLE {chunk.relation.sql}".encode())
         gone = before - await _chunks(conn, chunk)
     if chunk.kind == "timescaledb" and gone != {chunk.relation}:
@@ -125,7 +135,7 @@ async def _chunks(conn: AsyncConnection[Any], chunk: Chunk) -> set[Relation]:
 
 @contextmanager
 def _blockers(chunk: Relation) -> Iterator[None]:
-    """What keeps a chunk from being dropped until somebody does something about it."""
+    """What keeps a chunk from being dropped until somebody changes something."""
     try:
         yield
     except (postgres.DependentObjectsStillExist, postgres.ForeignKeyViolation) as error:
@@ -140,7 +150,7 @@ def _blockers(chunk: Relation) -> Iterator[None]:
 
 
 def _detail(error: postgres.Error) -> str:
-    """What the server says, on one line: the objects in the way are in its detail, and dependents in nothing else."""
+    """What the server says, on one line. The objects in the way stand in its detail only."""
     detail = error.diag.message_detail
     primary = None if detail and isinstance(error, postgres.DependentObjectsStillExist) else error.diag.message_primary
     return ": ".join(text.strip() for text in (primary, detail) if text).replace("\n", "; ")[:500]

@@ -1,7 +1,7 @@
-"""Who would suffer if a chunk went: what a removal has to look at besides the chunk's own rows.
+"""Who would suffer if a chunk went: what a removal looks at besides the chunk's own rows.
 
 Each question is asked in the caller's transaction. Facts that decide are looked up under the lock that keeps them true, so
-all of them are asked again there.
+each question is asked there again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from archival_core.source.translate import source_errors
 
 __all__ = ["check_aggregates", "check_all", "check_frozen", "check_leaves", "check_references", "siblings"]
 
-# The view costs as much for one chunk as for all, so it is read once.
+# The view costs as much for one chunk as for all chunks, so it is read once.
 SIBLINGS: Final[LiteralString] = """
 WITH chunks AS MATERIALIZED (
     SELECT chunk_schema, chunk_name, (chunk_schema, chunk_name) = (%(chunk_schema)s, %(chunk_name)s) AS is_this,
@@ -32,7 +32,7 @@ SELECT s.chunk_schema, s.chunk_name FROM chunks c JOIN chunks s ON c.is_this AND
 ORDER BY 1, 2
 """
 
-# TimescaleDB gives each chunk a foreign key of its own for one that points to the hypertable.
+# Where a foreign key points to the hypertable, TimescaleDB gives each chunk a foreign key of its own.
 REFERENCES: Final[LiteralString] = """
 SELECT DISTINCT n.nspname, c.relname, coalesce(parent.conname, k.conname)
 FROM pg_catalog.pg_depend d
@@ -55,7 +55,7 @@ async def check_all(conn: AsyncConnection[Any], chunk: Chunk) -> None:
 
 
 async def siblings(conn: AsyncConnection[Any], chunk: Chunk) -> list[Relation]:
-    """The other chunks of the same time range: a hypertable with a space dimension has several."""
+    """The other chunks of the same time range. A hypertable with a space dimension has several."""
     if chunk.kind == "native":
         return []
     names = {"chunk_schema": chunk.relation.schema, "chunk_name": chunk.relation.name}
@@ -69,8 +69,10 @@ async def siblings(conn: AsyncConnection[Any], chunk: Chunk) -> list[Relation]:
 
 
 async def check_frozen(conn: AsyncConnection[Any], chunk: Chunk) -> None:
-    """Raise `PermanentError` (`frozen`) for a chunk that somebody has frozen, which DROP TABLE would not mind, and
-    (`unknown-timescaledb`) where this version does not tell."""
+    """Raise `PermanentError` (`frozen`) for a frozen chunk, which DROP TABLE would drop all the same.
+
+    Raises `PermanentError` (`unknown-timescaledb`) where this version does not tell whether the chunk is frozen.
+    """
     if chunk.kind == "native":
         return
     with source_errors():
@@ -81,8 +83,8 @@ async def check_frozen(conn: AsyncConnection[Any], chunk: Chunk) -> None:
 async def check_references(conn: AsyncConnection[Any], chunk: Chunk) -> None:
     """Raise `PermanentError` (`removal-blocked`) if a foreign key points to a hypertable: PostgreSQL keeps the chunk then.
 
-    `drop_chunks` would drop the key, without a word. A native partition is detached before it is dropped, which fails for
-    those rows alone that something points to.
+    `drop_chunks` would drop the key without a word. A native partition is detached before it is dropped, and the detachment
+    fails only if a row of the partition is pointed to.
     """
     if chunk.kind == "native":
         return
@@ -99,7 +101,8 @@ async def check_references(conn: AsyncConnection[Any], chunk: Chunk) -> None:
 
 
 def check_leaves(chunk: Chunk, leaves: Sequence[Leaf]) -> None:
-    """Raise `PermanentError` (`unlogged`) if a crash would have emptied one of `leaves`: what is archived may be all there is.
+    """Raise `PermanentError` (`unlogged`) if one of `leaves` is UNLOGGED: after a crash empties it, the archive may be all
+    there is.
 
     Raises `foreign-partition`, `temporary-table` and `no-leaves` too, for what cannot have been archived.
     """

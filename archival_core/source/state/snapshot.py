@@ -1,4 +1,4 @@
-"""One consistent view of a chunk, that several connections can read, and the facts about it that the copy must equal."""
+"""One consistent view of a chunk, which several connections can read, and the facts that the copy must equal."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from archival_core.source.translate import source_errors
 EXPORT: LiteralString = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding')"
 
 _LOCK_TIMEOUT: LiteralString = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"
-# Whoever waits for the chunk may have what is asked for now. PostgreSQL would look for a cycle after a second, and might
-# end the other's statement.
+# Whoever waits for the chunk may hold a lock that is asked for now. PostgreSQL would look for a cycle after a second, and
+# might end the other's statement.
 _NO_CYCLES: LiteralString = "SET LOCAL lock_timeout = '100ms'"
 
 
@@ -44,9 +44,9 @@ class ChunkFacts:
 class ReadSnapshot:
     """A REPEATABLE READ, READ ONLY transaction on an idle connection, exported for other connections to join.
 
-    The chunk is locked in ACCESS SHARE mode BEFORE the snapshot is taken, and until the end: an ALTER that
-    rewrites a table leaves it empty for a snapshot taken before (PostgreSQL documentation, "Caveats" of MVCC). For the same
-    reason look up `columns` inside.
+    The chunk is locked in ACCESS SHARE mode BEFORE the snapshot is taken, and until the end. An ALTER that rewrites a table
+    leaves the table empty for a snapshot that was taken before (PostgreSQL documentation, "Caveats" of MVCC). For the same
+    reason `columns` are to be looked up inside.
     """
 
     def __init__(self, conn: AsyncConnection[Any], chunk: Chunk) -> None:
@@ -57,7 +57,7 @@ class ReadSnapshot:
         self.snapshot_id = ""
         #: whether text is sent as the database stores it
         self.in_utf8 = False
-        #: whose lock this session holds: whoever sees the lock knows that the snapshot's session is alive
+        #: a random number whose lock this session holds: whoever sees the lock knows that the session is alive
         self.nonce = marks.new_nonce()
 
     async def __aenter__(self) -> Self:
@@ -104,7 +104,7 @@ class ReadSnapshot:
             await self._conn.set_read_only(read_only)
 
     async def measure(self) -> ChunkFacts:
-        """Count the chunk in one scan, independently of whoever copies it."""
+        """Count the chunk in one scan, independently of whoever copies the chunk."""
         with source_errors():
             async with self._conn.cursor(row_factory=tuple_row) as cur:
                 await cur.execute(_facts_query(self._chunk).encode())

@@ -12,8 +12,8 @@ from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.translate import source_errors
 
-# The catalog's row of the system column `tableoid` is written with its table and never again: its xmin is the transaction
-# that made the table. A plain table is no partition tree.
+# The catalog's row of the system column `tableoid` is written with its table and never again, so its xmin is the
+# transaction that made the table. A plain table is no partition tree.
 _TABLES: Final[LiteralString] = """
 WITH tree AS (
     SELECT to_regclass(%(name)s)::oid AS oid
@@ -35,10 +35,10 @@ WHERE asked.born IS NULL OR a.xmin::text = asked.born
 
 
 async def tables_of(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[TableIdentity, ...]:
-    """The chunk's table, and of a partition that is partitioned again every table below it, by their oid.
+    """The chunk's table by its oid; of a partition that is partitioned again, also every table below it.
 
-    Guard LEAF: a tree is known by all its leaves. One that was swapped for another table leaves the root and the count as
-    they were.
+    Guard LEAF: a tree is known by all its leaves. A leaf that was swapped for another table leaves the root and the count
+    as they were.
     """
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
@@ -47,7 +47,7 @@ async def tables_of(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[TableIden
 
 
 async def identity_of(conn: AsyncConnection[Any], table: Relation) -> TableIdentity | None:
-    """The identity of one table; `None` if it is gone."""
+    """The identity of one table; `None` if the table does not exist."""
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(_ONE, {"name": table.sql})).fetchone()

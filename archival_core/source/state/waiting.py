@@ -1,8 +1,8 @@
-"""Who waits for a lock because of the service's own sessions, and how these let go.
+"""Who waits for a lock because of the service's own sessions, and how these sessions let go.
 
-A reader's lock (ACCESS SHARE) is in nobody's way but of those who ask for ACCESS EXCLUSIVE: ALTER TABLE, TRUNCATE, DROP,
-DETACH, compression. While such a statement waits, every statement that comes after it waits too, the application's SELECTs
-among them. A reading therefore has to know who waits, and to let go.
+A reader's lock (ACCESS SHARE) is in the way only of statements that ask for ACCESS EXCLUSIVE: ALTER TABLE, TRUNCATE, DROP,
+DETACH, compression. While such a statement waits, every later statement waits behind it, the application's SELECTs among
+them. A reading therefore has to know who waits, and to let go.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ LOCK_TIMEOUT: Final[LiteralString] = "3s"
 
 _BRIEFLY: Final[LiteralString] = "SELECT pg_catalog.set_config('lock_timeout', %s, false)"
 _SESSION: Final[LiteralString] = "SELECT pg_catalog.pg_backend_pid()"
-# The first reason: one of our sessions is at the end of a chain of who waits for whom. An ALTER TABLE may wait for a CREATE
-# INDEX CONCURRENTLY that waits for our snapshot. The second: a statement that holds one table of our tree, and waits for
-# another, will ask for ours next; were each reading to let go only when its turn comes, the waits would add up. The service's
-# own statements concern one chunk, and go no further.
+# The first reason: one of our sessions is at the end of a chain of sessions that wait for each other. An ALTER TABLE may
+# wait for a CREATE INDEX CONCURRENTLY that waits for our snapshot. The second reason: a statement holds one table of our
+# tree, waits for another, and will ask for ours next. If each reading let go only when its turn comes, the waits would add
+# up. The service's own statements concern one chunk, and go no further.
 _WAITING: Final[LiteralString] = """
 WITH RECURSIVE locks AS MATERIALIZED (
     SELECT l.pid, l.relation, l.granted FROM pg_catalog.pg_locks l
@@ -56,9 +56,9 @@ WHERE w.pid IN (SELECT waiter FROM chain WHERE blocker = ANY(%(ours)s))
        AND a.application_name <> pg_catalog.current_setting('application_name'))
 LIMIT 1
 """
-# What is at work is cancelled: the driver that copies aborts its process when a session ends before the first answer to a
-# statement. A session that waits for its client hears of nothing but its own end. The number of a process alone could be
-# somebody else's by now.
+# A statement at work is cancelled, because the driver that copies aborts its process if a session ends before the first
+# answer to a statement. A session that waits for its client hears of nothing but its own end. The number of a process alone
+# could belong to somebody else by now.
 _END: Final[LiteralString] = """
 SELECT CASE WHEN a.state = 'active' AND a.wait_event IS DISTINCT FROM 'ClientWrite'
        THEN pg_catalog.pg_cancel_backend(a.pid) ELSE pg_catalog.pg_terminate_backend(a.pid) END
@@ -75,7 +75,7 @@ class Sessions:
 
     @contextmanager
     def with_one_more(self, pid: int) -> Iterator[None]:
-        """Count a session among them, for as long as it is open."""
+        """Count one session more, for as long as it is open."""
         self._pids.add(pid)
         try:
             yield
@@ -84,18 +84,20 @@ class Sessions:
 
     @property
     def pids(self) -> list[int]:
-        """The processes now."""
+        """The processes that are open now."""
         return list(self._pids)
 
 
 async def wait_briefly(conn: AsyncConnection[Any]) -> None:
-    """From now on the session of `conn` waits only briefly for a lock, but in transactions with a time-out of their own."""
+    """From now on the session of `conn` waits only briefly for a lock, except in transactions that set a time-out of their
+    own.
+    """
     with source_errors():
         await conn.execute(_BRIEFLY, (LOCK_TIMEOUT,))
 
 
 async def session_of(conn: AsyncConnection[Any]) -> int:
-    """The server's process of the session of `conn`, which is not the process that libpq met where a pooler is in between."""
+    """The server's process of the session of `conn`. Where a pooler is in between, libpq has met another process."""
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(_SESSION)).fetchone()
@@ -104,8 +106,10 @@ async def session_of(conn: AsyncConnection[Any]) -> int:
 
 
 async def who_waits(conn: AsyncConnection[Any], sessions: Sessions, tree: Relation) -> str | None:
-    """In words, somebody who waits for ACCESS EXCLUSIVE because of `sessions`, or who works through the tables of `tree` and
-    comes to theirs next."""
+    """Somebody who waits for ACCESS EXCLUSIVE because of `sessions`, in words; `None` if nobody does.
+
+    Whoever works through the tables of `tree` and comes to a table of these sessions next counts, too.
+    """
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(_WAITING, {"ours": sessions.pids, "tree": tree.sql})).fetchone()

@@ -1,11 +1,13 @@
 """PostgreSQL types and what they become: the one table of forms.
 
-A column's form is decided by its type alone, so that files of one table agree. What has no exact Arrow form that Delta Lake
-and Spark read goes as the text that PostgreSQL prints under the pinned settings (`session.TEXT_FORMS`), the same text that
-pg_dump relies on. A value outside its form's reach is held by the nearest one, and its text travels beside it (`holding`).
+A column's form is decided by its type alone, so that the files of one table agree. A type without an exact Arrow form that
+Delta Lake and Spark read goes as the text that PostgreSQL prints under the pinned settings (`session.TEXT_FORMS`), on which
+pg_dump relies as well. If a value is outside of the reach of its form, the nearest value stands for it, and its text
+travels beside it (`holding`).
 
-A value's text is what its type's output function prints. A cast to text is something else: users can define casts, and some of
-PostgreSQL's own print another text (`inet`). The casts that are left here are PostgreSQL's own, which nobody can replace.
+A value's text is what the output function of its type prints. A cast to text is something else: users can define casts, and
+some of PostgreSQL's own casts print another text (`inet`). The casts that are left here are PostgreSQL's own, which nobody
+can replace.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class Form:
     arrow: pa.DataType
     #: SQL of the value; `{0}` is the column, and alone it is read as its base type
     sql: str = _AS_IT_IS
-    #: makes of what the driver gives what the form holds, …
+    #: turns what the driver gives into what the form holds, …
     hold: Callable[[pa.Array], Held] | None = None
     #: … and where that is not PostgreSQL's value, the text that PostgreSQL prints
     printed: Callable[[pa.Array], list[str | None]] | None = None
@@ -56,7 +58,7 @@ class Form:
 
     @property
     def is_stored(self) -> bool:
-        """Whether the value is sent as it is stored: to ask for it costs the server nothing."""
+        """Whether the value is sent as it is stored, so that asking for it costs the server nothing."""
         return self.sql == _AS_IT_IS
 
 
@@ -67,10 +69,10 @@ def decimals(precision: int, scale: int) -> Form:
 
 
 def text_form(output: str | None = None, earlier: str | None = None) -> Form:
-    """The text that the type's output function prints: `output`, if `pg_catalog` has it.
+    """The text that the type's output function prints. `output` is that function, if `pg_catalog` has it.
 
-    Elsewhere the service's user may have no right to call it. `concat` finds a type's output function by itself, but prints a
-    NULL as the empty text. `IS DISTINCT FROM NULL` is true for a row of NULLs too, which is a value.
+    Elsewhere the service's user may have no right to call the function. `concat` finds a type's output function by itself,
+    but prints a NULL as the empty text. `IS DISTINCT FROM NULL` is true for a row of NULLs too, and such a row is a value.
     """
     if output is not None:
         sql = f"pg_catalog.textin(pg_catalog.{output}({{0}}))"
@@ -80,8 +82,11 @@ def text_form(output: str | None = None, earlier: str | None = None) -> Form:
 
 
 def _with_arguments(kind: str, signed: str) -> Form:
-    """A function or an operator with its arguments, since more may have its name; earlier archives have the name alone.
-    A number, or `-`, stands for what is not there."""
+    """A function or an operator with its arguments, since several may have its name. Archives of earlier versions have the
+    name alone.
+
+    A number, or `-`, stands for a function that does not exist.
+    """
     by_name = f"pg_catalog.{kind}in(pg_catalog.textout({{0}}))"
     by_arguments = f"pg_catalog.{signed}in(pg_catalog.textout({{0}}))::pg_catalog.{kind}"
     return Form(
@@ -101,7 +106,7 @@ _NUMERIC: Final = Form(
 )
 _CLOCK_RULE: Final = "{0}, of the years 1 to 9999; the nearest one for the infinities and for what lies beyond"
 
-#: Types of `pg_catalog` by `typname`. What is not here goes as `TEXT`.
+#: Types of `pg_catalog` by `typname`. A type that is not here goes as `TEXT`.
 FORMS: Final[dict[str, Form]] = {
     "int2": Form(pa.int16()),
     "int4": Form(pa.int32()),
