@@ -133,9 +133,9 @@ async def chunks(conn: AsyncConnection[Any], hypertable: Relation) -> list[Chunk
 
 
 async def columns(conn: AsyncConnection[Any], hypertable: Relation) -> tuple[Column, ...]:
-    """The columns of the hypertable in its order, without dropped ones; a chunk's own order may differ.
+    """The columns of the hypertable in its order, without dropped ones. A chunk's own order may differ.
 
-    Called inside a `ReadSnapshot` it gives the columns as they are in that snapshot.
+    Called inside a `ReadSnapshot`, it gives the columns as they are in that snapshot.
     """
     with source_errors():
         async with pinned(conn), conn.cursor(row_factory=dict_row) as cur:
@@ -147,7 +147,7 @@ async def columns(conn: AsyncConnection[Any], hypertable: Relation) -> tuple[Col
 
 
 async def server_identity(conn: AsyncConnection[Any]) -> ServerIdentity:
-    """What tells this server from others; `system_identifier` is empty where the user may not call pg_control_system()."""
+    """What tells this server from others. `system_identifier` is empty where the user may not call pg_control_system()."""
     with source_errors():
         async with pinned(conn), conn.cursor(row_factory=dict_row) as cur:
             row = await (await cur.execute(IDENTITY)).fetchone()

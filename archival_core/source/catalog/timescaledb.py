@@ -27,8 +27,8 @@ FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extna
 WHERE e.extname = 'timescaledb'
 """
 
-# A continuous aggregate's own hypertable is none here. The view `hypertables` says so too, but counts the chunks of each
-# hypertable.
+# The hypertable of a continuous aggregate is left out. The view `hypertables` leaves it out too, but counts the chunks of
+# each hypertable.
 IS_HYPERTABLE: Final[LiteralString] = """
 SELECT 1 FROM timescaledb_information.dimensions
 WHERE hypertable_schema = %(schema)s AND hypertable_name = %(name)s AND dimension_number = 1
@@ -60,12 +60,12 @@ BY_INTEGER: Final[LiteralString] = (
     CHUNKS + " AND range_end_integer <= %(bound)s::bigint ORDER BY range_start_integer, chunk_schema, chunk_name"
 )
 
-#: What stands for an open end. The last chunk of a hypertable holds the rows at `infinity` too.
+#: The bounds that stand for an open end. The last chunk of a hypertable holds the rows at `infinity` too.
 _OPEN = frozenset({str(NO_BEGIN), str(NO_END), "-infinity", "infinity"})
 
 
 async def is_hypertable(conn: AsyncConnection[Any], table: Relation) -> bool:
-    """Whether `table` is a hypertable; false too where the extension is not installed."""
+    """Whether `table` is a hypertable. False also where the extension is not installed."""
     if await (await conn.execute(EXTENSION)).fetchone() is None:
         return False
     return await (await conn.execute(IS_HYPERTABLE, _names(table))).fetchone() is not None
@@ -78,7 +78,7 @@ async def dimensions(conn: AsyncConnection[Any], hypertable: Relation) -> int:
 
 
 async def find_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Relation) -> Chunk | None:
-    """The chunk of that name if it is one of the hypertable's, and not dropped while the catalog is read."""
+    """The chunk of that name, if it is one of the hypertable's and was not dropped while the catalog was read."""
     row, is_known = await one_chunk(conn, hypertable, chunk)
     if not is_known:
         async with conn.cursor(row_factory=dict_row) as cur:
@@ -102,7 +102,7 @@ async def chunks_ending_by(conn: AsyncConnection[Any], hypertable: Relation, old
 
 
 async def all_chunks(conn: AsyncConnection[Any], hypertable: Relation) -> list[Chunk]:
-    """Every chunk."""
+    """Every chunk that can be described."""
     async with conn.cursor(row_factory=dict_row) as cur:
         await cur.execute(CHUNKS, _names(hypertable))
         return _chunks(hypertable, await cur.fetchall())
@@ -152,7 +152,7 @@ def _names(table: Relation) -> dict[str, str]:
 
 
 def _chunks(hypertable: Relation, rows: list[dict[str, Any]]) -> list[Chunk]:
-    """Those that can be described; a chunk that was dropped while the catalog was read has no oid."""
+    """The chunks that can be described. A chunk that was dropped while the catalog was read has no oid."""
     found: list[Chunk] = []
     for row in rows:
         check_time_type(hypertable, row["primary_dimension"], row["time_type"])

@@ -1,8 +1,8 @@
-"""Lists as PostgreSQL's binary arrays.
+"""Lists are given to the driver as PostgreSQL's binary arrays.
 
-The driver writes a list's NULL elements as zeros and empty text, without a word. So lists are given to it as the bytes that
-PostgreSQL's `array_recv` reads: dimensions, a flag, the elements' type, then length and lower bound, then each element with
-its length in front, -1 for NULL (all in network order).
+The driver writes the NULL elements of a list as zeros and empty text, without a word. So it is given the bytes that
+PostgreSQL's `array_recv` reads: the number of dimensions, a flag, the elements' type, then length and lower bound, then
+each element with its length in front, -1 for NULL (all in network order).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _NULL_ELEMENT: Final = struct.pack(">i", -1)
-#: Dimensions and lower bound; an array that has no elements is read as `{}`.
+#: The number of dimensions, and the lower bound. An array without elements is read as `{}`.
 _ONE: Final = struct.pack(">i", 1)
 _CODES: Final = {2: "h", 4: "i", 8: "q"}
 
@@ -32,7 +32,7 @@ def array_bytes(lists: pa.ListArray, items: pa.Array, element_oid: int) -> pa.Ar
         pc.subtract(lists.offsets, first), _elements(items.slice(first, last - first)), mask=mask
     )
     length = _network_order(pc.fill_null(pc.list_value_length(lists), 0).cast(pa.int32()))
-    # the flag may say that there are NULLs where there are none
+    # the flag may say that there are NULLs although there are none
     header = _ONE + struct.pack(">iI", 1, element_oid)
     return pc.binary_join_element_wise(header, length, _ONE, pc.binary_join(elements, b""), b"")
 
@@ -44,7 +44,7 @@ def _elements(items: pa.Array) -> pa.Array:
 
 
 def _payload(items: pa.Array) -> pa.Array:
-    """What PostgreSQL's `…recv` functions read; anything for NULL."""
+    """The bytes that PostgreSQL's `…recv` functions read. In the place of a NULL they mean nothing."""
     kind = items.type
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         return pc.fill_null(items.cast(pa.binary()), b"")
@@ -54,7 +54,7 @@ def _payload(items: pa.Array) -> pa.Array:
 
 
 def _network_order(numbers: pa.Array) -> pa.Array:
-    """Integers or floats as binary, most significant byte first; anything for NULL."""
+    """Integers or floats as binary, the most significant byte first. In the place of a NULL they mean nothing."""
     width = numbers.type.bit_width // 8
     values = array(_CODES[width])
     data = numbers.buffers()[1]

@@ -1,8 +1,9 @@
-"""A hypertable's chunk for the rows that come back, made before them.
+"""A hypertable's chunk is made for the rows that come back, before the rows are placed.
 
-TimescaleDB holds a lock from the making of a chunk to the end of the transaction, for which everybody waits who needs a new
-chunk of that hypertable: ingest too, when its time passes into the next one. Placing many rows takes long, so the chunk is made
-in a short transaction of its own: one row goes in, and out again before anybody could see it, and the chunk stays.
+From the making of a chunk to the end of the transaction TimescaleDB holds a lock, and everybody waits for it who needs a
+new chunk of that hypertable: ingest too, when its time passes into the next chunk. Placing many rows takes long, so the
+chunk is made in a short transaction of its own. One row goes in, and out again before anybody could see it, and the chunk
+stays.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from archival_core.source.session import READ_SETTINGS, pin_statement
 
 _LOG = logging.getLogger(__name__)
 
-# Where other tables refer to this one, a DELETE may take rows of theirs along.
+# Where other tables refer to this table, a DELETE may take rows of theirs along.
 _MAY_DELETE: Final[LiteralString] = """
 SELECT has_table_privilege(%(table)s, 'DELETE')
    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = to_regclass(%(table)s))
@@ -29,7 +30,7 @@ SELECT has_table_privilege(%(table)s, 'DELETE')
 
 
 async def make_chunk(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable) -> None:
-    """Make the chunk if there is nothing in its range, on an idle connection; without it the rows can be placed as well.
+    """Make the chunk if there is nothing in its range, on an idle connection. Without it the rows can be placed as well.
 
     Nothing is done where a trigger or a foreign key would see the row, or where the user may not delete.
     """
@@ -46,11 +47,12 @@ async def make_chunk(conn: AsyncConnection[Any], plan: RestorePlan, staging: Sta
             one = f"{plan.insertion(target, staging)} LIMIT 1 RETURNING tableoid::pg_catalog.regclass::text, ctid::text"
             await cur.execute(one.encode())
             for chunk, place in await cur.fetchall():
-                # this very row, and no other that may have come meanwhile; other chunks may be compressed, and know no ctid
+                # This very row is deleted, and no row that may have come meanwhile. Other chunks may be compressed, and
+                # know no ctid.
                 mine = "xmin = pg_catalog.pg_current_xact_id()::pg_catalog.xid"
                 await cur.execute(f"DELETE FROM {chunk} WHERE ctid = '{place}'::pg_catalog.tid AND {mine}".encode())
                 if cur.rowcount != 1:
                     raise psycopg.DataError(f"{cur.rowcount} rows deleted")
     except psycopg.Error as error:
-        # whatever it is, placing meets it again and says so
+        # whatever the error is, placing the rows meets it again and reports it
         _LOG.warning("%s: the chunk is not made beforehand: %s", target, error)

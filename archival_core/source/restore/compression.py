@@ -1,4 +1,4 @@
-"""Compressing again what was compressed when it was archived; TimescaleDB's Community edition alone can."""
+"""A chunk that was compressed when it was archived is compressed again. Only TimescaleDB's Community edition can do that."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _OVERLAP: Final[dict[bool, LiteralString]] = {
 
 
 async def compress_again(conn: AsyncConnection[Any], hypertable: Relation, chunk: Chunk) -> str | None:
-    """Compress the chunks of `hypertable` in the range of `chunk`; `conn` is idle. Returns why not, or `None` if they are."""
+    """Compress the chunks of `hypertable` in the range of `chunk`; `conn` is idle.
+
+    Returns why they are not compressed, or `None` if they are.
+    """
     names = {"schema": hypertable.schema, "name": hypertable.name, "start": chunk.range.start, "end": chunk.range.end}
     try:
         async with conn.transaction(), conn.cursor(row_factory=dict_row) as cur:

@@ -1,4 +1,4 @@
-"""The source database's errors while rows go back into it: what refuses them, and what to do."""
+"""The source database's errors while rows go back into it: what refuses the rows, and what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from archival_core.source.translate import source_errors
 
 @contextmanager
 def restore_errors(target: Relation, failing: str = "target-refuses") -> Iterator[None]:
-    """Translate psycopg's errors inside the block; those that `target` itself raises have the code `failing`."""
+    """Translate psycopg's errors inside the block. Errors that `target` itself raises get the code `failing`."""
     with source_errors():
         try:
             yield

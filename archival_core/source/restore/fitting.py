@@ -1,4 +1,4 @@
-"""How each column of an archive fits into the table that it goes back to."""
+"""How each column of an archive fits into the table that the archive goes back to."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from archival_core.source.wire.values import each
 
 @dataclass(frozen=True, slots=True)
 class FittedColumn:
-    """One column on its way from the archive through the staging table into its table."""
+    """One column, on its way from the archive through the staging table into its table."""
 
-    #: in the archive's files
+    #: the column's name in the archive's files
     stored: str
-    #: of the staging table; by position, so that no name of the archive's can clash with anything
+    #: the column's name in the staging table, made from its position so that no name of the archive can clash with another
     staged: str
     wire: Wire
-    #: as the target has it; its name is that of the archive's column
+    #: the column of the target, which has the name of the archive's column
     target: Column
-    #: in which the column was read when it was archived
+    #: the form in which the column was read when it was archived
     form: Form
-    #: of the staging table: texts in place of values that the archive's form does not hold; `None` if it holds all
+    #: the column of the staging table that has the texts of values that the archive's form does not hold; `None` if the
+    #: form holds all
     exact: str | None = None
 
     @property
@@ -52,7 +53,7 @@ class FittedColumn:
 
     @property
     def is_cast(self) -> bool:
-        """Whether the target's type is another than that of the archive's value."""
+        """Whether the target's type is not that of the archive's value."""
         return self.wire.type_name != self.target.type_name
 
     @property
@@ -89,17 +90,17 @@ class FittedColumn:
         return self.target.element_type if self.wire.is_array and self.is_cast else None
 
     def _read(self, value: str, type_name: str) -> str:
-        """One value in a type."""
+        """SQL of one value in a type."""
         if self.is_kept_as_text and self.target.has_cast_from_text and self.form.back == "{0}":
             return self._input(value, type_name)
         return f"{self.form.back.format(value)}::{type_name}"
 
     def _input(self, text: str, type_name: str) -> str:
-        """What the type's input function makes of a text."""
+        """SQL of the value that the type's input function makes of a text."""
         if not self.target.has_cast_from_text:
             return f"{text}::{type_name}"
-        # A cast with a function would be taken in place of the type's input function. What takes values out of JSON always
-        # calls that one, but is slower than a conversion by it.
+        # Where the catalog has a function as a cast, a cast would call that function in place of the type's input function.
+        # Taking the value out of JSON always calls the input function, but is slower.
         given = f"pg_catalog.json_to_record(pg_catalog.json_build_object('v', {text}))"
         return f"(SELECT given.v FROM {given} AS given (v {type_name}))"
 
@@ -111,10 +112,12 @@ class FittedColumn:
 
 
 def fit_columns(manifest: Manifest, existing: Sequence[Column], target: Relation) -> tuple[FittedColumn, ...]:
-    """Match an archive's columns with those that `target` has now; a column that the target has besides gets its default.
+    """Match an archive's columns with the columns that `target` has now. A column that only the target has gets its
+    default.
 
-    What is kept as text fits into a column of text, too: a way back for values that their type does not take any more.
-    Raises `PermanentError`: `columns-differ`, which names those that are gone or have another type; `unknown-form`.
+    Values that are kept as text also fit into a column of type text: that is the way back for values that their type does
+    not take any more. Raises `PermanentError`: `columns-differ`, which names the columns that are missing or have another
+    type; `unknown-form`.
     """
     archived, by_name = manifest.columns, {column.name: column for column in existing}
     wrong = [
@@ -145,8 +148,8 @@ def _takes(existing: Column, archived: ManifestColumn) -> bool:
 def _fit(number: int, archived: ManifestColumn, target: Column, *, has_texts: bool) -> FittedColumn:
     wire, form = wire_of(archived.arrow_type), form_of(target)
     if wire.arrow != (pa.list_(form.arrow) if target.is_array else form.arrow):
-        # Archived as text, because a value did not fit the type's own form; or the type itself, a domain, is not what it was.
-        # Whether it still holds the values is looked at in each of them.
+        # The column was archived as text because a value did not fit the type's own form, or because the type is a domain
+        # that has changed since. Each value is tried in the type of today.
         form = whole_text(target) if archived.arrow_type == "string" else Form(wire.arrow)
     exact = quote_identifier(f"c{number}x") if has_texts else None
     return FittedColumn(archived.stored, quote_identifier(f"c{number}"), wire, target, form, exact)
