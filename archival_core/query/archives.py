@@ -93,7 +93,8 @@ class Archives:
             for name, known in owners.items():
                 columns = await self._ledger.columns.columns_of(Relation.parse(name))
                 known.update(column.table for column in columns if column.table is not None)
-        return Unexplained(tuple(lost), owners, await then.identities(owners))
+        names = {*owners, *(str(table.table.relation) for table in then.then)}
+        return Unexplained(tuple(lost), owners, await then.bearers(names))
 
     async def of(self, table: TableThen, then: Moment, unexplained: Unexplained) -> list[Archive]:
         """Those that stand in for rows of `table` in the moment, whatever the table's name was; `learn` was asked before.

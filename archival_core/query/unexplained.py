@@ -1,7 +1,8 @@
 """Archives that stand in for rows, and of which neither ledger nor lake says more: whose questions they stop.
 
-A table may have been renamed since its archives were made, so the name in a mark does not say whose rows are missing. Its
-other archives do, and the ledger's record of columns. A question to a table that cannot have lost rows goes on.
+A table may have been renamed since its archives were made, so the name in a mark does not say whose rows are missing. Other
+archives under the name, and the ledger's record of columns, name tables that had it, but not all of them. So a question goes on
+only where the catalog itself shows that its table never had the name while the chunk was there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 from archival_core.errors import PermanentError
 from archival_core.lake.paths import INNER_MANIFEST, archive_manifest
 from archival_core.model.chunks.grounds import TableIdentity
-from archival_core.source.state.moment import StandingArchive, TableThen
+from archival_core.source.state.moment import Bearer, StandingArchive, TableThen
 
 _HALF: Final = 1 << 31
 
@@ -23,10 +24,10 @@ class Unexplained:
     """Marks of which nobody knows the archive."""
 
     marks: tuple[StandingArchive, ...]
-    #: by the marks' hypertables: the tables that are known to have had this name
+    #: by the marks' hypertables: tables that are known to have had this name; there may have been others
     owners: Mapping[str, Collection[TableIdentity]]
-    #: by the marks' hypertables: the table that has the name now, if there is one
-    present: Mapping[str, TableIdentity]
+    #: by name: the table that has it now, if there is one; of the marks' hypertables, and of the tables that are asked
+    bearers: Mapping[str, Bearer]
 
     def check(self, table: TableThen) -> None:
         """Raise `PermanentError` (`archive-not-found`) if one of the archives may stand in for rows of `table`."""
@@ -35,14 +36,13 @@ class Unexplained:
                 raise refused(mark, table)
 
     def _may_be_of(self, mark: StandingArchive, table: TableThen) -> bool:
-        if mark.hypertable == str(table.table.relation):
+        own = str(table.table.relation)
+        if mark.hypertable == own or table.identity in self.owners[mark.hypertable]:
             return True
-        if owners := self.owners[mark.hypertable]:
-            return table.identity in owners
-        present = self.present.get(mark.hypertable)
-        # Nobody says who had the name. A table that has it now, and was there when the chunk was made, has had it all along; a
-        # younger one has the name from somebody whose present name is not known.
-        return present is None or _is_younger(present.born, mark.born)
+        # The name belonged to whoever has it now, if that table has had it since before the chunk was made; and a table that
+        # has had another name since then never had this one while the chunk was there.
+        bearers = (self.bearers.get(name) for name in (mark.hypertable, own))
+        return not any(bearer is not None and _is_named_before(bearer, mark) for bearer in bearers)
 
 
 def refused(mark: StandingArchive, table: TableThen | None = None) -> PermanentError:
@@ -57,8 +57,14 @@ def refused(mark: StandingArchive, table: TableThen | None = None) -> PermanentE
     )
 
 
-def _is_younger(born: str, than: str) -> bool:
-    """By transaction numbers, which come round; true where they do not tell."""
-    if not (born.isdigit() and than.isdigit()):
-        return True
-    return 0 < (int(born) - int(than)) % (2 * _HALF) < _HALF
+def _is_named_before(bearer: Bearer, mark: StandingArchive) -> bool:
+    """Whether the table has had its name since before the mark's chunk was made; false where nobody can tell.
+
+    A mark that came with a dump has the number of a transaction of another server, which is in no order with those here.
+    """
+    return all(_is_in_order(name, mark.born) for name in bearer.named) and _is_in_order(mark.born, mark.marked)
+
+
+def _is_in_order(first: str, then: str) -> bool:
+    """By transaction numbers, which come round."""
+    return first.isdigit() and then.isdigit() and (int(then) - int(first)) % (2 * _HALF) < _HALF

@@ -131,8 +131,8 @@ def _manifests(service: Service, table: str = "readings") -> tuple[Path, Path]:
 
 
 async def test_an_archive_that_nobody_explains_stops_questions_to_its_own_table_alone(service: Service) -> None:
-    service.execute(TABLE)
     service.execute(re.sub(r"\$s\.(jan|feb|mar)", r"$s.other_\1", TABLE.replace("readings", "others")))
+    service.execute(TABLE)
     await remove(service, "readings", "jan")
     await remove(service, "others", "other_jan")
     service.execute("create table $s.plain as select 1 as n")
@@ -157,12 +157,29 @@ async def test_an_archive_that_nobody_explains_stops_questions_to_its_own_table_
         await asked(queries, f"{count}measured")
     assert renamed.value.code == "archive-not-found"
     assert (await asked(queries, f"{count}others")).result.num_rows == 1
-    # nor is it known any more whose the name was: nobody may say that others are whole
-    service.execute("delete from archival.lake_column")
+    # a table that may have had the name at the time is not said to be whole
+    service.execute("alter table $s.others rename to other; alter table $s.other rename to others")
     with pytest.raises(PermanentError) as nobody:
         await asked(queries, f"{count}others")
     assert "nobody knows any more" in str(nobody.value)
     assert (await asked(queries, f"{count}plain")).result.num_rows == 1
+
+
+async def test_a_name_that_another_table_has_taken_over_hides_no_rows(service: Service) -> None:
+    """The ledger knows the last table of a name; the archive that nobody explains is of the one before."""
+    service.execute(TABLE)
+    await remove(service, "readings", "jan")
+    service.execute("alter table $s.readings rename to measured")
+    service.execute(re.sub(r"\$s\.(jan|feb|mar)", r"$s.new_\1", TABLE))
+    await remove(service, "readings", "new_jan")
+    service.forge_ledger("delete from archival.job where chunk like '%.jan'")
+    for manifest in service.lake.rglob("*.json"):
+        if ".jan_r0" in str(manifest):
+            manifest.write_bytes(b"{}")
+    for table in ("measured", "readings"):
+        with pytest.raises(PermanentError) as refused:
+            await asked(queries_of(service), f"select count(*) from {service.schema}.{table}")
+        assert refused.value.code == "archive-not-found"
 
 
 async def test_plain_tables_are_joined_and_names_are_found_in_any_case(service: Service) -> None:

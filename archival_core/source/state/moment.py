@@ -81,16 +81,17 @@ FROM timescaledb_information.chunks k
 WHERE k.hypertable_schema = %s AND k.hypertable_name = %s AND k.is_compressed
 """
 _THERE_THEN: Final[LiteralString] = "SELECT FROM pg_catalog.pg_class WHERE oid = ANY(%s::bigint[]::oid[]) LIMIT 1"
-# by names, since `to_regclass` of a schema that the session may not use is an error
-_IDENTITIES: Final[LiteralString] = """
-SELECT n.nspname, c.relname, c.oid::bigint, a.xmin::text
+# By names, since `to_regclass` of a schema that the session may not use is an error. Whoever renames a table or a schema writes
+# its row anew.
+_NAMES: Final[LiteralString] = """
+SELECT n.nspname, c.relname, c.oid::bigint, a.xmin::text, c.xmin::text, n.xmin::text
 FROM unnest(%s::text[], %s::text[]) AS asked (nspname, relname)
 JOIN pg_catalog.pg_namespace n ON n.nspname = asked.nspname
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.relname AND c.relkind IN ('r', 'p')
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tableoid' AND a.attnum < 0
 """
 _STAND_INS: Final[LiteralString] = """
-SELECT archive, hypertable, lake_path, manifest, born FROM archival_marks.stand_in
+SELECT archive, hypertable, lake_path, manifest, born, xmin::text FROM archival_marks.stand_in
 WHERE kind IN ('removed', 'dropped by others')
 """
 
@@ -117,6 +118,18 @@ class StandingArchive:
     manifest: str
     #: number of the transaction that made the chunk
     born: str
+    #: number of the transaction that wrote the mark; of another count than `born` where the mark came with a dump
+    marked: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """The table that has a name."""
+
+    table: TableIdentity
+    #: numbers of the transactions that wrote the rows of the table and of its schema in the catalog: since the later one, at
+    #: the latest, the table has had the name
+    named: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,14 +258,17 @@ class Moment:
         stored = {} if named.kind == "plain" else await stored_before(self._conn, named.relation, [c.name for c in columns])
         return TableThen(named, identity, columns, MappingProxyType(stored), MappingProxyType(members))
 
-    async def identities(self, names: Collection[str]) -> dict[str, TableIdentity]:
+    async def bearers(self, names: Collection[str]) -> dict[str, Bearer]:
         """The tables that have these names, each `schema.name`, in the moment."""
         with source_errors():
             async with self._conn.cursor(row_factory=tuple_row) as cur:
                 relations = [Relation.parse(name) for name in names]
                 asked = ([one.schema for one in relations], [one.name for one in relations])
-                rows = await (await cur.execute(_IDENTITIES, asked)).fetchall()
-        return {str(Relation(schema, name)): TableIdentity(oid=oid, born=born) for schema, name, oid, born in rows}
+                rows = await (await cur.execute(_NAMES, asked)).fetchall()
+        return {
+            str(Relation(schema, name)): Bearer(TableIdentity(oid=oid, born=born), (table, of_schema))
+            for schema, name, oid, born, table, of_schema in rows
+        }
 
     async def check(self, table: TableThen) -> None:
         """Raise `TransientError` (`moment-passed`) unless rows of `table` that the snapshot sees lie where they lay then.
