@@ -91,6 +91,21 @@ def test_the_compose_file_names_settings_that_there_are() -> None:
     assert named - OWN.keys() == set()
 
 
+def test_documents_name_settings_that_there_are() -> None:
+    """OpenTelemetry and its exporter have settings of their own besides."""
+    known = (OWN | HOST | AZURE).keys()
+    parameters = set(re.findall(r"readEnvironmentVariable\('(\w+)'", (INFRA / "main.bicepparam").read_text()))
+    beginnings = {name.partition("_")[0] for name in known if name.isupper()}
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", document.read_text()))
+        ours = {
+            name
+            for name in named
+            if name.partition("_")[0] in beginnings and not name.startswith(("OTEL_", "APPLICATIONINSIGHTS_"))
+        }
+        assert ours - known - parameters == set(), document
+
+
 def test_what_the_platform_tells_is_read_as_it_is_written() -> None:
     for said, means in (("True", True), ("true", True), ("1", True), ("False", False), ("", False), ("perhaps", False)):
         assert told(website_auth_enabled=said).website_auth_enabled is means
