@@ -1,5 +1,6 @@
 -- name: verification_due
--- Published archives, those verified longest ago first; of those that were never verified, or are to be at once, the only copies first.
+-- Published archives, those verified longest ago first. Of those that were never verified, or are to be verified at once, archives that are
+-- the only copy come first.
 (select * from archival.job
  where kind = 'archive' and status in ('archived', 'removed') and verified_at is null and job_id <> all(%(tried)s)
  order by verified_at nulls first, (status = 'removed') desc, job_id limit %(limit)s)
@@ -15,7 +16,7 @@ where job_id = %(job_id)s and kind = 'archive' and status in ('archived', 'remov
   and coalesce(verified_at < now() - %(every)s::interval, true)
 
 -- name: record_verification
--- What is found replaces what was; nothing is recorded of an archive that is not published there any more.
+-- The new findings replace the old ones. Nothing is recorded of an archive that is not published in its folder any more.
 with owner as (
     update archival.job set verified_at = now()
     where job_id = %(job_id)s and status in ('archived', 'removed') and lake_path = %(lake_path)s

@@ -7,8 +7,8 @@ from archival.job where job_id = any(%(archives)s) and kind = 'archive'
 select job_id from archival.job where job_id = %(job_id)s for update
 
 -- name: follow_mark
--- Guard FOLLOWS: a mark in the source says that this archive stands in for rows, or that its rows are back, whatever the ledger says; and
--- of which manifest. Where it stands in for rows, an archive of the same table that is not removed has its rows there too.
+-- Guard FOLLOWS: whatever the ledger says, a mark in the source says that this archive stands in for rows, or that its rows are back, and
+-- which manifest is meant. Where the archive stands in for rows, an archive of the same table that is not removed has its rows there too.
 with owner as (
     update archival.job j
     set status = case when %(dropped_by)s::text is null then 'archived' else 'removed' end,
@@ -32,7 +32,7 @@ with owner as (
 select job_id from owner
 
 -- name: known_manifest
--- The manifest of an archive, if the ledger has the one with this hash.
+-- The manifest of an archive, if the ledger has the manifest with this hash.
 select manifest from archival.job where job_id = %(job_id)s and manifest_sha256 = %(sha256)s
 
 -- name: manifest
@@ -62,7 +62,7 @@ update archival.job set mark_owed = false, manifest_sha256 = coalesce(manifest_s
 where job_id = %(job_id)s returning job_id
 
 -- name: back_to_archived
--- The source was put back: its rows are there, and no mark says that they went.
+-- The source was put back: the archive's rows are there, and no mark says that they went.
 update archival.job set status = 'archived', removed_at = null, removal_error = null, dropped_by = null
 where job_id = %(job_id)s and kind = 'archive' and status = 'removed'
 returning job_id
@@ -92,8 +92,8 @@ where j.nonces <> '{}' and j.read_from = %(system_identifier)s || '/' || %(datab
 update archival.job set history_lost = not history_lost where job_id = any(%(archives)s) and history_lost <> %(lost)s returning job_id
 
 -- name: superseded_by_lost
--- Superseded archives that no archive of this history takes the place of: none that names them, no later one of their table, and none of
--- another table whose range overlaps. That is asked last, of the few that the others leave.
+-- Superseded archives whose place no archive of this history takes: none that names them, no later one of their table, and none of another
+-- table whose range overlaps. The last is asked last, of the few archives that the others leave.
 with candidate as materialized (
     select j.job_id from archival.job j
     where j.kind = 'archive' and j.status = 'superseded' and not j.history_lost and j.nonces <> '{}'
@@ -126,7 +126,7 @@ update archival.job set status = 'archived', removal_error = null, removal_tried
 where job_id = %(job_id)s and status = 'superseded' returning job_id
 
 -- name: finish_dropped
--- Somebody else has dropped the chunk: it is history that lives in the lake.
+-- Somebody else has dropped the chunk: its rows live in the archive alone.
 update archival.job j
 set status = 'removed', removed_at = now(), restored_at = null, removal_error = %(note)s, dropped_by = 'others', announced = false,
     mark_owed = false
@@ -136,7 +136,7 @@ where j.job_id = %(job_id)s and j.status = 'archived'
 returning job_id
 
 -- name: has_later
--- Another table of a range that overlaps, archived after this one.
+-- Archives of other tables whose range overlaps, archived after this one.
 select exists (
     select from archival.job later
     where later.hypertable = j.hypertable and later.kind = 'archive' and later.status in ('archived', 'removed')
@@ -164,7 +164,7 @@ where j.job_id = any(%(job_ids)s) and j.kind = 'archive' and j.status = 'archive
 order by j.job_id
 
 -- name: owe_all_marks
--- The source's marks are lost: all are written again, from what the ledger says.
+-- The source has lost its marks: all are owed, and written again from what the ledger says.
 update archival.job set mark_owed = true
 where kind = 'archive' and (status = 'removed' or restored_at is not null and status = 'archived')
 returning job_id

@@ -1,5 +1,5 @@
 -- name: restorable
--- Published archives of a hypertable: of one chunk, or all that overlap a range; bounds that cannot be compared overlap.
+-- Published archives of a hypertable: those of one chunk, or all that overlap a range. Bounds that cannot be compared count as overlapping.
 select * from archival.job j
 where j.kind = 'archive' and j.status in ('archived', 'removed') and j.hypertable = %(hypertable)s
   and (%(chunk)s::text is null or j.chunk = %(chunk)s)
@@ -18,7 +18,7 @@ on conflict (request_key, hypertable, chunk) do update set request_key = exclude
 returning job_id, status, traceparent
 
 -- name: hold_restore
--- Guard ROWLOCK, as for a removal. Whoever restores holds locks of the source, so that nobody waits long here.
+-- Guard ROWLOCK, as for a removal. A restore holds locks of the source, so it waits here only shortly.
 select job_id from archival.job where job_id = %(archive)s and kind = 'archive' and status = 'removed' for update
 
 -- name: finish_restore
@@ -27,7 +27,8 @@ where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 returning job_id
 
 -- name: mark_restored
--- Its rows are in their hypertable again: it is not removed any more, and stays until somebody asks.
+-- The rows of the archive are in their hypertable again. The archive is not removed any more, and its chunk stays until somebody asks for a
+-- removal.
 update archival.job set status = 'archived', restored_at = now(), mark_owed = false, dropped_by = null
 where job_id = %(archive)s and kind = 'archive' and status = 'removed'
 returning job_id

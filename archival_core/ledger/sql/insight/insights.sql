@@ -13,7 +13,7 @@ from archival.outcome_tally group by hypertable, outcome, seconds_bucket, bytes_
 select archival.seconds_bounds() as seconds, archival.bytes_bounds() as bytes
 
 -- name: fold_job_tally
--- What two do at the same time is done once: the second finds nothing left.
+-- Two processes may do this at the same time: the second finds nothing left.
 with gone as (delete from archival.job_tally returning *)
 insert into archival.job_tally
 select hypertable, kind, status, sum(jobs), sum(rows), sum(source_bytes), sum(parquet_bytes) from gone group by 1, 2, 3
@@ -35,7 +35,7 @@ select day, hypertable, outcome, sum(jobs), sum(rows), sum(source_bytes), sum(pa
 returning hypertable
 
 -- name: oldest_unremoved
--- One look into an index for each hypertable.
+-- One step of the index for each hypertable.
 select h.hypertable, oldest.finished_at
 from (select distinct hypertable from archival.job_tally) h
 cross join lateral (
@@ -53,7 +53,7 @@ from archival.job j
 where j.status = 'running' order by j.started_at, j.job_id limit %(limit)s
 
 -- name: newest_failures
--- Without those whose chunk has had a better job since, and those that somebody dismissed.
+-- Failures, without those whose chunk has had a better job since, and those that somebody dismissed.
 select * from archival.open_failure order by finished_at desc limit %(limit)s
 
 -- name: last_failures

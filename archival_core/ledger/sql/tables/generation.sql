@@ -9,8 +9,8 @@ update archival.lake_generation set sequence = %(sequence)s, token = %(token)s, 
 returning sequence
 
 -- name: note_lake_back
--- Everything archived since the older marker is due for verification at once. A second region gets files in no order: the margin is for files
--- that were written before the marker and arrived after it.
+-- Everything archived since the older marker is due for verification at once. A second region gets files in no order, so the margin is for
+-- files that were written before the marker and arrived after it.
 with noted as (
     update archival.lake_generation
     set back_to = least(back_to, %(back_to)s::timestamptz - interval '1 day'), noticed_at = now(), noticed = %(token)s
@@ -23,8 +23,9 @@ with noted as (
 select (select count(*) from due) as archives from noted
 
 -- name: end_lake_back
--- All that was archived since then, and before the step back was noticed, has been looked at since, whatever was found. What is archived
--- after that lies in the lake as it is now: were it waited for, a service that always archives would never remove a chunk again.
+-- The lake is no longer behind when everything has been verified that was archived after the older marker and before the step back was
+-- noticed, whatever the verification found. An archive that is finished later lies in the lake as it is now. If such archives were waited
+-- for, a service that always archives would never remove a chunk again.
 update archival.lake_generation g set back_to = null, noticed_at = null
 where g.back_to is not null and not exists (
     select from archival.job j

@@ -10,11 +10,11 @@ order by compared_at nulls first, hypertable
 insert into archival.lake_table (hypertable) values (%(hypertable)s) on conflict do nothing returning hypertable
 
 -- name: bound_lake_table
--- Nobody waits for ever for a holder that is frozen, and the server ends a holder that does nothing for longer than the lake may take.
+-- A frozen holder of the lock is not waited for without end: the server ends a holder that does nothing for longer than the lake may take.
 select set_config('lock_timeout', '20s', true), set_config('idle_in_transaction_session_timeout', '5min', true)
 
 -- name: hold_lake_table
--- One process at a time commits to a table; who does not wait leaves it to that one.
+-- One process at a time commits to a table. A process that does not wait leaves the commit to the other.
 select hypertable, history, sequence, version, checkpoint, columns, clock_timestamp() as now from archival.lake_table
 where hypertable = %(hypertable)s for update skip locked
 
@@ -23,7 +23,7 @@ select hypertable, history, sequence, version, checkpoint, columns, clock_timest
 where hypertable = %(hypertable)s for update
 
 -- name: take_due
--- What comes after this is looked at by the next commit.
+-- Changes that come after this are for the next commit.
 delete from archival.table_due where hypertable = %(hypertable)s returning id
 
 -- name: note_due
@@ -77,7 +77,7 @@ where hypertable = %(hypertable)s and entered_at is not null and left_at is null
 returning folder
 
 -- name: parts_of
--- Which files each of these archives has.
+-- The files of each of these archives.
 select lake_path, rows, array(select part ->> 'file' from jsonb_array_elements(manifest -> 'parts') part) as files
 from archival.job
 where kind = 'archive' and hypertable = %(hypertable)s and lake_path = any(%(folders)s)
@@ -93,7 +93,7 @@ with gone as (
 )
 insert into archival.table_archive as t (folder, hypertable, left_out)
 select folder, %(hypertable)s, reason from unnest(%(folders)s::text[], %(reasons)s::text[]) a (folder, reason)
--- what was in the table stays known: whoever reads an older version has the time of every reader
+-- an archive that was in the table stays known, so that readers of an older version have their time
 on conflict (folder) do update
 set left_out = excluded.left_out, left_at = case when t.entered_at is not null then coalesce(t.left_at, clock_timestamp()) end
 returning folder
@@ -112,7 +112,7 @@ update archival.lake_table set compared_at = now(), finding = case when %(resolv
 where hypertable = %(hypertable)s returning hypertable
 
 -- name: table_state_of
--- Whether the folder is in its table, as of the last commit, and of which version that was.
+-- Whether the folder is in its table, as of the last commit, and the version of that commit.
 select t.entered_at is not null and t.left_at is null as in_table, t.left_out, l.version
 from archival.job j
 left join archival.lake_table l on l.hypertable = j.hypertable
@@ -120,7 +120,7 @@ left join archival.table_archive t on t.folder = j.lake_path
 where j.job_id = %(job_id)s
 
 -- name: retirable
--- Superseded archives that are in no table, and left theirs long enough ago for whoever still reads an older version.
+-- Superseded archives that are in no table, and that left their table long enough ago for readers of an older version.
 select j.lake_path, j.hypertable, l.version
 from archival.job j
 left join archival.lake_table l on l.hypertable = j.hypertable

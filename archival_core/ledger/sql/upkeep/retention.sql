@@ -5,7 +5,7 @@ select s.last_id, (select p.last_id from archival.stream_position p where p.stre
 from archival.stream s where s.name = %(stream)s
 
 -- name: note_stream
--- A position now and then is enough to tell ages by. `anew`: the stream was put back or made anew, and its ids come again.
+-- A position noted now and then is enough to tell ages by. `anew`: the stream was put back or made anew, and its ids come again.
 with useless as (
     delete from archival.stream_position p
     where p.stream = %(stream)s
@@ -30,7 +30,7 @@ set first_id = excluded.first_id, last_id = excluded.last_id, held_by = excluded
 returning name
 
 -- name: tell_hold
--- A group that has kept a stream for long, once a day.
+-- A group that has kept a stream from being trimmed for long, once a day.
 update archival.stream set told_at = now()
 where name = %(stream)s and held_since <= now() - %(patience)s::interval
   and coalesce(told_at <= now() - interval '1 day', true)
@@ -40,9 +40,9 @@ returning held_by, held_at, held_gone, held_since
 select name, held_by, held_since from archival.stream where held_since is not null order by name
 
 -- name: foldable_jobs
--- Jobs that ended long ago without an archive, and that no question needs. An event is recognised by its job while its entry is in the
--- stream. A job that has declared a manifest may turn out to be published. `is_last`: the job is the last word about its chunk, for
--- whoever would retry, and for the policy that does not ask again.
+-- Jobs that ended long ago without an archive, and that no question needs. As long as an event's entry is in the stream, the event is
+-- recognised by its job. A job that has declared a manifest may turn out to be published. `is_last`: the job is the last one of its chunk,
+-- which a person may retry, and because of which a policy does not ask again.
 select j.job_id, j.chunk, j.kind = 'archive' and j.status <> 'skipped' and not exists (
     select from archival.job later
     where later.hypertable = j.hypertable and later.chunk = j.chunk and later.kind = 'archive'
@@ -60,7 +60,7 @@ where j.status in ('failed', 'cancelled', 'skipped') and j.finished_at < now() -
 order by j.job_id limit %(limit)s
 
 -- name: fold_jobs
--- What is true of a job is asked again under its row's lock, since a person may retry the job just now.
+-- The conditions are checked again under the lock of the job's row, since a person may be retrying the job.
 with folded as (
     delete from archival.job j
     where j.job_id = any(%(job_ids)s) and j.status in ('failed', 'cancelled', 'skipped')
@@ -77,7 +77,7 @@ with folded as (
 select count(*) as jobs from folded
 
 -- name: forget_events
--- Lines of history from long ago, in one stretch of the index: the job itself says how it ended.
+-- Changes of jobs from long ago, in one stretch of the index. The job itself still says how it ended.
 with stretch as (
     select ctid as line, at from archival.job_event where job_id > %(after)s order by job_id, at limit %(limit)s
 ), gone as (
