@@ -10,7 +10,7 @@ from pydantic import Field
 
 from archival_core.api.dashboard_models import Model, Range, Sums
 from archival_core.model.insight.insight import Day
-from archival_core.model.insight.placed_chunk import Bin, PlacedChunk, Whereabouts
+from archival_core.model.insight.map_chunk import Bin, MapChunk, MapState
 
 
 class TimelineDay(Model):
@@ -44,7 +44,7 @@ class HypertableSummary(Model):
     hypertable: str
     kind: Literal["timescaledb", "native"] | None = Field(description="`null` if it is not in the source, or that is not told")
     time_column: str | None
-    states: dict[Whereabouts, int] = Field(description="chunks and archives by where their rows are; those left out are none")
+    states: dict[MapState, int] = Field(description="chunks and archives by where their rows are; those left out are none")
     in_database: int | None = Field(description="chunks in the database now; `null` if it does not tell")
     database_bytes: int | None = Field(description="of these, on disk; `null` while it is not known")
     both_bytes: int | None = Field(description="of these, what is in the lake too")
@@ -69,14 +69,14 @@ class Hypertables(Model):
     hypertables: list[HypertableSummary]
 
 
-class Place(Model):
+class MapChunkView(Model):
     """A chunk on the axis of its hypertable."""
 
     chunk: str
     range: Range
     from_: float | None = Field(serialization_alias="from", description="start as a number: seconds since 1970, or the integer")
     to: float | None
-    state: Whereabouts
+    state: MapState
     job_id: UUID | None
     rows: int | None
     source_bytes: int | None
@@ -89,7 +89,7 @@ class BinView(Model):
 
     from_: float = Field(serialization_alias="from")
     to: float
-    states: dict[Whereabouts, int]
+    states: dict[MapState, int]
 
 
 class ChunkMapView(Model):
@@ -102,8 +102,8 @@ class ChunkMapView(Model):
     from_: float | None = Field(serialization_alias="from", description="of this stretch")
     to: float | None
     total: int = Field(description="chunks and archives of the stretch")
-    states: dict[Whereabouts, int] = Field(description="the same, by where their rows are")
-    chunks: list[Place] | None
+    states: dict[MapState, int] = Field(description="the same, by where their rows are")
+    chunks: list[MapChunkView] | None
     bins: list[BinView] | None
     problem: str | None = Field(description="why the database does not tell")
 
@@ -120,9 +120,9 @@ def timeline_day(day: Day) -> TimelineDay:
     )
 
 
-def place(chunk: PlacedChunk) -> Place:
+def map_chunk_view(chunk: MapChunk) -> MapChunkView:
     """As the page has it."""
-    return Place(
+    return MapChunkView(
         chunk=chunk.chunk,
         range=Range.model_validate(chunk.range),
         from_=chunk.start,

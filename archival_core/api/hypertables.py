@@ -9,8 +9,8 @@ from archival_core.api import chart_models as charts
 from archival_core.api.overview import days_of, in_state
 from archival_core.flows.insight.chunk_map import HypertableChunks, HypertableMap
 from archival_core.model.insight.insight import Failure, LedgerState, Overdue
+from archival_core.model.insight.map_chunk import MapChunk, MapState, axis, binned, within
 from archival_core.model.insight.money import Prices
-from archival_core.model.insight.placed_chunk import PlacedChunk, Whereabouts, axis, binned, within
 from archival_core.model.jobs.job import Status
 
 
@@ -26,7 +26,7 @@ def summary(
     both = in_state(ledger, Status.ARCHIVED, found.hypertable)
     there = found.chunks
     states = Counter(chunk.state for chunk in there)
-    states[Whereabouts.REMOVED] = found.in_lake
+    states[MapState.REMOVED] = found.in_lake
     late, error, policy = overdue.get(found.hypertable), errors.get(found.hypertable), found.policy
     return charts.HypertableSummary(
         hypertable=found.hypertable,
@@ -35,7 +35,7 @@ def summary(
         states=dict(+states),
         in_database=found.in_database,
         database_bytes=None if found.problem else _bytes(there),
-        both_bytes=None if found.problem else _bytes([chunk for chunk in there if chunk.state is Whereabouts.ARCHIVED]),
+        both_bytes=None if found.problem else _bytes([chunk for chunk in there if chunk.state is MapState.ARCHIVED]),
         freed_bytes=removed.source_bytes,
         parquet_bytes=removed.parquet_bytes + both.parquet_bytes,
         oldest=there[0].range.start if there and not found.problem else None,
@@ -67,17 +67,17 @@ def chunk_map(found: HypertableMap, first: float | None, last: float | None, bin
         to=end,
         total=len(shown),
         states=dict(Counter(chunk.state for chunk in shown)),
-        chunks=None if counted else [charts.place(chunk) for chunk in shown],
+        chunks=None if counted else [charts.map_chunk_view(chunk) for chunk in shown],
         bins=[charts.bin_view(one) for one in binned(shown, begin, end, bins)] if counted else None,  # type: ignore[arg-type]
         problem=found.problem,
     )
 
 
-def _bytes(chunks: Sequence[PlacedChunk]) -> int | None:
+def _bytes(chunks: Sequence[MapChunk]) -> int | None:
     known = [chunk.database_bytes for chunk in chunks if chunk.database_bytes is not None]
     return sum(known) if known or not chunks else None
 
 
-def _is_integer(chunks: Sequence[PlacedChunk]) -> bool:
+def _is_integer(chunks: Sequence[MapChunk]) -> bool:
     bounds = [bound for chunk in chunks for bound in (chunk.range.start, chunk.range.end) if bound is not None]
     return bool(bounds) and all(bound.lstrip("-").isdigit() for bound in bounds)

@@ -23,8 +23,8 @@ from archival_core.model.insight.insight import (
     RefusalGroup,
     Totals,
 )
+from archival_core.model.insight.map_chunk import MapChunk, MapState
 from archival_core.model.insight.money import Prices
-from archival_core.model.insight.placed_chunk import PlacedChunk, Whereabouts
 from archival_core.model.jobs.job import Kind, Status
 
 _SECONDS_A_DAY: Final = 86_400
@@ -95,8 +95,8 @@ def due_chunks(maps: Sequence[HypertableChunks], now: datetime) -> int | None:
     return sum(_is_due(chunk, found, now.timestamp()) for found in maps for chunk in found.chunks)
 
 
-def _is_due(chunk: PlacedChunk, found: HypertableChunks, now: float) -> bool:
-    if chunk.state is not Whereabouts.DATABASE or found.policy is None or not found.policy.enabled or chunk.end is None:
+def _is_due(chunk: MapChunk, found: HypertableChunks, now: float) -> bool:
+    if chunk.state is not MapState.DATABASE or found.policy is None or not found.policy.enabled or chunk.end is None:
         return False
     return (
         chunk.range.end is not None and "T" in chunk.range.end and chunk.end + found.policy.archive_after.total_seconds() <= now

@@ -19,7 +19,7 @@ from archival_core.ledger.insight.insights import InsightReader
 from archival_core.model.asking.policy import Policy
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.insight.chunk_state import ChunkPlace, ChunkState
-from archival_core.model.insight.placed_chunk import PlacedChunk, Whereabouts
+from archival_core.model.insight.map_chunk import MapChunk, MapState
 from archival_core.model.jobs.job import Kind, Status
 from archival_core.source import catalog
 from archival_core.source.catalog import sizes
@@ -41,13 +41,13 @@ _MAPS: Final = 16
 Sizes = Mapping[tuple[str, str], int]
 
 _SHOWN: Final = {
-    ChunkPlace.IN_DATABASE: Whereabouts.DATABASE,
-    ChunkPlace.QUEUED: Whereabouts.ARCHIVING,
-    ChunkPlace.RUNNING: Whereabouts.ARCHIVING,
-    ChunkPlace.ARCHIVED: Whereabouts.ARCHIVED,
-    ChunkPlace.REMOVED: Whereabouts.REMOVED,
-    ChunkPlace.RESTORING: Whereabouts.REMOVED,
-    ChunkPlace.FAILED: Whereabouts.FAILED,
+    ChunkPlace.IN_DATABASE: MapState.DATABASE,
+    ChunkPlace.QUEUED: MapState.ARCHIVING,
+    ChunkPlace.RUNNING: MapState.ARCHIVING,
+    ChunkPlace.ARCHIVED: MapState.ARCHIVED,
+    ChunkPlace.REMOVED: MapState.REMOVED,
+    ChunkPlace.RESTORING: MapState.REMOVED,
+    ChunkPlace.FAILED: MapState.FAILED,
 }
 
 
@@ -56,7 +56,7 @@ class HypertableChunks:
     """A hypertable with its chunks that are in the database, by their range."""
 
     hypertable: str
-    chunks: tuple[PlacedChunk, ...]
+    chunks: tuple[MapChunk, ...]
     #: archives whose rows are in the lake alone
     in_lake: int
     #: where the first of these begins
@@ -75,7 +75,7 @@ class HypertableMap:
     """A hypertable with all of its chunks and of its archives that stand in for rows, by their range."""
 
     hypertable: str
-    chunks: tuple[PlacedChunk, ...]
+    chunks: tuple[MapChunk, ...]
     #: why the source did not tell
     problem: str | None = None
 
@@ -173,7 +173,7 @@ class ChunkMap:
         dropped = 0 if there.problem else await self._records.count_dropped(name, [chunk.oid for chunk in there.chunks])
         return HypertableChunks(
             name,
-            tuple(sorted(map(_placed, states), key=_order)),
+            tuple(sorted(map(_map_chunk, states), key=_order)),
             removed + dropped,
             await self._records.first_start(name),
             None if there.problem else len(there.chunks),
@@ -192,7 +192,7 @@ class ChunkMap:
         alone = whereabouts.by_ledger if there.problem else whereabouts.in_lake_alone
         states += [alone(record) for record in gone]
         known = (await self._sizes.get()).last or {}
-        placed = [_with_size(hypertable, place, known) for place in sorted(map(_placed, states), key=_order)]
+        placed = [_with_size(hypertable, place, known) for place in sorted(map(_map_chunk, states), key=_order)]
         return HypertableMap(hypertable, tuple(placed), there.problem)
 
     async def _read_sizes(self) -> dict[tuple[str, str], int]:
@@ -215,9 +215,9 @@ async def _in_database(connection: Connection, table: SourceTable) -> _There:
         return _There(table, problem=str(error))
 
 
-def _placed(state: ChunkState) -> PlacedChunk:
+def _map_chunk(state: ChunkState) -> MapChunk:
     """A state on the time axis."""
-    return PlacedChunk(
+    return MapChunk(
         state.chunk,
         ChunkRange(state.range_start, state.range_end),
         _SHOWN[state.state],
@@ -232,12 +232,12 @@ def _sized(found: HypertableChunks, known: Sizes) -> HypertableChunks:
     return replace(found, chunks=tuple(_with_size(found.hypertable, chunk, known) for chunk in found.chunks))
 
 
-def _with_size(hypertable: str, chunk: PlacedChunk, known: Sizes) -> PlacedChunk:
-    if chunk.state is Whereabouts.REMOVED:
+def _with_size(hypertable: str, chunk: MapChunk, known: Sizes) -> MapChunk:
+    if chunk.state is MapState.REMOVED:
         return chunk
     return replace(chunk, database_bytes=known.get((hypertable, chunk.chunk)))
 
 
-def _order(chunk: PlacedChunk) -> tuple[float, str]:
+def _order(chunk: MapChunk) -> tuple[float, str]:
     start = chunk.start
     return float("-inf") if start is None else start, chunk.chunk

@@ -12,8 +12,8 @@ from archival_core.model.chunks.chunk import ChunkRange
 from archival_core.model.chunks.moment import moment
 
 
-class Whereabouts(StrEnum):
-    """Where the rows of a chunk are."""
+class MapState(StrEnum):
+    """Where the rows of a chunk are, as coarsely as a map shows it."""
 
     #: in the database alone
     DATABASE = "database"
@@ -28,12 +28,12 @@ class Whereabouts(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedChunk:
-    """A chunk on the time axis."""
+class MapChunk:
+    """A chunk on the time axis of a map."""
 
     chunk: str
     range: ChunkRange
-    state: Whereabouts
+    state: MapState
     job_id: UUID | None = None
     rows: int | None = None
     source_bytes: int | None = None
@@ -58,16 +58,16 @@ class Bin:
 
     start: float
     end: float
-    states: Counter[Whereabouts]
+    states: Counter[MapState]
 
 
-def axis(chunks: Sequence[PlacedChunk]) -> tuple[float, float] | None:
+def axis(chunks: Sequence[MapChunk]) -> tuple[float, float] | None:
     """From the first to the last bound; `None` where there is none."""
     bounds = [bound for chunk in chunks for bound in (chunk.start, chunk.end) if bound is not None]
     return (min(bounds), max(bounds)) if bounds else None
 
 
-def within(chunks: Sequence[PlacedChunk], first: float | None, last: float | None) -> list[PlacedChunk]:
+def within(chunks: Sequence[MapChunk], first: float | None, last: float | None) -> list[MapChunk]:
     """Those that overlap the stretch; an open end overlaps all."""
     return [
         chunk
@@ -77,7 +77,7 @@ def within(chunks: Sequence[PlacedChunk], first: float | None, last: float | Non
     ]
 
 
-def binned(chunks: Sequence[PlacedChunk], first: float, last: float, count: int) -> list[Bin]:
+def binned(chunks: Sequence[MapChunk], first: float, last: float, count: int) -> list[Bin]:
     """`chunks` in `count` stretches of the axis; each chunk is in one of them, and none is left out."""
     width = (last - first) / count or 1.0
     bins = [Bin(first + place * width, first + (place + 1) * width, Counter()) for place in range(count)]
