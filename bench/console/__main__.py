@@ -46,6 +46,10 @@ _VIEWS: Final = {
     "a chunk": f"#/chunk?hypertable={_ONE}&chunk={_ONE}_600",
     "jobs": "#/jobs",
 }
+#: The moment at which the page has its figures, in milliseconds since it was asked for: looks from outside come too seldom.
+_CLOCK: Final = """new MutationObserver(() => {
+  if (document.querySelector("#board[aria-busy=false]:not([hidden])")) globalThis.shownAt ??= performance.now();
+}).observe(document, { subtree: true, childList: true, attributes: true })"""
 #: What would change the ledger meanwhile is told to run in January.
 _RESTS: Final = "0 0 0 1 1 *"
 _TIMERS: Final = ("DRAIN", "COMMIT", "REMOVAL", "VERIFY", "RECONCILE")
@@ -109,14 +113,14 @@ def _views(api: str, key: str, times: int) -> Figures:
 
 def _opened(browser: Browser, address: str, key: str) -> tuple[float, float]:
     context = browser.new_context()
+    context.add_init_script(_CLOCK)
     context.add_init_script(f"sessionStorage.setItem('archival-service-key', '{key}')")
     taken = []
     for _ in range(2):
         page = context.new_page()
-        started = time.perf_counter()
         page.goto(address, wait_until="commit")
         page.locator("#board[aria-busy=false]").wait_for()
-        taken.append((time.perf_counter() - started) * 1000)
+        taken.append(float(page.evaluate("shownAt")))
         page.close()
     context.close()
     return taken[0], taken[1]
