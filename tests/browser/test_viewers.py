@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KEY = "a-viewers-key"
 #: Each of these changes something.
-ACTIONS = "button.acts, .acts button, [type=submit], input.acts, .acts input"
+ACTIONS = "button.acts, .acts button, input.acts, .acts input"
 
 
 @pytest.fixture(scope="module")
