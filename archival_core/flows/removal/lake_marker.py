@@ -60,7 +60,7 @@ class LakeMarker:
         Returns whether the lake is behind, and archives are still to be verified because of that.
         """
         async with self._generations.held() as held:
-            found = await self._found()
+            found = await self._marker_in_lake()
             is_noticed = went_back(held.known, found)
             if is_noticed:
                 # committed before the next marker is written, or a crash in between would hide it
@@ -72,7 +72,7 @@ class LakeMarker:
                     archives,
                 )
         async with self._generations.held() as held:
-            found = await self._found()
+            found = await self._marker_in_lake()
             # if the lake went back further meanwhile, the next look notices
             if not went_back(held.known, found):
                 await self._advance(held, found, advance=advance or is_noticed)
@@ -90,7 +90,7 @@ class LakeMarker:
         await self._lake.write_into(paths.GENERATION, generation.to_json())
         await held.advance(generation)
 
-    async def _found(self) -> Generation | None:
+    async def _marker_in_lake(self) -> Generation | None:
         """The marker in the lake; `None` if there is none that can be read."""
         content = await self._lake.read_if_there(paths.GENERATION)
         if content is None:
