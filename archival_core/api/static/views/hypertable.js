@@ -38,7 +38,7 @@ export function make({ name }) {
     { head: "In database", numeric: true, cell: ({ bytes }) => (bytes ? show.bytes(bytes) : "–") },
     { head: "For example", cell: ({ example }) => el("a", { href: address("chunk", { hypertable: name, chunk: example.chunk }) }, show.chunk(example.chunk)) },
   ]);
-  parts = { map, reasons, facts: el("dl", { class: "facts" }), whyProblem: el("p", { class: "bad", hidden: true }), lake: el("div", {}), policy: policy.make(name) };
+  parts = { map, reasons, facts: el("dl", { class: "facts brief" }), whyProblem: el("p", { class: "bad", hidden: true }), lake: el("div", {}), policy: policy.make(name) };
   return el(
     "div",
     {},
