@@ -513,6 +513,7 @@ async def test_through_the_functions_host(service: Service, client: httpx.AsyncC
         "VERIFY_SCHEDULE": "0 0 0 1 1 *",
         "RECONCILE_SCHEDULE": "0 0 0 1 1 *",
         "LOCAL_FUNCTION_KEY": "key",
+        "LOCAL_FUNCTION_KEYS": '{"management_read": "viewer"}',
         # as App Service sets it where its authentication is on
         "WEBSITE_AUTH_ENABLED": "True",
     }
@@ -526,7 +527,12 @@ async def test_through_the_functions_host(service: Service, client: httpx.AsyncC
             # an anonymous function leads nowhere else, whatever the address looks like
             for path in ("/health/%2e%2e%2fjobs", "/dashboard/static/0/%2e%2e%2f%2e%2e%2fjobs"):
                 assert (await host.get(path)).status_code in (401, 404), path
+            # by OPTIONS the console hears whether its key may change anything
+            viewer = {"x-functions-key": "viewer"}
+            assert (await host.get("/jobs", headers=viewer)).status_code == 200
+            assert (await host.options("/jobs", headers=viewer)).status_code == 401
             host.headers["x-functions-key"] = "key"
+            assert (await host.options("/jobs")).status_code == 204
             assert (await host.get("/openapi.json")).json()["info"]["title"] == "archival_service"
             assert "/api/archives" in (await host.get("/docs", params={"code": "key"})).text
             body = {"hypertable": f"{service.schema}.readings", "chunk": f"{service.schema}.jan"}
