@@ -1,8 +1,9 @@
 """What every job of the queue has in common: its lease, its end, and what becomes of its message.
 
-A message is deleted when its job has ended, is being worked on by somebody, or has another message in the queue; all else comes
-again. The host gives a message up after five deliveries, which are over in two minutes. So a job that waits for a dependency
-gets a message of its own before the present one is deleted, and only what the job has failed at by itself is counted.
+A message is deleted when its job has ended, when somebody works on the job, or when the job has another message in the
+queue. Otherwise the message comes again. The host gives a message up after five deliveries, which are over in two minutes.
+So a job that waits for a dependency gets a new message before the present one is deleted, and only the job's own failures
+are counted.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from archival_core.model.jobs.message import JobMessage
 
 _LOG = logging.getLogger(__name__)
 
-#: how long a job waits that this service must not do now
+#: seconds that a job waits if this service must not do it now
 _WAITING_SECONDS: Final = 60
 
 #: Does a job whose lease is held, and writes its end into the ledger; false when another run has to go on.
@@ -52,10 +53,10 @@ class JobRunner:
         self._queue, self._lease = queue, lease
 
     async def handle(self, message: JobMessage, work: Work) -> None:
-        """Do the message's job, unless that is done or being done.
+        """Do the message's job, unless it is done or being done.
 
-        Returns when the message may be deleted: the job has ended, somebody has it, or another message for it is in the queue.
-        Raises `TransientError` (or whatever is a defect) when this message must come again.
+        Returns when the message may be deleted: the job has ended, somebody has the job, or another message for it is in
+        the queue. Raises `TransientError` (or a defect) when this message must come again.
         """
         with _about(message, self._queue.channel) as span:
             try:
@@ -101,7 +102,7 @@ class JobRunner:
                 is_done = await work(job)
             self._dependencies.worked(OF_JOBS)
             if not is_done:
-                # by a message of its own: this one's deliveries count towards poison
+                # sent as a new message, because the deliveries of the present one count towards poison
                 await self._ledger.postpone(job)
                 await self._send(message)
                 return
@@ -130,10 +131,11 @@ class JobRunner:
         await self._tell(job.job_id)
 
     async def _set_back(self, message: JobMessage, job: Job, error: TransientError, span: telemetry.Span) -> bool:
-        """Whether the job is settled after `error`: given up, or put off by another message. If not, `message` comes again.
+        """Whether `message` is settled after `error`: the job is given up, or put off by another message. If not, `message`
+        comes again.
 
-        A process that is killed in here leaves the message, which comes back after ten minutes, or two messages for one job,
-        of which the second finds the job in hand or ended.
+        A process that is killed in here leaves the message, which comes back after ten minutes, or leaves two messages for
+        one job, of which the second finds the job in hand or ended.
         """
         telemetry.retried(job.kind, error)
         kind = setback.counted_as(error)
@@ -156,8 +158,9 @@ class JobRunner:
         return True
 
     async def _put_off(self, message: JobMessage, error: PostponedError, times: int = 1) -> None:
-        """Another message for the job, after a time: soon if the dependency is away for all, ever later if it refuses this
-        job."""
+        """Send another message for the job, after a time: soon if the dependency is away for all jobs, later each time if
+        it refuses this job.
+        """
         backoff = self._dependencies.backoff
         if isinstance(error, AwayError) and not await self._dependencies.met(error):
             await self._send_later(message, error, random.uniform(0.5, 1.0) * backoff)  # noqa: S311  spreads contenders
@@ -165,10 +168,10 @@ class JobRunner:
             await self._send_later(message, error, setback.delay(backoff, times))
 
     async def give_up(self, message: JobMessage) -> None:
-        """The message was delivered too often. The job has failed if its worker was killed each time; else an outage kept its
-        messages from coming to an end, and the job gets another message.
+        """The message was delivered too often.
 
-        Raises `PermanentError` (`unknown-job`) if the ledger has no such job.
+        If its worker was killed each time, the job has failed. Otherwise an outage kept its messages from coming to an end,
+        and the job gets another message. Raises `PermanentError` (`unknown-job`) if the ledger has no such job.
         """
         with _about(message, self._queue.poison_channel):
             try:
@@ -179,9 +182,10 @@ class JobRunner:
                 await self._put_off(message, error)
 
     async def _look_later(self, message: JobMessage) -> None:
-        """Tell the end of a job that has ended. A job that waits, or whose worker has it or was killed, is looked at later.
+        """Tell the end of a job that has ended. Any other job is looked at later: it waits, a worker has it, or its worker
+        was killed.
 
-        The later look takes another message: failing the present one would count towards poison.
+        The later look takes another message, because failing the present one would count towards poison.
         """
         found = await self._ledger.find(message.job_id)
         if found is None:

@@ -1,4 +1,4 @@
-"""What has to be proven before a chunk goes: that its archive is whole, comes back, and still is what the chunk holds."""
+"""What is proven before a chunk goes: its archive is whole, comes back, and still is what the chunk holds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from archival_core.source.state.tables import born, those_there
 
 
 class ChangedError(TransientError):
-    """The chunk does not hold the archived rows any more: it is archived again."""
+    """The chunk does not hold the archived rows any more, and has to be archived again."""
 
     def __init__(self, chunk: Chunk, what: str) -> None:
         super().__init__(f"{chunk.relation} is not removed: {what} since it was archived", code="source-changed")
@@ -38,17 +38,17 @@ class ChangedError(TransientError):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """A chunk that may go as far as the catalog tells."""
+    """A chunk that may go, as far as the catalog tells."""
 
     chunk: Chunk
     manifest: Manifest
-    #: what the fence goes by; `None` where no mark proves that the server's history is that of the archive
+    #: the grounds that the fence goes by; `None` where no mark proves that the server's history is that of the archive
     grounds: Grounds | None
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A chunk whose archive is proven, but for what may have happened since."""
+    """A chunk whose archive is proven. What may have happened since is checked under the lock."""
 
     chunk: Chunk
     manifest: Manifest
@@ -86,9 +86,10 @@ class ChunkProof:
         self._marker, self._second_region, self._standing = marker, second_region, standing
 
     async def look(self, connection: Connection, job: Job) -> Looked:
-        """The chunk, if it is still the one that was archived, holds the archived rows, and nobody else would suffer.
+        """The chunk, if it is the one that was archived, holds the archived rows, and nobody else would suffer. Nothing is
+        locked.
 
-        Nothing is locked. Raises `ChangedError`, and `PermanentError` for what stands in the way.
+        Raises `ChangedError`, and `PermanentError` for what stands in the way.
         """
         manifest = _manifest_of(job)
         await _check_tells_itself(connection)
@@ -150,14 +151,15 @@ class ChunkProof:
             else:
                 await self._try_some(connection, chunk, manifest, grounds)
         with telemetry.step("removal.table"):
-            # last: a comparison may have proven an archive of a lost history, which has no place in the table before
+            # asked last, because a comparison may just have proven an archive of a lost history, which has no place in the
+            # table before
             await self._standing.check(job)
         return Proven(chunk, manifest, sha256, grounds)
 
     async def check_again(self, connection: Connection, job: Job, proven: Proven) -> None:
-        """All facts that decide, inside the transaction that has the chunk locked.
+        """Check all facts that decide, inside the transaction that has the chunk locked.
 
-        Guard UNDERLOCK: facts from before the lock may be those of before an ALTER TABLE that the lock waited for.
+        Guard UNDERLOCK: facts from before the lock may be from before an ALTER TABLE that the lock waited for.
         """
         chunk = await self._check_facts(connection, job, proven.manifest)
         if chunk != proven.chunk or not await history.is_same_table(connection, chunk, proven.grounds):
@@ -174,7 +176,9 @@ class ChunkProof:
         return chunk
 
     async def _grounds(self, connection: Connection, job: Job, chunk: Chunk, manifest: Manifest) -> Grounds | None:
-        """The grounds that a fence may go by: of the last comparison of the whole archive, or of its own reading."""
+        """The grounds that a fence may go by: those of the last comparison of the whole archive, or those of its own
+        reading.
+        """
         # Guard ADOPTED: who can write to the lake could have made it up, under the nonce of a mark that the source has.
         if job.proof is None and job.adopted:
             return None
@@ -186,7 +190,7 @@ class ChunkProof:
         try:
             await self._trial.some(connection, chunk, manifest)
         except ComesBackOtherwiseError:
-            # a row that was written meanwhile is no fault of the archive
+            # a row that was written meanwhile is not the archive's fault
             await _check_rows(connection, chunk, grounds)
             raise
 

@@ -3,8 +3,8 @@
     due → same table, nobody suffers → the lake has every byte → rows come back in trial → lock → the same again, same rows
         → the mark of the drop, the ledger's row and the drop, one commit
 
-Any difference, and nothing is dropped: the job says why. A chunk that has changed is archived again as the next revision,
-and is removed on the grounds of that one. `chunk_proof` says what is proven.
+If anything differs, nothing is dropped, and the job says why. A chunk that has changed is archived again as the next
+revision, and is removed on the grounds of that revision. `chunk_proof` says what is proven.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ from archival_core.source.state.waiting import wait_briefly
 _LOG = logging.getLogger(__name__)
 
 _BATCH: Final = 100
-#: Of a batch, what the timer does by itself before it looks again; the rest is shared.
+#: The chunks of a batch that the timer removes by itself before it looks again. The others are shared.
 _OWN: Final = 10
-#: Another worker is at the archive.
+#: What is returned of an archive that another worker has.
 _ELSEWHERE: Final = "elsewhere"
-#: A lock that somebody else holds is asked for again so often.
+#: How often a lock that somebody else holds is asked for.
 _TRIES: Final = 3
 _AGAIN: Final = frozenset({"source-locked", "source-busy"})
-#: What is told of one chunk, and true of all of its hypertable, and of all chunks.
+#: Refusals of one chunk that hold for all chunks of its hypertable, and a refusal that holds for all chunks.
 _BUSY: Final = _AGAIN | {"gave-way"}
 _OF_ALL: Final = frozenset({"lake-back"})
 
@@ -61,9 +61,9 @@ class RemovalReport:
     """What one run did, in chunks."""
 
     removed: int = 0
-    #: why each of the others stays, by its chunk
+    #: why each chunk that was not removed stays, by its name
     kept: dict[str, str] = field(default_factory=dict)
-    #: the dependency that was away: the others wait for the next run
+    #: the dependency that was away; the other chunks wait for the next run
     away: str | None = None
 
 
@@ -87,24 +87,26 @@ class ChunkRemoval:
         self._queue, self._announcer = queue, announcer
 
     async def remove_due(self, time_budget: timedelta) -> RemovalReport:
-        """Remove what is due, one chunk after the other, until nothing is left, the time is over or something is away.
+        """Remove what is due, one chunk after the other, until nothing is left, the time is over or a dependency is away.
 
-        Of many chunks most are shared with other instances. Raises `PermanentError` (`other-owner`) where the lake belongs to
-        another source.
+        Of many chunks most are shared with other instances. Raises `PermanentError` (`other-owner`) where the lake belongs
+        to another source.
         """
         report, deadline = RemovalReport(), time.monotonic() + time_budget.total_seconds()
         try:
             await self._ownership.check()
             await self._remove_due(report, deadline)
         except AwayError as error:
-            # nothing is recorded of the chunk: it is as due as it was
+            # nothing is recorded of the chunk, so it is as due as before
             await self._dependencies.met(error)
             _LOG.warning("removals wait: %s", error)
             report.away = error.dependency
         return report
 
     async def help(self, message: JobMessage) -> None:
-        """Remove the chunk of one archive that a run has shared, if it is still due; what stays is left to a later run."""
+        """Remove the chunk of one archive that a run has shared, if it is still due. What cannot be removed is left to a
+        later run.
+        """
         report = RemovalReport()
         try:
             await self._dependencies.wait_for(OF_JOBS)
@@ -120,14 +122,14 @@ class ChunkRemoval:
             _LOG.warning("job %s: nothing is removed: %s", message.job_id, error)
 
     async def give_up(self, message: JobMessage) -> None:
-        """Whoever was at the removal was killed each time: the chunk stays, and the archive says so."""
+        """Each worker that tried the removal was killed. The chunk stays, and the archive says so."""
         for job in await self._removals.due(1, job_id=message.job_id):
             killed = f"{job.chunk} is not removed: whoever was at it was killed each time; look for what kills the instance"
             await self._refuse(job, PermanentError(killed, code="poisoned"), RemovalReport())
 
     async def _remove_due(self, report: RemovalReport, deadline: float) -> None:
         busy: set[Relation] = set()
-        # what others have is done at the end all the same, if nobody was there to help
+        # chunks that others have are removed at the end all the same, in case nobody was there to help
         for is_shared in (True, False):
             passed: set[UUID] = set()
             while jobs := await self._removals.due(_BATCH, busy=busy, passed=passed):
@@ -142,20 +144,21 @@ class ChunkRemoval:
                     if refused in _OF_ALL:
                         return
                     if refused in _BUSY:
-                        # whoever holds one chunk's lock may hold all: the others wait for the next run, and writers for nobody
+                        # Whoever holds one chunk's lock may hold all of the hypertable's. The others wait for the next run,
+                        # so that writers wait for nobody.
                         busy.add(job.hypertable)
                     elif refused == _ELSEWHERE:
                         passed.add(job.job_id)
 
     async def preview(self, limit: int) -> dict[str, str | None]:
-        """What a run would remove now, by chunk, and why it would not; nothing is locked or changed."""
+        """What a run would remove now, by chunk, with the reason where it would not. Nothing is locked or changed."""
         found: dict[str, str | None] = {}
         for job in await self._removals.due(limit):
             found[str(job.chunk)] = await self.refusal(job)
         return found
 
     async def refusal(self, job: Job) -> str | None:
-        """Why the job's chunk would not be removed now, however long it has to wait; nothing is locked or changed."""
+        """Why the job's chunk would not be removed now; `None` if it would. Nothing is locked or changed."""
         try:
             async with self._source.connect() as connection:
                 await self._proof.look(connection, job)
@@ -164,10 +167,10 @@ class ChunkRemoval:
         return None
 
     async def _try_to_remove(self, job: Job, report: RemovalReport) -> str | None:
-        """Remove one chunk, or record and return why not: one that stays keeps no other from going. An archive that another
-        worker is at is left to that worker.
+        """Remove one chunk, or record and return why it stays. A chunk that stays keeps no other from going.
 
-        Raises `AwayError` of a dependency that is away for the others, too.
+        An archive that another worker has is left to that worker. Raises `AwayError` of a dependency that is away for the
+        other chunks, too.
         """
         try:
             with telemetry.carried_on("removal", job.traceparent, job.job_id, chunk=str(job.chunk)) as span:
@@ -201,9 +204,9 @@ class ChunkRemoval:
         return error.code
 
     async def _remove(self, job: Job) -> bool:
-        """False if another worker is at it."""
-        # Guard ONECONN: one connection from the look to the drop. It does not outlive its server, so that what was looked
-        # at is what goes.
+        """Remove the chunk; false if another worker has the archive."""
+        # Guard ONECONN: one connection from the look to the drop. A connection does not outlive its server, so the rows
+        # that were looked at are the rows that go.
         async with self._source.connect() as connection:
             await wait_briefly(connection)
             if not await dropping.claim(connection, job.job_id):
