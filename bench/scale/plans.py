@@ -21,6 +21,8 @@ _START, _END = "2010-01-05T04:00:00Z", "2010-01-05T05:00:00Z"
 #: An archive that is not removed, and the job that is running.
 _ARCHIVED: Final = "md5('archive 417')::uuid"
 _RUNNING: Final = "md5('running')::uuid"
+#: Ten archives that are beside each other, some of which had a later job that failed, and these jobs.
+_SOME: Final = "select md5(of || i)::uuid from generate_series(401, 410) i, unnest(array['archive ', 'again ']) of"
 _OF_ARCHIVED: Final = frozenset(
     {
         "archived_jobs",
@@ -63,7 +65,7 @@ def values(connection: psycopg.Connection[Any]) -> dict[str, Any]:
     job, now, token = found
     identity = connection.execute("select system_identifier::text, current_database() from pg_control_system()").fetchone()
     assert identity is not None
-    some = [row[0] for row in connection.execute("select job_id from archival.job where kind = 'archive' limit 10").fetchall()]
+    some = [row[0] for row in connection.execute(_SOME.encode()).fetchall()]
     minutes = timedelta(minutes=15)
     return {
         "after": UUID(int=2**127),

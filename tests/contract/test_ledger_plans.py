@@ -18,7 +18,7 @@ from bench.scale.archives import fill
 
 SMALL, LARGE = 800, 6400
 #: An index of more levels, and some rows that lie in pages of their own.
-GROWTH, PAGES = 1.3, 40
+GROWTH, PAGES = 1.5, 40
 
 
 async def pages_touched(url: str, archives: int) -> dict[str, int]:
