@@ -41,6 +41,7 @@ from archival_core.flows.insight.snapshots import Snapshots
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.bulk_jobs import BulkJobActions
 from archival_core.flows.jobs.bulk_letters import BulkLetters
+from archival_core.flows.jobs.chunk_places import ChunkPlaces
 from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.dependencies import Dependencies, Probe
 from archival_core.flows.jobs.jobs import Jobs
@@ -184,7 +185,8 @@ class Runtime:
         )
         shares_source = config.ledger_url == config.source_database_url
         restores = Restores(self._pool, shares_source=shares_source)
-        self.restore_requests = RestoreRequests(self._source, self.ledger, restores, self.restore_queue)
+        self._places = ChunkPlaces(ChunkRecords(self._pool))
+        self.restore_requests = RestoreRequests(self._source, self._places, self.ledger, restores, self.restore_queue)
         self.restore_processor = RestoreProcessor(
             run(self.restore_queue, config.job_lease),
             self.ledger,
@@ -202,7 +204,7 @@ class Runtime:
         second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)
         self.table_upkeep = TableUpkeep(self.ownership, tables, self.table_commits, log)
         standing = Standing(tables, log, self.table_commits)
-        proof = ChunkProof(self.lake, removals, self._trial, self._lake_marker, second_region, standing)
+        proof = ChunkProof(self.lake, removals, self._trial, self._lake_marker, second_region, standing, self._places)
         self.chunk_removal = ChunkRemoval(
             self._source,
             self.ledger,
@@ -287,7 +289,7 @@ class Runtime:
         self.prices = Prices(config.cost_database_gb_month, config.cost_lake_gb_month, config.cost_currency)
         self.readiness = ReadinessCheck(self.probes(), writes=_WRITES)
         reader = InsightReader(pool)
-        self.chunk_map = ChunkMap(reader, ChunkRecords(pool), policies, self._source)
+        self.chunk_map = ChunkMap(reader, self._places, ChunkRecords(pool), policies, self._source)
         self.insights = Insights(
             reader,
             Intake(pool),
@@ -301,7 +303,7 @@ class Runtime:
     def _ask_and_show(self) -> None:
         """What people ask for and see."""
         jobs = JobList(self._pool)
-        self.removal_decisions = RemovalDecisions(self.chunk_removal, self._removals)
+        self.removal_decisions = RemovalDecisions(self._source, self._places, self.ledger, self.chunk_removal, self._removals)
         self.archive_requests = ArchiveRequests(self._source, self.ledger, self.queue)
         self.once = Once(Requests(self._pool))
         self.jobs = Jobs(jobs)
@@ -316,7 +318,7 @@ class Runtime:
             limits=Limits(seconds=config.query_seconds, memory_mib=config.query_memory, rows=config.query_rows),
             at_a_time=config.queries_at_a_time,
         )
-        self.chunks = ChunkList(self._source, ChunkRecords(self._pool), jobs, self.outlook)
+        self.chunks = ChunkList(self._source, self._places, jobs, self.outlook)
         self.intake = IntakeControl(Intake(self._pool))
         self.audit = AuditTrail(Audit(self._pool))
 

@@ -355,6 +355,14 @@ end $$;
 
 COMMENT ON FUNCTION archival.forget_dismissal() IS 'A dismissal is of one failure: a job that goes on may fail anew.';
 
+-- FUNCTION in_lake_alone(text, timestamp with time zone, bigint, bigint[])
+
+CREATE FUNCTION archival.in_lake_alone(status text, restored_at timestamp with time zone, relation_oid bigint, oids bigint[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select restored_at is null and coalesce(status = 'removed' or relation_oid <> all(oids), false)
+$$;
+
 -- TABLE superseding
 
 CREATE TABLE archival.superseding (

@@ -1,4 +1,4 @@
-"""Where the rows of a range are: the list of chunks and the map of the page say the same, with one row a range."""
+"""Where the rows of a range are: lists, pages, metrics, restores and removals say the same, with one row a range."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from uuid import uuid4
 
 import pytest
 
+from archival_core.errors import PermanentError
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.insight import chunk_map
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunks.chunk import ChunkRange, Relation
-from archival_core.model.insight.chunk_state import ChunkPlace
+from archival_core.model.insight.chunk_state import ChunkCursor, ChunkPlace, ChunkState
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
@@ -43,11 +44,33 @@ async def archive(service: Service, *, remove: bool) -> None:
         assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
 
 
-async def restore(service: Service) -> None:
+def wanted_back(service: Service) -> RestoreRequest:
     table = Relation(service.schema, "readings")
-    request = RestoreRequest(table, None, ChunkRange(None, None), RestoreWish(), str(uuid4()), "a test")
-    await service.runtime.restore_requests.request(request)
+    return RestoreRequest(table, None, ChunkRange(None, None), RestoreWish(), str(uuid4()), "a test")
+
+
+async def restore(service: Service) -> None:
+    await service.runtime.restore_requests.request(wanted_back(service))
     assert await service.restore() == []
+
+
+async def answers(service: Service) -> tuple[bool, str | None]:
+    """Whether `jan` has an archive by which it could be removed, and why nothing can be restored."""
+    try:
+        await service.runtime.removal_decisions.decide(
+            Relation(service.schema, "readings"), f"{service.schema}.jan", remove=False, decided_by="a test"
+        )
+        removable = True
+    except PermanentError as error:
+        assert error.code == "no-archive"
+        removable = False
+    states, _ = await service.runtime.chunks.page(Relation(service.schema, "readings"), None, 100)
+    in_lake = {found.state.job_id for found in states if found.state.state is ChunkPlace.REMOVED}
+    try:
+        assert set(await service.runtime.restore_requests.preview(wanted_back(service))) == in_lake
+    except PermanentError as error:
+        return removable, str(error)
+    return removable, None
 
 
 async def places(service: Service) -> list[tuple[str, str]]:
@@ -59,6 +82,14 @@ async def places(service: Service) -> list[tuple[str, str]]:
     [counted] = (await service.runtime.chunk_map.all()).value or []
     assert len(counted.chunks) + counted.in_lake == len(listed)
     assert sorted(drawn) == sorted((chunk, SHOWN.get(state, state)) for chunk, state in listed)
+    # each page of the list goes on where the one before has ended
+    paged: list[ChunkState] = []
+    after: ChunkCursor | None = None
+    while len(paged) < len(listed):
+        [one], after = await service.runtime.chunks.page(Relation(service.schema, "readings"), after, 1)
+        paged.append(one.state)
+    assert after is None
+    assert paged == [found.state for found in states]
     return listed
 
 
@@ -66,21 +97,37 @@ async def test_a_chunk_dropped_by_others_and_made_again(service: Service) -> Non
     service.execute(TABLE)
     await archive(service, remove=False)
     assert await places(service) == [("jan", ChunkPlace.ARCHIVED), ("feb", ChunkPlace.IN_DATABASE)]
+    removable, refusal = await answers(service)
+    assert removable
+    assert "are still in" in (refusal or "")
     service.execute("drop table $s.jan")
     assert await places(service) == [("jan", ChunkPlace.REMOVED), ("feb", ChunkPlace.IN_DATABASE)]
+    removable, refusal = await answers(service)
+    assert not removable
+    assert "reconcile has not found out" in (refusal or "")
     service.execute(MADE_AGAIN)
     both = [("jan", ChunkPlace.IN_DATABASE), ("jan", ChunkPlace.REMOVED)]
     assert sorted(await places(service))[1:] == both
+    # a dump that was put back looks the same: a removal would compare every row with the archive of the earlier table
+    removable, refusal = await answers(service)
+    assert removable
+    assert "reconcile has not found out" in (refusal or "")
     await service.runtime.reconciler.reconcile(MINUTE)
     assert sorted(await places(service))[1:] == both
+    assert await answers(service) == (False, None)
 
 
 async def test_a_restored_chunk_has_one_row(service: Service) -> None:
     service.execute(TABLE)
     await archive(service, remove=True)
     assert await places(service) == [("jan", ChunkPlace.REMOVED), ("feb", ChunkPlace.IN_DATABASE)]
+    assert await answers(service) == (False, None)
     await restore(service)
     assert await places(service) == [("jan", ChunkPlace.ARCHIVED), ("feb", ChunkPlace.IN_DATABASE)]
+    # its rows are in the database, and the archive that they came from is no reason to remove them again
+    removable, refusal = await answers(service)
+    assert not removable
+    assert "are still in" in (refusal or "")
     # in TimescaleDB the rows are in a chunk of another name
     service.execute("alter table $s.jan rename to january")
     assert await places(service) == [("january", ChunkPlace.ARCHIVED), ("feb", ChunkPlace.IN_DATABASE)]

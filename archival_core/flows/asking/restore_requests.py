@@ -8,6 +8,7 @@ from uuid import UUID
 from archival_core.clients.postgres.database import Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
+from archival_core.flows.jobs.chunk_places import ChunkPlaces, hypertable_chunks
 from archival_core.flows.jobs.messages import send_for_queued
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.archives.restores import NewRestore, Restores
@@ -37,8 +38,9 @@ class RestoreRequest:
 class RestoreRequests:
     """Turns requests into jobs and messages."""
 
-    def __init__(self, source: Database, ledger: Ledger, restores: Restores, queue: QueueClient) -> None:
-        self._source, self._ledger, self._restores, self._queue = source, ledger, restores, queue
+    def __init__(self, source: Database, places: ChunkPlaces, ledger: Ledger, restores: Restores, queue: QueueClient) -> None:
+        self._source, self._places = source, places
+        self._ledger, self._restores, self._queue = ledger, restores, queue
 
     async def request(self, request: RestoreRequest) -> list[AddedJob]:
         """One job for each archive that is meant.
@@ -63,12 +65,24 @@ class RestoreRequests:
             raise PermanentError(f"{request.hypertable} has no such archive", code="no-archive")
         wanted = [job for job in found if job.status is Status.REMOVED or request.wish.into is not None]
         if not wanted:
-            raise PermanentError(
-                f"the rows of {found[0].chunk} are still in {request.hypertable}: it was archived and not removed;"
-                " restore into a table of its own",
+            raise await self._not_removed(request.hypertable, found[0])
+        return wanted
+
+    async def _not_removed(self, hypertable: Relation, archive: Job) -> PermanentError:
+        async with self._source.connect() as connection:
+            there = await hypertable_chunks(connection, hypertable)
+        places = await self._places.of(str(hypertable), there, [])
+        if archive.job_id in {state.job_id for state in places.alone}:
+            return PermanentError(
+                f"the table of {archive.chunk} is gone, and reconcile has not found out yet what became of its rows;"
+                " ask again when the archive is removed, or restore into a table of its own",
                 code="not-restorable",
             )
-        return wanted
+        return PermanentError(
+            f"the rows of {archive.chunk} are still in {hypertable}: it was archived and not removed;"
+            " restore into a table of its own",
+            code="not-restorable",
+        )
 
     async def _of_one_table(self, hypertable: Relation, found: list[Job]) -> list[Job]:
         """Those of `found` that are of the table which has the name now.

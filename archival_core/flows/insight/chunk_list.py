@@ -7,22 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from archival_core.clients.postgres.database import Connection, Database
-from archival_core.errors import PermanentError
-from archival_core.flows.insight import outlook, whereabouts
+from archival_core.flows.insight import outlook
 from archival_core.flows.insight.outlook import ExpectedChunk, Outlook
-from archival_core.ledger.archives.chunk_records import ChunkRecord, ChunkRecords
+from archival_core.flows.jobs.chunk_places import ALL, ChunkPlaces, hypertable_chunks
 from archival_core.ledger.jobs.job_list import JobList
 from archival_core.model.asking.policy import Policy
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
-from archival_core.model.insight.chunk_state import ChunkCursor, ChunkPlace, position
+from archival_core.model.insight.chunk_state import ChunkCursor, position
 from archival_core.model.insight.next_step import Because, Rules, Step, next_step
 from archival_core.model.jobs.job_record import JobRecord
 from archival_core.source import catalog
 from archival_core.source.catalog import sizes
 from archival_core.source.catalog.hypertables import SourceTable, source_tables
-
-_ALL = 2**31
-_ARCHIVED = frozenset({ChunkPlace.ARCHIVED, ChunkPlace.REMOVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +48,8 @@ class Meant:
 class ChunkList:
     """Compares the source's catalog with the ledger, to show it."""
 
-    def __init__(self, source: Database, records: ChunkRecords, jobs: JobList, outlook_of: Outlook) -> None:
-        self._source, self._records, self._jobs, self._outlook = source, records, jobs, outlook_of
+    def __init__(self, source: Database, places: ChunkPlaces, jobs: JobList, outlook_of: Outlook) -> None:
+        self._source, self._places, self._jobs, self._outlook = source, places, jobs, outlook_of
 
     async def hypertables(self) -> list[KnownTable]:
         """Every one, by name."""
@@ -79,7 +75,7 @@ class ChunkList:
         Raises `PermanentError`: `unknown-hypertable`, `unknown-chunk`, `wrong-bound`.
         """
         rules = await self._outlook.rules(hypertable)
-        chunks, _ = await self._page(hypertable, None, _ALL, rules)
+        chunks, _ = await self._page(hypertable, None, ALL, rules)
         if chunk is not None:
             chunks = outlook.named(chunks, chunk)
         elif at is not None:
@@ -89,7 +85,7 @@ class ChunkList:
     async def meant_by(self, policy: Policy) -> dict[Step, Meant]:
         """What a policy, set or not, would have done at once with the chunks of its hypertable; nothing is recorded."""
         rules = replace(await self._outlook.rules(policy.hypertable), policy=policy, paused=None)
-        chunks, _ = await self._page(policy.hypertable, None, _ALL, rules)
+        chunks, _ = await self._page(policy.hypertable, None, ALL, rules)
         meant: dict[Step, list[ExpectedChunk]] = {step: [] for step in Step}
         for found in chunks:
             if found.next.at is None and found.next.because is Because.DUE:
@@ -104,68 +100,45 @@ class ChunkList:
         self, hypertable: Relation, after: ChunkCursor | None, limit: int, rules: Rules
     ) -> tuple[list[ExpectedChunk], ChunkCursor | None]:
         async with self._source.connect() as connection:
-            chunks = await self._chunks(connection, hypertable)
-            oids = [chunk.oid for chunk in chunks]
-            gone = await self._records.without_chunk(str(hypertable), oids, after, min(limit + 1, _ALL))
-            places: list[tuple[ChunkCursor, Chunk | ChunkRecord]] = [
-                *((_cursor(chunk), chunk) for chunk in chunks),
-                *((ChunkCursor(position(found.range_start), found.chunk, found.revision), found) for found in gone),
-            ]
+            there = await self._chunks(connection, hypertable)
+            siblings = _siblings(there)
             # those of earlier pages are in the catalog too
-            places = [place for place in places if after is None or place[0] > after]
-            places.sort(key=lambda place: place[0])
-            shown = places[:limit]
-            expected = await self._expected(connection, hypertable, [place for _, place in shown], chunks, rules)
-        return expected, shown[-1][0] if len(places) > limit else None
+            following = [chunk for chunk in there if after is None or _cursor(chunk) > after]
+            following = sorted(following, key=_cursor)[: limit + 1]
+            asked = {*following, *(sibling for chunk in following for sibling in siblings.get(chunk, ()))}
+            places = await self._places.of(str(hypertable), there, list(asked), after=after, limit=min(limit + 1, ALL))
+            of_name = {str(chunk.relation): chunk for chunk in following}
+            states = sorted([*map(places.of, following), *places.alone], key=lambda state: state.cursor)
+            shown = states[:limit]
+            in_database = [of_name[state.chunk] for state in shown if state.in_database]
+            found = await sizes.estimates(connection, in_database) if in_database else {}
+        expected = []
+        for state in shown:
+            if not state.in_database:
+                expected.append(ExpectedChunk(state, next_step(state, rules, ())))
+                continue
+            chunk = of_name[state.chunk]
+            size, beside = found.get(chunk.oid), siblings.get(chunk, ())
+            sized = replace(state, database_bytes=size.bytes, rows_estimated=size.rows) if size else state
+            waits_for = tuple(str(sibling.relation) for sibling in beside if places.archive(sibling) is None)
+            expected.append(ExpectedChunk(sized, next_step(sized, rules, waits_for)))
+        return expected, shown[-1].cursor if len(states) > limit else None
 
     async def _chunks(self, connection: Connection, hypertable: Relation) -> list[Chunk]:
-        try:
+        chunks = await hypertable_chunks(connection, hypertable)
+        if not chunks and str(hypertable) not in await self._jobs.hypertables():
+            # raises if the source does not know it either
             return await catalog.chunks(connection, hypertable)
-        except PermanentError as error:
-            # its archives outlive it
-            if error.code != "unknown-hypertable" or str(hypertable) not in await self._jobs.hypertables():
-                raise
-            return []
-
-    async def _expected(
-        self,
-        connection: Connection,
-        hypertable: Relation,
-        shown: Sequence[Chunk | ChunkRecord],
-        every: list[Chunk],
-        rules: Rules,
-    ) -> list[ExpectedChunk]:
-        chunks = [place for place in shown if isinstance(place, Chunk)]
-        siblings = _siblings(chunks, every)
-        others = {sibling for found in siblings.values() for sibling in found}.difference(chunks)
-        records = await self._records.of(str(hypertable), [*chunks, *others])
-        found = await sizes.estimates(connection, chunks) if chunks else {}
-        expected = []
-        for place in shown:
-            if isinstance(place, Chunk):
-                state = whereabouts.present(place, records.get(str(place.relation)), found.get(place.oid))
-                waits_for = tuple(
-                    str(sibling.relation)
-                    for sibling in siblings.get(place, ())
-                    if whereabouts.present(sibling, records.get(str(sibling.relation))).state not in _ARCHIVED
-                )
-            else:
-                state, waits_for = whereabouts.in_lake_alone(place), ()
-            expected.append(ExpectedChunk(state, next_step(state, rules, waits_for)))
-        return expected
+        return chunks
 
 
-def _siblings(chunks: Sequence[Chunk], every: Sequence[Chunk]) -> dict[Chunk, list[Chunk]]:
-    """The other chunks of the same range, of those of `chunks` that have any."""
+def _siblings(chunks: Sequence[Chunk]) -> dict[Chunk, list[Chunk]]:
+    """The other chunks of the same range, of those that have any."""
     by_range: defaultdict[ChunkRange, list[Chunk]] = defaultdict(list)
-    for chunk in every:
+    for chunk in chunks:
         by_range[chunk.range].append(chunk)
-    return {
-        chunk: [other for other in by_range[chunk.range] if other != chunk]
-        for chunk in chunks
-        if len(by_range[chunk.range]) > 1
-    }
+    return {chunk: [other for other in same if other != chunk] for same in by_range.values() if len(same) > 1 for chunk in same}
 
 
 def _cursor(chunk: Chunk) -> ChunkCursor:
-    return ChunkCursor(position(chunk.range.start), str(chunk.relation))
+    return ChunkCursor(position(chunk.range.start), str(chunk.relation), -1)

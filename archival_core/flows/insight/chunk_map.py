@@ -11,8 +11,8 @@ from typing import Final, Literal
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, PermanentError
-from archival_core.flows.insight import whereabouts
 from archival_core.flows.insight.cached import Answer, Cached
+from archival_core.flows.jobs.chunk_places import ChunkPlaces, hypertable_chunks
 from archival_core.ledger.archives.chunk_records import ChunkRecords
 from archival_core.ledger.asking.policies import Policies
 from archival_core.ledger.insight.insights import InsightReader
@@ -33,7 +33,6 @@ _DEADLINE: Final = 2.0
 _LIMIT: Final = 60.0
 #: Sizes change slowly, and each takes a look at the disk.
 _SIZES_GOOD_FOR: Final = 120.0
-_EVERY: Final = 2**31
 #: Hypertables whose maps are kept.
 _MAPS: Final = 16
 
@@ -92,8 +91,10 @@ class _There:
 class ChunkMap:
     """Looks at every hypertable that has jobs, a policy, or is in the source."""
 
-    def __init__(self, reader: InsightReader, records: ChunkRecords, policies: Policies, source: Database) -> None:
-        self._reader, self._records, self._policies, self._source = reader, records, policies, source
+    def __init__(
+        self, reader: InsightReader, places: ChunkPlaces, records: ChunkRecords, policies: Policies, source: Database
+    ) -> None:
+        self._reader, self._places, self._records, self._policies, self._source = reader, places, records, policies, source
         self._all = Cached("the chunks", self._read, good_for=_GOOD_FOR, deadline=_DEADLINE, limit=_LIMIT)
         self._sizes = Cached("sizes", self._read_sizes, good_for=_SIZES_GOOD_FOR, deadline=0.1, limit=_LIMIT)
         #: what was told last, with the sizes that were known then
@@ -159,21 +160,19 @@ class ChunkMap:
     async def _one_in_source(self, hypertable: str) -> _There:
         try:
             async with self._source.connect() as connection:
-                return _There(chunks=await catalog.chunks(connection, Relation.parse(hypertable)))
+                return _There(chunks=await hypertable_chunks(connection, Relation.parse(hypertable)))
         except PermanentError as error:
-            # one that is gone has left its archives
-            return _There(problem=None if error.code == "unknown-hypertable" else str(error))
+            return _There(problem=str(error))
         except ArchivalError as error:
             _LOG.warning("the source does not tell the chunks of %s: %s", hypertable, error)
             return _There(problem="the source database does not answer")
 
     async def _chunks(self, name: str, there: _There, policy: Policy | None, removed: int) -> HypertableChunks:
-        records = await self._records.of(name, there.chunks)
-        states = [whereabouts.present(chunk, records.get(str(chunk.relation))) for chunk in there.chunks]
-        dropped = 0 if there.problem else await self._records.count_dropped(name, [chunk.oid for chunk in there.chunks])
+        places = await self._places.of(name, there.chunks, limit=0)
+        dropped = 0 if there.problem else await self._records.count_in_lake_alone(name, there.chunks)
         return HypertableChunks(
             name,
-            tuple(sorted(map(_map_chunk, states), key=_order)),
+            tuple(sorted((_map_chunk(places.of(chunk)) for chunk in there.chunks), key=_order)),
             removed + dropped,
             await self._records.first_start(name),
             None if there.problem else len(there.chunks),
@@ -186,11 +185,8 @@ class ChunkMap:
     async def _read_one(self, hypertable: str) -> HypertableMap:
         """Where the source does not tell its chunks, the ledger alone speaks."""
         there = await self._one_in_source(hypertable)
-        records = await self._records.of(hypertable, there.chunks)
-        gone = await self._records.without_chunk(hypertable, [chunk.oid for chunk in there.chunks], None, _EVERY)
-        states = [whereabouts.present(chunk, records.get(str(chunk.relation))) for chunk in there.chunks]
-        alone = whereabouts.by_ledger if there.problem else whereabouts.in_lake_alone
-        states += [alone(record) for record in gone]
+        places = await self._places.of(hypertable, there.chunks, by_ledger=there.problem is not None)
+        states = [*map(places.of, there.chunks), *places.alone]
         known = (await self._sizes.get()).last or {}
         placed = [_with_size(hypertable, place, known) for place in sorted(map(_map_chunk, states), key=_order)]
         return HypertableMap(hypertable, tuple(placed), there.problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archival_core import telemetry
@@ -9,13 +10,14 @@ from archival_core.clients.postgres.database import Connection
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
 from archival_core.flows.archive.published import inner_manifest_sha256
+from archival_core.flows.jobs.chunk_places import ChunkPlaces
 from archival_core.flows.removal.lake_marker import LakeMarker
 from archival_core.flows.removal.second_region import SecondRegion
 from archival_core.flows.removal.trial import TrialRestore
 from archival_core.flows.tables.standing import Standing
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives.removals import Removals
-from archival_core.model.chunks.chunk import Chunk
+from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
@@ -81,9 +83,11 @@ class ChunkProof:
         marker: LakeMarker,
         second_region: SecondRegion,
         standing: Standing,
+        places: ChunkPlaces,
     ) -> None:
         self._lake, self._removals, self._trial = lake, removals, trial
         self._marker, self._second_region, self._standing = marker, second_region, standing
+        self._places = places
 
     async def look(self, connection: Connection, job: Job) -> Looked:
         """The chunk, if it is the one that was archived, holds the archived rows, and nobody else would suffer. Nothing is
@@ -95,7 +99,7 @@ class ChunkProof:
         await _check_tells_itself(connection)
         chunk = await self._check_facts(connection, job, manifest)
         together = [*await guards.siblings(connection, chunk), *await companions(connection, chunk)]
-        if missing := await self._removals.unarchived(job.hypertable, together):
+        if missing := await self._unarchived(connection, job.hypertable, together):
             raise TransientError(
                 f"{job.chunk} is not removed before the chunks of its time range, and those that one archive was restored"
                 f" into with it, are archived: {', '.join(missing)} is not",
@@ -174,6 +178,14 @@ class ChunkProof:
             raise ChangedError(chunk, "its table was altered")
         await guards.check_all(connection, chunk)
         return chunk
+
+    async def _unarchived(self, connection: Connection, hypertable: Relation, together: Sequence[Relation]) -> list[str]:
+        """Those of the chunks `together` that have no archive of their own."""
+        if not together:
+            return []
+        chunks = [await catalog.find_chunk(connection, hypertable, relation) for relation in together]
+        places = await self._places.of(str(hypertable), chunks, limit=0)
+        return sorted({str(chunk.relation) for chunk in chunks if places.archive(chunk) is None})
 
     async def _grounds(self, connection: Connection, job: Job, chunk: Chunk, manifest: Manifest) -> Grounds | None:
         """The grounds that a fence may go by: those of the last comparison of the whole archive, or those of its own

@@ -39,6 +39,8 @@ class ChunkRecord:
     removal_tried_at: datetime | None
     #: of a failure that somebody dismissed: why
     dismissed: str | None
+    #: whether it is of an earlier table of the chunk's name and range
+    of_earlier_table: bool
 
 
 class ChunkRecords:
@@ -47,38 +49,33 @@ class ChunkRecords:
     def __init__(self, pool: LedgerPool) -> None:
         self._pool = pool
 
-    async def of(self, hypertable: str, chunks: Sequence[Chunk]) -> dict[str, ChunkRecord]:
-        """The record of each of `chunks`, which are in the database, that has one."""
-        if not chunks:
-            return {}
-        rows = await self._pool.all(
-            "chunk_records",
-            hypertable=hypertable,
-            chunks=[str(chunk.relation) for chunk in chunks],
-            oids=[chunk.oid for chunk in chunks],
-            starts=[chunk.range.start for chunk in chunks],
-            ends=[chunk.range.end for chunk in chunks],
-        )
-        return {row["chunk"]: _record(row) for row in rows}
+    async def of(
+        self, hypertable: str, there: Collection[Chunk], asked: Sequence[Chunk], after: ChunkCursor | None, limit: int
+    ) -> tuple[dict[str, ChunkRecord], list[ChunkRecord]]:
+        """The record of each of `asked` that has one, by its name, and of archives that are in the lake alone, by their range.
 
-    async def without_chunk(
-        self, hypertable: str, oids: Collection[int], after: ChunkCursor | None, limit: int
-    ) -> list[ChunkRecord]:
-        """Published archives whose table is not one of `oids`, by their range, from the place `after` on."""
+        `there` are all chunks of the hypertable that are in the database; archives come from the place `after` on.
+        """
         rows = await self._pool.all(
-            "archives_without_chunk",
+            "chunk_places",
             hypertable=hypertable,
-            oids=list(oids),
+            oids=[chunk.oid for chunk in there],
+            chunks=[str(chunk.relation) for chunk in asked],
+            chunk_oids=[chunk.oid for chunk in asked],
+            starts=[chunk.range.start for chunk in asked],
+            ends=[chunk.range.end for chunk in asked],
             position="-Infinity" if after is None else str(after.position),
             chunk="" if after is None else after.chunk,
             revision=-1 if after is None else after.revision,
             limit=limit,
         )
-        return [_record(row) for row in rows]
+        records = [(row.pop("in_database"), _record(row)) for row in rows]
+        present = {record.chunk: record for is_there, record in records if is_there}
+        return present, [record for is_there, record in records if not is_there]
 
-    async def count_dropped(self, hypertable: str, oids: Collection[int]) -> int:
-        """Archives that were not removed and whose table is not one of `oids`: others dropped it."""
-        row = await self._pool.one("count_dropped", hypertable=hypertable, oids=list(oids))
+    async def count_in_lake_alone(self, hypertable: str, there: Collection[Chunk]) -> int:
+        """Archives that the ledger does not call removed and whose table is not one of `there`: others dropped it."""
+        row = await self._pool.one("count_in_lake_alone", hypertable=hypertable, oids=[chunk.oid for chunk in there])
         return int(row["archives"]) if row else 0
 
     async def first_start(self, hypertable: str) -> str | None:

@@ -94,11 +94,6 @@ class Removals:
         """The chunk stays, and this is why."""
         await self._pool.one("refuse_removal", job_id=job.job_id, error=Jsonb(as_json(error)))
 
-    async def archived(self, hypertable: Relation, chunk: str) -> Job | None:
-        """The archive of a chunk that is not removed, the newest if there are several."""
-        row = await self._pool.one("archived_chunk", hypertable=str(hypertable), chunk=chunk)
-        return read_job(row) if row else None
-
     async def decide(self, job: Job, *, remove: bool | None) -> None:
         """Whether the archive's chunk goes; `None` leaves it to the policy. Raises `TransientError` (`not-archived`)."""
         if await self._pool.one("decide_removal", job_id=job.job_id, remove=remove) is None:
@@ -109,11 +104,6 @@ class Removals:
         its table."""
         rows = await self._pool.all("archives_beside", job_id=job.job_id, range_start=within.start, range_end=within.end)
         return {(row["relation_oid"], row["relation_born"]): row["chunk"] for row in rows}
-
-    async def unarchived(self, hypertable: Relation, chunks: Collection[Relation]) -> list[str]:
-        """Those of `chunks` that have no finished archive."""
-        rows = await self._pool.all("unarchived", hypertable=str(hypertable), chunks=[str(chunk) for chunk in chunks])
-        return [row["chunk"] for row in rows]
 
 
 def _no_longer(job: Job) -> TransientError:

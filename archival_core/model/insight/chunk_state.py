@@ -63,6 +63,13 @@ class ChunkState:
     removal_tried_at: datetime | None = None
     #: of a failure that somebody dismissed: why
     dismissed: str | None = None
+    #: of an archive whose chunk is gone
+    revision: int = 0
+
+    @property
+    def cursor(self) -> ChunkCursor:
+        """Its place in the list of the hypertable's chunks: one that is in the database stands before archives of its name."""
+        return ChunkCursor(position(self.range_start), self.chunk, -1 if self.in_database else self.revision)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -40,7 +40,7 @@ def read_chunk(text: str) -> ChunkCursor:
     except (ValueError, InvalidOperation):
         raise _invalid() from None
     plain = cursor.position.is_infinite() or (cursor.position.is_finite() and -20 < cursor.position.adjusted() < 20)
-    if not plain or not 0 <= cursor.revision < 2**31:
+    if not plain or not -1 <= cursor.revision < 2**31:
         raise _invalid()
     return cursor
 

@@ -67,18 +67,6 @@ update archival.job set removal_tried_at = now(), removal_error = %(error)s
 where job_id = %(job_id)s and status = 'archived'
 returning job_id
 
--- name: unarchived
--- Which of these chunks of a hypertable have no finished archive.
-select chunk from unnest(%(chunks)s::text[]) as asked (chunk)
-where not exists (select from archival.job j where j.kind = 'archive' and j.status in ('archived', 'removed')
-                  and j.hypertable = %(hypertable)s and j.chunk = asked.chunk)
-order by chunk
-
--- name: archived_chunk
-select * from archival.job j
-where j.kind = 'archive' and j.status = 'archived' and j.hypertable = %(hypertable)s and j.chunk = %(chunk)s and j.restored_at is null
-order by j.revision desc, j.requested_at desc limit 1
-
 -- name: decide_removal
 -- What was refused is tried again at once: somebody has looked.
 update archival.job set remove = %(remove)s, removal_tried_at = null, removal_error = null
