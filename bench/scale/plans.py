@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +12,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from archival_core.ledger.sql import queries
+from archival_core.source.state import marks, table_marks
 
 #: An archive in the middle, of hypertable `scale.h1`: number 401 of `archives.fill`.
 _NUMBER: Final = 401
@@ -179,15 +181,28 @@ def pages(connection: psycopg.Connection[Any], name: str) -> int | None:
         asked["job_id"] = job[0]
     asked |= _OWN.get(name, {})
     asked = {key: asked.get(key) for key in re.findall(r"%\((\w+)\)s", query)}
+    try:
+        return _touched(connection, query, asked)
+    except psycopg.IntegrityError:
+        return None
+
+
+def pages_of_marks(connection: psycopg.Connection[Any]) -> int:
+    """Pages that are touched for the marks of a table that has three archives, and others have all the rest."""
+    mark = "insert into archival_marks.stand_in select md5('few ' || i)::uuid, 'removed', 'scale.few', 'x', 'x', 'x', i, '1'"
+    connection.execute(f"{mark} from generate_series(1, 3) i on conflict do nothing".encode())
+    connection.execute("analyze archival_marks.stand_in")
+    of_table = _touched(connection, table_marks.OF_TABLE, ["scale.few", []])
+    return of_table + _touched(connection, marks.STANDING_IN, [["scale.few"]])
+
+
+def _touched(connection: psycopg.Connection[Any], query: str, asked: Mapping[str, Any] | Sequence[Any]) -> int:
     explain = f"explain (analyze, buffers, timing off, format json) {query}".encode()
     plan: dict[str, Any] = {}
     # the first execution reads the catalog as well
     for _ in range(2):
         with connection.transaction(force_rollback=True):
-            try:
-                row = connection.execute(explain, asked).fetchone()
-            except psycopg.IntegrityError:
-                return None
+            row = connection.execute(explain, asked).fetchone()
             assert row is not None
             plan = row[0][0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

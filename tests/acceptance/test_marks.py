@@ -299,14 +299,15 @@ async def test_nothing_is_dropped_by_others_before_the_ledger_follows_the_marks(
     assert marked(service) == [("removed",)]
 
 
-async def test_tables_of_an_earlier_release_get_their_index(service: Service) -> None:
+@pytest.mark.parametrize("index", ["archival_marks.stand_in_of_table", "archival_marks.stand_in_of_hypertable"])
+async def test_tables_of_an_earlier_release_get_their_indexes(service: Service, index: str) -> None:
     service.execute(TABLE)
     await archive(service, "jan", remove=True)
-    service.execute("drop index archival_marks.stand_in_of_table")
+    service.execute(f"drop index {index}")
     async with Database(service.url).connect() as connection:
         async with connection.transaction():
             # what else the transaction has locked would wait with it
             assert await marks.ensure(connection)
-        assert service.rows("select to_regclass('archival_marks.stand_in_of_table')") == [(None,)]
+        assert service.rows(f"select to_regclass('{index}')") == [(None,)]
         assert await marks.ensure(connection)
-    assert service.rows("select to_regclass('archival_marks.stand_in_of_table')") != [(None,)]
+    assert service.rows(f"select to_regclass('{index}')") != [(None,)]

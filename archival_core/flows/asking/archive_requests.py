@@ -9,7 +9,7 @@ from typing import Final
 from archival_core.clients.postgres.database import Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
-from archival_core.flows.jobs.messages import send_for_queued
+from archival_core.flows.jobs.messages import submit
 from archival_core.ledger.jobs.job_life import AddedJob, Ledger, NewJob
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.insight.chunk_state import position
@@ -72,9 +72,7 @@ class ArchiveRequests:
             )
             for chunk in await self._meant(wish)
         ]
-        added = await self._ledger.add_jobs(jobs)
-        await send_for_queued(self._queue, self._ledger, added)
-        return added
+        return await submit(self._queue, self._ledger, jobs)
 
     async def preview(self, wish: ArchiveWish) -> list[WantedChunk]:
         """What `request` would ask for, and how much it is; nothing is recorded. Raises as `request`."""

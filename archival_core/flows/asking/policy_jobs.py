@@ -15,13 +15,14 @@ from archival_core.clients.queue import QueueClient
 from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.asking.due_chunks import DueChunks
 from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
-from archival_core.flows.jobs.messages import send_for_queued
+from archival_core.flows.jobs.messages import submit
 from archival_core.ledger.asking.intake import Intake
 from archival_core.ledger.asking.policies import DuePolicy, Policies
 from archival_core.ledger.jobs.job_life import Ledger, NewJob
 from archival_core.ledger.upkeep.rounds import Rounds
 from archival_core.model.chunks.chunk import Chunk
 from archival_core.model.chunks.moment import moment
+from archival_core.model.jobs.job import Status
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,7 +73,8 @@ class PolicyJobs:
         # so only now, both runs ask for the same jobs, and the same request finds its own row.
         room = await self._room()
         jobs = [_new_job(chunk) for chunk in sorted(due, key=_end)[:room]]
-        report.queued = await send_for_queued(self._queue, self._ledger, await self._ledger.add_jobs(jobs))
+        added = await submit(self._queue, self._ledger, jobs)
+        report.queued = sum(job.status is Status.QUEUED for job in added)
         await self._rounds.current(_DUTY)
         await self._rounds.go_on(_DUTY, {"left": len(due) - len(jobs)} if len(due) > len(jobs) else None)
         return report

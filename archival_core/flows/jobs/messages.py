@@ -1,4 +1,4 @@
-"""The message of a queued job is sent, and then noted in the ledger.
+"""Jobs are submitted: a row in the ledger, then the job's message, then the note that it was sent. Nobody else sends.
 
 A crash before the message is sent leaves a queued job without a message, and reconcile sends one. A crash before the note
 lets reconcile send a second message, which does no harm.
@@ -7,11 +7,27 @@ lets reconcile send a second message, which does no harm.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from archival_core.clients.queue import QueueClient
-from archival_core.ledger.jobs.job_life import AddedJob, Ledger
+from archival_core.errors import PostponedError
+from archival_core.ledger.jobs.job_life import AddedJob, Ledger, NewJob
 from archival_core.model.jobs.job import Status
 from archival_core.model.jobs.message import JobMessage
+
+
+async def submit(queue: QueueClient, ledger: Ledger, jobs: Sequence[NewJob]) -> list[AddedJob]:
+    """Record `jobs` and send their messages; the answer has the same order."""
+    added = await ledger.add_jobs(jobs)
+    await send_for_queued(queue, ledger, added)
+    return added
+
+
+async def send_for_queued(queue: QueueClient, ledger: Ledger, added: Iterable[AddedJob]) -> int:
+    """Send a message for each job of `added`, which are recorded, that is queued; returns how many jobs that are."""
+    messages = [JobMessage(job.job_id, job.traceparent) for job in added if job.status is Status.QUEUED]
+    await send_messages(queue, ledger, messages)
+    return len(messages)
 
 
 async def send_messages(queue: QueueClient, ledger: Ledger, messages: Sequence[JobMessage]) -> None:
@@ -20,8 +36,12 @@ async def send_messages(queue: QueueClient, ledger: Ledger, messages: Sequence[J
     await ledger.messaged([message.job_id for message in messages])
 
 
-async def send_for_queued(queue: QueueClient, ledger: Ledger, added: Iterable[AddedJob]) -> int:
-    """Send a message for each job of `added` that is queued; returns how many jobs that are."""
-    messages = [JobMessage(job.job_id, job.traceparent) for job in added if job.status is Status.QUEUED]
-    await send_messages(queue, ledger, messages)
-    return len(messages)
+async def send_again(queue: QueueClient, ledger: Ledger | None, message: JobMessage, delay_seconds: float) -> None:
+    """Send the message of a job that is given back, to be seen after `delay_seconds`; without a `ledger` it is not noted.
+
+    That it could not be noted is no reason to keep the present message.
+    """
+    await queue.send([message], delay_seconds=delay_seconds)
+    if ledger is not None:
+        with suppress(PostponedError):
+            await ledger.messaged([message.job_id])

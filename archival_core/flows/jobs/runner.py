@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -22,6 +22,7 @@ from archival_core.errors import ArchivalError, AwayError, LostLeaseError, Perma
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
 from archival_core.flows.jobs.lease import kept_lease
+from archival_core.flows.jobs.messages import send_again
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs import setback
@@ -210,11 +211,9 @@ class JobRunner:
         await self._send(message, delay_seconds=seconds)
 
     async def _send(self, message: JobMessage, delay_seconds: float = 0) -> None:
-        await self._queue.send([message], delay_seconds=delay_seconds)
-        if self._dependencies.is_in_trouble("ledger"):
-            return  # a note would wait for the ledger; a message that is not noted may be sent once more by reconcile
-        with suppress(PostponedError):
-            await self._ledger.messaged([message.job_id])
+        # a note would wait for a ledger that is away; a message that is not noted may be sent once more by reconcile
+        ledger = None if self._dependencies.is_in_trouble("ledger") else self._ledger
+        await send_again(self._queue, ledger, message, delay_seconds)
 
 
 @contextmanager

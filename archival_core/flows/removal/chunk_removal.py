@@ -26,7 +26,7 @@ from archival_core.errors import ArchivalError, AwayError, PermanentError, Trans
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
 from archival_core.flows.jobs.giving_way import giving_way
-from archival_core.flows.jobs.messages import send_for_queued
+from archival_core.flows.jobs.messages import submit
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.sharing import Sharing
 from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven
@@ -260,4 +260,4 @@ class ChunkRemoval:
             traceparent=job.traceparent,
             force=True,
         )
-        await send_for_queued(self._queue, self._ledger, await self._ledger.add_jobs([again]))
+        await submit(self._queue, self._ledger, [again])

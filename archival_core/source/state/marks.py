@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS archival_marks.stand_in (
     marked_at  timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 CREATE INDEX IF NOT EXISTS stand_in_of_table ON archival_marks.stand_in (oid, born);
+CREATE INDEX IF NOT EXISTS stand_in_of_hypertable ON archival_marks.stand_in (hypertable);
 COMMENT ON TABLE archival_marks.reading IS
     'Readings of chunks by archival_service. A history that has the row has all that the reading saw. Keep these rows.';
 COMMENT ON TABLE archival_marks.stand_in IS
@@ -56,7 +57,9 @@ _HAS_SCHEMA: Final[LiteralString] = "SELECT FROM pg_catalog.pg_namespace WHERE n
 _IS_THERE: Final[LiteralString] = "SELECT to_regclass('archival_marks.stand_in') IS NOT NULL AS there"
 #: The second is false of tables that an earlier release has made.
 _IS_MADE: Final[LiteralString] = """
-SELECT to_regclass('archival_marks.stand_in') IS NOT NULL, to_regclass('archival_marks.stand_in_of_table') IS NOT NULL
+SELECT to_regclass('archival_marks.stand_in') IS NOT NULL,
+       to_regclass('archival_marks.stand_in_of_table') IS NOT NULL
+       AND to_regclass('archival_marks.stand_in_of_hypertable') IS NOT NULL
 """
 #: The advisory lock of a nonce: its upper and its lower half, as `pg_locks` shows them.
 _HOLD: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(%s)"
@@ -110,7 +113,7 @@ _FIRST_PAGE: Final[LiteralString] = """
 SELECT archive, kind, hypertable, chunk, lake_path, manifest, oid, born FROM archival_marks.stand_in
 WHERE archive <= %s ORDER BY archive LIMIT %s
 """
-_STANDING_IN: Final[LiteralString] = """
+STANDING_IN: Final[LiteralString] = """
 SELECT archive, hypertable FROM archival_marks.stand_in WHERE hypertable = ANY(%s) AND kind <> 'restored'
 """
 _WENT_BY_ANOTHER: Final[LiteralString] = """
@@ -283,7 +286,7 @@ async def standing_in(conn: AsyncConnection[Any], hypertables: Collection[str]) 
         if not hypertables or not await is_there(conn):
             return {}
         async with conn.cursor(row_factory=tuple_row) as cur:
-            return dict(await (await cur.execute(_STANDING_IN, (list(hypertables),))).fetchall())
+            return dict(await (await cur.execute(STANDING_IN, (list(hypertables),))).fetchall())
 
 
 async def went_by_another(conn: AsyncConnection[Any], archive: UUID, oid: int, born: str | None) -> bool:

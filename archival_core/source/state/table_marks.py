@@ -13,7 +13,7 @@ from archival_core.source.state import marks
 from archival_core.source.state.marks import StandIn, StandInKind
 from archival_core.source.translate import source_errors
 
-_OF_TABLE: Final[LiteralString] = """
+OF_TABLE: Final[LiteralString] = """
 SELECT archive, kind, hypertable, chunk, lake_path, manifest, oid, born FROM archival_marks.stand_in
 WHERE hypertable = %s OR archive = ANY(%s)
 """
@@ -25,5 +25,5 @@ async def of_table(conn: AsyncConnection[Any], hypertable: str, archives: Collec
         if not await marks.is_there(conn):
             return None
         async with conn.cursor(row_factory=dict_row) as cur:
-            rows = await (await cur.execute(_OF_TABLE, (hypertable, list(archives)))).fetchall()
+            rows = await (await cur.execute(OF_TABLE, (hypertable, list(archives)))).fetchall()
     return {row["archive"]: StandIn(**{**row, "kind": StandInKind(row["kind"])}) for row in rows}
