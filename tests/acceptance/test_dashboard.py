@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from archival_core.api import dashboarding
-from archival_core.flows.insight import chunk_map, insights
+from archival_core.flows.insight import chunk_map, insights, readiness
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
     monkeypatch.setattr(insights, "_GOOD_FOR", 0.0)
     monkeypatch.setattr(chunk_map, "_GOOD_FOR", 0.0)
-    monkeypatch.setattr(dashboarding, "_PATIENCE", 2.0)
+    # a busy machine is no outage
+    monkeypatch.setattr(dashboarding, "_PATIENCE", 20.0)
+    monkeypatch.setattr(readiness, "_DEADLINE_SECONDS", 20.0)
 
 
 @pytest.fixture
