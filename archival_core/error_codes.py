@@ -233,6 +233,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 status=422,
             ),
             "query-names": ErrorCode("DuckDB cannot tell names apart that differ in case alone.", "Rename one.", status=409),
+            "query-process": ErrorCode("The process that answered the question has ended by itself.", "Ask again."),
             "query-refused": ErrorCode("The statement is not one SELECT that only reads tables.", status=422),
             "query-role": ErrorCode(
                 "The service may not act as the role that `QUERY_ROLE` names.", "GRANT it: docs/grants.sql.", status=409
@@ -243,9 +244,20 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 status=422,
             ),
             "query-too-wide": ErrorCode("The question reads too many tables of the database at a time.", status=422),
+            "result-not-done": ErrorCode(
+                "The result is still being written, or the question has failed.",
+                "`GET /queries/{id}` says how far it is.",
+                status=409,
+            ),
+            "result-not-found": ErrorCode(
+                "There is no such result, or it has expired, or it was called off.", "Ask again.", status=404
+            ),
             "row-security": ErrorCode("The table has row-level security, which archived rows cannot follow.", status=409),
             "unknown-table": ErrorCode(
                 "There is no table of that name that may be read.", "Look at `archival tables`.", status=404
+            ),
+            "row-too-large": ErrorCode(
+                "One row is larger than an answer may be.", "Ask for fewer columns, or for a part of the value.", status=422
             ),
             "value-without-form": ErrorCode(
                 "A column has a value that its type in DuckDB has not, such as a NaN in a numeric(10,2).",

@@ -71,6 +71,7 @@ from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
 from archival_core.flows.upkeep.missing_tables import MissingTables
 from archival_core.flows.upkeep.reconcile import Reconciler
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
+from archival_core.flows.upkeep.results_sweep import ResultsSweep
 from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere
 from archival_core.flows.upkeep.staging_sweep import StagingSweep
 from archival_core.flows.upkeep.stream_retention import KeptStream, StreamRetention
@@ -114,6 +115,7 @@ from archival_core.model.jobs.job import Kind
 from archival_core.query.archives import Ledgers
 from archival_core.query.limits import Limits
 from archival_core.query.queries import Queries
+from archival_core.query.results import Results, result_limits
 from archival_core.settings import Settings
 from archival_core.source import catalog
 
@@ -270,6 +272,7 @@ class Runtime:
             LostMessages(upkeep, self.ledger, queues),
             (self.poisoned_archives, self.poisoned_restores, self.poisoned_removals, self.poisoned_verifications),
             StagingSweep(self.lake, upkeep, self.ledger),
+            ResultsSweep(self.lake, self.ledger),
             RestoreSweep(self._source, upkeep),
             Adoption(self.lake, archives, rounds, self._schema, self._source, self._retiring),
             FollowMarks(self._source, self.lake, marked, archives, self._schema, self._retiring),
@@ -318,6 +321,13 @@ class Runtime:
             limits=Limits(seconds=config.query_seconds, memory_mib=config.query_memory, rows=config.query_rows),
             at_a_time=config.queries_at_a_time,
         )
+        self.results = Results(
+            self.queries,
+            self.lake,
+            self.ownership.check,
+            limits=result_limits(self.queries.limits, config.query_result_seconds, config.query_result_mib),
+            kept=config.query_results_kept,
+        )
         self.chunks = ChunkList(self._source, self._places, jobs, self.outlook)
         self.intake = IntakeControl(Intake(self._pool))
         self.audit = AuditTrail(Audit(self._pool))
@@ -334,8 +344,10 @@ class Runtime:
 
     async def close(self) -> None:
         """Close every client."""
+        await self.results.close()
         closing: Sequence[Callable[[], Awaitable[None]]] = (
             self._pool.close,
+            self.queries.close,
             self.messaging.close,
             self.queue.close,
             self.restore_queue.close,

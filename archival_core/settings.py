@@ -167,6 +167,13 @@ class Settings(BaseSettings):
     )
     query_memory: int = Field(default=512, ge=64, description="MiB that DuckDB may hold for one question")
     query_rows: int = Field(default=100_000, ge=1, description="rows of an answer at most; `cut` says that there were more")
+    query_result_seconds: float = Field(
+        default=900.0, ge=1, description="seconds after which a question ends whose result is written below `results/`"
+    )
+    query_result_mib: int = Field(default=4096, ge=1, description="MiB of such a result at most, before it is compressed")
+    query_results_kept: timedelta = Field(
+        default=timedelta(days=1), ge=timedelta(minutes=1), description="how long results stay below `results/` in the lake"
+    )
     queries_at_a_time: int = Field(
         default=2, ge=1, le=16, description="questions that one instance answers at a time; others wait"
     )

@@ -63,6 +63,10 @@ class Client:
         """What is answered to a question that changes nothing, in the media type `accept`; as `get`."""
         return self._found(self._request("POST", path, "", body, accept=accept), again=True)
 
+    def content(self, *path: str, **query: Any) -> bytes:
+        """The bytes that are answered; as `get`."""
+        return self._found(self._request("GET", path, urlencode(query)), again=True).body
+
     def begin(self, *path: str) -> Asked:
         """A look that goes on while others are made; nothing is told, and nothing asked again."""
         return Asked(self._request("GET", path, ""))

@@ -30,6 +30,7 @@ from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
 from archival_core.flows.upkeep.verification import Verification
 from archival_core.model.insight.money import Prices
 from archival_core.query.queries import Queries
+from archival_core.query.results import Results
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Services:
     mark_rebuild: MarkRebuild
     tables: TableUpkeep
     queries: Queries
+    results: Results
     audit: AuditTrail
     prices: Prices
     lake_url: str

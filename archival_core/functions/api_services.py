@@ -30,6 +30,7 @@ def services() -> Services:
         mark_rebuild=wired.mark_rebuild,
         tables=wired.table_upkeep,
         queries=wired.queries,
+        results=wired.results,
         audit=wired.audit,
         prices=wired.prices,
         lake_url=wired.settings.lake_url,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
+from typing import Final
 from urllib.parse import quote
 from uuid import UUID
 
@@ -18,10 +21,14 @@ OWNER = "owner.json"
 GENERATION = "generation.json"
 #: archives whose place a later revision has taken: kept, and out of the way of whoever reads `tables/`
 SUPERSEDED = "superseded"
+#: results of questions, for a while
+RESULTS = "results"
 #: the log of a table, beside its archives: what is in the table, and its schema
 LOG = "_delta_log"
 #: The manifest inside the archive's own folder; readers of Parquet folders skip names that begin with `_`.
 INNER_MANIFEST = "_manifest.json"
+
+_RESULT: Final = re.compile(rf"{RESULTS}/(\d{{8}}T\d{{6}}Z)-[0-9a-f]{{32}}", re.ASCII)
 
 
 def escape(name: str) -> str:
@@ -93,6 +100,25 @@ def staging_folder(job_id: UUID, attempt: int, lease_token: UUID) -> str:
 def staging_attempt(folder: str) -> int:
     """The attempt that a folder of `job_staging` belongs to."""
     return int(folder.rpartition("/")[2].partition("-")[0])
+
+
+def result_id(expires_at: datetime, number: UUID) -> str:
+    """The name of a question's result, which says when it expires: `20260301T120000Z-0f3c…`."""
+    return f"{expires_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{number.hex}"
+
+
+def result_folder(result: str) -> str:
+    """Where a question's result lies."""
+    return f"{RESULTS}/{result}"
+
+
+def result_expiry(folder: str) -> datetime | None:
+    """When the result in `folder` expires; `None` if the folder is no result's."""
+    found = _RESULT.fullmatch(folder)
+    try:
+        return datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if found else None
+    except ValueError:
+        return None
 
 
 def part_file(number: int) -> str:

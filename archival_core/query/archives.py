@@ -24,7 +24,8 @@ from archival_core.ledger.tables.lake_columns import LakeColumns
 from archival_core.model.chunks.chunk import Relation, ServerIdentity
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
-from archival_core.model.lake.manifest import Manifest, ManifestColumn
+from archival_core.model.lake.manifest import Manifest
+from archival_core.query.archive import Archive, ArchivedFile
 from archival_core.query.unexplained import Unexplained, refused
 from archival_core.source.state.moment import Moment, StandingArchive, TableThen
 
@@ -33,33 +34,6 @@ _LOG = logging.getLogger(__name__)
 #: Manifests that are read from the lake at a time.
 _AT_A_TIME: Final = 8
 _SIGNS: Final = {"infinity": 1, "-infinity": -1}
-
-
-@dataclass(frozen=True, slots=True)
-class ArchivedFile:
-    """One Parquet file of an archive."""
-
-    #: in the lake
-    path: str
-    rows: int
-    bytes: int
-    #: of the time column, in its own unit: days, microseconds, or the integer; `None` where times are text
-    min_time: int | None
-    max_time: int | None
-    #: columns that have values whose text is in `_archival_exact`, in the file's order
-    corrected: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """An archive, as much of it as a question needs."""
-
-    lake_path: str
-    time_column: str
-    columns: tuple[ManifestColumn, ...]
-    files: tuple[ArchivedFile, ...]
-    #: whether its columns have the numbers that they have in the table now
-    is_numbered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +173,7 @@ def _archive(mark: StandingArchive, manifest: Manifest, here: ServerIdentity) ->
     unit = DAY if manifest.time_type == "date" else 1
     return Archive(
         lake_path=mark.lake_path,
+        chunk=manifest.chunk,
         time_column=manifest.time_column,
         columns=manifest.columns,
         files=tuple(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from functools import partial
-from typing import TYPE_CHECKING
 
 from archival_core.clients.credentials import token_source
 from archival_core.clients.postgres.database import ENTRA_SCOPE, Database
@@ -13,10 +12,7 @@ from archival_core.lake.arrow_files import arrow_files
 from archival_core.lake.client import LakehouseClient
 from archival_core.query.forms import Form
 from archival_core.query.limits import Limits
-from archival_core.query.queries import Answer, Queries
-
-if TYPE_CHECKING:
-    from archival_core.query.answers import Collected
+from archival_core.query.queries import Collected, Queries
 
 
 def answer(
@@ -28,21 +24,23 @@ def answer(
     account_key: str | None,
     limits: Limits,
     as_text: Collection[str] = (),
-) -> Answer[Collected]:
+    explain: bool = False,
+) -> Collected:
     """The rows of `sql` in `form`; the lake's own manifests say where archives lie. Raises as `Queries.ask`."""
 
-    async def ask() -> Answer[Collected]:
+    async def ask() -> Collected:
         lake = LakehouseClient.open(lake_url, account_key)
+        queries = Queries(
+            Database(database_url, token_source(ENTRA_SCOPE, "source")),
+            lake,
+            None,
+            partial(arrow_files, lake_url, account_key),
+            limits=limits,
+        )
         try:
-            queries = Queries(
-                Database(database_url, token_source(ENTRA_SCOPE, "source")),
-                lake,
-                None,
-                partial(arrow_files, lake_url, account_key),
-                limits=limits,
-            )
-            return await queries.collected(sql, form, as_text=as_text)
+            return await queries.collected(sql, form, as_text=as_text, explain=explain)
         finally:
+            await queries.close()
             await lake.close()
 
     return asyncio.run(ask())

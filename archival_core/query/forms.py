@@ -5,3 +5,5 @@ from __future__ import annotations
 from typing import Literal
 
 Form = Literal["json", "csv", "arrow", "parquet"]
+#: why an answer has not all rows
+Cut = Literal["rows", "bytes"]

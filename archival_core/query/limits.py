@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archival_core.errors import PermanentError
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -16,3 +18,20 @@ class Limits:
     #: of the answer, as Arrow holds it
     bytes: int = 64 * 1024 * 1024
     threads: int = 2
+
+
+def took_too_long(limits: Limits) -> PermanentError:
+    """What to say of a question whose time is over."""
+    return PermanentError(
+        f"the question took longer than {limits.seconds:g} seconds: ask for a shorter range of time, or fewer columns",
+        code="query-time",
+    )
+
+
+def too_large(limits: Limits) -> PermanentError:
+    """What to say of a question whose memory is not enough."""
+    return PermanentError(
+        f"the question needs more than {limits.memory_mib} MiB: group or join fewer rows at a time, sort less, or ask for"
+        " smaller values",
+        code="query-memory",
+    )

@@ -59,6 +59,8 @@ class LiveRows(Scanned):
         plan = plan_columns([one.column for one in present], as_text=[one.column.name for one in present if one.as_text])
         known = {one.column.name: one.column for one in present if not one.as_text}
         condition = to_sql(predicate, known, self.schema) or "true"
+        told = self._reading.table(str(self._table.table.relation))
+        told.conditions.append(condition)
         exactly = None if predicate is None else to_arrow(predicate, self.schema)
         source, table = self._source, self._table
         asked_schema = pa.schema([self.schema.field(name) for name in asked])
@@ -74,6 +76,7 @@ class LiveRows(Scanned):
                         source.check(table)
                         begun = True
                     self._reading.live_rows += batch.num_rows
+                    told.live_rows += batch.num_rows
                     found = pa.Table.from_batches([true_batch(batch, asked_schema)])
                     yield from (found if exactly is None else found.filter(exactly)).select(columns).to_batches()
                 if not begun:

@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from archival_core.clients.postgres.database import Connection, Database
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import ArchivalError, GaveWayError, PermanentError, TransientError
 from archival_core.lake.client import LakehouseClient
 from archival_core.query.archives import Archives, Ledgers
-from archival_core.query.forms import Form
+from archival_core.query.forms import Cut, Form
 from archival_core.query.limits import Limits
-from archival_core.query.statement import Statement, TableName, parse
+from archival_core.query.live_plan import chunks_read
+from archival_core.query.statement import Statement, TableName
+from archival_core.query.watching import APPLICATION, Watched, beside
 from archival_core.source.state import moment, waiting
 from archival_core.source.state.moment import Moment, NamedTable, TableThen
-from archival_core.source.state.waiting import Sessions
 
 if TYPE_CHECKING:
-    from archival_core.query.answers import Collected
-    from archival_core.query.archived_rows import LakeFiles
-    from archival_core.query.sandbox import Take
+    from archival_core.query.process.workers import Worker, Workers
     from archival_core.query.unexplained import Unexplained
     from archival_core.query.whole_table import WholeTable
 
-APPLICATION: Final = "archival_query"
 #: Snapshots that are taken for one question where tables change while they are about to be read.
 _TRIES: Final = 6
-_LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +49,63 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer[T]:
-    """What `take` made of a result, and its figures."""
+class Answer:
+    """What is said of a result beside its rows."""
 
-    result: T
+    #: names, and types of DuckDB
+    columns: tuple[tuple[str, str], ...]
+    rows: int
+    #: `None` if all rows are there
+    cut: Cut | None
     figures: Figures
+    #: of a question that was to be explained, what it read of each table
+    tables: tuple[dict[str, Any], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A result in memory."""
+
+    answer: Answer
+    #: of JSON the rows alone, a list of lists
+    body: bytes
+
+
+class Sink(Protocol):
+    """Where a result goes."""
+
+    async def begin(self) -> None:
+        """A result begins; one that had begun before counts no more."""
+
+    def write(self, data: bytes) -> None:
+        """The next bytes of it; called in a thread."""
+
+
+class _Buffer:
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    async def begin(self) -> None:
+        self.content.clear()
+
+    def write(self, data: bytes) -> None:
+        self.content += data
 
 
 class Queries:
-    """Answers questions, each from one snapshot; a few at a time."""
+    """Answers questions, each from one snapshot and in a process of its own; a few at a time."""
 
     def __init__(
         self,
         source: Database,
         lake: LakehouseClient,
         ledger: Ledgers | None,
-        arrow_files: Callable[[], tuple[Any, str]],
+        arrow_files: partial[tuple[Any, str]],
         *,
         role: str | None = "",
         limits: Limits | None = None,
         at_a_time: int = 2,
+        workers: Workers | None = None,
     ) -> None:
         self._source, self._arrow_files = source, arrow_files
         self._archives = Archives(ledger, lake)
@@ -80,41 +113,61 @@ class Queries:
         self._role = role
         self.limits = limits or Limits()
         self._turns = asyncio.Semaphore(at_a_time)
+        #: of its own, made for the first question, unless they are given
+        self._given = workers
+        self._own: Workers | None = None
 
-    @cached_property
-    def _lake_files(self) -> LakeFiles:
-        from archival_core.query.archived_rows import LakeFiles
+    @property
+    def _workers(self) -> Workers:
+        if self._given is not None:
+            return self._given
+        if self._own is None:
+            from archival_core.query.process.workers import Workers
 
-        return LakeFiles(*self._arrow_files())
+            self._own = Workers()
+        return self._own
 
-    async def ask[T](
-        self,
-        sql: str,
-        take: Take[T],
-        *,
-        as_text: Collection[str] = (),
-        limits: Limits | None = None,
-    ) -> Answer[T]:
-        """What `take`, in a thread, makes of the stream of rows that `sql` gives, and of its columns' types.
-
-        `as_text` names columns whose values are wanted as PostgreSQL's text. Raises `PermanentError`: `query-invalid`,
-        `query-refused`, `unknown-table`, `query-time`, `query-memory`, `query-failed`, `value-without-form`, `query-role`, …;
-        and `TransientError`, among them `GaveWayError` where somebody waits to alter a table, and `query-busy` where no turn
-        came.
-        """
+    def check_on(self) -> None:
+        """Raise `PermanentError` (`queries-off`) where questions are not answered."""
         if self._role is None:
             raise PermanentError(
                 "questions are not answered here until the setting QUERY_ROLE names the role that they read tables as: with it"
                 " whoever has the key reads what that role may read (docs/query.md)",
                 code="queries-off",
             )
+
+    async def close(self) -> None:
+        """End the processes that wait for questions."""
+        if self._own is not None:
+            await asyncio.to_thread(self._own.close)
+
+    async def ask(
+        self,
+        sql: str,
+        form: Form,
+        sink: Sink,
+        *,
+        as_text: Collection[str] = (),
+        limits: Limits | None = None,
+        explain: bool = False,
+    ) -> Answer:
+        """Write the rows that `sql` gives into `sink`, in `form`, as many as the limits allow.
+
+        With `explain` the question is answered as ever, and what it read is told in the place of the rows.
+        `as_text` names columns whose values are wanted as PostgreSQL's text. Raises `PermanentError`: `query-invalid`,
+        `query-refused`, `unknown-table`, `query-time`, `query-memory`, `query-failed`, `row-too-large`, `value-without-form`,
+        `query-role`, …; and `TransientError`, among them `GaveWayError` where somebody waits to alter a table, and `query-busy`
+        where no turn came.
+        """
+        self.check_on()
         limits = limits or self.limits
-        statement = await asyncio.to_thread(parse, sql)
         begun = time.monotonic()
         async with self._turn(limits):
             for tried in range(1, _TRIES + 1):
                 try:
-                    result, figures = await self._once(statement, take, frozenset(as_text), limits)
+                    async with self._worker(sql) as (worker, statement):
+                        await sink.begin()
+                        answer = await self._once(worker, statement, form, sink, frozenset(as_text), limits, explain)
                 except ArchivalError as error:
                     # an archive may have been restored and retired since the snapshot
                     again = error.code in ("moment-passed", "archive-unreadable") or isinstance(error, GaveWayError)
@@ -122,17 +175,42 @@ class Queries:
                         raise
                     await asyncio.sleep(0.05 * tried)
                     continue
-                return Answer(result, replace(figures, seconds=time.monotonic() - begun, snapshots=tried))
+                figures = replace(answer.figures, seconds=time.monotonic() - begun, snapshots=tried)
+                return replace(answer, figures=figures)
         raise AssertionError("the last try returns or raises")
 
     async def collected(
-        self, sql: str, form: Form, *, max_rows: int | None = None, as_text: Collection[str] = ()
-    ) -> Answer[Collected]:
-        """The rows in `form`, as many as the limits allow; raises as `ask`."""
-        from archival_core.query.answers import collect
+        self,
+        sql: str,
+        form: Form,
+        *,
+        max_rows: int | None = None,
+        as_text: Collection[str] = (),
+        limits: Limits | None = None,
+        explain: bool = False,
+    ) -> Collected:
+        """The rows in memory, in `form`; raises as `ask`."""
+        limits = limits or self.limits
+        if max_rows is not None:
+            limits = replace(limits, rows=min(max_rows, limits.rows))
+        buffer = _Buffer()
+        answer = await self.ask(sql, form, buffer, as_text=as_text, limits=limits, explain=explain)
+        return Collected(answer, bytes(buffer.content))
 
-        limits = self.limits if max_rows is None else replace(self.limits, rows=min(max_rows, self.limits.rows))
-        return await self.ask(sql, partial(collect, form, limits), as_text=as_text)
+    @asynccontextmanager
+    async def _worker(self, sql: str) -> AsyncIterator[tuple[Worker, Statement]]:
+        """A process, which nobody else asks meanwhile, and what it reads of the statement."""
+        workers = self._workers
+        taking = asyncio.create_task(asyncio.to_thread(workers.take, sql))
+        try:
+            worker, statement = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(lambda done: None if done.exception() else workers.give_back(done.result()[0]))
+            raise
+        try:
+            yield worker, statement
+        finally:
+            workers.give_back(worker)
 
     @asynccontextmanager
     async def _turn(self, limits: Limits) -> AsyncIterator[None]:
@@ -145,52 +223,54 @@ class Queries:
         finally:
             self._turns.release()
 
-    async def _once[T](self, statement: Statement, take: Take[T], as_text: frozenset[str], limits: Limits) -> tuple[T, Figures]:
-        from archival_core.query.live_rows import MOST_AT_A_TIME, LiveSource
-        from archival_core.query.sandbox import Question, Sandbox
+    async def _once(
+        self,
+        worker: Worker,
+        statement: Statement,
+        form: Form,
+        sink: Sink,
+        as_text: frozenset[str],
+        limits: Limits,
+        explain: bool,
+    ) -> Answer:
+        from archival_core.query.process.asked import Asked
 
-        loop = asyncio.get_running_loop()
-        async with self._source.connect() as beside, self._source.connect() as holder:
-            for connection in (beside, holder):
-                await connection.execute(f"SET application_name = '{APPLICATION}'".encode())
-            role = await moment.acting_role(beside, self._role or "")
-            named = _resolved(statement.tables, await moment.tables(beside, role, {t.name for t in statement.tables}))
-            sessions = Sessions()
-            async with Moment(holder, beside, named, role) as then:
+        async with beside(self._source) as aside, beside(self._source) as holder:
+            role = await moment.acting_role(aside, self._role or "")
+            named = _resolved(statement.tables, await moment.tables(aside, role, {t.name for t in statement.tables}))
+            async with Moment(holder, aside, named, role) as then:
                 unexplained = await self._archives.learn(then)
                 tables = [await self._whole(table, then, unexplained, as_text) for table in then.then]
-
-                def check(table: TableThen) -> None:
-                    asyncio.run_coroutine_threadsafe(then.check(table), loop).result()
-
-                def cancel() -> None:
-                    asyncio.run_coroutine_threadsafe(self._end(sessions), loop).result()
-
-                source = LiveSource(
-                    url=self._source.url_now,
+                asked = Asked(
+                    statement=statement,
+                    tables=tables,
+                    form=form,
+                    limits=limits,
+                    explain=explain,
+                    database_url=await self._source.url(),
                     snapshot_id=then.snapshot_id,
                     settings={
                         "application_name": APPLICATION,
                         "statement_timeout": str(int(limits.seconds * 1000) + 1000),
                         "role": role,
                     },
-                    sessions=sessions,
-                    check=check,
-                    turns=threading.Semaphore(MOST_AT_A_TIME),
+                    arrow_files=self._arrow_files,
                 )
-                sandbox = Sandbox(Question(statement, tables, source, lambda: self._lake_files, limits), cancel)
-                with sessions.with_one_more(await waiting.session_of(holder)):
-                    result = await self._watched(sandbox, take, named, sessions)
-        reading = sandbox.reading
-        return result, Figures(
+                watched = Watched(self._source, then, await waiting.session_of(holder))
+                done = await watched.answer(worker, asked, sink.write)
+                for told in done["tables"] or ():
+                    told["chunks"] = await chunks_read(holder, then, told)
+        figures = Figures(
             archives=sum(len(table.archives) for table in tables),
-            archives_read=len(reading.archives_read),
-            files_read=len(reading.files_read),
-            bytes_read=reading.bytes_read,
-            live_rows=reading.live_rows,
+            archives_read=done["archives_read"],
+            files_read=done["files_read"],
+            bytes_read=done["bytes_read"],
+            live_rows=done["live_rows"],
             seconds=0,
             snapshots=1,
         )
+        columns = tuple((name, kind) for name, kind in done["columns"])
+        return Answer(columns, done["rows"], done["cut"], figures, tuple(done["tables"]) if explain else None)
 
     async def _whole(self, table: TableThen, then: Moment, unexplained: Unexplained, as_text: frozenset[str]) -> WholeTable:
         from archival_core.query.whole_table import WholeTable
@@ -199,45 +279,6 @@ class Queries:
             return WholeTable(table, (), {}, as_text)
         archives = await self._archives.of(table, then, unexplained)
         return WholeTable(table, tuple(archives), await self._archives.stored_before(table, archives), as_text)
-
-    async def _watched[T](self, sandbox: Any, take: Take[T], tables: Sequence[NamedTable], sessions: Sessions) -> T:
-        """The answer, unless somebody waits for a lock that the question holds: whoever alters a table goes first."""
-        work = asyncio.create_task(asyncio.to_thread(sandbox.answer, take))
-        gave: str | None = None
-        try:
-            while not (await asyncio.wait([work], timeout=_LOOK_SECONDS))[0]:
-                gave = gave or await self._who_waits(tables, sessions)
-                if gave:
-                    sandbox.stop()
-                    await self._end(sessions)
-        except BaseException:
-            sandbox.stop()
-            await asyncio.wait([work])
-            raise
-        try:
-            found: T = work.result()
-        except Exception as error:
-            if gave:
-                raise GaveWayError(f"{gave}, and goes first: ask again") from error
-            raise
-        return found
-
-    async def _who_waits(self, tables: Sequence[NamedTable], sessions: Sessions) -> str | None:
-        async with self._beside() as connection:
-            for table in tables:
-                if who := await waiting.who_waits(connection, sessions, table.relation):
-                    return who
-        return None
-
-    async def _end(self, sessions: Sessions) -> None:
-        async with self._beside() as connection:
-            await waiting.end(connection, sessions)
-
-    @asynccontextmanager
-    async def _beside(self) -> AsyncIterator[Connection]:
-        async with self._source.connect() as connection:
-            await connection.execute(f"SET application_name = '{APPLICATION}'".encode())
-            yield connection
 
 
 def _resolved(asked: Collection[TableName], found: Sequence[NamedTable]) -> list[NamedTable]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from archival_core.errors import PermanentError
 from archival_core.query.archived_rows import LakeFiles
-from archival_core.query.limits import Limits
+from archival_core.query.limits import Limits, too_large, took_too_long
 from archival_core.query.live_rows import LiveSource
 from archival_core.query.scans import QuestionReads
 from archival_core.query.statement import Statement
@@ -27,7 +27,8 @@ from archival_core.query.whole_table import WholeTable, create_view
 
 _LOG = logging.getLogger(__name__)
 
-_BATCH_ROWS: Final = 16_384
+#: DuckDB's own vectors: rows of large values would not fit into memory by many.
+_BATCH_ROWS: Final = 2_048
 _SCHEMA: Final = "public"
 
 
@@ -47,19 +48,19 @@ class Question:
 
 
 class Sandbox:
-    """Runs one question, in a thread that it blocks. `stop` may be called from any thread."""
+    """Runs one question, in a thread that it blocks."""
 
     def __init__(self, question: Question, cancel: Callable[[], None]) -> None:
         self._question, self._cancel = question, cancel
         self.reading = QuestionReads()
         self._connection: Any = None
         self._lock = threading.Lock()
-        self._stopped = ""
+        self._stopped = False
 
-    def stop(self, why: str = "query-called-off") -> None:
-        """End the question with this code."""
+    def _stop(self) -> None:
+        """Its time is over."""
         with self._lock:
-            self._stopped = self._stopped or why
+            self._stopped = True
             if self._connection is not None:
                 self._connection.interrupt()
         for feed in self.reading.feeds:
@@ -70,7 +71,7 @@ class Sandbox:
 
         Raises `PermanentError`: `query-invalid`, `query-failed`, `query-memory`, `query-time`, and what reading raises.
         """
-        timer = threading.Timer(self._question.limits.seconds, self.stop, ["query-time"])
+        timer = threading.Timer(self._question.limits.seconds, self._stop)
         timer.daemon = True
         timer.start()
         try:
@@ -109,7 +110,7 @@ class Sandbox:
             with self._lock:
                 self._connection = connection
                 if self._stopped:
-                    raise _stopped(self._stopped, limits)
+                    raise took_too_long(limits)
             yield connection
         finally:
             with self._lock:
@@ -121,31 +122,19 @@ class Sandbox:
         """Errors of DuckDB, and of what it read, as ours."""
         try:
             yield
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
+        except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
             if self._stopped:
-                raise _stopped(self._stopped, self._question.limits) from error
+                raise took_too_long(self._question.limits) from error
             if self.reading.failure is not None:
                 raise self.reading.failure from error
             raise _translated(error, self._question.limits) from error
-
-
-def _stopped(code: str, limits: Limits) -> PermanentError:
-    if code == "query-time":
-        return PermanentError(
-            f"the question took longer than {limits.seconds:g} seconds: ask for a shorter range of time, or fewer columns",
-            code=code,
-        )
-    return PermanentError("the question was called off", code=code)
 
 
 def _translated(error: Exception, limits: Limits) -> PermanentError:
     said = str(error)
     # a statement is repeated with a caret below the place, which helps; a stack does not
     said = said.split("\nStack Trace", 1)[0].strip()
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return PermanentError(
-            f"the question needs more than {limits.memory_mib} MiB: group or join fewer rows at a time, or sort less",
-            code="query-memory",
-        )
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
+        return too_large(limits)
     wrong = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.SyntaxException)
     return PermanentError(said[:2000], code="query-invalid" if isinstance(error, wrong) else "query-failed")

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from archival_core.query.plan import TableRead
 from archival_core.query.predicate import Predicate
 from archival_core.query.substrait import predicate_of
 
@@ -42,6 +43,9 @@ class QuestionReads:
     files_read: set[str] = field(default_factory=set)
     bytes_read: int = 0
     live_rows: int = 0
+    #: whether it is told archive by archive, which takes a look into each file before it is read
+    explains: bool = False
+    tables: dict[str, TableRead] = field(default_factory=dict)
     #: threads that read from PostgreSQL
     feeds: list[Feed] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -54,6 +58,10 @@ class QuestionReads:
             cancel()
         for feed in self.feeds:
             feed.is_over(None)
+
+    def table(self, name: str) -> TableRead:
+        """What was read of a table, by its name."""
+        return self.tables.setdefault(name, TableRead(name))
 
     def failed(self, error: Exception) -> None:
         """Keep the first error."""

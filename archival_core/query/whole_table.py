@@ -11,8 +11,8 @@ import pyarrow as pa
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import quote_identifier
 from archival_core.model.lake.manifest import ManifestColumn
+from archival_core.query.archive import Archive
 from archival_core.query.archived_rows import ArchivedRows, Forms, LakeFiles
-from archival_core.query.archives import Archive
 from archival_core.query.live_rows import LiveRows, LiveSource
 from archival_core.query.presentation import PresentColumn, arrow_type, matched
 from archival_core.query.scans import QuestionReads
@@ -77,7 +77,8 @@ def create_view(
         delivered = {was.stored: one.delivered(was) for one, was in known}
         fields = [pa.field(field.name, delivered.get(field.name, field.type)) for field in schema]
         forms = Forms(schema, pa.schema(fields), {was.stored: one.says_unfit for one, was in known})
-        rows = ArchivedRows(forms, reading, lake, archives, _time_column(forms.delivered, archives[0]))
+        time_column = _time_column(forms.delivered, archives[0])
+        rows = ArchivedRows(forms, reading, lake, archives, time_column, reading.table(str(relation)))
         add(rows, [one.missing if was is None else one.archived(was) for one, was in zip(columns, then, strict=True)])
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(relation.schema)}")
     connection.execute(f"CREATE VIEW {relation.sql} AS {' UNION ALL '.join(selects)}")

@@ -11,8 +11,9 @@ import pytest
 
 from archival_core.errors import ArchivalError, PermanentError
 from archival_core.query.limits import Limits
+from archival_core.query.process.workers import Worker
 from archival_core.query.queries import Queries
-from archival_core.query.statement import REFUSED_FUNCTIONS, TABLE_FUNCTIONS, parse
+from archival_core.query.statement import REFUSED_FUNCTIONS, TABLE_FUNCTIONS, Statement, parse
 from tests.acceptance.conftest import Service
 from tests.kit.asking import asked, queries_of
 
@@ -144,10 +145,13 @@ async def test_hostile_statements(queries: Queries, service: Service, tmp_path: 
 
 async def test_the_sandbox_alone_would_refuse_too(queries: Queries, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Were the statement not looked at, DuckDB itself reaches no file, changes no setting, and sees no object of Python."""
-    from archival_core.query import queries as module
-    from archival_core.query.statement import Statement
 
-    monkeypatch.setattr(module, "parse", lambda sql: Statement(sql, frozenset()))
+    def unread(worker: Worker, sql: str) -> Statement:
+        parse_as_ever(worker, "select 1")
+        return Statement(sql, frozenset())
+
+    parse_as_ever = Worker.parse
+    monkeypatch.setattr(Worker, "parse", unread)
     service = pytest  # an object that DuckDB could find by its name  # noqa: F841
     told = []
     # those that take addresses would end the process
@@ -212,18 +216,22 @@ async def test_rows_are_read_under_the_rights_of_a_role(queries: Queries, servic
 
 @pytest.mark.own_database  # marks of other tests name archives of other lakes
 async def test_sessions_are_read_only_and_say_who_they_are(queries: Queries, service: Service) -> None:
-    seen: list[str] = []
+    looked: list[str] = []
 
-    def look(*_: object) -> None:
-        with psycopg.connect(service.url) as connection:
-            found = connection.execute(
-                "select distinct xact_start is null or backend_xmin is not null, backend_xid is null from pg_stat_activity"
-                " where application_name = 'archival_query'"
-            ).fetchall()
-        seen.extend(map(str, found))
+    class Look:
+        async def begin(self) -> None:
+            pass
 
-    await queries.ask(f"select * from {service.schema}.readings", look)
-    assert set(seen) == {"(True, True)"}
+        def write(self, data: bytes) -> None:
+            with psycopg.connect(service.url) as connection:
+                found = connection.execute(
+                    "select distinct xact_start is null or backend_xmin is not null, backend_xid is null from pg_stat_activity"
+                    " where application_name = 'archival_query'"
+                ).fetchall()
+            looked.extend(map(str, found))
+
+    await queries.ask(f"select * from {service.schema}.readings", "csv", Look())
+    assert set(looked) == {"(True, True)"}
 
 
 def test_a_statement_is_small() -> None:

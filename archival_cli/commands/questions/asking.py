@@ -28,6 +28,8 @@ class Question:
     as_text: tuple[str, ...]
     #: where the answer comes from, if not from the service
     direct: Direct | None
+    #: what is read is wanted, and no rows
+    explain: bool = False
 
 
 def media_of(file: Path) -> str:
@@ -41,10 +43,12 @@ def media_of(file: Path) -> str:
 def fetched(session: Session, query: str, media: str, question: Question) -> tuple[bytes, dict[str, str]]:
     """Body and headers of the answer; raises `CommandError`."""
     if question.direct is not None:
-        return question.direct.fetched(query, media, question.limit, question.as_text)
+        return question.direct.fetched(query, media, question.limit, question.as_text, explain=question.explain)
     body: dict[str, Any] = {"sql": query, "as_text": list(question.as_text)}
     if question.limit is not None:
         body["max_rows"] = question.limit
+    if question.explain:
+        body["explain"] = True
     answer = session.client.fetch("queries", body=body, accept=media)
     return answer.body, dict(answer.headers)
 

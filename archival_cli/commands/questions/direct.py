@@ -36,7 +36,9 @@ class Direct:
                 raise CommandError(f"--direct: {name} is not set", MISUSED)
         return cls(os.environ["SOURCE_DATABASE_URL"], os.environ["LAKE_URL"], os.environ.get("LAKE_ACCOUNT_KEY") or None)
 
-    def fetched(self, sql: str, media: str, limit: int | None, as_text: Collection[str]) -> tuple[bytes, dict[str, str]]:
+    def fetched(
+        self, sql: str, media: str, limit: int | None, as_text: Collection[str], *, explain: bool = False
+    ) -> tuple[bytes, dict[str, str]]:
         """Body and headers as the service's answer would have them; raises `CommandError`."""
         try:
             from archival_core.errors import ArchivalError
@@ -56,13 +58,14 @@ class Direct:
                 account_key=self.account_key,
                 limits=limits,
                 as_text=as_text,
+                explain=explain,
             )
         except ArchivalError as error:
             raise CommandError(f"{error} ({error.code})", REFUSED, error.code) from error
-        result, figures = found.result, json.dumps(asdict(found.figures))
-        body = result.body
+        said, body = found.answer, found.body
+        figures = json.dumps(asdict(said.figures))
         if media == "application/json":
-            columns = [{"name": name, "type": kind} for name, kind in result.columns]
-            told = json.dumps({"columns": columns, "cut": result.cut, "figures": asdict(found.figures)}).encode()
-            body = b'{"rows":' + body + b"," + told[1:]
-        return body, {"archival-query-figures": figures} | ({"archival-query-cut": result.cut} if result.cut else {})
+            columns = [{"name": name, "type": kind} for name, kind in said.columns]
+            told = {"columns": columns, "cut": said.cut, "figures": asdict(said.figures), "tables": said.tables}
+            body = b'{"rows":' + (body or b"[]") + b"," + json.dumps(told).encode()[1:]
+        return body, {"archival-query-figures": figures} | ({"archival-query-cut": said.cut} if said.cut else {})

@@ -10,6 +10,7 @@ from archival_cli.command import Command, Session, pass_session
 from archival_cli.commands.arguments import HYPERTABLE
 from archival_cli.commands.questions.asking import Question, fetched, media_of, note
 from archival_cli.commands.questions.direct import Direct
+from archival_cli.commands.questions.large import fetch_large
 from archival_cli.errors import REFUSED, CommandError
 from archival_cli.times import BOUND
 
@@ -24,8 +25,8 @@ from archival_cli.times import BOUND
 def export(session: Session, hypertable: str, file: Path, begin: str | int | None, end: str | int | None, direct: bool) -> int:
     """Write archived and live rows into a file, each once.
 
-    FILE ends in .csv, .json, .parquet or .arrow. An answer that a limit of the service would cut off is no file:
-    --direct has no such limit.
+    FILE ends in .csv, .json, .parquet or .arrow. Of .csv and .parquet the service writes a file into the lake, which is
+    fetched from there. What a limit of the service would cut off is no file: --direct has no such limit.
     """
     media, name = media_of(file), session.names.hypertable(hypertable)
     known = {found["hypertable"]: found for found in session.client.get("hypertables")["hypertables"]}
@@ -38,11 +39,20 @@ def export(session: Session, hypertable: str, file: Path, begin: str | int | Non
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     # the service has the name and the column, and lets a question do nothing but read
     sql = f"SELECT * FROM {name} {where} ORDER BY {quoted}"  # noqa: S608
-    body, headers = fetched(session, sql, media, Question(None, (), Direct.from_environment() if direct else None))
-    if cut := headers.get("archival-query-cut"):
+    question = Question(None, (), Direct.from_environment() if direct else None)
+    if direct or file.suffix.lower() not in (".parquet", ".csv"):
+        body, headers = fetched(session, sql, media, question)
+        cut = headers.get("archival-query-cut")
+        if cut is None:
+            file.write_bytes(body)
+    else:
+        headers = fetch_large(session, sql, file, question)
+        cut = headers.get("archival-query-cut")
+        if cut is not None:
+            file.unlink()
+    if cut is not None:
         raise CommandError(f"the limit of {cut} would cut the file off: choose a shorter range, or --direct", REFUSED)
-    file.write_bytes(body)
-    note(session, headers, f"{file}: {len(body):,} bytes")
+    note(session, headers, f"{file}: {file.stat().st_size:,} bytes")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +14,12 @@ import click
 from archival_cli.command import Command, Session, pass_session
 from archival_cli.commands.questions.asking import MEDIA, Question, fetched, media_of, note
 from archival_cli.commands.questions.direct import Direct
+from archival_cli.commands.questions.explaining import explained, reads
+from archival_cli.commands.questions.large import fetch_large
 from archival_cli.errors import MISUSED, CommandError
 from archival_cli.showing.table import Column, Row
 
-_HELP: Final = ".tables lists tables, .schema TABLE shows columns, .quit ends"
+_HELP: Final = ".tables lists tables, .schema TABLE shows columns, .explain SELECT … shows what is read, .quit ends"
 
 
 @click.command(cls=Command)
@@ -27,13 +30,24 @@ _HELP: Final = ".tables lists tables, .schema TABLE shows columns, .quit ends"
 @click.option("--limit", type=click.IntRange(1), help="Rows at most; the service has a limit of its own.")
 @click.option("--as-text", multiple=True, metavar="COLUMN", help="Show the text that PostgreSQL prints; may be repeated.")
 @click.option(
+    "--large",
+    is_flag=True,
+    help="With --file, .csv or .parquet: the service writes the result into the lake first, and no limit of an answer holds.",
+)
+@click.option(
     "--direct",
     is_flag=True,
     help="Answer in this process, which reads SOURCE_DATABASE_URL and LAKE_URL itself; needs the package's extra `query`.",
 )
 @pass_session
 def sql(
-    session: Session, query: str | None, file: Path | None, limit: int | None, as_text: tuple[str, ...], direct: bool
+    session: Session,
+    query: str | None,
+    file: Path | None,
+    limit: int | None,
+    as_text: tuple[str, ...],
+    large: bool,
+    direct: bool,
 ) -> int:
     """Ask a SELECT over archived and live rows, each once.
 
@@ -46,7 +60,13 @@ def sql(
         query = sys.stdin.read()
     if not query or not query.strip():
         raise CommandError("write a SELECT", MISUSED)
-    if file is not None:
+    if large and (file is None or direct or limit is not None):
+        raise CommandError("--large goes with --file, and without --direct and --limit", MISUSED)
+    if query.lstrip().startswith(".explain"):
+        _explain(session, query.strip().removeprefix(".explain").rstrip("; \n"), question)
+    elif large and file is not None:
+        note(session, fetch_large(session, query, file, question), f"{file}: {file.stat().st_size:,} bytes")
+    elif file is not None:
         body, headers = fetched(session, query, media_of(file), question)
         file.write_bytes(body)
         note(session, headers, f"{file}: {len(body):,} bytes")
@@ -65,6 +85,17 @@ def _show(session: Session, query: str, question: Question) -> None:
     rows = [{str(number): value for number, value in enumerate(row)} for row in answer["rows"]]
     columns = [_column(number, column) for number, column in enumerate(answer["columns"])]
     session.output.show(answer, rows, columns, "no rows")
+    note(session, headers)
+
+
+def _explain(session: Session, query: str, question: Question) -> None:
+    body, headers = fetched(session, query, MEDIA[".json"], replace(question, explain=True))
+    answer = json.loads(body)
+    if not session.output.for_people:
+        session.output.show(answer, *reads(answer["tables"]), "no table was read")
+    else:
+        for line in explained(answer["tables"]):
+            session.output.say(line)
     note(session, headers)
 
 
@@ -93,7 +124,7 @@ def _prompt(session: Session, question: Question) -> int:
             click.echo()
             continue
         pending.append(line)
-        if line.startswith(".") or line.rstrip().endswith(";"):
+        if (line.startswith(".") and not line.startswith(".explain")) or line.rstrip().endswith(";"):
             asked, pending = "\n".join(pending).strip(), []
             if asked in (".quit", ".exit"):
                 return 0
@@ -110,6 +141,8 @@ def _one(session: Session, asked: str, question: Question) -> None:
                 session.output.say(str(table["hypertable"]))
         elif words[0] == ".schema" and len(words) == 2:
             _show(session, f"DESCRIBE {words[1]}", question)
+        elif words[0] == ".explain" and len(words) > 1:
+            _explain(session, asked.removeprefix(".explain").rstrip("; \n"), question)
         elif asked.startswith("."):
             session.output.note(_HELP)
         else:

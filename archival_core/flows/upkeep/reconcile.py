@@ -35,6 +35,7 @@ from archival_core.flows.upkeep.lake_back import LakeBack
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.missing_tables import MissingTables, MissingTablesReport
 from archival_core.flows.upkeep.restore_sweep import RestoreSweep
+from archival_core.flows.upkeep.results_sweep import ResultsSweep
 from archival_core.flows.upkeep.staging_sweep import StagingSweep
 from archival_core.flows.upkeep.stream_retention import StreamRetention
 from archival_core.ledger.upkeep.left_undone import Upkeep
@@ -57,7 +58,7 @@ class ReconcileReport:
     messages: int = 0
     #: messages of the poison queues that no function had settled
     poisoned: int = 0
-    #: folders and files of staging, and staging tables of restores, that were removed
+    #: folders and files of staging, results that have expired, and staging tables of restores, that were removed
     swept: int = 0
     adoption: AdoptionReport = field(default_factory=AdoptionReport)
     marks: MarksReport = field(default_factory=MarksReport)
@@ -130,6 +131,7 @@ class Reconciler:
         messages: LostMessages,
         poisoned: Sequence[PoisonedMessages],
         staging: StagingSweep,
+        results: ResultsSweep,
         restores: RestoreSweep,
         adoption: Adoption,
         follow_marks: FollowMarks,
@@ -144,6 +146,7 @@ class Reconciler:
         self._ownership, self._lake_back = ownership, lake_back
         self._poisoned = poisoned
         self._messages, self._staging, self._restores, self._adoption = messages, staging, restores, adoption
+        self._results = results
         self._follow_marks = follow_marks
         self._missing_tables, self._upkeep, self._announcer, self._policies = missing_tables, upkeep, announcer, policies
         self._streams, self._tables, self._folding = streams, tables, folding
@@ -239,6 +242,7 @@ class Reconciler:
 
     async def _sweep_staging(self, report: ReconcileReport, deadline: float) -> None:
         report.swept = await self._staging.sweep(_SWEPT_A_RUN)
+        report.swept += await self._results.sweep(_SWEPT_A_RUN)
         report.swept += await self._restores.sweep()
 
     async def _trim_streams(self, report: ReconcileReport, deadline: float) -> None:

@@ -82,6 +82,14 @@ class Sessions:
         finally:
             self._pids.discard(pid)
 
+    def add(self, pid: int) -> None:
+        """A session of another process is open, which says so itself."""
+        self._pids.add(pid)
+
+    def discard(self, pid: int) -> None:
+        """It is not any more."""
+        self._pids.discard(pid)
+
     @property
     def pids(self) -> list[int]:
         """The processes that are open now."""

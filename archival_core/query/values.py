@@ -1,29 +1,19 @@
-"""Results for whoever asked over HTTP: as much as the limits allow, as JSON, CSV, Arrow or Parquet.
+"""Values as JSON and CSV have them.
 
 What JSON has no form for is text, as PostgreSQL writes it: decimals (exactly), times, intervals, infinities and NaN, and bytes.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
-from archival_core.query.forms import Form
-from archival_core.query.limits import Limits
-
-#: why an answer has not all rows
-Cut = Literal["rows", "bytes"]
 
 _SECOND: Final = 1_000_000
 _INFINITIES: Final[Mapping[int, str]] = MappingProxyType(
@@ -33,86 +23,19 @@ _INFINITIES: Final[Mapping[int, str]] = MappingProxyType(
 _CYCLE_YEARS, _CYCLE_DAYS = 400, 146_097
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """A result, or its beginning."""
-
-    #: names, and types of DuckDB
-    columns: tuple[tuple[str, str], ...]
-    rows: int
-    #: `None` if all rows are there
-    cut: Cut | None
-    #: of JSON the rows alone, a list of lists
-    body: bytes
-
-
-def collect(form: Form, limits: Limits, reader: pa.RecordBatchReader, types: Sequence[str]) -> Collected:
-    """The rows of `reader` in `form`, until a limit is met; `types` are those of its columns."""
-    batches: list[pa.RecordBatch] = []
-    rows = size = 0
-    cut: Cut | None = None
-    for batch in reader:
-        if rows + batch.num_rows > limits.rows:
-            batch, cut = batch.slice(0, limits.rows - rows), "rows"
-        elif size + batch.nbytes > limits.bytes and batches:
-            cut = "bytes"
-            break
-        batches.append(batch)
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-        if cut:
-            break
-    table = pa.Table.from_batches(batches, reader.schema)
-    return Collected(tuple(zip(table.column_names, types, strict=True)), rows, cut, _ENCODERS[form](table))
-
-
-def _arrow(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def _parquet(table: pa.Table) -> bytes:
-    for number, field in enumerate(table.schema):
-        if pa.types.is_interval(field.type):  # which Parquet has in a form that hardly anybody reads
-            texts = [value for chunk in table.column(number).chunks for value in _values(chunk)]
-            table = table.set_column(number, field.name, pa.array(texts, pa.string()))
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return bytes(sink.getvalue())
-
-
-def _json(table: pa.Table) -> bytes:
-    return json.dumps(list(_rows(table)), ensure_ascii=False, allow_nan=False).encode()
-
-
-def _csv(table: pa.Table) -> bytes:
-    # a NULL is nothing, and an empty text is in quotes
-    text = io.StringIO()
-    writer = csv.writer(text, quoting=csv.QUOTE_STRINGS, lineterminator="\r\n")
-    writer.writerow(table.column_names)
-    for row in _rows(table):
-        writer.writerow([json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value for value in row])
-    return text.getvalue().encode()
-
-
-_ENCODERS: Final[Mapping[Form, Callable[[pa.Table], bytes]]] = MappingProxyType(
-    {"json": _json, "csv": _csv, "arrow": _arrow, "parquet": _parquet}
-)
-
-
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+def rows_of(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     """Each row as values that JSON has."""
     for batch in table.to_batches():
-        yield from zip(*map(_values, batch.columns), strict=True) if batch.num_columns else ()
+        yield from zip(*map(values_of, batch.columns), strict=True) if batch.num_columns else ()
 
 
-def _values(array: pa.Array) -> list[Any]:
+def values_of(array: pa.Array) -> list[Any]:
+    """Each value as JSON has it."""
     kind = array.type
     if isinstance(array, pa.ExtensionArray):
-        return _values(array.storage)
+        return values_of(array.storage)
     if pa.types.is_dictionary(kind):
-        return _values(array.dictionary_decode())
+        return values_of(array.dictionary_decode())
     if pa.types.is_timestamp(kind):
         show = partial(_moment, zone="Z" if kind.tz else "")
         return _shown(array.cast(pa.timestamp("us", kind.tz)).view(pa.int64()), show)
@@ -130,12 +53,12 @@ def _values(array: pa.Array) -> list[Any]:
         return _shown(array, _interval)
     if pa.types.is_map(kind):
         # keys of JSON are texts
-        keys = [str(key) for key in _values(array.keys)]
-        return _nested(array, keys, _values(array.items), lambda these, items: dict(zip(these, items, strict=True)))
+        keys = [str(key) for key in values_of(array.keys)]
+        return _nested(array, keys, values_of(array.items), lambda these, items: dict(zip(these, items, strict=True)))
     if pa.types.is_struct(kind):
         return _structs(array)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        items = _values(array.values)
+        items = values_of(array.values)
         return _nested(array, items, items, lambda _, found: found)
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_null(kind):
         found: list[Any] = array.to_pylist()
@@ -158,7 +81,7 @@ def _nested(array: pa.Array, keys: list[Any], items: list[Any], join: Callable[[
 
 def _structs(array: pa.Array) -> list[Any]:
     names = [array.type.field(number).name for number in range(array.type.num_fields)]
-    fields = [_values(field) for field in array.flatten()]
+    fields = [values_of(field) for field in array.flatten()]
     valid = array.is_valid().to_pylist()
     rows = zip(*fields, strict=True)
     return [dict(zip(names, row, strict=True)) if there else None for row, there in zip(rows, valid, strict=True)]

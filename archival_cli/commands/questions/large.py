@@ -1,0 +1,57 @@
+"""Results that are too large, or too slow, for one answer: the service writes a file, and the file is fetched in pieces."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from archival_cli.command import Session
+from archival_cli.commands.questions.asking import Question
+from archival_cli.errors import MISUSED, REFUSED, CommandError
+
+_FORMS: Final = {".parquet": "parquet", ".csv": "csv"}
+_PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
+
+
+def form_of(file: Path) -> str:
+    """The form of a large result, by the file's ending; raises `CommandError`."""
+    found = _FORMS.get(file.suffix.lower())
+    if found is None:
+        raise CommandError(f"{file}: a large result is {' or '.join(_FORMS)}", MISUSED)
+    return found
+
+
+def fetch_large(session: Session, query: str, file: Path, question: Question) -> dict[str, str]:
+    """Have the result of `query` written, and bring it into `file`; returns headers as those of an answer.
+
+    Whoever interrupts it calls the question off. Raises `CommandError`.
+    """
+    body = {"sql": query, "form": form_of(file), "as_text": list(question.as_text)}
+    state = session.client.send("POST", "queries", "results", body=body)
+    try:
+        state = _waited(session, state)
+        with file.open("wb") as written:
+            while written.tell() < state["bytes"]:
+                piece = session.client.content("queries", state["id"], "rows", offset=written.tell())
+                if not piece:
+                    raise CommandError(f"{state['path']} in the lake ends after {written.tell():,} bytes", REFUSED)
+                written.write(piece)
+                session.output.note(f"{written.tell():,} of {state['bytes']:,} bytes")
+    except KeyboardInterrupt:
+        session.client.send("DELETE", "queries", state["id"])
+        raise
+    session.output.note(f"it also lies at {state['path']} in the lake until {state['expires_at']}")
+    headers = {"archival-query-figures": json.dumps(state["figures"])}
+    return headers | ({"archival-query-cut": state["cut"]} if state["cut"] else {})
+
+
+def _waited(session: Session, state: dict[str, Any]) -> dict[str, Any]:
+    pauses = list(_PAUSES)
+    while state["status"] == "running":
+        time.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
+        state = session.client.get("queries", state["id"])
+    if state["status"] != "done":
+        raise CommandError(f"{state['error']} ({state['error_code']})", REFUSED, state["error_code"])
+    return state

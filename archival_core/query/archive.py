@@ -1,0 +1,35 @@
+"""An archive, as much of it as a question needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archival_core.model.lake.manifest import ManifestColumn
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedFile:
+    """One Parquet file of an archive."""
+
+    #: in the lake
+    path: str
+    rows: int
+    bytes: int
+    #: of the time column, in its own unit: days, microseconds, or the integer; `None` where times are text
+    min_time: int | None
+    max_time: int | None
+    #: columns that have values whose text is in `_archival_exact`, in the file's order
+    corrected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An archive, as much of it as a question needs."""
+
+    lake_path: str
+    chunk: str
+    time_column: str
+    columns: tuple[ManifestColumn, ...]
+    files: tuple[ArchivedFile, ...]
+    #: whether its columns have the numbers that they have in the table now
+    is_numbered: bool

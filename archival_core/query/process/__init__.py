@@ -1,0 +1,1 @@
+"""Questions in processes of their own, which may fall over or be ended without harm to anything else."""
