@@ -6,6 +6,9 @@ import click
 
 from archival_cli.command import Command, Group, Session, pass_session
 from archival_cli.commands.arguments import HYPERTABLE
+from archival_cli.commands.lake.boundary import boundary_of
+from archival_cli.commands.lake.elsewhere import ENGINES, Place
+from archival_cli.errors import REFUSED, CommandError
 from archival_cli.showing.columns import TABLES
 from archival_cli.showing.text import counted
 
@@ -21,6 +24,52 @@ def list_(session: Session) -> int:
     """List the tables: version, rows, and what is wrong."""
     answer = session.client.get("tables")
     session.output.show(answer, answer["tables"], TABLES, "there is no table in the lake yet")
+    return 0
+
+
+@tables.command(cls=Command)
+@click.argument("hypertable", type=HYPERTABLE)
+@click.option("--for", "engine", type=click.Choice(list(ENGINES)), help="What to paste there.")
+@pass_session
+def show(session: Session, hypertable: str, engine: str | None) -> int:
+    """Show where a table is in the lake, and which ranges are archived and gone from the database.
+
+    Other engines read the archived part by that boundary, and the database beside it. A boundary is of the moment: chunks go
+    and come back. `archival sql` reads both as one, from one snapshot.
+    """
+    name = session.names.hypertable(hypertable)
+    listed = session.client.get("tables")
+    found = next((table for table in listed["tables"] if table["hypertable"] == name), None)
+    if found is None:
+        raise CommandError(f"{name} has no table in the lake yet", REFUSED)
+    known = {one["hypertable"]: one for one in session.client.get("hypertables")["hypertables"]}
+    boundary = boundary_of(session.client.all("chunks", "chunks", hypertable=name))
+    url = f"{listed['lake_url']}/{found['path']}"
+    column = (known.get(name) or {}).get("time_column")
+    answer = {**found, "url": url, "time_column": column, "gone": [list(span) for span in boundary.ranges]}
+    if not session.output.for_people:
+        session.output.document(answer)
+        return 0
+    if engine is not None and column is None:
+        raise CommandError(f"{name} is not in the database any more: all of its table in the lake counts", REFUSED)
+    if engine is not None:
+        for line in ENGINES[engine](Place(name, str(column), url, boundary)).splitlines():
+            session.output.say(line)
+    else:
+        session.output.facts(
+            [
+                ("Delta table", url),
+                ("rows", f"{found['rows']:,} in {counted(found['archives'], 'archive')}"),
+                ("gone", "; ".join(f"{begin} to {end}" for begin, end in boundary.ranges) or "nothing: all is in the database"),
+            ]
+        )
+    for chunks, why in (
+        (boundary.shared, "shares its range with a chunk of the database"),
+        (boundary.unbounded, "has no range"),
+    ):
+        if chunks:
+            session.output.note(f"{', '.join(chunks[:5])} {why}: no time tells its rows from others; ask `archival sql`")
+    session.output.note("as of now; chunks go and come back. docs/reading.md says how engines read the lake")
     return 0
 
 

@@ -32,6 +32,11 @@ class TableUpkeep:
         """Every table, as of its last commit."""
         return await self._tables.states()
 
+    @staticmethod
+    def place_of(hypertable: str) -> str:
+        """Where the table of a hypertable lies in the lake."""
+        return folder_of(hypertable)
+
     async def compare(self, deadline: float) -> dict[str, str]:
         """Compare logs that were not compared for an hour, until `deadline` (`time.monotonic`), and mend them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
@@ -12,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from archival_core.api import problems
 from archival_core.api.management.requests.audited import Audited
 from archival_core.api.management.requests.fields import ANY, WITH_BODY, Body, Text
-from archival_core.api.services import Current
+from archival_core.api.services import Current, Services
 from archival_core.model.chunks.chunk import Relation
+from archival_core.model.lake.lake_table_state import LakeTableState
 
 router = APIRouter(tags=["tables"], route_class=Audited)
 
@@ -33,6 +35,7 @@ class TableView(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     hypertable: str = Field(examples=["public.conditions"])
+    path: str = Field(description="its folder, below `lake_url`", examples=["tables/public.conditions"])
     version: int | None = Field(description="of the log; null before the first commit", examples=[41])
     archives: int
     files: int
@@ -47,6 +50,7 @@ class TableView(BaseModel):
 class TableList(BaseModel):
     """Every table."""
 
+    lake_url: str = Field(examples=["https://archive.dfs.core.windows.net/lake"])
     tables: list[TableView]
 
 
@@ -59,10 +63,14 @@ class TableWish(Body):
 @router.get("/tables", responses=problems.documented(*ANY))
 async def list_tables(services: Current) -> TableList:
     """The Delta table of each hypertable that has archives: its version, what is in it, and what is wrong with its log."""
-    return TableList(tables=[TableView.model_validate(state) for state in await services.tables.states()])
+    return TableList(lake_url=services.lake_url, tables=[_view(services, state) for state in await services.tables.states()])
 
 
 @router.post("/tables/rebuild", responses=problems.documented(404, *WITH_BODY))
 async def rebuild_table(services: Current, asked: Annotated[TableWish, BodyParameter(openapi_examples=_REBUILD)]) -> TableView:
     """Make a table's log anew from ledger and marks. The log of before is kept below `superseded/`."""
-    return TableView.model_validate(await services.tables.rebuild(str(Relation.parse(asked.hypertable))))
+    return _view(services, await services.tables.rebuild(str(Relation.parse(asked.hypertable))))
+
+
+def _view(services: Services, state: LakeTableState) -> TableView:
+    return TableView.model_validate(asdict(state) | {"path": services.tables.place_of(state.hypertable)})
