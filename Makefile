@@ -12,7 +12,7 @@ INFRA_STAMP := $(INFRA_VENV)/.installed
 # where it is set, as in many containers, every worker and every process of the tests compiles the project anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup lock demo run key picture package test coverage check infra-check faults outages soak mutants proof bench docs clean
+.PHONY: help setup lock demo run key picture package test coverage check infra-check faults outages soak questions mutants proof bench docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
@@ -24,6 +24,7 @@ help:
 	@echo "make faults a thousand seeded faults at every step (ARGS='--seed N --runs N --only FAULT --json')"
 	@echo "make outages  each dependency away for ten minutes, before 300 jobs and 50 events (ARGS='--minutes N --jobs N --only NAME --json')"
 	@echo "make soak   two hosts for ten minutes, killed and paused while people write (ARGS='--seconds N --seed N --json')"
+	@echo "make questions  a thousand questions while chunks come and go (ARGS='--questions N --seed N --ledger PLACE --timescaledb')"
 	@echo "make mutants  break the lines that guard the promise, one at a time: a test has to notice (ARGS='--only NAME')"
 	@echo "make proof  search the model of the promise with spin (ARGS='--only WORDS --trails FOLDER'); docs/proof.md"
 	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json), the same work beside ever more archives (ARGS=--scale), or the console beside 10,000 chunks (ARGS=--console)"
@@ -98,6 +99,9 @@ soak: setup
 
 mutants: setup
 	@$(PY) -m tests.mutants $(ARGS)
+
+questions: setup
+	@$(PY) -m tests.questions $(ARGS)
 
 proof: setup
 	@$(PY) -m tests.proof $(ARGS)
