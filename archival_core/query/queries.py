@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,10 +17,11 @@ from archival_core.query.archives import Archives, Ledgers
 from archival_core.query.forms import Cut, Form
 from archival_core.query.limits import Limits
 from archival_core.query.live_plan import chunks_read
-from archival_core.query.statement import Statement, TableName
+from archival_core.query.naming import resolved
+from archival_core.query.statement import Statement
 from archival_core.query.watching import APPLICATION, Watched, beside
 from archival_core.source.state import moment, waiting
-from archival_core.source.state.moment import Moment, NamedTable, TableThen
+from archival_core.source.state.moment import Moment, TableThen
 
 if TYPE_CHECKING:
     from archival_core.query.process.workers import Worker, Workers
@@ -237,7 +238,7 @@ class Queries:
 
         async with beside(self._source) as aside, beside(self._source) as holder:
             role = await moment.acting_role(aside, self._role or "")
-            named = _resolved(statement.tables, await moment.tables(aside, role, {t.name for t in statement.tables}))
+            named = resolved(statement.tables, await moment.tables(aside, role, {t.name for t in statement.tables}))
             async with Moment(holder, aside, named, role) as then:
                 unexplained = await self._archives.learn(then)
                 tables = [await self._whole(table, then, unexplained, as_text) for table in then.then]
@@ -279,27 +280,3 @@ class Queries:
             return WholeTable(table, (), {}, as_text)
         archives = await self._archives.of(table, then, unexplained)
         return WholeTable(table, tuple(archives), await self._archives.stored_before(table, archives), as_text)
-
-
-def _resolved(asked: Collection[TableName], found: Sequence[NamedTable]) -> list[NamedTable]:
-    """The tables that a statement means; names are spelled as in the catalog, or in other case."""
-    chosen: dict[int, NamedTable] = {}
-    for name in asked:
-        schema = name.schema or "public"
-        alike = [
-            table
-            for table in found
-            if (table.relation.schema.lower(), table.relation.name.lower()) == (schema.lower(), name.name.lower())
-        ]
-        if len(alike) > 1:
-            raise PermanentError(
-                f"{', '.join(str(table.relation) for table in alike)} differ in case alone, which DuckDB takes for one name",
-                code="query-names",
-            )
-        if not alike:
-            raise PermanentError(
-                f"there is no table {schema}.{name.name} that you may read; a chunk, a partition or a view is none by itself",
-                code="unknown-table",
-            )
-        chosen[alike[0].oid] = alike[0]
-    return list(chosen.values())

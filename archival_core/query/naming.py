@@ -1,0 +1,33 @@
+"""Which tables of the source a statement means."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from archival_core.errors import PermanentError
+from archival_core.query.statement import TableName
+from archival_core.source.state.moment import NamedTable
+
+
+def resolved(asked: Collection[TableName], found: Sequence[NamedTable]) -> list[NamedTable]:
+    """The tables that a statement means; names are spelled as in the catalog, or in other case."""
+    chosen: dict[int, NamedTable] = {}
+    for name in asked:
+        schema = name.schema or "public"
+        alike = [
+            table
+            for table in found
+            if (table.relation.schema.lower(), table.relation.name.lower()) == (schema.lower(), name.name.lower())
+        ]
+        if len(alike) > 1:
+            raise PermanentError(
+                f"{', '.join(str(table.relation) for table in alike)} differ in case alone, which DuckDB takes for one name",
+                code="query-names",
+            )
+        if not alike:
+            raise PermanentError(
+                f"there is no table {schema}.{name.name} that you may read; a chunk, a partition or a view is none by itself",
+                code="unknown-table",
+            )
+        chosen[alike[0].oid] = alike[0]
+    return list(chosen.values())
