@@ -172,6 +172,11 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "was-gone": ErrorCode("Somebody else dropped the chunk; its rows live in its archive alone."),
         },
         "Why an archive is not restored": {
+            "into-its-table": ErrorCode(
+                "The table to restore into is the archive's own, or is read together with it: each row would be read twice.",
+                "Restore without `into`, or into a table that is no part of it.",
+                status=409,
+            ),
             "another-table": ErrorCode(
                 "The table of that name is no table to restore into any more.", "Restore into a table of its own."
             ),

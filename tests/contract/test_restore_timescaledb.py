@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from archival_core.errors import PermanentError
+from archival_core.model.chunks.chunk import Relation
 from tests.contract.restore_support import Bench
 from tests.contract.type_values import TYPES
 
@@ -65,6 +66,10 @@ async def test_a_chunk_comes_back_once(ts_bench: Bench) -> None:
     assert len(chunks(ts_bench)) == 3
     await ts_bench.restore(manifest, into="own")
     assert ts_bench.query("SELECT count(*) FROM own") == [(1440,)]
+    for own in (Relation(ts_bench.schema, "conditions"), Relation(INTERNAL, chunks(ts_bench)[1][0])):
+        with pytest.raises(PermanentError, match="is the table that the archive was taken from") as caught:
+            await ts_bench.restore(manifest, into=own)
+        assert caught.value.code == "into-its-table"
     ts_bench.execute("UPDATE conditions SET device = 'x' WHERE id = 1")
     with pytest.raises(PermanentError, match="holds 1440 rows") as caught:
         await ts_bench.restore(manifest)

@@ -16,6 +16,7 @@ from archival_core.ledger.jobs.job_life import AddedJob, Ledger
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
+from archival_core.source.restore.kinship import check_apart
 from archival_core.source.state.tables import identity_of
 
 
@@ -46,7 +47,7 @@ class RestoreRequests:
         """One job for each archive that is meant.
 
         Back into the hypertable go only archives whose chunk was removed. Raises `PermanentError` (`no-archive`,
-        `not-restorable`) if there is none.
+        `not-restorable`) if there is none, and `into-its-table`.
         """
         wanted = await self._meant(request)
         added = await self._restores.add([self._new(request, job.job_id) for job in wanted])
@@ -63,6 +64,8 @@ class RestoreRequests:
             found = await self._of_one_table(request.hypertable, found)
         if not found:
             raise PermanentError(f"{request.hypertable} has no such archive", code="no-archive")
+        if request.wish.into is not None:
+            await self._check_apart(request.wish.into, found)
         wanted = [job for job in found if job.status is Status.REMOVED or request.wish.into is not None]
         if not wanted:
             raise await self._not_removed(request.hypertable, found[0])
@@ -99,6 +102,13 @@ class RestoreRequests:
             meant = tables[newest.job_id] if newest else None
         # an archive from before this was recorded may be of any of them
         return [job for job in found if meant is None or tables[job.job_id] in (None, meant)]
+
+    async def _check_apart(self, into: Relation, archives: list[Job]) -> None:
+        """Tell now what each job would be told under its lock: `into` is part of the table that it is to be apart from."""
+        tables = {(job.hypertable, Manifest.model_validate(job.manifest).hypertable_table) for job in archives}
+        async with self._source.connect() as connection:
+            for hypertable, identity in tables:
+                await check_apart(connection, into, hypertable, identity)
 
     def _new(self, request: RestoreRequest, archive: UUID) -> NewRestore:
         return NewRestore(

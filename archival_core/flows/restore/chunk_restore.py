@@ -28,6 +28,7 @@ from archival_core.source import catalog
 from archival_core.source.restore.chunk_room import make_chunk
 from archival_core.source.restore.compression import compress_again
 from archival_core.source.restore.fitting import fit_columns
+from archival_core.source.restore.kinship import check_apart
 from archival_core.source.restore.placing import check_room, place
 from archival_core.source.restore.restore_plan import RestorePlan
 from archival_core.source.restore.staging import StagingTable, drop_job_staging, drop_staging, ensure_schema
@@ -184,10 +185,20 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
     if wish.into is None:
         target = await original_target(connection, manifest, recreate=wish.recreate)
     else:
+        # before a table of that name is made
+        await check_apart(connection, wish.into, Relation.parse(manifest.hypertable), manifest.hypertable_table)
         target = await own_target(connection, manifest, wish.into)
     fitted = fit_columns(manifest, await catalog.columns(connection, target.relation), target.relation)
     plan = RestorePlan(
-        UUID(manifest.job_id), archived_chunk(manifest), manifest.rows, fitted, target, wish.beside, wish.fire_triggers
+        archive=UUID(manifest.job_id),
+        chunk=archived_chunk(manifest),
+        rows=manifest.rows,
+        columns=fitted,
+        target=target,
+        is_in_place=wish.into is None,
+        origin=manifest.hypertable_table,
+        beside=wish.beside,
+        fire_triggers=wish.fire_triggers,
     )
     await ensure_schema(connection)
     await check_room(connection, plan)

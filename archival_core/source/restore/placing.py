@@ -13,6 +13,7 @@ from archival_core.model.chunks.chunk import Relation
 from archival_core.source.catalog import timescaledb
 from archival_core.source.restore import partition, row_hash
 from archival_core.source.restore.errors import restore_errors
+from archival_core.source.restore.kinship import check_apart
 from archival_core.source.restore.restore_plan import RestorePlan, differs, would_double
 from archival_core.source.restore.row_hash import Rows
 from archival_core.source.restore.sequences import advance_sequences
@@ -31,10 +32,11 @@ _HASTY: Final = {"lock_timeout": "10s"}
 async def check_room(conn: AsyncConnection[Any], plan: RestorePlan) -> None:
     """Refuse now, before any work, what `place` would refuse. `conn` is idle.
 
-    Raises `PermanentError` (`would-double`, `target-has-triggers`).
+    Raises `PermanentError` (`into-its-table`, `would-double`, `target-has-triggers`).
     """
     with restore_errors(plan.target.relation):
         async with conn.transaction(force_rollback=True), held(conn, READ_SETTINGS | _HASTY):
+            await _check_apart(conn, plan)
             if plan.is_in_place and await is_placed(conn, plan.archive):
                 return
             there = await _count(conn, plan)
@@ -66,6 +68,7 @@ async def place(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingT
             if not await _is_there(conn, plan, staging, wanted):
                 inserted = await _insert(conn, plan, staging, wanted)
                 await advance_sequences(conn, plan.target.relation, staging, plan.columns)
+            await _check_apart(conn, plan)
             if plan.is_in_place:
                 await record(conn, plan.archive, wanted.count, plan.there)
             await conn.execute(f"DROP TABLE {staging.relation.sql}".encode())
@@ -132,6 +135,12 @@ async def _insert(conn: AsyncConnection[Any], plan: RestorePlan, staging: Stagin
     if Rows(*row) != wanted or await _count(conn, plan) < wanted.count:
         raise await differs(conn, plan, staging, row[0])
     return wanted.count
+
+
+async def _check_apart(conn: AsyncConnection[Any], plan: RestorePlan) -> None:
+    """Raise `PermanentError` (`into-its-table`) if what is to be a table of the rows' own is part of the archive's table."""
+    if not plan.is_in_place:
+        await check_apart(conn, plan.target.relation, plan.chunk.hypertable, plan.origin)
 
 
 async def _missing_partition(conn: AsyncConnection[Any], plan: RestorePlan) -> Relation | None:

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
+from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.restore import row_hash
 from archival_core.source.restore.fitting import FittedColumn
 from archival_core.source.restore.staging import StagingTable
@@ -28,15 +29,15 @@ class RestorePlan:
     rows: int
     columns: tuple[FittedColumn, ...]
     target: Target
+    #: whether the rows go back to where they were. Otherwise they go into a table of their own, and the archive stands in for
+    #: them still
+    is_in_place: bool
+    #: the table that the archive was taken from, by its identity, if that is known
+    origin: TableIdentity | None
     #: rows of others may be in the archive's range, if none of them is a row of the archive
     beside: bool = False
     #: the triggers of the target may do again, for rows that come back, what they do for new rows
     fire_triggers: bool = False
-
-    @property
-    def is_in_place(self) -> bool:
-        """Whether the rows go back to where they were."""
-        return self.target.relation == self.chunk.hypertable
 
     @property
     def there(self) -> str:

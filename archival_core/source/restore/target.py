@@ -58,8 +58,7 @@ async def original_target(conn: AsyncConnection[Any], manifest: Manifest, *, rec
             found = await _recreate(conn, table, manifest.ddl)
     if found.kind == "plain":
         raise PermanentError(
-            f"{table} is neither a hypertable nor partitioned by range any more; to restore into it, name it as the table"
-            " to restore into",
+            f"{table} is neither a hypertable nor partitioned by range any more; restore into a table of another name",
             code="another-table",
         )
     return found

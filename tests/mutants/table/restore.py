@@ -10,6 +10,20 @@ _PLACING = "source/restore/placing.py"
 
 MUTATIONS = (
     Mutation(
+        name="copied-into-its-own-table",
+        file="flows/asking/restore_requests.py",
+        old="if request.wish.into is not None:",
+        new="if False:",
+        tests=("acceptance/test_restore_apart.py::test_a_table_of_the_archive_s_tree_is_refused_where_it_is_asked_for",),
+    ),
+    Mutation(
+        name="tree-is-known-by-names-alone",
+        file="source/restore/kinship.py",
+        old="OR kin.oid = %(oid)s::bigint::oid AND a.xmin::text = %(born)s",
+        new="OR %(oid)s::bigint IS NULL AND %(born)s::text IS NULL",
+        tests=("acceptance/test_restore_apart.py::test_its_table_is_known_under_another_name",),
+    ),
+    Mutation(
         name="damaged-archive-comes-back",
         file="flows/restore/archive_loader.py",
         inside="ArchiveLoader._append",
@@ -123,23 +137,31 @@ MUTATIONS = (
     ),
     Mutation(
         name="beside-counts-as-in-place",
-        file="source/restore/restore_plan.py",
-        inside="RestorePlan.is_in_place",
-        old="self.target.relation == self.chunk.hypertable",
-        new="True",
+        file="flows/restore/chunk_restore.py",
+        inside="_prepare",
+        old="is_in_place=wish.into is None",
+        new="is_in_place=True",
         tests=("acceptance/test_restore_guards.py::test_a_copy_in_a_table_of_its_own_is_nothing_to_the_archives",),
     ),
     Mutation(
         name="in-place-counts-as-beside",
-        file="source/restore/restore_plan.py",
-        inside="RestorePlan.is_in_place",
-        old="self.target.relation == self.chunk.hypertable",
-        new="False",
+        file="flows/restore/chunk_restore.py",
+        inside="_prepare",
+        old="is_in_place=wish.into is None",
+        new="is_in_place=False",
         tests=(
             "contract/test_restore_native.py::test_equal_rows_are_as_many_as_before",
             "acceptance/test_lineage.py::test_a_restored_archive_is_superseded_only_by_one_that_has_its_rows",
             "acceptance/test_restore.py::test_restored_rows_that_are_archived_again_are_in_one_archive",
         ),
+    ),
+    Mutation(
+        name="copied-into-what-is-attached-meanwhile",
+        file=_PLACING,
+        inside="place",
+        old="await _check_apart(conn, plan)",
+        new="pass",
+        tests=("acceptance/test_restore_apart.py::test_a_table_that_is_attached_while_the_archive_is_loaded",),
     ),
     Mutation(
         name="two-restores-into-one-table",
