@@ -56,6 +56,41 @@ def test_archived_and_live_rows_are_one_answer_with_a_chart_and_what_was_read(pa
     assert "x=word" in page.url
 
 
+READ = {
+    "table": "demo.readings",
+    "conditions": ["time < '2026-01-02'"],
+    "live_rows": 0,
+    "chunks": [{"chunk": "demo.readings_2026_01_12", "is_read": False}],
+    "archives": [
+        {"chunk": f"demo.readings_2026_01_0{day}", "archive": f"tables/{day}", "rows": 2000, "bytes": 90_000}
+        | {"begin": f"2026-01-0{day}T00:00:00Z", "end": f"2026-01-0{day}T23:59:17Z", "is_read": day == 1}
+        | {"why": None if day == 1 else "range", "row_groups": int(day == 1), "row_groups_read": int(day == 1)}
+        | {"bytes_read": 40_000 if day == 1 else 0}
+        for day in (1, 2)
+    ],
+}
+
+
+def test_what_was_read_and_what_was_pruned_is_shown_where_the_service_tells(page: Page) -> None:
+    """Its answers are the service's own, with what a service that explains adds to them."""
+
+    def explained(route: Route) -> None:
+        explains = (route.request.post_data_json or {}).get("explain", False)
+        answer = route.fetch(post_data={"sql": "SELECT 1 AS n"}).json()
+        route.fulfill(json={**answer, "tables": [READ] if explains else None})
+
+    page.route("**/api/queries", explained)
+    ask(page, "SELECT 1 AS n")
+    expect(page.locator(".rows td")).to_have_text("1")
+    page.get_by_role("button", name="What was read").click()
+    read = page.locator(".reading")
+    expect(read.locator("summary")).to_have_text(
+        "demo.readings: 1 of 2 archives, 0 of 1 chunk in the database, 0 rows from there"
+    )
+    expect(read.locator("tbody tr").nth(0)).to_contain_text("1 of 1 row group")
+    expect(read.locator("tbody tr").nth(1)).to_contain_text("pruned by its range of time")
+
+
 def test_an_address_has_the_question_and_asks_nothing_by_itself(chromium: Browser, shown: Shown) -> None:
     asked: list[str] = []
     with opened(chromium, shown) as page:

@@ -7,6 +7,7 @@ import * as show from "../core/format.js";
 import { set } from "../core/route.js";
 import { made, refused } from "../parts/answer.js";
 import { plot } from "../parts/plot.js";
+import { reading } from "../parts/reading.js";
 import { resultTable } from "../parts/result.js";
 
 export const title = () => "Query";
@@ -33,7 +34,9 @@ export function make(params) {
   const tables = el("select", { id: "query-table", onchange: () => offer(tables) }, el("option", { value: "" }, "choose one"));
   const go = act("Run", run, { class: "strong", id: "query-run" });
   const stop = el("button", { type: "button", hidden: true, onclick: () => parts.asking?.abort() }, "Stop waiting");
+  const explaining = act("What was read", explain, { hidden: true });
   parts = {
+    explaining,
     editor, limit, tables, go, stop, asking: null,
     known: null,
     columns: act("Its columns", () => describe(tables.value), { disabled: true }),
@@ -41,12 +44,13 @@ export function make(params) {
     looks: el("p", { class: "muted", hidden: true }, "A viewer's key may not ask: questions read rows, and need an operator's key."),
     problem: el("div", { role: "alert" }),
     told: el("p", { class: "muted", role: "status" }),
-    exports: el("div", { class: "row" }, act("Save as CSV", () => save("text/csv", "csv")), act("Save as Parquet", () => save("application/vnd.apache.parquet", "parquet"))),
+    read: el("div", {}),
+    exports: el("div", { class: "row" }, explaining, act("Save as CSV", () => save("text/csv", "csv")), act("Save as Parquet", () => save("application/vnd.apache.parquet", "parquet"))),
     made: el("p", { class: "muted" }),
     table: resultTable(),
     plot: plot(set),
   };
-  parts.result = el("section", { "aria-labelledby": "rows-title", hidden: true }, el("div", { class: "heading" }, el("h2", { id: "rows-title" }, "Rows"), parts.exports), parts.made, parts.plot.root, parts.table.root);
+  parts.result = el("section", { "aria-labelledby": "rows-title", hidden: true }, el("div", { class: "heading" }, el("h2", { id: "rows-title" }, "Rows"), parts.exports), parts.made, parts.read, parts.plot.root, parts.table.root);
   const root = el(
     "div",
     {},
@@ -118,6 +122,17 @@ async function ask(sql) {
   });
 }
 
+// The same question again, which tells what it reads in the place of rows.
+async function explain() {
+  const mine = parts;
+  if (mine.asking) return;
+  await busy(mine, "Asking what is read …", async (signal) => {
+    const { tables } = await (await question({ sql: kept.answer.sql, explain: true }, { signal })).json();
+    mine.read.replaceChildren(...reading(tables));
+    mine.read.querySelector("details")?.setAttribute("open", "");
+  });
+}
+
 // The whole answer, as far as the service's own limits go, in the form in which the service writes it.
 async function save(accept, ending) {
   const mine = parts;
@@ -155,6 +170,9 @@ async function busy(mine, what, work) {
 
 function present(answer, params) {
   parts.result.hidden = false;
+  parts.read.replaceChildren();
+  // a service that can tell says so with every answer
+  parts.explaining.hidden = !("tables" in answer);
   say(parts.made, made(answer));
   parts.made.classList.toggle("bad", Boolean(answer.cut));
   parts.table.update(answer.columns, answer.rows);
