@@ -77,7 +77,9 @@ class Layout:
         keys = self._keys(group.schema)
         return group.sort_by([(name, "ascending") for name in keys]) if keys else group
 
-    def writer_options(self, group: pa.Table, unbounded: Collection[str] = ()) -> dict[str, Any]:
+    def writer_options(
+        self, group: pa.Table, unbounded: Collection[str] = (), without_dictionary: Collection[str] = ()
+    ) -> dict[str, Any]:
         """Options of the writer, chosen by the first row group; columns of `unbounded` have no statistics."""
         settings = _SETTINGS[self.profile]
         # a dictionary pays only over a whole row group, so the smallest encoding is looked for on all of it
@@ -85,7 +87,8 @@ class Layout:
         choose = _smallest if settings.shrinks else _usual
         keys = [pq.SortingColumn(group.schema.get_field_index(name)) for name in self._keys(group.schema)]
         leaves = {name: _leaves(name, sample.schema) for name in sample.column_names}
-        chosen = {leaf: choose(sample.column(name)) for name, own in leaves.items() for leaf in own}
+        encodings = {name: choose(sample.column(name), name not in without_dictionary) for name in leaves}
+        chosen = {leaf: encodings[name] for name, own in leaves.items() for leaf in own}
         options = {
             "compression": "zstd",
             "compression_level": settings.level,
@@ -104,8 +107,10 @@ class Layout:
         return [name for name in self.order_by if not pa.types.is_nested(schema.field(name).type)]
 
 
-def _usual(column: pa.ChunkedArray) -> str:
+def _usual(column: pa.ChunkedArray, may_be_dictionary: bool) -> str:
     """Encodings that every reader knows."""
+    if not may_be_dictionary:
+        return "PLAIN"
     if pa.types.is_nested(column.type) or pa.types.is_boolean(column.type) or not len(column):
         return "PLAIN" if pa.types.is_boolean(column.type) else "DICTIONARY"
     return "DICTIONARY" if pc.count_distinct(column).as_py() <= _DICTIONARY_SHARE * len(column) else "PLAIN"
@@ -134,12 +139,12 @@ def _compression(sample: pa.Table, options: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _smallest(column: pa.ChunkedArray) -> str:
+def _smallest(column: pa.ChunkedArray, may_be_dictionary: bool) -> str:
     """The encoding that takes the fewest bytes for the sample."""
-    candidates = ["DICTIONARY", "PLAIN"]
+    candidates = ["DICTIONARY", "PLAIN"] if may_be_dictionary else ["PLAIN"]
     kind = column.type
     if pa.types.is_nested(kind) or pa.types.is_boolean(kind) or not len(column):
-        return _usual(column)
+        return _usual(column, may_be_dictionary)
     if pa.types.is_floating(kind):
         candidates.append("BYTE_STREAM_SPLIT")
     elif pa.types.is_integer(kind) or pa.types.is_temporal(kind):

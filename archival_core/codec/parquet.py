@@ -117,7 +117,7 @@ def write(
     stream = pa.BufferedOutputStream(pa.PythonFile(sink, "w"), _STREAM_BYTES)
 
     def opened(first: pa.Table) -> pq.ParquetWriter:
-        options = layout.writer_options(first, traits.unbounded)
+        options = layout.writer_options(first, traits.unbounded, traits.negative_zero)
         file_schema = described.append(exact.FIELD) if traits.exact else described
         return pq.ParquetWriter(stream, file_schema, version="2.6", write_page_index=True, write_page_checksum=True, **options)
 

@@ -35,7 +35,7 @@ def written(*groups: pa.RecordBatch, profile: Profile = "fast") -> tuple[bytes, 
         except BegunOtherwiseError as error:
             traits = error.traits
         else:
-            assert meter.content().rows == len(groups)
+            assert meter.content().rows == sum(group.num_rows for group in groups)
             return sink.getvalue(), begun
 
 
@@ -80,3 +80,23 @@ def test_numbers_behind_an_offset_and_in_the_place_of_nulls() -> None:
     lists = pa.array([[NAN], [1.0]], pa.list_(pa.float64())).slice(1)
     table = pa.table({"v": lists})
     assert FileTraits().with_group(table, table.schema) == FileTraits()
+
+
+@pytest.mark.parametrize("profile", ["fast", "small"])
+def test_a_column_with_a_negative_zero_has_no_dictionary(profile: Profile) -> None:
+    """Spark looks a literal up in the dictionary, where 0 is not -0."""
+
+    def with_dictionary(*groups: pa.RecordBatch) -> set[str]:
+        metadata = pq.read_metadata(io.BytesIO(written(*groups, profile=profile)[0]))
+        leaves = [metadata.row_group(g).column(c) for g in range(metadata.num_row_groups) for c in (1, 2)]
+        return {leaf.path_in_schema for leaf in leaves if leaf.has_dictionary_page}
+
+    rows = [
+        {"t": 1, "v": number * number % 1009 % 7 * 1.1, "f": number * number % 1009 % 7 * 1.1, "l": [1.0]}
+        for number in range(1000)
+    ]
+    few = pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+    assert with_dictionary(few) == {"v", "f"}
+    assert with_dictionary(few, batch(-0.0)) == {"f"}
+    assert with_dictionary(few, batch(1.0, -0.0)) == {"v"}
+    assert with_dictionary(few, batch(0.0, NAN)) == {"v", "f"}
