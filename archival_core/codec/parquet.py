@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from archival_core.codec import exact
+from archival_core.codec.bounds import BoundsMeter
 from archival_core.codec.digest import TableDigest
 from archival_core.codec.layout import Layout
 from archival_core.codec.traits import BegunOtherwiseError, FileTraits
 from archival_core.model.chunks import moment
 from archival_core.model.chunks.moment import DAY
 from archival_core.model.chunks.printed import read_moment
+from archival_core.model.lake.file_statistics import Bounds
 from archival_core.model.lake.lake_column import EXACT, text_of
 
 NO_TRAITS: Final = FileTraits()
@@ -104,8 +106,10 @@ def write(
     meter: ContentMeter,
     layout: Layout,
     traits: FileTraits = NO_TRAITS,
-) -> None:
+) -> dict[str, Bounds]:
     """Encode `batches` into one Parquet file (zstd, statistics, page index and checksums), and meter what goes into it.
+
+    Returns the bounds of its columns, for the log of the table.
 
     Batches have the columns of `schema`, and texts of values that are not exact (`codec.exact`). Holds one row group at a time.
     `sink` is written front to back and left open. Raises `BegunOtherwiseError` if a row group comes that the file would have to
@@ -116,10 +120,14 @@ def write(
     # pages are small, and each would be a call into Python
     stream = pa.BufferedOutputStream(pa.PythonFile(sink, "w"), _STREAM_BYTES)
 
+    bounds = BoundsMeter(schema)
+    footers: list[pq.FileMetaData] = []
+
     def opened(first: pa.Table) -> pq.ParquetWriter:
         options = layout.writer_options(first, traits.unbounded, traits.negative_zero)
         file_schema = described.append(exact.FIELD) if traits.exact else described
-        return pq.ParquetWriter(stream, file_schema, version="2.6", write_page_index=True, write_page_checksum=True, **options)
+        options |= {"version": "2.6", "write_page_index": True, "write_page_checksum": True}
+        return pq.ParquetWriter(stream, file_schema, metadata_collector=footers, **options)
 
     with ExitStack() as stack:
         # first in, last out; after an error too, or the buffer would flush into the sink whenever it is collected
@@ -139,10 +147,12 @@ def write(
                     meter.begin(names)
                     writer = stack.enter_context(opened(stored))
                 meter.add(group)
+                bounds.add(stored)
                 writer.write_table(stored, row_group_size=stored.num_rows)
                 del group, stored  # before the next one is read: they are large
         if writer is None:
             stack.enter_context(opened(described.empty_table()))
+    return bounds.bounds(footers[0], traits.exact)
 
 
 def read(

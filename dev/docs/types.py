@@ -59,7 +59,8 @@ every proof go by the truth. The map is the last column of a file, and only of a
 | an array with such an element | the array, with the nearest of each element |
 
 A column has no bounds in the statistics of a file in which one of its values is corrected, and a column of floats none in a
-file where it holds a NaN: a reader that goes by bounds would miss rows.
+file where it holds a NaN: a reader that goes by bounds would miss rows. Where it holds a -0 it has no dictionary: Spark would
+look for 0 there, and miss rows. A table's log has no bounds of floats at all.
 
 """
 _REST: Final = """

@@ -25,6 +25,7 @@ from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSink, LakeSource
 from archival_core.model.chunks.part_range import PartRange
+from archival_core.model.lake.file_statistics import Bounds
 from archival_core.model.lake.manifest import ManifestPart
 from archival_core.source.state.waiting import Sessions
 from archival_core.source.wire.driver import DatabaseUrl
@@ -69,7 +70,7 @@ class PartArchiver:
                     transfers.append(sink)
                     try:
                         with telemetry.step("archive.extract") as extract:
-                            written = self._write(sink, part, traits, number, stop, extract)
+                            written, bounds = self._write(sink, part, traits, number, stop, extract)
                         break
                     except BegunOtherwiseError as error:
                         sink.close()  # nothing of this file may still be on its way when the next attempt makes it anew
@@ -96,6 +97,7 @@ class PartArchiver:
                 max_time=written.max_time,
                 digests=written.digests,
                 exact=written.exact,
+                bounds=bounds,
             )
 
         with telemetry.step("archive.part", part=number, file=file):
@@ -103,17 +105,17 @@ class PartArchiver:
 
     def _write(
         self, sink: LakeSink, part: PartRange, traits: FileTraits, number: int, stop: threading.Event, span: telemetry.Span
-    ) -> parquet.Content:
+    ) -> tuple[parquet.Content, dict[str, Bounds]]:
         meter, plan, chunk = self._meter(), self.reading.plan, self.reading.described.chunk
         source = (self.database_url, self.snapshot_id, chunk, plan, part)
         with closing(read_batches(*source, gathered_pages=self.reading.gathered_pages, sessions=self.sessions)) as batches:
             # the encoder draws the batches, so the time that it waits for them is the database's
             arriving = span.waiting("archival.source_seconds", until(stop, batches))
             metadata = {**self.metadata, "archival.part": str(number)}
-            parquet.write(arriving, plan.schema, sink, metadata, meter, self.reading.layout, traits)
+            bounds = parquet.write(arriving, plan.schema, sink, metadata, meter, self.reading.layout, traits)
         written = meter.content()
         span.count(rows=written.rows)
-        return written
+        return written, bounds
 
     def _read(self, file: str, source: LakeSource, corrected: Collection[str], stop: threading.Event) -> parquet.Content:
         meter = self._meter()

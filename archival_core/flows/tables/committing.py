@@ -131,7 +131,7 @@ class TableCommits:
         if compare or not await self._log.is_at(folder_of(held.known.hypertable), held.known.version):
             reality = await self._log_reading.catch_up(held, anew=anew)
         wanted = plan(await self._gathering.candidates(held))
-        fitting = await fit(held, reality.known.columns, wanted)
+        fitting = await fit(held, reality.known.columns, wanted, is_new=reality.known.version is None)
         gone = await held.files(fitting.removes)
         await held.leave_out(fitting.left_out)
         report.left_out += len(fitting.left_out)

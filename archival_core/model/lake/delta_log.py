@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -24,6 +24,8 @@ CONFIGURATION: Final[Mapping[str, str]] = {
     "delta.autoOptimize.autoCompact": "false",
     "delta.autoOptimize.optimizeWrite": "false",
 }
+#: of a column in the table's metadata: the table's statistics are of it
+_BOUNDED: Final = "archival.bounded"
 _TYPES: Final[Mapping[str, str]] = {
     "int16": "short",
     "int32": "integer",
@@ -48,6 +50,15 @@ class TableColumn:
     form: str
     #: PostgreSQL's type, number in the lake, and the like
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the table's statistics are of it."""
+        return _BOUNDED in self.metadata
+
+    def with_bounds(self) -> TableColumn:
+        """The same, as one that the table's statistics are of."""
+        return replace(self, metadata={**self.metadata, _BOUNDED: True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +191,15 @@ def _metadata(commit: Commit, milliseconds: int) -> dict[str, Any]:
         "schemaString": schema_json(commit.columns),
         "partitionColumns": [],
         "createdTime": milliseconds,
-        "configuration": dict(CONFIGURATION),
+        "configuration": {**CONFIGURATION, **_statistics(commit.columns)},
     }
+
+
+def _statistics(columns: Iterable[TableColumn]) -> dict[str, str]:
+    """Which columns statistics are of: of all others readers must not think that files tell."""
+    names = [column.name for column in columns if column.is_bounded]
+    quoted = [name if re.fullmatch(r"\w+", name, re.ASCII) else f"`{name}`" for name in names]
+    return {"delta.dataSkippingStatsColumns": ",".join(quoted)} if names else {}
 
 
 def _add(file: TableFile) -> dict[str, Any]:
