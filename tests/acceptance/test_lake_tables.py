@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import psycopg
+import pyarrow.dataset as ds
 import pytest
 from deltalake import DeltaTable
 
@@ -99,6 +101,51 @@ async def test_a_later_revision_takes_the_place_in_one_commit_and_the_folder_sta
     assert not (table(service) / before).exists()
     assert (service.lake / "superseded" / table(service).name / before).exists()
     assert delta_reader.count(table(service)) == JANUARY + 1
+
+
+async def test_a_folder_stays_while_somebody_brings_its_archive_back(service: Service) -> None:
+    service.execute(TABLE)
+    await archive(service, "jan")
+    await commit(service)
+    (before,) = paths_in(service)
+    service.execute("insert into $s.readings values ('2026-01-05Z', 1)")
+    await remove(service)
+    await service.work()
+    await commit(service)
+    service.execute("update archival.table_archive set left_at = left_at - interval '8 days' where left_at is not null")
+    with psycopg.connect(service.url) as other:
+        assert other.execute("select job_id from archival.job where status = 'superseded' for update").fetchall()
+        await service.runtime.reconciler.reconcile(MINUTE)
+        assert (table(service) / before).exists()
+    await service.runtime.reconciler.reconcile(MINUTE)
+    assert not (table(service) / before).exists()
+
+
+async def test_a_log_says_of_which_columns_it_has_statistics(service: Service) -> None:
+    service.execute(TABLE)
+    service.execute("alter table $s.readings add device text, add count int; update $s.readings set device = 'a', count = 3")
+    service.execute("update $s.readings set value = 'NaN', count = null where time = '2026-01-01Z'")
+    await archive(service, "jan", remove=False)
+    await commit(service)
+    service.execute("alter table $s.readings add later int default 7")
+    await archive(service, "feb", remove=False)
+    await commit(service)
+    found = DeltaTable(table(service))
+    wanted = "time,seen,device,count"
+    assert found.metadata().configuration["delta.dataSkippingStatsColumns"] == wanted
+    actions = found.get_add_actions(flatten=True)
+    assert {name.partition(".")[2] for name in actions.schema.names if name.startswith(("min.", "max."))} == set(
+        wanted.split(",")
+    )
+    assert sorted(zip(actions["max.count"].to_pylist(), actions["null_count.count"].to_pylist(), strict=True)) == [
+        (3, 0),
+        (3, 1),
+    ]
+    # a column without bounds is not taken for one without values
+    dataset = found.to_pyarrow_dataset()
+    assert dataset.to_table(filter=ds.field("later") == 7).num_rows == BOTH - JANUARY
+    assert dataset.to_table(filter=ds.field("value") < 2).num_rows == BOTH - 1
+    assert dataset.to_table(filter=ds.field("count").is_null()).num_rows == 1
 
 
 async def test_a_chunk_goes_only_when_its_archive_is_in_the_table(service: Service) -> None:
@@ -222,6 +269,11 @@ async def test_reconcile_compares_logs_and_mends_them(service: Service) -> None:
     assert delta_reader.count(table(service)) == BOTH
     ((finding,),) = service.rows("select finding ->> 'code' from archival.lake_table")
     assert finding == "table-log-back"
+    for age, still in (("1 hour", True), ("2 days", False)):
+        found = "jsonb_set(finding, '{at}', to_jsonb((finding ->> 'at')::timestamptz - interval '{}'))".replace("{}", age)
+        service.execute(f"update archival.lake_table set compared_at = null, finding = {found}")
+        await service.runtime.reconciler.reconcile(MINUTE)
+        assert service.rows("select finding is not null from archival.lake_table") == [(still,)]
 
 
 async def test_a_damaged_log_is_told_and_made_anew_by_who_asks(service: Service) -> None:

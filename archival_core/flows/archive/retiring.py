@@ -39,7 +39,8 @@ class Retiring:
                 # a commit that is under way, or that the ledger does not know of, may name the folder
                 if held is None or not await self._log.is_at(folder.rpartition("/")[0], held.known.version):
                     continue
-                if await self._tables.retirable([folder], self._readers):
+                # who brings an archive back has its row locked: either the folder is back after this, or stays
+                if await held.hold_retirable(folder, self._readers):
                     await self._lake.publish_directory(folder, paths.superseded_folder(folder))
                     moved.append(folder)
         return moved
@@ -47,7 +48,8 @@ class Retiring:
     async def bring_back(self, folder: str) -> bool:
         """Move the archive of `folder` back below `tables/`, because it stands in for rows again.
 
-        Returns false if there was nothing to move.
+        The caller has the archive's row locked, if there is one, until the ledger says that it is superseded no more. Returns
+        false if there was nothing to move.
         """
         aside = paths.superseded_folder(folder)
         if await self._lake.stat(folder) is not None or await self._lake.stat(aside) is None:

@@ -113,14 +113,16 @@ class FollowMarks:
             what = "archive %s stands in for the rows of %s, and no manifest with its hash is at %s in the lake"
             _LOG.error(what, archive, stand_in.chunk, stand_in.lake_path)
             return
-        await self._retiring.bring_back(manifest.lake_path)
         if known is None:
+            # first, and without a row to lock: what the ledger says once is not looked at again
+            await self._retiring.bring_back(manifest.lake_path)
             await self._schema.learn([manifest])
             await self._archives.insert(manifest, Status.REMOVED, "reconcile", announced=True, sha256=sha256)
         async with self._marked.following(archive) as ledger:
             # A restore or a removal that was under way holds the row until it has committed. Its mark is another one then.
             if (await marks.stand_ins(connection, [archive])).get(archive) != stand_in:
                 return
+            await self._retiring.bring_back(manifest.lake_path)
             await self._marked.follow(manifest, sha256, _DROPPED_BY.get(stand_in.kind), ledger)
         if stand_in.kind.stands_in:
             report.removed += 1

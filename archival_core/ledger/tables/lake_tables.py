@@ -163,6 +163,11 @@ class HeldTable:
         rows = await self._all("parts_of", folders=list(folders))
         return {row["lake_path"]: Entered(row["lake_path"], tuple(row["files"]), row["rows"] or 0) for row in rows}
 
+    async def hold_retirable(self, folder: str, readers: timedelta) -> bool:
+        """Lock the row of a superseded archive that left its table longer than `readers` ago, for as long as the table's; false
+        if it is none, or somebody brings it back."""
+        return await self._all("hold_retirable", folder=folder, readers=readers) != []
+
     async def leave_out(self, reasons: Mapping[str, str]) -> None:
         """Archives that count and cannot be in the table, and why; what is not named is none of them any more."""
         folders = sorted(reasons)

@@ -108,7 +108,14 @@ where hypertable = %(hypertable)s returning hypertable
 update archival.lake_table set checkpoint = greatest(checkpoint, %(version)s) where hypertable = %(hypertable)s returning hypertable
 
 -- name: record_compared
-update archival.lake_table set compared_at = now(), finding = case when %(resolved)s then null else coalesce(%(finding)s::jsonb, finding) end
+-- A finding ends when log and ledger are found to agree a day later: whoever it is for has been told by then.
+update archival.lake_table
+set compared_at = now(),
+    finding = case
+        when %(resolved)s then null
+        when %(finding)s::jsonb is not null then %(finding)s::jsonb || jsonb_build_object('at', now())
+        when (finding ->> 'at')::timestamptz > now() - interval '1 day' then finding
+    end
 where hypertable = %(hypertable)s returning hypertable
 
 -- name: table_state_of
@@ -127,6 +134,16 @@ left join archival.lake_table l on l.hypertable = j.hypertable
 left join archival.table_archive t on t.folder = j.lake_path
 where j.lake_path = any(%(folders)s) and j.kind = 'archive' and j.status = 'superseded'
   and (t.entered_at is null or t.left_at < now() - %(readers)s::interval)
+
+-- name: hold_retirable
+-- The same of one archive, whose row stays locked until the transaction ends. Who brings an archive back has its row locked, so
+-- nothing is found then.
+select j.job_id
+from archival.job j
+left join archival.table_archive t on t.folder = j.lake_path
+where j.lake_path = %(folder)s and j.kind = 'archive' and j.status = 'superseded'
+  and (t.entered_at is null or t.left_at < now() - %(readers)s::interval)
+for update of j skip locked
 
 -- name: lake_tables
 select l.hypertable, l.version, l.committed_at, l.compared_at, l.finding,
