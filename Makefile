@@ -8,11 +8,13 @@ BENCH_STAMP := $(BENCH_VENV)/.installed
 # checkov pins versions that the service does not, so it has an environment of its own
 INFRA_VENV := .local/infra-venv
 INFRA_STAMP := $(INFRA_VENV)/.installed
+READERS_VENV := .local/readers-venv
+READERS_STAMP := $(READERS_VENV)/.installed
 
 # where it is set, as in many containers, every worker and every process of the tests compiles the project anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup lock demo run key picture package test coverage check infra-check faults outages soak questions mutants proof bench docs clean
+.PHONY: help setup lock demo run key picture package test coverage check infra-check faults outages soak questions mutants proof bench readers docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
@@ -28,6 +30,7 @@ help:
 	@echo "make mutants  break the lines that guard the promise, one at a time: a test has to notice (ARGS='--only NAME')"
 	@echo "make proof  search the model of the promise with spin (ARGS='--only WORDS --trails FOLDER'); docs/proof.md"
 	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json), the same work beside ever more archives (ARGS=--scale), or the console beside 10,000 chunks (ARGS=--console)"
+	@echo "make readers  every engine on one table of the lake with every situation at once (ARGS='--only NAME --keep')"
 	@echo "make picture  take the dashboard's picture for the README anew (needs Chromium)"
 	@echo "make package  the zip that Azure runs without a build (.local/package.zip)"
 	@echo "make docs   write the generated documents anew"
@@ -113,6 +116,14 @@ $(BENCH_STAMP): bench/requirements.txt dev/find-python
 
 bench: setup $(BENCH_STAMP)
 	@$(PY) -m bench $(ARGS)
+
+$(READERS_STAMP): tests/readers/requirements.txt dev/find-python
+	@python=$$(dev/find-python) && echo "Setting up $(READERS_VENV)" && "$$python" -m venv --clear $(READERS_VENV)
+	@$(READERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
+	@touch $@
+
+readers: setup $(READERS_STAMP)
+	@$(PY) -m tests.readers $(ARGS)
 
 docs: setup
 	@$(PY) -m dev.docs

@@ -29,6 +29,8 @@ def _engine(lake: Lake, *, vectorized: bool) -> Engine:
         SparkSession.builder.master("local[1]")
         .config("spark.ui.enabled", "false")
         .config("spark.driver.memory", "2g")
+        # it lives for a few minutes, of which the better compiler would take many
+        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.sql.session.timeZone", "UTC")
         # else a literal goes through Java's old calendar, which lacks ten days of the year 1582
