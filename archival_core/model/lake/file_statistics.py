@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Final
 
 from archival_core.model.chunks.moment import DAY
@@ -118,6 +119,7 @@ def bound_text(value: int | str | None, form: str | None) -> int | str | None:
     return None
 
 
+@cache
 def _digits(form: str) -> tuple[int, int] | None:
     """Precision and scale of a decimal that has neither more of one nor less than none of the other."""
     match = re.fullmatch(r"decimal128\((\d+), (\d+)\)", form)
@@ -138,9 +140,13 @@ def _said(name: str, bound: int | str | None, form: str) -> dict[str, str]:
     if bound is None:
         return {}
     # a decimal is a number whose digits are all written
-    return {name: str(bound) if _digits(form) else json.dumps(bound, ensure_ascii=False)}
+    return {name: str(bound) if _digits(form) else _text(bound)}
 
 
 def _object(members: Mapping[str, str]) -> str:
     """JSON of an object whose members are JSON already."""
-    return "{" + ",".join(f"{json.dumps(name, ensure_ascii=False)}:{value}" for name, value in members.items()) + "}"
+    return "{" + ",".join(f"{_text(name)}:{value}" for name, value in members.items()) + "}"
+
+
+#: JSON of a value that is no object; `json.dumps` would make its encoder anew each time
+_text: Final = json.JSONEncoder(ensure_ascii=False).encode
