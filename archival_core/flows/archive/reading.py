@@ -198,6 +198,7 @@ class Reading:
         """The manifest of the whole archive, which supersedes the archives at `supersedes`."""
         chunk, identity = self.described.chunk, self.described.identity
         return Manifest(
+            version=1,
             job_id=str(job.job_id),
             attempt=job.attempt,
             revision=job.revision,

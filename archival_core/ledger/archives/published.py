@@ -130,5 +130,5 @@ def row_of(manifest: Manifest) -> dict[str, Any]:
         "rows": manifest.rows,
         "source_bytes": manifest.source_bytes,
         "parquet_bytes": manifest.parquet_bytes,
-        "manifest": Jsonb(manifest.model_dump(mode="json")),
+        "manifest": Jsonb(manifest.model_dump(mode="json", exclude_unset=True)),
     }

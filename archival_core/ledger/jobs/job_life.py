@@ -198,7 +198,7 @@ class Ledger:
             "parquet_bytes": manifest.parquet_bytes,
             "lake_path": manifest.lake_path,
             "supersedes": list(manifest.supersedes),
-            "manifest": Jsonb(manifest.model_dump(mode="json")),
+            "manifest": Jsonb(manifest.model_dump(mode="json", exclude_unset=True)),
             "range_start": manifest.range_start,
             "range_end": manifest.range_end,
             "relation_oid": manifest.relation_oid,

@@ -178,5 +178,9 @@ class Manifest(_Part):
         return hashlib.sha256(self.to_json()).hexdigest()
 
     def to_json(self) -> bytes:
-        """The file's content: indented for people, ends with a newline."""
-        return self.model_dump_json(indent=2).encode() + b"\n"
+        """The file's content: indented for people, ends with a newline.
+
+        What an earlier version of the service has written comes out as it was read, without the fields that it did not know:
+        marks and ledger know the manifest by the hash of these bytes.
+        """
+        return self.model_dump_json(indent=2, exclude_unset=True).encode() + b"\n"

@@ -112,6 +112,12 @@ def test_a_manifest_comes_back() -> None:
     assert Manifest.model_validate_json(manifest.to_json()) == manifest
 
 
+def test_a_manifest_of_an_earlier_version_comes_out_as_it_was_read() -> None:
+    written = json.loads(Manifest.model_validate(MANIFEST).to_json())
+    assert written == MANIFEST
+    assert "lake_number" not in written["columns"][0]
+
+
 @given(st.sampled_from(paths(MANIFEST)), JSON)
 def test_a_manifest_with_any_value_anywhere(path: list[str | int], value: Any) -> None:
     text = json.dumps(replaced(MANIFEST, path, value))
