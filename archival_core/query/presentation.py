@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from archival_core.model.chunks.chunk import Column, quote_identifier, quote_literal
 from archival_core.model.lake.manifest import ManifestColumn
+from archival_core.query.retyped import conversion
 from archival_core.query.truth import is_printable
 from archival_core.source.restore.wire import wire_of
 from archival_core.source.wire.columns import plan_columns
@@ -25,6 +26,8 @@ _SPECIAL: Final = {
     "pg_catalog.interval": "INTERVAL",
     "pg_catalog.time": "TIME",
 }
+#: Stands before what `error` says, so that whoever gets DuckDB's error can tell it from DuckDB's own.
+UNFIT: Final = "value-without-form: "
 _NAMES: Final[Mapping[pa.DataType, str]] = {
     pa.int16(): "SMALLINT",
     pa.int32(): "INTEGER",
@@ -70,11 +73,6 @@ class PresentColumn:
             return f"NULL::{self.type_name}"
         return f"CAST({quote_literal(self._missing)} AS {self.type_name})"
 
-    def is_as_then(self, then: ManifestColumn) -> bool:
-        """Whether the archive's values are in the form that live ones arrive in."""
-        same_type = _base(then.postgresql_type) == _base(self.column.type_name)
-        return then.arrow_type == str(self.arrow) and (same_type or self._special is None)
-
     def delivered(self, then: ManifestColumn) -> pa.DataType:
         """In which type an archive's values come, whatever the files have: as PostgreSQL's text, if that is known."""
         stored = arrow_type(then)
@@ -83,15 +81,16 @@ class PresentColumn:
     def archived(self, then: ManifestColumn) -> str:
         """SQL of the value, of an archive's row that has the column as `then` says."""
         source = quote_identifier(then.stored)
-        if self.is_as_then(then):
-            return self._own(source)
-        stored = type_name(arrow_type(then))
-        if self.delivered(then) != arrow_type(then):
-            return source
-        if self.as_text or (self.type_name == "BLOB" and stored == "VARCHAR"):
-            return self._refused(source)
-        cast = f"TRY_CAST({source} AS {self.type_name})"
-        return f"CASE WHEN {source} IS NULL THEN NULL WHEN {cast} IS NULL THEN {self._error()} ELSE {cast} END"
+        stored = arrow_type(then)
+        if self.as_text:
+            return source if pa.types.is_string(self.delivered(then)) else self._refused(source, self._says_retyped(then))
+        match conversion(then.postgresql_type, stored, self.column, self.arrow):
+            case "same":
+                return self._own(source)
+            case "cast":
+                cast = f"TRY_CAST({source} AS {self.type_name})"
+                return f"CASE WHEN {source} IS NULL THEN NULL WHEN {cast} IS NULL THEN {self._error()} ELSE {cast} END"
+        return self._refused(source, self._says_retyped(then))
 
     def _own(self, source: str) -> str:
         if not self._special:
@@ -108,11 +107,21 @@ class PresentColumn:
         cast = f"TRY_CAST(replace({source}, '+', '') AS {kind})"
         return f"CASE WHEN {source} IS NOT NULL AND {cast} IS NULL THEN {self._error()} ELSE {cast} END"
 
-    def _refused(self, source: str) -> str:
-        return f"CASE WHEN {source} IS NULL THEN NULL::{self.type_name} ELSE {self._error()} END"
+    def _refused(self, source: str, says: str) -> str:
+        return f"CASE WHEN {source} IS NULL THEN NULL::{self.type_name} ELSE {error(says)} END"
 
     def _error(self) -> str:
-        return f"error({quote_literal(self.says_unfit)})"
+        return error(self.says_unfit)
+
+    def _says_retyped(self, then: ManifestColumn) -> str:
+        if then.postgresql_type == self.column.type_name and not self.as_text:
+            return self.says_unfit
+        has_text = not self.as_text and is_printable(arrow_type(then), then.postgresql_type)
+        advice = "name the column in as_text to have the text of archived values as they were, or " if has_text else ""
+        return (
+            f"column {self.column.name} is {self.column.type_name}, and was {then.postgresql_type} when rows were archived:"
+            f" what PostgreSQL has made of such values is not known here; {advice}leave it out"
+        )
 
     @property
     def says_unfit(self) -> str:
@@ -123,6 +132,11 @@ class PresentColumn:
             else "name the column in as_text to have PostgreSQL's text of its values, or leave it out"
         )
         return f"column {self.column.name} has a value, live or archived, that {self.type_name} has not: {advice}"
+
+
+def error(says: str) -> str:
+    """SQL that ends the question with `value-without-form`, where it is evaluated."""
+    return f"error({quote_literal(UNFIT + says)})"
 
 
 def arrow_type(then: ManifestColumn) -> pa.DataType:
@@ -146,11 +160,3 @@ def matched(
     numbers = {column.number: column for column in then if by_number and column.number}
     names = {column.name: column for column in then}
     return [numbers.get(one.column.number) if numbers else names.get(one.column.name) for one in columns]
-
-
-def _base(name: str) -> str:
-    """A type without its modifiers; those of characters hold the same values."""
-    base, brackets = name.partition("(")[0].strip(), "[]" if name.endswith("[]") else ""
-    return (
-        "text" if base.removesuffix("[]") in ("text", "character varying", "character") else base.removesuffix("[]")
-    ) + brackets

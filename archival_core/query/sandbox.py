@@ -21,6 +21,7 @@ from archival_core.errors import PermanentError
 from archival_core.query.archived_rows import LakeFiles
 from archival_core.query.limits import Limits, too_large, took_too_long
 from archival_core.query.live_rows import LiveSource
+from archival_core.query.presentation import UNFIT
 from archival_core.query.scans import QuestionReads
 from archival_core.query.statement import Statement
 from archival_core.query.whole_table import WholeTable, create_view
@@ -136,5 +137,7 @@ def _translated(error: Exception, limits: Limits) -> PermanentError:
     said = said.split("\nStack Trace", 1)[0].strip()
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
         return too_large(limits)
+    if UNFIT in said:
+        return PermanentError(said.partition(UNFIT)[2], code="value-without-form")
     wrong = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException, duckdb.SyntaxException)
     return PermanentError(said[:2000], code="query-invalid" if isinstance(error, wrong) else "query-failed")

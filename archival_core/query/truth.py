@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -53,9 +54,10 @@ def is_printable(kind: pa.DataType, postgresql_type: str) -> bool:
     if pa.types.is_list(kind):
         # elements of arrays of boxes have another separator
         return not postgresql_type.startswith("box") and is_printable(kind.value_type, postgresql_type)
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind) or _number_of(kind) is not None
-    )
+    if pa.types.is_binary(kind):
+        # geometries have another text than their bytes
+        return postgresql_type.removesuffix("[]") == "bytea"
+    return bool(_printer(kind) is not None)
 
 
 def _true(field: pa.Field, held: pa.Array, texts: pa.Array) -> pa.Array:
@@ -78,14 +80,8 @@ def _printed(held: pa.Array, texts: pa.Array | None) -> pa.Array:
     """PostgreSQL's text of every value."""
     kind = held.type
     element = kind.value_type if pa.types.is_list(kind) else kind
-    print_one: Callable[[Any], str] = str
-    if pa.types.is_date(element):
-        print_one = printed_date
-    elif pa.types.is_timestamp(element):
-        has_zone = element.tz is not None
-
-        def print_one(value: int) -> str:
-            return printed_time(value, has_zone=has_zone)
+    print_one = _printer(element)
+    assert print_one is not None, "only values of a known text are asked for as text"
 
     def one(value: Any) -> str | None:
         if value is None:
@@ -97,6 +93,21 @@ def _printed(held: pa.Array, texts: pa.Array | None) -> pa.Array:
     known = texts.to_pylist() if texts is not None else [None] * len(held)
     values = [one(value) if text is None else text for value, text in zip(_raw(held).to_pylist(), known, strict=True)]
     return pa.array(values, pa.string())
+
+
+def _printer(kind: pa.DataType) -> Callable[[Any], str] | None:
+    """What prints a value of this form as PostgreSQL does, dates and times as numbers; `None` where nobody here can."""
+    if pa.types.is_date32(kind):
+        return printed_date
+    if pa.types.is_timestamp(kind):
+        return partial(printed_time, has_zone=kind.tz is not None)
+    if pa.types.is_boolean(kind):
+        return lambda value: "t" if value else "f"
+    if pa.types.is_binary(kind):
+        return lambda value: "\\x" + value.hex()
+    if pa.types.is_decimal(kind):
+        return lambda value: format(value, "f")
+    return str if pa.types.is_string(kind) or pa.types.is_integer(kind) else None
 
 
 def _number_of(kind: pa.DataType) -> Callable[[str | None], int | None] | None:
