@@ -35,7 +35,9 @@ def within_reach(connection: Any, sql: str) -> str:
         f"{_checked(place, name, kind)} AS {quote_identifier(name)}"
         for place, (name, kind) in zip(places, columns, strict=True)
     )
-    return f"SELECT {', '.join(values)} FROM (\n{_without_end(sql)}\n) AS answer({', '.join(places)})"
+    # a line of its own, because the statement may end with a comment
+    inner = f"(\n{_without_end(sql)}\n) AS answer({', '.join(places)})"
+    return f"SELECT {', '.join(values)} FROM {inner}"  # noqa: S608 - the statement was looked through, and it is run as it is
 
 
 def _columns(connection: Any, sql: str) -> Sequence[tuple[str, str]]:

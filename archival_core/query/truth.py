@@ -34,12 +34,13 @@ class UnfitError(Exception):
 def true_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The columns of `schema` with PostgreSQL's values; raises `UnfitError`.
 
-    A column of `batch` may have texts beside it. One that `schema` has as text, and `batch` not, is as PostgreSQL prints it.
+    `batch` has the same columns in the same order, and behind them the texts of some: a column may have the name that another
+    one's texts have. One that `schema` has as text, and `batch` not, is as PostgreSQL prints it.
     """
     arrays = []
-    for field in schema:
-        held = batch.column(field.name)
-        texts = batch.column(text_of(field.name)) if text_of(field.name) in batch.schema.names else None
+    beside = dict(zip(batch.schema.names[len(schema) :], batch.columns[len(schema) :], strict=True))
+    for held, field in zip(batch.columns, schema, strict=False):
+        texts = beside.get(text_of(field.name))
         if held.type != field.type:
             arrays.append(_printed(held, texts))
         elif texts is not None and texts.null_count < len(texts):

@@ -201,3 +201,27 @@ async def test_an_interval_of_more_hours_than_arrow_has_is_said(service: Service
     assert first == second
     text = await asked(queries, f"select c0::varchar as c from {table} where n < 2 order by n, time")
     assert text.result.column("c").to_pylist() == ["3000000:00:00"] * 2 + ["-3000000:00:00"] * 2
+
+
+@pytest.mark.own_database
+@pytest.mark.usefixtures("at_once")
+async def test_a_column_that_is_called_like_the_texts_of_another_is_a_column_of_its_own(service: Service) -> None:
+    service.execute(
+        """create table $s.readings (time date not null, d date, "d exact" text, p numeric(10,2), "p exact" text, "a exact" int[],
+            a date[]) partition by range (time);
+        create table $s.gone partition of $s.readings for values from ('2026-01-01') to ('2026-02-01');
+        create table $s.kept partition of $s.readings for values from ('2026-02-01') to ('2026-03-01');
+        insert into $s.readings select time, '2026-05-05', '1999-09-09', 1.5, 'note', '{1}', '{infinity}'
+        from (values (date '2026-01-15'), ('2026-02-15')) as of (time);
+        insert into $s.readings select time, 'infinity', null, 2.5, '3.50', null, null
+        from (values (date '2026-01-16'), ('2026-02-16')) as of (time)"""
+    )
+    await _remove(service, "gone")
+    sql = f"""select d::varchar as d, "d exact", p::varchar as p, "p exact", "a exact", a::varchar as a
+        from {service.schema}.readings order by day(time), time"""
+    plain = {"d": "2026-05-05", "d exact": "1999-09-09", "p": "1.50", "p exact": "note", "a exact": [1], "a": "[infinity]"}
+    other = {"d": "infinity", "d exact": None, "p": "2.50", "p exact": "3.50", "a exact": None, "a": None}
+    assert (await asked(queries_of(service), sql)).result.to_pylist() == [plain, plain, other, other]
+    # the columns alone, which is what a scan is asked for
+    few = await asked(queries_of(service), f'select d, "d exact" from {service.schema}.readings where "d exact" is not null')
+    assert [str(row["d"]) for row in few.result.to_pylist()] == ["2026-05-05"] * 2
