@@ -221,6 +221,11 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "`POST /verifications` tells more; look for who writes to the lake.",
                 status=409,
             ),
+            "archives-below": ErrorCode(
+                "A table that has archives of its own was attached to the table as a partition.",
+                "Restore its archives, or detach it and ask it by itself.",
+                status=409,
+            ),
             "moment-passed": ErrorCode("Tables were dropped or written anew while they were about to be read.", "Ask again."),
             "not-acceptable": ErrorCode("The answer is to be had in none of the forms that `Accept` names.", status=406),
             "queries-off": ErrorCode(

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from archival_core.errors import PermanentError
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.paths import INNER_MANIFEST, archive_manifest
 from archival_core.ledger.archives.standing import StandingArchives, TableOfArchive
@@ -73,12 +74,17 @@ class Archives:
     async def of(self, table: TableThen, then: Moment, unexplained: Unexplained) -> list[Archive]:
         """Those that stand in for rows of `table` in the moment, whatever the table's name was; `learn` was asked before.
 
-        Raises `PermanentError` (`archive-not-found`) where one of `unexplained` may be among them, and `TransientError`.
+        Raises `PermanentError` (`archive-not-found`) where one of `unexplained` may be among them, `PermanentError`
+        (`archives-below`) where a table below has archives of its own, and `TransientError`.
         """
         assert then.server is not None
         unexplained.check(table)
         lost = {_key(mark) for mark in unexplained.marks}
-        theirs = [mark for mark in then.standing if _key(mark) not in lost and self._is_of(mark, table, then.server)]
+        known = [mark for mark in then.standing if _key(mark) not in lost]
+        for mark in known:
+            if self._is_below(mark, table, then.server):
+                raise _below(mark, table)
+        theirs = [mark for mark in known if self._is_of(mark, table, then.server)]
         await self._load([mark for mark in theirs if _key(mark) not in self._archives], then.server)
         return [self._archives[_key(mark)] for mark in theirs]
 
@@ -102,6 +108,12 @@ class Archives:
             # under the same name there may have been another table, whose rows went with it
             return of.identity == table.identity
         return mark.hypertable == str(table.table.relation)
+
+    def _is_below(self, mark: StandingArchive, table: TableThen, here: ServerIdentity) -> bool:
+        of = self._tables[_key(mark)]
+        if of.identity is not None and _is_same_server(of, here):
+            return of.identity.oid in table.below.values()
+        return mark.hypertable in table.below
 
     async def _learn(self, standing: Sequence[StandingArchive]) -> list[StandingArchive]:
         """Of which tables the archives are; returns those whose manifests are nowhere."""
@@ -154,6 +166,14 @@ class Archives:
                 _LOG.warning("%s is of a release that this one does not know", path)
                 return None
         return None
+
+
+def _below(mark: StandingArchive, table: TableThen) -> PermanentError:
+    return PermanentError(
+        f"{table.table.relation} cannot be asked: {mark.hypertable} is one of its partitions now, and has archives of its own,"
+        f" such as {mark.lake_path}, whose rows would be missed. Restore them, or detach the partition and ask it by itself",
+        code="archives-below",
+    )
 
 
 def _in_all(archives: Collection[Archive]) -> set[int]:

@@ -37,7 +37,9 @@ class Unexplained:
 
     def _may_be_of(self, mark: StandingArchive, table: TableThen) -> bool:
         own = str(table.table.relation)
-        if mark.hypertable == own or table.identity in self.owners[mark.hypertable]:
+        below = table.below.values()
+        owners = self.owners[mark.hypertable]
+        if mark.hypertable in (own, *table.below) or any(one == table.identity or one.oid in below for one in owners):
             return True
         # The name belonged to whoever has it now, if that table has had it since before the chunk was made; and a table that
         # has had another name since then never had this one while the chunk was there.

@@ -182,6 +182,25 @@ async def test_a_name_that_another_table_has_taken_over_hides_no_rows(service: S
         assert refused.value.code == "archive-not-found"
 
 
+async def test_a_table_whose_partition_has_archives_of_its_own_is_refused(service: Service) -> None:
+    service.execute(TABLE)
+    await remove(service, "readings", "jan")
+    service.execute(
+        """create table $s.every (time timestamptz not null, device text, value int, price numeric(10,2), extra text)
+        partition by range (time);
+        create table $s.middle partition of $s.every for values from ('2025-01-01Z') to ('2027-01-01Z')
+        partition by range (time);
+        alter table $s.middle attach partition $s.readings for values from ('2026-01-01Z') to ('2027-01-01Z')"""
+    )
+    with pytest.raises(PermanentError) as refused:
+        await asked(queries_of(service), f"select count(*) from {service.schema}.every")
+    assert (refused.value.code, "detach" in str(refused.value)) == ("archives-below", True)
+    service.execute("alter table $s.middle detach partition $s.readings")
+    for table, rows in (("every", 0), ("readings", 90)):
+        answer = await asked(queries_of(service), f"select count(*) as n from {service.schema}.{table}")
+        assert answer.result.to_pylist() == [{"n": rows}]
+
+
 async def test_plain_tables_are_joined_and_names_are_found_in_any_case(service: Service) -> None:
     service.execute(TABLE)
     service.execute("""create table $s."Devices" ("Device" text, site text); insert into $s."Devices" values ('d2', 'here')""")

@@ -207,8 +207,8 @@ async def test_an_interval_of_more_hours_than_arrow_has_is_said(service: Service
 @pytest.mark.usefixtures("at_once")
 async def test_a_column_that_is_called_like_the_texts_of_another_is_a_column_of_its_own(service: Service) -> None:
     service.execute(
-        """create table $s.readings (time date not null, d date, "d exact" text, p numeric(10,2), "p exact" text, "a exact" int[],
-            a date[]) partition by range (time);
+        """create table $s.readings (time date not null, d date, "d exact" text, p numeric(10,2), "p exact" text,
+            "a exact" int[], a date[]) partition by range (time);
         create table $s.gone partition of $s.readings for values from ('2026-01-01') to ('2026-02-01');
         create table $s.kept partition of $s.readings for values from ('2026-02-01') to ('2026-03-01');
         insert into $s.readings select time, '2026-05-05', '1999-09-09', 1.5, 'note', '{1}', '{infinity}'

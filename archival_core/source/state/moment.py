@@ -74,6 +74,16 @@ WITH RECURSIVE member (oid, leaving) AS (
 SELECT c.oid::bigint, c.relfilenode::text || CASE WHEN m.leaving THEN ' leaving' ELSE '' END, c.relkind::text
 FROM member m JOIN pg_catalog.pg_class c ON c.oid = m.oid
 """
+_BELOW: Final[LiteralString] = """
+WITH RECURSIVE member (oid) AS (
+    SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = %(oid)s::bigint::oid
+    UNION ALL
+    SELECT i.inhrelid FROM member m JOIN pg_catalog.pg_inherits i ON i.inhparent = m.oid
+)
+SELECT n.nspname, c.relname, c.oid::bigint
+FROM member m JOIN pg_catalog.pg_class c ON c.oid = m.oid AND c.relkind = 'p'
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+"""
 # Of a compressed chunk most rows lie in another table.
 _COMPRESSED: Final[LiteralString] = """
 SELECT to_regclass(pg_catalog.format('%%I.%%I', k.chunk_schema, k.chunk_name))::oid::bigint
@@ -145,6 +155,8 @@ class TableThen:
     stored_before: Mapping[str, str]
     #: every table in which rows lie, and what tells that it was written anew
     members: Mapping[int, str]
+    #: partitions that are partitioned again, by name: their oids
+    below: Mapping[str, int]
 
 
 async def acting_role(conn: AsyncConnection[Any], role: str) -> str:
@@ -254,9 +266,11 @@ class Moment:
                 )
             await cur.execute(_READABLE, {"oid": named.oid, "role": self._role})
             readable = {number for (number,) in await cur.fetchall()}
+            await cur.execute(_BELOW, {"oid": named.oid})
+            below = {str(Relation(schema, name)): oid for schema, name, oid in await cur.fetchall()}
         columns = tuple(column for column in columns if column.number in readable)
         stored = {} if named.kind == "plain" else await stored_before(self._conn, named.relation, [c.name for c in columns])
-        return TableThen(named, identity, columns, MappingProxyType(stored), MappingProxyType(members))
+        return TableThen(named, identity, columns, MappingProxyType(stored), MappingProxyType(members), MappingProxyType(below))
 
     async def bearers(self, names: Collection[str]) -> dict[str, Bearer]:
         """The tables that have these names, each `schema.name`, in the moment."""
