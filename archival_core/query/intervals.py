@@ -15,8 +15,12 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import quote_identifier
 from archival_core.query.presentation import error
 
-#: Hours that 64 bits of nanoseconds hold, less one for the rest below an hour.
-_MOST_HOURS: Final = (1 << 63) // 3_600_000_000_000 - 1
+#: Microseconds that 64 bits of nanoseconds hold.
+_MOST: Final = (1 << 63) // 1000
+#: SQL of an interval's part below a day in microseconds, which 64 bits hold in DuckDB.
+_BELOW_A_DAY: Final = (
+    "date_part('hour', {0}) * 3600000000 + date_part('minute', {0}) * 60000000 + date_part('microseconds', {0})"
+)
 _SAYS: Final = (
     "column {0} of the answer has an interval with more than 292 years of hours: CAST it to VARCHAR, or take EPOCH of it"
 )
@@ -48,7 +52,7 @@ def _columns(connection: Any, sql: str) -> Sequence[tuple[str, str]]:
 
 def _checked(place: str, name: str, kind: str) -> str:
     fails = error(_SAYS.format(name))
-    within = f"CASE WHEN abs(date_part('hour', {{0}})) > {_MOST_HOURS} THEN {fails} ELSE {{0}} END"
+    within = f"CASE WHEN {_BELOW_A_DAY} NOT BETWEEN -{_MOST} AND {_MOST} THEN {fails} ELSE {{0}} END"
     match kind:
         case "INTERVAL":
             return within.format(place)

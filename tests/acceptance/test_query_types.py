@@ -180,7 +180,7 @@ def _told(column: pa.ChunkedArray) -> list[str]:
 async def test_an_interval_of_more_hours_than_arrow_has_is_said(service: Service) -> None:
     """Whether it is archived, live or computed, and in whichever form the answer goes out."""
     _prepare(
-        service, {"interval": ["'3000000 hours'", "'-3000000 hours'", "'2562046:59:59.999999'", "'178000000 years 1 second'"]}
+        service, {"interval": ["'3000000 hours'", "'-3000000 hours'", "'2562047:47:16.854775'", "'178000000 years 1 second'"]}
     )
     await _remove(service, "gone")
     queries, table = queries_of(service), f"{service.schema}.readings"
@@ -188,7 +188,7 @@ async def test_an_interval_of_more_hours_than_arrow_has_is_said(service: Service
         f"select c0 from {table} where n < 2",
         f"select c0, n as c0 from {table} where time < '2026-02-01' order by n; -- archived",
         f"select c0 from {table} where time >= '2026-02-01' and n = 1",
-        f"select sum(c0) as total from {table} where n = 2",
+        f"select c0 + interval '1 hour' as more from {table} where n = 2",
         f"select [c0] as list from {table} where n = 0",
     ):
         for form in ("json", "parquet"):
@@ -197,7 +197,7 @@ async def test_an_interval_of_more_hours_than_arrow_has_is_said(service: Service
             assert (refused.value.code, "CAST it to VARCHAR" in str(refused.value)) == ("value-without-form", True), sql
     held = await asked(queries, f"select c0, c0 from {table} where n in (2, 3) order by n, time desc;")
     first, second = held.result.columns
-    assert [tuple(value) for value in first.to_pylist()] == [(0, 0, 9223369199999999000)] * 2 + [(2136000000, 0, 10**9)] * 2
+    assert [tuple(value) for value in first.to_pylist()] == [(0, 0, 9223372036854775000)] * 2 + [(2136000000, 0, 10**9)] * 2
     assert first == second
     text = await asked(queries, f"select c0::varchar as c from {table} where n < 2 order by n, time")
     assert text.result.column("c").to_pylist() == ["3000000:00:00"] * 2 + ["-3000000:00:00"] * 2
