@@ -242,7 +242,11 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "Group or join fewer rows at a time; or ask with `--direct`.",
                 status=422,
             ),
-            "query-names": ErrorCode("DuckDB cannot tell names apart that differ in case alone.", "Rename one.", status=409),
+            "query-names": ErrorCode(
+                "DuckDB cannot tell names apart that differ in case alone, nor a schema from a database of its own.",
+                "Rename one.",
+                status=409,
+            ),
             "query-process": ErrorCode("The process that answered the question has ended by itself.", "Ask again."),
             "query-refused": ErrorCode("The statement is not one SELECT that only reads tables.", status=422),
             "query-role": ErrorCode(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archival_core.model.chunks.chunk import Column
 from archival_core.model.lake.manifest import ManifestColumn
 
 
@@ -33,3 +34,10 @@ class Archive:
     files: tuple[ArchivedFile, ...]
     #: whether its columns have the numbers that they have in the table now
     is_numbered: bool
+    #: number of the transaction that made its chunk
+    born: str
+
+    def found(self, column: Column) -> ManifestColumn | None:
+        """What a column of the table was in the archive; `None` for one that is younger."""
+        numbers = {one.number: one for one in self.columns if self.is_numbered and one.number}
+        return numbers.get(column.number) if numbers else {one.name: one for one in self.columns}.get(column.name)

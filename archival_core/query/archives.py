@@ -25,9 +25,11 @@ from archival_core.ledger.tables.lake_columns import LakeColumns
 from archival_core.model.chunks.chunk import Relation, ServerIdentity
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
+from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.model.lake.manifest import Manifest
 from archival_core.query.archive import Archive, ArchivedFile
 from archival_core.query.unexplained import Unexplained, refused
+from archival_core.query.younger import Known, known
 from archival_core.source.state.moment import Moment, StandingArchive, TableThen
 
 _LOG = logging.getLogger(__name__)
@@ -88,19 +90,21 @@ class Archives:
         await self._load([mark for mark in theirs if _key(mark) not in self._archives], then.server)
         return [self._archives[_key(mark)] for mark in theirs]
 
-    async def stored_before(self, table: TableThen, archives: Collection[Archive]) -> dict[int, str]:
-        """By attnum: what rows of `archives` have in columns that are younger than they are, as PostgreSQL prints it.
+    async def stored_before(self, table: TableThen, then: Moment, archives: Collection[Archive]) -> dict[int, Known | None]:
+        """By attnum: what rows of `archives` have in columns that are younger than they are; `None` if that is not certain.
 
-        The source knows as long as it has such rows, and the ledger from the first archive after the change on.
+        Columns that all archives have are left out.
         """
-        if not archives or {column.number for column in table.columns} <= _in_all(archives):
+        lacking = {column.number: [one.born for one in archives if one.found(column) is None] for column in table.columns}
+        younger = [column for column in table.columns if lacking[column.number]]
+        if not younger:
             return {}
-        found: dict[int, str] = {}
-        if self._ledger is not None:
-            for column in await self._ledger.columns.columns_of(table.table.relation):
-                if column.table == table.identity and column.until is None and column.default is not None:
-                    found[column.attnum] = column.default
-        return found | {c.number: table.stored_before[c.name] for c in table.columns if c.name in table.stored_before}
+        recorded: dict[int, list[LakeColumn]] = {}
+        if self._ledger is not None and table.identity is not None:
+            for column in await self._ledger.columns.columns_of_table(table.identity):
+                recorded.setdefault(column.attnum, []).append(column)
+        witnesses = await then.witnesses(table, [column.name for column in younger])
+        return {c.number: known(c, witnesses[c.name], recorded.get(c.number, ()), lacking[c.number]) for c in younger}
 
     def _is_of(self, mark: StandingArchive, table: TableThen, here: ServerIdentity) -> bool:
         of = self._tables[_key(mark)]
@@ -176,10 +180,6 @@ def _below(mark: StandingArchive, table: TableThen) -> PermanentError:
     )
 
 
-def _in_all(archives: Collection[Archive]) -> set[int]:
-    return set[int].intersection(*({column.number for column in archive.columns} for archive in archives))
-
-
 def _key(mark: StandingArchive) -> tuple[UUID, str]:
     return mark.archive, mark.manifest
 
@@ -208,6 +208,7 @@ def _archive(mark: StandingArchive, manifest: Manifest, here: ServerIdentity) ->
             for part in manifest.parts
         ),
         is_numbered=_is_same_server(TableOfArchive(None, manifest.source), here),
+        born=mark.born,
     )
 
 

@@ -6,7 +6,7 @@ not hold (a NaN in a numeric(10,2)) ends the question with advice, and is never 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from archival_core.model.chunks.chunk import Column, quote_identifier, quote_lit
 from archival_core.model.lake.manifest import ManifestColumn
 from archival_core.query.retyped import conversion
 from archival_core.query.truth import is_printable
+from archival_core.query.younger import Known, value_of
 from archival_core.source.restore.wire import wire_of
 from archival_core.source.wire.columns import plan_columns
 
@@ -46,7 +47,7 @@ _NAMES: Final[Mapping[pa.DataType, str]] = {
 class PresentColumn:
     """A column of the table as it is now."""
 
-    def __init__(self, column: Column, missing: str | None, *, as_text: bool) -> None:
+    def __init__(self, column: Column, missing: Known | None, *, as_text: bool) -> None:
         #: as it is in the catalog
         self.column = column
         self.as_text = as_text
@@ -66,12 +67,18 @@ class PresentColumn:
     @property
     def missing(self) -> str:
         """SQL of the value in rows that are older than the column."""
-        if self._missing is None and self.column.not_null:
-            unknown = f"column {self.column.name} is younger than archived rows, and nobody knows any more what they have in it"
-            return f"error({quote_literal(unknown)})"
         if self._missing is None:
+            return error(
+                f"column {self.column.name} is younger than archived rows, and what they have in it is not certain (the column"
+                " is generated, or its default was computed or is not known any more): leave it out, or ask for younger rows"
+            )
+        text = self._missing.text
+        if text is None:
             return f"NULL::{self.type_name}"
-        return f"CAST({quote_literal(self._missing)} AS {self.type_name})"
+        if self.as_text:
+            return quote_literal(text)
+        value = value_of(text, self.column, self.arrow)
+        return self._error() if value is None else self._own(f"CAST({value} AS {type_name(self.arrow)})")
 
     def delivered(self, then: ManifestColumn) -> pa.DataType:
         """In which type an archive's values come, whatever the files have: as PostgreSQL's text, if that is known."""
@@ -151,12 +158,3 @@ def type_name(kind: pa.DataType) -> str:
     if pa.types.is_decimal(kind):
         return f"DECIMAL({kind.precision},{kind.scale})"
     return _NAMES[kind]
-
-
-def matched(
-    columns: Collection[PresentColumn], then: Collection[ManifestColumn], *, by_number: bool
-) -> list[ManifestColumn | None]:
-    """For each column, what it was in an archive; `None` for one that is younger."""
-    numbers = {column.number: column for column in then if by_number and column.number}
-    names = {column.name: column for column in then}
-    return [numbers.get(one.column.number) if numbers else names.get(one.column.name) for one in columns]

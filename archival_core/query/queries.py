@@ -279,4 +279,4 @@ class Queries:
         if table.table.kind == "plain":
             return WholeTable(table, (), {}, as_text)
         archives = await self._archives.of(table, then, unexplained)
-        return WholeTable(table, tuple(archives), await self._archives.stored_before(table, archives), as_text)
+        return WholeTable(table, tuple(archives), await self._archives.stored_before(table, then, archives), as_text)

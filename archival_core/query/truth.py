@@ -63,13 +63,13 @@ def is_printable(kind: pa.DataType, postgresql_type: str) -> bool:
 
 def _true(field: pa.Field, held: pa.Array, texts: pa.Array) -> pa.Array:
     is_list = pa.types.is_list(field.type)
-    number = _number_of(field.type.value_type if is_list else field.type)
+    number = number_of(field.type.value_type if is_list else field.type)
     if number is None:
         raise UnfitError(field.name)
     raw = _raw(held)
     try:
         values = [
-            one if text is None else [number(e) for e in _elements(text)] if is_list else number(text)
+            one if text is None else [number(e) for e in elements_of(text)] if is_list else number(text)
             for one, text in zip(raw.to_pylist(), texts.to_pylist(), strict=True)
         ]
         return _from_raw(pa.array(values, raw.type), field.type)
@@ -111,7 +111,7 @@ def _printer(kind: pa.DataType) -> Callable[[Any], str] | None:
     return str if pa.types.is_string(kind) or pa.types.is_integer(kind) else None
 
 
-def _number_of(kind: pa.DataType) -> Callable[[str | None], int | None] | None:
+def number_of(kind: pa.DataType) -> Callable[[str | None], int | None] | None:
     """What makes of PostgreSQL's text of a date or a time the number that Arrow has."""
     if not (pa.types.is_date32(kind) or pa.types.is_timestamp(kind)):
         return None
@@ -130,7 +130,7 @@ def _number_of(kind: pa.DataType) -> Callable[[str | None], int | None] | None:
     return number
 
 
-def _elements(text: str) -> list[str | None]:
+def elements_of(text: str) -> list[str | None]:
     """Elements of an array of one dimension, none of which has an escape; raises `ValueError` for another array."""
     if text[:2] == "{{" or not text.startswith("{"):
         raise ValueError(text)

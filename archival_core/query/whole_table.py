@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -14,9 +14,13 @@ from archival_core.model.lake.manifest import ManifestColumn
 from archival_core.query.archive import Archive
 from archival_core.query.archived_rows import ArchivedRows, Forms, LakeFiles
 from archival_core.query.live_rows import LiveRows, LiveSource
-from archival_core.query.presentation import PresentColumn, arrow_type, matched
+from archival_core.query.presentation import PresentColumn, arrow_type
 from archival_core.query.scans import QuestionReads
+from archival_core.query.younger import Known
 from archival_core.source.state.moment import TableThen
+
+#: Schemas with the names of databases that every DuckDB has: nobody can say which is meant.
+_OWN_SCHEMAS: Final = frozenset({"memory", "system", "temp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,8 @@ class WholeTable:
 
     then: TableThen
     archives: tuple[Archive, ...]
-    #: by attnum: PostgreSQL's text of what rows have in a column that was added after they were stored
-    stored_before: Mapping[int, str]
+    #: by attnum: what archived rows have in a column that was added after they were stored; `None` if that is not certain
+    stored_before: Mapping[int, Known | None]
     #: columns that are wanted as PostgreSQL's text
     as_text: frozenset[str] = frozenset()
 
@@ -58,6 +62,12 @@ def create_view(
     """Make the view under the table's own name; `number` tells its parts from those of other tables."""
     columns = table.columns
     relation = table.then.table.relation
+    if relation.schema.lower() in _OWN_SCHEMAS:
+        raise PermanentError(
+            f"{relation} cannot be asked: DuckDB has a database of its own that is called {relation.schema}, and takes the"
+            " table's name for one of that. ALTER TABLE … SET SCHEMA, or rename the schema",
+            code="query-names",
+        )
     selects: list[str] = []
 
     def add(rows: Any, values: Sequence[str]) -> None:
@@ -90,7 +100,7 @@ def _alike(
     """Archives by the forms in which they have the columns: each form is a table of Arrow's of its own."""
     groups: dict[tuple[Any, ...], tuple[tuple[ManifestColumn | None, ...], list[Archive]]] = {}
     for archive in archives:
-        then = tuple(matched(columns, archive.columns, by_number=archive.is_numbered))
+        then = tuple(archive.found(one.column) for one in columns)
         key = (archive.time_column, *((c.stored, c.arrow_type, c.postgresql_type) if c else None for c in then))
         groups.setdefault(key, (then, []))[1].append(archive)
     return list(groups.values())

@@ -201,6 +201,21 @@ async def test_a_table_whose_partition_has_archives_of_its_own_is_refused(servic
         assert answer.result.to_pylist() == [{"n": rows}]
 
 
+async def test_a_schema_with_a_name_of_duckdbs_own_is_refused(service: Service) -> None:
+    for schema in ("memory", "system", "temp", "main", "duckdb"):
+        service.execute(f"create schema {schema}; create table {schema}.readings as select 1 as n")
+        try:
+            sql = f"select n from {schema}.readings"
+            if schema in ("main", "duckdb"):
+                assert (await asked(queries_of(service), sql)).result.to_pylist() == [{"n": 1}]
+                continue
+            with pytest.raises(PermanentError) as refused:
+                await asked(queries_of(service), sql)
+            assert (refused.value.code, "rename the schema" in str(refused.value)) == ("query-names", True)
+        finally:
+            service.execute(f"drop schema {schema} cascade")
+
+
 async def test_plain_tables_are_joined_and_names_are_found_in_any_case(service: Service) -> None:
     service.execute(TABLE)
     service.execute("""create table $s."Devices" ("Device" text, site text); insert into $s."Devices" values ('d2', 'here')""")

@@ -23,6 +23,10 @@ class LakeColumns:
         """Every column that the table has or ever had, by its number."""
         return tuple(map(read_lake_column, await self._pool.all("lake_columns", hypertable=str(hypertable))))
 
+    async def columns_of_table(self, table: TableIdentity) -> tuple[LakeColumn, ...]:
+        """Every column that was seen last in this very table, whatever its name was then."""
+        return tuple(map(read_lake_column, await self._pool.all("lake_columns_of_table", oid=table.oid, born=table.born)))
+
     async def decide(
         self, hypertable: Relation, decision: Callable[[tuple[LakeColumn, ...]], Decision]
     ) -> tuple[LakeColumn, ...]:

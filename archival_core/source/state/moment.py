@@ -23,7 +23,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunks.chunk import Column, Relation, ServerIdentity
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.catalog import lookup
-from archival_core.source.catalog.defaults import stored_before
+from archival_core.source.catalog.defaults import Witness, witnesses
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state import marks
 from archival_core.source.state.snapshot import EXPORT
@@ -150,9 +150,6 @@ class TableThen:
     identity: TableIdentity | None
     #: those that the role may read
     columns: tuple[Column, ...]
-    #: by name: PostgreSQL's text of what rows have in a column that was added after they were stored, as far as the database
-    #: still has such rows
-    stored_before: Mapping[str, str]
     #: every table in which rows lie, and what tells that it was written anew
     members: Mapping[int, str]
     #: partitions that are partitioned again, by name: their oids
@@ -269,8 +266,7 @@ class Moment:
             await cur.execute(_BELOW, {"oid": named.oid})
             below = {str(Relation(schema, name)): oid for schema, name, oid in await cur.fetchall()}
         columns = tuple(column for column in columns if column.number in readable)
-        stored = {} if named.kind == "plain" else await stored_before(self._conn, named.relation, [c.name for c in columns])
-        return TableThen(named, identity, columns, MappingProxyType(stored), MappingProxyType(members), MappingProxyType(below))
+        return TableThen(named, identity, columns, MappingProxyType(members), MappingProxyType(below))
 
     async def bearers(self, names: Collection[str]) -> dict[str, Bearer]:
         """The tables that have these names, each `schema.name`, in the moment."""
@@ -283,6 +279,10 @@ class Moment:
             str(Relation(schema, name)): Bearer(TableIdentity(oid=oid, born=born), (table, of_schema))
             for schema, name, oid, born, table, of_schema in rows
         }
+
+    async def witnesses(self, table: TableThen, columns: Collection[str]) -> dict[str, list[Witness]]:
+        """By column: what the table's tree knows in the moment of rows that are older than the column."""
+        return await witnesses(self._conn, table.table.oid, columns)
 
     async def check(self, table: TableThen) -> None:
         """Raise `TransientError` (`moment-passed`) unless rows of `table` that the snapshot sees lie where they lay then.

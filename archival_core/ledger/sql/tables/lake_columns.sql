@@ -2,6 +2,10 @@
 select number, table_oid, table_born, attnum, column_name, name, postgresql_type, form, default_before, since, until
 from archival.lake_column where hypertable = %(hypertable)s order by number
 
+-- name: lake_columns_of_table
+select number, table_oid, table_born, attnum, column_name, name, postgresql_type, form, default_before, since, until
+from archival.lake_column where table_oid = %(oid)s and table_born = %(born)s order by hypertable, number
+
 -- name: lock_lake_columns
 -- Two readings of one table decide one after the other, also where the table has no column yet that could be locked.
 select pg_advisory_xact_lock(hashtextextended('archival.lake_column ' || %(hypertable)s, 0))
