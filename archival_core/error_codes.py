@@ -226,6 +226,11 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "Restore its archives, or detach it and ask it by itself.",
                 status=409,
             ),
+            "archives-in-doubt": ErrorCode(
+                "Archives were made in another database, and tables or columns have other names since.",
+                "Give table and columns the names and the order that the manifest has, or restore the archives.",
+                status=409,
+            ),
             "moment-passed": ErrorCode("Tables were dropped or written anew while they were about to be read.", "Ask again."),
             "not-acceptable": ErrorCode("The answer is to be had in none of the forms that `Accept` names.", status=406),
             "queries-off": ErrorCode(

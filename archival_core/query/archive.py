@@ -37,6 +37,11 @@ class Archive:
     #: number of the transaction that made its chunk
     born: str
 
+    @property
+    def names(self) -> list[str]:
+        """Of its columns, in the table's order."""
+        return [column.name for column in self.columns]
+
     def found(self, column: Column) -> ManifestColumn | None:
         """What a column of the table was in the archive; `None` for one that is younger."""
         numbers = {one.number: one for one in self.columns if self.is_numbered and one.number}

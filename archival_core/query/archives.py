@@ -28,6 +28,7 @@ from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICRO
 from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.model.lake.manifest import Manifest
 from archival_core.query.archive import Archive, ArchivedFile
+from archival_core.query.by_name import are_told_apart, in_doubt
 from archival_core.query.unexplained import Unexplained, refused
 from archival_core.query.younger import Known, known
 from archival_core.source.state.moment import Moment, StandingArchive, TableThen
@@ -77,7 +78,8 @@ class Archives:
         """Those that stand in for rows of `table` in the moment, whatever the table's name was; `learn` was asked before.
 
         Raises `PermanentError` (`archive-not-found`) where one of `unexplained` may be among them, `PermanentError`
-        (`archives-below`) where a table below has archives of its own, and `TransientError`.
+        (`archives-below`) where a table below has archives of its own, and (`archives-in-doubt`) where names alone say what
+        belongs to what, and have changed; and `TransientError`.
         """
         assert then.server is not None
         unexplained.check(table)
@@ -87,8 +89,25 @@ class Archives:
             if self._is_below(mark, table, then.server):
                 raise _below(mark, table)
         theirs = [mark for mark in known if self._is_of(mark, table, then.server)]
-        await self._load([mark for mark in theirs if _key(mark) not in self._archives], then.server)
+        nobodys = await self._nobodys(known, then)
+        await self._load([mark for mark in (*theirs, *nobodys) if _key(mark) not in self._archives], then.server)
+        for mark in theirs:
+            archive = self._archives[_key(mark)]
+            if not archive.is_numbered and not are_told_apart(archive.names, table.names):
+                raise in_doubt(mark, table)
+        for mark in nobodys:
+            if are_told_apart(self._archives[_key(mark)].names, table.names):
+                raise in_doubt(mark, table)
         return [self._archives[_key(mark)] for mark in theirs]
+
+    async def _nobodys(self, marks: Collection[StandingArchive], then: Moment) -> list[StandingArchive]:
+        """One mark for each name by which alone archives are known, and that no table has."""
+        assert then.server is not None
+        by_name = {mark.hypertable: mark for mark in marks if not self._is_known(self._tables[_key(mark)], then.server)}
+        if not by_name:
+            return []
+        bearers = await then.bearers(by_name)
+        return [mark for name, mark in by_name.items() if name not in bearers]
 
     async def stored_before(self, table: TableThen, then: Moment, archives: Collection[Archive]) -> dict[int, Known | None]:
         """By attnum: what rows of `archives` have in columns that are younger than they are; `None` if that is not certain.
@@ -108,14 +127,18 @@ class Archives:
 
     def _is_of(self, mark: StandingArchive, table: TableThen, here: ServerIdentity) -> bool:
         of = self._tables[_key(mark)]
-        if of.identity is not None and _is_same_server(of, here):
+        if self._is_known(of, here):
             # under the same name there may have been another table, whose rows went with it
             return of.identity == table.identity
         return mark.hypertable == str(table.table.relation)
 
+    def _is_known(self, of: TableOfArchive, here: ServerIdentity) -> bool:
+        """Whether the archive says by an identity that holds here which table it is of."""
+        return of.identity is not None and _is_same_server(of, here)
+
     def _is_below(self, mark: StandingArchive, table: TableThen, here: ServerIdentity) -> bool:
         of = self._tables[_key(mark)]
-        if of.identity is not None and _is_same_server(of, here):
+        if of.identity is not None and self._is_known(of, here):
             return of.identity.oid in table.below.values()
         return mark.hypertable in table.below
 

@@ -7,10 +7,17 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
+import psycopg
 import pytest
 
+from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError
+from archival_core.lake.arrow_files import arrow_files
+from archival_core.lake.client import LakehouseClient
+from archival_core.query.queries import Queries
 from tests.acceptance.conftest import Service
 from tests.kit.asking import asked, queries_of
 
@@ -199,6 +206,49 @@ async def test_a_table_whose_partition_has_archives_of_its_own_is_refused(servic
     for table, rows in (("every", 0), ("readings", 90)):
         answer = await asked(queries_of(service), f"select count(*) as n from {service.schema}.{table}")
         assert answer.result.to_pylist() == [{"n": rows}]
+
+
+async def test_names_alone_say_what_is_whose_in_another_database_and_are_not_guessed(service: Service) -> None:
+    """A copy of the database has the marks, and tables and columns that may be called otherwise since."""
+    service.execute(re.sub(r"\$s\.(jan|feb|mar)", r"$s.other_\1", TABLE.replace("readings", "others")))
+    service.execute(TABLE)
+    await remove(service, "readings", "jan")
+    await remove(service, "others", "other_jan")
+    settings = service.runtime.settings
+    await service.runtime.close()
+    url, name = urlsplit(service.url), f"copy_{uuid4().hex[:8]}"
+    copy = urlunsplit(url._replace(path=f"/{name}"))
+    lake = LakehouseClient.open(settings.lake_url, settings.lake_account_key)
+    with psycopg.connect(urlunsplit(url._replace(path="/postgres")), autocommit=True) as admin:
+        admin.execute(f"create database {name} template {url.path[1:]}".encode())
+        try:
+            queries = Queries(Database(copy), lake, None, lambda: arrow_files(settings.lake_url, settings.lake_account_key))
+
+            async def count(table: str) -> list[dict[str, int]]:
+                answer = await asked(queries, f"select count(*) as n from {service.schema}.{table}")
+                rows: list[dict[str, int]] = answer.result.to_pylist()
+                return rows
+
+            def alter(what: str) -> None:
+                with psycopg.connect(copy) as connection:
+                    connection.execute(f"alter table {service.schema}.{what}".encode())
+
+            assert await count("readings") == await count("others") == [{"n": 90}]
+            alter("readings drop price")
+            assert await count("readings") == [{"n": 90}]
+            alter("readings rename device to was")
+            alter("readings add device text")
+            alter("others add note text")
+            assert await count("others") == [{"n": 90}]
+            with pytest.raises(PermanentError) as renamed:
+                await count("readings")
+            alter("others rename to measured")
+            with pytest.raises(PermanentError) as nobodys:
+                await count("measured")
+            assert (renamed.value.code, nobodys.value.code) == ("archives-in-doubt", "archives-in-doubt")
+        finally:
+            await lake.close()
+            admin.execute(f"drop database {name} with (force)".encode())
 
 
 async def test_a_schema_with_a_name_of_duckdbs_own_is_refused(service: Service) -> None:

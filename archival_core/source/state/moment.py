@@ -150,6 +150,8 @@ class TableThen:
     identity: TableIdentity | None
     #: those that the role may read
     columns: tuple[Column, ...]
+    #: of all columns, in the table's order
+    names: tuple[str, ...]
     #: every table in which rows lie, and what tells that it was written anew
     members: Mapping[int, str]
     #: partitions that are partitioned again, by name: their oids
@@ -265,8 +267,9 @@ class Moment:
             readable = {number for (number,) in await cur.fetchall()}
             await cur.execute(_BELOW, {"oid": named.oid})
             below = {str(Relation(schema, name)): oid for schema, name, oid in await cur.fetchall()}
+        names = tuple(column.name for column in columns)
         columns = tuple(column for column in columns if column.number in readable)
-        return TableThen(named, identity, columns, MappingProxyType(members), MappingProxyType(below))
+        return TableThen(named, identity, columns, names, MappingProxyType(members), MappingProxyType(below))
 
     async def bearers(self, names: Collection[str]) -> dict[str, Bearer]:
         """The tables that have these names, each `schema.name`, in the moment."""
