@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archival_core.model.chunks.chunk import Column
@@ -42,7 +43,8 @@ class Archive:
         """Of its columns, in the table's order."""
         return [column.name for column in self.columns]
 
-    def found(self, column: Column) -> ManifestColumn | None:
-        """What a column of the table was in the archive; `None` for one that is younger."""
+    def found(self, columns: Sequence[Column]) -> tuple[ManifestColumn | None, ...]:
+        """For each of the table's columns, what it was in the archive; `None` for one that is younger."""
         numbers = {one.number: one for one in self.columns if self.is_numbered and one.number}
-        return numbers.get(column.number) if numbers else {one.name: one for one in self.columns}.get(column.name)
+        names = {one.name: one for one in self.columns}
+        return tuple(numbers.get(column.number) if numbers else names.get(column.name) for column in columns)

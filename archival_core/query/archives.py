@@ -114,14 +114,18 @@ class Archives:
 
         Columns that all archives have are left out.
         """
-        lacking = {column.number: [one.born for one in archives if one.found(column) is None] for column in table.columns}
-        younger = [column for column in table.columns if lacking[column.number]]
+        lacking: dict[int, set[str]] = {}
+        for archive in archives:
+            for column, was in zip(table.columns, archive.found(table.columns), strict=True):
+                if was is None:
+                    lacking.setdefault(column.number, set()).add(archive.born)
+        younger = [column for column in table.columns if column.number in lacking]
         if not younger:
             return {}
         recorded: dict[int, list[LakeColumn]] = {}
         if self._ledger is not None and table.identity is not None:
-            for column in await self._ledger.columns.columns_of_table(table.identity):
-                recorded.setdefault(column.attnum, []).append(column)
+            for known_column in await self._ledger.columns.columns_of_table(table.identity):
+                recorded.setdefault(known_column.attnum, []).append(known_column)
         witnesses = await then.witnesses(table, [column.name for column in younger])
         return {c.number: known(c, witnesses[c.name], recorded.get(c.number, ()), lacking[c.number]) for c in younger}
 

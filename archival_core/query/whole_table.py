@@ -100,7 +100,7 @@ def _alike(
     """Archives by the forms in which they have the columns: each form is a table of Arrow's of its own."""
     groups: dict[tuple[Any, ...], tuple[tuple[ManifestColumn | None, ...], list[Archive]]] = {}
     for archive in archives:
-        then = tuple(archive.found(one.column) for one in columns)
+        then = archive.found([one.column for one in columns])
         key = (archive.time_column, *((c.stored, c.arrow_type, c.postgresql_type) if c else None for c in then))
         groups.setdefault(key, (then, []))[1].append(archive)
     return list(groups.values())

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -19,7 +20,7 @@ from archival_core.lake.arrow_files import arrow_files
 from archival_core.lake.client import LakehouseClient
 from archival_core.query.queries import Queries
 from tests.acceptance.conftest import Service
-from tests.kit.asking import asked, queries_of
+from tests.kit.asking import WORKERS, asked, queries_of
 
 TABLE = """
 create table $s.readings (time timestamptz not null, device text, value int, price numeric(10,2), extra text)
@@ -222,7 +223,13 @@ async def test_names_alone_say_what_is_whose_in_another_database_and_are_not_gue
     with psycopg.connect(urlunsplit(url._replace(path="/postgres")), autocommit=True) as admin:
         admin.execute(f"create database {name} template {url.path[1:]}".encode())
         try:
-            queries = Queries(Database(copy), lake, None, lambda: arrow_files(settings.lake_url, settings.lake_account_key))
+            queries = Queries(
+                Database(copy),
+                lake,
+                None,
+                partial(arrow_files, settings.lake_url, settings.lake_account_key),
+                workers=WORKERS,
+            )
 
             async def count(table: str) -> list[dict[str, int]]:
                 answer = await asked(queries, f"select count(*) as n from {service.schema}.{table}")

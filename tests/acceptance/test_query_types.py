@@ -193,7 +193,7 @@ async def test_an_interval_of_more_hours_than_arrow_has_is_said(service: Service
     ):
         for form in ("json", "parquet"):
             with pytest.raises(PermanentError) as refused:
-                pytest.fail(str((await queries.collected(sql, form)).result.body))
+                pytest.fail(str((await queries.collected(sql, form)).body))
             assert (refused.value.code, "CAST it to VARCHAR" in str(refused.value)) == ("value-without-form", True), sql
     held = await asked(queries, f"select c0, c0 from {table} where n in (2, 3) order by n, time desc;")
     first, second = held.result.columns
