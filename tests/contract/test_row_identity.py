@@ -81,7 +81,7 @@ async def load(bench: Bench) -> AsyncIterator[Loaded]:
     async with Database(bench.url).connect() as connection:
         await ensure_schema(connection)
         table = Relation(bench.schema, "t")
-        columns = fit_columns(manifest, await catalog.columns(connection, table), table)
+        columns = fit_columns(manifest, await catalog.columns(connection, table), table, by_number=False)
         await ArchiveLoader(bench.lake, bench.url, staging, manifest, columns).load()
         try:
             yield Loaded(bench, staging, columns)

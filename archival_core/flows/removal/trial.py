@@ -31,6 +31,7 @@ from archival_core.source.restore.trial import check_same, condition
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state import parts
 from archival_core.source.state.look import look
+from archival_core.source.state.origin import origin_of
 from archival_core.source.state.snapshot import ReadSnapshot
 
 #: A chunk of so few rows comes back whole, since slices would have as many rows.
@@ -112,7 +113,8 @@ async def staged(connection: Connection) -> AsyncIterator[StagingTable]:
 
 
 async def _fitted(connection: Connection, chunk: Chunk, manifest: Manifest) -> tuple[FittedColumn, ...]:
-    return fit_columns(manifest, await catalog.columns(connection, chunk.hypertable), chunk.hypertable)
+    columns, origin = await catalog.columns(connection, chunk.hypertable), await origin_of(connection, manifest)
+    return fit_columns(manifest, columns, chunk.hypertable, by_number=origin.has_numbers(chunk.hypertable))
 
 
 def _has_order(manifest: Manifest) -> bool:

@@ -21,7 +21,7 @@ from archival_core.errors import ArchivalError
 from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.lake.client import LakehouseClient
-from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
+from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
@@ -33,6 +33,7 @@ from archival_core.source.restore.placing import check_room, place
 from archival_core.source.restore.restore_plan import RestorePlan
 from archival_core.source.restore.staging import StagingTable, drop_job_staging, drop_staging, ensure_schema
 from archival_core.source.restore.target import Target, original_target, own_target
+from archival_core.source.state.origin import origin_of
 from archival_core.source.translate import source_errors
 
 _LOG = logging.getLogger(__name__)
@@ -182,16 +183,18 @@ class ChunkRestorer:
 async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish) -> RestorePlan:
     """Find or make the target table, and refuse early what cannot be restored."""
     target: Target
+    origin = await origin_of(connection, manifest)
     if wish.into is None:
         target = await original_target(connection, manifest, recreate=wish.recreate)
     else:
         # before a table of that name is made
         await check_apart(connection, wish.into, Relation.parse(manifest.hypertable), manifest.hypertable_table)
         target = await own_target(connection, manifest, wish.into)
-    fitted = fit_columns(manifest, await catalog.columns(connection, target.relation), target.relation)
+    columns = await catalog.columns(connection, target.relation)
+    fitted = fit_columns(manifest, columns, target.relation, by_number=origin.has_numbers(target.relation))
     plan = RestorePlan(
         archive=UUID(manifest.job_id),
-        chunk=archived_chunk(manifest),
+        chunk=origin.chunk(manifest, target.relation, columns),
         rows=manifest.rows,
         columns=fitted,
         target=target,
@@ -203,16 +206,3 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
     await ensure_schema(connection)
     await check_room(connection, plan)
     return plan
-
-
-def archived_chunk(manifest: Manifest) -> Chunk:
-    """The chunk as it was when it was archived."""
-    return Chunk(
-        hypertable=Relation.parse(manifest.hypertable),
-        relation=Relation.parse(manifest.chunk),
-        kind=manifest.kind,
-        time_column=manifest.time_column,
-        time_type=manifest.time_type,
-        range=ChunkRange(manifest.range_start, manifest.range_end),
-        is_compressed=manifest.was_compressed,
-    )

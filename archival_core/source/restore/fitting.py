@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import pyarrow as pa
 
@@ -13,6 +14,9 @@ from archival_core.model.lake.manifest import Manifest, ManifestColumn
 from archival_core.source.restore.wire import Wire, wire_of
 from archival_core.source.wire.types import Form, form_of, whole_text
 from archival_core.source.wire.values import each
+
+#: How a column is filled whose values follow from others.
+COMPUTED: Final = frozenset({"stored", "virtual"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class FittedColumn:
     #: the column's name in the staging table, made from its position so that no name of the archive can clash with another
     staged: str
     wire: Wire
-    #: the column of the target, which has the name of the archive's column
+    #: the column of the target
     target: Column
     #: the form in which the column was read when it was archived
     form: Form
@@ -111,21 +115,22 @@ class FittedColumn:
         return each(self.natural, form.format(self._read("e", self._element_type)))
 
 
-def fit_columns(manifest: Manifest, existing: Sequence[Column], target: Relation) -> tuple[FittedColumn, ...]:
-    """Match an archive's columns with the columns that `target` has now. A column that only the target has gets its
-    default.
+def fit_columns(
+    manifest: Manifest, existing: Sequence[Column], target: Relation, *, by_number: bool
+) -> tuple[FittedColumn, ...]:
+    """Match an archive's columns with the columns that `target` has now.
 
-    Values that are kept as text also fit into a column of type text: that is the way back for values that their type does
-    not take any more. Raises `PermanentError`: `columns-differ`, which names the columns that are missing or have another
-    type; `unknown-form`.
+    In the table that the archive was taken from, a column is matched with the column of the same number (`by_number`),
+    whatever that is called now; in any other table with the column of the same name. Values that are kept as text also fit
+    into a column of type text: that is the way back for values that their type does not take any more. Raises
+    `PermanentError`: `columns-differ`, which names the columns that are missing or have another type; `unknown-form`.
     """
-    archived, by_name = manifest.columns, {column.name: column for column in existing}
+    archived = manifest.columns
+    found = [(column, _now(column, existing, by_number=by_number)) for column in archived]
     wrong = [
-        f"{column.name!r} was {column.postgresql_type} and is {by_name[column.name].type_name}"
-        if column.name in by_name
-        else f"{column.name!r} is gone"
-        for column in archived
-        if column.name not in by_name or not _takes(by_name[column.name], column)
+        f"{then.name!r} was {then.postgresql_type} and is {now.type_name}" if now else f"{then.name!r} is gone"
+        for then, now in found
+        if now is None or not _takes(now, then)
     ]
     if wrong:
         raise PermanentError(
@@ -135,9 +140,23 @@ def fit_columns(manifest: Manifest, existing: Sequence[Column], target: Relation
         )
     corrected = manifest.corrected
     return tuple(
-        _fit(number, column, by_name[column.name], has_texts=column.stored in corrected)
-        for number, column in enumerate(archived)
+        _fit(number, then, now, has_texts=then.stored in corrected)
+        for number, (then, now) in enumerate(found)
+        if now is not None
     )
+
+
+def _now(then: ManifestColumn, existing: Sequence[Column], *, by_number: bool) -> Column | None:
+    """The column that takes the values of an archive's column."""
+    named = next((column for column in existing if column.name == then.name), None)
+    # an archive from before numbers were recorded has names alone
+    if not by_number or not then.number or (named is not None and named.number == then.number):
+        return named
+    numbered = next((column for column in existing if column.number == then.number), None)
+    if numbered is None and named is not None and {named.generated, then.generated} <= COMPUTED:
+        # made again for another expression: PostgreSQL computes its values, which are compared with the archive's
+        return named
+    return numbered
 
 
 def _takes(existing: Column, archived: ManifestColumn) -> bool:

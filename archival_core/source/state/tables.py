@@ -27,6 +27,12 @@ _ONE: Final[LiteralString] = """
 SELECT a.attrelid::bigint, a.xmin::text FROM pg_catalog.pg_attribute a
 WHERE a.attrelid = to_regclass(%(name)s) AND a.attname = 'tableoid' AND a.attnum < 0
 """
+_NAME: Final[LiteralString] = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tableoid' AND a.attnum < 0
+WHERE c.oid = %s::bigint::oid AND a.xmin::text = %s
+"""
 _THERE: Final[LiteralString] = """
 SELECT asked.oid, asked.born FROM unnest(%s::bigint[], %s::text[]) AS asked (oid, born)
 JOIN pg_catalog.pg_attribute a ON a.attrelid = asked.oid::oid AND a.attname = 'tableoid' AND a.attnum < 0
@@ -52,6 +58,14 @@ async def identity_of(conn: AsyncConnection[Any], table: Relation) -> TableIdent
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(_ONE, {"name": table.sql})).fetchone()
     return TableIdentity(oid=row[0], born=row[1]) if row else None
+
+
+async def name_of(conn: AsyncConnection[Any], table: TableIdentity) -> Relation | None:
+    """What a table is called now; `None` if it is gone."""
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            row = await (await cur.execute(_NAME, (table.oid, table.born))).fetchone()
+    return Relation(*row) if row else None
 
 
 def born(tables: Collection[TableIdentity], oid: int) -> str:
