@@ -178,7 +178,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 status=409,
             ),
             "another-table": ErrorCode(
-                "The table of that name is no table to restore into any more.", "Restore into a table of its own."
+                "The table of that name is another one now, or none to restore into.",
+                "Ask under the present name of the table, or restore into a table of its own.",
             ),
             "columns-differ": ErrorCode("The table lacks columns of the archive.", "Restore into a table of its own."),
             "generated-differs": ErrorCode("Generated columns compute other values now.", "Restore into a table of its own."),

@@ -1001,6 +1001,10 @@ ALTER TABLE ONLY archival.table_due
 
 CREATE INDEX day_tally_day ON archival.day_tally USING btree (day);
 
+-- INDEX job_by_origin
+
+CREATE INDEX job_by_origin ON archival.job USING btree (((manifest #>> '{hypertable_table,oid}'::text[]))) WHERE ((kind = 'archive'::text) AND (status = ANY (ARRAY['archived'::text, 'removed'::text])));
+
 -- INDEX job_event_of_job
 
 CREATE INDEX job_event_of_job ON archival.job_event USING btree (job_id, at);

@@ -5,14 +5,21 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 
+from archival_core.errors import PermanentError
+from archival_core.flows.asking.restore_requests import RestoreRequest
+from archival_core.flows.restore.archive_loader import ArchiveLoader
+from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.flows.upkeep.missing_tables import MissingTablesReport
+from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.jobs.message import JobMessage
 from archival_core.source.restore import trial
 from tests.kit.asking import asked, queries_of
-from tests.kit.readings import archive
+from tests.kit.readings import archive, remove
 from tests.kit.timescaledb import chunks
 
 if TYPE_CHECKING:
@@ -133,6 +140,126 @@ async def test_a_renamed_table_s_dropped_chunk_is_gone(service: Service) -> None
     service.execute(f"{RENAMED}; {EXCHANGED.format('$s.measurements')}; drop table $s.jan")
     assert await decided(service) == MissingTablesReport(removed=1)
     assert await answer(service, "select count(*), max(a) from $s.measurements") == [(ROWS, 20)]
+
+
+async def restore(service: Service, table: str = "readings", **wish: Any) -> list[str]:
+    asked_for = RestoreRequest(
+        Relation(service.schema, table), None, ChunkRange(None, None), RestoreWish(**wish), str(uuid4()), "a test"
+    )
+    await service.runtime.restore_requests.request(asked_for)
+    return await service.restore()
+
+
+def errors(service: Service) -> list[str | None]:
+    """The code of each restore's error, by when it was asked for."""
+    return [(job["error"] or {}).get("code") for job in service.jobs() if job["kind"] == "restore"]
+
+
+@pytest.fixture
+async def removed(any_service: Service) -> Service:
+    """A table whose first chunk is archived and removed, as a hypertable or natively partitioned."""
+    any_service.execute(HYPERTABLE if any_service.has_timescaledb else NATIVE)
+    first = chunks(any_service)[0] if any_service.has_timescaledb else f"{any_service.schema}.jan"
+    await any_service.publish(hypertable=f"{any_service.schema}.readings", chunk=first, remove=True)
+    await any_service.work()
+    await remove(any_service)
+    assert [job["status"] for job in any_service.jobs()] == ["removed"]
+    return any_service
+
+
+async def test_values_come_back_into_their_columns(removed: Service) -> None:
+    """Whatever the columns are called by now; a younger one has what rows had that were there when it was added."""
+    service = removed
+    service.execute(
+        f"{EXCHANGED.format('$s.readings')}; alter table $s.readings add unit text default 'metre';"
+        " alter table $s.readings alter unit set default 'foot'"
+    )
+    before = await answer(service, "select * from $s.readings order by time")
+    assert await restore(service) == []
+    assert errors(service) == [None]
+    assert service.rows("select distinct a, b, c, unit from $s.readings") == [(20, 10, "old", "metre")]
+    assert await answer(service, "select * from $s.readings order by time") == before
+
+
+async def test_a_column_that_was_made_anew_takes_no_old_values(removed: Service) -> None:
+    service = removed
+    there = service.rows("select count(*) from $s.readings")
+    service.execute("alter table $s.readings drop c; alter table $s.readings add c text")
+    assert await restore(service) == []
+    assert errors(service) == ["columns-differ"]
+    assert service.rows("select count(*) from $s.readings") == there
+
+
+@pytest.mark.parametrize("recreate", [False, True])
+async def test_a_renamed_table_gets_its_rows_back(removed: Service, recreate: bool) -> None:
+    service = removed
+    service.execute(RENAMED)
+    before = await answer(service, "select * from $s.measurements order by time")
+    assert await restore(service, "readings", recreate=recreate) == []
+    assert errors(service) == [None]
+    assert service.rows("select to_regclass('$s.readings') is null") == [(True,)]
+    assert service.rows("select count(*) from $s.measurements") == [(len(before),)]
+    assert await answer(service, "select * from $s.measurements order by time") == before
+
+
+async def test_a_name_that_is_another_table_s_restores_nothing_of_the_first(removed: Service) -> None:
+    service = removed
+    service.execute(f"{RENAMED}; {ANOTHER}")
+    before = await answer(service, "select * from $s.measurements order by time")
+    for chunk in (None, Relation.parse(service.jobs()[0]["chunk"])):
+        refused = RestoreRequest(
+            Relation(service.schema, "readings"), chunk, ChunkRange(None, None), RestoreWish(), str(uuid4()), "a test"
+        )
+        with pytest.raises(PermanentError, match="measurements") as caught:
+            await service.runtime.restore_requests.request(refused)
+        assert caught.value.code == "another-table"
+    assert await restore(service, "measurements") == []
+    assert errors(service) == [None]
+    assert service.rows("select count(*) from $s.readings") == [(1,)]
+    assert service.rows("select count(*) from $s.measurements") == [(len(before),)]
+    assert await answer(service, "select * from $s.measurements order by time") == before
+
+
+@pytest.mark.parametrize("meanwhile", [f"{RENAMED}; {ANOTHER}", EXCHANGED.format("$s.readings")], ids=["table", "columns"])
+async def test_a_name_that_changes_hands_while_rows_are_loaded(
+    removed: Service, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    service = removed
+    load = ArchiveLoader.load
+
+    async def late(self: ArchiveLoader) -> None:
+        await load(self)
+        service.execute(meanwhile)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ArchiveLoader, "load", late)
+        assert await restore(service) == ["source-changed"]
+    name = "measurements" if "measurements" in meanwhile else "readings"
+    before = await answer(service, f"select * from $s.{name} order by time")
+    [again] = [job["job_id"] for job in service.jobs() if job["kind"] == "restore"]
+    await service.runtime.restore_processor.process(JobMessage(again))
+    assert errors(service) == [None]
+    assert service.rows(f"select count(*) from $s.{name}") == [(len(before),)]
+    assert await answer(service, f"select * from $s.{name} order by time") == before
+
+
+async def test_a_partition_comes_back_into_a_renamed_schema(service: Service) -> None:
+    before, after = f"{service.schema}_before", f"{service.schema}_after"
+    try:
+        service.execute(f"create schema {before}; {NATIVE.replace('$s', before)}")
+        await service.publish(hypertable=f"{before}.readings", chunk=f"{before}.jan", remove=True)
+        await service.work()
+        assert (await service.runtime.chunk_removal.remove_due(MINUTE)).removed == 1
+        service.execute(f"alter schema {before} rename to {after}")
+        asked_for = RestoreRequest(
+            Relation(after, "readings"), None, ChunkRange(None, None), RestoreWish(), str(uuid4()), "a test"
+        )
+        await service.runtime.restore_requests.request(asked_for)
+        assert await service.restore() == []
+        assert service.rows(f"select count(*) from {after}.jan") == [(31,)]
+        assert await answer(service, f"select count(*) from {after}.readings") == [(ROWS,)]
+    finally:
+        service.execute(f"drop schema if exists {before} cascade; drop schema if exists {after} cascade")
 
 
 async def test_merged_chunks_of_a_renamed_hypertable_are_not_gone(timescaledb_service: Service) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from archival_core.clients.postgres.database import Database
+from archival_core.clients.postgres.database import Connection, Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.chunk_places import ChunkPlaces, hypertable_chunks
@@ -14,9 +14,12 @@ from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.archives.restores import NewRestore, Restores
 from archival_core.ledger.jobs.job_life import AddedJob, Ledger
 from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
+from archival_core.source import catalog
 from archival_core.source.restore.kinship import check_apart
+from archival_core.source.state.origin import origin_of
 from archival_core.source.state.tables import identity_of
 
 
@@ -59,9 +62,13 @@ class RestoreRequests:
         return [job.job_id for job in await self._meant(request)]
 
     async def _meant(self, request: RestoreRequest) -> list[Job]:
-        found = await self._restores.archives(request.hypertable, request.chunk, request.within)
+        async with self._source.connect() as connection:
+            named, here = await identity_of(connection, request.hypertable), await catalog.server_identity(connection)
+            found = await self._restores.archives(request.hypertable, named, here, request.chunk, request.within)
+            if named is not None:
+                found = await _without_others(connection, request.hypertable, named, found)
         if request.chunk is None:
-            found = await self._of_one_table(request.hypertable, found)
+            found = _of_one_table(named, found)
         if not found:
             raise PermanentError(f"{request.hypertable} has no such archive", code="no-archive")
         if request.wish.into is not None:
@@ -87,22 +94,6 @@ class RestoreRequests:
             code="not-restorable",
         )
 
-    async def _of_one_table(self, hypertable: Relation, found: list[Job]) -> list[Job]:
-        """Those of `found` that are of the table which has the name now.
-
-        A table that was dropped and made again under the same name is another table: whoever wants rows of the old one
-        names a chunk. Where no archive is of the present table (it is gone, or came with a dump), the newest archive tells
-        which table is meant.
-        """
-        tables = {job.job_id: Manifest.model_validate(job.manifest).hypertable_table for job in found}
-        async with self._source.connect() as connection:
-            meant = await identity_of(connection, hypertable)
-        if meant not in tables.values():
-            newest = max(found, key=lambda job: (job.requested_at, job.job_id), default=None)
-            meant = tables[newest.job_id] if newest else None
-        # an archive from before this was recorded may be of any of them
-        return [job for job in found if meant is None or tables[job.job_id] in (None, meant)]
-
     async def _check_apart(self, into: Relation, archives: list[Job]) -> None:
         """Tell now what each job would be told under its lock: `into` is part of the table that it is to be apart from."""
         tables = {(job.hypertable, Manifest.model_validate(job.manifest).hypertable_table) for job in archives}
@@ -118,3 +109,42 @@ class RestoreRequests:
             requested_by=request.requested_by,
             traceparent=request.traceparent,
         )
+
+
+async def _without_others(connection: Connection, hypertable: Relation, named: TableIdentity, found: list[Job]) -> list[Job]:
+    """Those of `found` whose table is not another one than `named`, which has the name `hypertable` now.
+
+    Raises `PermanentError` (`another-table`) if all of them are of tables that are called otherwise now.
+    """
+    theirs, others = [], dict[Relation, Job]()
+    for job in found:
+        manifest = Manifest.model_validate(job.manifest)
+        origin = await origin_of(connection, manifest)
+        if origin.is_known and manifest.hypertable_table != named:
+            others[origin.table] = job
+        else:
+            theirs.append(job)
+    if others and not theirs:
+        names = ", ".join(sorted(map(str, others)))
+        raise PermanentError(
+            f"{hypertable} is another table than the one that was archived under this name, which is called {names} now;"
+            f" ask for the archives of {names}",
+            code="another-table",
+        )
+    return theirs
+
+
+def _of_one_table(named: TableIdentity | None, found: list[Job]) -> list[Job]:
+    """Those of `found` that are of the table `named`, which has the name now.
+
+    A table that was dropped and made again under the same name is another table: whoever wants rows of the old one names a
+    chunk. Where no archive is of the present table (it is gone, or came with a dump), the newest archive tells which table is
+    meant.
+    """
+    tables = {job.job_id: Manifest.model_validate(job.manifest).hypertable_table for job in found}
+    meant = named
+    if meant not in tables.values():
+        newest = max(found, key=lambda job: (job.requested_at, job.job_id), default=None)
+        meant = tables[newest.job_id] if newest else None
+    # an archive from before this was recorded may be of any of them
+    return [job for job in found if meant is None or tables[job.job_id] in (None, meant)]

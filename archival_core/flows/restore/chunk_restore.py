@@ -25,15 +25,18 @@ from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
+from archival_core.source.catalog.defaults import stored_before
 from archival_core.source.restore.chunk_room import make_chunk
 from archival_core.source.restore.compression import compress_again
 from archival_core.source.restore.fitting import fit_columns
 from archival_core.source.restore.kinship import check_apart
+from archival_core.source.restore.partition import in_its_schema
 from archival_core.source.restore.placing import check_room, place
 from archival_core.source.restore.restore_plan import RestorePlan
 from archival_core.source.restore.staging import StagingTable, drop_job_staging, drop_staging, ensure_schema
 from archival_core.source.restore.target import Target, original_target, own_target
 from archival_core.source.state.origin import origin_of
+from archival_core.source.state.tables import identity_of
 from archival_core.source.translate import source_errors
 
 _LOG = logging.getLogger(__name__)
@@ -128,7 +131,8 @@ class ChunkRestorer:
         """
         async with self._source.connect() as connection:
             with telemetry.step("restore.catalog"):
-                async with giving_way(self._source, connection, wish.into or Relation.parse(manifest.hypertable)):
+                origin = await origin_of(connection, manifest)
+                async with giving_way(self._source, connection, wish.into or origin.table):
                     plan = await _prepare(connection, manifest, wish)
                 await drop_job_staging(connection, worker.job_id, worker.attempt)
         staging = StagingTable.of_worker(worker.job_id, worker.attempt, worker.lease_token)
@@ -185,19 +189,29 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
     target: Target
     origin = await origin_of(connection, manifest)
     if wish.into is None:
-        target = await original_target(connection, manifest, recreate=wish.recreate)
+        target = await original_target(connection, manifest, origin.table, recreate=wish.recreate)
     else:
         # before a table of that name is made
         await check_apart(connection, wish.into, Relation.parse(manifest.hypertable), manifest.hypertable_table)
         target = await own_target(connection, manifest, wish.into)
     columns = await catalog.columns(connection, target.relation)
+    chunk = await in_its_schema(connection, origin.chunk(manifest, target.relation, columns))
+    identity = await identity_of(connection, target.relation)
+    younger: dict[str, str] = {}
+    then = {column.number for column in manifest.columns}
+    if origin.has_numbers(target.relation) and 0 not in then:
+        added = [column.name for column in columns if column.number not in then and column.generated is None]
+        younger = await stored_before(connection, target.relation, added)
     fitted = fit_columns(manifest, columns, target.relation, by_number=origin.has_numbers(target.relation))
     plan = RestorePlan(
         archive=UUID(manifest.job_id),
-        chunk=origin.chunk(manifest, target.relation, columns),
+        chunk=chunk,
         rows=manifest.rows,
         columns=fitted,
         target=target,
+        identity=identity,
+        existing=columns,
+        stored_before=younger,
         is_in_place=wish.into is None,
         origin=manifest.hypertable_table,
         beside=wish.beside,

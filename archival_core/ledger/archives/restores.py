@@ -16,7 +16,8 @@ from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import LostLeaseError, PermanentError, TransientError
 from archival_core.ledger.jobs.job_life import AddedJob, read_job
 from archival_core.ledger.pool import LedgerPool, execute
-from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.chunks.chunk import ChunkRange, Relation, ServerIdentity
+from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.jobs.job import Job, Status
 
 
@@ -41,11 +42,26 @@ class Restores:
         #: whether the ledger is in the source database, so that the rows and the job's end are one transaction
         self.shares_source = shares_source
 
-    async def archives(self, hypertable: Relation, chunk: Relation | None, within: ChunkRange) -> list[Job]:
-        """Published archives of a hypertable: of one chunk, or all whose range overlaps `within`, by their range."""
+    async def archives(
+        self,
+        hypertable: Relation,
+        identity: TableIdentity | None,
+        here: ServerIdentity,
+        chunk: Relation | None,
+        within: ChunkRange,
+    ) -> list[Job]:
+        """Published archives of a hypertable: of one chunk, or all whose range overlaps `within`, by their range.
+
+        They are those of its name, whichever table had it then, and those of the table `identity` of the server `here`, under
+        whatever name it was archived.
+        """
         rows = await self._pool.all(
             "restorable",
             hypertable=str(hypertable),
+            oid=identity.oid if identity else None,
+            born=identity.born if identity else None,
+            system_identifier=here.system_identifier,
+            database=here.database,
             chunk=str(chunk) if chunk else None,
             range_start=within.start,
             range_end=within.end,

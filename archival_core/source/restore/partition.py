@@ -7,6 +7,7 @@ PARTITION takes a lock that readers and writers of rows do not mind; CREATE TABL
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection
@@ -25,6 +26,7 @@ _OTHER_OWNER: Final[LiteralString] = """
 SELECT pg_catalog.pg_get_userbyid(whole.relowner) FROM pg_catalog.pg_class whole, pg_catalog.pg_class part
 WHERE whole.oid = to_regclass(%s) AND part.oid = to_regclass(%s) AND whole.relowner <> part.relowner
 """
+_HAS_SCHEMA: Final[LiteralString] = "SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s"
 _EXISTS: Final[LiteralString] = "SELECT to_regclass(%s) IS NOT NULL"
 
 
@@ -46,6 +48,13 @@ async def missing(conn: AsyncConnection[Any], chunk: Chunk) -> Relation | None:
             code="name-taken",
         )
     return chunk.relation if await _is_free(conn, chunk) else None
+
+
+async def in_its_schema(conn: AsyncConnection[Any], chunk: Chunk) -> Chunk:
+    """The chunk in the schema of its table, where its own schema is gone: a schema that was renamed."""
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        is_there = await (await cur.execute(_HAS_SCHEMA, (chunk.relation.schema,))).fetchone()
+    return chunk if is_there else replace(chunk, relation=Relation(chunk.hypertable.schema, chunk.relation.name))
 
 
 async def create_apart(conn: AsyncConnection[Any], chunk: Chunk) -> None:

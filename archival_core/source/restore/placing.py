@@ -10,6 +10,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunks.chunk import Relation
+from archival_core.source import catalog
 from archival_core.source.catalog import timescaledb
 from archival_core.source.restore import partition, row_hash
 from archival_core.source.restore.errors import restore_errors
@@ -21,6 +22,7 @@ from archival_core.source.restore.staging import StagingTable, is_staged
 from archival_core.source.restore.triggers import insert_triggers
 from archival_core.source.session import READ_SETTINGS, held, pin_statement
 from archival_core.source.state.placed import is_placed, record, rows_of_others
+from archival_core.source.state.tables import identity_of
 
 #: Restores into one table wait for each other by this lock, because two archives of the table may hold the same rows.
 _LOCK: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 1))"
@@ -63,6 +65,7 @@ async def place(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingT
             await _check_isolation(conn)
             await conn.execute(_LOCK, (f"archival_restore {plan.target.relation.sql}",))
             await conn.execute(pin_statement(_HASTY).encode())
+            await _check_target(conn, plan)
             wanted = await _staged(conn, plan, staging)
             inserted = 0
             if not await _is_there(conn, plan, staging, wanted):
@@ -73,6 +76,20 @@ async def place(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingT
                 await record(conn, plan.archive, wanted.count, plan.there)
             await conn.execute(f"DROP TABLE {staging.relation.sql}".encode())
     return inserted
+
+
+async def _check_target(conn: AsyncConnection[Any], plan: RestorePlan) -> None:
+    """Lock the target against every ALTER TABLE, and raise `TransientError` (`source-changed`) unless it is as it was planned.
+
+    While the rows were loaded the table's name, or those of its columns, may have become those of others.
+    """
+    target = plan.target.relation
+    changed = TransientError(f"{target} was altered or replaced while the archive was loaded", code="source-changed")
+    if await identity_of(conn, target) != plan.identity:
+        raise changed
+    await conn.execute(f"LOCK TABLE ONLY {target.sql} IN ACCESS SHARE MODE".encode())
+    if await identity_of(conn, target) != plan.identity or await catalog.columns(conn, target) != plan.existing:
+        raise changed
 
 
 async def _staged(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
+from archival_core.model.chunks.chunk import Chunk, Column, Relation, quote_identifier, quote_literal
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.restore import row_hash
 from archival_core.source.restore.fitting import FittedColumn
@@ -34,6 +35,11 @@ class RestorePlan:
     is_in_place: bool
     #: the table that the archive was taken from, by its identity, if that is known
     origin: TableIdentity | None
+    #: of the target, and its columns, as the plan was made
+    identity: TableIdentity | None
+    existing: tuple[Column, ...]
+    #: by name of a column that is younger than the archive: PostgreSQL's text of what such old rows have in it
+    stored_before: Mapping[str, str]
     #: rows of others may be in the archive's range, if none of them is a row of the archive
     beside: bool = False
     #: the triggers of the target may do again, for rows that come back, what they do for new rows
@@ -47,8 +53,10 @@ class RestorePlan:
     def insertion(self, into: Relation, staging: StagingTable) -> str:
         """SQL that inserts what is staged, without an end; what PostgreSQL computes is left to it."""
         given = [column for column in self.columns if column.target.generated not in ("stored", "virtual")]
-        names = ", ".join(quote_identifier(column.target.name) for column in given)
-        values = ", ".join(column.value for column in given)
+        younger = [column for column in self.existing if column.name in self.stored_before]
+        texts = [f"{quote_literal(self.stored_before[column.name])}::{column.type_name}" for column in younger]
+        names = ", ".join(quote_identifier(column.name) for column in [*(column.target for column in given), *younger])
+        values = ", ".join([*(column.value for column in given), *texts])
         return f"INSERT INTO {into.sql} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {staging.relation.sql}"
 
 

@@ -39,13 +39,14 @@ class Target:
     is_new: bool = False
 
 
-async def original_target(conn: AsyncConnection[Any], manifest: Manifest, *, recreate: bool) -> Target:
+async def original_target(conn: AsyncConnection[Any], manifest: Manifest, table: Relation, *, recreate: bool) -> Target:
     """The hypertable or partitioned table that the archive was taken from; if it is gone, made by the manifest's DDL.
+
+    `table` is what it is called now (`source.state.origin`), or was called then.
 
     Raises `PermanentError`: `table-gone` if it is gone and `recreate` is false, `another-table` if its name is now that of
     something else, `not-recreated` if the DDL does not run.
     """
-    table = Relation.parse(manifest.hypertable)
     with restore_errors(table):
         found = await _find(conn, table)
         if found is None and not recreate:
