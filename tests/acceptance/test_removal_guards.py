@@ -17,6 +17,7 @@ from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.archives.removals import Removals
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.model.jobs.job import Job
+from tests.kit.asking import asked, queries_of
 from tests.kit.readings import archive, remove
 
 if TYPE_CHECKING:
@@ -68,6 +69,46 @@ async def test_another_table_in_the_chunk_s_place_stays(service: Service) -> Non
     # on the grounds of its own archive it may go
     await service.work()
     assert (await remove(service)).removed == 1
+
+
+#: every partition moves to a table that takes over the name of the one before, whatever becomes of that
+MOVED = """
+begin; alter table $s.readings rename to before;
+create table $s.readings (like $s.before including all) partition by range (time);
+alter table $s.before detach partition $s.jan; alter table $s.before detach partition $s.feb;
+alter table $s.readings attach partition $s.jan for values from ('2026-01-01Z') to ('2026-02-01Z');
+alter table $s.readings attach partition $s.feb for values from ('2026-02-01Z') to ('2026-03-01Z');
+"""
+
+
+@pytest.mark.parametrize("first", ["drop table $s.before; commit", "commit"], ids=["dropped", "kept"])
+@pytest.mark.parametrize("when", ["before the look", "before the lock"])
+async def test_a_chunk_of_another_table_of_the_name_stays(
+    service: Service, monkeypatch: pytest.MonkeyPatch, first: str, when: str
+) -> None:
+    """The archive is of the first table, and in no answer of the second: the chunk is archived again, as one of the second."""
+    service.execute(TABLE)
+    await archive(service, "jan")
+    prove = ChunkProof.prove
+
+    async def late(self: ChunkProof, connection: Connection, job: Job) -> Proven:
+        proven = await prove(self, connection, job)
+        service.execute(MOVED + first)
+        return proven
+
+    if when == "before the look":
+        service.execute(MOVED + first)
+        assert (await remove(service)).removed == 0
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr(ChunkProof, "prove", late)
+            assert (await remove(service)).removed == 0
+    rows = service.rows("select count(*) from $s.readings")
+    assert rows == [(1393,)]
+    await service.work()
+    assert (await remove(service)).removed == 1
+    found = await asked(queries_of(service), f"select count(*) from {service.schema}.readings")
+    assert [tuple(row.values()) for row in found.result.to_pylist()] == rows
 
 
 async def test_a_label_with_another_name_is_a_change(service: Service) -> None:

@@ -17,7 +17,7 @@ from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state import fence, marks, placed
-from archival_core.source.state.tables import tables_of
+from archival_core.source.state.tables import identity_of, tables_of
 
 
 def is_same_server(here: ServerIdentity, manifest: Manifest) -> bool:
@@ -45,11 +45,25 @@ async def any_table_went_by_another(conn: AsyncConnection[Any], job_id: UUID, ma
 
 
 async def is_defined_as_then(conn: AsyncConnection[Any], chunk: Chunk, manifest: Manifest) -> bool:
-    """Whether the chunk's hypertable has the columns and the definition that it had when it was archived."""
+    """Whether the chunk's hypertable is the one that was archived, with the columns and the definition that it had then."""
+    if not await _is_of_the_same_hypertable(conn, chunk, manifest):
+        return False
     columns = await catalog.columns(conn, chunk.hypertable)
     return [(column.name, column.number) for column in columns] == [
         (column.name, column.number) for column in manifest.columns
     ] and await catalog.describe_ddl(conn, chunk.hypertable) == manifest.ddl
+
+
+async def _is_of_the_same_hypertable(conn: AsyncConnection[Any], chunk: Chunk, manifest: Manifest) -> bool:
+    """False if the chunk belongs to another table by now, which has taken over the name of the one that was archived.
+
+    No answer to a question to the other table has rows of the archive. In another database tables are numbered anew, and
+    nobody can tell.
+    """
+    then = manifest.hypertable_table
+    if then is None or not is_same_server(await catalog.server_identity(conn), manifest):
+        return True
+    return await identity_of(conn, chunk.hypertable) == then
 
 
 async def is_same_table(conn: AsyncConnection[Any], chunk: Chunk, grounds: Grounds) -> bool:

@@ -151,6 +151,15 @@ MUTATIONS = (
         tests=("acceptance/test_removal_guards.py::test_a_label_with_another_name_is_a_change",),
     ),
     Mutation(
+        name="hypertable-is-not-compared",
+        file="source/state/history.py",
+        inside="is_defined_as_then",
+        old="if not await _is_of_the_same_hypertable(conn, chunk, manifest):",
+        new="if False:",
+        guard="UNDERLOCK",
+        tests=("acceptance/test_removal_guards.py::test_a_chunk_of_another_table_of_the_name_stays",),
+    ),
+    Mutation(
         name="marked-on-another-server",
         file="source/state/marks.py",
         old="WHERE EXISTS (",
