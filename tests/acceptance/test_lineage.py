@@ -242,7 +242,7 @@ async def test_a_renamed_chunk_is_not_gone(service: Service) -> None:
     await archive(service, "jan")
     service.execute("alter table $s.jan rename to jan_2026")
     await remove(service)
-    assert statuses(service) == [("jan_r0", "archived")]
+    assert statuses(service) == [("jan_r0", "archived"), ("jan_2026", "queued")]
 
 
 async def test_a_renamed_table_is_not_published_twice(service: Service) -> None:

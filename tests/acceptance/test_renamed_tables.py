@@ -142,6 +142,30 @@ async def test_a_renamed_table_s_dropped_chunk_is_gone(service: Service) -> None
     assert await answer(service, "select count(*), max(a) from $s.measurements") == [(ROWS, 20)]
 
 
+@pytest.mark.parametrize("renamed", ["table", "chunk", "both"])
+async def test_a_renamed_chunk_goes_under_its_present_name(any_service: Service, renamed: str) -> None:
+    """Renamed between archive and removal: archived again under its names of now, and removed on the grounds of that."""
+    service = any_service
+    service.execute(HYPERTABLE if service.has_timescaledb else NATIVE)
+    first = chunks(service)[0] if service.has_timescaledb else f"{service.schema}.jan"
+    await service.publish(hypertable=f"{service.schema}.readings", chunk=first, remove=True)
+    await service.work()
+    name = "readings" if renamed == "chunk" else "measurements"
+    if renamed != "chunk":
+        service.execute(RENAMED)
+    if renamed != "table":
+        service.execute(f"alter table {first} rename to renamed_{service.schema}")
+    before = service.rows(f"select count(*) from $s.{name}")
+    assert (await remove(service)).removed == 0
+    assert [job["removal_error"]["code"] for job in service.jobs() if job["removal_error"]] == ["source-changed"]
+    await service.work()
+    assert (await remove(service)).removed == 1
+    await service.runtime.reconciler._missing_tables.decide(time.monotonic() + 60)
+    assert sorted(job["status"] for job in service.jobs()) == ["removed", "superseded"]
+    assert await answer(service, f"select count(*) from $s.{name}") == before
+    assert (await remove(service)).kept == {}
+
+
 async def restore(service: Service, table: str = "readings", **wish: Any) -> list[str]:
     asked_for = RestoreRequest(
         Relation(service.schema, table), None, ChunkRange(None, None), RestoreWish(**wish), str(uuid4()), "a test"

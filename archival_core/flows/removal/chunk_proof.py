@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archival_core import telemetry
 from archival_core.clients.postgres.database import Connection
@@ -27,6 +27,7 @@ from archival_core.source.restore.trial import ComesBackOtherwiseError
 from archival_core.source.session import pinned
 from archival_core.source.state import history, marks
 from archival_core.source.state.marks import StandIn, StandInKind
+from archival_core.source.state.origin import renamed_chunk
 from archival_core.source.state.placed import companions
 from archival_core.source.state.tables import born, those_there
 
@@ -36,6 +37,14 @@ class ChangedError(TransientError):
 
     def __init__(self, chunk: Chunk, what: str) -> None:
         super().__init__(f"{chunk.relation} is not removed: {what} since it was archived", code="source-changed")
+
+
+class RenamedError(ChangedError):
+    """The chunk or its hypertable has another name: it is archived again under that."""
+
+    def __init__(self, job: Job, chunk: Chunk) -> None:
+        super().__init__(replace(chunk, relation=job.chunk), f"it is {chunk.relation} of {chunk.hypertable} now, renamed")
+        self.chunk = chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +182,9 @@ class ChunkProof:
         await _check_rows(connection, chunk, proven.grounds)
 
     async def _check_facts(self, connection: Connection, job: Job, manifest: Manifest) -> Chunk:
+        renamed = await renamed_chunk(connection, manifest)
+        if renamed is not None:
+            raise RenamedError(job, renamed)
         chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
         if not await history.is_defined_as_then(connection, chunk, manifest):
             raise ChangedError(chunk, "its table was altered")

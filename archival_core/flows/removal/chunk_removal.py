@@ -29,7 +29,7 @@ from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.jobs.messages import submit
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.sharing import Sharing
-from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven
+from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven, RenamedError
 from archival_core.flows.tables.standing import OutdatedError
 from archival_core.ledger.archives.removals import Removals
 from archival_core.ledger.jobs.job_life import Ledger, NewJob
@@ -200,7 +200,10 @@ class ChunkRemoval:
         with telemetry.about_job(job.job_id):
             telemetry.event("archival.removal.refused", chunk=str(job.chunk), error_code=error.code)
         if isinstance(error, ChangedError | OutdatedError):
-            await self._archive_again(job)
+            hypertable, chunk = job.hypertable, job.chunk
+            if isinstance(error, RenamedError):
+                hypertable, chunk = error.chunk.hypertable, error.chunk.relation
+            await self._archive_again(job, hypertable, chunk)
         return error.code
 
     async def _remove(self, job: Job) -> bool:
@@ -249,11 +252,11 @@ class ChunkRemoval:
         found = (await marks.stand_ins(connection, [job.job_id])).get(job.job_id)
         return found is not None and found.kind is StandInKind.REMOVED and found.manifest == job.manifest_sha256
 
-    async def _archive_again(self, job: Job) -> None:
+    async def _archive_again(self, job: Job, hypertable: Relation, chunk: Relation) -> None:
         """The same request finds its own job, so a chunk that cannot be archived any more is not asked for again and again."""
         again = NewJob(
-            hypertable=job.hypertable,
-            chunk=job.chunk,
+            hypertable=hypertable,
+            chunk=chunk,
             remove=job.remove,
             request_key=f"changed/{job.job_id}",
             requested_by="remove_chunks",

@@ -13,7 +13,9 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Column, Relation
+from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state.history import is_same_server
@@ -59,3 +61,21 @@ async def origin_of(conn: AsyncConnection[Any], manifest: Manifest) -> Origin:
         if found is not None:
             return Origin(found, is_known=True)
     return Origin(Relation.parse(manifest.hypertable), is_known=False)
+
+
+async def renamed_chunk(conn: AsyncConnection[Any], manifest: Manifest) -> Chunk | None:
+    """The archive's chunk as the catalog has it now, if it or its hypertable has another name than when it was archived.
+
+    `None` if both have their names, if the chunk is gone or belongs to another hypertable, and where nobody can tell.
+    """
+    origin = await origin_of(conn, manifest)
+    if not origin.is_known or manifest.relation_born is None:
+        return None
+    name = await name_of(conn, TableIdentity(oid=manifest.relation_oid, born=manifest.relation_born))
+    then = (Relation.parse(manifest.hypertable), Relation.parse(manifest.chunk))
+    if name is None or (origin.table, name) == then:
+        return None
+    try:
+        return await catalog.find_chunk(conn, origin.table, name)
+    except PermanentError:
+        return None  # it is no chunk of the hypertable any more; what stands in the way is said by whoever looks by the names

@@ -92,6 +92,14 @@ MUTATIONS = (
         tests=("acceptance/test_promise.py::test_columns_swapped_while_the_removal_waits_are_a_change",),
     ),
     Mutation(
+        name="renamed-chunks-stay-for-ever",
+        file="flows/removal/chunk_proof.py",
+        inside="ChunkProof._check_facts",
+        old="if renamed is not None:",
+        new="if False:",
+        tests=("acceptance/test_renamed_tables.py::test_a_renamed_chunk_goes_under_its_present_name",),
+    ),
+    Mutation(
         name="dropped-over-another-connection",
         file="flows/removal/chunk_removal.py",
         inside="ChunkRemoval._remove",
