@@ -363,6 +363,16 @@ CREATE FUNCTION archival.in_lake_alone(status text, restored_at timestamp with t
     select restored_at is null and coalesce(status = 'removed' or relation_oid <> all(oids), false)
 $$;
 
+-- FUNCTION is_of_one_hypertable(archival.job, archival.job)
+
+CREATE FUNCTION archival.is_of_one_hypertable(archive archival.job, other archival.job) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN (((other).hypertable = (archive).hypertable) OR ((((other).manifest #>> '{hypertable_table,oid}'::text[]) = ((archive).manifest #>> '{hypertable_table,oid}'::text[])) AND (((other).manifest #>> '{hypertable_table,born}'::text[]) = ((archive).manifest #>> '{hypertable_table,born}'::text[])) AND (((other).manifest #>> '{source,system_identifier}'::text[]) = ((archive).manifest #>> '{source,system_identifier}'::text[])) AND (((other).manifest #>> '{source,database}'::text[]) = ((archive).manifest #>> '{source,database}'::text[]))));
+
+-- COMMENT FUNCTION is_of_one_hypertable(archive archival.job, other archival.job)
+
+COMMENT ON FUNCTION archival.is_of_one_hypertable(archive archival.job, other archival.job) IS 'Whether two archives are of hypertables of one name, or of one hypertable that was renamed between them.';
+
 -- TABLE superseding
 
 CREATE TABLE archival.superseding (

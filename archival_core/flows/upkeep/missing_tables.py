@@ -25,6 +25,7 @@ from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state import history, marks, placed, tables
 from archival_core.source.state.marks import StandIn, StandInKind
+from archival_core.source.state.origin import origin_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ class MissingTables:
                 return report  # a standby may not have the tables yet
             missing = await _missing(connection, found)
             gone = await self._marked.archived(missing[:_DECIDED])
-            unfollowed = await self._unfollowed(connection, {str(job.hypertable) for job, _ in gone})
+            names = {job.job_id: await _names(connection, job) for job, _ in gone}
+            unfollowed = await self._unfollowed(connection, set[str]().union(*names.values()))
             for job, forget in gone:
                 if time.monotonic() > deadline:
                     break
@@ -74,7 +76,7 @@ class MissingTables:
                 if not history.is_same_server(here, manifest):
                     continue  # another server has other tables
                 try:
-                    await self._decide(connection, job, manifest, forget, str(job.hypertable) in unfollowed, report)
+                    await self._decide(connection, job, manifest, forget, not unfollowed.isdisjoint(names[job.job_id]), report)
                 except AwayError:
                     raise
                 except ArchivalError as error:
@@ -152,6 +154,12 @@ class MissingTables:
                 await self._marked.finish_dropped(job, note, elsewhere)
         _LOG.warning("job %s: %s", job.job_id, note)
         return True
+
+
+async def _names(connection: Connection, job: Job) -> set[str]:
+    """What the hypertable of an archive was called then, and is called now."""
+    origin = await origin_of(connection, Manifest.model_validate(job.manifest))
+    return {str(job.hypertable), str(origin.table)}
 
 
 async def _missing(connection: Connection, found: Mapping[UUID, ArchivedTable]) -> list[UUID]:

@@ -139,7 +139,7 @@ returning job_id
 -- Archives of other tables whose range overlaps, archived after this one.
 select exists (
     select from archival.job later
-    where later.hypertable = j.hypertable and later.kind = 'archive' and later.status in ('archived', 'removed')
+    where archival.is_of_one_hypertable(j, later) and later.kind = 'archive' and later.status in ('archived', 'removed')
       and later.job_id <> j.job_id and later.finished_at > j.finished_at and not later.history_lost
       and later.settled and archival.span(later.range_start, later.range_end) && archival.span(j.range_start, j.range_end)
       and archival.lies_in_other_table(j, later)

@@ -48,7 +48,8 @@ returning job_id
 -- name: archives_beside
 -- Archives of other tables whose range overlaps, that are not removed: of chunks that are there, or that were merged, split or dropped.
 select o.chunk, o.relation_oid, o.relation_born
-from archival.job j join archival.job o on o.hypertable = j.hypertable and o.kind = 'archive' and o.status = 'archived'
+from archival.job j join archival.job o
+    on archival.is_of_one_hypertable(j, o) and o.kind = 'archive' and o.status in ('archived', 'removed') and o.status = 'archived'
 where j.job_id = %(job_id)s and o.job_id <> j.job_id and o.restored_at is null
   and (o.relation_oid, o.relation_born) is distinct from (j.relation_oid, j.relation_born)
   and o.settled and archival.span(o.range_start, o.range_end) && archival.span(%(range_start)s, %(range_end)s)
