@@ -65,6 +65,7 @@ from archival_core.flows.upkeep.adoption import Adoption
 from archival_core.flows.upkeep.follow_marks import FollowMarks
 from archival_core.flows.upkeep.job_folding import JobFolding
 from archival_core.flows.upkeep.lake_back import LakeBack
+from archival_core.flows.upkeep.later_archives import LaterArchives
 from archival_core.flows.upkeep.ledger_rebuild import LedgerRebuild
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
@@ -276,7 +277,13 @@ class Runtime:
             RestoreSweep(self._source, upkeep),
             Adoption(self.lake, archives, rounds, self._schema, self._source, self._retiring),
             FollowMarks(self._source, self.lake, marked, archives, self._schema, self._retiring),
-            MissingTables(self._source, marked, RowsElsewhere(self._source, self._trial), self._retiring),
+            MissingTables(
+                self._source,
+                marked,
+                RowsElsewhere(self._source, self._trial),
+                LaterArchives(self._source, self._trial),
+                self._retiring,
+            ),
             upkeep,
             announcer,
             self.policy_jobs,

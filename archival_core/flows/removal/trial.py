@@ -6,7 +6,7 @@ the rows go into a staging table beside the chunk, and PostgreSQL compares the s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -25,9 +25,9 @@ from archival_core.model.chunks.time_slice import TimeSlice
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.restore.fitting import FittedColumn, fit_columns
+from archival_core.source.restore.fitting import COMPUTED, FittedColumn, fit_columns
 from archival_core.source.restore.staging import StagingTable, drop_staging, ensure_schema
-from archival_core.source.restore.trial import check_same, condition
+from archival_core.source.restore.trial import check_same, condition, missing_from_staged
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state import parts
 from archival_core.source.state.look import look
@@ -38,6 +38,8 @@ from archival_core.source.state.snapshot import ReadSnapshot
 _FEW_ROWS: Final = 8 * SLICE_ROWS
 #: Forms of a time column whose values PostgreSQL orders as the files do.
 _ORDERED: Final = ("int16", "int32", "int64", "date32[day]", "timestamp[us]", "timestamp[us, tz=UTC]")
+#: Forms of a time column whose bounds a manifest has as Parquet stores them.
+_RAW_BOUNDS: Final = ("int16", "int32", "int64", "timestamp[us]", "timestamp[us, tz=UTC]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,28 @@ class TrialRestore:
             await ArchiveLoader(*loader).load()
         return Loaded(columns, [])
 
+    async def shares_rows(self, connection: Connection, chunk: Chunk, manifest: Manifest, other: Manifest) -> bool:
+        """Whether a row of one archive is in another archive too, as far as slices of the first tell.
+
+        `chunk` is that of the first. Rows are compared as the hypertable has its columns now. Raises `PermanentError`
+        (`not-restorable`, `columns-differ`) where nobody can tell.
+        """
+        async with staged(connection) as staging, staged(connection) as beside:
+            loaded = await self.load(connection, chunk, manifest, staging)
+            columns = await _fitted(connection, chunk, other)
+            loader = (self._lake, self._source.url_now, beside, other, columns)
+            with _not_restorable(chunk):
+                if given := _common_slices(manifest, other, loaded.slices):
+                    await SliceLoader(*loader, given=given).load()
+                else:
+                    await ArchiveLoader(*loader).load()
+            async with connection.transaction():
+                await connection.execute(pin_statement(READ_SETTINGS).encode())
+                # what PostgreSQL computes may have followed another expression when the other one was archived
+                told = [column for column in loaded.columns if column.target.generated not in COMPUTED]
+                found, missing = await missing_from_staged(connection, staging, told, beside, columns)
+        return missing < found
+
     async def all(self, connection: Connection, job: Job, chunk: Chunk, manifest: Manifest) -> Grounds:
         """Compare the whole archive with the chunk, in a new snapshot; returns the grounds of that snapshot.
 
@@ -115,6 +139,21 @@ async def staged(connection: Connection) -> AsyncIterator[StagingTable]:
 async def _fitted(connection: Connection, chunk: Chunk, manifest: Manifest) -> tuple[FittedColumn, ...]:
     columns, origin = await catalog.columns(connection, chunk.hypertable), await origin_of(connection, manifest)
     return fit_columns(manifest, columns, chunk.hypertable, by_number=origin.has_numbers(chunk.hypertable))
+
+
+def _common_slices(manifest: Manifest, other: Manifest, slices: Sequence[TimeSlice]) -> tuple[TimeSlice, ...]:
+    """The slices of another archive in which rows of `slices` would be, or of the whole archive; empty if times do not tell."""
+    times = [next(c for c in m.columns if c.name == m.time_column) for m in (manifest, other)]
+    if not (_has_order(manifest) and _has_order(other)) or times[0].arrow_type != times[1].arrow_type:
+        return ()
+    if slices:
+        return tuple(slices)
+    if times[0].arrow_type not in _RAW_BOUNDS:
+        return ()
+    lows, highs = [part.min_time for part in manifest.parts], [part.max_time for part in manifest.parts]
+    if any(bound is None for bound in (*lows, *highs)):
+        return ()
+    return tuple(TimeSlice(low, high) for low, high in zip(lows, highs, strict=True))  # type: ignore[arg-type]
 
 
 def _has_order(manifest: Manifest) -> bool:

@@ -40,9 +40,13 @@ class SliceLoader:
     staging: StagingTable
     manifest: Manifest
     columns: tuple[FittedColumn, ...]
+    #: slices of another archive, to be loaded in place of slices of this one
+    given: tuple[TimeSlice, ...] = ()
 
     async def load(self) -> list[TimeSlice]:
-        """Load the first slice, the last slice and slices drawn by chance into the staging table, and return them.
+        """Load the first slice, the last slice and slices drawn by chance into the staging table, or those `given`.
+
+        Returns the slices.
 
         Raises `TransientError` (`archive-damaged`) and `PermanentError` (`lossy-type`).
         """
@@ -73,7 +77,9 @@ class SliceLoader:
     def _choose(self, files: Sequence[pq.ParquetFile]) -> tuple[list[TimeSlice], list[slices.Group]]:
         column = self.manifest.stored_time_column
         found = [group for number, file in enumerate(files) for group in slices.groups(number, file, column)]
-        chosen: list[TimeSlice] = []
+        chosen = list(self.given)
+        if chosen:
+            return chosen, [group for group in found if group.may_hold(chosen)]
         for place, group in enumerate(slices.drawn(found)):
             times = files[group.file].read_row_group(group.number, columns=[column]).column(0).combine_chunks()
             chosen += slices.slices_of(times, with_ends=place < 2)

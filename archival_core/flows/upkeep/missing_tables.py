@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, AwayError, PermanentError
 from archival_core.flows.archive.retiring import Retiring
+from archival_core.flows.upkeep.later_archives import MOST, LaterArchives
 from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere, RowsFound
 from archival_core.ledger.archives.marked_archives import ArchivedTable, MarkedArchives
 from archival_core.model.jobs.job import Job, Status
@@ -49,8 +50,16 @@ class MissingTablesReport:
 class MissingTables:
     """Compares archives that are not removed with the tables of the database."""
 
-    def __init__(self, source: Database, marked: MarkedArchives, elsewhere: RowsElsewhere, retiring: Retiring) -> None:
-        self._source, self._marked, self._elsewhere, self._retiring = source, marked, elsewhere, retiring
+    def __init__(
+        self,
+        source: Database,
+        marked: MarkedArchives,
+        elsewhere: RowsElsewhere,
+        later_archives: LaterArchives,
+        retiring: Retiring,
+    ) -> None:
+        self._source, self._marked, self._retiring = source, marked, retiring
+        self._elsewhere, self._later_archives = elsewhere, later_archives
 
     async def decide(self, deadline: float) -> MissingTablesReport:
         """Decide about archives whose table is missing, until `deadline` (`time.monotonic`).
@@ -109,13 +118,17 @@ class MissingTables:
             raise PermanentError("it was archived in a history that was put back", code="history-changed")
         # Guard GONE: a table that is gone is not rows that are gone.
         rows = await self._elsewhere.look(connection, manifest)
-        # Guard DROPPED: the rows may be in a later archive of the range too, which is then the one that stands for them. A mark
-        # that the ledger does not follow yet may be of such an archive.
-        later = await self._marked.has_later(job)
+        later = await self._marked.later(job, MOST + 1)
         if rows is RowsFound.ALL_THERE:
             # As long as the tables that have the rows now are not archived, this archive is the only one.
             report.reshaped += await self._supersede(job) if later else 0
-        elif rows is RowsFound.NONE_THERE and not later and not unfollowed:
+        # Guard DROPPED: the rows may be in a later archive of the range too, which is then the one that stands for them. A mark
+        # that the ledger does not follow yet may be of such an archive.
+        elif (
+            rows is RowsFound.NONE_THERE
+            and not unfollowed
+            and not await self._later_archives.may_hold_rows(connection, manifest, later)
+        ):
             report.removed += await self._drop(connection, job, manifest, forget)
         else:
             report.undecided += 1

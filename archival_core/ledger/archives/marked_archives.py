@@ -175,10 +175,10 @@ class MarkedArchives:
         rows = await self._pool.all("archived_jobs", job_ids=list(job_ids))
         return [(read_job(row), row["dropped_by_others"] == "forget") for row in rows]
 
-    async def has_later(self, job: Job) -> bool:
-        """Whether another table of the archive's range was archived after it: merged, split and renamed chunks are that."""
-        row = await self._pool.one("has_later", job_id=job.job_id)
-        return row is not None and bool(row["found"])
+    async def later(self, job: Job, limit: int) -> list[Manifest]:
+        """Archives of other tables of the archive's range, archived after it: merged, split and renamed chunks are that."""
+        rows = await self._pool.all("later_archives", job_id=job.job_id, limit=limit)
+        return [Manifest.model_validate(row["manifest"]) for row in rows]
 
     @asynccontextmanager
     async def held(self, job: Job) -> AsyncIterator[Connection | None]:

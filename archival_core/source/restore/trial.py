@@ -75,6 +75,30 @@ async def missing_from(
         return found.count, await row_hash.missing(conn, staging, columns, _range(chunk))
 
 
+async def missing_from_staged(
+    conn: AsyncConnection[Any],
+    staging: StagingTable,
+    columns: Sequence[FittedColumn],
+    beside: StagingTable,
+    beside_columns: Sequence[FittedColumn],
+) -> tuple[int, int]:
+    """How many rows are staged, and how many of them are not among the rows of another archive, which are in `beside`.
+
+    Raises `PermanentError` (`columns-differ`) if the other archive lacks a column.
+    """
+    others = {column.target.name: column for column in beside_columns}
+    if lacking := [column.target.name for column in columns if column.target.name not in others]:
+        raise PermanentError(
+            f"a later archive does not have the columns {', '.join(lacking)}: nobody can tell whether it holds the rows",
+            code="columns-differ",
+        )
+    values = ", ".join(f"{others[c.target.name].value} AS {quote_identifier(c.target.name)}" for c in columns)
+    source = f"(SELECT {values} FROM {beside.relation.sql}) AS beside"
+    with source_errors():
+        found = await row_hash.staged(conn, staging, columns)
+        return found.count, await row_hash.missing(conn, staging, columns, source)
+
+
 def _range(chunk: Chunk) -> str:
     return f"{chunk.hypertable.sql} WHERE {row_hash.range_condition(chunk)}"
 

@@ -176,7 +176,7 @@ MUTATIONS = (
     Mutation(
         name="lost-archive-is-a-later-one",
         file="ledger/sql/archives/marks.sql",
-        inside="has_later",
+        inside="later_archives",
         old=" and not later.history_lost",
         new="",
         guard="DROPPED",

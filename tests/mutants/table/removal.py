@@ -119,6 +119,22 @@ MUTATIONS = (
         tests=("acceptance/test_history.py::test_a_ledger_that_was_put_back_follows_the_marks",),
     ),
     Mutation(
+        name="rows-of-a-later-archive-are-not-looked-for",
+        file="flows/removal/trial.py",
+        inside="TrialRestore.shares_rows",
+        old="return missing < found",
+        new="return False",
+        tests=("acceptance/test_marks.py::test_dropped_by_others_is_said_of_the_last_archive_alone",),
+    ),
+    Mutation(
+        name="each-later-archive-holds-the-rows",
+        file="flows/removal/trial.py",
+        inside="TrialRestore.shares_rows",
+        old="return missing < found",
+        new="return True",
+        tests=("acceptance/test_late_rows.py::test_late_rows_that_are_archived_do_not_keep_what_was_dropped_undecided",),
+    ),
+    Mutation(
         name="whole-archive-is-not-compared",
         file="flows/removal/trial.py",
         inside="TrialRestore.all",

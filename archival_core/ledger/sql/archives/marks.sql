@@ -135,16 +135,15 @@ where j.job_id = %(job_id)s and j.status = 'archived'
                   and live.hypertable = j.hypertable and live.chunk = j.chunk)
 returning job_id
 
--- name: has_later
+-- name: later_archives
 -- Archives of other tables whose range overlaps, archived after this one.
-select exists (
-    select from archival.job later
-    where archival.is_of_one_hypertable(j, later) and later.kind = 'archive' and later.status in ('archived', 'removed')
-      and later.job_id <> j.job_id and later.finished_at > j.finished_at and not later.history_lost
-      and later.settled and archival.span(later.range_start, later.range_end) && archival.span(j.range_start, j.range_end)
-      and archival.lies_in_other_table(j, later)
-) as found
-from archival.job j where j.job_id = %(job_id)s
+select later.job_id, later.manifest
+from archival.job j join archival.job later on archival.is_of_one_hypertable(j, later)
+where j.job_id = %(job_id)s and later.kind = 'archive' and later.status in ('archived', 'removed')
+  and later.job_id <> j.job_id and later.finished_at > j.finished_at and not later.history_lost
+  and later.settled and archival.span(later.range_start, later.range_end) && archival.span(j.range_start, j.range_end)
+  and archival.lies_in_other_table(j, later)
+order by later.finished_at, later.job_id limit %(limit)s
 
 -- name: archived_tables
 -- In one order that begins anywhere and comes round. What was restored has another table now.
