@@ -134,7 +134,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "left-out-of-table": ErrorCode(
                 "The archive cannot be in the table of the lake as it is, so its chunk stays.",
-                "`archival tables migrate` writes the archive anew.",
+                "Archive the chunk anew: `archival archive HYPERTABLE --chunk CHUNK --force`.",
             ),
             "marks-not-permitted": ErrorCode(
                 "The service's role may not write to schema `archival_marks`.", "Run section 5 of docs/grants.sql."

@@ -56,7 +56,7 @@ class Standing:
         if place.left_out is not None:
             raise PermanentError(
                 f"{job.chunk} is not removed, because its archive cannot be in the lake's table: {place.left_out};"
-                " `archival tables migrate` writes it anew",
+                f" archive the chunk anew with `archival archive {job.hypertable} --chunk {job.chunk} --force`",
                 code="left-out-of-table",
             )
         raise TransientError(

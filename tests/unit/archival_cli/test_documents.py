@@ -46,6 +46,27 @@ def _of_line(line: str) -> Iterator[str]:
 
 
 CALLS = sorted(set(_calls()))
+_NAMED = re.compile(r"`archival ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)*)")
+
+
+def _named() -> Iterator[tuple[str, str]]:
+    """Commands that messages and sentences name, by their file."""
+    sources = [file for room in ("archival_core", "archival_cli") for file in (ROOT / room).rglob("*.py")]
+    for file in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), *sources):
+        yield from ((file.name, words) for words in _NAMED.findall(file.read_text()))
+
+
+NAMED = sorted(set(_named()))
+
+
+@pytest.mark.parametrize(("file", "words"), NAMED)
+def test_a_command_that_is_named_is_there(file: str, words: str) -> None:
+    command: click.Command = archival
+    for word in words.split():
+        if not isinstance(command, click.Group):
+            break  # what follows are arguments
+        assert word in command.commands, f"{file}: there is no `archival {words}`"
+        command = command.commands[word]
 
 
 @pytest.mark.parametrize(("document", "call"), CALLS)
@@ -64,3 +85,4 @@ def _parse(command: click.Command, name: str, arguments: list[str], parent: clic
 def test_the_documents_have_calls() -> None:
     assert len(CALLS) > 25
     assert {document for document, _ in CALLS} >= {"README.md", "cli.md", "operate.md"}
+    assert {file for file, _ in NAMED} >= {"operate.md", "error_codes.py", "standing.py"}
