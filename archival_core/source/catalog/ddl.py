@@ -1,7 +1,8 @@
 """SQL that makes a hypertable again. It is kept with the archive, for whoever has only the lake.
 
-The SQL has the schema, enum types and domains of the columns, sequences that columns own, the table, its constraints, its
-indexes, and how it is partitioned. It has no data, privileges, triggers, policies, extensions or composite types.
+The SQL has the schema, enum types and domains that the columns' values hold, sequences that columns own, the table, its
+constraints, its indexes, and how it is partitioned. It has no data, privileges, triggers, policies, extensions or composite
+types.
 
 PostgreSQL's functions that print a definition look at the catalog of this moment, whatever the transaction's snapshot is.
 They print NULL for what was dropped meanwhile. That NULL has to reach `describe`, which then says that the table is
@@ -19,20 +20,14 @@ from psycopg.rows import dict_row
 from archival_core.errors import TransientError
 from archival_core.model.chunks.chunk import Relation, quote_identifier
 from archival_core.source.catalog import timescaledb
+from archival_core.source.catalog.used_types import USED_TYPES
 
 #: Fields that are SQL. They are NULL only for what was dropped meanwhile.
 _TEXTS: Final = frozenset({"clause", "statement", "ownership"})
 
 # `oid` of the table is looked up in each: names are parameters, never pasted.
-TYPES: Final[LiteralString] = """
-WITH RECURSIVE used (type) AS (
-    SELECT a.atttypid FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped
-    UNION
-    SELECT next.type FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.type,
-         LATERAL (VALUES (t.typelem), (t.typbasetype)) AS next (type)
-    WHERE next.type <> 0
-)
+TYPES: Final[LiteralString] = f"""
+{USED_TYPES}
 SELECT CASE t.typtype WHEN 'e' THEN
            (SELECT format('CREATE TYPE %%I.%%I AS ENUM (%%s);', n.nspname, t.typname,
                    string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder))

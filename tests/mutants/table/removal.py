@@ -57,6 +57,14 @@ MUTATIONS = (
         tests=("acceptance/test_marks.py::test_after_a_comparison_its_own_snapshot_counts",),
     ),
     Mutation(
+        name="what-values-name-is-not-compared",
+        file="flows/removal/chunk_proof.py",
+        inside="ChunkProof.prove",
+        old=" or await holds_names(connection, chunk.hypertable):",
+        new=":",
+        tests=("acceptance/test_changed_texts.py::test_a_value_that_names_a_table_is_compared_wherever_it_is",),
+    ),
+    Mutation(
         name="companions-of-a-restore-are-forgotten",
         file="flows/removal/chunk_proof.py",
         inside="ChunkProof.look",
