@@ -15,6 +15,7 @@ from archival_core.flows.removal.chunk_proof import ChunkProof, Proven
 from archival_core.flows.removal.chunk_removal import RemovalReport
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.archives.removals import Removals
+from archival_core.model.asking.policy import Policy
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.model.jobs.job import Job
 from tests.kit.asking import asked, queries_of
@@ -244,3 +245,22 @@ async def test_chunks_that_share_an_archive_go_when_each_has_its_own(service: Se
     await archive(service, "late")
     assert (await remove(service)).removed == 2
     assert service.rows("select count(*) from $s.readings where time < '2026-02-01Z'") == [(0,)]
+
+
+async def test_a_policy_of_clock_time_removes_nothing_of_integer_time(service: Service) -> None:
+    """The policy was set for a table by clock time, whose name is that of an integer-time table now."""
+    service.execute(TABLE)
+    table = Relation(service.schema, "readings")
+    await service.runtime.policies.set(Policy(table, timedelta(days=3650), timedelta(days=7300)))
+    service.execute(
+        "alter table $s.readings rename to by_clock;"
+        "create table $s.readings (time bigint not null, value integer) partition by range (time);"
+        "create table $s.first partition of $s.readings for values from (0) to (100);"
+        "create table $s.before partition of $s.readings for values from (-100) to (0);"
+        "insert into $s.readings select i, 1 from generate_series(-100, 99) i"
+    )
+    await archive(service, "first", "before", remove=None)
+    assert {job["status"] for job in service.jobs()} == {"archived"}
+    report = await remove(service)
+    assert (report.removed, report.kept) == (0, {})
+    assert service.rows("select count(*) from $s.readings") == [(200,)]

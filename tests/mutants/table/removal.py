@@ -187,6 +187,14 @@ MUTATIONS = (
         tests=("acceptance/test_removal_guards.py::test_a_chunk_that_is_to_be_archived_anew_is_not_due",),
     ),
     Mutation(
+        name="integers-are-long-ago",
+        file="ledger/sql/archives/removal.sql",
+        inside="removal_candidates",
+        old="      and o.range_end !~ '^-?\\d+$'\n",
+        new="",
+        tests=("acceptance/test_removal_guards.py::test_a_policy_of_clock_time_removes_nothing_of_integer_time",),
+    ),
+    Mutation(
         name="restored-and-due-again",
         file="ledger/sql/archives/removal.sql",
         inside="removal_candidates",

@@ -10,6 +10,8 @@ select j.* from (
     select o.job_id from archival.policy p join archival.job o on o.hypertable = p.hypertable
     where o.kind = 'archive' and o.status = 'archived' and o.restored_at is null and o.remove is null
       and p.enabled and archival.bound(o.range_end) <= extract(epoch from now() - p.remove_after)
+      -- an age is one of clock time: integers have none, and a small integer would always be long ago
+      and o.range_end !~ '^-?\d+$'
     union all
     select o.job_id from archival.job o
     where %(default_drop)s and o.kind = 'archive' and o.status = 'archived' and o.restored_at is null and o.remove is null
