@@ -139,3 +139,30 @@ async def test_a_partition_that_was_attached_has_no_say(service: Service) -> Non
     )
     await _refused(service, "unit")
     assert (await asked(queries_of(service), f"select v from {service.schema}.readings")).result.num_rows == 4
+
+
+@pytest.mark.timescaledb
+async def test_a_hypertable_s_own_table_remembers_what_its_chunks_forget(timescaledb_service: Service) -> None:
+    service = timescaledb_service
+    service.execute(
+        """create table $s.readings (time timestamptz not null, v int);
+        select create_hypertable('$s.readings', 'time', chunk_time_interval => interval '10 days');
+        insert into $s.readings values ('2026-01-02Z', 7), ('2026-02-02Z', 7)"""
+    )
+    chunks = service.rows(
+        "select chunk_schema, chunk_name from timescaledb_information.chunks"
+        " where hypertable_schema = '$s' order by range_start"
+    )
+    gone, kept = (f"{schema}.{name}" for schema, name in chunks)
+    await service.publish(hypertable=f"{service.schema}.readings", chunk=gone, remove=True)
+    await service.work()
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
+    service.execute(
+        """alter table $s.readings add unit text default 'metre'; alter table $s.readings add note text;
+        alter table $s.readings alter note set default 'later'"""
+    )
+    service.execute(f"vacuum full {kept}")
+    assert await _column(service, "unit") == ["metre"] * 2
+    assert await _column(service, "note") == [None] * 2
+    service.execute("vacuum full $s.readings")
+    await _refused(service, "unit")
