@@ -32,7 +32,7 @@ def test_a_silent_connection_that_is_waited_for_is_found(runner: Runner, monkeyp
     monkeypatch.setattr(silence, "MOST_SECONDS", 6.0)
 
     def silent(stage: Stage) -> None:
-        step = Step("ledger.jobs.Ledger.add_part", 0, "before")
+        step = Step("jobs.job_life.Ledger.add_part", 0, "before")
         silence.falls_silent(stage, ("postgres",), "archive_chunk", step, new_too=False)
 
     result = played(runner, silent, sabotage="watches_no_connection")

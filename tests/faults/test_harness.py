@@ -40,7 +40,7 @@ def killed_before_the_jobs_are_there(stage: Stage) -> None:
         stage.world.queue().delete_message(message)
     with stage.world.connect() as connection:
         connection.execute("truncate archival.job cascade")
-    stage.host.plan = Plan("drain_events", Interruption(Step("ledger.jobs.Ledger.add_jobs", 0, "before")))
+    stage.host.plan = Plan("drain_events", Interruption(Step("jobs.job_life.Ledger.add_jobs", 0, "before")))
     stage.story.ask(stage.world)
     stage.host.round()
 
@@ -77,7 +77,7 @@ def test_an_event_that_is_acknowledged_too_early_is_missed(runner: Runner) -> No
 def test_parts_of_two_states_of_a_chunk_are_found(runner: Runner) -> None:
     def changed(stage: Stage) -> None:
         stage.approach("archive_chunk")
-        running = stage.begin_until("archive_chunk", Step("ledger.jobs.Ledger.add_part", 0, "after"))
+        running = stage.begin_until("archive_chunk", Step("jobs.job_life.Ledger.add_part", 0, "after"))
         assert running is not None
         running.worker.kill()
         running.end()
@@ -139,7 +139,7 @@ def test_the_steps_are_those_of_every_room_that_touches_others(runner: Runner) -
     assert {
         "redis.messaging.MessagingClient.acknowledge",
         "clients.queue.QueueClient.send",
-        "ledger.jobs.Ledger.add_jobs",
+        "jobs.job_life.Ledger.add_jobs",
     } <= found["drain_events"]
     assert {
         "state.snapshot.ReadSnapshot.__aenter__",
@@ -148,7 +148,9 @@ def test_the_steps_are_those_of_every_room_that_touches_others(runner: Runner) -
         "lake.client.LakehouseClient.publish_directory",
         "sql: end of transaction",
     } <= found["archive_chunk"]
-    assert {"removal.dropping.drop", "state.fence.holds_same_rows", "ledger.removals.Removals.finish"} <= found["remove_chunks"]
+    assert {"removal.dropping.drop", "state.fence.holds_same_rows", "archives.removals.Removals.finish"} <= found[
+        "remove_chunks"
+    ]
 
 
 def test_a_run_can_be_had_again(runner: Runner) -> None:
