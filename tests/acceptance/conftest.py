@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,9 @@ async def open_service(
     if not schema:
         service.execute("create schema $s")
     forget_lake(settings.load().ledger_database_url or url)
+    # on a busy machine the first look at a new ledger would otherwise be answered as an outage is
+    with suppress(ArchivalError):
+        await service.runtime._pool.migrate()
     try:
         yield service
     finally:

@@ -52,9 +52,12 @@ def bounded_columns(columns: Sequence[TableColumn], time_column: str | None) -> 
 
 
 def bounds_of(least: int | str, greatest: int | str, form: str, nulls: int) -> Bounds:
-    """Bounds as a manifest has them. Times are in microseconds since 1970; decimals are text."""
+    """Bounds as a manifest has them. Times are in microseconds since 1970; decimals are text.
+
+    Texts are escaped as JSON escapes them: the ledger keeps manifests, and its encoding may lack a letter of the source's.
+    """
     if form == "string":
-        return str(least)[:_MOST_LETTERS], _end_of(str(greatest)), nulls
+        return _escaped(str(least)[:_MOST_LETTERS]), _escaped(_end_of(str(greatest))), nulls
     if _digits(form) is not None:
         return least, greatest, nulls
     return bound_text(least, form), bound_text(greatest, form), nulls
@@ -136,9 +139,16 @@ def _end_of(text: str) -> str:
     return end
 
 
+def _escaped(text: str) -> str:
+    """In ASCII alone."""
+    return json.dumps(text)[1:-1]
+
+
 def _said(name: str, bound: int | str | None, form: str) -> dict[str, str]:
     if bound is None:
         return {}
+    if form == "string":
+        return {name: _text(json.loads(f'"{bound}"'))}
     # a decimal is a number whose digits are all written
     return {name: str(bound) if _digits(form) else _text(bound)}
 

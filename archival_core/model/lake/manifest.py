@@ -72,8 +72,9 @@ class ManifestPart(_Part):
     digests: dict[str, str]
     #: by corrected column as the file names it: in how many rows `_archival_exact` has PostgreSQL's text in place of its value
     exact: dict[str, int] = {}
-    #: by column as the file names it: least and greatest value as the log of the table has them, decimals as text, and how many
-    #: are NULL; see `lake.file_statistics`. Archives of before have none, and their manifests' hashes stay as they are
+    #: by column as the file names it: least and greatest value as the log of the table has them, decimals as text, texts with
+    #: JSON's escapes, and how many are NULL; see `lake.file_statistics`. Archives of before have none, and their manifests'
+    #: hashes stay as they are
     bounds: dict[str, tuple[int | str | None, int | str | None, int]] = Field(default={}, exclude_if=lambda bounds: not bounds)
 
 

@@ -115,9 +115,11 @@ def test_statistics_are_of_the_time_column_before_all_others() -> None:
     ],
 )
 def test_a_text_is_bounded_by_its_beginning(text: str, end: str) -> None:
-    found = bounds_of(text, text, "string", 0)
-    assert found == (text[:32], end, 0)
-    assert found[0] is not None and str(found[0]) <= text <= end
+    least, greatest, nulls = bounds_of(text, text, "string", 0)
+    assert (json.loads(f'"{least}"'), json.loads(f'"{greatest}"'), nulls) == (text[:32], end, 0)
+    # the ledger keeps them, in whatever encoding it has
+    assert f"{least}{greatest}".isascii()
+    assert text[:32] <= text <= end
 
 
 def test_a_corrected_column_has_the_bounds_of_its_form() -> None:
