@@ -45,8 +45,10 @@ def within_reach(connection: Any, sql: str) -> str:
 
 
 def _columns(connection: Any, sql: str) -> Sequence[tuple[str, str]]:
-    """Names and types, without running the statement."""
+    """Names and types, without running the statement; none for one that gives no rows, and that `statement` lets nobody ask."""
     bound = connection.sql(sql)
+    if bound is None:
+        return []
     return [(str(name), str(kind)) for name, kind in zip(bound.columns, bound.types, strict=True)]
 
 
