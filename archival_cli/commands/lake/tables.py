@@ -32,7 +32,9 @@ def list_(session: Session) -> int:
 @click.option("--for", "engine", type=click.Choice(list(ENGINES)), help="What to paste there.")
 @pass_session
 def show(session: Session, hypertable: str, engine: str | None) -> int:
-    """Show where a table is in the lake, and which ranges are archived and gone from the database.
+    """Show where a table is in the lake, and which ranges are gone.
+
+    These ranges are archived, and their rows are in the database no more.
 
     Other engines read the archived part by that boundary, and the database beside it. A boundary is of the moment: chunks go
     and come back. `archival sql` reads both as one, from one snapshot.

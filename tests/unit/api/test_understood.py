@@ -21,6 +21,7 @@ def nothing() -> Services:
 
 DOCUMENT: dict[str, Any] = create_app(nothing).openapi()
 IN_PATH = {
+    "{result}": "0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a11",
     "{job_id}": "0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a10",
     "{hypertable}": "public.x",
     "{entry_id}": "1-0",
