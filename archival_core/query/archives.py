@@ -57,7 +57,12 @@ class Archives:
         self._archives: dict[tuple[UUID, str], Archive] = {}
 
     async def learn(self, then: Moment) -> Unexplained:
-        """Of which tables the archives are that stand in for rows; returns those of which nobody knows it."""
+        """Of which tables the archives are that stand in for rows; returns those of which nobody knows it.
+
+        Where no table of the question can have archives, none is looked at: such a question needs neither ledger nor lake.
+        """
+        if all(table.table.kind == "plain" for table in then.then):
+            return Unexplained((), {}, {})
         assert then.server is not None
         lost = await self._learn(then.standing)
         if not lost:

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from archival_core.clients.postgres.database import Database
-from archival_core.errors import PermanentError
+from archival_core.errors import AwayError, PermanentError
 from archival_core.lake.arrow_files import arrow_files
 from archival_core.lake.client import LakehouseClient
 from archival_core.query.queries import Queries
@@ -256,6 +256,24 @@ async def test_names_alone_say_what_is_whose_in_another_database_and_are_not_gue
         finally:
             await lake.close()
             admin.execute(f"drop database {name} with (force)".encode())
+
+
+async def test_a_question_without_archives_needs_neither_ledger_nor_lake(service: Service) -> None:
+    service.execute(TABLE)
+    service.execute("create table $s.devices as select 'd1' as device, 'roof' as place")
+    await remove(service, "readings", "jan")
+    settings = service.runtime.settings
+    lake = LakehouseClient.open(f"{settings.lake_url}-is-away", settings.lake_account_key)
+    queries = Queries(
+        Database(service.url), lake, None, partial(arrow_files, settings.lake_url, settings.lake_account_key), workers=WORKERS
+    )
+    try:
+        for sql in ("select 'roof' as place", f"select place from {service.schema}.devices"):
+            assert (await asked(queries, sql)).result.to_pylist() == [{"place": "roof"}]
+        with pytest.raises(AwayError):
+            await asked(queries, f"select count(*) from {service.schema}.readings")
+    finally:
+        await lake.close()
 
 
 async def test_a_schema_with_a_name_of_duckdbs_own_is_refused(service: Service) -> None:
