@@ -113,9 +113,9 @@ from archival_core.ledger.upkeep.rounds import Rounds
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.insight.money import Prices
 from archival_core.model.jobs.job import Kind
-from archival_core.query.archives import Ledgers
-from archival_core.query.limits import Limits
+from archival_core.query.archives.archives import Ledgers
 from archival_core.query.queries import Queries
+from archival_core.query.question.limits import Limits
 from archival_core.query.results import Results, result_limits
 from archival_core.settings import Settings
 from archival_core.source import catalog

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import ArchivalError, GaveWayError, PermanentError, TransientError
 from archival_core.lake.client import LakehouseClient
-from archival_core.query.archives import Archives, Ledgers
-from archival_core.query.forms import Cut, Form
-from archival_core.query.limits import Limits
-from archival_core.query.live_plan import chunks_read
-from archival_core.query.naming import resolved
-from archival_core.query.statement import Statement
+from archival_core.query.archives.archives import Archives, Ledgers
+from archival_core.query.question.forms import Cut, Form
+from archival_core.query.question.limits import Limits
+from archival_core.query.question.naming import resolved
+from archival_core.query.question.statement import Statement
+from archival_core.query.scans.live_plan import chunks_read
 from archival_core.query.watching import APPLICATION, Watched, beside
 from archival_core.source.state import moment, waiting
 from archival_core.source.state.moment import Moment, TableThen
 
 if TYPE_CHECKING:
+    from archival_core.query.archives.unexplained import Unexplained
+    from archival_core.query.engine.whole_table import WholeTable
     from archival_core.query.process.workers import Worker, Workers
-    from archival_core.query.unexplained import Unexplained
-    from archival_core.query.whole_table import WholeTable
 
 #: Snapshots that are taken for one question where tables change while they are about to be read.
 _TRIES: Final = 6
@@ -274,7 +274,7 @@ class Queries:
         return Answer(columns, done["rows"], done["cut"], figures, tuple(done["tables"]) if explain else None)
 
     async def _whole(self, table: TableThen, then: Moment, unexplained: Unexplained, as_text: frozenset[str]) -> WholeTable:
-        from archival_core.query.whole_table import WholeTable
+        from archival_core.query.engine.whole_table import WholeTable
 
         if table.table.kind == "plain":
             return WholeTable(table, (), {}, as_text)

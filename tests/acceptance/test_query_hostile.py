@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from archival_core.errors import ArchivalError, PermanentError
-from archival_core.query.limits import Limits
 from archival_core.query.process.workers import Worker
 from archival_core.query.queries import Queries
-from archival_core.query.statement import REFUSED_FUNCTIONS, TABLE_FUNCTIONS, Statement, parse
+from archival_core.query.question.limits import Limits
+from archival_core.query.question.statement import REFUSED_FUNCTIONS, TABLE_FUNCTIONS, Statement, parse
 from tests.acceptance.conftest import Service
 from tests.kit.asking import asked, queries_of
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.query.limits import Limits
 from archival_core.query.process.workers import Workers
+from archival_core.query.question.limits import Limits
 from tests.acceptance.conftest import Service
 from tests.kit.asking import asked, queries_of
 

@@ -15,7 +15,7 @@ import pytest
 
 from archival_core.lake.paths import result_id
 from archival_core.query import results
-from archival_core.query.limits import Limits
+from archival_core.query.question.limits import Limits
 from tests.acceptance.api_client import api_client
 from tests.acceptance.conftest import Service
 

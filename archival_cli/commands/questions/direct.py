@@ -43,7 +43,7 @@ class Direct:
         try:
             from archival_core.errors import ArchivalError
             from archival_core.query.direct import answer
-            from archival_core.query.limits import Limits
+            from archival_core.query.question.limits import Limits
         except ImportError as error:
             raise CommandError(
                 f"--direct: {error.name} is not installed; pip install 'archival-service[service]' has it", MISUSED

@@ -11,10 +11,10 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from archival_core.query.forms import Form
-from archival_core.query.limits import Limits
-from archival_core.query.statement import Statement
-from archival_core.query.whole_table import WholeTable
+from archival_core.query.engine.whole_table import WholeTable
+from archival_core.query.question.forms import Form
+from archival_core.query.question.limits import Limits
+from archival_core.query.question.statement import Statement
 
 
 @dataclass(frozen=True, slots=True)

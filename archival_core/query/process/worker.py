@@ -21,15 +21,15 @@ from typing import Any, BinaryIO, Final
 import pyarrow as pa
 
 from archival_core.errors import ArchivalError
-from archival_core.query.archived_rows import LakeFiles
-from archival_core.query.encoding import encode, read_only
-from archival_core.query.limits import too_large
-from archival_core.query.live_rows import MOST_AT_A_TIME, LiveSource
+from archival_core.query.answer.encoding import encode, read_only
+from archival_core.query.engine.sandbox import Question, Sandbox
 from archival_core.query.process import frames
 from archival_core.query.process.asked import Asked
 from archival_core.query.process.bound import be_the_first_to_go, bound, used
-from archival_core.query.sandbox import Question, Sandbox
-from archival_core.query.statement import parse
+from archival_core.query.question.limits import too_large
+from archival_core.query.question.statement import parse
+from archival_core.query.scans.archived_rows import LakeFiles
+from archival_core.query.scans.live_rows import MOST_AT_A_TIME, LiveSource
 from archival_core.source.state.moment import TableThen
 from archival_core.source.state.waiting import Sessions
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.query.process import frames
 from archival_core.query.process.asked import Asked, pickled
-from archival_core.query.statement import Statement, TableName
+from archival_core.query.question.statement import Statement, TableName
 
 _LOG = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archival_core.errors import PermanentError
-from archival_core.query.statement import parse
+from archival_core.query.question.statement import parse
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from archival_core.api.management.lake.query_views import QueryAnswer, QueryRequ
 from archival_core.api.management.requests.fields import WITH_BODY
 from archival_core.api.services import Current
 from archival_core.errors import PermanentError
-from archival_core.query.forms import Form
+from archival_core.query.question.forms import Form
 
 router = APIRouter(tags=["queries"])
 

@@ -18,14 +18,14 @@ import duckdb
 import pyarrow as pa
 
 from archival_core.errors import PermanentError
-from archival_core.query.archived_rows import LakeFiles
-from archival_core.query.intervals import within_reach
-from archival_core.query.limits import Limits, too_large, took_too_long
-from archival_core.query.live_rows import LiveSource
-from archival_core.query.presentation import UNFIT
-from archival_core.query.scans import QuestionReads
-from archival_core.query.statement import Statement
-from archival_core.query.whole_table import WholeTable, create_view
+from archival_core.query.columns.presentation import UNFIT
+from archival_core.query.engine.intervals import within_reach
+from archival_core.query.engine.whole_table import WholeTable, create_view
+from archival_core.query.question.limits import Limits, too_large, took_too_long
+from archival_core.query.question.statement import Statement
+from archival_core.query.scans.archived_rows import LakeFiles
+from archival_core.query.scans.live_rows import LiveSource
+from archival_core.query.scans.scans import QuestionReads
 
 _LOG = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archival_core.errors import PermanentError
-from archival_core.query.forms import Cut, Form
-from archival_core.query.limits import Limits
-from archival_core.query.values import rows_of, values_of
+from archival_core.query.answer.values import rows_of, values_of
+from archival_core.query.question.forms import Cut, Form
+from archival_core.query.question.limits import Limits
 
 #: Rows are encoded together until they are so many, or so large.
 _TOGETHER_ROWS: Final = 65_536

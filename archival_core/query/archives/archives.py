@@ -27,10 +27,10 @@ from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.model.lake.manifest import Manifest
-from archival_core.query.archive import Archive, ArchivedFile
-from archival_core.query.by_name import are_told_apart, in_doubt
-from archival_core.query.unexplained import Unexplained, refused
-from archival_core.query.younger import Known, known
+from archival_core.query.archives.archive import Archive, ArchivedFile
+from archival_core.query.archives.by_name import are_told_apart, in_doubt
+from archival_core.query.archives.unexplained import Unexplained, refused
+from archival_core.query.columns.younger import Known, known
 from archival_core.source.state.moment import Moment, StandingArchive, TableThen
 
 _LOG = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ import duckdb
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import quote_identifier
-from archival_core.query.presentation import error
+from archival_core.query.columns.presentation import error
 
 #: Microseconds that 64 bits of nanoseconds hold.
 _MOST: Final = (1 << 63) // 1000

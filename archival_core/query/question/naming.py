@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from archival_core.errors import PermanentError
-from archival_core.query.statement import TableName
+from archival_core.query.question.statement import TableName
 from archival_core.source.state.moment import NamedTable
 
 

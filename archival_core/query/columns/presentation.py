@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from archival_core.model.chunks.chunk import Column, quote_identifier, quote_literal
 from archival_core.model.lake.manifest import ManifestColumn
-from archival_core.query.retyped import conversion
-from archival_core.query.truth import is_printable
-from archival_core.query.younger import Known, value_of
+from archival_core.query.columns.retyped import conversion
+from archival_core.query.columns.truth import is_printable
+from archival_core.query.columns.younger import Known, value_of
 from archival_core.source.restore.wire import wire_of
 from archival_core.source.wire.columns import plan_columns
 

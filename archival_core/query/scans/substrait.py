@@ -14,7 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from archival_core.errors import PermanentError
-from archival_core.query.predicate import Comparison, Constant, Junction, Operator, Predicate, Presence, Value
+from archival_core.query.scans.predicate import Comparison, Constant, Junction, Operator, Predicate, Presence, Value
 
 _OPERATORS: Final[Mapping[str, Operator]] = {
     "equal": "=",

@@ -12,11 +12,11 @@ from typing import Final
 import pyarrow as pa
 
 from archival_core.errors import PermanentError, TransientError
-from archival_core.query.filters import to_arrow, to_sql
-from archival_core.query.predicate import Predicate, columns_of
-from archival_core.query.presentation import PresentColumn
-from archival_core.query.scans import QuestionReads, Scanned
-from archival_core.query.truth import UnfitError, true_batch
+from archival_core.query.columns.presentation import PresentColumn
+from archival_core.query.columns.truth import UnfitError, true_batch
+from archival_core.query.scans.filters import to_arrow, to_sql
+from archival_core.query.scans.predicate import Predicate, columns_of
+from archival_core.query.scans.scans import QuestionReads, Scanned
 from archival_core.source.state.moment import TableThen
 from archival_core.source.state.waiting import Sessions
 from archival_core.source.wire.columns import plan_columns

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archival_core.model.chunks.chunk import Column, quote_identifier, quote_literal
-from archival_core.query.predicate import Comparison, Constant, Junction, Operator, Predicate, Presence, Value
+from archival_core.query.scans.predicate import Comparison, Constant, Junction, Operator, Predicate, Presence, Value
 
 _FLOATS: Final = {"pg_catalog.float4": "float4", "pg_catalog.float8": "float8"}
 _INTEGERS: Final = frozenset({"pg_catalog.int2", "pg_catalog.int4", "pg_catalog.int8"})

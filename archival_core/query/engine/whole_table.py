@@ -11,12 +11,12 @@ import pyarrow as pa
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import quote_identifier
 from archival_core.model.lake.manifest import ManifestColumn
-from archival_core.query.archive import Archive
-from archival_core.query.archived_rows import ArchivedRows, Forms, LakeFiles
-from archival_core.query.live_rows import LiveRows, LiveSource
-from archival_core.query.presentation import PresentColumn, arrow_type
-from archival_core.query.scans import QuestionReads
-from archival_core.query.younger import Known
+from archival_core.query.archives.archive import Archive
+from archival_core.query.columns.presentation import PresentColumn, arrow_type
+from archival_core.query.columns.younger import Known
+from archival_core.query.scans.archived_rows import ArchivedRows, Forms, LakeFiles
+from archival_core.query.scans.live_rows import LiveRows, LiveSource
+from archival_core.query.scans.scans import QuestionReads
 from archival_core.source.state.moment import TableThen
 
 #: Schemas with the names of databases that every DuckDB has: nobody can say which is meant.

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from archival_core.model.chunks.chunk import Column, quote_literal
 from archival_core.model.lake.lake_column import LakeColumn
-from archival_core.query.truth import elements_of, number_of
+from archival_core.query.columns.truth import elements_of, number_of
 from archival_core.source.catalog.defaults import Witness
 
 #: Types whose form in archives is another text than the one that PostgreSQL prints.

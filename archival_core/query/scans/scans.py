@@ -15,9 +15,9 @@ from typing import Any, Final, Protocol
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from archival_core.query.plan import TableRead
-from archival_core.query.predicate import Predicate
-from archival_core.query.substrait import predicate_of
+from archival_core.query.scans.plan import TableRead
+from archival_core.query.scans.predicate import Predicate
+from archival_core.query.scans.substrait import predicate_of
 
 #: for a thread that has only to notice that nobody wants its rows
 _PATIENCE_SECONDS: Final = 0.05

@@ -13,13 +13,13 @@ import pyarrow.dataset as ds
 
 from archival_core.codec import exact
 from archival_core.errors import PermanentError, TransientError
-from archival_core.query.archive import Archive, ArchivedFile
-from archival_core.query.filters import to_arrow
-from archival_core.query.plan import ArchiveRead, TableRead
-from archival_core.query.predicate import Predicate, columns_of, range_of
-from archival_core.query.scans import QuestionReads, Scanned
-from archival_core.query.truth import UnfitError, true_batch
-from archival_core.query.values import values_of
+from archival_core.query.answer.values import values_of
+from archival_core.query.archives.archive import Archive, ArchivedFile
+from archival_core.query.columns.truth import UnfitError, true_batch
+from archival_core.query.scans.filters import to_arrow
+from archival_core.query.scans.plan import ArchiveRead, TableRead
+from archival_core.query.scans.predicate import Predicate, columns_of, range_of
+from archival_core.query.scans.scans import QuestionReads, Scanned
 
 #: Decoded ahead of DuckDB, which keeps within its own limit of memory: rows of a batch, batches, and files at a time.
 _AHEAD: Final[dict[str, int]] = {"batch_size": 65_536, "batch_readahead": 8, "fragment_readahead": 2}

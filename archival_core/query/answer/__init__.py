@@ -1,0 +1,1 @@
+"""The rows of an answer in the form that was asked for."""

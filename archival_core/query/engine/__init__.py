@@ -1,0 +1,1 @@
+"""A DuckDB for one question, and the tables in it."""
