@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from archival_core.flows.removal import trial
-from archival_core.source.restore.trial import check_same
+from archival_core.source.restore.proof.trial import check_same
 from archival_core.source.state import fence
 from tests.acceptance.altering import PATIENCE
 from tests.kit.queued_ddl import Application

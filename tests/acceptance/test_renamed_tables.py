@@ -17,7 +17,7 @@ from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.flows.upkeep.missing_tables import MissingTablesReport
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.model.jobs.message import JobMessage
-from archival_core.source.restore import trial
+from archival_core.source.restore.proof import trial
 from tests.kit.asking import asked, queries_of
 from tests.kit.readings import archive, remove
 from tests.kit.timescaledb import chunks

@@ -17,7 +17,7 @@ from archival_core.codec.layout import Profile
 from archival_core.errors import TransientError
 from archival_core.model.chunks.printed import printed_date, printed_time, read_moment
 from archival_core.model.lake.manifest import Manifest
-from archival_core.source.restore.load import Loading
+from archival_core.source.restore.loading.load import Loading
 from tests.contract.restore_support import Bench
 
 TABLE = """

@@ -16,9 +16,9 @@ from archival_core.errors import ArchivalError, LostLeaseError, PermanentError
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.flows.restore.chunk_restore import Restored, RestoreWish, _prepare
 from archival_core.model.lake.manifest import Manifest
-from archival_core.source.restore.load import Loading
-from archival_core.source.restore.placing import place
-from archival_core.source.restore.staging import StagingTable, drop_job_staging, staging_tables
+from archival_core.source.restore.loading.load import Loading
+from archival_core.source.restore.loading.staging import StagingTable, drop_job_staging, staging_tables
+from archival_core.source.restore.placing.placing import place
 from dev.lake_emulator import Emulator
 from tests.contract.restore_support import Bench, quoted
 

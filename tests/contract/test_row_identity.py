@@ -13,9 +13,9 @@ from archival_core.clients.postgres.database import Database
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
-from archival_core.source.restore import row_hash
-from archival_core.source.restore.fitting import FittedColumn, fit_columns
-from archival_core.source.restore.staging import StagingTable, drop_staging, ensure_schema
+from archival_core.source.restore.columns.fitting import FittedColumn, fit_columns
+from archival_core.source.restore.loading.staging import StagingTable, drop_staging, ensure_schema
+from archival_core.source.restore.proof import row_hash
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from tests.contract.restore_support import Bench
 from tests.contract.type_values import NOT_HELD, TYPES

@@ -18,7 +18,7 @@ from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.restore.kinship import check_apart
+from archival_core.source.restore.plan.kinship import check_apart
 from archival_core.source.state.origin import origin_of
 from archival_core.source.state.tables import identity_of
 

@@ -24,7 +24,7 @@ from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.catalog.used_types import holds_names
 from archival_core.source.removal import guards
-from archival_core.source.restore.trial import ComesBackOtherwiseError
+from archival_core.source.restore.proof.trial import ComesBackOtherwiseError
 from archival_core.source.session import pinned
 from archival_core.source.state import history, marks
 from archival_core.source.state.marks import StandIn, StandInKind

@@ -25,9 +25,9 @@ from archival_core.model.chunks.time_slice import TimeSlice
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.restore.fitting import COMPUTED, FittedColumn, fit_columns
-from archival_core.source.restore.staging import StagingTable, drop_staging, ensure_schema
-from archival_core.source.restore.trial import check_same, condition, missing_from_staged
+from archival_core.source.restore.columns.fitting import COMPUTED, FittedColumn, fit_columns
+from archival_core.source.restore.loading.staging import StagingTable, drop_staging, ensure_schema
+from archival_core.source.restore.proof.trial import check_same, condition, missing_from_staged
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state import parts
 from archival_core.source.state.look import look

@@ -26,15 +26,15 @@ from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.catalog.defaults import stored_before
-from archival_core.source.restore.chunk_room import make_chunk
-from archival_core.source.restore.compression import compress_again
-from archival_core.source.restore.fitting import fit_columns
-from archival_core.source.restore.kinship import check_apart
-from archival_core.source.restore.partition import in_its_schema
-from archival_core.source.restore.placing import check_room, place
-from archival_core.source.restore.restore_plan import RestorePlan
-from archival_core.source.restore.staging import StagingTable, drop_job_staging, drop_staging, ensure_schema
-from archival_core.source.restore.target import Target, original_target, own_target
+from archival_core.source.restore.columns.fitting import fit_columns
+from archival_core.source.restore.loading.staging import StagingTable, drop_job_staging, drop_staging, ensure_schema
+from archival_core.source.restore.placing.chunk_room import make_chunk
+from archival_core.source.restore.placing.compression import compress_again
+from archival_core.source.restore.placing.partition import in_its_schema
+from archival_core.source.restore.placing.placing import check_room, place
+from archival_core.source.restore.plan.kinship import check_apart
+from archival_core.source.restore.plan.restore_plan import RestorePlan
+from archival_core.source.restore.plan.target import Target, original_target, own_target
 from archival_core.source.state.origin import origin_of
 from archival_core.source.state.tables import identity_of
 from archival_core.source.translate import source_errors

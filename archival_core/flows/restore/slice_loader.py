@@ -25,9 +25,9 @@ from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSource
 from archival_core.model.chunks.time_slice import TimeSlice
 from archival_core.model.lake.manifest import Manifest
-from archival_core.source.restore.fitting import FittedColumn
-from archival_core.source.restore.load import loading
-from archival_core.source.restore.staging import StagingTable
+from archival_core.source.restore.columns.fitting import FittedColumn
+from archival_core.source.restore.loading.load import loading
+from archival_core.source.restore.loading.staging import StagingTable
 from archival_core.source.wire.driver import DatabaseUrl
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from archival_core.clients.postgres.database import Database
 from archival_core.ledger.upkeep.left_undone import Upkeep
-from archival_core.source.restore.staging import drop_staging, staging_tables
+from archival_core.source.restore.loading.staging import drop_staging, staging_tables
 
 #: time after the end of a job; longer than a lease, and than a retry that somebody is just asking for
 _ENDED_FOR: Final = timedelta(hours=1)

@@ -13,8 +13,8 @@ from archival_core.model.chunks.chunk import Chunk, Column
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.catalog.bounds import INTEGER_TIMES
-from archival_core.source.restore import trial
-from archival_core.source.restore.fitting import COMPUTED
+from archival_core.source.restore.columns.fitting import COMPUTED
+from archival_core.source.restore.proof import trial
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state.origin import Origin, origin_of
 

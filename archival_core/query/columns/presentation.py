@@ -16,7 +16,7 @@ from archival_core.model.lake.manifest import ManifestColumn
 from archival_core.query.columns.retyped import conversion
 from archival_core.query.columns.truth import is_printable
 from archival_core.query.columns.younger import Known, value_of
-from archival_core.source.restore.wire import wire_of
+from archival_core.source.restore.columns.wire import wire_of
 from archival_core.source.wire.columns import plan_columns
 
 #: What travels as text and is a type of DuckDB's as well.

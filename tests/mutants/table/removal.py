@@ -245,7 +245,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="what-came-back-in-trial-is-not-compared",
-        file="source/restore/trial.py",
+        file="source/restore/proof/trial.py",
         inside="check_same",
         old="if staged == found:",
         new="if True:",

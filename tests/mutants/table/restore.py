@@ -6,7 +6,7 @@ from tests.mutants.mutation import Mutation
 
 _NATIVE = "contract/test_restore_native.py"
 _RESTORE = "acceptance/test_restore.py"
-_PLACING = "source/restore/placing.py"
+_PLACING = "source/restore/placing/placing.py"
 
 MUTATIONS = (
     Mutation(
@@ -26,7 +26,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="tree-is-known-by-names-alone",
-        file="source/restore/kinship.py",
+        file="source/restore/plan/kinship.py",
         old="OR kin.oid = %(oid)s::bigint::oid AND a.xmin::text = %(born)s",
         new="OR %(oid)s::bigint IS NULL AND %(born)s::text IS NULL",
         tests=("acceptance/test_restore_apart.py::test_its_table_is_known_under_another_name",),

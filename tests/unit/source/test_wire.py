@@ -9,7 +9,7 @@ import pytest
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.moment import INFINITE_DAYS, INFINITE_MICROSECONDS
-from archival_core.source.restore.wire import wire_of
+from archival_core.source.restore.columns.wire import wire_of
 
 
 def test_dates_and_timestamps_are_counted_as_postgresql_does() -> None:

@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from archival_core.errors import PermanentError
 from archival_core.model.lake.lake_column import text_of
-from archival_core.source.restore.fitting import FittedColumn
-from archival_core.source.restore.staging import SCHEMA, StagingTable
-from archival_core.source.restore.wire import wire_of
+from archival_core.source.restore.columns.fitting import FittedColumn
+from archival_core.source.restore.columns.wire import wire_of
+from archival_core.source.restore.loading.staging import SCHEMA, StagingTable
 from archival_core.source.session import ALONE
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.driver import DatabaseUrl, arriving, connected, driver_errors, said_by_server

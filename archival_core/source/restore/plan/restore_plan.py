@@ -12,10 +12,10 @@ from psycopg import AsyncConnection
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Column, Relation, quote_identifier, quote_literal
 from archival_core.model.chunks.grounds import TableIdentity
-from archival_core.source.restore import row_hash
-from archival_core.source.restore.fitting import FittedColumn
-from archival_core.source.restore.staging import StagingTable
-from archival_core.source.restore.target import Target
+from archival_core.source.restore.columns.fitting import FittedColumn
+from archival_core.source.restore.loading.staging import StagingTable
+from archival_core.source.restore.plan.target import Target
+from archival_core.source.restore.proof import row_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from archival_core.source.restore.restore_plan import RestorePlan
-from archival_core.source.restore.staging import StagingTable
-from archival_core.source.restore.triggers import insert_and_delete_triggers
+from archival_core.source.restore.loading.staging import StagingTable
+from archival_core.source.restore.placing.triggers import insert_and_delete_triggers
+from archival_core.source.restore.plan.restore_plan import RestorePlan
 from archival_core.source.session import READ_SETTINGS, pin_statement
 
 _LOG = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from archival_core.model.chunks.chunk import Relation
-from archival_core.source.restore.fitting import FittedColumn
-from archival_core.source.restore.staging import StagingTable
+from archival_core.source.restore.columns.fitting import FittedColumn
+from archival_core.source.restore.loading.staging import StagingTable
 
 # Those of identity columns and of `serial`. A sequence that goes down, or that the user may not set, is left alone.
 _OWNED: Final[LiteralString] = """

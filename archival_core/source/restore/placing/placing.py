@@ -12,14 +12,15 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.catalog import timescaledb
-from archival_core.source.restore import partition, row_hash
 from archival_core.source.restore.errors import restore_errors
-from archival_core.source.restore.kinship import check_apart
-from archival_core.source.restore.restore_plan import RestorePlan, differs, would_double
-from archival_core.source.restore.row_hash import Rows
-from archival_core.source.restore.sequences import advance_sequences
-from archival_core.source.restore.staging import StagingTable, is_staged
-from archival_core.source.restore.triggers import insert_triggers
+from archival_core.source.restore.loading.staging import StagingTable, is_staged
+from archival_core.source.restore.placing import partition
+from archival_core.source.restore.placing.sequences import advance_sequences
+from archival_core.source.restore.placing.triggers import insert_triggers
+from archival_core.source.restore.plan.kinship import check_apart
+from archival_core.source.restore.plan.restore_plan import RestorePlan, differs, would_double
+from archival_core.source.restore.proof import row_hash
+from archival_core.source.restore.proof.row_hash import Rows
 from archival_core.source.session import READ_SETTINGS, held, pin_statement
 from archival_core.source.state.placed import is_placed, record, rows_of_others
 from archival_core.source.state.tables import identity_of

@@ -13,9 +13,9 @@ from archival_core.model.chunks.chunk import Chunk, quote_identifier
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.model.chunks.time_slice import TimeSlice
 from archival_core.source.catalog.bounds import INTEGER_TIMES
-from archival_core.source.restore import row_hash
-from archival_core.source.restore.fitting import FittedColumn
-from archival_core.source.restore.staging import StagingTable
+from archival_core.source.restore.columns.fitting import FittedColumn
+from archival_core.source.restore.loading.staging import StagingTable
+from archival_core.source.restore.proof import row_hash
 from archival_core.source.translate import source_errors
 
 _SHOWN: Final = 200

@@ -11,7 +11,7 @@ import pyarrow as pa
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Column, Relation, quote_identifier
 from archival_core.model.lake.manifest import Manifest, ManifestColumn
-from archival_core.source.restore.wire import Wire, wire_of
+from archival_core.source.restore.columns.wire import Wire, wire_of
 from archival_core.source.wire.types import Form, form_of, whole_text
 from archival_core.source.wire.values import each
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Column
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
-from archival_core.source.restore.array_bytes import array_bytes
+from archival_core.source.restore.columns.array_bytes import array_bytes
 from archival_core.source.wire.values import each
 
 #: PostgreSQL counts from 2000-01-01, Arrow from 1970-01-01.

@@ -19,8 +19,8 @@ from psycopg.rows import tuple_row
 from archival_core.model.chunks.chunk import Chunk, quote_identifier
 from archival_core.model.chunks.moment import moment
 from archival_core.source.catalog.bounds import INTEGER_TIMES, check_time_type
-from archival_core.source.restore.fitting import FittedColumn
-from archival_core.source.restore.staging import StagingTable
+from archival_core.source.restore.columns.fitting import FittedColumn
+from archival_core.source.restore.loading.staging import StagingTable
 from archival_core.source.wire.values import identity
 
 #: No finite moment in a hypertable is as late; a chunk that begins later holds infinity alone.

@@ -1,0 +1,1 @@
+"""The staging tables of restores, and the way of an archive's rows into them."""
