@@ -8,7 +8,7 @@ import sys
 
 from archival_core import runtime, telemetry
 from archival_core.errors import ArchivalError
-from archival_core.flows.upkeep.ledger_rebuild import RebuildReport
+from archival_core.flows.upkeep.rebuild.ledger_rebuild import RebuildReport
 
 
 def main() -> None:

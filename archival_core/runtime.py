@@ -61,22 +61,22 @@ from archival_core.flows.tables.gathering import Gathering
 from archival_core.flows.tables.log_reading import LogReading
 from archival_core.flows.tables.standing import Standing
 from archival_core.flows.tables.table_upkeep import TableUpkeep
-from archival_core.flows.upkeep.adoption import Adoption
-from archival_core.flows.upkeep.follow_marks import FollowMarks
-from archival_core.flows.upkeep.job_folding import JobFolding
-from archival_core.flows.upkeep.lake_back import LakeBack
-from archival_core.flows.upkeep.later_archives import LaterArchives
-from archival_core.flows.upkeep.ledger_rebuild import LedgerRebuild
+from archival_core.flows.upkeep.lake.adoption import Adoption
+from archival_core.flows.upkeep.lake.lake_back import LakeBack
+from archival_core.flows.upkeep.lake.verification import Verification, VerificationRules
 from archival_core.flows.upkeep.lost_messages import LostMessages
-from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
-from archival_core.flows.upkeep.missing_tables import MissingTables
+from archival_core.flows.upkeep.marks.follow_marks import FollowMarks
+from archival_core.flows.upkeep.missing_tables.later_archives import LaterArchives
+from archival_core.flows.upkeep.missing_tables.rows_elsewhere import RowsElsewhere
+from archival_core.flows.upkeep.missing_tables.search import MissingTables
+from archival_core.flows.upkeep.rebuild.ledger_rebuild import LedgerRebuild
+from archival_core.flows.upkeep.rebuild.mark_rebuild import MarkRebuild
 from archival_core.flows.upkeep.reconcile import Reconciler
-from archival_core.flows.upkeep.restore_sweep import RestoreSweep
-from archival_core.flows.upkeep.results_sweep import ResultsSweep
-from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere
-from archival_core.flows.upkeep.staging_sweep import StagingSweep
-from archival_core.flows.upkeep.stream_retention import KeptStream, StreamRetention
-from archival_core.flows.upkeep.verification import Verification, VerificationRules
+from archival_core.flows.upkeep.sweeps.job_folding import JobFolding
+from archival_core.flows.upkeep.sweeps.restore_sweep import RestoreSweep
+from archival_core.flows.upkeep.sweeps.results_sweep import ResultsSweep
+from archival_core.flows.upkeep.sweeps.staging_sweep import StagingSweep
+from archival_core.flows.upkeep.sweeps.stream_retention import KeptStream, StreamRetention
 from archival_core.lake.account import LakeAccount
 from archival_core.lake.arrow_files import arrow_files
 from archival_core.lake.client import LakehouseClient

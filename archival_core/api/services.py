@@ -26,8 +26,8 @@ from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.jobs import Jobs
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.tables.table_upkeep import TableUpkeep
-from archival_core.flows.upkeep.mark_rebuild import MarkRebuild
-from archival_core.flows.upkeep.verification import Verification
+from archival_core.flows.upkeep.lake.verification import Verification
+from archival_core.flows.upkeep.rebuild.mark_rebuild import MarkRebuild
 from archival_core.model.insight.money import Prices
 from archival_core.query.queries import Queries
 from archival_core.query.results import Results

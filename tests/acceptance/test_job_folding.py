@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from archival_core.flows.insight import insights
-from archival_core.flows.upkeep import job_folding
-from archival_core.flows.upkeep.job_folding import FoldingReport
+from archival_core.flows.upkeep.sweeps import job_folding
+from archival_core.flows.upkeep.sweeps.job_folding import FoldingReport
 from archival_core.ledger.upkeep.folding import Folding
 from archival_core.model.asking.policy import Policy
 from archival_core.model.chunks.chunk import Relation

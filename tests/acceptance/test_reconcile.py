@@ -19,7 +19,7 @@ import pytest
 from archival_core.errors import PermanentError
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.flows.upkeep.missing_tables import MissingTablesReport
+from archival_core.flows.upkeep.missing_tables.search import MissingTablesReport
 from archival_core.flows.upkeep.reconcile import ReconcileReport
 from archival_core.ledger.archives.published import Archives, Publisher
 from archival_core.ledger.jobs.job_life import Ledger, NewJob

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from archival_core.flows.upkeep import adoption, reconcile
+from archival_core.flows.upkeep import reconcile
+from archival_core.flows.upkeep.lake import adoption
 from archival_core.flows.upkeep.reconcile import ReconcileReport
 from archival_core.lake.client import LakehouseClient, LakePage
 

@@ -14,7 +14,7 @@ from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 
 from archival_core.errors import AwayError
 from archival_core.flows.removal import chunk_removal
-from archival_core.flows.upkeep import verification
+from archival_core.flows.upkeep.lake import verification
 from archival_core.model.jobs.message import JobMessage
 from archival_core.source.removal import dropping
 

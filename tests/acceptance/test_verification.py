@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from archival_core.errors import TransientError
-from archival_core.flows.upkeep.verification import Verification, VerificationReport, VerificationRules, sampled
+from archival_core.flows.upkeep.lake.verification import Verification, VerificationReport, VerificationRules, sampled
 from archival_core.model.chunks.chunk import Relation
 from dev.lake_emulator import Fault
 

@@ -28,16 +28,16 @@ from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.poisoned import PoisonedMessages
 from archival_core.flows.tables.table_upkeep import TableUpkeep
-from archival_core.flows.upkeep.adoption import Adoption, AdoptionReport
-from archival_core.flows.upkeep.follow_marks import FollowMarks, MarksReport
-from archival_core.flows.upkeep.job_folding import FoldingReport, JobFolding
-from archival_core.flows.upkeep.lake_back import LakeBack
+from archival_core.flows.upkeep.lake.adoption import Adoption, AdoptionReport
+from archival_core.flows.upkeep.lake.lake_back import LakeBack
 from archival_core.flows.upkeep.lost_messages import LostMessages
-from archival_core.flows.upkeep.missing_tables import MissingTables, MissingTablesReport
-from archival_core.flows.upkeep.restore_sweep import RestoreSweep
-from archival_core.flows.upkeep.results_sweep import ResultsSweep
-from archival_core.flows.upkeep.staging_sweep import StagingSweep
-from archival_core.flows.upkeep.stream_retention import StreamRetention
+from archival_core.flows.upkeep.marks.follow_marks import FollowMarks, MarksReport
+from archival_core.flows.upkeep.missing_tables.search import MissingTables, MissingTablesReport
+from archival_core.flows.upkeep.sweeps.job_folding import FoldingReport, JobFolding
+from archival_core.flows.upkeep.sweeps.restore_sweep import RestoreSweep
+from archival_core.flows.upkeep.sweeps.results_sweep import ResultsSweep
+from archival_core.flows.upkeep.sweeps.staging_sweep import StagingSweep
+from archival_core.flows.upkeep.sweeps.stream_retention import StreamRetention
 from archival_core.ledger.upkeep.left_undone import Upkeep
 
 _LOG = logging.getLogger(__name__)

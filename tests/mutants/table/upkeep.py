@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 _RECONCILE = "acceptance/test_reconcile.py"
-_ADOPTION = "flows/upkeep/adoption.py"
+_ADOPTION = "flows/upkeep/lake/adoption.py"
 
 MUTATIONS = (
     Mutation(
@@ -26,7 +26,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="archive-of-another-database-is-adopted",
-        file="flows/upkeep/adoption.py",
+        file="flows/upkeep/lake/adoption.py",
         inside="Adoption._take_in",
         old="await self._check_is_ours(manifest)",
         new="pass",
@@ -66,7 +66,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="mark-written-again-replaces-another",
-        file="flows/upkeep/follow_marks.py",
+        file="flows/upkeep/marks/follow_marks.py",
         inside="FollowMarks._write",
         old="await marks.record_missing(connection, stand_in)",
         new="await marks.record(connection, stand_in) is None",
@@ -74,7 +74,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="superseded-for-ever",
-        file="flows/upkeep/follow_marks.py",
+        file="flows/upkeep/marks/follow_marks.py",
         inside="FollowMarks.follow",
         old="report.revived = await self._histories.bring_back(connection)",
         new="report.revived = 0",
@@ -83,7 +83,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="merged-is-gone",
-        file="flows/upkeep/missing_tables.py",
+        file="flows/upkeep/missing_tables/search.py",
         inside="MissingTables._decide",
         old="rows = await self._elsewhere.look(connection, manifest)",
         new="rows = RowsFound.NONE_THERE",
@@ -92,7 +92,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="adopted-is-history",
-        file="flows/upkeep/missing_tables.py",
+        file="flows/upkeep/missing_tables/search.py",
         inside="MissingTables._decide",
         old="if job.adopted and job.proof is None:",
         new="if False:",
@@ -101,7 +101,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="later-archive-is-not-looked-for",
-        file="flows/upkeep/missing_tables.py",
+        file="flows/upkeep/missing_tables/search.py",
         inside="MissingTables._decide",
         old="later = await self._marked.later(job, MOST + 1)",
         new="later = []",
@@ -110,7 +110,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="gone-before-the-ledger-follows",
-        file="flows/upkeep/missing_tables.py",
+        file="flows/upkeep/missing_tables/search.py",
         inside="MissingTables._decide",
         old="and not unfollowed",
         new="",
@@ -119,7 +119,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="gone-from-another-database",
-        file="flows/upkeep/missing_tables.py",
+        file="flows/upkeep/missing_tables/search.py",
         inside="MissingTables.decide",
         old="if not history.is_same_server(here, manifest):",
         new="if False:",
@@ -145,7 +145,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="name-of-another-table-meanwhile",
-        file="flows/upkeep/rows_elsewhere.py",
+        file="flows/upkeep/missing_tables/rows_elsewhere.py",
         inside="_check_again",
         old="if now != origin or await catalog.columns(connection, now.table) != tuple(columns):",
         new="if False:",
@@ -175,7 +175,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="superseded-is-damaged",
-        file="flows/upkeep/verification.py",
+        file="flows/upkeep/lake/verification.py",
         inside="Verification._check",
         old="if findings and await",
         new="if False and await",

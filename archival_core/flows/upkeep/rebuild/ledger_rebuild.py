@@ -16,7 +16,7 @@ from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError
 from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.published import parse_manifest
-from archival_core.flows.upkeep.whereabouts import statuses
+from archival_core.flows.upkeep.rebuild.whereabouts import statuses
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives.published import Archives

@@ -8,7 +8,7 @@ import time
 from datetime import timedelta
 
 from archival_core.flows.removal.lake_marker import LakeMarker
-from archival_core.flows.upkeep.verification import Verification
+from archival_core.flows.upkeep.lake.verification import Verification
 
 
 class LakeBack:

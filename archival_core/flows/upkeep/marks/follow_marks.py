@@ -20,7 +20,7 @@ from archival_core.errors import ArchivalError, AwayError, PermanentError
 from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.published import find_manifest, inner_manifest_sha256
 from archival_core.flows.archive.retiring import Retiring
-from archival_core.flows.upkeep.lost_histories import LostHistories
+from archival_core.flows.upkeep.marks.lost_histories import LostHistories
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives.marked_archives import MarkedArchives, Recorded, RemovedArchive
 from archival_core.ledger.archives.published import Archives

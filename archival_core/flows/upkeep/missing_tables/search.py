@@ -18,8 +18,8 @@ from uuid import UUID, uuid4
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, AwayError, PermanentError
 from archival_core.flows.archive.retiring import Retiring
-from archival_core.flows.upkeep.later_archives import MOST, LaterArchives
-from archival_core.flows.upkeep.rows_elsewhere import RowsElsewhere, RowsFound
+from archival_core.flows.upkeep.missing_tables.later_archives import MOST, LaterArchives
+from archival_core.flows.upkeep.missing_tables.rows_elsewhere import RowsElsewhere, RowsFound
 from archival_core.ledger.archives.marked_archives import ArchivedTable, MarkedArchives
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest

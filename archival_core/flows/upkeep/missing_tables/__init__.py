@@ -1,0 +1,1 @@
+"""Archived chunks whose table is missing, although the service has not dropped it."""

@@ -1,0 +1,1 @@
+"""The ledger made anew from the lake, and lost marks from the ledger."""
