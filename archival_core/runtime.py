@@ -39,16 +39,16 @@ from archival_core.flows.insight.overdue import OverdueChunks
 from archival_core.flows.insight.readiness import ReadinessCheck
 from archival_core.flows.insight.snapshots import Snapshots
 from archival_core.flows.jobs.announcer import Announcer
-from archival_core.flows.jobs.bulk_jobs import BulkJobActions
-from archival_core.flows.jobs.bulk_letters import BulkLetters
 from archival_core.flows.jobs.chunk_places import ChunkPlaces
-from archival_core.flows.jobs.dead_letters import DeadLetters
 from archival_core.flows.jobs.dependencies import Dependencies, Probe
-from archival_core.flows.jobs.jobs import Jobs
+from archival_core.flows.jobs.interventions.bulk_jobs import BulkJobActions
+from archival_core.flows.jobs.interventions.bulk_letters import BulkLetters
+from archival_core.flows.jobs.interventions.dead_letters import DeadLetters
+from archival_core.flows.jobs.interventions.jobs import Jobs
 from archival_core.flows.jobs.ownership import Ownership
-from archival_core.flows.jobs.poisoned import PoisonedMessages
+from archival_core.flows.jobs.queues.poisoned import PoisonedMessages
+from archival_core.flows.jobs.queues.sharing import Sharing
 from archival_core.flows.jobs.runner import JobRunner
-from archival_core.flows.jobs.sharing import Sharing
 from archival_core.flows.removal.chunk_proof import ChunkProof
 from archival_core.flows.removal.chunk_removal import ChunkRemoval
 from archival_core.flows.removal.lake_marker import LakeMarker

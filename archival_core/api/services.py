@@ -20,10 +20,10 @@ from archival_core.flows.insight.chunk_map import ChunkMap
 from archival_core.flows.insight.event_list import EventList
 from archival_core.flows.insight.insights import Insights
 from archival_core.flows.insight.readiness import ReadinessCheck
-from archival_core.flows.jobs.bulk_jobs import BulkJobActions
-from archival_core.flows.jobs.bulk_letters import BulkLetters
-from archival_core.flows.jobs.dead_letters import DeadLetters
-from archival_core.flows.jobs.jobs import Jobs
+from archival_core.flows.jobs.interventions.bulk_jobs import BulkJobActions
+from archival_core.flows.jobs.interventions.bulk_letters import BulkLetters
+from archival_core.flows.jobs.interventions.dead_letters import DeadLetters
+from archival_core.flows.jobs.interventions.jobs import Jobs
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.lake.verification import Verification

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from archival_core.errors import LostLeaseError
-from archival_core.flows.jobs.lease import kept_lease
+from archival_core.flows.jobs.watches.lease import kept_lease
 from archival_core.model.jobs.job import Job
 from tests.acceptance.conftest import no_marks
 

@@ -13,7 +13,7 @@ import azure.functions as func
 import pytest
 from azure.storage.queue import QueueClient, QueueMessage
 
-from archival_core.flows.jobs import poisoned
+from archival_core.flows.jobs.queues import poisoned
 from archival_core.functions import queues
 from archival_core.model.jobs.message import JobMessage
 

@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import GaveWayError
-from archival_core.flows.jobs import giving_way
+from archival_core.flows.jobs.watches import giving_way
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.state import waiting

@@ -27,8 +27,8 @@ from archival_core.flows.archive.part_archiver import PartArchiver
 from archival_core.flows.archive.published import has_room, parse_manifest, what_lies_at, write_manifest
 from archival_core.flows.archive.reading import ChunkDescription, Reading
 from archival_core.flows.archive.staging import Staging
-from archival_core.flows.jobs.giving_way import giving_way
 from archival_core.flows.jobs.ownership import Ownership
+from archival_core.flows.jobs.watches.giving_way import giving_way
 from archival_core.lake import paths
 from archival_core.lake.client import DestinationExistsError, LakehouseClient
 from archival_core.ledger.jobs.job_life import Ledger

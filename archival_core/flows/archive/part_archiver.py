@@ -20,7 +20,7 @@ from archival_core.codec.memory import give_back
 from archival_core.codec.traits import BegunOtherwiseError, FileTraits
 from archival_core.errors import TransientError
 from archival_core.flows.archive.reading import Reading
-from archival_core.flows.jobs.worker_thread import in_thread, until
+from archival_core.flows.jobs.watches.worker_thread import in_thread, until
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSink, LakeSource

@@ -24,7 +24,7 @@ from archival_core.clients.redis.messaging import MessagingClient, StreamEntry
 from archival_core.errors import ArchivalError, AwayError, InvalidEventError, PermanentError, TransientError
 from archival_core.flows.asking.wide_requests import WideRequest, WideRequests
 from archival_core.flows.jobs.dependencies import Dependencies
-from archival_core.flows.jobs.messages import send_for_queued
+from archival_core.flows.jobs.queues.messages import send_for_queued
 from archival_core.ledger.asking.chunk_requests import ChunksRequest
 from archival_core.ledger.asking.event_trials import EventTrials
 from archival_core.ledger.asking.intake import Intake

@@ -15,7 +15,7 @@ from archival_core.clients.queue import QueueClient
 from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.asking.due_chunks import DueChunks
 from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
-from archival_core.flows.jobs.messages import submit
+from archival_core.flows.jobs.queues.messages import submit
 from archival_core.ledger.asking.intake import Intake
 from archival_core.ledger.asking.policies import DuePolicy, Policies
 from archival_core.ledger.jobs.job_life import Ledger, NewJob

@@ -9,7 +9,7 @@ from archival_core.clients.postgres.database import Connection, Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.chunk_places import ChunkPlaces, hypertable_chunks
-from archival_core.flows.jobs.messages import send_for_queued
+from archival_core.flows.jobs.queues.messages import send_for_queued
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.archives.restores import NewRestore, Restores
 from archival_core.ledger.jobs.job_life import AddedJob, Ledger

@@ -21,9 +21,9 @@ from archival_core.clients.queue import QueueClient
 from archival_core.errors import ArchivalError, AwayError, LostLeaseError, PermanentError, PostponedError, TransientError
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
-from archival_core.flows.jobs.lease import kept_lease
-from archival_core.flows.jobs.messages import send_again
 from archival_core.flows.jobs.ownership import Ownership
+from archival_core.flows.jobs.queues.messages import send_again
+from archival_core.flows.jobs.watches.lease import kept_lease
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs import setback
 from archival_core.model.jobs.job import Job, Status

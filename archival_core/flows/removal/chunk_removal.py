@@ -25,10 +25,10 @@ from archival_core.clients.queue import QueueClient
 from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
-from archival_core.flows.jobs.giving_way import giving_way
-from archival_core.flows.jobs.messages import submit
 from archival_core.flows.jobs.ownership import Ownership
-from archival_core.flows.jobs.sharing import Sharing
+from archival_core.flows.jobs.queues.messages import submit
+from archival_core.flows.jobs.queues.sharing import Sharing
+from archival_core.flows.jobs.watches.giving_way import giving_way
 from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven, RenamedError
 from archival_core.flows.tables.standing import OutdatedError
 from archival_core.ledger.archives.removals import Removals

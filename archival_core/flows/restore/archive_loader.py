@@ -17,7 +17,7 @@ from archival_core import telemetry
 from archival_core.codec import parquet
 from archival_core.codec.memory import give_back
 from archival_core.errors import PermanentError, TransientError
-from archival_core.flows.jobs.worker_thread import in_thread, until
+from archival_core.flows.jobs.watches.worker_thread import in_thread, until
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSource
 from archival_core.model.lake.lake_column import text_of

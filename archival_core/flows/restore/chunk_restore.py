@@ -18,7 +18,7 @@ from uuid import UUID
 from archival_core import telemetry
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError
-from archival_core.flows.jobs.giving_way import giving_way
+from archival_core.flows.jobs.watches.giving_way import giving_way
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.lake.client import LakehouseClient
 from archival_core.model.chunks.chunk import Chunk, Relation

@@ -19,7 +19,7 @@ from archival_core import telemetry
 from archival_core.codec import exact, slices
 from archival_core.codec.memory import give_back
 from archival_core.errors import TransientError
-from archival_core.flows.jobs.worker_thread import in_thread, until
+from archival_core.flows.jobs.watches.worker_thread import in_thread, until
 from archival_core.flows.restore.archive_loader import check_exact
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSource

@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Final
 
 from archival_core.clients.queue import QueueClient
-from archival_core.flows.jobs.messages import send_messages
+from archival_core.flows.jobs.queues.messages import send_messages
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.ledger.upkeep.left_undone import Upkeep
 from archival_core.model.jobs.job import Kind

@@ -26,7 +26,7 @@ from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.asking.policy_jobs import PolicyJobs, PolicyReport
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.ownership import Ownership
-from archival_core.flows.jobs.poisoned import PoisonedMessages
+from archival_core.flows.jobs.queues.poisoned import PoisonedMessages
 from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.lake.adoption import Adoption, AdoptionReport
 from archival_core.flows.upkeep.lake.lake_back import LakeBack

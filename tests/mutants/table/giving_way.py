@@ -9,7 +9,7 @@ _WAITING = "source/state/waiting.py"
 MUTATIONS = (
     Mutation(
         name="nobody-looks-who-waits",
-        file="flows/jobs/giving_way.py",
+        file="flows/jobs/watches/giving_way.py",
         inside="_until_somebody_waits",
         old="if who := await waiting.who_waits(beside, sessions, tree):",
         new="if (who := await waiting.who_waits(beside, sessions, tree)) and False:",
@@ -17,7 +17,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="sessions-are-left-to-themselves",
-        file="flows/jobs/giving_way.py",
+        file="flows/jobs/watches/giving_way.py",
         inside="giving_way",
         old="await waiting.end(beside, sessions)",
         new="pass",
@@ -25,7 +25,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="work-is-not-called-off",
-        file="flows/jobs/giving_way.py",
+        file="flows/jobs/watches/giving_way.py",
         inside="giving_way",
         old="call_off(gave)",
         new="pass",
@@ -33,7 +33,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="ended-session-is-a-failure",
-        file="flows/jobs/calling_off.py",
+        file="flows/jobs/watches/calling_off.py",
         inside="watched",
         old="except (asyncio.CancelledError, Exception) as error:",
         new="except asyncio.CancelledError as error:",

@@ -19,7 +19,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="lost-lease-cancels-nothing",
-        file="flows/jobs/lease.py",
+        file="flows/jobs/watches/lease.py",
         old="call_off(error)",
         new="pass",
         tests=("acceptance/test_lease.py::test_work_whose_job_somebody_else_has_taken_is_stopped",),
@@ -208,7 +208,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="poison-that-cannot-be-settled-expires",
-        file="flows/jobs/poisoned.py",
+        file="flows/jobs/queues/poisoned.py",
         old="            await self._queue.keep(body(raw), delay_seconds=_LATER_SECONDS)",
         new="            return",
         tests=("acceptance/test_poisoned.py::test_what_cannot_be_settled_is_kept_and_never_expires",),

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from archival_core.errors import GaveWayError
-from archival_core.flows.jobs.calling_off import CallOff, watched
+from archival_core.flows.jobs.watches.calling_off import CallOff, watched
 
 
 async def call_off_at_once(call_off: CallOff) -> None:

@@ -13,7 +13,7 @@ from archival_core.api.management.requests.audited import Audited
 from archival_core.api.management.requests.fields import ANY, WITH_BODY, Body, Caller, Limit, Text
 from archival_core.api.management.requests.many import ErrorCode
 from archival_core.api.services import Current
-from archival_core.flows.jobs.dead_letters import kind_of
+from archival_core.flows.jobs.interventions.dead_letters import kind_of
 from archival_core.model.jobs.bulk import LetterFilter, LetterKind, code_of
 
 router = APIRouter(tags=["events"], route_class=Audited)

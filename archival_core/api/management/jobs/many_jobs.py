@@ -15,7 +15,7 @@ from archival_core.api.management.requests.audited import Audited
 from archival_core.api.management.requests.fields import WITH_BODY, Caller, TableName, Text
 from archival_core.api.management.requests.many import COUNT, MOST_NAMED, Many, ManyView, Since, Until, many_view
 from archival_core.api.services import Current
-from archival_core.flows.jobs.bulk_jobs import CANCELLED, RETRIED
+from archival_core.flows.jobs.interventions.bulk_jobs import CANCELLED, RETRIED
 from archival_core.model.jobs.bulk import BulkJobs, BulkJobsCursor
 from archival_core.model.jobs.job import Kind, Status
 from archival_core.model.jobs.job_record import JobFilter

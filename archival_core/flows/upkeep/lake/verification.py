@@ -23,7 +23,7 @@ from archival_core.errors import ArchivalError, AwayError, PermanentError, Trans
 from archival_core.flows.archive.archive_check import check_archive
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.dependencies import Dependencies
-from archival_core.flows.jobs.sharing import Sharing
+from archival_core.flows.jobs.queues.sharing import Sharing
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives.findings import Findings, RecordedFinding

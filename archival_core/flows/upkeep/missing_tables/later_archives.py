@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from archival_core.clients.postgres.database import Connection, Database
-from archival_core.flows.jobs.giving_way import giving_way
+from archival_core.flows.jobs.watches.giving_way import giving_way
 from archival_core.flows.removal.trial import TrialRestore
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog

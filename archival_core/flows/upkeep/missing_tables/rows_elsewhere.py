@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import PermanentError, TransientError
-from archival_core.flows.jobs.giving_way import giving_way
+from archival_core.flows.jobs.watches.giving_way import giving_way
 from archival_core.flows.removal.trial import TrialRestore, staged
 from archival_core.model.chunks.chunk import Chunk, Column
 from archival_core.model.lake.manifest import Manifest

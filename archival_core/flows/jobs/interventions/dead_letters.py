@@ -13,7 +13,7 @@ from uuid import UUID
 from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis.messaging import DeadLetter, MessagingClient
 from archival_core.errors import PermanentError
-from archival_core.flows.jobs.messages import send_messages
+from archival_core.flows.jobs.queues.messages import send_messages
 from archival_core.ledger.jobs.discards import Discards
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.bulk import MOST, LetterFilter, LetterKind

@@ -14,7 +14,7 @@ from typing import Final
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, GaveWayError
-from archival_core.flows.jobs.calling_off import CallOff, watched
+from archival_core.flows.jobs.watches.calling_off import CallOff, watched
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source.state import waiting
 from archival_core.source.state.waiting import Sessions

@@ -17,7 +17,7 @@ from typing import Final
 
 from archival_core.clients.redis.messaging import DeadLetter, MessagingClient
 from archival_core.errors import PermanentError
-from archival_core.flows.jobs.dead_letters import kind_of
+from archival_core.flows.jobs.interventions.dead_letters import kind_of
 from archival_core.ledger.jobs.discards import Discards
 from archival_core.model.jobs.bulk import BulkLettersCursor, BulkReport, EntryId, LetterFilter, code_of
 

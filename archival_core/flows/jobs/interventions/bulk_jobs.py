@@ -17,7 +17,7 @@ from typing import Final
 from uuid import UUID
 
 from archival_core.clients.queue import QueueClient
-from archival_core.flows.jobs.messages import send_messages
+from archival_core.flows.jobs.queues.messages import send_messages
 from archival_core.ledger.jobs.bulk_jobs import BulkJobLedger
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.bulk import BulkJobs, BulkJobsCursor, BulkReport

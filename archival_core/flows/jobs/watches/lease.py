@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from archival_core.errors import LostLeaseError, TransientError
-from archival_core.flows.jobs.calling_off import CallOff, watched
+from archival_core.flows.jobs.watches.calling_off import CallOff, watched
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.job import Job, Status
 
