@@ -26,8 +26,8 @@ from archival_core.runtime import Runtime
 from archival_core.settings import load
 from archival_core.source import catalog
 from archival_core.source.catalog.statistics import null_shares
-from archival_core.source.state import parts
-from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot import parts
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from archival_core.source.wire.gathering import gathered_pages

@@ -20,8 +20,8 @@ from archival_core.query.question.naming import resolved
 from archival_core.query.question.statement import Statement
 from archival_core.query.scans.live_plan import chunks_read
 from archival_core.query.watching import APPLICATION, Watched, beside
-from archival_core.source.state import moment, waiting
-from archival_core.source.state.moment import Moment, TableThen
+from archival_core.source.state.snapshot import moment, waiting
+from archival_core.source.state.snapshot.moment import Moment, TableThen
 
 if TYPE_CHECKING:
     from archival_core.query.archives.unexplained import Unexplained

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, GaveWayError
 from archival_core.query.question.limits import took_too_long
-from archival_core.source.state import waiting
-from archival_core.source.state.moment import Moment
-from archival_core.source.state.waiting import Sessions
+from archival_core.source.state.snapshot import waiting
+from archival_core.source.state.snapshot.moment import Moment
+from archival_core.source.state.snapshot.waiting import Sessions
 
 if TYPE_CHECKING:
     from archival_core.query.process.asked import Asked

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import psycopg
 
-from archival_core.source.state import marks
+from archival_core.source.state.marks import marks
 
 #: Hypertables that share the archives.
 HYPERTABLES: Final = 4

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from archival_core.ledger.sql import queries
-from archival_core.source.state import marks, table_marks
+from archival_core.source.state.marks import marks, table_marks
 
 #: An archive in the middle, of hypertable `scale.h1`: number 401 of `archives.fill`.
 _NUMBER: Final = 401

@@ -19,7 +19,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import ManifestPart
-from archival_core.source.state import marks
+from archival_core.source.state.marks import marks
 from dev.servers.postgres import PostgresServer
 from tests.kit.disks import own_alike
 from tests.kit.worlds import MINUTE, TABLES, World

@@ -22,7 +22,7 @@ from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.model.jobs.message import JobMessage
 from archival_core.source.removal import dropping
-from archival_core.source.state import marks
+from archival_core.source.state.marks import marks
 from tests.kit.worlds import MINUTE, TABLE, World
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from archival_core.clients.postgres.database import Database
-from archival_core.source.state import marks, moment
+from archival_core.source.state.marks import marks
+from archival_core.source.state.snapshot import moment
 from tests.kit.asking import asked, queries_of
 from tests.kit.worlds import World
 

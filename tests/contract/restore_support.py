@@ -20,8 +20,8 @@ from archival_core.lake.client import LakehouseClient
 from archival_core.model.chunks.chunk import ChunkRange, Relation, quote_identifier
 from archival_core.model.jobs.job import Job, Kind, Status
 from archival_core.model.lake.manifest import Manifest, ManifestPart
-from archival_core.source.state.snapshot import ReadSnapshot
-from archival_core.source.state.waiting import Sessions
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot.waiting import Sessions
 from tests.kit.lake_schemas import lake_schema
 
 PINNED = "-c timezone=UTC -c datestyle=ISO,YMD -c intervalstyle=postgres -c bytea_output=hex -c row_security=off"

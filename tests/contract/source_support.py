@@ -15,8 +15,8 @@ from psycopg.rows import tuple_row
 from archival_core.model.chunks.chunk import Chunk, quote_identifier
 from archival_core.source import catalog
 from archival_core.source.session import pinned
-from archival_core.source.state import parts
-from archival_core.source.state.snapshot import ChunkFacts, ReadSnapshot
+from archival_core.source.state.snapshot import parts
+from archival_core.source.state.snapshot.snapshot import ChunkFacts, ReadSnapshot
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from archival_core.source.wire.gathering import gathered_pages

@@ -13,10 +13,10 @@ import pytest
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source import catalog
 from archival_core.source.session import pinned
-from archival_core.source.state import parts
 from archival_core.source.state.fence import Stored, hash_content, is_unchanged, stored_at
-from archival_core.source.state.parts import by_pages
-from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot import parts
+from archival_core.source.state.snapshot.parts import by_pages
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from archival_core.source.wire.gathering import gathered_pages

@@ -15,8 +15,8 @@ from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
 from archival_core.model.chunks.part_range import TimeRange
 from archival_core.source import catalog
 from archival_core.source.session import ALONE, READ_SETTINGS, held
-from archival_core.source.state import parts
-from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot import parts
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import Output, plan_columns
 from archival_core.source.wire.extract import read_batches
 from archival_core.source.wire.gathering import BY_PAGES, gathered_pages, gathered_query, pages_behind, ungathered

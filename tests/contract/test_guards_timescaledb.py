@@ -17,7 +17,7 @@ from archival_core.source.catalog import timescaledb_internals
 from archival_core.source.catalog.tree import tree
 from archival_core.source.removal import dropping, guards
 from archival_core.source.state.fence import stored_at
-from archival_core.source.state.snapshot import ChunkFacts
+from archival_core.source.state.snapshot.snapshot import ChunkFacts
 from tests.contract.source_support import Connection
 from tests.kit.log_records import codes
 from tests.kit.rows import one

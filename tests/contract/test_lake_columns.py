@@ -17,7 +17,7 @@ from archival_core.model.chunks.chunk import Relation
 from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.source import catalog
 from archival_core.source.catalog.defaults import stored_before
-from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.state.tables import identity_of
 
 MAKE = "CREATE TABLE {0} (at timestamptz NOT NULL, price numeric(10,2)) PARTITION BY RANGE (at)"

@@ -18,8 +18,8 @@ from archival_core.flows.archive.reading import ChunkDescription, Reading
 from archival_core.model.chunks.chunk import Column, Relation
 from archival_core.source import catalog
 from archival_core.source.catalog.statistics import null_shares
-from archival_core.source.state import parts
-from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot import parts
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.state.tables import tables_of
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches

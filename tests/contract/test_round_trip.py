@@ -25,8 +25,8 @@ from archival_core.codec.layout import Layout
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.catalog.ordering import order_columns
-from archival_core.source.state import parts
-from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot import parts
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.wire import extract
 from archival_core.source.wire.columns import Output, plan_columns
 from archival_core.source.wire.extract import read_batches

@@ -18,7 +18,7 @@ from archival_core.model.chunks.chunk import ChunkRange, Relation, quote_identif
 from archival_core.model.chunks.moment import FIRST_MICROSECOND, LAST_MICROSECOND
 from archival_core.model.chunks.printed import read_moment
 from archival_core.source import catalog
-from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from tests.contract.source_support import Connection, assert_equal_rows, read_chunk, rows

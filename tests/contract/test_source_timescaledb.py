@@ -13,9 +13,9 @@ import pytest
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation, quote_identifier
 from archival_core.source import catalog
-from archival_core.source.state import parts
 from archival_core.source.state.fence import is_unchanged, stored_at
-from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot import parts
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from tests.contract.source_support import Connection, assert_equal_rows, plain_rows, read_chunk, rows

@@ -17,9 +17,9 @@ from archival_core.errors import GaveWayError
 from archival_core.flows.jobs.watches import giving_way
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
-from archival_core.source.state import waiting
-from archival_core.source.state.snapshot import ReadSnapshot
-from archival_core.source.state.waiting import Sessions, end, session_of, who_waits
+from archival_core.source.state.snapshot import waiting
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot.waiting import Sessions, end, session_of, who_waits
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from tests.contract.source_support import Connection

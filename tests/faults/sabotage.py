@@ -156,7 +156,7 @@ def trusts_poolers() -> None:
 @_way
 def believes_any_history() -> None:
     """Every history is taken to have all that a reading saw."""
-    from archival_core.source.state import marks
+    from archival_core.source.state.marks import marks
 
     async def has(*_: Any) -> bool:
         return True

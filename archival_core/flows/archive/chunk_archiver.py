@@ -37,8 +37,8 @@ from archival_core.model.jobs.progress import Progress
 from archival_core.model.lake.manifest import Manifest, ManifestPart
 from archival_core.source.state import history
 from archival_core.source.state.fence import Stored, is_unchanged
-from archival_core.source.state.snapshot import ReadSnapshot
-from archival_core.source.state.waiting import Sessions, wait_briefly
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot.waiting import Sessions, wait_briefly
 
 _LOG = logging.getLogger(__name__)
 

@@ -12,8 +12,9 @@ from archival_core.flows.archive.retiring import Retiring
 from archival_core.ledger.jobs.job_life import Ledger, Marked
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
-from archival_core.source.state import history, marks
-from archival_core.source.state.waiting import wait_briefly
+from archival_core.source.state import history
+from archival_core.source.state.marks import marks
+from archival_core.source.state.snapshot.waiting import wait_briefly
 
 _LOG = logging.getLogger(__name__)
 

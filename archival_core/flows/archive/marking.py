@@ -7,9 +7,9 @@ import logging
 from archival_core.clients.postgres.database import Database
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.jobs.job import Job
-from archival_core.source.state import marks
-from archival_core.source.state.snapshot import ReadSnapshot
-from archival_core.source.state.waiting import wait_briefly
+from archival_core.source.state.marks import marks
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot.waiting import wait_briefly
 
 _LOG = logging.getLogger(__name__)
 

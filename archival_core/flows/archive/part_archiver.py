@@ -27,7 +27,7 @@ from archival_core.lake.files import LakeSink, LakeSource
 from archival_core.model.chunks.part_range import PartRange
 from archival_core.model.lake.file_statistics import Bounds
 from archival_core.model.lake.manifest import ManifestPart
-from archival_core.source.state.waiting import Sessions
+from archival_core.source.state.snapshot.waiting import Sessions
 from archival_core.source.wire.driver import DatabaseUrl
 from archival_core.source.wire.extract import read_batches
 

@@ -24,12 +24,13 @@ from archival_core.model.lake.manifest import Manifest, ManifestColumn, Manifest
 from archival_core.source import catalog
 from archival_core.source.catalog.ordering import order_columns
 from archival_core.source.catalog.statistics import null_shares
-from archival_core.source.state import parts, tables
+from archival_core.source.state import tables
 from archival_core.source.state.fence import Stored
 from archival_core.source.state.look import look
-from archival_core.source.state.parts import Storage
-from archival_core.source.state.placed import RestoredArchive, restored_into
-from archival_core.source.state.snapshot import ChunkFacts, ReadSnapshot
+from archival_core.source.state.marks.placed import RestoredArchive, restored_into
+from archival_core.source.state.snapshot import parts
+from archival_core.source.state.snapshot.parts import Storage
+from archival_core.source.state.snapshot.snapshot import ChunkFacts, ReadSnapshot
 from archival_core.source.wire.columns import ColumnPlan, plan_columns
 from archival_core.source.wire.gathering import gathered_pages
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from archival_core.clients.postgres.database import Database
-from archival_core.source.state.oldest import oldest_snapshot
+from archival_core.source.state.snapshot.oldest import oldest_snapshot
 
 
 @dataclass(frozen=True, slots=True)

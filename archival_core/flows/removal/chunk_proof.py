@@ -26,10 +26,11 @@ from archival_core.source.catalog.used_types import holds_names
 from archival_core.source.removal import guards
 from archival_core.source.restore.proof.trial import ComesBackOtherwiseError
 from archival_core.source.session import pinned
-from archival_core.source.state import history, marks
-from archival_core.source.state.marks import StandIn, StandInKind
+from archival_core.source.state import history
+from archival_core.source.state.marks import marks
+from archival_core.source.state.marks.marks import StandIn, StandInKind
+from archival_core.source.state.marks.placed import companions
 from archival_core.source.state.origin import renamed_chunk
-from archival_core.source.state.placed import companions
 from archival_core.source.state.tables import born, those_there
 
 

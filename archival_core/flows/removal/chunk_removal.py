@@ -37,9 +37,9 @@ from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.job import Job
 from archival_core.model.jobs.message import JobMessage
 from archival_core.source.removal import dropping
-from archival_core.source.state import marks
-from archival_core.source.state.marks import StandInKind
-from archival_core.source.state.waiting import wait_briefly
+from archival_core.source.state.marks import marks
+from archival_core.source.state.marks.marks import StandInKind
+from archival_core.source.state.snapshot.waiting import wait_briefly
 
 _LOG = logging.getLogger(__name__)
 

@@ -29,10 +29,10 @@ from archival_core.source.restore.columns.fitting import COMPUTED, FittedColumn,
 from archival_core.source.restore.loading.staging import StagingTable, drop_staging, ensure_schema
 from archival_core.source.restore.proof.trial import check_same, condition, missing_from_staged
 from archival_core.source.session import READ_SETTINGS, pin_statement
-from archival_core.source.state import parts
 from archival_core.source.state.look import look
 from archival_core.source.state.origin import origin_of
-from archival_core.source.state.snapshot import ReadSnapshot
+from archival_core.source.state.snapshot import parts
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 
 #: A chunk of so few rows comes back whole, since slices would have as many rows.
 _FEW_ROWS: Final = 8 * SLICE_ROWS

@@ -14,8 +14,8 @@ from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.jobs.message import JobMessage
 from archival_core.model.lake.manifest import Manifest
-from archival_core.source.state import marks, placed
-from archival_core.source.state.marks import StandIn, StandInKind
+from archival_core.source.state.marks import marks, placed
+from archival_core.source.state.marks.marks import StandIn, StandInKind
 
 
 class RestoreProcessor:

@@ -14,8 +14,8 @@ from archival_core.model.jobs.job import Status
 from archival_core.model.lake.lake_table import Candidate, TableKey
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.state import marks, table_marks
-from archival_core.source.state.marks import StandIn
+from archival_core.source.state.marks import marks, table_marks
+from archival_core.source.state.marks.marks import StandIn
 
 
 class Gathering:

@@ -31,7 +31,7 @@ from archival_core.query.archives.archive import Archive, ArchivedFile
 from archival_core.query.archives.by_name import are_told_apart, in_doubt
 from archival_core.query.archives.unexplained import Unexplained, refused
 from archival_core.query.columns.younger import Known, known
-from archival_core.source.state.moment import Moment, StandingArchive, TableThen
+from archival_core.source.state.snapshot.moment import Moment, StandingArchive, TableThen
 
 _LOG = logging.getLogger(__name__)
 

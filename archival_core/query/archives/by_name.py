@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from archival_core.errors import PermanentError
-from archival_core.source.state.moment import StandingArchive, TableThen
+from archival_core.source.state.snapshot.moment import StandingArchive, TableThen
 
 
 def are_told_apart(then: Sequence[str], now: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 from archival_core.errors import PermanentError
 from archival_core.lake.paths import INNER_MANIFEST, archive_manifest
 from archival_core.model.chunks.grounds import TableIdentity
-from archival_core.source.state.moment import Bearer, StandingArchive, TableThen
+from archival_core.source.state.snapshot.moment import Bearer, StandingArchive, TableThen
 
 _HALF: Final = 1 << 31
 

@@ -17,7 +17,7 @@ from archival_core.query.columns.younger import Known
 from archival_core.query.scans.archived_rows import ArchivedRows, Forms, LakeFiles
 from archival_core.query.scans.live_rows import LiveRows, LiveSource
 from archival_core.query.scans.scans import QuestionReads
-from archival_core.source.state.moment import TableThen
+from archival_core.source.state.snapshot.moment import TableThen
 
 #: Schemas with the names of databases that every DuckDB has: nobody can say which is meant.
 _OWN_SCHEMAS: Final = frozenset({"memory", "system", "temp"})

@@ -30,8 +30,8 @@ from archival_core.query.question.limits import too_large
 from archival_core.query.question.statement import parse
 from archival_core.query.scans.archived_rows import LakeFiles
 from archival_core.query.scans.live_rows import MOST_AT_A_TIME, LiveSource
-from archival_core.source.state.moment import TableThen
-from archival_core.source.state.waiting import Sessions
+from archival_core.source.state.snapshot.moment import TableThen
+from archival_core.source.state.snapshot.waiting import Sessions
 
 #: A process that nobody asks anything any more ends.
 _IDLE_SECONDS: Final = 120.0

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
 from archival_core.model.chunks.chunk import Relation
-from archival_core.source.state.moment import Moment
+from archival_core.source.state.snapshot.moment import Moment
 from archival_core.source.translate import source_errors
 
 _LEAVES: Final[LiteralString] = """

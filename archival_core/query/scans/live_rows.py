@@ -17,8 +17,8 @@ from archival_core.query.columns.truth import UnfitError, true_batch
 from archival_core.query.scans.filters import to_arrow, to_sql
 from archival_core.query.scans.predicate import Predicate, columns_of
 from archival_core.query.scans.scans import QuestionReads, Scanned
-from archival_core.source.state.moment import TableThen
-from archival_core.source.state.waiting import Sessions
+from archival_core.source.state.snapshot.moment import TableThen
+from archival_core.source.state.snapshot.waiting import Sessions
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.driver import DatabaseUrl
 from archival_core.source.wire.extract import read_table

@@ -16,7 +16,8 @@ from archival_core.model.chunks.chunk import Chunk, ServerIdentity
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.state import fence, marks, placed
+from archival_core.source.state import fence
+from archival_core.source.state.marks import marks, placed
 from archival_core.source.state.tables import identity_of, tables_of
 
 

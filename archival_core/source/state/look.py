@@ -11,7 +11,7 @@ from archival_core.model.chunks.chunk import Chunk
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.source import catalog
 from archival_core.source.state.fence import Stored, hash_content, stored_at
-from archival_core.source.state.snapshot import ChunkFacts, ReadSnapshot
+from archival_core.source.state.snapshot.snapshot import ChunkFacts, ReadSnapshot
 from archival_core.source.state.tables import tables_of
 
 

@@ -17,8 +17,8 @@ from archival_core.errors import LostConnectionError, PostponedError
 from archival_core.model.chunks.chunk import Chunk, Relation, quote_literal
 from archival_core.model.chunks.part_range import WHOLE, PageRange, PartRange
 from archival_core.source.session import ALONE
-from archival_core.source.state.parts import condition
-from archival_core.source.state.waiting import LOCK_TIMEOUT, Sessions, locked_by_others
+from archival_core.source.state.snapshot.parts import condition
+from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, Sessions, locked_by_others
 from archival_core.source.wire.columns import ColumnPlan, Output
 from archival_core.source.wire.driver import DatabaseUrl, arriving, connected, driver_errors
 from archival_core.source.wire.gathering import BY_PAGES, NotJoinedError, gathered_query, pages_behind, ungathered

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk
-from archival_core.source.state.parts import Storage
+from archival_core.source.state.snapshot.parts import Storage
 from archival_core.source.wire.columns import ColumnPlan, Output
 
 #: Half a megabyte on disk. Smaller groups cost more for each row; larger ones save nothing more, and a whole group is in

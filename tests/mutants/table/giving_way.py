@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_WAITING = "source/state/waiting.py"
+_WAITING = "source/state/snapshot/waiting.py"
 
 MUTATIONS = (
     Mutation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_MOMENT = "source/state/moment.py"
+_MOMENT = "source/state/snapshot/moment.py"
 
 MUTATIONS = (
     Mutation(

@@ -8,7 +8,7 @@ from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.chunks.part_range import WHOLE, PageRange, PartRange, TimeRange
 from archival_core.model.jobs.progress import Progress
-from archival_core.source.state.parts import condition
+from archival_core.source.state.snapshot.parts import condition
 
 GROUNDS = Grounds(system_identifier="1", database="d", nonce=None, snapshot="1:1:", tuples=(1,), content_hash=None, tables=())
 PARTS: tuple[PartRange, ...] = (

@@ -16,8 +16,8 @@ from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, GaveWayError
 from archival_core.flows.jobs.watches.calling_off import CallOff, watched
 from archival_core.model.chunks.chunk import Relation
-from archival_core.source.state import waiting
-from archival_core.source.state.waiting import Sessions
+from archival_core.source.state.snapshot import waiting
+from archival_core.source.state.snapshot.waiting import Sessions
 
 _LOG = logging.getLogger(__name__)
 

@@ -25,8 +25,9 @@ from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives.marked_archives import MarkedArchives, Recorded, RemovedArchive
 from archival_core.ledger.archives.published import Archives
 from archival_core.model.jobs.job import Status
-from archival_core.source.state import history, marks, placed, tables
-from archival_core.source.state.marks import StandIn, StandInKind
+from archival_core.source.state import history, tables
+from archival_core.source.state.marks import marks, placed
+from archival_core.source.state.marks.marks import StandIn, StandInKind
 
 _LOG = logging.getLogger(__name__)
 

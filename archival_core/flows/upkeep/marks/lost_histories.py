@@ -17,7 +17,8 @@ from archival_core.ledger.archives.marked_archives import MarkedArchives
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.state import history, marks
+from archival_core.source.state import history
+from archival_core.source.state.marks import marks
 
 _LOG = logging.getLogger(__name__)
 

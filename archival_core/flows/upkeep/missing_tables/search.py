@@ -24,8 +24,9 @@ from archival_core.ledger.archives.marked_archives import ArchivedTable, MarkedA
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.state import history, marks, placed, tables
-from archival_core.source.state.marks import StandIn, StandInKind
+from archival_core.source.state import history, tables
+from archival_core.source.state.marks import marks, placed
+from archival_core.source.state.marks.marks import StandIn, StandInKind
 from archival_core.source.state.origin import origin_of
 
 _LOG = logging.getLogger(__name__)

@@ -11,8 +11,9 @@ from archival_core.model.jobs.job import Status
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.catalog.presence import table_oids
-from archival_core.source.state import history, marks
-from archival_core.source.state.marks import StandInKind
+from archival_core.source.state import history
+from archival_core.source.state.marks import marks
+from archival_core.source.state.marks.marks import StandInKind
 
 
 async def statuses(source: Database, manifests: Sequence[Manifest]) -> list[Status]:

@@ -22,7 +22,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Relation, quote_identifier
-from archival_core.source.state import placed
+from archival_core.source.state.marks import placed
 from archival_core.source.translate import source_errors
 
 SCHEMA: Final = "archival_restore"

@@ -22,7 +22,7 @@ from archival_core.source.restore.plan.restore_plan import RestorePlan, differs,
 from archival_core.source.restore.proof import row_hash
 from archival_core.source.restore.proof.row_hash import Rows
 from archival_core.source.session import READ_SETTINGS, held, pin_statement
-from archival_core.source.state.placed import is_placed, record, rows_of_others
+from archival_core.source.state.marks.placed import is_placed, record, rows_of_others
 from archival_core.source.state.tables import identity_of
 
 #: Restores into one table wait for each other by this lock, because two archives of the table may hold the same rows.

@@ -25,10 +25,10 @@ from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.catalog import lookup
 from archival_core.source.catalog.defaults import Witness, witnesses
 from archival_core.source.session import READ_SETTINGS, pin_statement
-from archival_core.source.state import marks
-from archival_core.source.state.snapshot import EXPORT
+from archival_core.source.state.marks import marks
+from archival_core.source.state.snapshot.snapshot import EXPORT
+from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, locked_by_others
 from archival_core.source.state.tables import identity_of
-from archival_core.source.state.waiting import LOCK_TIMEOUT, locked_by_others
 from archival_core.source.translate import source_errors
 
 #: Schemas whose tables are nobody's data.

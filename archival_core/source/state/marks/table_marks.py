@@ -9,8 +9,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from archival_core.source.state import marks
-from archival_core.source.state.marks import StandIn, StandInKind
+from archival_core.source.state.marks import marks
+from archival_core.source.state.marks.marks import StandIn, StandInKind
 from archival_core.source.translate import source_errors
 
 OF_TABLE: Final[LiteralString] = """

@@ -17,8 +17,8 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, quote_identifier
 from archival_core.source.catalog.bounds import normalise
 from archival_core.source.session import READ_SETTINGS, pin_statement
-from archival_core.source.state import marks
-from archival_core.source.state.waiting import LOCK_TIMEOUT, locked_by_others
+from archival_core.source.state.marks import marks
+from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, locked_by_others
 from archival_core.source.translate import source_errors
 
 EXPORT: LiteralString = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding')"
