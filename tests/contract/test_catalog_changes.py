@@ -17,8 +17,9 @@ import pytest
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.source import catalog
-from archival_core.source.catalog import native, sizes
+from archival_core.source.catalog import sizes
 from archival_core.source.catalog.hypertables import source_tables
+from archival_core.source.catalog.partitioning import native
 from tests.contract.source_support import Connection
 from tests.kit.log_records import events
 

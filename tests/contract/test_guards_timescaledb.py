@@ -13,8 +13,8 @@ import pytest
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source import catalog
-from archival_core.source.catalog import timescaledb_internals
-from archival_core.source.catalog.tree import tree
+from archival_core.source.catalog.partitioning import timescaledb_internals
+from archival_core.source.catalog.partitioning.tree import tree
 from archival_core.source.removal import dropping, guards
 from archival_core.source.state.fence import stored_at
 from archival_core.source.state.snapshot.snapshot import ChunkFacts

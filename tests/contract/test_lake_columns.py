@@ -16,7 +16,7 @@ from archival_core.ledger.tables.lake_columns import LakeColumns
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.source import catalog
-from archival_core.source.catalog.defaults import stored_before
+from archival_core.source.catalog.definition.defaults import stored_before
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.state.tables import identity_of
 

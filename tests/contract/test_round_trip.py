@@ -24,7 +24,7 @@ from archival_core.codec import parquet
 from archival_core.codec.layout import Layout
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
-from archival_core.source.catalog.ordering import order_columns
+from archival_core.source.catalog.definition.ordering import order_columns
 from archival_core.source.state.snapshot import parts
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.wire import extract

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
-from archival_core.source.catalog.tree import tree
+from archival_core.source.catalog.partitioning.tree import tree
 from archival_core.source.state.tables import tables_of, those_there
 from dev.servers.postgres import PostgresServer
 from tests.contract.source_support import Connection

@@ -13,7 +13,7 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Leaf, Relation
 from archival_core.source import catalog
 from archival_core.source.catalog.hypertables import source_tables
-from archival_core.source.catalog.tree import tree
+from archival_core.source.catalog.partitioning.tree import tree
 from archival_core.source.removal.guards import check_leaves
 from tests.contract.source_support import Connection
 from tests.kit.rows import one

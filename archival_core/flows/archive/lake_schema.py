@@ -15,7 +15,7 @@ from archival_core.model.chunks.chunk import Column, Relation
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.lake.lake_column import Decision, LakeColumn, SeenColumn, decide, learn
 from archival_core.model.lake.manifest import Manifest
-from archival_core.source.catalog.defaults import stored_before
+from archival_core.source.catalog.definition.defaults import stored_before
 from archival_core.source.wire.columns import arrow_type
 
 _LOG = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from archival_core.model.jobs.progress import Progress
 from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.model.lake.manifest import Manifest, ManifestColumn, ManifestPart, ManifestSource
 from archival_core.source import catalog
-from archival_core.source.catalog.ordering import order_columns
+from archival_core.source.catalog.definition.ordering import order_columns
 from archival_core.source.catalog.statistics import null_shares
 from archival_core.source.state import tables
 from archival_core.source.state.fence import Stored

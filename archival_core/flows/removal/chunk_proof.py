@@ -22,7 +22,7 @@ from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.catalog.used_types import holds_names
+from archival_core.source.catalog.definition.used_types import holds_names
 from archival_core.source.removal import guards
 from archival_core.source.restore.proof.trial import ComesBackOtherwiseError
 from archival_core.source.session import pinned

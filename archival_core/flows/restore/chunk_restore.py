@@ -25,7 +25,7 @@ from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.catalog.defaults import stored_before
+from archival_core.source.catalog.definition.defaults import stored_before
 from archival_core.source.restore.columns.fitting import fit_columns
 from archival_core.source.restore.loading.staging import StagingTable, drop_job_staging, drop_staging, ensure_schema
 from archival_core.source.restore.placing.chunk_room import make_chunk

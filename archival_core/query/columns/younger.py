@@ -16,7 +16,7 @@ import pyarrow as pa
 from archival_core.model.chunks.chunk import Column, quote_literal
 from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.query.columns.truth import elements_of, number_of
-from archival_core.source.catalog.defaults import Witness
+from archival_core.source.catalog.definition.defaults import Witness
 
 #: Types whose form in archives is another text than the one that PostgreSQL prints.
 _OTHER_TEXTS: Final = frozenset({"money", "xml", "regproc", "regoper"})

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from archival_core.model.chunks.chunk import Relation
-from archival_core.source.catalog import timescaledb
+from archival_core.source.catalog.partitioning import timescaledb
 from archival_core.source.session import pinned
 from archival_core.source.translate import source_errors
 

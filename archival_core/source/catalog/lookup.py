@@ -15,9 +15,10 @@ from psycopg.rows import dict_row, tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Column, Relation, ServerIdentity
-from archival_core.source.catalog import ddl, native, timescaledb
+from archival_core.source.catalog.definition import ddl
+from archival_core.source.catalog.partitioning import native, timescaledb
+from archival_core.source.catalog.partitioning.tree import readable_leaves
 from archival_core.source.catalog.primary import check_primary
-from archival_core.source.catalog.tree import readable_leaves
 from archival_core.source.session import pinned
 from archival_core.source.translate import source_errors
 

@@ -11,9 +11,9 @@ from psycopg.rows import dict_row, tuple_row
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, quote_identifier
 from archival_core.model.chunks.moment import moment
-from archival_core.source.catalog import timescaledb_internals
-from archival_core.source.catalog.bounds import INTEGER_TIMES
-from archival_core.source.catalog.timescaledb_internals import NO_BEGIN, NO_END, Pending
+from archival_core.source.catalog.partitioning import timescaledb_internals
+from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES
+from archival_core.source.catalog.partitioning.timescaledb_internals import NO_BEGIN, NO_END, Pending
 from archival_core.source.translate import source_errors
 
 AGGREGATES: Final[LiteralString] = """

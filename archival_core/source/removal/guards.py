@@ -14,8 +14,8 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Leaf, Relation
-from archival_core.source.catalog import timescaledb, timescaledb_internals
-from archival_core.source.catalog.tree import check_readable, tree
+from archival_core.source.catalog.partitioning import timescaledb, timescaledb_internals
+from archival_core.source.catalog.partitioning.tree import check_readable, tree
 from archival_core.source.removal.aggregates import check_aggregates
 from archival_core.source.translate import source_errors
 

@@ -22,7 +22,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Column, quote_identifier
-from archival_core.source.catalog import timescaledb_internals
+from archival_core.source.catalog.partitioning import timescaledb_internals
 from archival_core.source.state.snapshot.snapshot import ChunkFacts
 from archival_core.source.translate import source_errors
 

@@ -11,7 +11,7 @@ _STATE = "source/state/fence.py"
 MUTATIONS = (
     Mutation(
         name="labels-inside-of-rows-are-not-described",
-        file="source/catalog/used_types.py",
+        file="source/catalog/definition/used_types.py",
         old="WHERE t.typtype = 'c' AND",
         new="WHERE false AND",
         tests=("acceptance/test_changed_texts.py::test_a_label_that_is_renamed_inside_of_another_type_is_a_change",),

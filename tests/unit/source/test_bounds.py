@@ -4,7 +4,7 @@ import pytest
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Relation
-from archival_core.source.catalog.bounds import check_bound, check_time_type, rfc3339
+from archival_core.source.catalog.partitioning.bounds import check_bound, check_time_type, rfc3339
 
 
 @pytest.mark.parametrize(

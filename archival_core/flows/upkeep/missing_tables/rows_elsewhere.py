@@ -12,7 +12,7 @@ from archival_core.flows.removal.trial import TrialRestore, staged
 from archival_core.model.chunks.chunk import Chunk, Column
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.catalog.bounds import INTEGER_TIMES
+from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES
 from archival_core.source.restore.columns.fitting import COMPUTED
 from archival_core.source.restore.proof import trial
 from archival_core.source.session import READ_SETTINGS, pin_statement

@@ -9,8 +9,8 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 
 from archival_core.model.chunks.chunk import Chunk, Relation
-from archival_core.source.catalog import timescaledb
-from archival_core.source.catalog.bounds import INTEGER_TIMES
+from archival_core.source.catalog.partitioning import timescaledb
+from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES
 
 _OVERLAP: Final[dict[bool, LiteralString]] = {
     False: " AND range_start < coalesce(%(end)s, 'infinity')::timestamptz"

@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 from archival_core import telemetry
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
-from archival_core.source.catalog import native
+from archival_core.source.catalog.partitioning import native
 from archival_core.source.restore.proof.row_hash import literal
 
 _LOG = logging.getLogger(__name__)

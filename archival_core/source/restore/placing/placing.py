@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
-from archival_core.source.catalog import timescaledb
+from archival_core.source.catalog.partitioning import timescaledb
 from archival_core.source.restore.errors import restore_errors
 from archival_core.source.restore.loading.staging import StagingTable, is_staged
 from archival_core.source.restore.placing import partition

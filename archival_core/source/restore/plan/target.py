@@ -15,7 +15,7 @@ from psycopg.rows import tuple_row
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Relation, quote_identifier
 from archival_core.model.lake.manifest import Manifest
-from archival_core.source.catalog import timescaledb
+from archival_core.source.catalog.partitioning import timescaledb
 from archival_core.source.restore.errors import restore_errors
 from archival_core.source.session import TEXT_FORMS, pin_statement
 

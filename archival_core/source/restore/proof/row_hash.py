@@ -18,7 +18,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.model.chunks.chunk import Chunk, quote_identifier
 from archival_core.model.chunks.moment import moment
-from archival_core.source.catalog.bounds import INTEGER_TIMES, check_time_type
+from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES, check_time_type
 from archival_core.source.restore.columns.fitting import FittedColumn
 from archival_core.source.restore.loading.staging import StagingTable
 from archival_core.source.wire.values import identity

@@ -12,7 +12,7 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, quote_identifier
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.model.chunks.time_slice import TimeSlice
-from archival_core.source.catalog.bounds import INTEGER_TIMES
+from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES
 from archival_core.source.restore.columns.fitting import FittedColumn
 from archival_core.source.restore.loading.staging import StagingTable
 from archival_core.source.restore.proof import row_hash

@@ -23,7 +23,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunks.chunk import Column, Relation, ServerIdentity
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.catalog import lookup
-from archival_core.source.catalog.defaults import Witness, witnesses
+from archival_core.source.catalog.definition.defaults import Witness, witnesses
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state.marks import marks
 from archival_core.source.state.snapshot.snapshot import EXPORT

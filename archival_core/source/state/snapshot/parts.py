@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.model.chunks.chunk import Chunk, quote_identifier, quote_literal
 from archival_core.model.chunks.part_range import WHOLE, PageRange, PartRange, TimeRange
-from archival_core.source.catalog.bounds import INTEGER_TIMES
+from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES
 from archival_core.source.state.snapshot.snapshot import ChunkFacts
 from archival_core.source.translate import source_errors
 

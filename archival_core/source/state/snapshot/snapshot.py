@@ -15,7 +15,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, quote_identifier
-from archival_core.source.catalog.bounds import normalise
+from archival_core.source.catalog.partitioning.bounds import normalise
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state.marks import marks
 from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, locked_by_others

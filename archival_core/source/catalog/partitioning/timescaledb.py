@@ -16,8 +16,8 @@ from psycopg.rows import dict_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
-from archival_core.source.catalog.bounds import INTEGER_TIMES, check_bound, check_time_type, normalise
-from archival_core.source.catalog.timescaledb_internals import NO_BEGIN, NO_END, one_chunk
+from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES, check_bound, check_time_type, normalise
+from archival_core.source.catalog.partitioning.timescaledb_internals import NO_BEGIN, NO_END, one_chunk
 
 _LOG = logging.getLogger(__name__)
 

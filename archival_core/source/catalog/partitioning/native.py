@@ -15,7 +15,13 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.chunks.moment import moment
 from archival_core.model.insight.chunk_state import position
-from archival_core.source.catalog.bounds import CLOCK_TIMES, INTEGER_TIMES, bound_moment, check_time_type, normalise
+from archival_core.source.catalog.partitioning.bounds import (
+    CLOCK_TIMES,
+    INTEGER_TIMES,
+    bound_moment,
+    check_time_type,
+    normalise,
+)
 
 _LOG = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Leaf, Relation
-from archival_core.source.catalog import timescaledb_internals
+from archival_core.source.catalog.partitioning import timescaledb_internals
 from archival_core.source.translate import source_errors
 
 # The planner does not know how few members there are. An array and OFFSET 0 keep it from reading the whole catalog, or from

@@ -19,8 +19,8 @@ from psycopg.rows import dict_row
 
 from archival_core.errors import TransientError
 from archival_core.model.chunks.chunk import Relation, quote_identifier
-from archival_core.source.catalog import timescaledb
-from archival_core.source.catalog.used_types import USED_TYPES
+from archival_core.source.catalog.definition.used_types import USED_TYPES
+from archival_core.source.catalog.partitioning import timescaledb
 
 #: Fields that are SQL. They are NULL only for what was dropped meanwhile.
 _TEXTS: Final = frozenset({"clause", "statement", "ownership"})
