@@ -7,12 +7,14 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from archival_core.api import dashboarding, documentation, management, monitoring, problems
-from archival_core.api.compact import Compact
-from archival_core.api.guard import Guard
-from archival_core.api.patience import Patience
+from archival_core.api import documentation, management, problems
+from archival_core.api.dashboard import dashboarding
+from archival_core.api.gate.compact import Compact
+from archival_core.api.gate.guard import Guard
+from archival_core.api.gate.patience import Patience
+from archival_core.api.gate.understood import understood
+from archival_core.api.monitoring import monitoring
 from archival_core.api.services import Provider
-from archival_core.api.understood import understood
 
 PREFIX = "/api"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from archival_core.api.metrics_catalog import CATALOG
+from archival_core.api.monitoring.metrics_catalog import CATALOG
 from dev.stack.state import ROOT
 
 METRICS_FILE: Final = ROOT / "docs" / "metrics.md"
 
 _INTRODUCTION: Final = """# Metrics
 
-Generated from `archival_core/api/metrics_catalog.py` by `make docs`.
+Generated from `archival_core/api/monitoring/metrics_catalog.py` by `make docs`.
 
 `GET /api/metrics` needs a function key, in the header `x-functions-key` or the query's `code`. It answers in the text format of
 Prometheus, or as OpenMetrics where `Accept` asks for it. Everything is read from the ledger, the queues and the stream, so any

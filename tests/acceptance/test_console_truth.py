@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from archival_core.api import dashboarding
+from archival_core.api.dashboard import dashboarding
 from archival_core.flows.insight import chunk_map, insights, readiness
 from tests.acceptance.api_client import api_client
 

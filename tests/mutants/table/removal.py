@@ -7,7 +7,6 @@ from tests.mutants.mutation import Mutation
 _REMOVAL = "acceptance/test_removal.py"
 _LINEAGE = "acceptance/test_lineage.py"
 _FLOW = "flows/removal/chunk_removal.py"
-_SAME = "flows/removal/same_source.py"
 
 MUTATIONS = (
     Mutation(

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from archival_core.api import guard, problems
+from archival_core.api import problems
 from archival_core.api.app import create_app
+from archival_core.api.gate import guard
 from archival_core.api.services import Services
 from archival_core.error_codes import CODES
 from archival_core.errors import PermanentError, SettingsError, TransientError

@@ -19,8 +19,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from archival_core.api.metrics import Snapshot
-from archival_core.api.metrics_catalog import CATALOG
+from archival_core.api.monitoring.metrics import Snapshot
+from archival_core.api.monitoring.metrics_catalog import CATALOG
 from archival_core.flows.insight.cached import Answer
 from archival_core.flows.insight.insights import Measurements
 from archival_core.flows.insight.readiness import Away

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi.responses import Response
 
-from archival_core.api import page_files
+from archival_core.api.dashboard import page_files
 
 STATIC = Path(__file__).parents[3] / "archival_core" / "api" / "static"
 SCRIPTS = sorted(STATIC.rglob("*.js"))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from fastapi import Request
 from fastapi.routing import APIRoute
 
-from archival_core.api import patience
+from archival_core.api.gate import patience
 from archival_core.api.management.requests.fields import Caller
 from archival_core.api.services import Current
 from archival_core.errors import ArchivalError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from archival_core.api import chart_models as charts
-from archival_core.api.overview import days_of, in_state
+from archival_core.api.dashboard import chart_models as charts
+from archival_core.api.dashboard.overview import days_of, in_state
 from archival_core.flows.insight.chunk_map import HypertableChunks, HypertableMap
 from archival_core.model.insight.insight import Failure, LedgerState, Overdue
 from archival_core.model.insight.map_chunk import MapChunk, MapState, axis, binned, within

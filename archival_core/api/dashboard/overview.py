@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from archival_core.api import dashboard_models as models
+from archival_core.api.dashboard import models as models
 from archival_core.error_codes import CODES
 from archival_core.flows.insight.cached import Answer
 from archival_core.flows.insight.chunk_map import HypertableChunks

@@ -10,8 +10,8 @@ from typing import Any, Final
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from archival_core.api import metrics_catalog as catalog
-from archival_core.api.metrics_catalog import Described
+from archival_core.api.monitoring import metrics_catalog as catalog
+from archival_core.api.monitoring.metrics_catalog import Described
 from archival_core.flows.insight.insights import Measurements
 from archival_core.model.insight.insight import Histogram, LedgerState, Outcome, OutcomeTotals, Overdue, QueueState, StreamState
 

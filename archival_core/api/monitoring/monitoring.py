@@ -10,7 +10,7 @@ from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, Field
 
 from archival_core.api import problems
-from archival_core.api.metrics import Snapshot
+from archival_core.api.monitoring.metrics import Snapshot
 from archival_core.api.services import Current, Provider
 from archival_core.errors import SettingsError
 from archival_core.flows.insight.readiness import ReadinessCheck, Tries

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Query, Response
 from starlette.exceptions import HTTPException
 
-from archival_core.api import chart_models as charts
-from archival_core.api import dashboard_models as models
-from archival_core.api import hypertables as tables
-from archival_core.api import overview as told
-from archival_core.api import page_files, problems
+from archival_core.api import problems
+from archival_core.api.dashboard import chart_models as charts
+from archival_core.api.dashboard import hypertables as tables
+from archival_core.api.dashboard import models as models
+from archival_core.api.dashboard import overview as told
+from archival_core.api.dashboard import page_files
 from archival_core.api.services import Current
 from archival_core.errors import TransientError
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from archival_core.api.dashboard_models import Model, Range, Sums
+from archival_core.api.dashboard.models import Model, Range, Sums
 from archival_core.model.insight.insight import Day
 from archival_core.model.insight.map_chunk import Bin, MapChunk, MapState
 

@@ -1,0 +1,1 @@
+"""The page, and the numbers that it shows."""

@@ -1,0 +1,1 @@
+"""What every request and every answer passes: bounds, patience, what nobody understands, few bytes."""
