@@ -14,12 +14,12 @@ READERS_STAMP := $(READERS_VENV)/.installed
 # where it is set, as in many containers, every worker and every process of the tests compiles the project anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup lock demo run key picture package test coverage check infra-check faults outages soak questions mutants proof bench readers docs clean
+.PHONY: help setup lock demo run key picture package test coverage lint check infra-check faults outages soak questions mutants proof bench readers docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
 	@echo "make key    print the function key of the stack that make run keeps up"
-	@echo "make test   every check: make check, then all tests"
+	@echo "make test   every check: ruff, mypy, import-linter, then all tests"
 	@echo "make check  the quick half: ruff, mypy, import-linter, and the templates of infra/"
 	@echo "make infra-check  checkov on the templates, beside what make check does with them"
 	@echo "make coverage  make test, and which lines of the package no test reaches (ARGS='tests/unit' for some of it)"
@@ -60,19 +60,21 @@ picture: setup
 package: setup
 	@$(PY) -m dev.package $(ARGS)
 
-check: setup
+lint: setup
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports --no-cache
+
+check: lint
 	@$(PY) -m pytest --quiet --no-header tests/infra
 
-# tests wait for servers more than for the processor: four workers keep two cores busy
-test: check
-	@$(PY) -m pytest -n 4 --dist loadgroup $(ARGS)
+# tests wait for servers more than for the processor: four workers keep two cores busy; the slowest tests are named, so that they stay few
+test: lint
+	@$(PY) -m pytest -n 4 --dist loadgroup --durations 40 $(ARGS)
 
 # what the tests say counts; a report there is in any case
-coverage: check
+coverage: lint
 	@rm -rf .local/coverage && mkdir -p .local/coverage
 	@$(PY) -m coverage run -m pytest -n 4 --dist loadgroup $(ARGS); status=$$?; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage html --quiet && \
