@@ -142,7 +142,7 @@ def test_the_steps_are_those_of_every_room_that_touches_others(runner: Runner) -
         "jobs.job_life.Ledger.add_jobs",
     } <= found["drain_events"]
     assert {
-        "state.snapshot.ReadSnapshot.__aenter__",
+        "snapshot.snapshot.ReadSnapshot.__aenter__",
         "wire.extract.read_batches",
         "wire.extract.read_batches item",
         "lake.client.LakehouseClient.publish_directory",
