@@ -172,7 +172,11 @@ class Settings(BaseSettings):
     )
     query_result_mib: int = Field(default=4096, ge=1, description="MiB of such a result at most, before it is compressed")
     query_results_kept: timedelta = Field(
-        default=timedelta(days=1), ge=timedelta(minutes=1), description="how long results stay below `results/` in the lake"
+        default=timedelta(days=1),
+        ge=timedelta(minutes=1),
+        # what the account deletes by itself (infra/modules/lake.bicep) has expired by then
+        le=timedelta(days=28),
+        description="how long results stay below `results/` in the lake",
     )
     queries_at_a_time: int = Field(
         default=2, ge=1, le=16, description="questions that one instance answers at a time; others wait"

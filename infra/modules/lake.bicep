@@ -1,4 +1,4 @@
-// The data lake. Archives may cool; nothing here is ever deleted by a rule.
+// The data lake. Archives may cool; results of questions, which expire, are all that a rule deletes.
 param name string
 param location string
 param tags object
@@ -20,6 +20,10 @@ param coolAfterDays int = 30
 
 @description('And until it is cold.')
 param coldAfterDays int = 180
+
+@description('Days after the last write until a result of a question is deleted: more than QUERY_RESULTS_KEPT may be.')
+@minValue(29)
+param resultsDeletedAfterDays int = 30
 
 var isPrivate = !empty(endpointSubnetId)
 
@@ -142,12 +146,35 @@ var superseded = [
   }
 ]
 
+// Results expire after QUERY_RESULTS_KEPT, 28 days at most, and `reconcile` removes them then. This rule is for those that it does not come
+// to: of a service that was stopped, or taken away.
+var results = [
+  {
+    name: 'results-deleted'
+    type: 'Lifecycle'
+    enabled: true
+    definition: {
+      filters: {
+        blobTypes: ['blockBlob']
+        prefixMatch: ['${filesystem}/results/']
+      }
+      actions: {
+        baseBlob: {
+          delete: {
+            daysAfterModificationGreaterThan: resultsDeletedAfterDays
+          }
+        }
+      }
+    }
+  }
+]
+
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = {
   parent: account
   name: 'default'
   properties: {
     policy: {
-      rules: concat(archives, superseded)
+      rules: concat(archives, superseded, results)
     }
   }
 }

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from archival_core.lake.paths import RESULTS
+from archival_core.settings import Settings
 from tests.infra.bicep import INFRA, Expression, load, templates
 
 RESOURCES = {
@@ -131,17 +133,40 @@ def test_assignments_have_names_that_stay_the_same() -> None:
         assert "scope" in body, f"{name} would hold for the whole resource group"
 
 
-def test_lifecycle_rules_delete_nothing_and_leave_manifests_staging_and_other_folders_alone() -> None:
+def test_lifecycle_rules_leave_manifests_staging_and_other_folders_alone() -> None:
     lake = load(INFRA / "modules/lake.bicep")
-    rules = [*lake.of("var")["superseded"].value]
     text = lake.path.read_text()
-    assert "delete:" not in text
     assert "tierToArchive" not in text, "an archive that answers no read cannot be verified or restored"
-    assert rules[0]["definition"]["filters"]["prefixMatch"] == [Expression("'${filesystem}/superseded/'")]
+    [superseded] = lake.of("var")["superseded"].value
+    assert superseded["definition"]["filters"]["prefixMatch"] == [Expression("'${filesystem}/superseded/'")]
     prefixes = re.findall(r"prefixMatch: (.+)", text)
-    assert prefixes == ["take(skip(paths, i * prefixesOfRule), prefixesOfRule)", "['${filesystem}/superseded/']"]
+    assert prefixes == [
+        "take(skip(paths, i * prefixesOfRule), prefixesOfRule)",
+        "['${filesystem}/superseded/']",
+        "['${filesystem}/results/']",
+    ]
     assert "var paths = [for prefix in coolPrefixes: '${filesystem}/${prefix}']" in text
+    assert "rules: concat(archives, superseded, results)" in text
     assert load(INFRA / "main.bicep").of("param")["coolPrefixes"].value == []
+
+
+def test_lifecycle_rules_delete_results_alone_and_only_after_they_have_expired() -> None:
+    lake = load(INFRA / "modules/lake.bicep")
+    [results] = lake.of("var")["results"].value
+    assert results["enabled"] is True
+    assert results["definition"]["filters"] == {
+        "blobTypes": ["blockBlob"],
+        "prefixMatch": [Expression(f"'${{filesystem}}/{RESULTS}/'")],
+    }
+    after = Expression("resultsDeletedAfterDays")
+    assert results["definition"]["actions"] == {"baseBlob": {"delete": {"daysAfterModificationGreaterThan": after}}}
+    assert lake.path.read_text().count("delete: {") == 1, "archives are kept"
+    longest = next(bound.le for bound in Settings.model_fields["query_results_kept"].metadata if hasattr(bound, "le"))
+    assert longest.days < lake.of("param")["resultsDeletedAfterDays"].value
+    # and no other module gives the lake another policy, or another number of days
+    policies = [t.path.name for t in templates() if "managementPolicies@" in t.path.read_text()]
+    assert policies == ["lake.bicep"]
+    assert "resultsDeletedAfterDays" not in (INFRA / "main.bicep").read_text()
 
 
 def test_private_endpoints_cover_every_service_with_a_zone() -> None:
