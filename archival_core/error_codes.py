@@ -264,6 +264,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 status=422,
             ),
             "query-too-wide": ErrorCode("The question reads too many tables of the database at a time.", status=422),
+            "result-lost": ErrorCode("The instance of the service that wrote the result has ended.", "Ask again."),
             "result-not-done": ErrorCode(
                 "The result is still being written, or the question has failed.",
                 "`GET /queries/{id}` says how far it is.",

@@ -2,6 +2,8 @@
 
 A result has a folder of its own, whose name says when it expires: `state.json` says how far it is, and `rows.parquet` or
 `rows.csv` has the rows. An instance of the service writes it, and every instance can tell of it, give it and call it off.
+Whoever asks for a result whose instance has ended is told within a minute that it is lost, since the instance notes all the
+time that it is there.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ _LOOK_SECONDS: Final = 2.0
 #: After so long without a sign the instance that wrote the result is gone.
 _SILENT_FOR: Final = timedelta(seconds=60)
 _MOST_WAITING: Final = 8
-_GONE: Final = "the instance of the service that wrote the result has ended: ask again"
+#: What becomes of a result whose instance has ended, and what is said of it.
+_LOST: Final = "result-lost"
+_GONE: Final = "the instance of the service that wrote the result has ended, and the result is lost: ask again"
 
 
 class ResultState(BaseModel):
@@ -118,7 +122,7 @@ class Results:
             raise PermanentError(f"there is no result {result_id[:60]}, or not any more", code="result-not-found")
         state = ResultState.model_validate_json(content)
         if state.status == "running" and state.seen_at < datetime.now(UTC) - _SILENT_FOR:
-            return state.model_copy(update={"status": "failed", "error_code": "query-process", "error": _GONE})
+            return state.model_copy(update={"status": "failed", "error_code": _LOST, "error": _GONE})
         return state
 
     async def part(self, result_id: str, offset: int) -> bytes:
@@ -168,7 +172,7 @@ class Results:
         except asyncio.CancelledError:
             beating.cancel()
             if self._is_closing:
-                await self._write(_ended(state, "query-process", _GONE))
+                await self._write(_ended(state, _LOST, _GONE))
             else:
                 await self._lake.delete_tree(paths.result_folder(state.id))
             raise

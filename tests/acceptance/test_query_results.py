@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -83,6 +85,7 @@ async def test_mistakes_are_told_at_once_and_limits_are_said(client: httpx.Async
         answer = await client.post("/queries/results", json={"sql": sql})
         if answer.status_code == 202:  # a busy machine takes longer than the answer waits
             assert (await _done(client, answer.json()))["error_code"] == code
+            assert (await client.delete(f"/queries/{answer.json()['id']}")).status_code == 204
             continue
         assert answer.json()["code"] == code
         assert not list((service.lake / "results").glob("*/*"))
@@ -90,16 +93,18 @@ async def test_mistakes_are_told_at_once_and_limits_are_said(client: httpx.Async
         assert (await client.get(f"/queries/{strange}")).status_code == 404
 
 
+@pytest.mark.parametrize(("setting", "limit"), [("QUERY_RESULT_MIB", "1"), ("QUERY_RESULT_SECONDS", "4")])
 class TestAtAnEnd:
     @pytest.fixture(autouse=True)
-    def short(self, reader: None, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("QUERY_RESULT_SECONDS", "4")
-        monkeypatch.setenv("QUERY_RESULT_MIB", "1")
+    def short(self, reader: None, setting: str, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(setting, limit)
 
-    async def test_time_and_bytes_are_limited(self, client: httpx.AsyncClient, service: Service) -> None:
-        state = await _done(client, await _begun(client, f"select * from {service.schema}.plain"))
-        assert (state["status"], state["cut"]) == ("done", "bytes")
-        assert 0 < state["rows"] < 500_000
+    async def test_time_and_bytes_are_limited(self, client: httpx.AsyncClient, service: Service, setting: str) -> None:
+        if setting == "QUERY_RESULT_MIB":
+            state = await _done(client, await _begun(client, f"select * from {service.schema}.plain"))
+            assert (state["status"], state["cut"]) == ("done", "bytes")
+            assert 0 < state["rows"] < 500_000
+            return
         state = await _done(client, await _begun(client, SLOW))
         assert (state["status"], state["error_code"]) == ("failed", "query-time")
         refused = await client.get(f"/queries/{state['id']}/rows")
@@ -120,14 +125,61 @@ async def test_a_question_is_called_off_by_whichever_instance(client: httpx.Asyn
     assert not (service.lake / state["path"]).parent.exists()
 
 
-async def test_a_result_whose_instance_has_ended_is_said_to_be_lost(
+_INSTANCE = """
+import asyncio, sys
+from archival_core import runtime
+from archival_core.query import results
+
+results._BEAT_SECONDS = results._LOOK_SECONDS = 0.2
+
+async def main():
+    print((await runtime.get().results.begin(sys.argv[1], "parquet")).id, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_result_whose_instance_was_killed_is_said_to_be_lost(
     client: httpx.AsyncClient, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What is asked of another instance: as long as the first one lives the result is on its way, and then soon no more."""
+    silent_for = 3
+    monkeypatch.setattr(results, "_SILENT_FOR", timedelta(seconds=silent_for))
+    instance = await asyncio.create_subprocess_exec(sys.executable, "-c", _INSTANCE, SLOW, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert instance.stdout is not None
+        address = f"/queries/{(await instance.stdout.readline()).decode().strip()}"
+        begun = time.monotonic()
+        while time.monotonic() - begun < 2 * silent_for:
+            assert (await client.get(address)).json()["status"] == "running"
+            await asyncio.sleep(0.2)
+    finally:
+        instance.kill()
+        await instance.wait()
+    killed = time.monotonic()
+    while (lost := (await client.get(address)).json())["status"] == "running":
+        await asyncio.sleep(0.1)
+    assert time.monotonic() - killed < 2 * silent_for
+    assert (lost["status"], lost["error_code"]) == ("failed", "result-lost")
+    assert "ask again" in lost["error"]
+    refused = await client.get(f"{address}/rows")
+    assert (refused.status_code, refused.json()["code"]) == (409, "result-not-done")
+    assert (await client.delete(address)).status_code == 204
+    assert not (service.lake / lost["path"]).parent.exists()
+
+
+def test_an_instance_that_has_ended_is_noticed_within_a_minute_and_not_too_early() -> None:
+    assert timedelta(minutes=1) >= results._SILENT_FOR
+    # some notes may be lost, or late
+    assert results._SILENT_FOR.total_seconds() > 3 * (results._BEAT_SECONDS + results._LOOK_SECONDS)
+
+
+async def test_an_instance_that_closes_says_so_itself(client: httpx.AsyncClient, service: Service) -> None:
     state = await _begun(client, SLOW)
-    monkeypatch.setattr(results, "_SILENT_FOR", timedelta(seconds=0))
+    await service.runtime.results.close()
     lost = (await client.get(f"/queries/{state['id']}")).json()
-    assert (lost["status"], lost["error_code"]) == ("failed", "query-process")
-    await client.delete(f"/queries/{state['id']}")
+    assert (lost["status"], lost["error_code"]) == ("failed", "result-lost")
 
 
 async def test_what_has_expired_is_swept_and_nothing_else(service: Service) -> None:

@@ -13,6 +13,9 @@ from archival_cli.errors import MISUSED, REFUSED, CommandError
 
 _FORMS: Final = {".parquet": "parquet", ".csv": "csv"}
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
+#: A question is asked so often, where one instance of the service after the other ends while it writes the result.
+_TIMES: Final = 3
+_LOST: Final = "result-lost"
 
 
 def form_of(file: Path) -> str:
@@ -26,25 +29,37 @@ def form_of(file: Path) -> str:
 def fetch_large(session: Session, query: str, file: Path, question: Question) -> dict[str, str]:
     """Have the result of `query` written, and bring it into `file`; returns headers as those of an answer.
 
-    Whoever interrupts it calls the question off. Raises `CommandError`.
+    Whoever interrupts it calls the question off. A result that was lost with an instance of the service is asked for again.
+    Raises `CommandError`.
     """
     body = {"sql": query, "form": form_of(file), "as_text": list(question.as_text)}
-    state = session.client.send("POST", "queries", "results", body=body)
-    try:
-        state = _waited(session, state)
-        with file.open("wb") as written:
-            while written.tell() < state["bytes"]:
-                piece = session.client.content("queries", state["id"], "rows", offset=written.tell())
-                if not piece:
-                    raise CommandError(f"{state['path']} in the lake ends after {written.tell():,} bytes", REFUSED)
-                written.write(piece)
-                session.output.note(f"{written.tell():,} of {state['bytes']:,} bytes")
-    except KeyboardInterrupt:
-        session.client.send("DELETE", "queries", state["id"])
-        raise
+    for left in reversed(range(_TIMES)):
+        state = session.client.send("POST", "queries", "results", body=body)
+        try:
+            state = _waited(session, state)
+            if left and state["error_code"] == _LOST:
+                session.output.note(f"{state['error']}; it is asked again")
+                continue
+            if state["status"] != "done":
+                raise CommandError(f"{state['error']} ({state['error_code']})", REFUSED, state["error_code"])
+            _bring(session, state, file)
+        except KeyboardInterrupt:
+            session.client.send("DELETE", "queries", state["id"])
+            raise
+        break
     session.output.note(f"it also lies at {state['path']} in the lake until {state['expires_at']}")
     headers = {"archival-query-figures": json.dumps(state["figures"])}
     return headers | ({"archival-query-cut": state["cut"]} if state["cut"] else {})
+
+
+def _bring(session: Session, state: dict[str, Any], file: Path) -> None:
+    with file.open("wb") as written:
+        while written.tell() < state["bytes"]:
+            piece = session.client.content("queries", state["id"], "rows", offset=written.tell())
+            if not piece:
+                raise CommandError(f"{state['path']} in the lake ends after {written.tell():,} bytes", REFUSED)
+            written.write(piece)
+            session.output.note(f"{written.tell():,} of {state['bytes']:,} bytes")
 
 
 def _waited(session: Session, state: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +67,4 @@ def _waited(session: Session, state: dict[str, Any]) -> dict[str, Any]:
     while state["status"] == "running":
         time.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
         state = session.client.get("queries", state["id"])
-    if state["status"] != "done":
-        raise CommandError(f"{state['error']} ({state['error_code']})", REFUSED, state["error_code"])
     return state
