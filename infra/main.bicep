@@ -443,4 +443,5 @@ output DATABASE_CONNECTIONS int = databaseConnections
 output REDIS_NAME string = empty(redisUrl) ? redis!.outputs.name : ''
 output REDIS_HOST string = empty(redisUrl) ? redis!.outputs.host : ''
 output LAKE_ACCOUNT string = last(split(lakeId, '/'))
+output TOOLS_SUBNET_ID string = ownsNetwork ? network!.outputs.toolsSubnetId : ''
 output MAXIMUM_INSTANCES int = app.outputs.maximumInstances

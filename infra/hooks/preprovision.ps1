@@ -1,10 +1,11 @@
 # The same as preprovision.sh, for Windows.
 $ErrorActionPreference = 'Stop'
-if ("$env:DATABASE_ADMIN_ID$env:DATABASE_ADMIN_NAME$env:SOURCE_DATABASE_URL") { exit 0 }
+if ("$env:DATABASE_ADMIN_ID$env:DATABASE_ADMIN_NAME") { exit 0 }
 
 function Ask {
   $answer = az @args -o tsv
   if ($LASTEXITCODE -ne 0 -or -not $answer) {
+    if ($env:SOURCE_DATABASE_URL) { exit 0 }
     throw "Who administers the database? Sign in with 'az login', or: azd env set DATABASE_ADMIN_ID <object id>; azd env set DATABASE_ADMIN_NAME <name>"
   }
   $answer

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Whoever deploys becomes the administrator of the database that is made, unless somebody else is named or a database is brought along.
+# Whoever deploys becomes the administrator of the database that is made, and may look at the lake's files, unless somebody else is named.
 set -eu
-[ -z "${DATABASE_ADMIN_ID:-}${DATABASE_ADMIN_NAME:-}${SOURCE_DATABASE_URL:-}" ] || exit 0
+[ -z "${DATABASE_ADMIN_ID:-}${DATABASE_ADMIN_NAME:-}" ] || exit 0
 
 nobody() {
+  [ -z "${SOURCE_DATABASE_URL:-}" ] || exit 0
   echo "Who administers the database? Sign in with 'az login', or: azd env set DATABASE_ADMIN_ID <object id>; azd env set DATABASE_ADMIN_NAME <name>" >&2
   exit 1
 }

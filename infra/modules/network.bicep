@@ -1,4 +1,4 @@
-// A network for the app and the private endpoints of what it uses.
+// A network for the app, the private endpoints of what it uses, and containers that people run beside the database (infra/hooks/inside.sh).
 param name string
 param location string
 param tags object
@@ -44,6 +44,12 @@ resource endpointRules 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   tags: tags
 }
 
+resource toolRules 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
+  name: 'nsg-${name}-tools'
+  location: location
+  tags: tags
+}
+
 resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: 'vnet-${name}'
   location: location
@@ -85,9 +91,31 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
           privateEndpointNetworkPolicies: 'NetworkSecurityGroupEnabled'
         }
       }
+      {
+        name: 'tools'
+        properties: {
+          addressPrefix: '10.20.3.0/24'
+          defaultOutboundAccess: false
+          natGateway: {
+            id: outbound.id
+          }
+          networkSecurityGroup: {
+            id: toolRules.id
+          }
+          delegations: [
+            {
+              name: 'container-instances'
+              properties: {
+                serviceName: 'Microsoft.ContainerInstance/containerGroups'
+              }
+            }
+          ]
+        }
+      }
     ]
   }
 }
 
 output appSubnetId string = '${network.id}/subnets/app'
 output endpointSubnetId string = '${network.id}/subnets/endpoints'
+output toolsSubnetId string = '${network.id}/subnets/tools'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,7 @@ from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from tests.acceptance.conftest import open_service
+from tests.infra import containers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +127,11 @@ def page(request: pytest.FixtureRequest, native_server: PostgresServer, tmp_path
         )
         superuser.execute("create database tsdb owner azure_pg_admin")
         superuser.execute(PRINCIPALS.format(grant=grant).encode())
-        _tool(tmp_path, "az", f'case "$*" in *get-access-token*) echo {SECRET};; esac')
+        _tool(
+            tmp_path,
+            "az",
+            f'case "$*" in\n*get-access-token*) echo {SECRET} ;;\n{containers.branch(tmp_path / "containers")}esac',
+        )
         _tool(tmp_path, "curl", "echo 127.0.0.1")
         _tool(tmp_path, "psql", f'PGSSLMODE=disable exec {native_server.binaries}/psql "$@"')
         try:
@@ -182,26 +188,30 @@ async def test_the_page_leads_to_a_chunk_that_is_archived_removed_and_restored(
     page.run(page.block("-f docs/grants.sql"))
 
 
+@pytest.mark.parametrize("network", ["public", "private"])
 async def test_the_hook_of_azd_leads_to_the_same(
-    page: Page, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    page: Page, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, network: str
 ) -> None:
     values = {
         "RESOURCE_GROUP": "rg",
         "DATABASE_SERVER": "server",
         "DATABASE_HOST": "$PGHOST",
         "IDENTITY_OBJECT_ID": "$IDENTITY",
+        "DATABASE_ADMIN_NAME": ADMIN,
+        "PRIVATE_NETWORKING": "false" if network == "public" else "true",
+        "TOOLS_SUBNET_ID": "/subnets/tools",
     }
-    values |= {"DATABASE_ADMIN_NAME": ADMIN, "API_URL": "https://app/api", "FUNCTION_APP": "app", "PRIVATE_NETWORKING": "false"}
     exports = "\n".join(f'export {name}="{value}"' for name, value in values.items())
-    hook = (ROOT / "infra/hooks/postprovision.sh").read_text()
-    if not page.has_timescaledb:
-        hook = hook.replace("-c 'create extension if not exists timescaledb' ", "")
-    script = page.tools / "infra/hooks/postprovision.sh"
-    script.parent.mkdir(parents=True)
-    script.write_text(hook)
+    hooks = page.tools / "infra/hooks"
+    shutil.copytree(ROOT / "infra/hooks", hooks)
     (page.tools / "docs").symlink_to(ROOT / "docs")
+    if not page.has_timescaledb:
+        database = (hooks / "database.sql").read_text()
+        (hooks / "database.sql").write_text(database.replace("create extension if not exists timescaledb;", ""))
     for _ in range(2):
-        page.run(f"{exports}\nsh {script} | grep -F https://app/api/dashboard")
+        page.run(f"{exports}\nsh {hooks}/postprovision.sh | grep -F 'The service may archive, remove and restore'")
+    made = [call[1] for call in containers.calls(page.tools / "containers")]
+    assert made.count("create") == (2 if network == "private" else 0)
     page.run(page.block("create table"))
     await archived_removed_restored(page, redis_url, storage_connection, emulator, monkeypatch)
 

@@ -94,6 +94,18 @@ def test_values_that_the_documents_export_are_read_by_the_parameter_file() -> No
     assert set(re.findall(r"=\$([A-Z_]+)", guide)) <= outputs
 
 
+@pytest.mark.parametrize("page", ["deploy", "operate", "security", "console", "cli", "upgrade", "leave", "restore"])
+def test_every_name_in_a_command_is_given_its_value(page: str) -> None:
+    """On the page itself, or on that of the deployment, which the others point to."""
+
+    def commands(name: str) -> str:
+        return "\n".join(re.findall(r"^```sh\n(.*?)^```", (ROOT / f"docs/{name}.md").read_text(), re.MULTILINE | re.DOTALL))
+
+    given = set(re.findall(r"(?:^|\s)([A-Z][A-Z_]+)=", commands(page) + commands("deploy")))
+    outputs = load(INFRA / "main.bicep").of("output").keys()
+    assert set(re.findall(r"\$\{?([A-Z][A-Z_]+)\b(?!:-)", commands(page))) - given - outputs == set()
+
+
 @each_document
 def test_links_lead_somewhere(document: Path) -> None:
     for link in re.findall(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)", document.read_text()):
