@@ -218,7 +218,7 @@ var rules = [
     sentence: 'APP_SUBNET_ID and ENDPOINT_SUBNET_ID are resource ids of subnets: /subscriptions/…/resourceGroups/…/providers/Microsoft.Network/virtualNetworks/…/subnets/…'
   }
   {
-    broken: length(union(map(subnets, id => toLower(split(id, '/subnets/')[0])), [])) > 1
+    broken: length(union(map(filter(subnets, id => contains(id, '/subnets/')), id => toLower(split(id, '/subnets/')[0])), [])) > 1
     sentence: 'APP_SUBNET_ID and ENDPOINT_SUBNET_ID are in different networks: names of the private endpoints would lead nowhere for the app.'
   }
   {

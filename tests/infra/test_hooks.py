@@ -39,7 +39,7 @@ def run_before(folder: Path, az: str = AZ, **environment: str) -> tuple[int, lis
         env={"PATH": f"{folder}:{os.environ['PATH']}", "TOLD": str(told), **environment},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
     )
     return done.returncode, told.read_text().splitlines() if told.exists() else [], done.stderr
 
@@ -141,7 +141,7 @@ case "$*" in
         env={"PATH": f"{folder}:{os.environ['PATH']}", "TOLD": str(folder / "told"), "OLD_CLI": "0", **PRIVATE, **environment},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
     )
     return done.returncode, done.stdout + done.stderr, (folder / "asked").read_text().splitlines()
 

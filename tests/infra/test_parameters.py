@@ -8,21 +8,10 @@ from typing import Any
 import pytest
 
 from tests.infra.bicep import INFRA, load
+from tests.infra.combinations import GIVEN, MAIN, MAKES_SENSE, PAGE, REFUSED, page, resources
 from tests.infra.evaluation import Refused, variable
 
-MAIN = load(INFRA / "main.bicep")
 LAKE = load(INFRA / "modules/lake.bicep")
-GIVEN = {
-    "environmentName": "demo",
-    "location": "westeurope",
-    "databaseAdminId": "00000000-0000-0000-0000-000000000001",
-    "databaseAdminName": "you@example.com",
-}
-GROUP = "/subscriptions/s/resourceGroups/g/providers"
-APP, ENDPOINTS = (f"{GROUP}/Microsoft.Network/virtualNetworks/net/subnets/{name}" for name in ("app", "endpoints"))
-NOBODY: dict[str, Any] = {"databaseAdminId": "", "databaseAdminName": ""}
-BROUGHT = {"sourceDatabaseUrl": "postgresql://r@db:5432/tsdb?sslmode=require", **NOBODY}
-STORAGE = f"{GROUP}/Microsoft.Storage/storageAccounts/lake"
 
 
 def named(**parameters: Any) -> str:
@@ -32,59 +21,9 @@ def named(**parameters: Any) -> str:
     return name
 
 
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {},
-        {"privateNetworking": False},
-        {"publicApi": False},
-        {"appSubnetId": APP, "endpointSubnetId": ENDPOINTS},
-        BROUGHT,
-        {**BROUGHT, "ledgerDatabaseUrl": "postgresql://r@ledger:5432/archival"},
-        {"redisUrl": "rediss://id@r:10000"},
-        {"lakeAccountId": STORAGE},
-        {"logAnalyticsId": f"{GROUP}/microsoft.operationalinsights/workspaces/w"},
-        {"coolPrefixes": ["tables/public.conditions/hyper_"] * 25},
-        {"settings": {"REMOVAL_POLICY": "drop"}},
-        {"telemetryExporter": "otlp", "settings": {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector"}},
-        {"alertEmails": ["you@example.com"]},
-        {"dailyCapGB": 5, "zoneRedundant": False, "lockLake": False, "alwaysReady": 1, "rollingUpdates": False},
-    ],
-    ids=lambda parameters: ", ".join(parameters) or "defaults",
-)
+@pytest.mark.parametrize("parameters", MAKES_SENSE, ids=lambda parameters: ", ".join(parameters) or "defaults")
 def test_what_makes_sense_is_made(parameters: dict[str, Any]) -> None:
     assert named(**parameters) == "archival-demo-abcdef"
-
-
-REFUSED = [
-    (NOBODY, "set DATABASE_ADMIN_ID and DATABASE_ADMIN_NAME"),
-    ({"databaseAdminName": ""}, "set DATABASE_ADMIN_NAME"),
-    ({"sourceDatabaseUrl": "Server=db;Database=tsdb"}, "begin with postgresql://"),
-    ({"sourceDatabaseUrl": "postgresql://r@db:6432/tsdb"}, "PgBouncer"),
-    ({"ledgerDatabaseUrl": "postgresql://r@db:6432/tsdb"}, "PgBouncer"),
-    ({"redisUrl": "redis://r:6379"}, "rediss://"),
-    ({"lakeAccountId": "lake"}, "LAKE_ACCOUNT_ID is no resource id"),
-    ({"logAnalyticsId": "w"}, "LOG_ANALYTICS_ID is no resource id"),
-    ({"publicApi": False, "privateNetworking": False}, "an app that nobody reaches"),
-    ({"appSubnetId": APP}, "come together"),
-    ({"endpointSubnetId": ENDPOINTS}, "come together"),
-    ({"appSubnetId": APP, "endpointSubnetId": ENDPOINTS, "privateNetworking": False}, "need PRIVATE_NETWORKING=true"),
-    ({"appSubnetId": APP, "endpointSubnetId": ENDPOINTS.replace("/net/", "/other/")}, "different networks"),
-    ({"appSubnetId": APP, "endpointSubnetId": APP}, "the same subnet"),
-    ({"appSubnetId": "app", "endpointSubnetId": "endpoints"}, "resource ids of subnets"),
-    ({"coolPrefixes": ["tables/public.conditions/hyper_"], "lakeAccountId": STORAGE}, "no effect on a lake"),
-    ({"coolPrefixes": ["tables/"]}, "beginnings of the folders of archives"),
-    ({"coolPrefixes": ["tables/public.conditions/"]}, "beginnings of the folders of archives"),
-    ({"coolPrefixes": ["tables/public.conditions/_delta_log"]}, "beginnings of the folders of archives"),
-    ({"coolPrefixes": ["archive/tables/public.conditions/hyper_"]}, "beginnings of the folders of archives"),
-    ({"coolPrefixes": ["tables/a.b/c"] * 981}, "more than 980"),
-    ({"settings": {"LAKE_URL": "https://x", "redis_url": "r"}}, "settings has LAKE_URL, REDIS_URL"),
-    ({"settings": {"FUNCTIONS_WORKER_RUNTIME": "python"}}, "Flex Consumption refuses"),
-    ({"telemetryExporter": "otlp"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
-    ({"alertEmails": ["you"]}, "a list of addresses"),
-    ({"dailyCapGB": 0}, "every alert would be blind"),
-    ({"dailyCapGB": 1, "logAnalyticsId": f"{GROUP}/microsoft.operationalinsights/workspaces/w"}, "set the bound there"),
-]
 
 
 @pytest.mark.parametrize(("parameters", "words"), REFUSED, ids=[words for _, words in REFUSED])
@@ -92,6 +31,38 @@ def test_what_makes_no_sense_is_refused_in_words(parameters: dict[str, Any], wor
     with pytest.raises(Refused, match=re.escape(words)) as refused:
         named(**parameters)
     assert str(refused.value).count(". ") == 0, "one sentence, of one mistake"
+
+
+def test_the_page_of_combinations_is_what_the_templates_make() -> None:
+    assert PAGE.read_text() == page(), "python -m tests.infra.combinations"
+
+
+@pytest.mark.parametrize("parameters", MAKES_SENSE, ids=lambda parameters: ", ".join(parameters) or "defaults")
+def test_no_two_resources_have_one_name(parameters: dict[str, Any]) -> None:
+    """Children have those of their parents before their own; all others are found by type and name."""
+    alone = {name: times for name, times in resources(parameters).items() if name.partition(" ")[0].count("/") == 1}
+    assert len(alone) > 20
+    extensions = ("Authorization/roleAssignments", "Insights/diagnosticSettings", "Authorization/locks")
+    assert {name for name, times in alone.items() if times > 1 and not name.startswith(extensions)} == set()
+
+
+def test_without_private_networking_nothing_is_made_for_it() -> None:
+    found = resources({"privateNetworking": False})
+    assert not [name for name in found if name.startswith("Network/")]
+    assert [name for name in found if "inside-azure" in name]
+
+
+def test_what_is_brought_along_is_not_made() -> None:
+    kinds = {
+        "sourceDatabaseUrl": "DBforPostgreSQL/",
+        "redisUrl": "Cache/",
+        "logAnalyticsId": "OperationalInsights/",
+        "appSubnetId": "Network/virtualNetworks ",
+    }
+    for given, kind in kinds.items():
+        parameters = next(parameters for parameters in MAKES_SENSE if given in parameters)
+        assert [name for name in resources({}) if name.startswith(kind)]
+        assert not [name for name in resources(parameters) if name.startswith(kind)], given
 
 
 def test_every_mistake_is_told_at_once() -> None:
