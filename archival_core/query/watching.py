@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, GaveWayError
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from archival_core.query.process.asked import Asked
     from archival_core.query.process.workers import Worker
 
-APPLICATION: Final = "archival_query"
+APPLICATION: Final[LiteralString] = "archival_query"
+_SAY_WHOSE: Final[LiteralString] = f"SET application_name = '{APPLICATION}'"
 _LOOK_SECONDS: Final = 1.0
 #: A process that does not keep to its time by itself is ended so much later.
 _OVERTIME_SECONDS: Final = 5.0
@@ -99,5 +100,5 @@ class Watched:
 async def beside(source: Database) -> AsyncIterator[Connection]:
     """A session that says whose it is."""
     async with source.connect() as connection:
-        await connection.execute(f"SET application_name = '{APPLICATION}'".encode())
+        await connection.execute(_SAY_WHOSE)
         yield connection

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
 from archival_core.clients.postgres import settings as postgres_settings
@@ -42,16 +42,16 @@ FROM unnest(%s::pg_catalog.text[], %s::pg_catalog.text[]) AS s (name, value)
 """
 
 
-def pin_statement(settings: Mapping[str, str]) -> str:
-    """One SELECT that makes `settings` (constants of this module) hold until the transaction ends.
+def pin_statement(settings: Mapping[str, str]) -> sql.Composed:
+    """One SELECT that makes `settings` hold until the transaction ends.
 
     Settings that the server does not know are left out.
     """
-    rows = ", ".join(f"('{name}', '{value}')" for name, value in settings.items())
-    return (
-        "SELECT pg_catalog.set_config(name, value, true)::text AS pinned "
-        f"FROM (VALUES {rows}) AS s (name, value) WHERE pg_catalog.current_setting(name, true) IS NOT NULL"
-    )
+    rows = [sql.SQL("({}, {})").format(name, value) for name, value in settings.items()]
+    return sql.SQL(
+        "SELECT pg_catalog.set_config(name, value, true)::text AS pinned FROM (VALUES {}) AS s (name, value)"
+        " WHERE pg_catalog.current_setting(name, true) IS NOT NULL"
+    ).format(sql.SQL(", ").join(rows))
 
 
 @asynccontextmanager
@@ -61,7 +61,7 @@ async def pinned(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]
     The stretch always rolls back, so that neither the settings nor a failed statement reach the caller's transaction.
     """
     async with conn.transaction(force_rollback=True):
-        await conn.execute(pin_statement(TEXT_FORMS | more).encode())
+        await conn.execute(pin_statement(TEXT_FORMS | more))
         yield
 
 
@@ -73,6 +73,6 @@ async def held(conn: AsyncConnection[Any], settings: Mapping[str, str]) -> Async
     async with conn.cursor(row_factory=tuple_row) as cur:
         await cur.execute(_NOW, ([*settings],))
         before: dict[str, str] = dict(await cur.fetchall())
-    await conn.execute(pin_statement(settings).encode())
+    await conn.execute(pin_statement(settings))
     yield
     await conn.execute(_AGAIN, ([*before], [*before.values()]))

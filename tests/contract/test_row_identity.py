@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from archival_core.clients.postgres.database import Database
 from archival_core.flows.restore.archive_loader import ArchiveLoader
@@ -17,6 +18,7 @@ from archival_core.source.restore.columns.fitting import FittedColumn, fit_colum
 from archival_core.source.restore.loading.staging import StagingTable, drop_staging, ensure_schema
 from archival_core.source.restore.proof import row_hash
 from archival_core.source.session import READ_SETTINGS, pin_statement
+from archival_core.source.statement import name_of
 from tests.contract.restore_support import Bench
 from tests.contract.type_values import NOT_HELD, TYPES
 
@@ -58,18 +60,20 @@ class Loaded:
     staging: StagingTable
     columns: tuple[FittedColumn, ...]
 
-    def rows(self, query: str) -> list[tuple[str, ...]]:
+    def rows(self, query: sql.Composed) -> list[tuple[str, ...]]:
         """Under the service's own settings."""
         with psycopg.connect(self.bench.url) as connection:
-            connection.execute(pin_statement(READ_SETTINGS).encode())
-            return connection.execute(query.encode()).fetchall()
+            connection.execute(pin_statement(READ_SETTINGS))
+            return connection.execute(query).fetchall()
 
     def in_table(self) -> list[str]:
-        query = f"SELECT {row_hash.table_identity(self.columns)} FROM {self.bench.schema}.p"
+        query = sql.SQL("SELECT {} FROM {}").format(
+            row_hash.table_identity(self.columns), sql.Identifier(self.bench.schema, "p")
+        )
         return sorted(text for (text,) in self.rows(query))
 
     def in_staging(self) -> list[str]:
-        query = f"SELECT {row_hash.staged_identity(self.columns)} FROM {self.staging.relation.sql}"
+        query = sql.SQL("SELECT {} FROM {}").format(row_hash.staged_identity(self.columns), name_of(self.staging.relation))
         return sorted(text for (text,) in self.rows(query))
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import psycopg
+from psycopg import sql
 
 import archival_core
 import archival_core.clients
@@ -163,6 +164,9 @@ def _instrument_sql(reached: Callable[[str, When], None]) -> None:
 
 
 def _beginning(query: Any) -> str:
-    text = query.decode(errors="replace") if isinstance(query, bytes) else str(query)
+    if isinstance(query, sql.Composable):
+        text = query.as_string(None)
+    else:
+        text = query.decode(errors="replace") if isinstance(query, bytes) else str(query)
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")]
     return " ".join(" ".join(lines).split()[:4])[:48] or "(empty)"

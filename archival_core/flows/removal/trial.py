@@ -27,7 +27,7 @@ from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.restore.columns.fitting import COMPUTED, FittedColumn, fit_columns
 from archival_core.source.restore.loading.staging import StagingTable, drop_staging, ensure_schema
-from archival_core.source.restore.proof.trial import check_same, condition, missing_from_staged
+from archival_core.source.restore.proof.trial import EVERY_ROW, check_same, condition, missing_from_staged
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state.look import look
 from archival_core.source.state.origin import origin_of
@@ -64,10 +64,10 @@ class TrialRestore:
         """
         async with staged(connection) as staging:
             loaded = await self.load(connection, chunk, manifest, staging)
-            where = condition(chunk, loaded.slices) if loaded.slices else "true"
+            where = condition(chunk, loaded.slices)
             with telemetry.step("removal.prove") as span:
                 async with connection.transaction():
-                    await connection.execute(pin_statement(READ_SETTINGS).encode())
+                    await connection.execute(pin_statement(READ_SETTINGS))
                     span.count(rows=await check_same(connection, chunk, staging, loaded.columns, where))
 
     async def load(self, connection: Connection, chunk: Chunk, manifest: Manifest, staging: StagingTable) -> Loaded:
@@ -99,7 +99,7 @@ class TrialRestore:
                 else:
                     await ArchiveLoader(*loader).load()
             async with connection.transaction():
-                await connection.execute(pin_statement(READ_SETTINGS).encode())
+                await connection.execute(pin_statement(READ_SETTINGS))
                 # what PostgreSQL computes may have followed another expression when the other one was archived
                 told = [column for column in loaded.columns if column.target.generated not in COMPUTED]
                 found, missing = await missing_from_staged(connection, staging, told, beside, columns)
@@ -120,7 +120,7 @@ class TrialRestore:
                 with telemetry.step("removal.prove") as span:
                     storage = await parts.storage(connection, chunk)
                     grounds = (await look(connection, snapshot, chunk, storage.files)).grounds
-                    span.count(rows=await check_same(connection, chunk, staging, columns, "true"))
+                    span.count(rows=await check_same(connection, chunk, staging, columns, EVERY_ROW))
                 return await self._marking.mark(job, snapshot, grounds)
 
 

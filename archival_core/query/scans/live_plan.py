@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source.state.snapshot.moment import Moment
+from archival_core.source.statement import expression, name_of
 from archival_core.source.translate import source_errors
 
 _LEAVES: Final[LiteralString] = """
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY(%s::bigint[]::oid[]) AND c.relkind = 'r' AND c.oid <> %s::bigint::oid ORDER BY 1, 2
 """
+_EXPLAIN: Final = sql.SQL("EXPLAIN (VERBOSE, FORMAT JSON) SELECT FROM {} WHERE {}")
 
 
 async def chunks_read(conn: AsyncConnection[Any], then: Moment, told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -27,8 +29,8 @@ async def chunks_read(conn: AsyncConnection[Any], then: Moment, told: dict[str, 
             chunks = {Relation(schema, name): False for schema, name in rows}
             for condition in told["conditions"] if chunks else ():
                 # made by `filters.to_sql`, whose values are quoted
-                explain = f"EXPLAIN (VERBOSE, FORMAT JSON) SELECT FROM {table.table.relation.sql} WHERE {condition}"
-                [(plans,)] = await (await cur.execute(explain.encode())).fetchall()
+                explain = _EXPLAIN.format(name_of(table.table.relation), expression(condition))
+                [(plans,)] = await (await cur.execute(explain)).fetchall()
                 for read in _relations(plans):
                     if read in chunks:
                         chunks[read] = True

@@ -9,11 +9,12 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row, tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunks.chunk import Chunk, quote_identifier
+from archival_core.model.chunks.chunk import Chunk
 from archival_core.model.chunks.moment import moment
 from archival_core.source.catalog.partitioning import timescaledb_internals
 from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES
 from archival_core.source.catalog.partitioning.timescaledb_internals import NO_BEGIN, NO_END, Pending
+from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
 AGGREGATES: Final[LiteralString] = """
@@ -109,16 +110,18 @@ async def _has_rows(conn: AsyncConnection[Any], chunk: Chunk, pending: Pending) 
     """
     if pending.lowest != NO_BEGIN and pending.greatest != NO_END:
         return True
-    column = quote_identifier(chunk.time_column)
-    conditions = ["true"]
+    column = sql.Identifier(chunk.time_column)
+    conditions: list[sql.Composable] = [sql.SQL("true")]
     if pending.lowest != NO_BEGIN:
-        conditions.append(f"{column} >= {_literal(pending.lowest, chunk.time_type)}")
+        conditions.append(sql.SQL("{} >= {}").format(column, _moment(pending.lowest, chunk.time_type)))
     if pending.greatest != NO_END:
         # of UUIDs of the last millisecond, all
-        conditions.append(f"{column} <= {_literal(pending.greatest, chunk.time_type, is_last=True)}")
-    query = f"SELECT EXISTS (SELECT FROM {chunk.relation.sql} WHERE {' AND '.join(conditions)})"
+        conditions.append(sql.SQL("{} <= {}").format(column, _moment(pending.greatest, chunk.time_type, is_last=True)))
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {})").format(
+        name_of(chunk.relation), sql.SQL(" AND ").join(conditions)
+    )
     async with conn.cursor(row_factory=tuple_row) as cur:
-        return await (await cur.execute(query.encode())).fetchone() == (True,)
+        return await (await cur.execute(query)).fetchone() == (True,)
 
 
 def _not_refreshed(chunk: Chunk, aggregate: str) -> PermanentError:
@@ -143,14 +146,16 @@ def _span(chunk: Chunk) -> tuple[int, int]:
     return start if isinstance(start, int) else begin, end - 1 if isinstance(end, int) else NO_END
 
 
-def _literal(value: int, time_type: str, *, is_last: bool = False) -> str:
+def _moment(value: int, time_type: str, *, is_last: bool = False) -> sql.Composed:
     """A moment of TimescaleDB's catalog as SQL that compares with the time column."""
     if time_type in INTEGER_TIMES:
-        return f"'{value}'::pg_catalog.int8"
+        return sql.SQL("{}::pg_catalog.int8").format(str(value))
     if time_type == "uuid":
         rest = (1 << 62) - 1 if is_last else 0
-        return f"'{UUID(int=(value // 1000 << 80) | (7 << 76) | (is_last * 0xFFF << 64) | (2 << 62) | rest)}'::pg_catalog.uuid"
-    epoch = "timestamptz" if time_type == "timestamp with time zone" else "timestamp"
+        found = UUID(int=(value // 1000 << 80) | (7 << 76) | (is_last * 0xFFF << 64) | (2 << 62) | rest)
+        return sql.SQL("{}::pg_catalog.uuid").format(str(found))
+    epoch = sql.SQL("'epoch'::timestamptz" if time_type == "timestamp with time zone" else "'epoch'::timestamp")
     seconds, microseconds = divmod(value, 1_000_000)
     # two products, since one of so many microseconds would be rounded
-    return f"('epoch'::{epoch} + {seconds} * interval '1 second' + {microseconds} * interval '1 microsecond')"
+    after = sql.SQL("({} + {} * interval '1 second' + {} * interval '1 microsecond')")
+    return after.format(epoch, seconds, microseconds)

@@ -16,13 +16,14 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
-from psycopg import AsyncConnection, IsolationLevel
+from psycopg import AsyncConnection, IsolationLevel, sql
 from psycopg import errors as postgres
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source.session import READ_SETTINGS, pin_statement
+from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
 #: Writers wait behind a lock that cannot be had. While the chunk's lock is asked for, the hypertable's is held, and a
@@ -40,6 +41,12 @@ _VACUUM_TIMEOUT: Final[LiteralString] = (
     "SELECT set_config('lock_timeout', setting::bigint + 2000 || 'ms', true) FROM pg_catalog.pg_settings"
     " WHERE name = 'deadlock_timeout'"
 )
+_LOCK_HYPERTABLE: Final = sql.SQL("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE")
+_LOCK_PARENT_OF_PARTITION: Final = sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE")
+_LOCK_CHUNK: Final = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
+_LOCK_AGAINST_VACUUM: Final = sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE")
+_DETACH: Final = sql.SQL("ALTER TABLE {} DETACH PARTITION {}")
+_DROP: Final = sql.SQL("DROP TABLE {}")
 _CLAIM: Final[LiteralString] = "SELECT pg_catalog.pg_try_advisory_lock(%s)"
 # The parent's lock keeps others from adding or removing chunks meanwhile. Chunks inherit from their hypertable as
 # partitions do.
@@ -71,22 +78,21 @@ async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None
     Earlier removers of the hypertable are waited for. Then the lock is waited for at most two seconds, and writers wait
     behind it as long. Raises `TransientError` (`source-locked`, `source-busy`) when somebody else is faster.
     """
-    parent, table = chunk.hypertable.sql, chunk.relation.sql
     # All locks that the drop needs are taken at once. To begin with a lower lock and rise later would wait for readers,
     # with writers in the queue.
-    mode = "ACCESS EXCLUSIVE" if chunk.kind == "native" else "SHARE ROW EXCLUSIVE"
+    parent_lock = _LOCK_PARENT_OF_PARTITION if chunk.kind == "native" else _LOCK_HYPERTABLE
     with source_errors():
         # a snapshot from before the lock would not show what was committed while the lock was waited for
         await conn.set_isolation_level(IsolationLevel.READ_COMMITTED)
         async with conn.transaction():
-            await conn.execute(pin_statement(READ_SETTINGS | _BOUNDED).encode())
+            await conn.execute(pin_statement(READ_SETTINGS | _BOUNDED))
             with _blockers(chunk.relation):
                 await conn.execute(_TURN_TIMEOUT)
                 await conn.execute(_TURN, (_key(f"turn {chunk.hypertable}"),))
                 await conn.execute(_PARENT_TIMEOUT)
-                await conn.execute(f"LOCK TABLE ONLY {parent} IN {mode} MODE".encode())
+                await conn.execute(parent_lock.format(name_of(chunk.hypertable)))
                 await conn.execute(_CHUNK_TIMEOUT)
-                await conn.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+                await conn.execute(_LOCK_CHUNK.format(name_of(chunk.relation)))
             yield
 
 
@@ -100,7 +106,7 @@ async def let_vacuum_give_way(conn: AsyncConnection[Any], chunk: Chunk) -> None:
     with source_errors():
         async with conn.transaction():
             await conn.execute(_VACUUM_TIMEOUT)
-            await conn.execute(f"LOCK TABLE {chunk.relation.sql} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+            await conn.execute(_LOCK_AGAINST_VACUUM.format(name_of(chunk.relation)))
 
 
 async def drop(conn: AsyncConnection[Any], chunk: Chunk) -> None:
@@ -114,9 +120,9 @@ async def drop(conn: AsyncConnection[Any], chunk: Chunk) -> None:
             await conn.execute(_KEEP_AGGREGATES)
         with _blockers(chunk.relation):
             if chunk.kind == "native":
-                await conn.execute(f"ALTER TABLE {chunk.hypertable.sql} DETACH PARTITION {chunk.relation.sql}".encode())
+                await conn.execute(_DETACH.format(name_of(chunk.hypertable), name_of(chunk.relation)))
             # The chunk is named, because chunks of a space dimension share their range.
-            await conn.execute(f"DROP TABLE {chunk.relation.sql}".encode())
+            await conn.execute(_DROP.format(name_of(chunk.relation)))
         gone = before - await _chunks(conn, chunk)
     if chunk.kind == "timescaledb" and gone != {chunk.relation}:
         raise TransientError(f"dropping {chunk.relation} took {sorted(map(str, gone))}: undone", code="dropped-other")

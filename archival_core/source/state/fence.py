@@ -15,21 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunks.chunk import Chunk, Column, quote_identifier
+from archival_core.model.chunks.chunk import Chunk, Column
 from archival_core.source.catalog.partitioning import timescaledb_internals
 from archival_core.source.state.snapshot.snapshot import ChunkFacts
+from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
 # age() compares modulo 2^32, as PostgreSQL itself does.
-_COUNTS: LiteralString = (
+_COUNTS: Final = sql.SQL(
     "SELECT count(*), count(*) FILTER (WHERE age(xmin) <="
-    " age((pg_snapshot_xmin(%(snapshot)s::pg_snapshot)::text::bigint %% 4294967296)::text::xid)) FROM "
+    " age((pg_snapshot_xmin({snapshot}::pg_snapshot)::text::bigint % 4294967296)::text::xid)) FROM {table}"
 )
 # A row has 32 bits of its transaction's number. Two numbers that are further apart than half of that cannot be ordered. A
 # server that has not come as far as the snapshot was put back to an earlier time, and gives the same numbers out again.
@@ -44,8 +45,12 @@ _IS_CLEAR: LiteralString = (
     " AND pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric < 2147000000"
 )
 # Two different values of these types may be printed alike. As the type on the right every value is printed differently.
-_TEXT_TYPES = {"pg_catalog.xml": "text", "pg_catalog.regproc": "regprocedure", "pg_catalog.regoper": "regoperator"}
-_HASH = "SELECT count(*), sum(hashtextextended(row({})::text, 0)::numeric) FROM {}"
+_TEXT_TYPES: Final = {
+    "pg_catalog.xml": sql.SQL("text"),
+    "pg_catalog.regproc": sql.SQL("regprocedure"),
+    "pg_catalog.regoper": sql.SQL("regoperator"),
+}
+_HASH: Final = sql.SQL("SELECT count(*), sum(hashtextextended(row({values})::text, 0)::numeric) FROM {table}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ async def stored_at(conn: AsyncConnection[Any], chunk: Chunk, facts: ChunkFacts,
             async with conn.cursor(row_factory=tuple_row) as cur:
                 if (await (await cur.execute(_IS_CLEAR, {"snapshot": facts.snapshot})).fetchone()) == (True,):
                     return plain
-            return plain if await _counts(conn, chunk.relation.sql, facts.snapshot) == (facts.rows, 0) else None
+            return plain if await _counts(conn, name_of(chunk.relation), facts.snapshot) == (facts.rows, 0) else None
         stored = await _stored(conn, chunk, files)
         if stored is None:
             return None
@@ -98,21 +103,25 @@ async def holds_same_rows(conn: AsyncConnection[Any], chunk: Chunk, snapshot: st
 
 async def hash_content(conn: AsyncConnection[Any], chunk: Chunk, columns: Sequence[Column]) -> str:
     """Number and hash of all rows, in whatever order and form they are stored. `session.READ_SETTINGS` must be pinned."""
-    values = ", ".join(value for column in columns for value in _expressions(column))
+    values = sql.SQL(", ").join([value for column in columns for value in _expressions(column)])
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
-            await cur.execute(_HASH.format(values, chunk.relation.sql).encode())
+            await cur.execute(_HASH.format(values=values, table=name_of(chunk.relation)))
             row = await cur.fetchone()
     assert row is not None
     return f"{row[0]}:{row[1]}"
 
 
-def _expressions(column: Column) -> list[str]:
-    name, text_type = quote_identifier(column.name), _TEXT_TYPES.get(column.base_type)
-    return [name, f"{name}::pg_catalog.{text_type}{'[]' if column.is_array else ''}"] if text_type else [name]
+def _expressions(column: Column) -> list[sql.Composable]:
+    name, text_type = sql.Identifier(column.name), _TEXT_TYPES.get(column.base_type)
+    if text_type is None:
+        return [name]
+    return [name, sql.SQL("{}::pg_catalog.{}{}").format(name, text_type, sql.SQL("[]" if column.is_array else ""))]
 
 
-async def _are_same(conn: AsyncConnection[Any], tables: tuple[str, ...], snapshot: str, tuples: tuple[int, ...]) -> bool:
+async def _are_same(
+    conn: AsyncConnection[Any], tables: tuple[sql.Composable, ...], snapshot: str, tuples: tuple[int, ...]
+) -> bool:
     async with conn.cursor(row_factory=tuple_row) as cur:
         if (await (await cur.execute(_IN_REACH, {"snapshot": snapshot})).fetchone()) != (True,):
             return False
@@ -121,24 +130,22 @@ async def _are_same(conn: AsyncConnection[Any], tables: tuple[str, ...], snapsho
 
 async def _stored(
     conn: AsyncConnection[Any], chunk: Chunk, files: tuple[int, ...]
-) -> tuple[tuple[str, ...], tuple[int, ...]] | None:
+) -> tuple[tuple[sql.Composable, ...], tuple[int, ...]] | None:
     """The tables that hold the chunk, as SQL after FROM, and their files."""
     if not chunk.is_compressed:
-        return (chunk.relation.sql,), files
+        return (name_of(chunk.relation),), files
     try:
         table, file = await timescaledb_internals.compressed_table(conn, chunk)
     except PermanentError as error:
         if error.code != timescaledb_internals.UNKNOWN:
             raise
         return None
-    return (f"ONLY {chunk.relation.sql}", table.sql), (*files, file)
+    return (sql.SQL("ONLY {}").format(name_of(chunk.relation)), name_of(table)), (*files, file)
 
 
-async def _counts(conn: AsyncConnection[Any], table: str, snapshot: str) -> tuple[int, int]:
+async def _counts(conn: AsyncConnection[Any], table: sql.Composable, snapshot: str) -> tuple[int, int]:
     """Rows of `table`, and how many of them may be newer than `snapshot`."""
-    # a name may contain a sign that psycopg takes for a placeholder
-    query = (_COUNTS + table.replace("%", "%%")).encode()
     async with conn.cursor(row_factory=tuple_row) as cur:
-        row = await (await cur.execute(query, {"snapshot": snapshot})).fetchone()
+        row = await (await cur.execute(_COUNTS.format(snapshot=snapshot, table=table))).fetchone()
     assert row is not None
     return row[0], row[1]

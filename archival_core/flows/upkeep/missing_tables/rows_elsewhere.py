@@ -55,14 +55,14 @@ class RowsElsewhere:
         chunk = origin.chunk(manifest, origin.table, columns)
         _check_time_column(manifest, chunk, columns)
         async with connection.transaction():
-            await connection.execute(pin_statement(READ_SETTINGS).encode())
+            await connection.execute(pin_statement(READ_SETTINGS))
             if not manifest.rows or not await trial.has_rows(connection, chunk):
                 await _check_again(connection, manifest, origin, columns)
                 return RowsFound.NONE_THERE
         async with staged(connection) as staging:
             loaded = await self._trial.load(connection, chunk, manifest, staging)
             async with connection.transaction():
-                await connection.execute(pin_statement(READ_SETTINGS).encode())
+                await connection.execute(pin_statement(READ_SETTINGS))
                 # what PostgreSQL computes may follow another expression by now, in the same rows
                 told = [column for column in loaded.columns if column.target.generated not in COMPUTED]
                 found, missing = await trial.missing_from(connection, chunk, staging, told)

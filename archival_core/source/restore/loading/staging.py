@@ -16,16 +16,17 @@ from dataclasses import dataclass
 from typing import Any, Final, LiteralString, Self
 from uuid import UUID
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg import errors as postgres
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunks.chunk import Relation, quote_identifier
+from archival_core.model.chunks.chunk import Relation
 from archival_core.source.state.marks import placed
+from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
-SCHEMA: Final = "archival_restore"
+SCHEMA: Final[LiteralString] = "archival_restore"
 
 _NAME = re.compile(r"([0-9a-f]{32})_(\d+)(?:_[0-9a-f]{8})?")
 _TRIAL = re.compile(r"trial_(\d+)_[0-9a-f]{12}")
@@ -33,6 +34,9 @@ _TABLES: Final[LiteralString] = """
 SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relkind = 'r' ORDER BY c.relname
 """
+_MAKE_SCHEMA: Final[LiteralString] = f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"
+_LOCK: Final = sql.SQL("LOCK TABLE {} IN SHARE MODE")
+_DROP: Final = sql.SQL("DROP TABLE IF EXISTS {}")
 _SCHEMA_EXISTS: Final[LiteralString] = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s"
 
 
@@ -77,7 +81,7 @@ async def ensure_schema(conn: AsyncConnection[Any]) -> None:
             try:
                 async with conn.transaction():
                     if await (await conn.execute(_SCHEMA_EXISTS, (SCHEMA,))).fetchone() is None:
-                        await conn.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(SCHEMA)}".encode())
+                        await conn.execute(_MAKE_SCHEMA)
                     await conn.execute(placed.MAKE)
             except (postgres.UniqueViolation, postgres.DuplicateSchema, postgres.DuplicateTable):
                 pass  # another restore was faster: IF NOT EXISTS does not see what is not committed
@@ -93,7 +97,7 @@ async def is_staged(conn: AsyncConnection[Any], table: StagingTable) -> bool:
     """Whether the table is there; inside the caller's transaction it is then kept from being dropped until its end."""
     try:
         async with conn.transaction():
-            await conn.execute(f"LOCK TABLE {table.relation.sql} IN SHARE MODE".encode())
+            await conn.execute(_LOCK.format(name_of(table.relation)))
     except (postgres.UndefinedTable, postgres.InvalidSchemaName):
         return False
     return True
@@ -118,7 +122,7 @@ async def drop_staging(conn: AsyncConnection[Any], tables: Collection[StagingTab
             try:
                 async with conn.transaction():
                     await conn.execute("SET LOCAL lock_timeout = '2s'")
-                    await conn.execute(f"DROP TABLE IF EXISTS {table.relation.sql}".encode())
+                    await conn.execute(_DROP.format(name_of(table.relation)))
             except postgres.LockNotAvailable:
                 continue
             dropped.append(table)

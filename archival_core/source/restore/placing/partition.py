@@ -10,15 +10,16 @@ import logging
 from dataclasses import replace
 from typing import Any, Final, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg import errors as postgres
 from psycopg.rows import tuple_row
 
 from archival_core import telemetry
 from archival_core.errors import PermanentError
-from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
+from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source.catalog.partitioning import native
 from archival_core.source.restore.proof.row_hash import literal
+from archival_core.source.statement import name_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,6 +27,12 @@ _OTHER_OWNER: Final[LiteralString] = """
 SELECT pg_catalog.pg_get_userbyid(whole.relowner) FROM pg_catalog.pg_class whole, pg_catalog.pg_class part
 WHERE whole.oid = to_regclass(%s) AND part.oid = to_regclass(%s) AND whole.relowner <> part.relowner
 """
+# Indexes, foreign keys, triggers and identity come with ATTACH, which copies them from the table.
+_CREATE: Final = sql.SQL(
+    "CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE)"
+)
+_ATTACH: Final = sql.SQL("ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({start}) TO ({end})")
+_HAND_OVER: Final = sql.SQL("ALTER TABLE {} OWNER TO {}")
 _HAS_SCHEMA: Final[LiteralString] = "SELECT FROM pg_catalog.pg_namespace WHERE nspname = %s"
 _EXISTS: Final[LiteralString] = "SELECT to_regclass(%s) IS NOT NULL"
 
@@ -59,19 +66,16 @@ async def in_its_schema(conn: AsyncConnection[Any], chunk: Chunk) -> Chunk:
 
 async def create_apart(conn: AsyncConnection[Any], chunk: Chunk) -> None:
     """A table of the partition's name, like its table but alone."""
-    # Indexes, foreign keys, triggers and identity come with ATTACH, which copies them from the table.
-    likeness = "INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING STORAGE"
-    await conn.execute(f"CREATE TABLE {chunk.relation.sql} (LIKE {chunk.hypertable.sql} {likeness})".encode())
+    await conn.execute(_CREATE.format(name_of(chunk.relation), name_of(chunk.hypertable)))
 
 
 async def attach(conn: AsyncConnection[Any], chunk: Chunk) -> None:
     """Make it the partition of the archive's range."""
     start, end = (
         openness if bound is None else literal(bound, chunk.time_type)
-        for bound, openness in ((chunk.range.start, "MINVALUE"), (chunk.range.end, "MAXVALUE"))
+        for bound, openness in ((chunk.range.start, sql.SQL("MINVALUE")), (chunk.range.end, sql.SQL("MAXVALUE")))
     )
-    statement = f"ALTER TABLE {chunk.hypertable.sql} ATTACH PARTITION {chunk.relation.sql} FOR VALUES FROM ({start}) TO ({end})"
-    await conn.execute(statement.encode())
+    await conn.execute(_ATTACH.format(table=name_of(chunk.hypertable), partition=name_of(chunk.relation), start=start, end=end))
 
 
 async def hand_over(conn: AsyncConnection[Any], chunk: Chunk) -> None:
@@ -85,7 +89,7 @@ async def hand_over(conn: AsyncConnection[Any], chunk: Chunk) -> None:
         return
     try:
         async with conn.transaction():
-            await conn.execute(f"ALTER TABLE {chunk.relation.sql} OWNER TO {quote_identifier(row[0])}".encode())
+            await conn.execute(_HAND_OVER.format(name_of(chunk.relation), sql.Identifier(row[0])))
     except postgres.InsufficientPrivilege as error:
         _LOG.warning(
             "%s belongs to the service's role, and not to %s: %s",

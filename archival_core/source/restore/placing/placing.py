@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
@@ -24,9 +24,14 @@ from archival_core.source.restore.proof.row_hash import Rows
 from archival_core.source.session import READ_SETTINGS, held, pin_statement
 from archival_core.source.state.marks.placed import is_placed, record, rows_of_others
 from archival_core.source.state.tables import identity_of
+from archival_core.source.statement import name_of
 
 #: Restores into one table wait for each other by this lock, because two archives of the table may hold the same rows.
 _LOCK: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 1))"
+_INSERT: Final = sql.SQL("""
+WITH placed AS ({insertion} RETURNING {hash} AS hash)
+SELECT count(*), coalesce(sum(hash::pg_catalog.numeric), 0) FROM placed
+""")
 _PATIENT: Final = {"lock_timeout": "5min"}
 #: Short, because whoever waits for a lock of a table makes others wait.
 _HASTY: Final = {"lock_timeout": "10s"}
@@ -65,7 +70,7 @@ async def place(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingT
         async with held(conn, READ_SETTINGS | _PATIENT):
             await _check_isolation(conn)
             await conn.execute(_LOCK, (f"archival_restore {plan.target.relation.sql}",))
-            await conn.execute(pin_statement(_HASTY).encode())
+            await conn.execute(pin_statement(_HASTY))
             await _check_target(conn, plan)
             wanted = await _staged(conn, plan, staging)
             inserted = 0
@@ -75,7 +80,7 @@ async def place(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingT
             await _check_apart(conn, plan)
             if plan.is_in_place:
                 await record(conn, plan.archive, wanted.count, plan.there)
-            await conn.execute(f"DROP TABLE {staging.relation.sql}".encode())
+            await conn.execute(sql.SQL("DROP TABLE {}").format(name_of(staging.relation)))
     return inserted
 
 
@@ -88,7 +93,7 @@ async def _check_target(conn: AsyncConnection[Any], plan: RestorePlan) -> None:
     changed = TransientError(f"{target} was altered or replaced while the archive was loaded", code="source-changed")
     if await identity_of(conn, target) != plan.identity:
         raise changed
-    await conn.execute(f"LOCK TABLE ONLY {target.sql} IN ACCESS SHARE MODE".encode())
+    await conn.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE").format(name_of(target)))
     if await identity_of(conn, target) != plan.identity or await catalog.columns(conn, target) != plan.existing:
         raise changed
 
@@ -136,14 +141,12 @@ async def _insert(conn: AsyncConnection[Any], plan: RestorePlan, staging: Stagin
         await _check_triggers(conn, plan)
     else:
         await partition.create_apart(conn, plan.chunk)
-    insertion = plan.insertion(apart or plan.target.relation, staging)
-    hashed = row_hash.expression(row_hash.table_values(plan.columns))
-    query = f"""
-        WITH placed AS ({insertion} RETURNING {hashed} AS hash)
-        SELECT count(*), coalesce(sum(hash::pg_catalog.numeric), 0) FROM placed
-    """
+    query = _INSERT.format(
+        insertion=plan.insertion(apart or plan.target.relation, staging),
+        hash=row_hash.hash_of(row_hash.table_values(plan.columns)),
+    )
     async with conn.cursor(row_factory=tuple_row) as cur:
-        row = await (await cur.execute(query.encode())).fetchone()
+        row = await (await cur.execute(query)).fetchone()
     assert row is not None
     if apart is not None:
         await partition.attach(conn, plan.chunk)
@@ -190,7 +193,7 @@ async def _may_be_beside(conn: AsyncConnection[Any], plan: RestorePlan) -> bool:
 
 async def _count(conn: AsyncConnection[Any], plan: RestorePlan) -> int:
     async with conn.cursor(row_factory=tuple_row) as cur:
-        row = await (await cur.execute(f"SELECT count(*) FROM {plan.there}".encode())).fetchone()
+        row = await (await cur.execute(sql.SQL("SELECT count(*) FROM {}").format(plan.there))).fetchone()
     assert row is not None
     return int(row[0])
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source.restore.columns.fitting import FittedColumn
 from archival_core.source.restore.loading.staging import StagingTable
+from archival_core.source.statement import expression, name_of
 
 # Those of identity columns and of `serial`. A sequence that goes down, or that the user may not set, is left alone.
 _OWNED: Final[LiteralString] = """
@@ -24,6 +25,11 @@ WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog
   AND d.deptype IN ('a', 'i') AND d.refobjid = to_regclass(%s) AND q.seqincrement > 0
   AND has_sequence_privilege(s.oid, 'UPDATE') AND has_sequence_privilege(s.oid, 'SELECT')
 """
+_ADVANCE: Final = sql.SQL("""
+SELECT setval({name}::regclass, top::bigint)
+FROM (SELECT max({natural}) AS top FROM {staging}) AS restored, {sequence} AS s
+WHERE top > s.last_value
+""")
 
 
 async def advance_sequences(
@@ -38,14 +44,11 @@ async def advance_sequences(
         for row in await (await cur.execute(_OWNED, (target.sql,))).fetchall():
             if (column := by_name.get(row["column"])) is None:
                 continue
-            sequence = Relation(row["schema"], row["name"]).sql
-            query = f"""
-                SELECT setval({_text(sequence)}::regclass, top::bigint)
-                FROM (SELECT max({column.natural}) AS top FROM {staging.relation.sql}) AS restored, {sequence} AS s
-                WHERE top > s.last_value
-            """
-            await cur.execute(query.encode())
-
-
-def _text(sequence: str) -> str:
-    return "'" + sequence.replace("'", "''") + "'"
+            sequence = Relation(row["schema"], row["name"])
+            advance = _ADVANCE.format(
+                name=sequence.sql,
+                natural=expression(column.natural),
+                staging=name_of(staging.relation),
+                sequence=name_of(sequence),
+            )
+            await cur.execute(advance)

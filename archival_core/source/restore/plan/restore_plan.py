@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunks.chunk import Chunk, Column, Relation, quote_identifier, quote_literal
+from archival_core.model.chunks.chunk import Chunk, Column, Relation
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.restore.columns.fitting import FittedColumn
 from archival_core.source.restore.loading.staging import StagingTable
 from archival_core.source.restore.plan.target import Target
 from archival_core.source.restore.proof import row_hash
+from archival_core.source.statement import expression, name_of
+
+_INSERTION: Final = sql.SQL("INSERT INTO {into} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {staging}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +49,25 @@ class RestorePlan:
     fire_triggers: bool = False
 
     @property
-    def there(self) -> str:
+    def there(self) -> sql.Composed:
         """SQL of the archive's range of the target."""
-        return f"{self.target.relation.sql} WHERE {row_hash.range_condition(self.chunk)}"
+        return sql.SQL("{} WHERE {}").format(name_of(self.target.relation), row_hash.range_condition(self.chunk))
 
-    def insertion(self, into: Relation, staging: StagingTable) -> str:
+    def insertion(self, into: Relation, staging: StagingTable) -> sql.Composed:
         """SQL that inserts what is staged, without an end; what PostgreSQL computes is left to it."""
         given = [column for column in self.columns if column.target.generated not in ("stored", "virtual")]
         younger = [column for column in self.existing if column.name in self.stored_before]
-        texts = [f"{quote_literal(self.stored_before[column.name])}::{column.type_name}" for column in younger]
-        names = ", ".join(quote_identifier(column.name) for column in [*(column.target for column in given), *younger])
-        values = ", ".join([*(column.value for column in given), *texts])
-        return f"INSERT INTO {into.sql} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {staging.relation.sql}"
+        names = [sql.Identifier(column.name) for column in [*(column.target for column in given), *younger]]
+        values: list[sql.Composable] = [
+            *(expression(column.value) for column in given),
+            *(sql.SQL("{}::{}").format(self.stored_before[column.name], expression(column.type_name)) for column in younger),
+        ]
+        return _INSERTION.format(
+            into=name_of(into),
+            names=sql.SQL(", ").join(names),
+            values=sql.SQL(", ").join(values),
+            staging=name_of(staging.relation),
+        )
 
 
 def would_double(plan: RestorePlan, there: int, equal: int | None = None) -> PermanentError:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunks.chunk import Relation, quote_identifier
+from archival_core.model.chunks.chunk import Relation
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source.catalog.partitioning import timescaledb
 from archival_core.source.restore.errors import restore_errors
 from archival_core.source.session import TEXT_FORMS, pin_statement
+from archival_core.source.statement import expression, name_of
 
 _RELKIND: Final[LiteralString] = """
 SELECT c.relkind::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -92,9 +93,9 @@ async def _recreate(conn: AsyncConnection[Any], table: Relation, ddl: str) -> Ta
         if found := await _find(conn, table):
             return found
         # the settings under which it was written
-        await conn.execute(pin_statement(TEXT_FORMS).encode())
+        await conn.execute(pin_statement(TEXT_FORMS))
         with restore_errors(table, failing="not-recreated"):
-            await conn.execute(ddl.encode())
+            await conn.execute(expression(ddl))
         made = await _find(conn, table)
     if made is None:
         raise PermanentError(f"the manifest's DDL does not make {table}", code="not-recreated")
@@ -106,7 +107,7 @@ async def _create(conn: AsyncConnection[Any], table: Relation, manifest: Manifes
         await conn.execute(_LOCK, (f"archival_restore {table.sql}",))
         if found := await _find(conn, table):
             return found
-        await conn.execute(pin_statement(TEXT_FORMS).encode())
+        await conn.execute(pin_statement(TEXT_FORMS))
         for column in manifest.columns:
             async with conn.cursor(row_factory=tuple_row) as cur:
                 if await (await cur.execute(_IS_TYPE, (column.postgresql_type,))).fetchone() != (True,):
@@ -115,9 +116,11 @@ async def _create(conn: AsyncConnection[Any], table: Relation, manifest: Manifes
                         " first, the manifest's DDL has enums and domains",
                         code="unknown-type",
                     )
-        columns = ", ".join(
-            f"{quote_identifier(column.name)} {column.postgresql_type}{' NOT NULL' if column.not_null else ''}"
+        columns = [
+            sql.SQL("{} {} NOT NULL" if column.not_null else "{} {}").format(
+                sql.Identifier(column.name), expression(column.postgresql_type)
+            )
             for column in manifest.columns
-        )
-        await conn.execute(f"CREATE TABLE {table.sql} ({columns})".encode())
+        ]
+        await conn.execute(sql.SQL("CREATE TABLE {} ({})").format(name_of(table), sql.SQL(", ").join(columns)))
     return Target(table, "plain", is_new=True)

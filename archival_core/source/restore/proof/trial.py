@@ -9,23 +9,32 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunks.chunk import Chunk, quote_identifier
+from archival_core.model.chunks.chunk import Chunk
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.model.chunks.time_slice import TimeSlice
 from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES
 from archival_core.source.restore.columns.fitting import FittedColumn
 from archival_core.source.restore.loading.staging import StagingTable
 from archival_core.source.restore.proof import row_hash
+from archival_core.source.statement import expression, name_of
 from archival_core.source.translate import source_errors
 
 _SHOWN: Final = 200
+#: the condition of all rows
+EVERY_ROW: Final = sql.SQL("true")
+_EXAMPLE: Final = sql.SQL("""
+SELECT pg_catalog.concat({name}) COLLATE "C" FROM {there}
+EXCEPT ALL SELECT pg_catalog.concat({value}) COLLATE "C" FROM {staging} LIMIT 1
+""")
 
 
-def condition(chunk: Chunk, slices: Sequence[TimeSlice]) -> str:
-    """SQL of the chunk's rows that are in one of `slices`."""
-    column = quote_identifier(chunk.time_column)
-    between = [f"{column} BETWEEN {_literal(s.low, chunk.time_type)} AND {_literal(s.high, chunk.time_type)}" for s in slices]
-    return f"({' OR '.join(between)})"
+def condition(chunk: Chunk, slices: Sequence[TimeSlice]) -> sql.Composable:
+    """SQL of the chunk's rows that are in one of `slices`; of all its rows, if there are none."""
+    column, time_type = sql.Identifier(chunk.time_column), chunk.time_type
+    between = [
+        sql.SQL("{} BETWEEN {} AND {}").format(column, _time(one.low, time_type), _time(one.high, time_type)) for one in slices
+    ]
+    return sql.SQL("({})").format(sql.SQL(" OR ").join(between)) if between else EVERY_ROW
 
 
 class ComesBackOtherwiseError(PermanentError):
@@ -36,14 +45,14 @@ class ComesBackOtherwiseError(PermanentError):
 
 
 async def check_same(
-    conn: AsyncConnection[Any], chunk: Chunk, staging: StagingTable, columns: Sequence[FittedColumn], where: str
+    conn: AsyncConnection[Any], chunk: Chunk, staging: StagingTable, columns: Sequence[FittedColumn], where: sql.Composable
 ) -> int:
     """Compare the staged rows with the chunk's rows of `where`, and return how many they are; `READ_SETTINGS` must be pinned.
 
     Guard TRIAL: what cannot be brought back is never removed. Raises `ComesBackOtherwiseError`, which names a column
     and a value.
     """
-    there = f"{chunk.relation.sql} WHERE {where}"
+    there = sql.SQL("{} WHERE {}").format(name_of(chunk.relation), where)
     with source_errors():
         staged = await row_hash.staged(conn, staging, columns)
         found = await row_hash.of(conn, there, columns)
@@ -62,7 +71,7 @@ async def has_rows(conn: AsyncConnection[Any], chunk: Chunk) -> bool:
     """Whether the hypertable has a row in the range of `chunk`."""
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
-            await cur.execute(f"SELECT 1 FROM {_range(chunk)} LIMIT 1".encode())
+            await cur.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(_range(chunk)))
             return await cur.fetchone() is not None
 
 
@@ -92,39 +101,43 @@ async def missing_from_staged(
             f"a later archive does not have the columns {', '.join(lacking)}: nobody can tell whether it holds the rows",
             code="columns-differ",
         )
-    values = ", ".join(f"{others[c.target.name].value} AS {quote_identifier(c.target.name)}" for c in columns)
-    source = f"(SELECT {values} FROM {beside.relation.sql}) AS beside"
+    values = [
+        sql.SQL("{} AS {}").format(expression(others[column.target.name].value), sql.Identifier(column.target.name))
+        for column in columns
+    ]
+    source = sql.SQL("(SELECT {} FROM {}) AS beside").format(sql.SQL(", ").join(values), name_of(beside.relation))
     with source_errors():
         found = await row_hash.staged(conn, staging, columns)
         return found.count, await row_hash.missing(conn, staging, columns, source)
 
 
-def _range(chunk: Chunk) -> str:
-    return f"{chunk.hypertable.sql} WHERE {row_hash.range_condition(chunk)}"
+def _range(chunk: Chunk) -> sql.Composed:
+    return sql.SQL("{} WHERE {}").format(name_of(chunk.hypertable), row_hash.range_condition(chunk))
 
 
-async def _example(conn: AsyncConnection[Any], staging: StagingTable, column: FittedColumn, there: str) -> str:
+async def _example(conn: AsyncConnection[Any], staging: StagingTable, column: FittedColumn, there: sql.Composable) -> str:
     """A value of the chunk that did not come back, for people."""
-    name = quote_identifier(column.target.name)
-    query = f"""
-        SELECT pg_catalog.concat({name}) COLLATE "C" FROM {there}
-        EXCEPT ALL SELECT pg_catalog.concat({column.value}) COLLATE "C" FROM {staging.relation.sql} LIMIT 1
-    """
+    query = _EXAMPLE.format(
+        name=sql.Identifier(column.target.name),
+        there=there,
+        value=expression(column.value),
+        staging=name_of(staging.relation),
+    )
     async with conn.cursor(row_factory=tuple_row) as cur:
-        row = await (await cur.execute(query.encode())).fetchone()
+        row = await (await cur.execute(query)).fetchone()
     return f"; for example, {row[0][:_SHOWN]!r} in the chunk" if row else ""
 
 
-def _literal(value: int | str, time_type: str) -> str:
-    if isinstance(value, str):
-        return f"{sql.Literal(value).as_string(None)}::{time_type}"
-    if time_type in INTEGER_TIMES:
-        return f"'{value}'::{time_type}"
-    infinity = INFINITE_DAYS if time_type == "date" else INFINITE_MICROSECONDS
+def _time(value: int | str, time_type: str) -> sql.Composed:
+    """A value of the time column, as an archive's files have it, as SQL of its type."""
+    typed, infinity = sql.SQL("{}::{}"), INFINITE_DAYS if time_type == "date" else INFINITE_MICROSECONDS
+    if isinstance(value, str) or time_type in INTEGER_TIMES:
+        return typed.format(str(value), expression(time_type))
     if abs(value) >= infinity:
-        return f"'{'-' if value < 0 else ''}infinity'::{time_type}"
+        return typed.format("-infinity" if value < 0 else "infinity", expression(time_type))
     if time_type == "date":
-        return f"('epoch'::date + ({value}))"
+        return sql.SQL("('epoch'::date + {})").format(value)
     days, rest = divmod(value, DAY)
     # less than a day is exact in a double, down to the microsecond
-    return f"('epoch'::{time_type} + pg_catalog.make_interval(days => {days}, secs => {rest / 1_000_000!r}))"
+    after = sql.SQL("('epoch'::{} + pg_catalog.make_interval(days => {}, secs => {}))")
+    return after.format(expression(time_type), days, rest / 1_000_000)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row, tuple_row
 
 from archival_core.model.chunks.chunk import Chunk, Relation
@@ -76,18 +76,18 @@ SELECT p.archive FROM archival_restore.placed p LEFT JOIN {_TABLE}
 WHERE p.archive = ANY(%(archives)s) GROUP BY p.archive HAVING bool_and(a.attrelid IS NULL)
 """
 #: Rows that are known to be of other archives, in the chunks that hold `condition`.
-_OF_OTHERS = """
+_OF_OTHERS: Final = sql.SQL("""
 SELECT coalesce(sum(rows), 0) FROM (
     SELECT DISTINCT p.archive, p.rows FROM archival_restore.placed p
-    WHERE p.archive <> %(archive)s AND p.chunk IN (SELECT DISTINCT tableoid::bigint FROM {there})
+    WHERE p.archive <> {archive} AND p.chunk IN (SELECT DISTINCT tableoid::bigint FROM {there})
 ) others
-"""
-_RECORD = """
+""")
+_RECORD: Final = sql.SQL("""
 INSERT INTO archival_restore.placed (archive, chunk, rows, born)
-SELECT %(archive)s::uuid, t.oid, %(rows)s, a.xmin::text FROM (SELECT DISTINCT tableoid::bigint AS oid FROM {there}) t
+SELECT {archive}, t.oid, {rows}, a.xmin::text FROM (SELECT DISTINCT tableoid::bigint AS oid FROM {there}) t
 JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid::oid AND a.attname = 'tableoid' AND a.attnum < 0
 ON CONFLICT (archive, chunk) DO UPDATE SET rows = excluded.rows, xact = excluded.xact, born = excluded.born
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,25 +155,19 @@ async def restored_and_dropped(conn: AsyncConnection[Any], archives: Collection[
             return {archive for (archive,) in await cur.fetchall()}
 
 
-async def rows_of_others(conn: AsyncConnection[Any], archive: UUID, there: str) -> int:
+async def rows_of_others(conn: AsyncConnection[Any], archive: UUID, there: sql.Composable) -> int:
     """How many rows other archives have brought into the chunks of `there` (SQL: a table, and which of its rows)."""
     async with conn.cursor(row_factory=tuple_row) as cur:
-        query = _OF_OTHERS.format(there=_escaped(there))
-        row = await (await cur.execute(query.encode(), {"archive": archive})).fetchone()
+        row = await (await cur.execute(_OF_OTHERS.format(archive=archive, there=there))).fetchone()
     assert row is not None
     return int(row[0])
 
 
-async def record(conn: AsyncConnection[Any], archive: UUID, rows: int, there: str) -> None:
+async def record(conn: AsyncConnection[Any], archive: UUID, rows: int, there: sql.Composable) -> None:
     """Note where the archive's rows went, in the transaction that brings them."""
-    await conn.execute(_RECORD.format(there=_escaped(there)).encode(), {"archive": archive, "rows": rows})
+    await conn.execute(_RECORD.format(archive=archive, rows=rows, there=there))
 
 
 async def _table_is_there(conn: AsyncConnection[Any]) -> bool:
     async with conn.cursor(row_factory=tuple_row) as cur:
         return (await (await cur.execute(_IS_THERE, (TABLE,))).fetchone()) == (True,)
-
-
-def _escaped(there: str) -> str:
-    # a name may contain a sign that psycopg takes for a placeholder
-    return there.replace("%", "%%")

@@ -15,7 +15,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Final, Literal, LiteralString, Self
 from uuid import UUID
 
-from psycopg import AsyncConnection, IsolationLevel
+from psycopg import AsyncConnection, IsolationLevel, sql
 from psycopg import errors as postgres
 from psycopg.rows import tuple_row
 
@@ -29,6 +29,7 @@ from archival_core.source.state.marks import marks
 from archival_core.source.state.snapshot.snapshot import EXPORT
 from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, locked_by_others
 from archival_core.source.state.tables import identity_of
+from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
 #: Schemas whose tables are nobody's data.
@@ -100,6 +101,8 @@ JOIN pg_catalog.pg_namespace n ON n.nspname = asked.nspname
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.relname AND c.relkind IN ('r', 'p')
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tableoid' AND a.attnum < 0
 """
+_LOCK_TIMEOUT: Final[LiteralString] = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"
+_LOCK: Final = sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE")
 _STAND_INS: Final[LiteralString] = """
 SELECT archive, hypertable, lake_path, manifest, born, xmin::text FROM archival_marks.stand_in
 WHERE kind IN ('removed', 'dropped by others')
@@ -227,18 +230,18 @@ class Moment:
 
     async def _begin(self) -> None:
         conn = self._conn
-        await conn.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
+        await conn.execute(_LOCK_TIMEOUT)
         for named in self._tables:
             try:
                 # a table that was renamed since has another oid under its name, or none
-                await conn.execute(f"LOCK TABLE ONLY {named.relation.sql} IN ACCESS SHARE MODE".encode())
+                await conn.execute(_LOCK.format(name_of(named.relation)))
             except postgres.LockNotAvailable as error:
                 raise locked_by_others(named.relation) from error
             except (postgres.UndefinedTable, postgres.InvalidSchemaName) as error:
                 raise passed() from error
             except postgres.WrongObjectType:
                 continue  # a materialized view takes no lock by this statement, and has no columns to change
-        await conn.execute(pin_statement(READ_SETTINGS).encode())
+        await conn.execute(pin_statement(READ_SETTINGS))
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(EXPORT)).fetchone()
             assert row is not None

@@ -6,23 +6,26 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, LiteralString, Self
+from typing import Any, Final, LiteralString, Self
 
-from psycopg import AsyncConnection, IsolationLevel
+from psycopg import AsyncConnection, IsolationLevel, sql
 from psycopg import errors as postgres
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunks.chunk import Chunk, quote_identifier
+from archival_core.model.chunks.chunk import Chunk
 from archival_core.source.catalog.partitioning.bounds import normalise
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state.marks import marks
 from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, locked_by_others
+from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
 EXPORT: LiteralString = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding')"
 
+_LOCK: Final = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE")
+_FACTS: Final = sql.SQL("SELECT count(*), min({value})::text, max({value})::text, pg_current_snapshot()::text FROM {table}")
 _LOCK_TIMEOUT: LiteralString = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"
 # Whoever waits for the chunk may hold a lock that is asked for now. PostgreSQL would look for a cycle after a second, and
 # might end the other's statement.
@@ -82,11 +85,11 @@ class ReadSnapshot:
         await stack.enter_async_context(conn.transaction(force_rollback=True))
         await conn.execute(_LOCK_TIMEOUT)
         try:
-            await conn.execute(f"LOCK TABLE {self._chunk.relation.sql} IN ACCESS SHARE MODE".encode())
+            await conn.execute(_LOCK.format(name_of(self._chunk.relation)))
         except postgres.LockNotAvailable as error:
             raise locked_by_others(self._chunk.relation) from error
         await conn.execute(_NO_CYCLES)
-        await conn.execute(pin_statement(READ_SETTINGS).encode())
+        await conn.execute(pin_statement(READ_SETTINGS))
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(EXPORT)).fetchone()
         assert row is not None
@@ -107,7 +110,7 @@ class ReadSnapshot:
         """Count the chunk in one scan, independently of whoever copies the chunk."""
         with source_errors():
             async with self._conn.cursor(row_factory=tuple_row) as cur:
-                await cur.execute(_facts_query(self._chunk).encode())
+                await cur.execute(_facts_query(self._chunk))
                 row = await cur.fetchone()
         assert row is not None
         rows, least, greatest, snapshot = row
@@ -123,11 +126,10 @@ class ReadSnapshot:
         return moment
 
 
-def _facts_query(chunk: Chunk) -> str:
-    time = quote_identifier(chunk.time_column)
+def _facts_query(chunk: Chunk) -> sql.Composed:
     # PostgreSQL has no min(uuid); its text has the same order.
-    value = f'{time}::text COLLATE "C"' if chunk.time_type == "uuid" else time
-    return f"SELECT count(*), min({value})::text, max({value})::text, pg_current_snapshot()::text FROM {chunk.relation.sql}"
+    value = sql.SQL('{}::text COLLATE "C"' if chunk.time_type == "uuid" else "{}").format(sql.Identifier(chunk.time_column))
+    return _FACTS.format(value=value, table=name_of(chunk.relation))
 
 
 def _time(text: str | None, chunk: Chunk) -> str | None:
