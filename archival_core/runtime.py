@@ -129,12 +129,24 @@ class Runtime:
 
     def __init__(self, config: Settings) -> None:
         self.settings = config
-        token = token_source(ENTRA_SCOPE, "source")
+        self._open_clients()
+        self._have_in_common()
+        self._take_events()
+        self._archive()
+        self._restore()
+        self._remove()
+        self._look_after()
+        self._intervene()
+        self._ask_and_show()
+
+    def _open_clients(self) -> None:
+        """The other systems."""
+        config, token = self.settings, token_source(ENTRA_SCOPE, "source")
         self._source = Database(config.source_database_url, token)
         self._pool = LedgerPool(Database(config.ledger_url, token, dependency="ledger"))
-        self.ledger = Ledger(self._pool)
         self.lake = LakehouseClient.open(config.lake_url, config.lake_account_key)
         self._lake_account = LakeAccount.open(config.lake_url, config.lake_account_key)
+        self._table_reader = TableReader(config.lake_url, config.lake_account_key)
         self.messaging = MessagingClient.open(
             config.redis_url,
             events=config.events_stream,
@@ -154,71 +166,23 @@ class Runtime:
             name: QueueClient.open(name, connection_string=config.storage_connection, service_url=config.queue_service_url)
             for name in (*shared, *(f"{name}-poison" for name in shared))
         }
-        options = ArchiveOptions(
-            readers=config.archive_readers,
-            part_bytes=config.archive_part_bytes,
-            profile=config.parquet_profile,
-            time_budget=config.job_time_budget,
-        )
+
+    def _have_in_common(self) -> None:
+        """What jobs of all kinds need."""
+        self.ledger = Ledger(self._pool)
         self.ownership = Ownership(self._source, self.lake, LedgerOwner(self._pool))
-        marking, self._schema = Marking(self._source), LakeSchema(LakeColumns(self._pool))
-        self.chunk_archiver = ChunkArchiver(
-            self._source, self.lake, self.ledger, self.ownership, marking, self._schema, options
-        )
-        self.dependencies = Dependencies(self.probes(), config.outage_backoff)
-        announcer = Announcer(self.ledger, self.messaging)
-        run = partial(JobRunner, self.ledger, announcer, self.ownership, self.dependencies)
-        tables = LakeTables(self._pool)
-        self._retiring = Retiring(self.lake, tables, config.table_readers)
-        self._table_reader = TableReader(config.lake_url, config.lake_account_key)
-        log = TableLog(self.lake)
-        self.table_commits = TableCommits(
-            self.ownership,
-            tables,
-            Gathering(self._source, self.lake),
-            log,
-            self._table_reader,
-            LogReading(log, self._table_reader),
-        )
-        self.archival_processor = ArchivalProcessor(
-            run(self.queue, config.job_lease),
-            self.ledger,
-            self.chunk_archiver,
-            Finishing(self._source, self.ledger, self._retiring),
-        )
-        shares_source = config.ledger_url == config.source_database_url
-        restores = Restores(self._pool, shares_source=shares_source)
+        self.dependencies = Dependencies(self.probes(), self.settings.outage_backoff)
+        self._announcer = Announcer(self.ledger, self.messaging)
         self._places = ChunkPlaces(ChunkRecords(self._pool))
-        self.restore_requests = RestoreRequests(self._source, self._places, self.ledger, restores, self.restore_queue)
-        self.restore_processor = RestoreProcessor(
-            run(self.restore_queue, config.job_lease),
-            self.ledger,
-            restores,
-            ChunkRestorer(self._source, self.lake),
-        )
-        of_archives, of_restores = self._poisoned
-        self.poisoned_archives = PoisonedMessages(of_archives, self.archival_processor.give_up, self.messaging)
-        self.poisoned_restores = PoisonedMessages(of_restores, self.restore_processor.give_up, self.messaging)
-        rules = RemovalRules(config.removal_policy == "drop", config.removal_grace)
-        removals = Removals(self._pool, rules, shares_source=shares_source)
-        self.outlook = Outlook(Policies(self._pool), Intake(self._pool), ChunkRecords(self._pool), rules)
-        self._trial = TrialRestore(self._source, self.lake, marking)
-        self._lake_marker = LakeMarker(self.lake, LakeGenerations(self._pool))
-        second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)
-        self.table_upkeep = TableUpkeep(self.ownership, tables, self.table_commits, log)
-        standing = Standing(tables, log, self.table_commits)
-        proof = ChunkProof(self.lake, removals, self._trial, self._lake_marker, second_region, standing, self._places)
-        self.chunk_removal = ChunkRemoval(
-            self._source,
-            self.ledger,
-            self.ownership,
-            self.dependencies,
-            removals,
-            proof,
-            self.queue,
-            Sharing(self._shared[config.removal_queue]),
-            announcer,
-        )
+        self._marking, self._schema = Marking(self._source), LakeSchema(LakeColumns(self._pool))
+        self._tables, self._table_log = LakeTables(self._pool), TableLog(self.lake)
+        self._retiring = Retiring(self.lake, self._tables, self.settings.table_readers)
+
+    def _runner(self, queue: QueueClient) -> JobRunner:
+        return JobRunner(self.ledger, self._announcer, self.ownership, self.dependencies, queue, self.settings.job_lease)
+
+    def _take_events(self) -> None:
+        config = self.settings
         self.event_drain = EventDrain(
             self.messaging,
             self.ledger,
@@ -232,21 +196,89 @@ class Runtime:
                 config.drain_max_events, config.drain_max_seconds, config.event_max_deliveries, config.event_claim_idle
             ),
         )
-        self._removals = removals
-        self._look_after(announcer, removals)
-        self._ask_and_show()
 
-    def _look_after(self, announcer: Announcer, removals: Removals) -> None:
+    def _archive(self) -> None:
+        """Chunks into the lake, and archives into its tables."""
+        config = self.settings
+        self.chunk_archiver = ChunkArchiver(
+            self._source,
+            self.lake,
+            self.ledger,
+            self.ownership,
+            self._marking,
+            self._schema,
+            ArchiveOptions(
+                readers=config.archive_readers,
+                part_bytes=config.archive_part_bytes,
+                profile=config.parquet_profile,
+                time_budget=config.job_time_budget,
+            ),
+        )
+        self.archival_processor = ArchivalProcessor(
+            self._runner(self.queue),
+            self.ledger,
+            self.chunk_archiver,
+            Finishing(self._source, self.ledger, self._retiring),
+        )
+        self.poisoned_archives = PoisonedMessages(self._poisoned[0], self.archival_processor.give_up, self.messaging)
+        self.table_commits = TableCommits(
+            self.ownership,
+            self._tables,
+            Gathering(self._source, self.lake),
+            self._table_log,
+            self._table_reader,
+            LogReading(self._table_log, self._table_reader),
+        )
+        self.table_upkeep = TableUpkeep(self.ownership, self._tables, self.table_commits, self._table_log)
+
+    def _restore(self) -> None:
+        restores = Restores(self._pool, shares_source=self._shares_source)
+        self.restore_requests = RestoreRequests(self._source, self._places, self.ledger, restores, self.restore_queue)
+        self.restore_processor = RestoreProcessor(
+            self._runner(self.restore_queue),
+            self.ledger,
+            restores,
+            ChunkRestorer(self._source, self.lake),
+        )
+        self.poisoned_restores = PoisonedMessages(self._poisoned[1], self.restore_processor.give_up, self.messaging)
+
+    def _remove(self) -> None:
+        config = self.settings
+        rules = RemovalRules(config.removal_policy == "drop", config.removal_grace)
+        self._removals = Removals(self._pool, rules, shares_source=self._shares_source)
+        self.outlook = Outlook(Policies(self._pool), Intake(self._pool), ChunkRecords(self._pool), rules)
+        self._trial = TrialRestore(self._source, self.lake, self._marking)
+        self._lake_marker = LakeMarker(self.lake, LakeGenerations(self._pool))
+        proof = ChunkProof(
+            self.lake,
+            self._removals,
+            self._trial,
+            self._lake_marker,
+            SecondRegion(self._lake_account, self.lake, config.lake_replication),
+            Standing(self._tables, self._table_log, self.table_commits),
+            self._places,
+        )
+        self.chunk_removal = ChunkRemoval(
+            self._source,
+            self.ledger,
+            self.ownership,
+            self.dependencies,
+            self._removals,
+            proof,
+            self.queue,
+            Sharing(self._shared[config.removal_queue]),
+            self._announcer,
+        )
+
+    def _look_after(self) -> None:
         """What finds out and puts right, beside the way from event to archive."""
         config, pool = self.settings, self._pool
-        queues = {Kind.ARCHIVE: self.queue, Kind.RESTORE: self.restore_queue}
-        archives, policies, upkeep = Archives(pool), Policies(pool), Upkeep(pool)
-        marked = MarkedArchives(pool, shares_source=removals.shares_source)
-        due = DueChunks(policies, self._find_chunks)
+        archives, policies, upkeep, rounds = Archives(pool), Policies(pool), Upkeep(pool), Rounds(pool)
+        marked = MarkedArchives(pool, shares_source=self._shares_source)
         self.verification = Verification(
             self.lake,
             Findings(pool),
-            announcer,
+            self._announcer,
             self.dependencies,
             Sharing(self._shared[config.verify_queue]),
             VerificationRules(config.verify_every, config.verify_sample),
@@ -263,14 +295,20 @@ class Runtime:
             KeptStream(config.events_stream, config.events_keep_for, config.events_keep, config.events_group),
             KeptStream(config.results_stream, config.results_keep_for, config.results_keep),
         )
-        rounds = Rounds(pool)
         self.policy_jobs = PolicyJobs(
-            policies, due, self.ledger, self.queue, Intake(pool), self.dependencies, rounds, config.policy_backlog
+            policies,
+            DueChunks(policies, self._find_chunks),
+            self.ledger,
+            self.queue,
+            Intake(pool),
+            self.dependencies,
+            rounds,
+            config.policy_backlog,
         )
         self.reconciler = Reconciler(
             self.ownership,
             LakeBack(self._lake_marker, self.verification),
-            LostMessages(upkeep, self.ledger, queues),
+            LostMessages(upkeep, self.ledger, self._queues),
             (self.poisoned_archives, self.poisoned_restores, self.poisoned_removals, self.poisoned_verifications),
             StagingSweep(self.lake, upkeep, self.ledger),
             ResultsSweep(self.lake, self.ledger),
@@ -285,44 +323,53 @@ class Runtime:
                 self._retiring,
             ),
             upkeep,
-            announcer,
+            self._announcer,
             self.policy_jobs,
             StreamRetention(self.messaging, StreamLooks(pool), streams),
             self.table_upkeep,
             JobFolding(self._source, Folding(pool), config.jobs_keep_for, config.events_stream),
         )
-        self.policies = ArchivalPolicies(policies, due, self._source)
-        self.dead_letters = DeadLetters(self.messaging, Discards(pool), self.ledger, queues)
-        self.bulk_letters = BulkLetters(self.messaging, Discards(pool))
-        self.bulk_jobs = BulkJobActions(BulkJobLedger(pool), self.ledger, queues)
         self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._schema, self._source)
+
+    def _intervene(self) -> None:
+        """What people ask for and change."""
+        pool, policies = self._pool, Policies(self._pool)
+        self.archive_requests = ArchiveRequests(self._source, self.ledger, self.queue)
+        self.once = Once(Requests(pool))
+        self.removal_decisions = RemovalDecisions(self._source, self._places, self.ledger, self.chunk_removal, self._removals)
+        self.policies = ArchivalPolicies(policies, DueChunks(policies, self._find_chunks), self._source)
+        self.intake = IntakeControl(Intake(pool))
+        self.dead_letters = DeadLetters(self.messaging, Discards(pool), self.ledger, self._queues)
+        self.bulk_letters = BulkLetters(self.messaging, Discards(pool))
+        self.bulk_jobs = BulkJobActions(BulkJobLedger(pool), self.ledger, self._queues)
+        self.audit = AuditTrail(Audit(pool))
+
+    def _ask_and_show(self) -> None:
+        """What people see, and questions."""
+        config, pool = self.settings, self._pool
+        jobs, policies, reader = JobList(pool), Policies(pool), InsightReader(pool)
+        self.jobs = Jobs(jobs)
+        self.events = EventList(self.messaging)
+        self.chunks = ChunkList(self._source, self._places, jobs, self.outlook)
         self.prices = Prices(config.cost_database_gb_month, config.cost_lake_gb_month, config.cost_currency)
         self.readiness = ReadinessCheck(self.probes(), writes=_WRITES)
-        reader = InsightReader(pool)
         self.chunk_map = ChunkMap(reader, self._places, ChunkRecords(pool), policies, self._source)
         self.insights = Insights(
             reader,
             Intake(pool),
             self.messaging,
-            {kind: Queue(queue, poisoned) for (kind, queue), poisoned in zip(queues.items(), self._poisoned, strict=True)},
-            OverdueChunks(policies, due),
+            {
+                kind: Queue(queue, poisoned)
+                for (kind, queue), poisoned in zip(self._queues.items(), self._poisoned, strict=True)
+            },
+            OverdueChunks(policies, DueChunks(policies, self._find_chunks)),
             Snapshots(self._source),
             self.readiness,
         )
-
-    def _ask_and_show(self) -> None:
-        """What people ask for and see."""
-        jobs = JobList(self._pool)
-        self.removal_decisions = RemovalDecisions(self._source, self._places, self.ledger, self.chunk_removal, self._removals)
-        self.archive_requests = ArchiveRequests(self._source, self.ledger, self.queue)
-        self.once = Once(Requests(self._pool))
-        self.jobs = Jobs(jobs)
-        self.events = EventList(self.messaging)
-        config = self.settings
         self.queries = Queries(
             self._source,
             self.lake,
-            Ledgers(StandingArchives(self._pool), LakeColumns(self._pool)),
+            Ledgers(StandingArchives(pool), LakeColumns(pool)),
             partial(arrow_files, config.lake_url, config.lake_account_key),
             role=config.query_role or None,
             limits=Limits(seconds=config.query_seconds, memory_mib=config.query_memory, rows=config.query_rows),
@@ -335,9 +382,15 @@ class Runtime:
             limits=result_limits(self.queries.limits, config.query_result_seconds, config.query_result_mib),
             kept=config.query_results_kept,
         )
-        self.chunks = ChunkList(self._source, self._places, jobs, self.outlook)
-        self.intake = IntakeControl(Intake(self._pool))
-        self.audit = AuditTrail(Audit(self._pool))
+
+    @property
+    def _queues(self) -> dict[Kind, QueueClient]:
+        return {Kind.ARCHIVE: self.queue, Kind.RESTORE: self.restore_queue}
+
+    @property
+    def _shares_source(self) -> bool:
+        """Whether the ledger is in the source's database."""
+        return self.settings.ledger_url == self.settings.source_database_url
 
     def probes(self) -> dict[str, Probe]:
         """One cheap question to each outside system, for the readiness check."""

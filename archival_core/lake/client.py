@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import quote
 from uuid import uuid4
@@ -20,6 +18,7 @@ from azure.storage.filedatalake.aio import DataLakeFileClient, FileSystemClient
 
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.lake import credentials
+from archival_core.lake.entries import LakePage, LakePath, entry_of, utc
 from archival_core.lake.errors import (
     DestinationExistsError,
     is_damaged,
@@ -29,8 +28,6 @@ from archival_core.lake.errors import (
 )
 from archival_core.lake.paths import WRITE_ONCE
 from archival_core.lake.url import parse_lake_url
-
-__all__ = ["DestinationExistsError", "LakePage", "LakePath", "LakehouseClient"]
 
 #: Short retries: the queue has the long ones, and the SDK's own default waits 15 seconds and more each time.
 _OPTIONS: dict[str, Any] = {
@@ -46,24 +43,6 @@ _OPTIONS: dict[str, Any] = {
 }
 _PARALLEL_RANGES = 4
 _TRANSFERS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class LakePath:
-    """A file or directory; `path` is relative to LAKE_URL, `length` is in bytes, `modified` in UTC."""
-
-    path: str
-    is_directory: bool
-    length: int
-    modified: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class LakePage:
-    """Some entries of a directory, and where the next ones begin: `None` behind the last."""
-
-    entries: tuple[LakePath, ...]
-    next: str | None
 
 
 class LakehouseClient:
@@ -177,7 +156,7 @@ class LakehouseClient:
                     return None
                 raise
         is_directory = (found.metadata or {}).get("hdi_isfolder") == "true"
-        return LakePath(path.strip("/"), is_directory, 0 if is_directory else int(found.size), _utc(found.last_modified))
+        return LakePath(path.strip("/"), is_directory, 0 if is_directory else int(found.size), utc(found.last_modified))
 
     async def publish_directory(self, source: str, destination: str) -> None:
         """Rename a directory in one atomic step, onto a name that must be free.
@@ -251,7 +230,7 @@ class LakehouseClient:
         with lake_errors("list", path):
             try:
                 async for found in self._filesystem.get_paths(self._full(path) or None, recursive=recursive):
-                    yield _entry(found, skip)
+                    yield entry_of(found, skip)
             except HttpResponseError as error:
                 if not is_missing_path(error):
                     raise
@@ -266,7 +245,7 @@ class LakehouseClient:
             found = self._filesystem.get_paths(self._full(path) or None, recursive=False, max_results=size)
             pages: Any = found.by_page(after)
             try:
-                entries = [_entry(entry, skip) async for entry in await anext(pages)]
+                entries = [entry_of(entry, skip) async for entry in await anext(pages)]
             except HttpResponseError as error:
                 if not is_missing_path(error):
                     raise
@@ -315,12 +294,3 @@ async def _until_intact[T](action: str, path: str, transfer: Callable[[], Awaita
                 if not is_damaged(error):
                     raise
         return await transfer()
-
-
-def _entry(found: Any, skip: int) -> LakePath:
-    """What the SDK says of a path, relative to a prefix of `skip` letters."""
-    return LakePath(found.name[skip:], bool(found.is_directory), int(found.content_length or 0), _utc(found.last_modified))
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -20,7 +20,7 @@ from archival_core.query.question.naming import resolved
 from archival_core.query.question.statement import Statement
 from archival_core.query.scans.live_plan import chunks_read
 from archival_core.query.watching import APPLICATION, Watched, beside
-from archival_core.source.state.snapshot import moment, waiting
+from archival_core.source.state.snapshot import readable, waiting
 from archival_core.source.state.snapshot.moment import Moment, TableThen
 
 if TYPE_CHECKING:
@@ -237,8 +237,8 @@ class Queries:
         from archival_core.query.process.asked import Asked
 
         async with beside(self._source) as aside, beside(self._source) as holder:
-            role = await moment.acting_role(aside, self._role or "")
-            named = resolved(statement.tables, await moment.tables(aside, role, {t.name for t in statement.tables}))
+            role = await readable.acting_role(aside, self._role or "")
+            named = resolved(statement.tables, await readable.readable_tables(aside, role, {t.name for t in statement.tables}))
             async with Moment(holder, aside, named, role) as then:
                 unexplained = await self._archives.learn(then)
                 tables = [await self._whole(table, then, unexplained, as_text) for table in then.then]

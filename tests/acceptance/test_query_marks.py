@@ -7,7 +7,7 @@ import pytest
 
 from archival_core.clients.postgres.database import Database
 from archival_core.source.state.marks import marks
-from archival_core.source.state.snapshot import moment
+from archival_core.source.state.snapshot import moment, readable
 from tests.kit.asking import asked, queries_of
 from tests.kit.worlds import World
 
@@ -31,8 +31,8 @@ async def test_marks_and_rows_are_of_one_snapshot(world: World, monkeypatch: pyt
     monkeypatch.setattr(marks, "is_there", removed_meanwhile)
     source = Database(service.runtime.settings.source_database_url)
     async with source.connect() as holder, source.connect() as beside:
-        role = await moment.acting_role(beside, "")
-        named = [t for t in await moment.tables(beside, role, {"readings"}) if t.relation.schema == service.schema]
+        role = await readable.acting_role(beside, "")
+        named = [t for t in await readable.readable_tables(beside, role, {"readings"}) if t.relation.schema == service.schema]
         async with moment.Moment(holder, beside, named, role) as then:
             cursor = await holder.execute(f"select from {service.schema}.jan".encode())
             assert (cursor.rowcount, then.standing) == (rows, ())

@@ -12,7 +12,8 @@ import pytest
 from archival_core.flows.upkeep import reconcile
 from archival_core.flows.upkeep.lake import adoption
 from archival_core.flows.upkeep.reconcile import ReconcileReport
-from archival_core.lake.client import LakehouseClient, LakePage
+from archival_core.lake.client import LakehouseClient
+from archival_core.lake.entries import LakePage
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service

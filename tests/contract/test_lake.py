@@ -17,7 +17,8 @@ import pytest
 
 from archival_core.errors import PermanentError, SettingsError, TransientError
 from archival_core.lake import client as lake_client
-from archival_core.lake.client import DestinationExistsError, LakehouseClient
+from archival_core.lake.client import LakehouseClient
+from archival_core.lake.errors import DestinationExistsError
 from archival_core.lake.files import LakeSink, LakeSource
 from dev.lake_emulator import Emulator, Fault, serve
 from dev.lake_emulator.faults import FaultKind

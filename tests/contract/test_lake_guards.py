@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from archival_core.errors import ArchivalError
-from archival_core.lake.client import DestinationExistsError, LakehouseClient
+from archival_core.lake.client import LakehouseClient
+from archival_core.lake.errors import DestinationExistsError
 from archival_core.lake.files import LakeSink
 from dev.lake_emulator import Emulator, Fault
 

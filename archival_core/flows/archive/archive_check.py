@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pydantic import ValidationError
 
 from archival_core.lake import paths
-from archival_core.lake.client import LakehouseClient, LakePath
+from archival_core.lake.client import LakehouseClient
+from archival_core.lake.entries import LakePath
 from archival_core.model.lake.finding import Finding, Problem
 from archival_core.model.lake.manifest import Manifest
 

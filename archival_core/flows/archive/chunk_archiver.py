@@ -30,7 +30,8 @@ from archival_core.flows.archive.staging import Staging
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.watches.giving_way import giving_way
 from archival_core.lake import paths
-from archival_core.lake.client import DestinationExistsError, LakehouseClient
+from archival_core.lake.client import LakehouseClient
+from archival_core.lake.errors import DestinationExistsError
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.job import Job
 from archival_core.model.jobs.progress import Progress

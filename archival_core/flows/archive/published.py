@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from archival_core.errors import PermanentError, TransientError
 from archival_core.lake import paths
-from archival_core.lake.client import DestinationExistsError, LakehouseClient
+from archival_core.lake.client import LakehouseClient
+from archival_core.lake.errors import DestinationExistsError
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.lake.manifest import Manifest
 

@@ -21,15 +21,14 @@ from typing import Final
 from archival_core import telemetry
 from archival_core.clients.queue import QueueClient
 from archival_core.clients.redis.messaging import MessagingClient, StreamEntry
-from archival_core.errors import ArchivalError, AwayError, InvalidEventError, PermanentError, TransientError
+from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
+from archival_core.flows.asking.event_reading import request_of
 from archival_core.flows.asking.wide_requests import WideRequest, WideRequests
 from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.flows.jobs.queues.messages import send_for_queued
-from archival_core.ledger.asking.chunk_requests import ChunksRequest
 from archival_core.ledger.asking.event_trials import EventTrials
 from archival_core.ledger.asking.intake import Intake
 from archival_core.ledger.jobs.job_life import AddedJob, Ledger, NewJob
-from archival_core.model.asking.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS, ArchivalEvent, parse_entry
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.jobs.job import Status
 
@@ -180,7 +179,7 @@ class EventDrain:
     async def _understood(self, entry: StreamEntry, report: DrainReport) -> NewJob | WideRequest | None:
         """What an event asks for; `None` if the event was buried."""
         try:
-            return self._request_of(entry)
+            return request_of(entry, self._messaging.channel)
         except PermanentError as error:
             await self._bury(entry, error, report)
             return None
@@ -295,29 +294,3 @@ class EventDrain:
             else:
                 recorded.append(entry_id)
         return recorded, added
-
-    def _request_of(self, entry: StreamEntry) -> NewJob | WideRequest:
-        if not entry.is_whole:
-            raise InvalidEventError(
-                f"the event has {entry.size} bytes; {MAX_EVENT_BYTES} bytes in {MAX_EVENT_FIELDS} fields are the most"
-            )
-        if not entry.fields:
-            lost = "the event is lost: its entry was trimmed from the stream before it was drained; ask for it again"
-            raise PermanentError(lost, code="event-lost")
-        event = parse_entry(entry.fields)
-        described = {
-            "messaging.message.id": entry.entry_id,
-            "cloudevents.event_id": event.id,
-            "cloudevents.event_source": event.source,
-        }
-        with telemetry.consume(self._messaging.channel, event.trace_parent, described) as span:
-            return _request(entry, event, span.traceparent or event.trace_parent)
-
-
-def _request(entry: StreamEntry, event: ArchivalEvent, traceparent: str | None) -> NewJob | WideRequest:
-    request, key = event.data, f"{entry.entry_id}/{event.requested_by}"
-    if request.older_than is not None:
-        asked = ChunksRequest(request.table, request.remove, key, event.requested_by, traceparent)
-        return WideRequest(request.older_than, asked)
-    assert request.chunk_relation is not None  # the event has one or the other
-    return NewJob(request.table, request.chunk_relation, request.remove, key, event.requested_by, traceparent)

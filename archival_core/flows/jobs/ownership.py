@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError
 from archival_core.lake import paths
-from archival_core.lake.client import DestinationExistsError, LakehouseClient
+from archival_core.lake.client import LakehouseClient
+from archival_core.lake.errors import DestinationExistsError
 from archival_core.ledger.owner import LedgerOwner
 from archival_core.model.lake.owner import Owner
 

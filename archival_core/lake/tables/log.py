@@ -7,7 +7,8 @@ protocol asks of a writer, and nothing of the log is read for it: a commit costs
 from __future__ import annotations
 
 from archival_core.errors import PermanentError, TransientError
-from archival_core.lake.client import DestinationExistsError, LakehouseClient
+from archival_core.lake.client import LakehouseClient
+from archival_core.lake.errors import DestinationExistsError
 from archival_core.lake.paths import LOG
 from archival_core.model.lake.delta_log import Commit, commit_content, commit_file, is_commit_of
 

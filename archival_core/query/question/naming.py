@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from archival_core.errors import PermanentError
 from archival_core.query.question.statement import TableName
-from archival_core.source.state.snapshot.moment import NamedTable
+from archival_core.source.state.snapshot.readable import NamedTable
 
 
 def resolved(asked: Collection[TableName], found: Sequence[NamedTable]) -> list[NamedTable]:

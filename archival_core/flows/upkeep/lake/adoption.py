@@ -23,7 +23,8 @@ from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.published import read_inner_manifest
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.lake import paths
-from archival_core.lake.client import LakehouseClient, LakePath
+from archival_core.lake.client import LakehouseClient
+from archival_core.lake.entries import LakePath
 from archival_core.ledger.archives.published import Archives, KnownArchive
 from archival_core.ledger.upkeep.rounds import Round, Rounds
 from archival_core.model.jobs.job import Status

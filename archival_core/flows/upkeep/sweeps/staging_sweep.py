@@ -13,7 +13,8 @@ from typing import Final
 from uuid import UUID
 
 from archival_core.lake import paths
-from archival_core.lake.client import LakehouseClient, LakePath
+from archival_core.lake.client import LakehouseClient
+from archival_core.lake.entries import LakePath
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.ledger.upkeep.left_undone import Upkeep
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Literal, LiteralString, Self
+from typing import Any, Final, LiteralString, Self
 from uuid import UUID
 
 from psycopg import AsyncConnection, IsolationLevel, sql
@@ -26,35 +26,13 @@ from archival_core.source.catalog import lookup
 from archival_core.source.catalog.definition.defaults import Witness, witnesses
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state.marks import marks
+from archival_core.source.state.snapshot.readable import NamedTable
 from archival_core.source.state.snapshot.snapshot import EXPORT
 from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, locked_by_others
 from archival_core.source.state.tables import identity_of
 from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
-#: Schemas whose tables are nobody's data.
-_OURS: Final = ["archival", "archival_marks", "archival_restore"]
-
-# Parts of tables are none by themselves: what is archived of a chunk is not there under the chunk's name.
-_TABLES: Final[LiteralString] = """
-SELECT n.nspname, c.relname, CASE WHEN c.relkind = 'p' THEN 'native' ELSE 'plain' END, c.oid::bigint
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispartition
-  AND (%(names)s::text[] IS NULL OR pg_catalog.lower(c.relname) = ANY(%(names)s))
-  AND n.nspname <> ALL(%(ours)s) AND n.nspname !~ '^(pg_|_timescaledb_|information_schema$|timescaledb_)'
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid)
-  AND pg_catalog.has_schema_privilege(%(role)s, n.oid, 'USAGE')
-  AND pg_catalog.has_any_column_privilege(%(role)s, c.oid, 'SELECT')
-ORDER BY 1, 2
-"""
-_HYPERTABLES: Final[LiteralString] = """
-SELECT h.hypertable_schema, h.hypertable_name FROM timescaledb_information.hypertables h
-"""
-_HAS_TIMESCALEDB: Final[LiteralString] = "SELECT FROM pg_catalog.pg_extension WHERE extname = 'timescaledb'"
-_ROLE: Final[LiteralString] = """
-SELECT r.rolname FROM pg_catalog.pg_roles r
-WHERE r.rolname = coalesce(nullif(%s, ''), current_user) AND pg_catalog.pg_has_role(r.oid, 'MEMBER')
-"""
 _READABLE: Final[LiteralString] = """
 SELECT a.attnum::int FROM pg_catalog.pg_attribute a
 WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped
@@ -108,17 +86,6 @@ SELECT archive, hypertable, lake_path, manifest, born, xmin::text FROM archival_
 WHERE kind IN ('removed', 'dropped by others')
 """
 
-TableKind = Literal["timescaledb", "native", "plain"]
-
-
-@dataclass(frozen=True, slots=True)
-class NamedTable:
-    """A table that can be asked."""
-
-    relation: Relation
-    kind: TableKind
-    oid: int
-
 
 @dataclass(frozen=True, slots=True)
 class StandingArchive:
@@ -159,38 +126,6 @@ class TableThen:
     members: Mapping[int, str]
     #: partitions that are partitioned again, by name: their oids
     below: Mapping[str, int]
-
-
-async def acting_role(conn: AsyncConnection[Any], role: str) -> str:
-    """The role under which rows are read: `role`, or the session's own where it is empty.
-
-    Raises `PermanentError` (`query-role`) where the session may not take it.
-    """
-    with source_errors():
-        async with conn.cursor(row_factory=tuple_row) as cur:
-            row = await (await cur.execute(_ROLE, (role,))).fetchone()
-    if row is None:
-        raise PermanentError(
-            f"the service is no member of the role {role!r}, which QUERY_ROLE names: CREATE ROLE, and GRANT it to the"
-            " service's role (docs/grants.sql)",
-            code="query-role",
-        )
-    return str(row[0])
-
-
-async def tables(conn: AsyncConnection[Any], role: str, names: Collection[str] | None = None) -> list[NamedTable]:
-    """Tables that `role` may read columns of; those with one of `names`, in lower case, where they are given."""
-    given = {"names": None if names is None else [name.lower() for name in names], "ours": _OURS, "role": role}
-    with source_errors():
-        async with conn.cursor(row_factory=tuple_row) as cur:
-            found = await (await cur.execute(_TABLES, given)).fetchall()
-            hypertables: set[tuple[str, str]] = set()
-            if await (await cur.execute(_HAS_TIMESCALEDB)).fetchone() is not None:
-                hypertables = set(await (await cur.execute(_HYPERTABLES)).fetchall())
-    return [
-        NamedTable(Relation(schema, name), "timescaledb" if (schema, name) in hypertables else kind, oid)
-        for schema, name, kind, oid in found
-    ]
 
 
 class Moment:

@@ -1,0 +1,81 @@
+"""Which tables a question may be about: those whose columns a role may read, and the role under which rows are read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final, Literal, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from archival_core.errors import PermanentError
+from archival_core.model.chunks.chunk import Relation
+from archival_core.source.translate import source_errors
+
+#: Schemas whose tables are nobody's data.
+_OURS: Final = ["archival", "archival_marks", "archival_restore"]
+
+# Parts of tables are none by themselves: what is archived of a chunk is not there under the chunk's name.
+_TABLES: Final[LiteralString] = """
+SELECT n.nspname, c.relname, CASE WHEN c.relkind = 'p' THEN 'native' ELSE 'plain' END, c.oid::bigint
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispartition
+  AND (%(names)s::text[] IS NULL OR pg_catalog.lower(c.relname) = ANY(%(names)s))
+  AND n.nspname <> ALL(%(ours)s) AND n.nspname !~ '^(pg_|_timescaledb_|information_schema$|timescaledb_)'
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid)
+  AND pg_catalog.has_schema_privilege(%(role)s, n.oid, 'USAGE')
+  AND pg_catalog.has_any_column_privilege(%(role)s, c.oid, 'SELECT')
+ORDER BY 1, 2
+"""
+_HYPERTABLES: Final[LiteralString] = """
+SELECT h.hypertable_schema, h.hypertable_name FROM timescaledb_information.hypertables h
+"""
+_HAS_TIMESCALEDB: Final[LiteralString] = "SELECT FROM pg_catalog.pg_extension WHERE extname = 'timescaledb'"
+_ROLE: Final[LiteralString] = """
+SELECT r.rolname FROM pg_catalog.pg_roles r
+WHERE r.rolname = coalesce(nullif(%s, ''), current_user) AND pg_catalog.pg_has_role(r.oid, 'MEMBER')
+"""
+
+TableKind = Literal["timescaledb", "native", "plain"]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTable:
+    """A table that can be asked."""
+
+    relation: Relation
+    kind: TableKind
+    oid: int
+
+
+async def acting_role(conn: AsyncConnection[Any], role: str) -> str:
+    """The role under which rows are read: `role`, or the session's own where it is empty.
+
+    Raises `PermanentError` (`query-role`) where the session may not take it.
+    """
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            row = await (await cur.execute(_ROLE, (role,))).fetchone()
+    if row is None:
+        raise PermanentError(
+            f"the service is no member of the role {role!r}, which QUERY_ROLE names: CREATE ROLE, and GRANT it to the"
+            " service's role (docs/grants.sql)",
+            code="query-role",
+        )
+    return str(row[0])
+
+
+async def readable_tables(conn: AsyncConnection[Any], role: str, names: Collection[str] | None = None) -> list[NamedTable]:
+    """Tables that `role` may read columns of; those with one of `names`, in lower case, where they are given."""
+    given = {"names": None if names is None else [name.lower() for name in names], "ours": _OURS, "role": role}
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            found = await (await cur.execute(_TABLES, given)).fetchall()
+            hypertables: set[tuple[str, str]] = set()
+            if await (await cur.execute(_HAS_TIMESCALEDB)).fetchone() is not None:
+                hypertables = set(await (await cur.execute(_HYPERTABLES)).fetchall())
+    return [
+        NamedTable(Relation(schema, name), "timescaledb" if (schema, name) in hypertables else kind, oid)
+        for schema, name, kind, oid in found
+    ]
