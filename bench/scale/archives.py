@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import psycopg
 
-from archival_core.source.state.marks import marks
+from archival_core.source.state.marks import mark_schema
 
 #: Hypertables that share the archives.
 HYPERTABLES: Final = 4
@@ -22,7 +22,7 @@ def fill(connection: psycopg.Connection[Any], archives: int, *, kept: bool = Tru
     """
     values = {"archives": archives, "hypertables": HYPERTABLES, "kept": kept}
     connection.execute("create schema if not exists archival_marks")
-    connection.execute(marks.MAKE)
+    connection.execute(mark_schema.MAKE)
     # one row after the other would take the triggers minutes
     connection.execute("alter table archival.job disable trigger user")
     for statement in _STATEMENTS.read_text().split(";\n"):

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from archival_core.ledger.sql import queries
-from archival_core.source.state.marks import marks, table_marks
+from archival_core.source.state.marks import stand_ins, table_marks
 
 #: An archive in the middle, of hypertable `scale.h1`: number 401 of `archives.fill`.
 _NUMBER: Final = 401
@@ -193,7 +193,7 @@ def pages_of_marks(connection: psycopg.Connection[Any]) -> int:
     connection.execute(f"{mark} from generate_series(1, 3) i on conflict do nothing".encode())
     connection.execute("analyze archival_marks.stand_in")
     of_table = _touched(connection, table_marks.OF_TABLE, ["scale.few", []])
-    return of_table + _touched(connection, marks.STANDING_IN, [["scale.few"]])
+    return of_table + _touched(connection, stand_ins.STANDING_IN, [["scale.few"]])
 
 
 def _touched(connection: psycopg.Connection[Any], query: str, asked: Mapping[str, Any] | Sequence[Any]) -> int:

@@ -19,7 +19,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import ManifestPart
-from archival_core.source.state.marks import marks
+from archival_core.source.state.marks import readings
 from dev.servers.postgres import PostgresServer
 from tests.kit.disks import own_alike
 from tests.kit.worlds import MINUTE, TABLES, World
@@ -91,7 +91,7 @@ async def test_disks_put_back_between_two_parts(world: World, monkeypatch: pytes
 
 async def test_disks_put_back_between_the_snapshot_and_its_mark(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mark is left only while the snapshot's session is alive on the same server."""
-    mark_reading, put_back = marks.mark_reading, 0
+    mark_reading, put_back = readings.mark_reading, 0
 
     async def after_the_put_back(conn: Any, *arguments: Any) -> bool:
         nonlocal put_back
@@ -106,7 +106,7 @@ async def test_disks_put_back_between_the_snapshot_and_its_mark(world: World, mo
     await world.archive("feb")
     world.disks.save()
     world.service.execute("update $s.readings set note = 'A' where time = '2026-01-15Z'")
-    monkeypatch.setattr(marks, "mark_reading", after_the_put_back)
+    monkeypatch.setattr(readings, "mark_reading", after_the_put_back)
     await world.archive("jan")
     before = world.live()
     await world.archive("jan")

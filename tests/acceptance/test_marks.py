@@ -22,7 +22,7 @@ from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.model.jobs.message import JobMessage
 from archival_core.source.removal import dropping
-from archival_core.source.state.marks import marks
+from archival_core.source.state.marks import mark_schema, readings
 from tests.kit.worlds import MINUTE, TABLE, World
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ async def test_disks_put_back_between_a_comparison_and_its_mark(apart: World, mo
     apart.service.execute("update $s.readings set note = 'A' where time = '2026-01-15Z'")
     await apart.archive("jan")
     apart.service.execute("delete from archival_marks.reading")
-    mark_reading, put_back = marks.mark_reading, 0
+    mark_reading, put_back = readings.mark_reading, 0
 
     async def after_the_put_back(conn: Any, *arguments: Any) -> bool:
         nonlocal put_back
@@ -200,11 +200,11 @@ async def test_disks_put_back_between_a_comparison_and_its_mark(apart: World, mo
         apart.disks.put_back()
         apart.service.execute("update $s.readings set note = 'B' where time = '2026-01-15Z'")
         async with await psycopg.AsyncConnection.connect(apart.service.url, autocommit=True) as other:
-            assert await marks.ensure(other)
+            assert await mark_schema.ensure(other)
             burn(apart.service, 60)
             return await mark_reading(other, *arguments)
 
-    monkeypatch.setattr(marks, "mark_reading", after_the_put_back)
+    monkeypatch.setattr(readings, "mark_reading", after_the_put_back)
     assert (await apart.remove()).removed == 0
     before = apart.live()
     with psycopg.connect(apart.ledger_url or "") as ledger:
@@ -307,7 +307,7 @@ async def test_tables_of_an_earlier_release_get_their_indexes(service: Service, 
     async with Database(service.url).connect() as connection:
         async with connection.transaction():
             # what else the transaction has locked would wait with it
-            assert await marks.ensure(connection)
+            assert await mark_schema.ensure(connection)
         assert service.rows(f"select to_regclass('{index}')") == [(None,)]
-        assert await marks.ensure(connection)
+        assert await mark_schema.ensure(connection)
     assert service.rows(f"select to_regclass('{index}')") != [(None,)]

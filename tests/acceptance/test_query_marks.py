@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from archival_core.clients.postgres.database import Database
-from archival_core.source.state.marks import marks
+from archival_core.source.state.marks import mark_schema
 from archival_core.source.state.snapshot import moment, readable
 from tests.kit.asking import asked, queries_of
 from tests.kit.worlds import World
@@ -18,7 +18,7 @@ async def test_marks_and_rows_are_of_one_snapshot(world: World, monkeypatch: pyt
     await world.remove()
     await world.restore()
     [(rows,)] = service.rows("select count(*) from $s.jan")
-    is_there = marks.is_there
+    is_there = mark_schema.is_there
 
     async def removed_meanwhile(connection: object) -> bool:
         # what the transaction that drops a chunk commits at once: the rows are gone, and the archive stands in for them
@@ -28,7 +28,7 @@ async def test_marks_and_rows_are_of_one_snapshot(world: World, monkeypatch: pyt
         )
         return await is_there(connection)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(marks, "is_there", removed_meanwhile)
+    monkeypatch.setattr(mark_schema, "is_there", removed_meanwhile)
     source = Database(service.runtime.settings.source_database_url)
     async with source.connect() as holder, source.connect() as beside:
         role = await readable.acting_role(beside, "")

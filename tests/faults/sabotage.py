@@ -156,9 +156,9 @@ def trusts_poolers() -> None:
 @_way
 def believes_any_history() -> None:
     """Every history is taken to have all that a reading saw."""
-    from archival_core.source.state.marks import marks
+    from archival_core.source.state.marks import readings
 
     async def has(*_: Any) -> bool:
         return True
 
-    marks.has_reading = has  # type: ignore[assignment]
+    readings.has_reading = has  # type: ignore[assignment]

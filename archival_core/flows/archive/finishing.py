@@ -13,7 +13,7 @@ from archival_core.ledger.jobs.job_life import Ledger, Marked
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source.state import history
-from archival_core.source.state.marks import marks
+from archival_core.source.state.marks import stand_ins
 from archival_core.source.state.snapshot.waiting import wait_briefly
 
 _LOG = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ class Finishing:
                     raise TransientError(
                         f"the source was put back to before {job.chunk} was read, so it is read again", code="history-changed"
                     )
-                found = await marks.stand_ins(connection, archives)
-                went = await marks.went_by_another(connection, job.job_id, manifest.relation_oid, manifest.relation_born)
+                found = await stand_ins.stand_ins(connection, archives)
+                went = await stand_ins.went_by_another(connection, job.job_id, manifest.relation_oid, manifest.relation_born)
             return Marked(any(mark.kind.stands_in for mark in found.values()), went)
 
         if await self._ledger.finish_archive(job, manifest, ask_source) is Status.ARCHIVED:

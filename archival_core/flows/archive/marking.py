@@ -7,7 +7,7 @@ import logging
 from archival_core.clients.postgres.database import Database
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.jobs.job import Job
-from archival_core.source.state.marks import marks
+from archival_core.source.state.marks import mark_schema, readings
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.state.snapshot.waiting import wait_briefly
 
@@ -30,14 +30,14 @@ class Marking:
         """
         async with self._source.connect() as connection:
             await wait_briefly(connection)
-            may_write = await marks.ensure(connection)
-            if may_write and await marks.mark_reading(connection, job.job_id, snapshot.nonce, grounds.snapshot):
+            may_write = await mark_schema.ensure(connection)
+            if may_write and await readings.mark_reading(connection, job.job_id, snapshot.nonce, grounds.snapshot):
                 return grounds.model_copy(update={"nonce": snapshot.nonce})
         if not self._told:
             self._told = True
             _LOG.warning(
                 "the service's role may not write to schema %s of the source (docs/grants.sql): archives have no marks,"
                 " and all rows of each are compared before its chunk is removed",
-                marks.SCHEMA,
+                mark_schema.SCHEMA,
             )
         return grounds

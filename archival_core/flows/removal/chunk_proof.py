@@ -27,9 +27,9 @@ from archival_core.source.removal import guards
 from archival_core.source.restore.proof.trial import ComesBackOtherwiseError
 from archival_core.source.session import pinned
 from archival_core.source.state import history
-from archival_core.source.state.marks import marks
-from archival_core.source.state.marks.marks import StandIn, StandInKind
+from archival_core.source.state.marks import mark_schema
 from archival_core.source.state.marks.placed import companions
+from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
 from archival_core.source.state.origin import renamed_chunk
 from archival_core.source.state.tables import born, those_there
 
@@ -139,10 +139,10 @@ class ChunkProof:
         """
         with telemetry.step("removal.look"):
             looked = await self.look(connection, job)
-            if not await marks.ensure(connection):
+            if not await mark_schema.ensure(connection):
                 raise PermanentError(
-                    f"{job.chunk} is not removed, because the service's role may not write to schema {marks.SCHEMA} of the"
-                    " source, where the drop is recorded; docs/grants.sql has the statement",
+                    f"{job.chunk} is not removed, because the service's role may not write to schema {mark_schema.SCHEMA} of"
+                    " the source, where the drop is recorded; docs/grants.sql has the statement",
                     code="marks-not-permitted",
                 )
         chunk, manifest = looked.chunk, looked.manifest

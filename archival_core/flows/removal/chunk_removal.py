@@ -37,8 +37,8 @@ from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.job import Job
 from archival_core.model.jobs.message import JobMessage
 from archival_core.source.removal import dropping
-from archival_core.source.state.marks import marks
-from archival_core.source.state.marks.marks import StandInKind
+from archival_core.source.state.marks import stand_ins
+from archival_core.source.state.marks.stand_ins import StandInKind
 from archival_core.source.state.snapshot.waiting import wait_briefly
 
 _LOG = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ class ChunkRemoval:
                 async with giving_way(self._source, connection, job.hypertable):
                     await self._proof.check_again(connection, job, proven)
             with telemetry.step("removal.drop"):
-                await marks.record(connection, proven.stand_in(job, StandInKind.REMOVED))
+                await stand_ins.record(connection, proven.stand_in(job, StandInKind.REMOVED))
                 if elsewhere is None:
                     await self._removals.finish(job, proven.manifest_sha256, connection)
                 await dropping.drop(connection, proven.chunk)
@@ -249,7 +249,7 @@ class ChunkRemoval:
 
     async def _is_removed(self, connection: Connection, job: Job) -> bool:
         """Whether the source has committed the drop already, and the ledger elsewhere does not know it yet."""
-        found = (await marks.stand_ins(connection, [job.job_id])).get(job.job_id)
+        found = (await stand_ins.stand_ins(connection, [job.job_id])).get(job.job_id)
         return found is not None and found.kind is StandInKind.REMOVED and found.manifest == job.manifest_sha256
 
     async def _archive_again(self, job: Job, hypertable: Relation, chunk: Relation) -> None:

@@ -14,8 +14,8 @@ from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.jobs.message import JobMessage
 from archival_core.model.lake.manifest import Manifest
-from archival_core.source.state.marks import marks, placed
-from archival_core.source.state.marks.marks import StandIn, StandInKind
+from archival_core.source.state.marks import mark_schema, placed, stand_ins
+from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
 
 
 class RestoreProcessor:
@@ -82,13 +82,13 @@ async def _mark_restored(connection: Connection, archive: Job, manifest: Manifes
     Guard MARKED: while the restore waited for a lock, another archive may have come to stand in for these rows, or the rows
     may have come back. Raises `PermanentError` (`not-restorable`).
     """
-    if not await marks.ensure(connection):
+    if not await mark_schema.ensure(connection):
         raise PermanentError(
-            f"{archive.chunk} is not restored, because the service's role may not write to schema {marks.SCHEMA} of the source;"
-            " docs/grants.sql has the statement",
+            f"{archive.chunk} is not restored, because the service's role may not write to schema {mark_schema.SCHEMA} of the"
+            " source; docs/grants.sql has the statement",
             code="marks-not-permitted",
         )
-    found = await marks.lock_stand_in(connection, archive.job_id)
+    found = await stand_ins.lock_stand_in(connection, archive.job_id)
     if found is None and not archive.mark_owed:
         raise PermanentError(f"the source has no mark that {archive.chunk} was removed", code="not-restorable")
     if found is not None and archive.manifest_sha256 not in (None, found.manifest):
@@ -100,7 +100,7 @@ async def _mark_restored(connection: Connection, archive: Job, manifest: Manifes
         )
     # Guard BACKMARK: the mark says into which table, so that a later archive of that table takes the archive's place.
     table = await placed.first_table(connection, archive.job_id)
-    await marks.record(
+    await stand_ins.record(
         connection,
         StandIn(
             archive=archive.job_id,

@@ -14,8 +14,8 @@ from archival_core.model.jobs.job import Status
 from archival_core.model.lake.lake_table import Candidate, TableKey
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.state.marks import marks, table_marks
-from archival_core.source.state.marks.marks import StandIn
+from archival_core.source.state.marks import readings, table_marks
+from archival_core.source.state.marks.stand_ins import StandIn
 
 
 class Gathering:
@@ -63,7 +63,7 @@ class Gathering:
         """The jobs whose readings have their marks in this source."""
         asked = [(archive.job_id, nonce) for archive in found if archive.job_id for nonce in archive.nonces]
         asked += [(UUID(manifest.job_id), manifest.nonce) for manifest in unknown if manifest and manifest.nonce]
-        return {job for job, _ in await marks.known_readings(connection, asked)}
+        return {job for job, _ in await readings.known_readings(connection, asked)}
 
 
 def _of_ledger(archive: TableArchive, read: set[UUID] | None, stand_ins: dict[UUID, StandIn]) -> Candidate:

@@ -17,7 +17,7 @@ from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state import fence
-from archival_core.source.state.marks import marks, placed
+from archival_core.source.state.marks import placed, readings, stand_ins
 from archival_core.source.state.tables import identity_of, tables_of
 
 
@@ -36,13 +36,13 @@ async def stands_on(conn: AsyncConnection[Any], job_id: UUID, grounds: Grounds) 
     here = await catalog.server_identity(conn)
     if not here.system_identifier or (grounds.system_identifier, grounds.database) != (here.system_identifier, here.database):
         return False
-    return await marks.has_reading(conn, job_id, grounds.nonce)
+    return await readings.has_reading(conn, job_id, grounds.nonce)
 
 
 async def any_table_went_by_another(conn: AsyncConnection[Any], job_id: UUID, manifest: Manifest) -> bool:
     """Whether a table that has, or had, the archive's rows was dropped on the grounds of another archive."""
     held = [(manifest.relation_oid, manifest.relation_born), *await placed.tables_ever(conn, job_id)]
-    return any([await marks.went_by_another(conn, job_id, oid, born) for oid, born in held])
+    return any([await stand_ins.went_by_another(conn, job_id, oid, born) for oid, born in held])
 
 
 async def is_defined_as_then(conn: AsyncConnection[Any], chunk: Chunk, manifest: Manifest) -> bool:

@@ -168,7 +168,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="marked-on-another-server",
-        file="source/state/marks/marks.py",
+        file="source/state/marks/readings.py",
         old="WHERE EXISTS (",
         new="WHERE true OR EXISTS (",
         guard="ALIVE",
@@ -176,7 +176,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="mark-that-stands-in-is-replaced",
-        file="source/state/marks/marks.py",
+        file="source/state/marks/stand_ins.py",
         old="WHERE s.kind = 'restored' OR (excluded.kind = 'restored' AND excluded.manifest = s.manifest)\n",
         new="",
         guard="REPLACE",
@@ -187,7 +187,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="dropped-by-others-stands-for-nothing",
-        file="source/state/marks/marks.py",
+        file="source/state/marks/stand_ins.py",
         old="WHERE archive <> %s AND kind <> 'restored' AND oid",
         new="WHERE archive <> %s AND kind = 'removed' AND oid",
         guard="ONCE",
@@ -195,7 +195,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="a-server-put-back-is-the-same",
-        file="source/state/marks/marks.py",
+        file="source/state/marks/readings.py",
         inside="has_reading",
         old="return await (await conn.execute(_HAS_READING, (job, nonce))).fetchone() is not None",
         new="return True",

@@ -68,8 +68,8 @@ MUTATIONS = (
         name="mark-written-again-replaces-another",
         file="flows/upkeep/marks/follow_marks.py",
         inside="FollowMarks._write",
-        old="await marks.record_missing(connection, stand_in)",
-        new="await marks.record(connection, stand_in) is None",
+        old="await stand_ins.record_missing(connection, stand_in)",
+        new="await stand_ins.record(connection, stand_in) is None",
         tests=("acceptance/test_marks.py::test_marks_written_again_do_not_replace_what_the_source_says",),
     ),
     Mutation(

@@ -26,8 +26,8 @@ from archival_core.ledger.archives.marked_archives import MarkedArchives, Record
 from archival_core.ledger.archives.published import Archives
 from archival_core.model.jobs.job import Status
 from archival_core.source.state import history, tables
-from archival_core.source.state.marks import marks, placed
-from archival_core.source.state.marks.marks import StandIn, StandInKind
+from archival_core.source.state.marks import mark_schema, placed, stand_ins
+from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
 
 _LOG = logging.getLogger(__name__)
 
@@ -97,8 +97,8 @@ class FollowMarks:
     async def _follow(self, connection: Connection, report: MarksReport, deadline: float) -> None:
         """Record what the marks say and the ledger does not know."""
         begin = uuid4()
-        found = await marks.stand_ins_after(connection, begin, _LOOKED_AT)
-        found |= await marks.stand_ins_before(connection, begin, _LOOKED_AT - len(found))
+        found = await stand_ins.stand_ins_after(connection, begin, _LOOKED_AT)
+        found |= await stand_ins.stand_ins_before(connection, begin, _LOOKED_AT - len(found))
         recorded = await self._marked.recorded(found.keys())
         for archive, stand_in in found.items():
             if time.monotonic() < deadline and not _says_so(recorded.get(archive), stand_in):
@@ -121,7 +121,7 @@ class FollowMarks:
             await self._archives.insert(manifest, Status.REMOVED, "reconcile", announced=True, sha256=sha256)
         async with self._marked.following(archive) as ledger:
             # A restore or a removal that was under way holds the row until it has committed. Its mark is another one then.
-            if (await marks.stand_ins(connection, [archive])).get(archive) != stand_in:
+            if (await stand_ins.stand_ins(connection, [archive])).get(archive) != stand_in:
                 return
             await self._retiring.bring_back(manifest.lake_path)
             await self._marked.follow(manifest, sha256, _DROPPED_BY.get(stand_in.kind), ledger)
@@ -134,7 +134,7 @@ class FollowMarks:
     async def _take_back(self, connection: Connection, report: MarksReport, deadline: float) -> None:
         """Take back removals that the ledger has and the source has no mark of."""
         archives = await self._marked.removed(uuid4(), _LOOKED_AT)
-        marked = await marks.stand_ins(connection, [archive.job_id for archive in archives])
+        marked = await stand_ins.stand_ins(connection, [archive.job_id for archive in archives])
         unmarked = [archive for archive in archives if archive.job_id not in marked and not archive.mark_owed]
         there = await tables.those_there(connection, {(archive.oid, archive.born) for archive in unmarked})
         for archive in unmarked:
@@ -150,7 +150,7 @@ class FollowMarks:
             if await self._marked.back_to_archived(archive.job_id):
                 report.back += 1
                 _LOG.warning("archive %s is not removed: the source was put back, and has the chunk", archive.job_id)
-        elif await marks.went_by_another(connection, archive.job_id, archive.oid, archive.born):
+        elif await stand_ins.went_by_another(connection, archive.job_id, archive.oid, archive.born):
             if await self._marked.supersede(archive.job_id, Status.REMOVED):
                 await self._retiring.retire([archive.lake_path])
         elif await history.stands_on(connection, archive.job_id, (await self._marked.manifest(archive.job_id)).grounds):
@@ -163,7 +163,7 @@ class FollowMarks:
         """Write marks that are owed: for removals and restores from before there were marks, or whose marks were lost."""
         owed = await self._marked.owed_removals(_LOOKED_AT)
         restored = await self._marked.owed_restores(_LOOKED_AT)
-        if not (owed or restored) or not await marks.ensure(connection):
+        if not (owed or restored) or not await mark_schema.ensure(connection):
             return
         there = await tables.those_there(connection, {(archive.oid, archive.born) for archive in owed if archive.born})
         for archive in owed:
@@ -203,7 +203,7 @@ class FollowMarks:
             oid=table.oid if table else archive.oid,
             born=table.born if table else archive.born or "",
         )
-        is_new = await marks.record_missing(connection, stand_in)
+        is_new = await stand_ins.record_missing(connection, stand_in)
         await self._marked.mark_paid(archive.job_id, sha256)
         return is_new
 

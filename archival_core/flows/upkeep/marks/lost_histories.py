@@ -18,7 +18,7 @@ from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state import history
-from archival_core.source.state.marks import marks
+from archival_core.source.state.marks import readings
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class LostHistories:
         if here.timeline is None or not here.system_identifier:
             return 0  # a standby may not have the marks yet
         found = await self._marked.readings(here, uuid4(), _LOOKED_AT)
-        read = await marks.known_readings(
+        read = await readings.known_readings(
             connection, [(archive.job_id, nonce) for archive in found for nonce in archive.nonces]
         )
         proven = {job_id for job_id, _ in read}

@@ -25,8 +25,8 @@ from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state import history, tables
-from archival_core.source.state.marks import marks, placed
-from archival_core.source.state.marks.marks import StandIn, StandInKind
+from archival_core.source.state.marks import mark_schema, placed, stand_ins
+from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
 from archival_core.source.state.origin import origin_of
 
 _LOG = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class MissingTables:
 
     async def _unfollowed(self, connection: Connection, hypertables: Collection[str]) -> set[str]:
         """Those of `hypertables` of which the source has a mark that the ledger does not follow yet."""
-        marked = await marks.standing_in(connection, hypertables)
+        marked = await stand_ins.standing_in(connection, hypertables)
         recorded = await self._marked.recorded(marked.keys())
         follows = {archive for archive, known in recorded.items() if known.status is Status.REMOVED}
         return {hypertable for archive, hypertable in marked.items() if archive not in follows}
@@ -154,14 +154,14 @@ class MissingTables:
             oid=manifest.relation_oid,
             born=manifest.relation_born or "",
         )
-        may_mark = await marks.ensure(connection)
+        may_mark = await mark_schema.ensure(connection)
         async with self._marked.held(job) as elsewhere:
             async with connection.transaction():
                 if may_mark:
-                    found = await marks.lock_stand_in(connection, job.job_id)
+                    found = await stand_ins.lock_stand_in(connection, job.job_id)
                     if found is not None and found.kind.stands_in:
                         return False  # the ledger follows the mark
-                    await marks.record(connection, stand_in)
+                    await stand_ins.record(connection, stand_in)
                 if elsewhere is None:
                     await self._marked.finish_dropped(job, note, connection)
             if elsewhere is not None:

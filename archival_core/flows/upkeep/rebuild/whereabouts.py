@@ -12,8 +12,8 @@ from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.catalog.presence import table_oids
 from archival_core.source.state import history
-from archival_core.source.state.marks import marks
-from archival_core.source.state.marks.marks import StandInKind
+from archival_core.source.state.marks import stand_ins
+from archival_core.source.state.marks.stand_ins import StandInKind
 
 
 async def statuses(source: Database, manifests: Sequence[Manifest]) -> list[Status]:
@@ -26,7 +26,7 @@ async def statuses(source: Database, manifests: Sequence[Manifest]) -> list[Stat
     async with source.connect() as connection:
         here = await catalog.server_identity(connection)
         oids = await table_oids(connection, [Relation.parse(manifest.chunk) for manifest in manifests])
-        marked = await marks.stand_ins(connection, [UUID(manifest.job_id) for manifest in manifests])
+        marked = await stand_ins.stand_ins(connection, [UUID(manifest.job_id) for manifest in manifests])
 
     def status(manifest: Manifest) -> Status:
         mark = marked.get(UUID(manifest.job_id))

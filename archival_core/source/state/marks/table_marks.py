@@ -9,8 +9,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from archival_core.source.state.marks import marks
-from archival_core.source.state.marks.marks import StandIn, StandInKind
+from archival_core.source.state.marks import mark_schema
+from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
 from archival_core.source.translate import source_errors
 
 OF_TABLE: Final[LiteralString] = """
@@ -22,7 +22,7 @@ WHERE hypertable = %s OR archive = ANY(%s)
 async def of_table(conn: AsyncConnection[Any], hypertable: str, archives: Collection[UUID]) -> dict[UUID, StandIn] | None:
     """What became of the rows of the hypertable's archives, and of `archives`; `None` where there are no marks at all."""
     with source_errors():
-        if not await marks.is_there(conn):
+        if not await mark_schema.is_there(conn):
             return None
         async with conn.cursor(row_factory=dict_row) as cur:
             rows = await (await cur.execute(OF_TABLE, (hypertable, list(archives)))).fetchall()

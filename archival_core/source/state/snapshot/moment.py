@@ -25,7 +25,7 @@ from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.catalog import lookup
 from archival_core.source.catalog.definition.defaults import Witness, witnesses
 from archival_core.source.session import READ_SETTINGS, pin_statement
-from archival_core.source.state.marks import marks
+from archival_core.source.state.marks import mark_schema
 from archival_core.source.state.snapshot.readable import NamedTable
 from archival_core.source.state.snapshot.snapshot import EXPORT
 from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, locked_by_others
@@ -183,7 +183,7 @@ class Moment:
             self.snapshot_id = row[0]
             # Guard BYMARK: the snapshot that sees the live rows also says which archives stand in for rows. The ledger may know
             # more or less than that, and what is committed since belongs to another moment.
-            if await marks.is_there(conn):
+            if await mark_schema.is_there(conn):
                 rows = await (await cur.execute(_STAND_INS)).fetchall()
                 self.standing = tuple(StandingArchive(*row) for row in rows)
         self.server = await lookup.server_identity(conn)

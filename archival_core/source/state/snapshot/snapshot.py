@@ -17,7 +17,7 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk
 from archival_core.source.catalog.partitioning.bounds import normalise
 from archival_core.source.session import READ_SETTINGS, pin_statement
-from archival_core.source.state.marks import marks
+from archival_core.source.state.marks import readings
 from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, locked_by_others
 from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
@@ -61,7 +61,7 @@ class ReadSnapshot:
         #: whether text is sent as the database stores it
         self.in_utf8 = False
         #: a random number whose lock this session holds: whoever sees the lock knows that the session is alive
-        self.nonce = marks.new_nonce()
+        self.nonce = readings.new_nonce()
 
     async def __aenter__(self) -> Self:
         if self._conn.info.transaction_status is not TransactionStatus.IDLE:
@@ -99,7 +99,7 @@ class ReadSnapshot:
                 code="unsupported-encoding",
             )
         self.snapshot_id, self.in_utf8 = row[0], row[1] == "UTF8"
-        await marks.hold(conn, self.nonce)
+        await readings.hold(conn, self.nonce)
 
     async def _restore(self, isolation_level: IsolationLevel | None, read_only: bool | None) -> None:
         if not self._conn.closed:
