@@ -1,4 +1,4 @@
-"""What becomes of archives and rows when tables are renamed, restored, dropped by hand, or their server is put back."""
+"""What becomes of archives and rows when tables are restored, dropped by hand, or their server is put back."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ import shutil
 import threading
 import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-import pyarrow.parquet as pq
 import pytest
 
 from archival_core.errors import ArchivalError, PermanentError, TransientError
-from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.removal import chunk_proof
-from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.jobs.job_life import NewJob
-from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
 from dev.servers.postgres import PostgresServer
-from tests.kit.lake_tables import files_in_tables
+from tests.acceptance.lineages import (
+    HYPERTABLE,
+    JAN_AGAIN,
+    LATE,
+    MINUTE,
+    NATIVE,
+    archive_old,
+    in_database,
+    published,
+    restore,
+    statuses,
+)
 from tests.kit.readings import archive, remove
 
 if TYPE_CHECKING:
@@ -30,53 +37,6 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
 pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
-
-MINUTE = timedelta(minutes=1)
-
-
-NATIVE = """
-create table $s.readings (time timestamptz not null, value double precision, note text) partition by range (time);
-create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
-create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
-insert into $s.readings
-select t, random(), 'note ' || t from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
-"""
-HYPERTABLE = """
-create table $s.readings (time timestamptz not null, value double precision, note text);
-select create_hypertable('$s.readings', 'time', chunk_time_interval => interval '7 days');
-insert into $s.readings
-select t, random(), 'note ' || t from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
-"""
-JAN_AGAIN = "create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z')"
-LATE = "insert into $s.readings values ('2026-01-15 00:30Z', 1, 'late')"
-
-
-async def archive_old(service: Service, older_than: str = "2026-03-06T00:00:00Z", remove: bool | None = True) -> None:
-    await service.publish(hypertable=f"{service.schema}.readings", older_than=older_than, remove=remove)
-    await service.work()
-
-
-async def restore(service: Service, key: str, **wish: Any) -> list[str]:
-    request = RestoreRequest(
-        Relation(service.schema, "readings"), None, ChunkRange(None, None), RestoreWish(**wish), key, "a test"
-    )
-    await service.runtime.restore_requests.request(request)
-    return await service.restore()
-
-
-async def published(service: Service) -> list[str]:
-    """The text of every row of the lake's tables, whatever table's, as their logs have them."""
-    found = [row for file in await files_in_tables(service) for row in pq.read_table(file).to_pylist()]
-    return sorted(f"{row['time']}|{row['note']}" for row in found)
-
-
-def in_database(service: Service, table: str = "readings") -> list[str]:
-    found = service.rows(f"select time at time zone 'UTC', note from $s.{table}")
-    return sorted(f"{when}+00:00|{note}" for when, note in found)
-
-
-def statuses(service: Service) -> list[tuple[str, str]]:
-    return [((job["lake_path"] or job["chunk"]).rpartition("/")[2].rpartition(".")[2], job["status"]) for job in service.jobs()]
 
 
 async def test_restored_rows_stay_until_somebody_asks(service: Service) -> None:
@@ -199,18 +159,6 @@ def own(folder: Path) -> None:
         os.chown(found, stat.st_uid, stat.st_gid)
 
 
-async def test_a_column_that_was_made_anew_has_other_values(service: Service) -> None:
-    service.execute(NATIVE)
-    await archive(service, "jan")
-    service.execute(
-        "alter table $s.readings drop column note, add column note text default 'new';"
-        " alter table $s.readings alter note drop default"
-    )
-    rows = in_database(service, "jan")
-    await remove(service)
-    assert set(rows) - set(await published(service)) - set(in_database(service)) == set(), statuses(service)
-
-
 async def test_equal_late_rows_come_back_too(service: Service) -> None:
     service.execute(NATIVE)
     [before] = service.rows("select count(*) from $s.jan")
@@ -226,54 +174,6 @@ async def test_equal_late_rows_come_back_too(service: Service) -> None:
     assert [job["status"] for job in service.jobs() if job["kind"] == "restore"] == ["restored"] * 2
     [after] = service.rows("select count(*) from $s.jan")
     assert after[0] == before[0] + 1
-
-
-async def test_a_renamed_chunk_is_not_published_twice(service: Service) -> None:
-    service.execute(NATIVE)
-    await archive(service, "jan", remove=False)
-    rows = in_database(service, "jan")
-    service.execute("alter table $s.jan rename to jan_2026")
-    await archive_old(service, "2026-02-01T00:00:00Z", remove=False)
-    assert await published(service) == rows, statuses(service)
-
-
-async def test_a_renamed_chunk_is_not_gone(service: Service) -> None:
-    service.execute(NATIVE)
-    await archive(service, "jan")
-    service.execute("alter table $s.jan rename to jan_2026")
-    await remove(service)
-    assert statuses(service) == [("jan_r0", "archived"), ("jan_2026", "queued")]
-
-
-async def test_a_renamed_table_is_not_published_twice(service: Service) -> None:
-    service.execute(NATIVE)
-    await archive(service, "jan", remove=False)
-    rows = in_database(service, "jan")
-    service.execute("alter table $s.readings rename to measurements")
-    await service.publish(hypertable=f"{service.schema}.measurements", chunk=f"{service.schema}.jan", remove=False)
-    await service.work()
-    assert await published(service) == rows, statuses(service)
-
-
-async def test_merged_chunks_are_published_once(timescaledb_service: Service) -> None:
-    service = timescaledb_service
-    service.execute(HYPERTABLE)
-    rows = in_database(service)
-    await archive_old(service)
-    chunks = service.rows(
-        "select format('%I.%I', chunk_schema, chunk_name) from timescaledb_information.chunks"
-        " where hypertable_schema = '$s' order by range_start limit 2"
-    )
-    try:
-        service.execute(f"call merge_chunks('{chunks[0][0]}', '{chunks[1][0]}')")
-    except psycopg.Error:
-        pytest.skip("merging is not in this edition")
-    for _ in range(4):
-        await remove(service)
-        await service.work()
-        await service.runtime.reconciler.reconcile(MINUTE)
-    assert len(in_database(service)) == 0, statuses(service)
-    assert len(await published(service)) == len(rows), (len(await published(service)), len(rows), statuses(service))
 
 
 async def test_a_restore_between_settling_and_reading(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,59 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
-import psycopg
 import pytest
 
 from archival_core.errors import LostLeaseError
-from archival_core.model.chunks.chunk import Relation
 from archival_core.settings import Settings
 from dev.servers.processes import Process
 from tests.acceptance.api_client import api_client
-from tests.acceptance.test_security import HOSTILE
+from tests.acceptance.managing import ask, managed, work
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
 pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
 
+
 ROOT = Path(__file__).parents[2]
-TABLE = """
-create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
-create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
-create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
-create table $s.mar partition of $s.readings for values from ('2026-03-01Z') to ('2026-04-01Z');
-insert into $s.readings select t, random() from generate_series(timestamptz '2026-01-01Z', '2026-03-31Z', '1 hour') t;
-analyze $s.readings;
-"""
 
 
 @pytest.fixture
 async def client(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    service.execute(TABLE)
-    async with api_client() as opened:
+    async with managed(service) as opened:
         yield opened
-
-
-async def ask(client: httpx.AsyncClient, body: dict[str, Any], status: int = 202, **headers: str) -> Any:
-    answer = await client.post("/archives", json=body, headers=headers)
-    assert answer.status_code == status, answer.text
-    return answer.json()
-
-
-async def work(service: Service) -> None:
-    for message in service.messages():
-        await service.runtime.archival_processor.process(message)
 
 
 async def test_archives_by_chunk_by_age_and_by_time(service: Service, client: httpx.AsyncClient) -> None:
@@ -282,79 +259,6 @@ async def test_restores_and_verifications(service: Service, client: httpx.AsyncC
     assert (chunk["state"], chunk["in_database"]) == ("archived", True)
 
 
-async def test_policies_are_set_previewed_and_forgotten(service: Service, client: httpx.AsyncClient) -> None:
-    table = f"{service.schema}.readings"
-    body = {"archive_after": "P1D", "remove_after": "P2D", "enabled": True, "dropped_by_others": "keep"}
-    answer = await client.put(f"/policies/{table}", json=body)
-    assert (answer.status_code, answer.json()) == (201, {"hypertable": table, **body, "problem": None})
-    assert (await client.put(f"/policies/{table}", json=body)).status_code == 200
-    assert (await client.get("/policies")).json()["policies"] == [answer.json()]
-    assert (await client.get(f"/policies/{table}")).json() == answer.json()
-    due = (await client.post("/policies/preview", json={"hypertable": table, "archive_after": "P1D"})).json()["chunks"]
-    assert [chunk["chunk"].partition(".")[2] for chunk in due] == ["jan", "feb", "mar"]
-    answer = await client.put(f"/policies/{table}", json={**body, "archive_after": "P2D", "remove_after": "P1D"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-policy")
-    assert (await client.delete(f"/policies/{table}")).status_code == 204
-    assert (await client.delete(f"/policies/{table}")).json()["code"] == "unknown-policy"
-
-
-async def test_a_policy_is_changed_in_what_is_given_alone(service: Service, client: httpx.AsyncClient) -> None:
-    address = f"/policies/{service.schema}.readings"
-    assert (await client.patch(address, json={"archive_after": "P1D"})).json()["code"] == "unknown-policy"
-    await client.put(
-        address, json={"archive_after": "P1D", "remove_after": "P9D", "enabled": False, "dropped_by_others": "keep"}
-    )
-    for change, then in (
-        ({"archive_after": "P3D"}, ("P3D", "P9D", False, "keep")),
-        ({"remove_after": "P5D"}, ("P3D", "P5D", False, "keep")),
-        ({"dropped_by_others": "forget"}, ("P3D", "P5D", False, "forget")),
-        ({"enabled": True}, ("P3D", "P5D", True, "forget")),
-        ({"remove_after": None}, ("P3D", None, True, "forget")),
-        ({"archive_after": "P4D", "enabled": False}, ("P4D", None, False, "forget")),
-    ):
-        answer = await client.patch(address, json=change)
-        assert (answer.status_code, tuple(answer.json()[name] for name in POLICY)) == (200, then), change
-        assert (await client.get(address)).json() == answer.json()
-    answer = await client.patch(address, json={"remove_after": "P1D"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-policy")
-    merging = {"content-type": "application/merge-patch+json"}
-    assert (await client.patch(address, content='{"remove_after": "P8D"}', headers=merging)).json()["remove_after"] == "P8D"
-    assert (await client.put(address, content=json.dumps(POLICY), headers=merging)).status_code == 415
-
-
-async def test_changes_of_a_policy_at_the_same_time_all_count(service: Service, client: httpx.AsyncClient) -> None:
-    address = f"/policies/{service.schema}.readings"
-    for _ in range(5):
-        await client.put(
-            address, json={"archive_after": "P1D", "remove_after": None, "enabled": True, "dropped_by_others": "keep"}
-        )
-        changes: list[dict[str, Any]] = [
-            {"archive_after": "P2D"},
-            {"remove_after": "P7D"},
-            {"enabled": False},
-            {"dropped_by_others": "forget"},
-        ]
-        answers = await asyncio.gather(*(client.patch(address, json=change) for change in changes))
-        assert [answer.status_code for answer in answers] == [200] * 4
-        found = (await client.get(address)).json()
-        assert {name: found[name] for name in POLICY} == {
-            "archive_after": "P2D",
-            "remove_after": "P7D",
-            "enabled": False,
-            "dropped_by_others": "forget",
-        }
-
-
-async def test_a_policy_is_turned_off_whatever_became_of_its_table(service: Service, client: httpx.AsyncClient) -> None:
-    address = f"/policies/{service.schema}.readings"
-    await client.put(address, json=POLICY)
-    service.execute("drop table $s.readings")
-    assert (await client.patch(address, json={"enabled": False})).json()["enabled"] is False
-    answer = await client.patch(address, json={"enabled": True})
-    assert (answer.status_code, answer.json()["code"]) == (404, "unknown-hypertable")
-    assert (await client.get(address)).json()["enabled"] is False
-
-
 @pytest.mark.parametrize(
     ("said", "name"), [("True", "ada@example.com"), ("true", "ada@example.com"), ("False", None), ("", None)]
 )
@@ -416,90 +320,6 @@ async def test_dead_letters_are_listed_replayed_and_discarded(service: Service, 
     for entry_id in (first["entry_id"], "18446744073709551615-0", "nonsense", "١-١"):
         answer = await client.post(f"/dead-letters/{entry_id}/replay")
         assert (answer.status_code, answer.json()["code"]) == (404, "unknown-dead-letter")
-
-
-POLICY = {"archive_after": "P1D", "remove_after": None, "enabled": True, "dropped_by_others": "keep"}
-REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
-    ("POST", "/archives", {"content": "{", "headers": {"content-type": "application/json"}}, 400, "invalid-json"),
-    ("POST", "/archives", {"content": "[" * 60_000, "headers": {"content-type": "application/json"}}, 400, ""),
-    ("POST", "/archives", {"content": "9" * 60_000, "headers": {"content-type": "application/json"}}, 400, ""),
-    ("POST", "/archives", {"content": "hypertable=x", "headers": {"content-type": "text/plain"}}, 415, "not-json"),
-    ("POST", "/archives", {"json": {"hypertable": "x" * 70_000}}, 413, "body-too-large"),
-    ("POST", "/archives", {"json": []}, 422, "invalid-request"),
-    ("POST", "/archives", {"json": {"hypertable": "public.x"}}, 422, "invalid-request"),
-    ("POST", "/archives", {"json": {"hypertable": "public.x", "chunk": "y", "older_than": 1}}, 422, "invalid-request"),
-    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": "2026-01-01"}}, 422, "invalid-request"),
-    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": True}}, 422, "invalid-request"),
-    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": 2**63}}, 422, "invalid-request"),
-    ("POST", "/archives", {"json": {"hypertable": "a.b.c", "older_than": 1}}, 422, "invalid-request"),
-    ("POST", "/archives", {"json": {"hypertable": "a\0b", "older_than": 1}}, 422, "invalid-request"),
-    ("POST", "/archives", {"json": {"hypertable": "public.x", "older_than": 1, "dryrun": True}}, 422, "invalid-request"),
-    ("POST", "/archives", {"json": {"hypertable": "x; drop table victims", "chunk": "y"}}, 404, "unknown-hypertable"),
-    ("POST", "/archives", {"json": {"hypertable": "x'--", "older_than": "2026-01-01T00:00:00Z"}}, 404, "unknown-hypertable"),
-    ("POST", "/restores", {"json": {"hypertable": "public.x", "all": True}}, 404, "no-archive"),
-    ("POST", "/verifications", {"json": {"job_id": str(uuid4())}}, 404, "no-archive"),
-    ("GET", "/jobs?limit=0", {}, 422, "invalid-request"),
-    ("GET", "/jobs?cursor=x", {}, 422, "invalid-cursor"),
-    ("GET", "/jobs?status=gone", {}, 422, "invalid-request"),
-    ("GET", f"/jobs/{uuid4()}", {}, 404, "unknown-job"),
-    ("GET", "/jobs/1", {}, 422, "invalid-request"),
-    ("DELETE", "/jobs", {}, 405, "method-not-allowed"),
-    ("GET", "/nothing", {}, 404, "not-found"),
-    ("GET", "/chunks?hypertable=public.x", {}, 404, "unknown-hypertable"),
-    ("PUT", "/policies/public.x", {"json": POLICY}, 404, "unknown-hypertable"),
-    ("PUT", "/policies/public.x", {"json": {**POLICY, "archive_after": "P9999999999Y"}}, 422, "invalid-request"),
-    ("PATCH", "/policies/public.x", {"json": {"enabled": False}}, 404, "unknown-policy"),
-]
-
-
-async def test_what_cannot_be_is_refused_clearly(service: Service, client: httpx.AsyncClient) -> None:
-    for method, path, options, status, code in REFUSED:
-        answer = await client.request(method, path, **options)
-        problem = answer.json()
-        assert (answer.status_code, problem["status"]) == (status, status), (method, path, answer.text)
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert not code or problem["code"] == code, (path, problem)
-        if code == "invalid-request":
-            assert all(error["field"] and error["reason"] for error in problem["errors"])
-
-
-async def test_a_hostile_name_is_only_a_name(service: Service, client: httpx.AsyncClient) -> None:
-    service.execute("create table $s.victims (v int); insert into $s.victims values (1)")
-    for number, name in enumerate(HOSTILE):
-        table, chunk = Relation(service.schema, name), Relation(service.schema, f"hostile_{number}")
-        with psycopg.connect(service.url, autocommit=True) as connection:
-            connection.execute(f"create table {table.sql} (time timestamptz not null) partition by range (time)".encode())
-            bounds = "from ('2026-01-01Z') to ('2026-02-01Z')"
-            connection.execute(f"create table {chunk.sql} partition of {table.sql} for values {bounds}".encode())
-        hypertable = str(table)
-        body = {"hypertable": hypertable, "older_than": "2026-03-01T00:00:00Z"}
-        assert [found["chunk"] for found in (await ask(client, {**body, "dry_run": True}, 200))["chunks"]] == [str(chunk)]
-        [job] = (await ask(client, body))["jobs"]
-        assert job["hypertable"] == hypertable
-        assert (await client.get("/jobs", params={"hypertable": hypertable})).json()["jobs"] == [job]
-        [found] = (await client.get("/chunks", params={"hypertable": hypertable})).json()["chunks"]
-        assert found["state"] == "queued"
-        address = f"/policies/{quote(hypertable, safe='')}"
-        if "\n" in name:
-            # no address holds a line break: a policy for such a table is a row of `archival.policy`
-            assert (await client.get(address)).status_code == 404
-            continue
-        assert (await client.put(address, json=POLICY)).json()["hypertable"] == hypertable
-        assert (await client.get(address)).json()["hypertable"] == hypertable
-        assert (await client.delete(address)).status_code == 204
-    assert service.rows("select * from $s.victims") == [(1,)]
-
-
-async def test_a_database_that_is_away_is_told_with_its_cause_and_no_secret(
-    service: Service, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from archival_core.clients.postgres.database import Database
-
-    monkeypatch.setattr(service.runtime.chunks, "_source", Database("postgresql://secret-user:secret@127.0.0.1:1/secret-db"))
-    answer = await client.get("/chunks", params={"hypertable": f"{service.schema}.readings"})
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert "secret" not in answer.text
-    assert "Connection refused" in answer.json()["detail"]
 
 
 async def test_through_the_functions_host(service: Service, client: httpx.AsyncClient) -> None:

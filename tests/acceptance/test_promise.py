@@ -7,82 +7,23 @@ a table that is gone taken for rows that are gone, a write whose answer nobody l
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
 import time
-from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import psycopg
-import pyarrow as pa
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 import pytest
 
 from archival_core.flows.archive.finishing import Finishing
-from archival_core.flows.asking.restore_requests import RestoreRequest
-from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.jobs.job_life import NewJob
-from archival_core.model.chunks.chunk import ChunkRange, Relation
+from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
 from archival_core.source.removal import dropping
+from tests.acceptance.promises import MINUTE, TABLE, archive, jobs, published, refusal, remove, restore, rows, statuses
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
 pytestmark = pytest.mark.own_database
-
-MINUTE = timedelta(minutes=1)
-TABLE = """
-create table $s.readings (time timestamptz not null, a bigint, b bigint) partition by range (time);
-create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
-create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
-insert into $s.readings select t, extract(epoch from t)::bigint, 1
-from generate_series(timestamptz '2026-01-01Z', '2026-02-28Z', '1 hour') t;
-"""
-
-
-async def archive(service: Service, chunk: str, **wish: Any) -> None:
-    wish = {"remove": True} | wish
-    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.{chunk}", **wish)
-    await service.work()
-
-
-async def remove(service: Service) -> Any:
-    service.execute("update archival.job set finished_at = finished_at - interval '2 days', removal_tried_at = null")
-    return await service.runtime.chunk_removal.remove_due(MINUTE)
-
-
-async def restore(service: Service, chunk: str | None = None) -> list[str]:
-    table = Relation(service.schema, "readings")
-    named = Relation(service.schema, chunk) if chunk else None
-    request = RestoreRequest(table, named, ChunkRange(None, None), RestoreWish(), str(uuid4()), "a test")
-    await service.runtime.restore_requests.request(request)
-    return await service.restore()
-
-
-def jobs(service: Service) -> list[dict[str, Any]]:
-    return [job for job in service.jobs() if job["kind"] == "archive"]
-
-
-def statuses(service: Service) -> list[str]:
-    return [job["status"] for job in jobs(service)]
-
-
-def refusal(service: Service) -> str:
-    return str(jobs(service)[0]["removal_error"]["code"])
-
-
-def rows(service: Service, table: str = "readings") -> list[tuple[Any, ...]]:
-    return sorted(service.rows(f"select * from $s.{table}"))
-
-
-def published(service: Service) -> list[tuple[Any, ...]]:
-    folder = service.lake / "tables" / f"{service.schema}.readings"
-    found = ds.dataset(folder, format="parquet").to_table().to_pylist() if folder.exists() else []
-    return sorted((row["time"], row["a"], row["b"]) for row in found)
 
 
 TREE = """
@@ -120,92 +61,6 @@ async def test_a_leaf_that_was_swapped_is_a_change(service: Service, swap: str) 
     await service.work()
     assert (await remove(service)).removed == 1
     assert (await restore(service, "jan"), rows(service)) == ([], before)
-
-
-def forge(service: Service, source: Path, target: Path) -> None:
-    """A folder like that of `source`, with another value in each row, and everything in it in order."""
-    shutil.copytree(source, target)
-    manifest = json.loads((target / "_manifest.json").read_text())
-    for part in manifest["parts"]:
-        table = pq.read_table(target / part["file"])
-        changed = table.set_column(1, table.schema.field(1), pa.array([99] * table.num_rows, pa.int64()))
-        pq.write_table(changed, target / part["file"])
-    (target / "_manifest.json").write_text(json.dumps(manifest))
-
-
-async def test_a_forged_folder_is_nobody_s_archive(service: Service) -> None:
-    """Whoever can write to the lake puts a folder with the job's own id where the job will publish."""
-    service.execute(TABLE)
-    before = rows(service)
-    await archive(service, "feb", remove=False)
-    real = service.lake / jobs(service)[0]["lake_path"]
-    await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan", remove=True)
-    await service.runtime.event_drain.drain()
-    [message] = service.messages()
-    planted = service.lake / f"tables/{service.schema}.readings/{service.schema}.jan_r0"
-    forge(service, real, planted)
-    text = (planted / "_manifest.json").read_text()
-    for old, new in ((str(jobs(service)[0]["job_id"]), str(message.job_id)), (".feb", ".jan")):
-        text = text.replace(old, new)
-    (planted / "_manifest.json").write_text(text)
-    await service.runtime.archival_processor.process(message)
-    await service.runtime.reconciler.reconcile(MINUTE)
-    assert statuses(service) == ["archived", "archived"]
-    assert jobs(service)[1]["lake_path"].endswith("jan_r1")
-    assert (await remove(service)).removed == 1
-    assert (await restore(service, "jan"), rows(service)) == ([], before)
-    # it stays where it is, and is reported
-    assert [reason for _, reason in service.rows("select folder, reason from archival.stray")] != []
-
-
-@pytest.mark.parametrize("ended", ["failed", "cancelled"])
-async def test_what_a_job_has_not_declared_is_not_adopted(service: Service, ended: str) -> None:
-    service.execute(TABLE)
-    await archive(service, "feb", remove=False)
-    await archive(service, "jan", remove=True)
-    before = rows(service)
-    [feb, jan] = jobs(service)
-    # as if the job had never come to an end, and somebody had put a folder of its name into its place
-    service.forge_ledger(
-        f"update archival.job set status = '{ended}', manifest = null, lake_path = null where job_id = '{jan['job_id']}'"
-    )
-    real = service.lake / jan["lake_path"]
-    forge(service, real, real.with_name("aside"))
-    shutil.rmtree(real)
-    (real.parent / "aside").rename(real)
-    (real / "_manifest.json").write_text((real / "_manifest.json").read_text() + " ")
-    (service.lake / "manifests" / f"{service.schema}.readings" / f"{service.schema}.jan_r0.json").unlink()
-    report = await service.runtime.reconciler.reconcile(MINUTE)
-    assert (report.adoption.adopted, len(report.adoption.strays)) == ([], 1)
-    await remove(service)
-    assert (rows(service), statuses(service)) == (before, ["archived", ended])
-    assert feb["status"] == "archived"
-
-
-async def test_a_planted_manifest_moves_nobody_else_s_archive(service: Service) -> None:
-    service.execute(TABLE)
-    service.execute("create table $s.other (like $s.readings) partition by range (time)")
-    service.execute("create table $s.part partition of $s.other for values from ('2026-01-01Z') to ('2026-02-01Z')")
-    await archive(service, "jan", remove=False)
-    await service.publish(hypertable=f"{service.schema}.other", chunk=f"{service.schema}.part")
-    await service.work()
-    victim, source = sorted(job["lake_path"] for job in jobs(service))[::-1]
-    if "other" in victim:
-        victim, source = source, victim
-    planted = service.lake / source.replace("part_r0", "part_r7")
-    shutil.copytree(service.lake / source, planted)
-    manifest = json.loads((planted / "_manifest.json").read_text())
-    manifest |= {
-        "job_id": str(uuid4()),
-        "supersedes": [victim],
-        "lake_path": source.replace("part_r0", "part_r7"),
-        "revision": 7,
-    }
-    (planted / "_manifest.json").write_text(json.dumps(manifest))
-    for _ in range(2):
-        await service.runtime.reconciler.reconcile(MINUTE)
-    assert (service.lake / victim).is_dir()
-    assert statuses(service) == ["archived", "archived"]
 
 
 async def test_columns_swapped_while_the_removal_waits_are_a_change(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -438,46 +293,3 @@ async def test_a_reading_that_changed_a_value_keeps_its_chunk(service: Service) 
     assert (await remove(service)).removed == 0
     assert refusal(service) == "not-restorable"
     assert service.rows("select distinct a::text from $s.jan") == [("65543",)]
-
-
-NEW_FIELDS = ("nonce", "tables", "relation_born", "hypertable_table")
-
-
-def as_before(service: Service) -> None:
-    """Archives as the version before marks has left them, in the ledger, the lake and the source."""
-    for path in (path for path in service.lake.rglob("*.json") if path.parent.name != "_delta_log"):
-        if path.name != "owner.json":
-            manifest = json.loads(path.read_text())
-            path.write_text(json.dumps({name: value for name, value in manifest.items() if name not in NEW_FIELDS}, indent=2))
-    service.execute(
-        f"update archival.job set manifest = manifest - array{list(NEW_FIELDS)}, manifest_sha256 = null, relation_born = null,"
-        " declared = '{}', dropped_by = null, mark_owed = status = 'removed' or restored_at is not null;"
-        "truncate archival_marks.reading, archival_marks.stand_in"
-    )
-
-
-async def test_archives_from_before_marks_go_and_come_back(service: Service) -> None:
-    service.execute(TABLE)
-    before = rows(service)
-    await archive(service, "feb")
-    assert (await remove(service)).removed == 1
-    await archive(service, "jan")
-    as_before(service)
-    report = await service.runtime.reconciler.reconcile(MINUTE)
-    assert (report.marks.written, report.failed) == (1, {})
-    # all rows are compared, once, and nothing is archived again
-    assert (await remove(service)).removed == 1
-    assert (statuses(service), rows(service)) == (["removed", "removed"], [])
-    assert service.rows("select kind, count(*) from archival_marks.stand_in group by 1") == [("removed", 2)]
-    assert (await restore(service), rows(service)) == ([], before)
-    assert (await service.runtime.reconciler.reconcile(MINUTE)).marks.restored == 0
-
-
-async def test_a_restore_of_before_marks_that_nobody_has_marked_yet(service: Service) -> None:
-    service.execute(TABLE)
-    before = rows(service)
-    await archive(service, "jan")
-    assert (await remove(service)).removed == 1
-    as_before(service)
-    assert (await restore(service), rows(service)) == ([], before)
-    assert service.rows("select kind from archival_marks.stand_in") == [("restored",)]

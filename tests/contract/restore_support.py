@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+import pytest
 
 from archival_core.clients.postgres.database import Database
 from archival_core.codec.layout import Profile
+from archival_core.errors import ArchivalError
 from archival_core.flows.archive.part_archiver import PartArchiver
 from archival_core.flows.archive.reading import ChunkDescription, Reading
 from archival_core.flows.restore.chunk_restore import ChunkRestorer, Restored, RestoreWish, Worker
@@ -101,3 +103,32 @@ class Bench:
 def quoted(*names: str) -> str:
     """A qualified name as SQL."""
     return ".".join(map(quote_identifier, names))
+
+
+READINGS = """
+CREATE TABLE readings (
+    time timestamptz NOT NULL, id bigint GENERATED ALWAYS AS IDENTITY, device text, value numeric(8, 2),
+    doubled numeric GENERATED ALWAYS AS (value * 2) STORED, PRIMARY KEY (time, id)
+) PARTITION BY RANGE (time);
+CREATE TABLE jan PARTITION OF readings FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');
+CREATE TABLE feb PARTITION OF readings FOR VALUES FROM ('2026-02-01 00:00+00') TO ('2026-03-01 00:00+00');
+INSERT INTO readings (time, device, value)
+SELECT timestamptz '2026-01-01 00:00+00' + i * interval '10 minutes', 'dev ' || i % 5, i / 100.0
+FROM generate_series(0, 5999) i;
+"""
+
+
+JANUARY = "SELECT count(*) FROM readings WHERE time < '2026-02-01 00:00+00'"
+
+
+async def refused(bench: Bench, manifest: Manifest, **wish: Any) -> str:
+    """The code of the error, and that nothing came of it."""
+    before = bench.rows("readings") if wish.get("table", True) else None
+    wish.pop("table", None)
+    job_id = uuid.uuid4()
+    with pytest.raises(ArchivalError) as caught:
+        await wish.pop("by", bench).restore(manifest, job_id=job_id, **wish)
+    assert not [name for name in bench.staging() if name.startswith(job_id.hex)]
+    if before is not None:
+        assert bench.rows("readings") == before
+    return caught.value.code

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_MAIN = "acceptance/test_main_job.py"
-_PARTS = "acceptance/test_parts.py"
 _ARCHIVER = "flows/archive/chunk_archiver.py"
 
 MUTATIONS = (

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_DRAIN = "acceptance/test_main_job.py"
-
 MUTATIONS = (
     Mutation(
         name="backlog-from-before-the-group",

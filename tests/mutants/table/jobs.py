@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_LEASE = "acceptance/test_lease.py"
 _ATTEMPT = "job_id = %(job_id)s and lease_token = %(token)s and status = 'running'"
 _ANY_ATTEMPT = "job_id = %(job_id)s and status = 'running'"
 

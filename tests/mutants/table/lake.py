@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_LAKE = "contract/test_lake.py"
 _CLIENT = "lake/client.py"
 
 MUTATIONS = (

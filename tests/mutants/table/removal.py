@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_REMOVAL = "acceptance/test_removal.py"
-_LINEAGE = "acceptance/test_lineage.py"
-_FLOW = "flows/removal/chunk_removal.py"
-
 MUTATIONS = (
     Mutation(
         name="lake-that-went-back-has-its-way",

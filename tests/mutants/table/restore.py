@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_NATIVE = "contract/test_restore_native.py"
-_RESTORE = "acceptance/test_restore.py"
 _PLACING = "source/restore/placing/placing.py"
 
 MUTATIONS = (
@@ -62,8 +60,8 @@ MUTATIONS = (
         old="if losses := opened.losses():",
         new="if losses := None:",
         tests=(
-            "contract/test_restore_native.py::test_a_domain_that_has_changed_takes_only_what_it_holds",
-            "contract/test_restore_native.py::test_columns_that_have_changed",
+            "contract/test_restore_changed_tables.py::test_a_domain_that_has_changed_takes_only_what_it_holds",
+            "contract/test_restore_changed_tables.py::test_columns_that_have_changed",
         ),
     ),
     Mutation(
@@ -158,7 +156,7 @@ MUTATIONS = (
         old="is_in_place=wish.into is None",
         new="is_in_place=False",
         tests=(
-            "contract/test_restore_native.py::test_equal_rows_are_as_many_as_before",
+            "contract/test_restore_once.py::test_equal_rows_are_as_many_as_before",
             "acceptance/test_lineage.py::test_a_restored_archive_is_superseded_only_by_one_that_has_its_rows",
             "acceptance/test_restore.py::test_restored_rows_that_are_archived_again_are_in_one_archive",
         ),
@@ -201,7 +199,7 @@ MUTATIONS = (
         inside="place",
         old='await conn.execute(_LOCK, (f"archival_restore {plan.target.relation.sql}",))',
         new="pass",
-        tests=("contract/test_restore_native.py::test_two_restores_at_once_do_not_double",),
+        tests=("contract/test_restore_once.py::test_two_restores_at_once_do_not_double",),
     ),
     Mutation(
         name="rows-are-placed-that-others-cannot-see",
@@ -209,7 +207,7 @@ MUTATIONS = (
         inside="place",
         old="await _check_isolation(conn)",
         new="pass",
-        tests=("contract/test_restore_native.py::test_rows_are_placed_only_in_a_transaction_that_sees_the_others",),
+        tests=("contract/test_restore_once.py::test_rows_are_placed_only_in_a_transaction_that_sees_the_others",),
     ),
     Mutation(
         name="sequences-stay-behind",
@@ -217,7 +215,7 @@ MUTATIONS = (
         inside="place",
         old="await advance_sequences(conn, plan.target.relation, staging, plan.columns)",
         new="pass",
-        tests=("contract/test_restore_native.py::test_a_table_that_is_gone",),
+        tests=("contract/test_restore_changed_tables.py::test_a_table_that_is_gone",),
     ),
     Mutation(
         name="where-the-rows-went-is-not-noted",
@@ -241,7 +239,7 @@ MUTATIONS = (
         inside="_is_there",
         old="\n    raise would_double(plan, there.count)",
         new="\n    return False",
-        tests=("contract/test_restore_native.py::test_rows_without_a_key_are_never_doubled",),
+        tests=("contract/test_restore_once.py::test_rows_without_a_key_are_never_doubled",),
     ),
     Mutation(
         name="some-rows-that-are-there-are-doubled",
@@ -250,8 +248,8 @@ MUTATIONS = (
         old="raise would_double(plan, there.count, wanted.count - missing)",
         new="return False",
         tests=(
-            "contract/test_restore_native.py::test_beside_rows_of_others",
-            "contract/test_restore_native.py::test_equal_rows_are_as_many_as_before",
+            "contract/test_restore_once.py::test_beside_rows_of_others",
+            "contract/test_restore_once.py::test_equal_rows_are_as_many_as_before",
         ),
     ),
     Mutation(
@@ -259,7 +257,7 @@ MUTATIONS = (
         file=_PLACING,
         old='await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")',
         new="pass",
-        tests=("contract/test_restore_native.py::test_a_trigger_that_waits_for_the_commit_is_found_out",),
+        tests=("contract/test_restore_changed_tables.py::test_a_trigger_that_waits_for_the_commit_is_found_out",),
     ),
     Mutation(
         name="what-the-table-made-of-the-rows",
@@ -267,7 +265,7 @@ MUTATIONS = (
         inside="_insert",
         old="Rows(*row) != wanted or ",
         new="",
-        tests=("contract/test_restore_native.py::test_a_trigger_that_changes_rows_is_found_out",),
+        tests=("contract/test_restore_changed_tables.py::test_a_trigger_that_changes_rows_is_found_out",),
     ),
     Mutation(
         name="rows-that-went-elsewhere",
@@ -275,7 +273,7 @@ MUTATIONS = (
         inside="_insert",
         old=" or await _count(conn, plan) < wanted.count",
         new="",
-        tests=("contract/test_restore_native.py::test_a_trigger_that_waits_for_the_commit_is_found_out",),
+        tests=("contract/test_restore_changed_tables.py::test_a_trigger_that_waits_for_the_commit_is_found_out",),
     ),
     Mutation(
         name="placed-where-the-name-points-by-now",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_FENCE = "contract/test_fence.py"
-_NATIVE = "contract/test_source_native.py"
 _STATE = "source/state/fence.py"
 
 MUTATIONS = (
@@ -146,7 +144,7 @@ MUTATIONS = (
         new="",
         tests=(
             "acceptance/test_removal.py::test_a_column_that_was_made_anew_is_a_change",
-            "acceptance/test_lineage.py::test_a_column_that_was_made_anew_has_other_values",
+            "acceptance/test_reshaped_tables.py::test_a_column_that_was_made_anew_has_other_values",
         ),
     ),
     Mutation(

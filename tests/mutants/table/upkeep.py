@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_RECONCILE = "acceptance/test_reconcile.py"
 _ADOPTION = "flows/upkeep/lake/adoption.py"
 
 MUTATIONS = (
@@ -22,7 +21,7 @@ MUTATIONS = (
         inside="Adoption._take_in",
         old="await self._check(manifest)",
         new="pass",
-        tests=("acceptance/test_reconcile.py::test_what_is_no_archive_is_reported_and_stays",),
+        tests=("acceptance/test_adoption.py::test_what_is_no_archive_is_reported_and_stays",),
     ),
     Mutation(
         name="archive-of-another-database-is-adopted",
@@ -30,7 +29,7 @@ MUTATIONS = (
         inside="Adoption._take_in",
         old="await self._check_is_ours(manifest)",
         new="pass",
-        tests=("acceptance/test_reconcile.py::test_an_archive_of_another_database_is_none_of_ours",),
+        tests=("acceptance/test_adoption.py::test_an_archive_of_another_database_is_none_of_ours",),
     ),
     Mutation(
         name="recorded-meanwhile-is-a-stray",
@@ -38,7 +37,7 @@ MUTATIONS = (
         inside="Adoption._take_in",
         old="if await self._archives.known([folder]):",
         new="if False:",
-        tests=("acceptance/test_reconcile.py::test_what_another_run_records_meanwhile_is_no_stray",),
+        tests=("acceptance/test_adoption.py::test_what_another_run_records_meanwhile_is_no_stray",),
     ),
     Mutation(
         name="moved-archive-is-adopted",
@@ -46,7 +45,7 @@ MUTATIONS = (
         inside="read_inner_manifest",
         old="if manifest.lake_path != folder:",
         new="if False:",
-        tests=("acceptance/test_reconcile.py::test_what_is_no_archive_is_reported_and_stays",),
+        tests=("acceptance/test_adoption.py::test_what_is_no_archive_is_reported_and_stays",),
     ),
     Mutation(
         name="planted-manifest-stops-a-job",
@@ -88,7 +87,7 @@ MUTATIONS = (
         old="rows = await self._elsewhere.look(connection, manifest)",
         new="rows = RowsFound.NONE_THERE",
         guard="GONE",
-        tests=("acceptance/test_reconcile.py::test_a_table_that_is_gone_is_not_rows_that_are_gone",),
+        tests=("acceptance/test_missing_tables.py::test_a_table_that_is_gone_is_not_rows_that_are_gone",),
     ),
     Mutation(
         name="adopted-is-history",
@@ -123,7 +122,7 @@ MUTATIONS = (
         inside="MissingTables.decide",
         old="if not history.is_same_server(here, manifest):",
         new="if False:",
-        tests=("acceptance/test_reconcile.py::test_what_may_be_there_does_not_count_as_removed",),
+        tests=("acceptance/test_missing_tables.py::test_what_may_be_there_does_not_count_as_removed",),
     ),
     Mutation(
         name="renamed-is-gone",
