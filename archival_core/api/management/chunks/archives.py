@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, StrictBool, model_validator
 
 from archival_core.api import problems
-from archival_core.api.management.jobs.job_view import JobsView, view
+from archival_core.api.management.chunks.asked_jobs import asked_jobs
+from archival_core.api.management.jobs.job_view import JobsView
 from archival_core.api.management.requests.audited import Audited
 from archival_core.api.management.requests.fields import (
     WITH_BODY,
@@ -20,7 +21,6 @@ from archival_core.api.management.requests.fields import (
     IdempotencyKey,
     TableName,
     Trace,
-    fingerprint,
 )
 from archival_core.api.services import Current
 from archival_core.flows.asking.archive_requests import ArchiveWish, WantedChunk
@@ -125,12 +125,13 @@ async def ask_for_archives(
     if asked.dry_run:
         found = _dry_run(await services.archive_requests.preview(wish))
         return JSONResponse(found.model_dump(mode="json"))
-    job_ids = await services.once.do(
+    return await asked_jobs(
+        services,
         key,
-        fingerprint("archives", asked),
+        "archives",
+        asked,
         lambda request_key: services.archive_requests.request(wish, request_key, caller, trace),
     )
-    return JobsView(jobs=[view(job) for job in await services.jobs.these(job_ids)])
 
 
 def _dry_run(chunks: list[WantedChunk]) -> DryRun:

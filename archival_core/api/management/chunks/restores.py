@@ -13,7 +13,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from archival_core.api import problems
-from archival_core.api.management.jobs.job_view import JobsView, view
+from archival_core.api.management.chunks.asked_jobs import asked_jobs
+from archival_core.api.management.jobs.job_view import JobsView
 from archival_core.api.management.requests.audited import Audited
 from archival_core.api.management.requests.fields import (
     ANY,
@@ -25,7 +26,6 @@ from archival_core.api.management.requests.fields import (
     Limit,
     TableName,
     Trace,
-    fingerprint,
 )
 from archival_core.api.services import Current
 from archival_core.errors import PermanentError
@@ -185,10 +185,9 @@ async def ask_for_restores(
     if asked.dry_run:
         archives = await services.jobs.these(await services.restore_requests.preview(request("")))
         return JSONResponse(_dry_run(archives).model_dump(mode="json"))
-    job_ids = await services.once.do(
-        key, fingerprint("restores", asked), lambda request_key: services.restore_requests.request(request(request_key))
+    return await asked_jobs(
+        services, key, "restores", asked, lambda request_key: services.restore_requests.request(request(request_key))
     )
-    return JobsView(jobs=[view(job) for job in await services.jobs.these(job_ids)])
 
 
 @router.post("/verifications", status_code=202, responses=problems.documented(404, *WITH_BODY))
