@@ -173,6 +173,15 @@ MUTATIONS = (
         tests=("acceptance/test_marks.py::test_disks_put_back_between_a_comparison_and_its_mark",),
     ),
     Mutation(
+        name="a-server-put-back-is-the-same",
+        file="source/state/marks/readings.py",
+        inside="has_reading",
+        old="return await (await conn.execute(_HAS_READING, (job, nonce))).fetchone() is not None",
+        new="return True",
+        guard="MARK",
+        tests=("acceptance/test_finishing.py::test_an_archive_of_a_history_that_was_put_back_is_read_again",),
+    ),
+    Mutation(
         name="mark-that-stands-in-is-replaced",
         file="source/state/marks/stand_ins.py",
         old="WHERE s.kind = 'restored' OR (excluded.kind = 'restored' AND excluded.manifest = s.manifest)\n",
@@ -190,15 +199,6 @@ MUTATIONS = (
         new="WHERE archive <> %s AND kind = 'removed' AND oid",
         guard="ONCE",
         tests=("acceptance/test_finishing.py::test_an_archive_that_comes_too_late_is_superseded",),
-    ),
-    Mutation(
-        name="a-server-put-back-is-the-same",
-        file="source/state/marks/readings.py",
-        inside="has_reading",
-        old="return await (await conn.execute(_HAS_READING, (job, nonce))).fetchone() is not None",
-        new="return True",
-        guard="MARK",
-        tests=("acceptance/test_finishing.py::test_an_archive_of_a_history_that_was_put_back_is_read_again",),
     ),
     Mutation(
         name="a-tree-is-its-root",
