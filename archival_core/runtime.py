@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
 from archival_core import settings
-from archival_core.clients.credentials import token_source
-from archival_core.clients.postgres.database import ENTRA_SCOPE, Database
 from archival_core.clients.queue import QueueClient
-from archival_core.clients.redis.credentials import REDIS_SCOPE
-from archival_core.clients.redis.messaging import MessagingClient
+from archival_core.connections import Connections
 from archival_core.flows.archive.chunk_archiver import ArchiveOptions, ChunkArchiver
 from archival_core.flows.archive.finishing import Finishing
 from archival_core.flows.archive.lake_schema import LakeSchema
@@ -40,7 +36,7 @@ from archival_core.flows.insight.readiness import ReadinessCheck
 from archival_core.flows.insight.snapshots import Snapshots
 from archival_core.flows.jobs.announcer import Announcer
 from archival_core.flows.jobs.chunk_places import ChunkPlaces
-from archival_core.flows.jobs.dependencies import Dependencies, Probe
+from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.flows.jobs.interventions.bulk_jobs import BulkJobActions
 from archival_core.flows.jobs.interventions.bulk_letters import BulkLetters
 from archival_core.flows.jobs.interventions.dead_letters import DeadLetters
@@ -77,11 +73,8 @@ from archival_core.flows.upkeep.sweeps.restore_sweep import RestoreSweep
 from archival_core.flows.upkeep.sweeps.results_sweep import ResultsSweep
 from archival_core.flows.upkeep.sweeps.staging_sweep import StagingSweep
 from archival_core.flows.upkeep.sweeps.stream_retention import KeptStream, StreamRetention
-from archival_core.lake.account import LakeAccount
 from archival_core.lake.arrow_files import arrow_files
-from archival_core.lake.client import LakehouseClient
 from archival_core.lake.tables.log import TableLog
-from archival_core.lake.tables.snapshot import TableReader
 from archival_core.ledger.archives.chunk_records import ChunkRecords
 from archival_core.ledger.archives.findings import Findings
 from archival_core.ledger.archives.marked_archives import MarkedArchives
@@ -102,8 +95,6 @@ from archival_core.ledger.jobs.discards import Discards
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.ledger.jobs.job_list import JobList
 from archival_core.ledger.owner import LedgerOwner
-from archival_core.ledger.pool import LedgerPool
-from archival_core.ledger.probe import LedgerProbe
 from archival_core.ledger.tables.generations import LakeGenerations
 from archival_core.ledger.tables.lake_columns import LakeColumns
 from archival_core.ledger.tables.lake_tables import LakeTables
@@ -112,7 +103,6 @@ from archival_core.ledger.upkeep.left_undone import Upkeep
 from archival_core.ledger.upkeep.rounds import Rounds
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.insight.money import Prices
-from archival_core.model.jobs.job import Kind
 from archival_core.query.archives.archives import Ledgers
 from archival_core.query.queries import Queries
 from archival_core.query.question.limits import Limits
@@ -124,12 +114,12 @@ from archival_core.source import catalog
 _WRITES: Final = frozenset({"ledger", "redis"})
 
 
-class Runtime:
-    """Every client and flow of one process. Opening connects to nothing; each client connects when it is first used."""
+class Runtime(Connections):
+    """Every flow of one process, and its connections."""
 
     def __init__(self, config: Settings) -> None:
+        super().__init__(config)
         self.settings = config
-        self._open_clients()
         self._have_in_common()
         self._take_events()
         self._archive()
@@ -138,34 +128,6 @@ class Runtime:
         self._look_after()
         self._intervene()
         self._ask_and_show()
-
-    def _open_clients(self) -> None:
-        """The other systems."""
-        config, token = self.settings, token_source(ENTRA_SCOPE, "source")
-        self._source = Database(config.source_database_url, token)
-        self._pool = LedgerPool(Database(config.ledger_url, token, dependency="ledger"))
-        self.lake = LakehouseClient.open(config.lake_url, config.lake_account_key)
-        self._lake_account = LakeAccount.open(config.lake_url, config.lake_account_key)
-        self._table_reader = TableReader(config.lake_url, config.lake_account_key)
-        self.messaging = MessagingClient.open(
-            config.redis_url,
-            events=config.events_stream,
-            group=config.events_group,
-            results=config.results_stream,
-            dead=config.dead_stream,
-            token=token_source(REDIS_SCOPE, "redis"),
-        )
-        names = (config.archive_queue, config.restore_queue)
-        self.queue, self.restore_queue, *self._poisoned = (
-            QueueClient.open(name, connection_string=config.storage_connection, service_url=config.queue_service_url)
-            # the host gives the queues of poisoned messages their names
-            for name in (*names, *(f"{name}-poison" for name in names))
-        )
-        shared = (config.removal_queue, config.verify_queue)
-        self._shared = {
-            name: QueueClient.open(name, connection_string=config.storage_connection, service_url=config.queue_service_url)
-            for name in (*shared, *(f"{name}-poison" for name in shared))
-        }
 
     def _have_in_common(self) -> None:
         """What jobs of all kinds need."""
@@ -384,40 +346,14 @@ class Runtime:
         )
 
     @property
-    def _queues(self) -> dict[Kind, QueueClient]:
-        return {Kind.ARCHIVE: self.queue, Kind.RESTORE: self.restore_queue}
-
-    @property
     def _shares_source(self) -> bool:
         """Whether the ledger is in the source's database."""
         return self.settings.ledger_url == self.settings.source_database_url
 
-    def probes(self) -> dict[str, Probe]:
-        """One cheap question to each outside system, for the readiness check."""
-        return {
-            "source": self._source.prove_writable,
-            "ledger": LedgerProbe(self._pool).prove_writable,
-            "redis": self.messaging.prove_writable,
-            "queue": self.queue.ping,
-            "lake": self.lake.ensure_filesystem,
-        }
-
     async def close(self) -> None:
-        """Close every client."""
+        """Close what answers questions, and every connection."""
         await self.results.close()
-        closing: Sequence[Callable[[], Awaitable[None]]] = (
-            self._pool.close,
-            self.queries.close,
-            self.messaging.close,
-            self.queue.close,
-            self.restore_queue.close,
-            *(queue.close for queue in self._poisoned),
-            *(queue.close for queue in self._shared.values()),
-            self.lake.close,
-            self._lake_account.close,
-            self._table_reader.close,
-        )
-        await asyncio.gather(*(close() for close in closing), return_exceptions=True)
+        await asyncio.gather(self.queries.close(), super().close(), return_exceptions=True)
 
     async def _find_chunks(self, hypertable: Relation, older_than: str | int) -> list[Chunk]:
         async with self._source.connect() as connection:
