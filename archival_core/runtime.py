@@ -104,6 +104,7 @@ from archival_core.ledger.upkeep.rounds import Rounds
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.insight.money import Prices
 from archival_core.query.archives.archives import Ledgers
+from archival_core.query.archives.former import FormerTables
 from archival_core.query.queries import Queries
 from archival_core.query.question.limits import Limits
 from archival_core.query.results import Results, result_limits
@@ -337,6 +338,7 @@ class Runtime(Connections):
             limits=Limits(seconds=config.query_seconds, memory_mib=config.query_memory, rows=config.query_rows),
             at_a_time=config.queries_at_a_time,
         )
+        self.former_tables = FormerTables(self._source, self.queries.archives)
         self.results = Results(
             self.queries,
             self.lake,

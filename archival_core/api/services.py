@@ -29,6 +29,7 @@ from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.lake.verification import Verification
 from archival_core.flows.upkeep.rebuild.mark_rebuild import MarkRebuild
 from archival_core.model.insight.money import Prices
+from archival_core.query.archives.former import FormerTables
 from archival_core.query.queries import Queries
 from archival_core.query.results import Results
 
@@ -57,6 +58,7 @@ class Services:
     mark_rebuild: MarkRebuild
     tables: TableUpkeep
     queries: Queries
+    former_tables: FormerTables
     results: Results
     audit: AuditTrail
     prices: Prices

@@ -30,6 +30,7 @@ def services() -> Services:
         mark_rebuild=wired.mark_rebuild,
         tables=wired.table_upkeep,
         queries=wired.queries,
+        former_tables=wired.former_tables,
         results=wired.results,
         audit=wired.audit,
         prices=wired.prices,

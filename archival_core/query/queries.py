@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import ArchivalError, GaveWayError, PermanentError, TransientError
 from archival_core.lake.client import LakehouseClient
+from archival_core.query.answer.notes import Note
 from archival_core.query.archives.archives import Archives, Ledgers
+from archival_core.query.archives.former import note_of
 from archival_core.query.question.forms import Cut, Form
 from archival_core.query.question.limits import Limits
 from archival_core.query.question.naming import resolved
@@ -61,6 +63,8 @@ class Answer:
     figures: Figures
     #: of a question that was to be explained, what it read of each table
     tables: tuple[dict[str, Any], ...] | None = None
+    #: what to know of a result that is right as it is
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class Queries:
         workers: Workers | None = None,
     ) -> None:
         self._source, self._arrow_files = source, arrow_files
-        self._archives = Archives(ledger, lake)
+        self.archives = Archives(ledger, lake)
         #: `None`: no questions; empty: the session's own
         self._role = role
         self.limits = limits or Limits()
@@ -240,7 +244,7 @@ class Queries:
             role = await readable.acting_role(aside, self._role or "")
             named = resolved(statement.tables, await readable.readable_tables(aside, role, {t.name for t in statement.tables}))
             async with Moment(holder, aside, named, role) as then:
-                unexplained = await self._archives.learn(then)
+                unexplained = await self.archives.learn(then)
                 tables = [await self._whole(table, then, unexplained, as_text) for table in then.then]
                 asked = Asked(
                     statement=statement,
@@ -257,6 +261,7 @@ class Queries:
                     },
                     arrow_files=self._arrow_files,
                 )
+                notes = await self._notes(then)
                 watched = Watched(self._source, then, await waiting.session_of(holder))
                 done = await watched.answer(worker, asked, sink.write)
                 for told in done["tables"] or ():
@@ -271,12 +276,22 @@ class Queries:
             snapshots=1,
         )
         columns = tuple((name, kind) for name, kind in done["columns"])
-        return Answer(columns, done["rows"], done["cut"], figures, tuple(done["tables"]) if explain else None)
+        return Answer(columns, done["rows"], done["cut"], figures, tuple(done["tables"]) if explain else None, notes)
+
+    async def _notes(self, then: Moment) -> tuple[Note, ...]:
+        names = {str(table.table.relation) for table in then.then}
+        marks = [mark for mark in then.standing if mark.hypertable in names]
+        if not marks:
+            return ()
+        assert then.server is not None
+        owners = await self.archives.owners(marks, then.server)
+        found = [await note_of(table.table.relation, table.identity, owners, then) for table in then.then]
+        return tuple(note for note in found if note is not None)
 
     async def _whole(self, table: TableThen, then: Moment, unexplained: Unexplained, as_text: frozenset[str]) -> WholeTable:
         from archival_core.query.engine.whole_table import WholeTable
 
         if table.table.kind == "plain":
             return WholeTable(table, (), {}, as_text)
-        archives = await self._archives.of(table, then, unexplained)
-        return WholeTable(table, tuple(archives), await self._archives.stored_before(table, then, archives), as_text)
+        archives = await self.archives.of(table, then, unexplained)
+        return WholeTable(table, tuple(archives), await self.archives.stored_before(table, then, archives), as_text)

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
+from archival_core.query.answer.notes import Note
 from archival_core.query.queries import Answer, Queries
 from archival_core.query.question.limits import Limits
 
@@ -62,6 +63,7 @@ class ResultState(BaseModel):
     bytes: int = 0
     cut: str | None = None
     figures: dict[str, Any] | None = None
+    notes: tuple[Note, ...] = ()
     error_code: str | None = None
     error: str | None = None
 
@@ -255,6 +257,7 @@ def _done(state: ResultState, answer: Answer, size: int) -> ResultState:
             "bytes": size,
             "cut": answer.cut,
             "figures": json.loads(json.dumps(asdict(answer.figures))),
+            "notes": answer.notes,
         }
     )
 

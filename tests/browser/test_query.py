@@ -91,6 +91,23 @@ def test_what_was_read_and_what_was_pruned_is_shown_where_the_service_tells(page
     expect(read.locator("tbody tr").nth(1)).to_contain_text("pruned by its range of time")
 
 
+def test_what_is_to_be_known_of_an_answer_is_said_above_its_rows(page: Page) -> None:
+    """Its answer is the service's own, with a note as a service gives it that knows of a former table."""
+    note = {"code": "former-table", "message": f"2 archives of a former table {HOSTILE}", "hypertable": "a.b", "archives": 2}
+
+    def noted(route: Route) -> None:
+        answer = route.fetch()
+        assert answer.json()["notes"] == []
+        route.fulfill(json={**answer.json(), "notes": [note] if "noted" in (route.request.post_data or "") else []})
+
+    page.route("**/api/queries", noted)
+    ask(page, "SELECT 1 AS noted")
+    expect(page.locator(".notes")).to_have_text(f"Note: {note['message']}.")
+    ask(page, "SELECT 1 AS n")
+    expect(page.locator(".rows th")).to_contain_text("n")
+    expect(page.locator(".notes")).to_have_text("")
+
+
 def test_an_address_has_the_question_and_asks_nothing_by_itself(chromium: Browser, shown: Shown) -> None:
     asked: list[str] = []
     with opened(chromium, shown) as page:

@@ -40,7 +40,8 @@ def show(session: Session, hypertable: str, engine: str | None) -> int:
     and come back. `archival sql` reads both as one, from one snapshot.
     """
     name = session.names.hypertable(hypertable)
-    listed = session.client.get("tables")
+    listed = session.client.get("tables", hypertable=name)
+    # a service of before lists all of them
     found = next((table for table in listed["tables"] if table["hypertable"] == name), None)
     if found is None:
         raise CommandError(f"{name} has no table in the lake yet", REFUSED)
@@ -71,6 +72,8 @@ def show(session: Session, hypertable: str, engine: str | None) -> int:
     ):
         if chunks:
             session.output.note(f"{', '.join(chunks[:5])} {why}: no time tells its rows from others; ask `archival sql`")
+    for one in found.get("notes") or ():
+        session.output.note(f"note: {one['message']}. The table in the lake has these rows as well")
     session.output.note("as of now; chunks go and come back. docs/reading.md says how engines read the lake")
     return 0
 

@@ -54,7 +54,7 @@ def fetched(session: Session, query: str, media: str, question: Question) -> tup
 
 
 def note(session: Session, headers: dict[str, str], *more: str) -> None:
-    """Beside the answer: what it was made of, and whether it is all."""
+    """Beside the answer: what it was made of, whether it is all, and what is to be known of it."""
     figures = json.loads(headers["archival-query-figures"])
     told = [
         *more,
@@ -66,3 +66,5 @@ def note(session: Session, headers: dict[str, str], *more: str) -> None:
     if cut := headers.get("archival-query-cut"):
         limit = {"rows": "the limit of rows", "bytes": "the limit of bytes"}[cut]
         session.output.note(f"{limit} has cut the answer off: ask for less, or with --direct")
+    for one in json.loads(headers.get("archival-query-notes", "[]")):
+        session.output.note(f"note: {one['message']}")

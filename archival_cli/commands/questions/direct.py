@@ -63,9 +63,10 @@ class Direct:
         except ArchivalError as error:
             raise CommandError(f"{error} ({error.code})", REFUSED, error.code) from error
         said, body = found.answer, found.body
-        figures = json.dumps(asdict(said.figures))
+        figures, notes = asdict(said.figures), [asdict(note) for note in said.notes]
         if media == "application/json":
             columns = [{"name": name, "type": kind} for name, kind in said.columns]
-            told = {"columns": columns, "cut": said.cut, "figures": asdict(said.figures), "tables": said.tables}
+            told = {"columns": columns, "cut": said.cut, "figures": figures, "notes": notes, "tables": said.tables}
             body = b'{"rows":' + (body or b"[]") + b"," + json.dumps(told).encode()[1:]
-        return body, {"archival-query-figures": figures} | ({"archival-query-cut": said.cut} if said.cut else {})
+        headers = {"archival-query-figures": json.dumps(figures), "archival-query-notes": json.dumps(notes)}
+        return body, headers | ({"archival-query-cut": said.cut} if said.cut else {})

@@ -48,7 +48,7 @@ def fetch_large(session: Session, query: str, file: Path, question: Question) ->
             raise
         break
     session.output.note(f"it also lies at {state['path']} in the lake until {state['expires_at']}")
-    headers = {"archival-query-figures": json.dumps(state["figures"])}
+    headers = {"archival-query-figures": json.dumps(state["figures"]), "archival-query-notes": json.dumps(state["notes"])}
     return headers | ({"archival-query-cut": state["cut"]} if state["cut"] else {})
 
 

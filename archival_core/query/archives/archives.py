@@ -61,7 +61,9 @@ class Archives:
 
         Where no table of the question can have archives, none is looked at: such a question needs neither ledger nor lake.
         """
-        if all(table.table.kind == "plain" for table in then.then):
+        names = {str(table.table.relation) for table in then.then}
+        # a plain table may have the name of one whose archives are left
+        if all(table.table.kind == "plain" for table in then.then) and names.isdisjoint(m.hypertable for m in then.standing):
             return Unexplained((), {}, {})
         assert then.server is not None
         lost = await self._learn(then.standing)
@@ -76,8 +78,13 @@ class Archives:
             for name, known in owners.items():
                 columns = await self._ledger.columns.columns_of(Relation.parse(name))
                 known.update(column.table for column in columns if column.table is not None)
-        names = {*owners, *(str(table.table.relation) for table in then.then)}
-        return Unexplained(tuple(lost), owners, await then.bearers(names))
+        return Unexplained(tuple(lost), owners, await then.bearers({*owners, *names}))
+
+    async def owners(self, marks: Sequence[StandingArchive], here: ServerIdentity) -> dict[StandingArchive, TableIdentity]:
+        """The tables that archives are of, for those that say so by an identity that holds here."""
+        await self._learn(marks)
+        known = {mark: self._tables[_key(mark)] for mark in marks if _key(mark) in self._tables}
+        return {mark: of.identity for mark, of in known.items() if of.identity is not None and self._is_known(of, here)}
 
     async def of(self, table: TableThen, then: Moment, unexplained: Unexplained) -> list[Archive]:
         """Those that stand in for rows of `table` in the moment, whatever the table's name was; `learn` was asked before.

@@ -81,3 +81,9 @@ async def those_there(conn: AsyncConnection[Any], asked: Collection[tuple[int, s
         async with conn.cursor(row_factory=tuple_row) as cur:
             await cur.execute(_THERE, ([oid for oid, _ in asked], [known for _, known in asked]))
             return set(await cur.fetchall())
+
+
+async def still_there(conn: AsyncConnection[Any], asked: Collection[TableIdentity]) -> set[TableIdentity]:
+    """Those of `asked` that are in the database."""
+    found = await those_there(conn, {(table.oid, table.born) for table in asked})
+    return {table for table in asked if (table.oid, table.born) in found}

@@ -55,19 +55,24 @@ async def query(
 ) -> Response:
     """Answer a question in SQL: archived and live rows, each once, from one moment.
 
-    The headers `archival-query-cut` and `archival-query-figures` say in every form what JSON has beside the rows.
+    The headers `archival-query-cut`, `archival-query-figures` and `archival-query-notes` say in every form what JSON has
+    beside the rows.
     """
     media = _JSON if request.explain else _media(accept)
     collected = await services.queries.collected(
         request.sql, _FORMS[media], max_rows=request.max_rows, as_text=request.as_text, explain=request.explain
     )
     found, figures = collected.answer, asdict(collected.answer.figures)
-    headers = {"archival-query-figures": json.dumps(figures)} | ({"archival-query-cut": found.cut} if found.cut else {})
+    notes = [asdict(note) for note in found.notes]
+    # a header has ASCII alone, and as JSON so have the names in it
+    headers = {"archival-query-figures": json.dumps(figures)}
+    headers |= {"archival-query-cut": found.cut} if found.cut else {}
+    headers |= {"archival-query-notes": json.dumps(notes)} if notes else {}
     if media != _JSON:
         return Response(collected.body, media_type=media, headers=headers)
     columns = [{"name": name, "type": kind} for name, kind in found.columns]
     # the rows are JSON already, made in a thread
-    told = {"columns": columns, "cut": found.cut, "figures": figures, "tables": found.tables}
+    told = {"columns": columns, "cut": found.cut, "figures": figures, "notes": notes, "tables": found.tables}
     head = json.dumps(told, ensure_ascii=False).encode()
     return Response(b'{"rows":' + (collected.body or b"[]") + b"," + head[1:], media_type=_JSON, headers=headers)
 

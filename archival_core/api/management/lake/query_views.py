@@ -58,6 +58,19 @@ class FiguresView(BaseModel):
     snapshots: int = Field(description="that had to be taken")
 
 
+class NoteView(BaseModel):
+    """Something to know of an answer that is right as it is."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    code: str = Field(
+        description="`former-table`: archives of a table that was dropped, and whose name another one has, are no part of it"
+    )
+    message: str
+    hypertable: str = Field(examples=["public.conditions"])
+    archives: int = Field(description="that are meant")
+
+
 class ResultView(BaseModel):
     """A result in the lake."""
 
@@ -72,6 +85,7 @@ class ResultView(BaseModel):
     bytes: int = Field(description="of the file")
     cut: str | None = Field(description="`bytes`, if that limit has cut the result off")
     figures: FiguresView | None
+    notes: list[NoteView]
     error_code: str | None
     error: str | None
 
@@ -126,4 +140,5 @@ class QueryAnswer(BaseModel):
     rows: list[list[Any]]
     cut: str | None = Field(description="`rows` or `bytes`, if that limit has cut the answer off", examples=[None, "rows"])
     figures: FiguresView
+    notes: list[NoteView] = Field(description="what to know of rows that are right as they are")
     tables: list[TableReadView] | None = Field(description="of a question with `explain`, what was read; null of others")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi import Body as BodyParameter
 from pydantic import BaseModel, ConfigDict, Field
 
 from archival_core.api import problems
+from archival_core.api.management.lake.query_views import NoteView
 from archival_core.api.management.requests.audited import Audited
-from archival_core.api.management.requests.fields import ANY, WITH_BODY, Body, Text
+from archival_core.api.management.requests.fields import ANY, WITH_BODY, Body, TableName, Text
 from archival_core.api.services import Current, Services
+from archival_core.errors import ArchivalError
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.lake.lake_table_state import LakeTableState
+
+_LOG = logging.getLogger(__name__)
 
 router = APIRouter(tags=["tables"], route_class=Audited)
 
@@ -45,6 +50,9 @@ class TableView(BaseModel):
     compared_at: datetime | None = Field(description="when log and ledger were compared file by file")
     due_since: datetime | None = Field(description="since when something has changed that is in no commit yet")
     finding: FindingView | None
+    notes: list[NoteView] | None = Field(
+        default=None, description="what to know of the table, where it alone was asked for; null where the source is away, too"
+    )
 
 
 class TableList(BaseModel):
@@ -61,9 +69,26 @@ class TableWish(Body):
 
 
 @router.get("/tables", responses=problems.documented(*ANY))
-async def list_tables(services: Current) -> TableList:
+async def list_tables(
+    services: Current, hypertable: Annotated[TableName | None, Query(description="this one alone")] = None
+) -> TableList:
     """The Delta table of each hypertable that has archives: its version, what is in it, and what is wrong with its log."""
-    return TableList(lake_url=services.lake_url, tables=[_view(services, state) for state in await services.tables.states()])
+    states = await services.tables.states()
+    if hypertable is None:
+        return TableList(lake_url=services.lake_url, tables=[_view(services, state) for state in states])
+    name = Relation.parse(hypertable)
+    found = [_view(services, state) for state in states if state.hypertable == str(name)]
+    notes = await _notes(services, name) if found else None
+    return TableList(lake_url=services.lake_url, tables=[view.model_copy(update={"notes": notes}) for view in found])
+
+
+async def _notes(services: Services, hypertable: Relation) -> list[NoteView] | None:
+    try:
+        note = await services.former_tables.note(hypertable)
+    except ArchivalError as error:
+        _LOG.warning("what is to be known of %s is not: %s", hypertable, error)
+        return None
+    return [] if note is None else [NoteView.model_validate(note)]
 
 
 @router.post("/tables/rebuild", responses=problems.documented(404, *WITH_BODY))

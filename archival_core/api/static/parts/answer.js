@@ -24,6 +24,9 @@ export function made({ rows, at, cut, figures: found }) {
   return [`${show.plural(rows.length, "row")}, at ${show.clock(at)}`, CUTS[cut], ...figures(found)].filter(Boolean).join("; ");
 }
 
+// What is to be known of rows that are right as they are.
+export const noted = (notes) => notes.map(({ message }) => `Note: ${message}.`);
+
 function figures(found) {
   if (!found) return [];
   const skipped = found.archives - found.archives_read;

@@ -5,7 +5,7 @@ import { question, read } from "../core/api.js";
 import { el, say } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { set } from "../core/route.js";
-import { made, refused } from "../parts/answer.js";
+import { made, noted, refused } from "../parts/answer.js";
 import { plot } from "../parts/plot.js";
 import { reading } from "../parts/reading.js";
 import { resultTable } from "../parts/result.js";
@@ -47,10 +47,11 @@ export function make(params) {
     read: el("div", {}),
     exports: el("div", { class: "row" }, explaining, act("Save as CSV", () => save("text/csv", "csv")), act("Save as Parquet", () => save("application/vnd.apache.parquet", "parquet"))),
     made: el("p", { class: "muted" }),
+    notes: el("div", { class: "notes" }),
     table: resultTable(),
     plot: plot(set),
   };
-  parts.result = el("section", { "aria-labelledby": "rows-title", hidden: true }, el("div", { class: "heading" }, el("h2", { id: "rows-title" }, "Rows"), parts.exports), parts.made, parts.read, parts.plot.root, parts.table.root);
+  parts.result = el("section", { "aria-labelledby": "rows-title", hidden: true }, el("div", { class: "heading" }, el("h2", { id: "rows-title" }, "Rows"), parts.exports), parts.made, parts.notes, parts.read, parts.plot.root, parts.table.root);
   const root = el(
     "div",
     {},
@@ -143,7 +144,8 @@ async function save(accept, ending) {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
     const cut = answer.headers.get("archival-query-cut");
-    return cut ? `The file is cut off by the service's limit of ${cut}: archival export --direct has no such limit.` : "The file has every row.";
+    const said = cut ? `The file is cut off by the service's limit of ${cut}: archival export --direct has no such limit.` : "The file has every row.";
+    return [said, ...noted(JSON.parse(answer.headers.get("archival-query-notes") ?? "[]"))].join(" ");
   });
 }
 
@@ -175,6 +177,7 @@ function present(answer, params) {
   parts.explaining.hidden = !("tables" in answer);
   say(parts.made, made(answer));
   parts.made.classList.toggle("bad", Boolean(answer.cut));
+  parts.notes.replaceChildren(...noted(answer.notes ?? []).map((text) => el("p", {}, text)));
   parts.table.update(answer.columns, answer.rows);
   parts.plot.update(answer.columns, answer.rows, params);
 }

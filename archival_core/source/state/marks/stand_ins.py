@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -58,6 +59,10 @@ _WENT_BY_ANOTHER: Final[LiteralString] = """
 SELECT FROM archival_marks.stand_in WHERE archive <> %s AND kind <> 'restored' AND oid = %s AND born = %s
 """
 
+_LAST: Final[LiteralString] = """
+SELECT kind, chunk, marked_at FROM archival_marks.stand_in WHERE archive = ANY(%s) ORDER BY marked_at DESC, chunk LIMIT 1
+"""
+
 
 class StandInKind(StrEnum):
     """What became of the rows of an archive."""
@@ -75,6 +80,15 @@ class StandInKind(StrEnum):
     def stands_in(self) -> bool:
         """Whether the rows are in the lake alone."""
         return self is not StandInKind.RESTORED
+
+
+@dataclass(frozen=True, slots=True)
+class LastMark:
+    """The latest mark of some archives."""
+
+    kind: StandInKind
+    chunk: str
+    marked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,16 @@ async def record_missing(conn: AsyncConnection[Any], stand_in: StandIn) -> bool:
 async def lock_stand_in(conn: AsyncConnection[Any], archive: UUID) -> StandIn | None:
     """The mark of an archive, which nobody else changes until the transaction of `conn` ends."""
     return (await _read(conn, _LOCKED, (archive,))).get(archive)
+
+
+async def last_mark(conn: AsyncConnection[Any], archives: Collection[UUID]) -> LastMark:
+    """What was marked last of `archives`, each of which has a mark."""
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            row = await (await cur.execute(_LAST, (list(archives),))).fetchone()
+    assert row is not None, "each archive has a mark"
+    kind, chunk, at = row
+    return LastMark(StandInKind(kind), chunk, at)
 
 
 async def stand_ins(conn: AsyncConnection[Any], archives: Collection[UUID]) -> dict[UUID, StandIn]:

@@ -25,11 +25,12 @@ from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.catalog import lookup
 from archival_core.source.catalog.definition.defaults import Witness, witnesses
 from archival_core.source.session import READ_SETTINGS, pin_statement
-from archival_core.source.state.marks import mark_schema
+from archival_core.source.state.marks import mark_schema, stand_ins
+from archival_core.source.state.marks.stand_ins import LastMark
 from archival_core.source.state.snapshot.readable import NamedTable
 from archival_core.source.state.snapshot.snapshot import EXPORT
 from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, locked_by_others
-from archival_core.source.state.tables import identity_of
+from archival_core.source.state.tables import identity_of, still_there
 from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
@@ -83,7 +84,7 @@ _LOCK_TIMEOUT: Final[LiteralString] = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}
 _LOCK: Final = sql.SQL("LOCK TABLE ONLY {} IN ACCESS SHARE MODE")
 _STAND_INS: Final[LiteralString] = """
 SELECT archive, hypertable, lake_path, manifest, born, xmin::text FROM archival_marks.stand_in
-WHERE kind IN ('removed', 'dropped by others')
+WHERE kind IN ('removed', 'dropped by others') AND (%(of)s::text IS NULL OR hypertable = %(of)s)
 """
 
 
@@ -181,11 +182,9 @@ class Moment:
             row = await (await cur.execute(EXPORT)).fetchone()
             assert row is not None
             self.snapshot_id = row[0]
-            # Guard BYMARK: the snapshot that sees the live rows also says which archives stand in for rows. The ledger may know
-            # more or less than that, and what is committed since belongs to another moment.
-            if await mark_schema.is_there(conn):
-                rows = await (await cur.execute(_STAND_INS)).fetchall()
-                self.standing = tuple(StandingArchive(*row) for row in rows)
+        # Guard BYMARK: the snapshot that sees the live rows also says which archives stand in for rows. The ledger may know
+        # more or less than that, and what is committed since belongs to another moment.
+        self.standing = await standing(conn)
         self.server = await lookup.server_identity(conn)
         self.then = tuple([await self._table(named) for named in self._tables])
 
@@ -221,6 +220,14 @@ class Moment:
             for schema, name, oid, born, table, of_schema in rows
         }
 
+    async def there(self, asked: Collection[TableIdentity]) -> set[TableIdentity]:
+        """Those of some tables that are in the database, in the moment."""
+        return await still_there(self._conn, asked)
+
+    async def last_mark(self, archives: Collection[UUID]) -> LastMark:
+        """What was marked last of `archives`, all of which stand in for rows in the moment."""
+        return await stand_ins.last_mark(self._conn, archives)
+
     async def witnesses(self, table: TableThen, columns: Collection[str]) -> dict[str, list[Witness]]:
         """By column: what the table's tree knows in the moment of rows that are older than the column."""
         return await witnesses(self._conn, table.table.oid, columns)
@@ -240,6 +247,15 @@ class Moment:
                 async with self._conn.cursor(row_factory=tuple_row) as cur:
                     if await (await cur.execute(_THERE_THEN, (added,))).fetchone() is not None:
                         raise passed()
+
+
+async def standing(conn: AsyncConnection[Any], of: str | None = None) -> tuple[StandingArchive, ...]:
+    """Archives that stand in for rows; those alone that have the name of the hypertable `of`, where it is given."""
+    if not await mark_schema.is_there(conn):
+        return ()
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            return tuple(StandingArchive(*row) for row in await (await cur.execute(_STAND_INS, {"of": of})).fetchall())
 
 
 def passed() -> TransientError:
