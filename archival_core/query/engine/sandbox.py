@@ -19,12 +19,14 @@ import pyarrow as pa
 
 from archival_core.errors import PermanentError
 from archival_core.query.columns.presentation import UNFIT
+from archival_core.query.engine.implied import implied
 from archival_core.query.engine.intervals import within_reach
 from archival_core.query.engine.whole_table import WholeTable, create_view
 from archival_core.query.question.limits import Limits, too_large, took_too_long
 from archival_core.query.question.statement import Statement
 from archival_core.query.scans.archived_rows import LakeFiles
 from archival_core.query.scans.live_rows import LiveSource
+from archival_core.query.scans.predicate import Predicate
 from archival_core.query.scans.scans import QuestionReads
 
 _LOG = logging.getLogger(__name__)
@@ -78,8 +80,10 @@ class Sandbox:
         timer.start()
         try:
             with self._opened() as connection, self._translating():
+                found_of = self._implied()
                 for number, table in enumerate(self._question.tables):
-                    create_view(connection, number, table, self.reading, self._question.source, self._question.lake)
+                    condition = found_of.get(_name(table))
+                    create_view(connection, number, table, self.reading, self._question.source, self._question.lake, condition)
                 connection.execute("SET lock_configuration = true")
                 found = connection.execute(within_reach(connection, self._question.statement.sql))
                 types = [str(column[1]) for column in found.description]
@@ -87,6 +91,15 @@ class Sandbox:
         finally:
             timer.cancel()
             self.reading.end(self._cancel)
+
+    def _implied(self) -> dict[tuple[str, str], Predicate]:
+        tables = {_name(one): {c.column.name: c.type_name for c in one.columns} for one in self._question.tables}
+        try:
+            return implied(self._question.statement.sql, tables)
+        except (duckdb.Error, KeyError, ValueError) as error:
+            # the answer is the same without
+            _LOG.info("nothing is implied of the tables: %s", error)
+            return {}
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
@@ -130,6 +143,11 @@ class Sandbox:
             if self.reading.failure is not None:
                 raise self.reading.failure from error
             raise _translated(error, self._question.limits) from error
+
+
+def _name(table: WholeTable) -> tuple[str, str]:
+    relation = table.then.table.relation
+    return relation.schema, relation.name
 
 
 def _translated(error: Exception, limits: Limits) -> PermanentError:

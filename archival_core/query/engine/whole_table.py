@@ -16,6 +16,7 @@ from archival_core.query.columns.presentation import PresentColumn, arrow_type
 from archival_core.query.columns.younger import Known
 from archival_core.query.scans.archived_rows import ArchivedRows, Forms, LakeFiles
 from archival_core.query.scans.live_rows import LiveRows, LiveSource
+from archival_core.query.scans.predicate import Predicate, renamed
 from archival_core.query.scans.scans import QuestionReads
 from archival_core.source.state.snapshot.moment import TableThen
 
@@ -58,8 +59,12 @@ def create_view(
     reading: QuestionReads,
     source: LiveSource,
     lake: Callable[[], LakeFiles],
+    implied: Predicate | None,
 ) -> None:
-    """Make the view under the table's own name; `number` tells its parts from those of other tables."""
+    """Make the view under the table's own name; `number` tells its parts from those of other tables.
+
+    `implied` holds of every row of the table that the question needs: others may be left out, and may be given.
+    """
     columns = table.columns
     relation = table.then.table.relation
     if relation.schema.lower() in _OWN_SCHEMAS:
@@ -76,7 +81,8 @@ def create_view(
         named = (f"{value} AS {quote_identifier(one.column.name)}" for value, one in zip(values, columns, strict=True))
         selects.append(f"SELECT {', '.join(named)} FROM {quote_identifier(name)}")
 
-    add(LiveRows(columns, reading, source, table.then), [one.live for one in columns])
+    plain = {one.column.name: one.column.name for one in columns if one.live == quote_identifier(one.column.name)}
+    add(LiveRows(columns, reading, source, table.then, renamed(implied, plain)), [one.live for one in columns])
     for then, archives in _alike(columns, table.archives):
         kept = [column for column in then if column is not None]
         if not kept:
@@ -88,7 +94,9 @@ def create_view(
         fields = [pa.field(field.name, delivered.get(field.name, field.type)) for field in schema]
         forms = Forms(schema, pa.schema(fields), {was.stored: one.says_unfit for one, was in known})
         time_column = _time_column(forms.delivered, archives[0])
-        rows = ArchivedRows(forms, reading, lake, archives, time_column, reading.table(str(relation)))
+        plain = {one.column.name: was.stored for one, was in known if one.archived(was) == quote_identifier(was.stored)}
+        told = reading.table(str(relation))
+        rows = ArchivedRows(forms, reading, lake, archives, time_column, told, renamed(implied, plain))
         add(rows, [one.missing if was is None else one.archived(was) for one, was in zip(columns, then, strict=True)])
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(relation.schema)}")
     connection.execute(f"CREATE VIEW {relation.sql} AS {' UNION ALL '.join(selects)}")

@@ -18,7 +18,7 @@ from archival_core.query.archives.archive import Archive, ArchivedFile
 from archival_core.query.columns.truth import UnfitError, true_batch
 from archival_core.query.scans.filters import to_arrow
 from archival_core.query.scans.plan import ArchiveRead, TableRead
-from archival_core.query.scans.predicate import Predicate, columns_of, range_of
+from archival_core.query.scans.predicate import Predicate, both, columns_of, range_of
 from archival_core.query.scans.scans import QuestionReads, Scanned
 
 #: Decoded ahead of DuckDB, which keeps within its own limit of memory: rows of a batch, batches, and files at a time.
@@ -56,9 +56,10 @@ class ArchivedRows(Scanned):
         archives: Sequence[Archive],
         time_column: str | None,
         told: TableRead,
+        implied: Predicate | None,
     ) -> None:
         super().__init__(forms.delivered, reading)
-        self._forms, self._told = forms, told
+        self._forms, self._told, self._implied = forms, told, implied
         time = None if time_column is None else forms.stored.field(time_column).type
         told.archives |= {archive.lake_path: _untouched(archive, time) for archive in archives}
         self._lake, self._archives = lake, archives
@@ -66,6 +67,7 @@ class ArchivedRows(Scanned):
         self._time_column = time_column
 
     def _read(self, columns: list[str], predicate: Predicate | None) -> Iterator[pa.RecordBatch]:
+        predicate = both(predicate, self._implied)
         chosen = [(archive, file) for archive in self._archives for file in archive.files if self._may_hold(file, predicate)]
         with self._reading.lock:
             self._reading.archives_read |= {archive.lake_path for archive, _ in chosen}

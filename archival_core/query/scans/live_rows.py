@@ -15,7 +15,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.query.columns.presentation import PresentColumn
 from archival_core.query.columns.truth import UnfitError, true_batch
 from archival_core.query.scans.filters import to_arrow, to_sql
-from archival_core.query.scans.predicate import Predicate, columns_of
+from archival_core.query.scans.predicate import Predicate, both, columns_of
 from archival_core.query.scans.scans import QuestionReads, Scanned
 from archival_core.source.state.snapshot.moment import TableThen
 from archival_core.source.state.snapshot.waiting import Sessions
@@ -47,18 +47,25 @@ class LiveSource:
 class LiveRows(Scanned):
     """Rows of one table as they are in the database."""
 
-    def __init__(self, columns: list[PresentColumn], reading: QuestionReads, source: LiveSource, table: TableThen) -> None:
+    def __init__(
+        self,
+        columns: list[PresentColumn],
+        reading: QuestionReads,
+        source: LiveSource,
+        table: TableThen,
+        implied: Predicate | None,
+    ) -> None:
         schema = pa.schema([pa.field(one.column.name, one.arrow) for one in columns])
         super().__init__(schema, reading)
         self._present = {one.column.name: one for one in columns}
-        self._source, self._table = source, table
+        self._source, self._table, self._implied = source, table, implied
 
     def _read(self, columns: list[str], predicate: Predicate | None) -> Iterator[pa.RecordBatch]:
         asked = [name for name in self.schema.names if name in columns or name in columns_of(predicate)]
         present = [self._present[name] for name in asked]
         plan = plan_columns([one.column for one in present], as_text=[one.column.name for one in present if one.as_text])
         known = {one.column.name: one.column for one in present if not one.as_text}
-        condition = to_sql(predicate, known, self.schema) or "true"
+        condition = to_sql(both(predicate, self._implied), known, self.schema) or "true"
         told = self._reading.table(str(self._table.table.relation))
         told.conditions.append(condition)
         exactly = None if predicate is None else to_arrow(predicate, self.schema)

@@ -6,6 +6,7 @@ PostgreSQL may let more rows through, since the filter is applied to what arrive
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +48,41 @@ class Junction:
 
 
 Predicate = Comparison | Presence | Constant | Junction
+
+
+def both(left: Predicate | None, right: Predicate | None) -> Predicate | None:
+    """What holds where both do."""
+    if left is None or right is None:
+        return left or right
+    return Junction("and", (left, right))
+
+
+def renamed(predicate: Predicate | None, names: Mapping[str, str]) -> Predicate | None:
+    """The same of other names, and true where it was of columns that have no other name; `None` says nothing."""
+    match predicate:
+        case Comparison(column, operator, value):
+            return Comparison(names[column], operator, value) if column in names else None
+        case Presence(column, is_null):
+            return Presence(names[column], is_null) if column in names else None
+        case Junction(operator, terms):
+            found = [renamed(term, names) for term in terms]
+            return all_of(found) if operator == "and" else any_of(found)
+        case _:
+            return None
+
+
+def any_of(terms: Sequence[Predicate | None]) -> Predicate | None:
+    """What holds where any of `terms` does; a term that says nothing leaves nothing to say."""
+    known = tuple(term for term in terms if term is not None)
+    if len(known) < len(terms):
+        return None
+    return known[0] if len(known) == 1 else Junction("or", known)
+
+
+def all_of(terms: Sequence[Predicate | None]) -> Predicate | None:
+    """What holds where all of `terms` do, those left out that say nothing."""
+    known = tuple(term for term in terms if term is not None)
+    return known[0] if len(known) == 1 else Junction("and", known) if known else None
 
 
 def columns_of(predicate: Predicate | None) -> frozenset[str]:
