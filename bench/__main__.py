@@ -63,6 +63,10 @@ def main() -> int:
         from bench.scale.__main__ import main as scale
 
         return scale([argument for argument in sys.argv[1:] if argument != "--scale"])
+    if "--query" in sys.argv:
+        from bench.query.__main__ import main as questions
+
+        return questions([argument for argument in sys.argv[1:] if argument != "--query"])
     if "--console" in sys.argv:
         from bench.console.__main__ import main as console_views
 
