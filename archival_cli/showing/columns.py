@@ -128,6 +128,7 @@ HYPERTABLES: Final[Sequence[Column]] = (
     Column("oldest", ("oldest",), lambda row: moment(row["oldest"])[:10], rank=2),
     Column("kind", ("kind",), _text("kind"), rank=4),
     Column("time column", ("time_column",), _text("time_column"), rank=3),
+    Column("this month", ("freed_this_month",), _size("freed_this_month"), rank=6, right=True),
     Column("saved a month", ("saved_month",), lambda row: f"{row['saved_month']:,.2f}", rank=5, right=True),
     Column("troubles", ("behind_days", "problem", "policy_problem", "last_error"), _troubles, beneath=True),
 )

@@ -53,15 +53,26 @@ class Output:
         else:
             self._table(rows, columns)
 
-    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
-        """What is known of one thing, line by line; what is not known has no line. Lines are broken at the terminal's width."""
-        width = max(self.console.width - _TITLE - 1, 20) if self.console.is_terminal else sys.maxsize
+    def facts(self, facts: Iterable[tuple[str, str]], letters: int = _TITLE) -> None:
+        """What is known of one thing, line by line; what is not known has no line. Lines are broken at the terminal's width.
+
+        Titles have so many `letters`; a fact without a title goes on with the one before.
+        """
         for title, told in facts:
             if told:
-                first, *others = wrap(plain(told), width, break_long_words=False, break_on_hyphens=False)
-                self.say(f"{title:{_TITLE}} {first}")
+                first, *others = wrap(plain(told), self._width(letters + 1), break_long_words=False, break_on_hyphens=False)
+                self.say(f"{title:{letters}} {first}")
                 for line in others:
-                    self.say(f"{'':{_TITLE}} {line}")
+                    self.say(f"{'':{letters}} {line}")
+
+    def sentence(self, text: str) -> None:
+        """Sentences to people, broken between words."""
+        for line in wrap(plain(text), self._width(0), break_long_words=False, break_on_hyphens=False):
+            self.say(line)
+
+    def _width(self, less: int) -> int:
+        # a pipe has room for everything
+        return max(self.console.width - less, 20) if self.console.is_terminal else sys.maxsize
 
     def document(self, answer: Any) -> None:
         """JSON alone."""

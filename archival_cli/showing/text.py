@@ -6,20 +6,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 _INTERNAL: Final = "_timescaledb_internal."
 #: Hexadecimal digits of a job's id that are shown where there is little room; the service finds a job by them.
 _SHORT: Final = 8
 
 
 def size(number: int | None) -> str:
-    """Bytes in the unit that suits them."""
+    """Bytes in the unit that suits them, with three digits, as the console has them: prices are for a GB of 10^9 bytes."""
     if number is None:
         return ""
     value, unit = float(number), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{value:.0f} {_UNITS[unit]}" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    digits = 0 if unit == 0 or value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{value:.{digits}f} {_UNITS[unit]}"
 
 
 def count(number: int | None) -> str:
@@ -41,12 +42,14 @@ def moment(text: str | None) -> str:
 
 
 def range_of(row: Mapping[str, Any]) -> str:
-    """The range of a chunk: days where it begins and ends at midnight in UTC, else times with their zone."""
+    """The range of a chunk, as short as it can be told: a day, days from midnight to midnight in UTC, or times with a zone."""
     start, end = row.get("range_start"), row.get("range_end")
     if start is None and end is None:
         return ""
     times = [_time(bound) for bound in (start, end) if bound is not None]
     days = all(found is not None and f"{found:%H%M%S}" == "000000" for found in times)
+    if days and len(times) == 2 and times[0] and times[1] and times[1] - times[0] == timedelta(days=1):
+        return str(start)[:10]
 
     def told(bound: str | None) -> str:
         if bound is None:

@@ -72,6 +72,11 @@ async def test_every_failure_is_counted_and_can_be_listed_to_the_end(service: Se
         if after is None:
             break
     assert listed == 299
+    # the badge that leads to the list says 299, and so does the list, whichever way it is narrowed
+    assert page["total"] == 299
+    assert (await get(client, "/jobs", open=True, error_code="unknown-chunk"))["total"] == 100
+    assert (await get(client, "/jobs", open=True, hypertable="public.t2", kind="archive"))["total"] == 100
+    assert (await get(client, "/jobs", open=True, status="archived"))["total"] == 0
     assert (await get(client, "/jobs", status="failed"))["total"] == 300
 
 
@@ -91,6 +96,69 @@ async def test_dismissed_failures_wait_for_nobody_until_they_fail_again(service:
     assert [(entry["action"], entry["outcome"]) for entry in entries] == [("POST /jobs/dismiss", "done")] * 2
     assert entries[0]["asked"]["reason"] == "dropped on purpose"
     assert entries[0]["who"] == "function key"
+    # the job says it too, to whoever comes after
+    [job] = service.rows("select job_id from archival.job where request_key = 'test/250'")
+    shown = await get(client, f"/jobs/{job[0]}")
+    assert shown["dismissed"]["by"] == "function key"
+    assert shown["dismissed"]["reason"] == "dropped on purpose"
+    [other] = service.rows("select job_id from archival.job where request_key = 'test/2'")
+    assert (await get(client, f"/jobs/{other[0]}"))["dismissed"] is None
+
+
+# Refused for two reasons, beside one that was brought back and one that nobody refuses.
+REFUSED = """
+insert into archival.job (kind, hypertable, chunk, status, settled, request_key, requested_by, requested_at, finished_at,
+                          restored_at, removed_at, source_bytes, removal_error)
+select 'archive', 'public.t' || i % 2, 'public.c' || i, case when i > 12 then 'removed' else 'archived' end, true, 'test/' || i,
+       'test', now() - i * interval '1 min', now() - i * interval '1 min', case when i = 11 then now() end,
+       case when i > 12 then now() end, 1000 * i,
+       case when i < 12 then jsonb_build_object('code', case when i <= 4 then 'removal-blocked' else 'source-locked' end,
+                                                'message', 'no') end
+from generate_series(1, 14) i;
+"""
+
+
+async def test_every_refused_removal_is_in_the_list_of_its_reason(service: Service, client: httpx.AsyncClient) -> None:
+    service.execute(REFUSED)
+    groups = (await get(client, "/dashboard/overview"))["refusals"]
+    assert {group["code"]: group["chunks"] for group in groups} == {"source-locked": 6, "removal-blocked": 4}
+    first = await get(client, "/jobs", removal_error_code="source-locked", limit=4)
+    rest = await get(client, "/jobs", removal_error_code="source-locked", limit=4, cursor=first["next"])
+    assert (first["total"], rest["next"]) == (6, None)
+    chunks = [job["chunk"] for page in (first, rest) for job in page["jobs"]]
+    assert chunks == [f"public.c{number}" for number in range(5, 11)]
+    both = {"removal_error_code": ["source-locked", "removal-blocked"]}
+    assert (await get(client, "/jobs", **both))["total"] == 10
+    assert (await get(client, "/jobs", **both, hypertable="public.t1"))["total"] == 5
+    for other in ({"status": "failed"}, {"kind": "restore"}, {"open": True}):
+        nothing = await get(client, "/jobs", **both, **other)
+        assert (nothing["jobs"], nothing["total"]) == ([], 0)
+
+
+async def test_what_was_freed_this_month_is_told_of_each_hypertable(service: Service, client: httpx.AsyncClient) -> None:
+    service.execute(REFUSED)
+    service.execute("select archival.count_again()")
+    found = {one["hypertable"]: one["freed_this_month"] for one in (await get(client, "/dashboard/hypertables"))["hypertables"]}
+    assert (found["public.t1"], found["public.t0"]) == (13_000, 14_000)
+    assert (await get(client, "/dashboard/overview"))["money"]["freed_this_month"] == 27_000
+
+
+async def test_the_audit_is_searched_by_who_what_and_why(client: httpx.AsyncClient) -> None:
+    for reason in ("the Zürich upgrade", "a drill"):
+        await client.post("/intake/pause", json={"reason": reason})
+        await client.post("/intake/resume")
+
+    async def found(text: str) -> list[str]:
+        return [entry["asked"].get("reason", entry["action"]) for entry in (await get(client, "/audit", text=text))["entries"]]
+
+    assert await found("zürich UPGRADE") == ["the Zürich upgrade"]
+    assert await found("pause") == ["a drill", "the Zürich upgrade"]
+    assert len(await found("function key")) == 4
+    assert await found("100%") == []
+    page = await get(client, "/audit", text="pause", limit=1)
+    assert [entry["asked"]["reason"] for entry in page["entries"]] == ["a drill"]
+    [older] = (await get(client, "/audit", text="pause", before=page["next"]))["entries"]
+    assert older["asked"]["reason"] == "the Zürich upgrade"
 
 
 async def test_what_was_refused_is_in_the_audit_with_its_code(client: httpx.AsyncClient) -> None:

@@ -73,7 +73,7 @@ def restore(
         told = f"{counted(len(meant['archives']), 'archive')}, {counted(meant['rows'], 'row')}: {size(meant['parquet_bytes'])}"
         told += f" in the lake, {size(meant['source_bytes'])} in the database when it was archived"
         if dry_run:
-            session.output.say(f"{told}; nothing was recorded")
+            session.output.sentence(f"{told}; nothing was recorded")
             return 0
         many.ask(session.output, f"restore {told}, {f'into {into}' if into else f'back into {table}'}")
     answer = session.client.send("POST", "restores", body=given, key=str(uuid4()))

@@ -33,13 +33,13 @@ def why(session: Session, hypertable: str, chunk_or_time: str | None) -> int:
         output.document(answer)
     elif chunk_or_time is None:
         output.show(answer, answer["reasons"], REASONS, f"{name} has no chunk")
-        output.say(_rules(answer))
+        output.sentence(_rules(answer))
     elif output.form == "csv":
         output.show(answer, [{**found, **found["next_step"]} for found in answer["chunks"]], NEXT, "")
     else:
         for found in answer["chunks"]:
             _tell(session, name, found)
-        output.say(_rules(answer))
+        output.sentence(_rules(answer))
         if answer["jobs"]:
             output.say("")
             output.show(answer, answer["jobs"], JOBS, "")

@@ -13,7 +13,7 @@ from archival_cli.showing.columns import TABLES
 from archival_cli.showing.text import counted
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, default="list")
 def tables() -> None:
     """The tables in the lake."""
 

@@ -13,7 +13,7 @@ from archival_cli.command import Command, Session, pass_session
 def pause(session: Session, reason: str | None) -> int:
     """Take no events and follow no policies, until `resume`. Jobs that are queued go on."""
     answer = session.client.send("POST", "intake", "pause", body={"reason": reason} if reason else None, again=True)
-    session.output.told(answer, "the intake is paused; jobs that are queued go on")
+    session.output.told(answer, "paused: no event is taken, no policy asks; queued jobs go on (`archival resume`)")
     return 0
 
 
@@ -21,5 +21,5 @@ def pause(session: Session, reason: str | None) -> int:
 @pass_session
 def resume(session: Session) -> int:
     """Take events and follow policies again."""
-    session.output.told(session.client.send("POST", "intake", "resume", again=True), "the intake goes on")
+    session.output.told(session.client.send("POST", "intake", "resume", again=True), "events and policies become jobs again")
     return 0

@@ -38,6 +38,7 @@ def _filter(statuses: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[
 
 @click.command(cls=Command)
 @_filter(JOB_STATUSES)
+@click.option("--not-removed", "refused", metavar="CODE", multiple=True, help="Whose chunk may not leave, for this code.")
 @click.option("--open", "is_open", is_flag=True, help="Only failures that were neither made up for nor dismissed.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, at most.")
 @pass_session
@@ -49,6 +50,7 @@ def jobs(
     code: tuple[str, ...],
     since: str | None,
     until: str | None,
+    refused: tuple[str, ...],
     is_open: bool,
     limit: int,
 ) -> int:
@@ -64,16 +66,27 @@ def jobs(
             error_code=code or None,
             from_=since,
             to=until,
+            removal_error_code=refused or None,
             open=True if is_open else None,
         )
     )
     found = [one for page in pages for one in page["jobs"]]
     total = pages[0]["total"]
     session.output.show({"jobs": found, "total": total}, found, JOBS, "no such job")
+    if not found and (code or refused) and session.output.for_people:
+        _tell_codes(session)
     if pages[-1]["next"] is not None and session.output.for_people:
         of = "more" if total is None else count(total)
         session.output.note(f"the newest {count(len(found))} of {of}; --limit shows more of them")
     return 0
+
+
+def _tell_codes(session: Session) -> None:
+    """Codes are many, and easily misspelt: which of them there are now."""
+    now = session.client.get("dashboard", "overview")
+    for what, groups in (("failures that are open have", now["failures"]), ("removals are refused for", now["refusals"])):
+        if groups:
+            session.output.note(f"{what} {', '.join(group['code'] for group in groups)}")
 
 
 @click.command(cls=Command)

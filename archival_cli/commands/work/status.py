@@ -17,6 +17,8 @@ from archival_cli.showing.text import chunk_name, count, counted, moment, size
 
 #: In seconds: whoever asks how things are is answered, whatever is away.
 _PATIENCE: Final = 2.7
+#: That titles have room for.
+_LETTERS: Final = 10
 
 
 @click.command(cls=Command)
@@ -62,8 +64,7 @@ def _tell(session: Session, answer: Any) -> None:
         ("behind", [_behind(one) for one in answer["behind"] or []]),
     )
     for title, told in lines:
-        for number, line in enumerate(told):
-            output.say(f"{title if number == 0 else '':10} {line}")
+        output.facts([(title if number == 0 else "", line) for number, line in enumerate(told)], _LETTERS)
     _tell_groups(output, answer)
 
 
@@ -72,12 +73,14 @@ def _tell_groups(output: Output, answer: Any) -> None:
     if failures:
         number = sum(group["jobs"] for group in failures)
         output.say("")
-        output.say(f"{counted(number, 'failure')} that nobody has made up for (`archival retry` or `dismiss`, with --code):")
+        told = f"{counted(number, 'failure')} that nobody has made up for (`archival retry` or `dismiss`, with --code):"
+        output.sentence(told)
         output.show(failures, failures, FAILURES, "")
     if refusals:
         number = sum(group["chunks"] for group in refusals)
         output.say("")
-        output.say(f"{counted(number, 'chunk')} may not leave the database yet (`archival why`):")
+        told = f"{counted(number, 'chunk')} may not leave the database yet (`archival jobs --not-removed CODE` lists them):"
+        output.sentence(told)
         output.show(refusals, refusals, REFUSALS, "")
 
 
@@ -142,7 +145,8 @@ def _work(answer: Any) -> list[str]:
 def _saved(money: Any) -> list[str]:
     if money is None:
         return ["not known"]
-    month = "" if money["freed_this_month"] is None else f"; {size(money['freed_this_month'])} freed this month"
+    freed, less = money["freed_this_month"], money["saved_this_month"]
+    month = "" if freed is None else f"; {size(freed)} freed this month, {less:,.2f} a month less for the database"
     # a few bytes are neither saved nor lost
     saved = round(money["saved_month"], 2) or 0.0
     return [f"{saved:,.2f} {money['currency']} a month{month}"]

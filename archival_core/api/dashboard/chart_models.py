@@ -49,6 +49,7 @@ class HypertableSummary(Model):
     database_bytes: int | None = Field(description="of these, on disk; `null` while it is not known")
     both_bytes: int | None = Field(description="of these, what is in the lake too")
     freed_bytes: int = Field(description="what left the database and was not brought back")
+    freed_this_month: int | None = Field(description="bytes that left the database since the first of the month, UTC")
     parquet_bytes: int = Field(description="of its archives that count")
     oldest: str | None = Field(description="where the oldest chunk of the database begins")
     first: str | None = Field(description="where the first archive begins")

@@ -90,7 +90,7 @@ async def overview(services: Current) -> models.Overview:
         behind=None if measured.overdue.last is None else told.behind(measured.overdue.last),
         intake=models.Intake.model_validate(paused) if paused else None,
         backlog=told.backlog(ledger, listed.pace if listed else None, due) if ledger else None,
-        money=told.money(ledger, month.last, services.prices) if ledger else None,
+        money=told.money(ledger, None if month.last is None else sum(month.last.values()), services.prices) if ledger else None,
         dependencies=None if states is None else told.dependencies(states),
         away=told.away(measured, lists, dead_letters=letters, intake=intake),
         lake_url=services.lake_url,
@@ -112,16 +112,17 @@ async def timeline(
 @router.get("/dashboard/hypertables", responses=_KEYED)
 async def hypertables(services: Current) -> charts.Hypertables:
     """Every hypertable, all of its chunks counted."""
-    maps, measured, errors = await asyncio.gather(
-        services.chunk_map.all(), services.insights.measure(), services.insights.last_failures()
+    insights = services.insights
+    maps, measured, errors, month = await asyncio.gather(
+        services.chunk_map.all(), insights.measure(), insights.last_failures(), insights.freed_this_month()
     )
     found = maps.last
     if found is None or measured.ledger.last is None:
         raise TransientError("the chunks are not told in time", code="no-answer")
-    overdue, failed = measured.overdue.last or {}, errors.last or {}
+    overdue, failed, freed = measured.overdue.last or {}, errors.last or {}, month.last
     return charts.Hypertables(
         as_of=maps.as_of,
-        hypertables=[tables.summary(one, measured.ledger.last, overdue, failed, services.prices) for one in found],
+        hypertables=[tables.summary(one, measured.ledger.last, overdue, failed, services.prices, freed) for one in found],
     )
 
 

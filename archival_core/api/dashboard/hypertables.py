@@ -20,6 +20,7 @@ def summary(
     overdue: Mapping[str, Overdue | None],
     errors: Mapping[str, Failure],
     prices: Prices,
+    freed_this_month: Mapping[str, int] | None,
 ) -> charts.HypertableSummary:
     """One row of the table."""
     removed = in_state(ledger, Status.REMOVED, found.hypertable)
@@ -37,6 +38,7 @@ def summary(
         database_bytes=None if found.problem else _bytes(there),
         both_bytes=None if found.problem else _bytes([chunk for chunk in there if chunk.state is MapState.ARCHIVED]),
         freed_bytes=removed.source_bytes,
+        freed_this_month=None if freed_this_month is None else freed_this_month.get(found.hypertable, 0),
         parquet_bytes=removed.parquet_bytes + both.parquet_bytes,
         oldest=there[0].range.start if there and not found.problem else None,
         first=found.first,

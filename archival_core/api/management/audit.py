@@ -40,10 +40,14 @@ class AuditPage(BaseModel):
 async def list_audit(
     services: Current,
     before: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of the page before")] = None,
+    text: Annotated[
+        str | None,
+        Query(min_length=1, max_length=200, description="only where who, the action or what was asked for has this in it"),
+    ] = None,
     limit: Limit = 50,
 ) -> AuditPage:
     """Who asked for which change, and what came of it, newest first. Dry runs leave no line."""
-    found = await services.audit.page(before, limit + 1)
+    found = await services.audit.page(before, limit + 1, text)
     shown = found[:limit]
     return AuditPage(
         entries=[AuditView.model_validate(entry) for entry in shown],

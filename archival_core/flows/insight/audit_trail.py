@@ -28,6 +28,6 @@ class AuditTrail:
         except TransientError as error:
             _LOG.warning("the outcome %s of audit entry %d is not recorded: %s", outcome, entry, error)
 
-    async def page(self, before: int | None, limit: int) -> list[AuditEntry]:
+    async def page(self, before: int | None, limit: int, text: str | None = None) -> list[AuditEntry]:
         """The newest entries, those before the entry `before`."""
-        return await self._audit.page(before, limit)
+        return await self._audit.page(before, limit, text)

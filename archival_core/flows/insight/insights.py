@@ -135,8 +135,8 @@ class Insights:
         """Whether events and policies become jobs, and who decided that."""
         return await self._intake.get()
 
-    async def freed_this_month(self) -> Answer[int]:
-        """Bytes that left the database since the first of the month in UTC."""
+    async def freed_this_month(self) -> Answer[dict[str, int]]:
+        """By hypertable: bytes that left the database since the first of the month in UTC. Those left out have none."""
         return await self._month.get()
 
     async def last_failures(self) -> Answer[dict[str, Failure]]:
@@ -151,9 +151,8 @@ class Insights:
         every = (first + timedelta(days=number) for number in range(days))
         return [found.get(day, Day(day)) for day in every]
 
-    async def _read_month(self) -> int:
-        first = datetime.now(UTC).date().replace(day=1)
-        return sum(day.removed.source_bytes for day in await self._reader.timeline(first, None))
+    async def _read_month(self) -> dict[str, int]:
+        return await self._reader.freed_since(datetime.now(UTC).date().replace(day=1))
 
     async def _read_last_failures(self) -> dict[str, Failure]:
         return {failure.hypertable: failure for failure in await self._reader.last_failures()}

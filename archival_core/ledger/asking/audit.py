@@ -41,7 +41,7 @@ class Audit:
         """What came of it."""
         await self._pool.one("end_audit", entry=entry, outcome=outcome)
 
-    async def page(self, before: int | None, limit: int) -> list[AuditEntry]:
-        """The newest entries, those before the entry `before`."""
-        rows = await self._pool.all("audit_page", before=2**62 if before is None else before, limit=limit)
+    async def page(self, before: int | None, limit: int, text: str | None = None) -> list[AuditEntry]:
+        """The newest entries, those before the entry `before`; with a `text`, those that have it in who, what or why."""
+        rows = await self._pool.all("audit_page", before=2**62 if before is None else before, text=text, limit=limit)
         return [AuditEntry(**row) for row in rows]

@@ -138,6 +138,10 @@ class InsightReader:
             for day, found in days.items()
         ]
 
+    async def freed_since(self, first: date) -> dict[str, int]:
+        """By hypertable: bytes that left the database from the day `first` on."""
+        return {row["hypertable"]: row["source_bytes"] for row in await self._pool.all("freed_since", first=first)}
+
     async def _outcomes(self, rows: Iterable[Row]) -> list[OutcomeTotals]:
         if self._bounds is None:
             self._bounds = await self._pool.one("histogram_bounds")

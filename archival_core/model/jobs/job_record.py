@@ -90,3 +90,14 @@ class JobFilter:
     id_prefix: str = ""
     #: only failures that were neither made up for nor dismissed
     is_open: bool = False
+    #: only archives whose chunk is to leave and is refused, for one of these codes
+    removal_codes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissal:
+    """Why a failure counts no more."""
+
+    reason: str
+    by: str
+    at: datetime

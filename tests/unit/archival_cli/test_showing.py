@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -41,7 +42,7 @@ FULL: dict[str, Any] = {
     "behind": [{"hypertable": "public.readings", "chunk": "public.jan", "days": 2.13}],
     "intake": {"paused": True, "reason": None, "changed_by": "alice", "changed_at": "2026-11-29T13:00:00Z"},
     "backlog": {"queued": 4, "running": 0, "due": None, "per_hour": 12.4, "done_at": "2026-11-29T14:00:00Z"},
-    "money": {"saved_month": -0.0001, "currency": "USD", "freed_this_month": 4096},
+    "money": {"saved_month": -0.0001, "currency": "USD", "freed_this_month": 4096, "saved_this_month": 0.47},
     "dependencies": {
         "redis": {"state": "ok", "code": None, "cause": None, "since": None},
         "lake": {"state": "failed", "code": "lake-away", "cause": "403 of the account", "since": "2026-11-29T13:20:00Z"},
@@ -72,9 +73,9 @@ def test_what_is_known_is_on_one_screen(capsys: pytest.CaptureFixture[str]) -> N
         "redis: ok lake does not answer since 2026-11-29 13:20Z: 403 of the account",
         "stream: timed out; what is shown is of 2026-11-29 13:00Z",
         "PAUSED by alice since 2026-11-29 13:00Z: no reason given",
-        "2 chunks in the lake alone (2.0 KiB freed), 1 in both; 2.0 KiB of Parquet",
+        "2 chunks in the lake alone (2.05 kB freed), 1 in both; 2.05 kB of Parquet",
         "0 running, 4 queued, an unknown number due by policies; 12 an hour, so done about 2026-11-29 14:00Z",
-        "0.00 USD a month; 4.0 KiB freed this month",
+        "0.00 USD a month; 4.10 kB freed this month, 0.47 a month less for the database",
         "an unknown number waiting, 1 pending; 26 dead letters",
         "1 damaged file (`archival findings`), 2 stray folders",
         "public.readings: public.jan is due for 2.1 days",
@@ -83,6 +84,33 @@ def test_what_is_known_is_on_one_screen(capsys: pytest.CaptureFixture[str]) -> N
         "3 chunks may not leave the database yet",
     ):
         assert part in told, (part, told)
+
+
+def test_the_screen_fits_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    with a_service(lambda _: (200, FULL)) as url:
+        assert main(["status", "--url", url]) == 1
+    shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
+    assert [line for line in shown if len(line) > 80] == []
+    # what does not fit goes on below, under what it belongs to
+    [first] = [number for number, line in enumerate(shown) if line.startswith("at work")]
+    assert shown[first + 1].startswith(" " * 11) and "14:00Z" in shown[first + 1]
+
+
+def test_a_code_that_no_job_has_is_answered_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[str] = []
+
+    def answer(path: str) -> tuple[int, Any]:
+        asked.append(path)
+        return 200, FULL if "overview" in path else {"jobs": [], "next": None, "total": 0}
+
+    with a_service(answer) as url:
+        assert main(["jobs", "--not-removed", "databse", "--url", url, "-o", "wide"]) == 0
+    assert "removal_error_code=databse" in asked[0]
+    told = capsys.readouterr()
+    assert told.out == "no such job\n"
+    assert told.err.splitlines() == ["failures that are open have database", "removals are refused for database"]
 
 
 def test_another_service_is_no_archivala_service(capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,7 +165,11 @@ JOB: dict[str, Any] = {
         ({}, ("of", "_hyper_1_1_chunk of public.readings")),
         ({"parts": 4, "parts_done": 1, "rows_done": 1000}, ("progress", "1 of 4 parts, 1,000 rows")),
         ({"error": {"code": "database", "message": "away"}}, ("reason", "database: away")),
-        ({"source_bytes": 0, "parquet_bytes": 1024}, ("size", "0 B in the database, 1.0 KiB of Parquet")),
+        (
+            {"dismissed": {"reason": "a drill", "by": "alice", "at": "2026-11-29T13:00:00Z"}},
+            ("dismissed", "2026-11-29 13:00Z by alice: a drill"),
+        ),
+        ({"source_bytes": 0, "parquet_bytes": 1024}, ("size", "0 B in the database, 1.02 kB of Parquet")),
     ],
 )
 def test_a_job_is_told_in_words(job: dict[str, Any], told: tuple[str, str]) -> None:

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from archival_cli.showing.columns import CHUNKS, DEAD_LETTERS, FINDINGS, HISTORY, JOBS, POLICIES, PROFILES, WANTED
 from archival_cli.showing.output import Output
 from archival_cli.showing.table import lines
-from archival_cli.showing.text import plain, range_of, span
+from archival_cli.showing.text import plain, range_of, size, span
 
 JOB: dict[str, Any] = {
     "job_id": "0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a10",
@@ -100,6 +100,12 @@ def test_csv_has_raw_values_and_every_column() -> None:
     ("row", "told"),
     [
         ({"range_start": "2026-01-01T00:00:00Z", "range_end": "2026-01-08T00:00:00Z"}, "2026-01-01 to 2026-01-08"),
+        # as the console has it: a day is its date
+        ({"range_start": "2026-01-31T00:00:00Z", "range_end": "2026-02-01T00:00:00Z"}, "2026-01-31"),
+        (
+            {"range_start": "2026-01-31T06:00:00Z", "range_end": "2026-02-01T06:00:00Z"},
+            "2026-01-31 06:00Z to 2026-02-01 06:00Z",
+        ),
         (
             {"range_start": "2026-01-01T00:00:00Z", "range_end": "2026-01-01T06:00:00Z"},
             "2026-01-01 00:00Z to 2026-01-01 06:00Z",
@@ -117,3 +123,41 @@ def test_a_range_is_told_in_days_where_it_is_whole_days(row: dict[str, Any], tol
 @pytest.mark.parametrize(("seconds", "told"), [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (90_061, "1 d 1 h")])
 def test_a_length_of_time_has_two_units(seconds: int, told: str) -> None:
     assert span(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.00 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.00 MB"),
+        (9_994_999, "9.99 MB"),
+        (9_995_000, "10.0 MB"),
+        (99_950_000, "100 MB"),
+        # by this figure times the price of a GB people check what they pay, and the console says the same
+        (436_800_000_000, "437 GB"),
+        (10**16, "10.0 PB"),
+    ],
+)
+def test_sizes_are_those_of_the_console(number: int, told: str) -> None:
+    assert size(number) == told
+
+
+def test_a_list_of_days_has_each_chunk_on_one_line() -> None:
+    row = {
+        "chunk": "demo.readings_2026_01_01",
+        "hypertable": "demo.readings",
+        "range_start": "2026-01-01T00:00:00Z",
+        "range_end": "2026-01-02T00:00:00Z",
+        "state": "in-database",
+        "rows": 2000,
+        "database_bytes": 507_904,
+        "parquet_bytes": 71_234,
+        "job_id": None,
+        "error": None,
+    }
+    shown = _shown([row], CHUNKS, 80)
+    assert len(shown) == 2, shown
+    assert "demo.readings_2026_01_01  2026-01-01" in shown[1]

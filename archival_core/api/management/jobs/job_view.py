@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from archival_core.model.jobs.job import Kind, Status
-from archival_core.model.jobs.job_record import JobEvent, JobRecord
+from archival_core.model.jobs.job_record import Dismissal, JobEvent, JobRecord
 
 _EXAMPLE: dict[str, JsonValue] = {
     "job_id": "0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a10",
@@ -100,11 +100,22 @@ class JobEventView(BaseModel):
     written_by: str = Field(description="the service, or the client of a person who changed the ledger by hand")
 
 
+class DismissalView(BaseModel):
+    """Why a failure counts no more."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    reason: str
+    by: str
+    at: datetime
+
+
 class JobDetail(JobView):
     """One request for one chunk, and how it came to what became of it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "history": [_EVENT]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "dismissed": None, "history": [_EVENT]}]})
 
+    dismissed: DismissalView | None = Field(description="of a failure that somebody dismissed; null of any other job")
     history: list[JobEventView] = Field(description="ends of attempts and later changes, the oldest first")
 
 
@@ -118,7 +129,9 @@ class JobPage(JobsView):
     """A page of jobs, newest first."""
 
     next: str | None = Field(description="the cursor of the next page; null at the end")
-    total: int | None = Field(description="jobs of the whole list; null where a code, a time or `open` narrows it")
+    total: int | None = Field(
+        description="jobs of the whole list; null where a time, an id or, without `open`, a code narrows it"
+    )
 
 
 def view(job: JobRecord) -> JobView:
@@ -126,7 +139,8 @@ def view(job: JobRecord) -> JobView:
     return JobView.model_validate(job)
 
 
-def detail(job: JobRecord, changes: Sequence[JobEvent]) -> JobDetail:
+def detail(job: JobRecord, changes: Sequence[JobEvent], dismissal: Dismissal | None) -> JobDetail:
     """As JSON, with its changes."""
     events = [JobEventView.model_validate(event) for event in changes]
-    return JobDetail(**view(job).model_dump(), history=events)
+    dismissed = None if dismissal is None else DismissalView.model_validate(dismissal)
+    return JobDetail(**view(job).model_dump(), dismissed=dismissed, history=events)

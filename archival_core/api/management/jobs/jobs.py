@@ -55,12 +55,21 @@ async def list_jobs(
     is_open: Annotated[
         bool, Query(alias="open", description="only failures that were neither made up for nor dismissed")
     ] = False,
+    removal_error_code: Annotated[
+        list[ErrorCode] | None,
+        Query(
+            max_length=50,
+            description="only archives whose chunk is to leave the database and is refused, for one of these codes",
+            examples=[["removal-blocked"]],
+        ),
+    ] = None,
     after: Annotated[str | None, Query(alias="cursor", max_length=1000, description="`next` of the page before")] = None,
     limit: Limit = 50,
 ) -> JobPage:
     """Jobs by the time of their request, newest first."""
     statuses, kinds, codes = frozenset(status or ()), frozenset(kind or ()), frozenset(error_code or ())
-    wanted = JobFilter(hypertable, statuses, kinds, codes, since, until, id_prefix or "", is_open)
+    refused = frozenset(removal_error_code or ())
+    wanted = JobFilter(hypertable, statuses, kinds, codes, since, until, id_prefix or "", is_open, refused)
     found = await services.jobs.page(wanted, cursor.read_job(after) if after is not None else None, limit + 1)
     shown = found[:limit]
     return JobPage(
@@ -74,7 +83,7 @@ async def list_jobs(
 async def get_job(services: Current, job_id: JobId) -> JobDetail:
     """One job, with how far it has come, and how it came to its status."""
     job = await services.jobs.get(job_id)
-    return detail(job, await services.jobs.changes(job_id))
+    return detail(job, await services.jobs.changes(job_id), await services.jobs.dismissal(job_id))
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202, responses=problems.documented(404, 409, *ANY))

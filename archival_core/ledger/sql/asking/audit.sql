@@ -6,4 +6,6 @@ update archival.audit set outcome = %(outcome)s, ended_at = clock_timestamp() wh
 
 -- name: audit_page
 select entry, at, who, action, asked, outcome from archival.audit
-where entry < %(before)s order by entry desc limit %(limit)s
+where entry < %(before)s
+  and (%(text)s::text is null or strpos(lower(concat_ws(' ', who, action, asked::text)), lower(%(text)s)) > 0)
+order by entry desc limit %(limit)s

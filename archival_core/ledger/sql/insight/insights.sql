@@ -92,3 +92,7 @@ select day, outcome, sum(jobs)::bigint as jobs, sum(rows)::bigint as rows, sum(s
        sum(parquet_bytes)::bigint as parquet_bytes
 from archival.day_tally where day >= %(first)s and (%(hypertable)s::text is null or hypertable = %(hypertable)s)
 group by day, outcome order by day
+
+-- name: freed_since
+select hypertable, sum(source_bytes)::bigint as source_bytes from archival.day_tally
+where day >= %(first)s and outcome = 'removed' group by hypertable

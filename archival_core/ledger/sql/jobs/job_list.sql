@@ -41,6 +41,17 @@ where l.job_id between %(first_id)s::uuid and %(last_id)s::uuid
   and (l.requested_at, l.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
 order by l.requested_at desc, l.job_id desc limit %(limit)s
 
+-- name: list_refused_jobs
+-- Archives whose chunk is to leave and is refused: as many as the index of the refusals has, which are few.
+select l.* from archival.job j join archival.listed_job l using (job_id)
+where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null and j.removal_error is not null
+  and coalesce(j.removal_error ->> 'code', 'unknown') = any(%(removal_codes)s)
+  and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
+  and j.status = any(%(statuses)s) and j.kind = any(%(kinds)s) and j.requested_at >= %(since)s::timestamptz
+  and (%(codes)s::text[] is null or j.error ->> 'code' = any(%(codes)s)) and not %(open)s
+  and (j.requested_at, j.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
+order by j.requested_at desc, j.job_id desc limit %(limit)s
+
 -- name: listed_jobs
 select * from archival.listed_job where job_id = any(%(job_ids)s) order by archival.bound(range_start), chunk, job_id
 
@@ -86,3 +97,19 @@ from (select jobs from archival.job_tally
       union all
       select -jobs from archival.folded_job
       where status = any(%(statuses)s) and kind = any(%(kinds)s) and (%(hypertable)s::text is null or hypertable = %(hypertable)s)) sums
+
+-- name: open_job_total
+-- The failures that wait for somebody are counted one by one: no sum knows which were made up for.
+select count(*) as jobs from archival.open_failure f
+where f.kind = any(%(kinds)s) and (%(hypertable)s::text is null or f.hypertable = %(hypertable)s)
+  and (%(codes)s::text[] is null or f.error ->> 'code' = any(%(codes)s))
+
+-- name: refused_job_total
+select count(*) as jobs from archival.job j
+where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null and j.removal_error is not null
+  and coalesce(j.removal_error ->> 'code', 'unknown') = any(%(removal_codes)s)
+  and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
+
+-- name: job_dismissal
+select dismissed ->> 'reason' as reason, dismissed ->> 'by' as by, (dismissed ->> 'at')::timestamptz as at
+from archival.job where job_id = %(job_id)s and dismissed is not null
