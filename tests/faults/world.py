@@ -17,6 +17,7 @@ from azure.core.exceptions import AzureError
 from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy, TextBase64EncodePolicy
 from psycopg.rows import dict_row
 from redis import Redis
+from redis.exceptions import RedisError
 
 from dev.lake_emulator import Fault
 from dev.servers.postgres import PostgresServer
@@ -112,6 +113,13 @@ class World:
         event = {"specversion": "1.0", "id": key or str(uuid4()), "source": "database_service"}
         event |= {"type": "archival.chunk.requested", "data": data}  # type: ignore[dict-item]
         self.redis.xadd(self.environment["EVENTS_STREAM"], {"event": json.dumps(event)})
+
+    def has_unread_events(self) -> bool:
+        """Whether events wait to be read or acknowledged; false where Redis, or the group, is away."""
+        with suppress(RedisError):
+            groups: Any = self.redis.xinfo_groups(self.environment["EVENTS_STREAM"])
+            return any(group["lag"] or group["pending"] for group in groups)
+        return False
 
     def dead(self) -> list[dict[str, str]]:
         """What could not be used."""
