@@ -232,6 +232,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "Give table and columns the names and the order that the manifest has, or restore the archives.",
                 status=409,
             ),
+            "former-table": ErrorCode(
+                "Archives of a table that was dropped, and whose name another one has, are no part of the answer.",
+                "Restore them into a table of their own, which can be asked.",
+            ),
             "moment-passed": ErrorCode("Tables were dropped or written anew while they were about to be read.", "Ask again."),
             "not-acceptable": ErrorCode("The answer is to be had in none of the forms that `Accept` names.", status=406),
             "queries-off": ErrorCode(
