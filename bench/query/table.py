@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 import psycopg
 
-from archival_core import runtime, settings
 from archival_core.ledger.jobs.job_life import NewJob
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
+from bench.own_service import own_service
 from bench.query.questions import FIRST_DAY, WEEKS
 
 DEVICES: Final = 1000
@@ -59,22 +57,7 @@ def build(url: str, rows: int) -> None:
 
 async def archive(url: str, redis_url: str, storage: str) -> None:
     """Archive and remove the first half of the weeks, by the service."""
-    token = uuid4().hex[:8]
-    os.environ |= {
-        "SOURCE_DATABASE_URL": url,
-        "REDIS_URL": redis_url,
-        "AzureWebJobsStorage": storage,
-        "REMOVAL_GRACE": "PT0S",
-        **{
-            name: f"{name.lower().replace('_', '-')}-{token}"
-            for name in ("ARCHIVE_QUEUE", "RESTORE_QUEUE", "REMOVAL_QUEUE", "VERIFY_QUEUE")
-        },
-    }
-    settings.load.cache_clear()
-    service = runtime.get()
-    try:
-        await service.ownership.take_over()
-        await service.lake.ensure_filesystem()
+    async with own_service(url, redis_url, storage) as service:
         table = Relation.parse(HALF)
         chunks = [Relation.parse(_chunk(HALF, week)) for week in range(_ARCHIVED)]
         added = await service.ledger.add_jobs([NewJob(table, chunk, True, "bench", "bench", None) for chunk in chunks])
@@ -85,9 +68,6 @@ async def archive(url: str, redis_url: str, storage: str) -> None:
             removed += report.removed
         if removed != _ARCHIVED:
             raise RuntimeError(f"{removed} of {_ARCHIVED} chunks were removed")
-    finally:
-        await service.close()
-        runtime._current = None
 
 
 def archived_folders(lake: Path) -> list[str]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -18,9 +15,9 @@ import psycopg
 from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 from redis.asyncio import Redis
 
-from archival_core import runtime, settings
 from archival_core.model.jobs.message import JobMessage
 from archival_core.runtime import Runtime
+from bench.own_service import own_service
 from bench.scale.archives import HYPERTABLES, fill
 
 #: Chunks that are archived and removed, events that are drained, and how often a page is asked for.
@@ -48,7 +45,7 @@ Figures = dict[str, float]
 
 async def measure(archives: int, url: str, redis_url: str, storage: str, lake: Path) -> Figures:
     """Figures beside `archives` archives, in an empty database at `url`; `lake` is the folder of the lake's emulator."""
-    async with _service(url, redis_url, storage) as service:
+    async with own_service(url, redis_url, storage) as service:
         await service.ledger.ping()
         with psycopg.connect(url, autocommit=True) as connection:
             fill(connection, archives, kept=False)
@@ -63,31 +60,6 @@ async def measure(archives: int, url: str, redis_url: str, storage: str, lake: P
         figures |= await _reconcile(service, archives)
         figures |= await _pages(service)
     return figures
-
-
-@asynccontextmanager
-async def _service(url: str, redis_url: str, storage: str) -> AsyncIterator[Runtime]:
-    """A runtime of its own: a database of its own, and streams and queues that nobody else has."""
-    token = uuid4().hex[:8]
-    os.environ |= {
-        "SOURCE_DATABASE_URL": url,
-        "REDIS_URL": redis_url,
-        "AzureWebJobsStorage": storage,
-        "REMOVAL_GRACE": "PT0S",
-        **{
-            name: f"{name.lower().replace('_', '-')}-{token}"
-            for name in ("ARCHIVE_QUEUE", "RESTORE_QUEUE", "REMOVAL_QUEUE", "VERIFY_QUEUE")
-        },
-        **{name: f"{name}.{token}" for name in ("EVENTS_STREAM", "RESULTS_STREAM", "DEAD_STREAM")},
-    }
-    settings.load.cache_clear()
-    service = runtime.get()
-    try:
-        await service.ownership.take_over()
-        yield service
-    finally:
-        await service.close()
-        runtime._current = None
 
 
 def _publish_folders(lake: Path, archives: int) -> None:
