@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from archival_core import runtime
+from archival_core import connections
 from archival_core.clients.postgres import database as postgres
 from archival_core.flows.archive import part_archiver
 from archival_core.flows.asking.restore_requests import RestoreRequest
@@ -57,7 +57,7 @@ async def service(
         for module, name in ((part_archiver, "read_batches"), (archive_loader, "loading"), (slice_loader, "loading")):
             monkeypatch.setattr(module, name, ended(getattr(module, name)))
         monkeypatch.setattr(postgres, "_LOCAL_HOSTS", frozenset())
-        monkeypatch.setattr(runtime, "token_source", lambda *_: token)
+        monkeypatch.setattr(connections, "token_source", lambda *_: token)
         monkeypatch.setenv("LEDGER_DATABASE_URL", source_database_url)
         monkeypatch.setenv("ARCHIVE_READERS", "1")
         monkeypatch.setenv("ARCHIVE_PART_BYTES", str(64 * 8192))

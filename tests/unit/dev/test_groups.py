@@ -1,0 +1,13 @@
+"""What tests share is made once: those of a group go to one worker."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.xdist_group("a group")
+def test_a_group_is_heard_of(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist sends tests to workers by their names, and a pytest that keeps names elsewhere leaves groups without effect."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("runs where tests are shared out among workers by group")
+    assert request.node.nodeid.endswith("@a group")
