@@ -9,7 +9,7 @@ import pytest
 
 @pytest.mark.xdist_group("a group")
 def test_a_group_is_heard_of(request: pytest.FixtureRequest) -> None:
-    """pytest-xdist sends tests to workers by their names, and a pytest that keeps names elsewhere leaves groups without effect."""
+    """pytest-xdist shares tests out by their names: a pytest that keeps names elsewhere leaves groups without effect."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         pytest.skip("runs where workers share the tests")
     assert request.node.nodeid.endswith("@a group")
