@@ -7,6 +7,7 @@ import pytest
 from archival_core.errors import PermanentError
 from archival_core.model.lake.manifest import Manifest
 from tests.contract.restore_support import Bench
+from tests.kit.older_archives import earlier_forms, without_schema
 
 INTERNAL = "_timescaledb_internal"
 
@@ -167,3 +168,24 @@ async def test_dates_beyond_every_timestamp(bench: Bench) -> None:
     bench.execute("DROP TABLE p")
     await comes_back_once(bench, manifest, 2)
     assert bench.rows("t") == before
+
+
+async def test_infinities_of_archives_from_before_tables_had_a_schema(bench: Bench) -> None:
+    values = ["'infinity'", "'-infinity'", "'4714-11-24 BC'", "'0044-03-15 BC'", "'2026-01-01'", "'20000-01-01'", "NULL"]
+    bench.execute(
+        "CREATE TABLE readings (at date NOT NULL, d date, t timestamp, z timestamptz, ds date[], zs timestamptz[])"
+        " PARTITION BY RANGE (at);"
+        "CREATE TABLE jan PARTITION OF readings FOR VALUES FROM (MINVALUE) TO (MAXVALUE)",
+        *(
+            f"INSERT INTO readings VALUES ({at}, {value}, {value}, {value}, ARRAY[{value}, {value}]::date[],"
+            f" ARRAY[NULL, {value}]::timestamptz[])"
+            for value, at in zip(values, [*values[:-1], "'2026-01-02'"], strict=True)
+        ),
+    )
+    before = bench.rows("jan")
+    with earlier_forms():
+        archived = without_schema(await bench.archive("readings", "jan"))
+    assert (archived.min_time, archived.max_time) == ("-infinity", "infinity")
+    bench.execute("DROP TABLE jan")
+    await comes_back_once(bench, archived, len(values))
+    assert bench.rows("readings") == bench.rows("own") == before

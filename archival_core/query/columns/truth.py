@@ -15,7 +15,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
-from archival_core.model.chunks.printed import printed_date, printed_time, read_moment
+from archival_core.model.chunks.printed import INFINITY, MINUS_INFINITY, printed_date, printed_time, read_moment
 from archival_core.model.lake.lake_column import text_of
 
 _ELEMENT: Final = re.compile(r'"([^"]*)"|([^,"]+)')
@@ -99,9 +99,9 @@ def _printed(held: pa.Array, texts: pa.Array | None) -> pa.Array:
 def _printer(kind: pa.DataType) -> Callable[[Any], str] | None:
     """What prints a value of this form as PostgreSQL does, dates and times as numbers; `None` where nobody here can."""
     if pa.types.is_date32(kind):
-        return printed_date
+        return partial(_printed_moment, printed_date, INFINITE_DAYS)
     if pa.types.is_timestamp(kind):
-        return partial(printed_time, has_zone=kind.tz is not None)
+        return partial(_printed_moment, partial(printed_time, has_zone=kind.tz is not None), INFINITE_MICROSECONDS)
     if pa.types.is_boolean(kind):
         return lambda value: "t" if value else "f"
     if pa.types.is_binary(kind):
@@ -109,6 +109,13 @@ def _printer(kind: pa.DataType) -> Callable[[Any], str] | None:
     if pa.types.is_decimal(kind):
         return lambda value: format(value, "f")
     return str if pa.types.is_string(kind) or pa.types.is_integer(kind) else None
+
+
+def _printed_moment(print_one: Callable[[int], str], infinite: int, value: int) -> str:
+    """Archives of before tables had a schema have numbers for the infinities."""
+    if abs(value) == infinite:
+        return INFINITY if value > 0 else MINUS_INFINITY
+    return print_one(value)
 
 
 def number_of(kind: pa.DataType) -> Callable[[str | None], int | None] | None:

@@ -22,6 +22,7 @@ from archival_core.source.wire.types import Form, form_of, whole_text
 from archival_core.source.wire.values import in_form
 
 _UNKNOWN: Final[Mapping[str, float]] = MappingProxyType({})
+_AS_ARCHIVED: Final[Mapping[str, Form]] = MappingProxyType({})
 #: A column of which a larger share is NULL is not packed, because a packed row with a NULL costs more than an unpacked one.
 _MOST_NULLS: Final = 0.01
 #: SQL that is true for an array that an Arrow list cannot carry: one of more dimensions, or one that does not begin at 1.
@@ -150,6 +151,7 @@ def plan_columns(
     *,
     lake: Sequence[LakeColumn] = (),
     as_text: Collection[str] = (),
+    forms: Mapping[str, Form] = _AS_ARCHIVED,
     in_utf8: bool = False,
 ) -> ColumnPlan:
     """The plan that reads `columns` exactly.
@@ -160,14 +162,14 @@ def plan_columns(
     - Values that are never NULL can be joined.
     - So can texts whose lengths travel with packed numbers; lengths are known only where the database is `in_utf8`.
 
-    The columns named in `as_text` come as PostgreSQL's text. With `lake`, the columns of the table in the lake, batches
-    have the lake's names and numbers.
+    The columns named in `as_text` come as PostgreSQL's text; those in `forms` in another form than their type's. With `lake`,
+    the columns of the table in the lake, batches have the lake's names and numbers.
     """
     shares = {column.name: 0.0 if column.not_null else nulls.get(column.name, 1.0) for column in columns}
     readers = [
         _Reader(column, whole_text(column), False, shares[column.name] == 0)
         if column.name in as_text
-        else _Reader(column, form_of(column), column.is_array, shares[column.name] == 0)
+        else _Reader(column, forms.get(column.name) or form_of(column), column.is_array, shares[column.name] == 0)
         for column in columns
     ]
     schema = pa.schema(_field(reader, lake[place] if lake else None) for place, reader in enumerate(readers))

@@ -16,13 +16,11 @@ import pyarrow.compute as pc
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Column
-from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
+from archival_core.model.chunks.moment import INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.source.restore.columns.array_bytes import array_bytes
+from archival_core.source.wire.holding import EPOCH_DAYS, EPOCH_MICROSECONDS, Held
+from archival_core.source.wire.types import Form
 from archival_core.source.wire.values import each
-
-#: PostgreSQL counts from 2000-01-01, Arrow from 1970-01-01.
-_EPOCH_DAYS: Final = 10_957
-_EPOCH_MICROSECONDS: Final = _EPOCH_DAYS * DAY
 
 _LIST = re.compile(r"list<\w+: (.+)>")
 _DECIMAL = re.compile(r"decimal128\((\d+), (\d+)\)")
@@ -45,6 +43,8 @@ class Wire:
     is_array: bool = False
     #: makes of the archive's values what the driver is given
     encode: Callable[[pa.Array], pa.Array] = lambda values: values
+    #: how the archive's values are read back, where that is not how the type is archived today
+    form: Form | None = None
 
     def column(self, name: str) -> Column:
         """The natural value as a column that is read."""
@@ -53,12 +53,32 @@ class Wire:
 
 def _days(values: pa.Array) -> pa.Array:
     """Dates as PostgreSQL counts them: the driver knows no infinities, but passes integers on."""
-    return _counted(values.view(pa.int32()), INFINITE_DAYS, _EPOCH_DAYS)
+    return _counted(values.view(pa.int32()), INFINITE_DAYS, EPOCH_DAYS)
 
 
 def _microseconds(values: pa.Array) -> pa.Array:
     """Timestamps likewise."""
-    return _counted(values.view(pa.int64()), INFINITE_MICROSECONDS, _EPOCH_MICROSECONDS)
+    return _counted(values.view(pa.int64()), INFINITE_MICROSECONDS, EPOCH_MICROSECONDS)
+
+
+def _days_again(values: pa.Array) -> Held:
+    """What `_days` was given, of dates as the driver gives them."""
+    return _stored(values, pa.int32(), INFINITE_DAYS, EPOCH_DAYS)
+
+
+def _microseconds_again(values: pa.Array) -> Held:
+    """Timestamps likewise."""
+    return _stored(values, pa.int64(), INFINITE_MICROSECONDS, EPOCH_MICROSECONDS)
+
+
+def _stored(values: pa.Array, kind: pa.DataType, infinity: int, epoch: int) -> Held:
+    """Archives of before tables had a schema have numbers for the infinities, and far dates and times as they are."""
+    numbers = values.view(kind)
+    # the driver's sum of PostgreSQL's infinities and the epoch wraps around
+    infinite, minus_infinite = (pa.scalar(epoch - infinity - below, kind) for below in (2, 1))
+    numbers = pc.if_else(pc.equal(numbers, infinite), pa.scalar(infinity, kind), numbers)
+    numbers = pc.if_else(pc.equal(numbers, minus_infinite), pa.scalar(-infinity, kind), numbers)
+    return Held(numbers.view(values.type))
 
 
 def _counted(values: pa.Array, infinity: int, epoch: int) -> pa.Array:
@@ -76,6 +96,11 @@ def _digits(values: pa.Array) -> pa.Array:
     return values.cast(pa.string())
 
 
+def _time_wire(arrow: pa.DataType, base_type: str, type_name: str) -> Wire:
+    form = Form(arrow, hold=_microseconds_again)
+    return Wire(arrow, base_type, type_name, base_type, encode=_microseconds, form=form)
+
+
 _WIRES: Final[dict[str, Wire]] = {
     "int16": Wire(pa.int16(), "int2", "smallint", "int2"),
     "int32": Wire(pa.int32(), "int4", "integer", "int4"),
@@ -85,11 +110,9 @@ _WIRES: Final[dict[str, Wire]] = {
     "bool": Wire(pa.bool_(), "bool", "boolean", "bool"),
     "string": Wire(pa.string(), "text", "text", "text"),
     "binary": Wire(pa.binary(), "bytea", "bytea", "bytea"),
-    "date32[day]": Wire(pa.date32(), "date", "date", "date", encode=_days),
-    "timestamp[us]": Wire(pa.timestamp("us"), "timestamp", "timestamp without time zone", "timestamp", encode=_microseconds),
-    "timestamp[us, tz=UTC]": Wire(
-        pa.timestamp("us", tz="UTC"), "timestamptz", "timestamp with time zone", "timestamptz", encode=_microseconds
-    ),
+    "date32[day]": Wire(pa.date32(), "date", "date", "date", encode=_days, form=Form(pa.date32(), hold=_days_again)),
+    "timestamp[us]": _time_wire(pa.timestamp("us"), "timestamp", "timestamp without time zone"),
+    "timestamp[us, tz=UTC]": _time_wire(pa.timestamp("us", tz="UTC"), "timestamptz", "timestamp with time zone"),
 }
 #: Of the staged types: `pg_type.oid`, which never changes for these. An array's bytes name the type of its elements.
 _OIDS: Final = {

@@ -76,7 +76,8 @@ class Loading:
         """All rows in the order in which they were added, with the archive's columns and texts."""
         columns = [column.wire.column(_bare(column.staged)) for column in self._columns]
         texts = [wire_of("string").column(_bare(staged)) for staged in self._staged[len(columns) :]]
-        plan = plan_columns([*columns, *texts])
+        forms = {_bare(column.staged): column.wire.form for column in self._columns if column.wire.form is not None}
+        plan = plan_columns([*columns, *texts], forms=forms)
         naturals = ", ".join(
             [f"{column.natural} AS {column.staged}" for column in self._columns] + self._staged[len(columns) :]
         )
