@@ -127,3 +127,9 @@ async def test_every_answer_forbids_caches_and_guessing(client: httpx.AsyncClien
         headers = (await client.get(path)).headers
         assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
     assert "default-src 'none'" in (await client.get("/docs")).headers["content-security-policy"]
+
+
+async def test_schemas_have_names_of_their_own() -> None:
+    """Two models of one name would be told apart by the paths of their modules."""
+    schemas = create_app(unwired).openapi()["components"]["schemas"]
+    assert [name for name in schemas if "__" in name] == []

@@ -133,7 +133,7 @@ class VerificationsView(BaseModel):
     archives: int = Field(examples=[12])
 
 
-class FindingView(BaseModel):
+class ArchiveFindingView(BaseModel):
     """A file of an archive that is not what its manifest says."""
 
     job_id: UUID
@@ -149,7 +149,7 @@ class FindingView(BaseModel):
 class FindingsView(BaseModel):
     """What is wrong, the worst first."""
 
-    findings: list[FindingView]
+    findings: list[ArchiveFindingView]
 
 
 @router.post(
@@ -208,7 +208,7 @@ async def findings(services: Current, limit: Limit = 100) -> FindingsView:
     """What verification found wrong and no later one found right."""
     return FindingsView(
         findings=[
-            FindingView(
+            ArchiveFindingView(
                 job_id=found.job_id,
                 hypertable=str(found.hypertable),
                 chunk=str(found.chunk),

@@ -27,7 +27,7 @@ router = APIRouter(tags=["tables"], route_class=Audited)
 _REBUILD = {"table": {"summary": "of one hypertable", "value": {"hypertable": "public.conditions"}}}
 
 
-class FindingView(BaseModel):
+class TableFindingView(BaseModel):
     """What somebody should look at."""
 
     code: str = Field(examples=["table-foreign-commit"])
@@ -49,7 +49,7 @@ class TableView(BaseModel):
     committed_at: datetime | None
     compared_at: datetime | None = Field(description="when log and ledger were compared file by file")
     due_since: datetime | None = Field(description="since when something has changed that is in no commit yet")
-    finding: FindingView | None
+    finding: TableFindingView | None
     notes: list[NoteView] | None = Field(
         default=None, description="what to know of the table, where it alone was asked for; null where the source is away, too"
     )
