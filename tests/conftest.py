@@ -66,6 +66,8 @@ def source_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         with psycopg.connect(server.url, autocommit=True) as connection:
             # its transactions come when they like, and while one is open a row that is written looks newer than it is
             connection.execute("alter system set autovacuum = off")
+            # a database cannot be dropped while a client that has fallen silent has yet to say who it is
+            connection.execute("alter system set authentication_timeout = '10s'")
             connection.execute("select pg_reload_conf()")
         yield server.url
 
