@@ -4,16 +4,17 @@
 with named as (
     select job_id from archival.job
     where kind = 'archive' and status in ('archived', 'removed') and hypertable = %(hypertable)s
+      and (%(chunk)s::text is null or chunk = %(chunk)s)
     union
     select job_id from archival.job
     where kind = 'archive' and status in ('archived', 'removed')
       and manifest #>> '{hypertable_table,oid}' = %(oid)s::bigint::text
       and manifest #>> '{hypertable_table,born}' = %(born)s
       and manifest #>> '{source,system_identifier}' = %(system_identifier)s and manifest #>> '{source,database}' = %(database)s
+      and (%(chunk)s::text is null or chunk = %(chunk)s)
 )
 select j.* from archival.job j join named using (job_id)
-where (%(chunk)s::text is null or j.chunk = %(chunk)s)
-  and coalesce(archival.bound(j.range_start) < archival.bound(%(range_end)s), true)
+where coalesce(archival.bound(j.range_start) < archival.bound(%(range_end)s), true)
   and coalesce(archival.bound(%(range_start)s) < archival.bound(j.range_end), true)
 order by archival.bound(j.range_start), j.chunk, j.revision
 
