@@ -27,6 +27,21 @@ _REACHABLE = """() => [...document.querySelectorAll("a[href], button, input, sel
   .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled && e.tabIndex >= 0
     && !(e.type === "radio" && !e.checked) && !e.closest("details:not([open]) > :not(summary)"))
   .map((e) => { e.dataset.tested ??= String(Math.random()); return e.dataset.tested; })"""
+#: What Tab reaches after something that stands wholly below it; another column to the right begins at its top.
+_UPWARDS = """() => {
+  const boxes = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]
+    .filter((e) => e.id !== "skip" && e.checkVisibility({ visibilityProperty: true }) && !e.disabled && e.tabIndex >= 0)
+    .map((e) => [e.outerHTML.slice(0, 120), e.getBoundingClientRect()]);
+  const goesUp = (box, before) => box.bottom <= before.top && box.left < before.right;
+  return boxes.filter(([, box], place) => place && goesUp(box, boxes[place - 1][1])).map(([html]) => html);
+}"""
+#: A second reason beside those that are there.
+TWO_GROUPS = """
+insert into archival.job (kind, hypertable, chunk, status, settled, attempt, request_key, requested_by, finished_at, announced,
+                          error)
+values ('archive', 'demo.readings', 'demo.focus', 'failed', true, 1, 'focus/1', 'test', now(), true,
+        '{"code": "lake-refused", "message": "refused", "transient": false}')
+"""
 _FOCUSED = """() => {
   const e = document.activeElement;
   const box = e.getBoundingClientRect();
@@ -127,6 +142,64 @@ def test_a_dialog_keeps_the_focus_and_gives_it_back(page: Page) -> None:
         assert inside
     page.keyboard.press("Escape")
     expect(button).to_be_focused()
+
+
+def test_pause_and_resume_keep_the_focus_through_their_dialogs_and_every_look(page: Page) -> None:
+    """Who pauses by the keyboard stands on what resumes, and stays there while figures come in."""
+    pause, resume = (page.get_by_role("button", name=name, exact=True) for name in ("Pause everything", "Resume"))
+    dialog = page.get_by_role("dialog")
+    pause.focus()
+    page.keyboard.press("Enter")
+    # figures that come in behind the dialog take nothing from under it
+    page.wait_for_timeout(6_000)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(dialog.get_by_role("button", name="Pause")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#paused")).to_have_text("Paused by function key")
+    expect(resume).to_be_focused()
+    page.wait_for_timeout(6_000)
+    expect(resume).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(resume).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog.get_by_role("button", name="Resume").press("Enter")
+    expect(page.locator("#paused")).to_be_hidden()
+    expect(pause).to_be_focused()
+
+
+def test_buttons_over_the_jobs_keep_the_focus_while_figures_come_in(page: Page) -> None:
+    go(page, "#/jobs?status=failed")
+    button = page.get_by_role("button", name="Retry all of these")
+    button.focus()
+    page.wait_for_timeout(11_000)  # two rounds of figures
+    expect(button).to_be_focused()
+
+
+def test_the_focus_stays_in_the_list_when_what_had_it_goes(page: Page, shown: Shown) -> None:
+    shown.execute(TWO_GROUPS)
+    try:
+        go(page, "#/jobs")
+        go(page, "#/")
+        page.get_by_role("button", name="Dismiss lake-refused").focus()
+        page.keyboard.press("Enter")
+        page.get_by_role("dialog").get_by_label("Why").fill("known")
+        page.keyboard.press("Enter")
+        expect(page.locator("#failures")).not_to_contain_text("lake-refused")
+        assert page.evaluate("() => !!document.activeElement.closest('#failures')")
+    finally:
+        shown.execute("delete from archival.job where request_key like 'focus/%'")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_tab_goes_down_the_page_as_it_is_seen(chromium: Browser, shown: Shown, width: int) -> None:
+    with opened(chromium, shown, viewport={"width": width, "height": 900}, reduced_motion="reduce") as page:
+        for name, address in VIEWS.items():
+            go(page, address)
+            expect(page.locator("#view h1").first).to_be_visible()
+            assert page.evaluate(_UPWARDS) == [], name
 
 
 def test_the_skip_link_and_a_new_view_lead_to_the_content(page: Page) -> None:

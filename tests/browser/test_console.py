@@ -240,7 +240,7 @@ def test_failures_are_chosen_and_dismissed_and_a_job_is_retried(page: Page, show
     dialog.get_by_role("button", name="Dismiss").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     page.locator("tbody tr a.mono").click()
-    expect(page.locator(".banner strong")).to_have_text("unknown-chunk")
+    expect(page.locator(".banner a.code")).to_have_text("unknown-chunk")
     page.get_by_role("button", name="Retry").click()
     page.get_by_role("dialog").get_by_role("button", name="Retry").click()
     expect(page.locator("h1 .status")).to_have_text("archived")

@@ -48,6 +48,7 @@ VIEWS = {
     "dead-letters": "#/dead-letters",
     "verification": "#/verification",
     "audit": "#/audit",
+    "errors": "#/errors?code=removal-blocked",
 }
 
 

@@ -126,6 +126,12 @@ async def hypertables(services: Current) -> charts.Hypertables:
     )
 
 
+@router.get("/dashboard/errors", responses=_KEYED)
+async def errors() -> models.ErrorCatalogue:
+    """What each code of an error means, and what to do about it."""
+    return told.catalogue()
+
+
 @router.get("/dashboard/chunks", responses=_KEYED | problems.documented(404))
 async def chunks(
     services: Current,

@@ -88,6 +88,27 @@ class RefusalGroupView(Model):
     remedy: str | None
 
 
+class ErrorCodeView(Model):
+    """What a code means, and what to do about it."""
+
+    code: str = Field(examples=["removal-blocked"])
+    meaning: str
+    remedy: str | None = Field(description="`null` where nobody has to do anything")
+
+
+class ErrorSection(Model):
+    """Codes that stand together."""
+
+    title: str
+    codes: list[ErrorCodeView]
+
+
+class ErrorCatalogue(Model):
+    """Every code of an error, as in docs/errors.md. Texts have code between backticks."""
+
+    sections: list[ErrorSection]
+
+
 class Letter(Model):
     """An event or a message that could not be used."""
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from archival_core.api.dashboard import models as models
-from archival_core.error_codes import CODES
+from archival_core.error_codes import CODES, SECTIONS
 from archival_core.flows.insight.cached import Answer
 from archival_core.flows.insight.chunk_map import HypertableChunks
 from archival_core.flows.insight.insights import Lists, Measurements
@@ -111,6 +111,18 @@ def failures(groups: Sequence[FailureGroup]) -> list[models.FailureGroupView]:
 def refusals(groups: Sequence[RefusalGroup]) -> list[models.RefusalGroupView]:
     """Likewise."""
     return [models.RefusalGroupView(**_fields(group), **_catalogued(group.code)) for group in groups]
+
+
+def catalogue() -> models.ErrorCatalogue:
+    """Every code, by section."""
+    return models.ErrorCatalogue(
+        sections=[
+            models.ErrorSection(
+                title=title, codes=[models.ErrorCodeView(code=code, **_catalogued(code)) for code in sorted(codes)]
+            )
+            for title, codes in SECTIONS.items()
+        ]
+    )
 
 
 def dependencies(found: dict[str, Away | None]) -> dict[str, models.Dependency]:

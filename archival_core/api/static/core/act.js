@@ -1,6 +1,6 @@
 // Actions: a dialog that says what would happen before it happens, and asks for a word where rows move.
 
-import { byId, el, say } from "./dom.js";
+import { byId, el, say, successor } from "./dom.js";
 
 let current = null;
 
@@ -17,6 +17,7 @@ export function act(label, onclick, attributes = {}) {
 export function ask({ title, text, preview, word, reason, label, danger = false, run, fields = [] }) {
   const dialog = byId("dialog");
   const wish = { open: true };
+  const opener = document.activeElement;
   current = wish;
   const outcome = el("p", { class: "outcome", role: "status" });
   const seen = el("div", { class: "preview", "aria-live": "polite" });
@@ -81,7 +82,11 @@ export function ask({ title, text, preview, word, reason, label, danger = false,
     }
   });
   dialog.replaceChildren(form);
-  dialog.addEventListener("close", () => { if (current === wish) current = null; }, { once: true });
+  dialog.addEventListener("close", () => {
+    if (current === wish) current = null;
+    // the browser gives the focus back, if the element that had it is still there: what is shown may have changed meanwhile
+    if (!opener.isConnected) successor(opener).focus({ preventScroll: true });
+  }, { once: true });
   allowed();
   dialog.showModal();
   look();

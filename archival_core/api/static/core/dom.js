@@ -35,7 +35,29 @@ export function show(target, key, make) {
   const text = JSON.stringify(key);
   if (target.dataset.shows === text) return;
   target.dataset.shows = text;
-  target.replaceChildren(...[make()].flat().filter((child) => child !== null && child !== undefined && child !== false));
+  keepingFocus(target, () => target.replaceChildren(...[make()].flat().filter((child) => child !== null && child !== undefined && child !== false)));
+}
+
+const REACHABLE = "a[href], button:not(:disabled), input:not(:disabled), select:not(:disabled), textarea, summary, [tabindex='0']";
+const nameOf = (element) => element.id || element.getAttribute("aria-label") || element.textContent;
+const isLike = (one, other) => one === other || (nameOf(one) !== "" && nameOf(one) === nameOf(other));
+
+// Makes children anew, and leaves the focus on what has taken the place of the element that had it: the one of its name, or else the one at
+// its place. Where nothing is left the view has it, since a page without focus sends whoever uses the keyboard back to its top.
+export function keepingFocus(target, change) {
+  const before = document.activeElement;
+  const held = before !== target && target.contains(before);
+  const place = held ? [...target.querySelectorAll(REACHABLE)].indexOf(before) : -1;
+  change();
+  if (!held || target.contains(document.activeElement)) return;
+  const now = [...target.querySelectorAll(REACHABLE)];
+  const next = now.find((element) => isLike(element, before)) ?? now[Math.min(Math.max(place, 0), now.length - 1)];
+  (next ?? byId("view")).focus({ preventScroll: true });
+}
+
+// An element that has come in the place of one that is not there any more, by its name.
+export function successor(element) {
+  return [...byId("board").querySelectorAll(REACHABLE)].find((other) => isLike(other, element)) ?? byId("view");
 }
 
 // Brings the children of `list` in line with `items`; an element stays the same one, with its focus, while its key is there.
@@ -48,9 +70,11 @@ export function sync(list, items, keyOf, make, update) {
     update(child, item);
     return child;
   });
-  for (const child of [...list.children]) if (!wanted.includes(child)) child.remove();
-  wanted.forEach((child, place) => {
-    if (list.children[place] !== child) list.insertBefore(child, list.children[place] ?? null);
+  keepingFocus(list, () => {
+    for (const child of [...list.children]) if (!wanted.includes(child)) child.remove();
+    wanted.forEach((child, place) => {
+      if (list.children[place] !== child) list.insertBefore(child, list.children[place] ?? null);
+    });
   });
 }
 

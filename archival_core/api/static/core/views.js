@@ -11,6 +11,7 @@ const VIEWS = {
   "dead-letters": () => import("../views/letters.js"),
   verification: () => import("../views/verification.js"),
   query: () => import("../views/query.js"),
+  errors: () => import("../views/errors.js"),
   audit: () => import("../views/audit.js"),
 };
 // Under which entry of the navigation a view stands.

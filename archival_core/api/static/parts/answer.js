@@ -2,6 +2,7 @@
 
 import { el } from "../core/dom.js";
 import * as show from "../core/format.js";
+import { code } from "./code.js";
 
 const HEADS = {
   "queries-off": "Questions are switched off here",
@@ -15,7 +16,7 @@ const HEADS = {
 export function refused(error) {
   const head = HEADS[error.code] ?? (error.message === "called off" ? "Nobody waits for it any more" : "No answer");
   const text = error.message === "called off" ? "The service ends the question by itself when its time is over." : error.message;
-  return el("div", { class: "banner" }, el("strong", {}, head), error.code ? el("span", { class: "muted" }, ` ${error.code}`) : null, el("p", { class: "said" }, text));
+  return el("div", { class: "banner" }, el("strong", {}, head), error.code ? [" ", code(error.code)] : null, el("p", { class: "said" }, text));
 }
 
 const CUTS = { rows: "the limit of rows has cut the answer off", bytes: "the service's limit of bytes has cut the answer off" };

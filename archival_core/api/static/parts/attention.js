@@ -5,19 +5,31 @@ import { post, postAll } from "../core/api.js";
 import { coded, el, say, show as put, sync } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
+import { code } from "./code.js";
 import { unknown } from "./state.js";
+
+// The first names of a list that has 20 at most.
+const named = (names, most = 3) => `${names.slice(0, most).join(", ")}${names.length > most ? ` and ${names.length < 20 ? names.length - most : "many"} more` : ""}`;
+
+// What it says of the newest, what the code means, and what to do.
+function explained(group) {
+  return [
+    el("p", { class: "reason" }, group.message || group.meaning || "no reason is noted"),
+    el("p", { class: "muted" }, group.message && group.meaning ? [...coded(group.meaning), " "] : null, code(group.code)),
+    group.remedy ? el("p", { class: "remedy" }, ...coded(group.remedy)) : null,
+  ];
+}
 
 export function failures(list, empty, groups, away) {
   sync(list, groups ?? [], ({ code }) => code, () => el("li", { class: "group" }), (item, group) => {
     put(item, group, () => {
       const filter = { status: "failed", open: "true", error_code: group.code };
       return [
-        el("div", { class: "row" }, el("p", {}, el("a", { href: address("jobs", filter) }, el("strong", {}, show.count(group.jobs)), " ", group.code), el("span", { class: "muted" }, ` · ${group.hypertables.slice(0, 3).join(", ")}${group.hypertables.length > 3 ? " …" : ""} · since ${show.time(group.oldest)}`)),
+        el("div", { class: "row" }, el("p", {}, el("a", { href: address("jobs", filter) }, el("strong", {}, show.count(group.jobs)), " ", group.code), el("span", { class: "muted" }, ` · ${named(group.hypertables)} · since ${show.time(group.oldest)}`)),
           el("div", { class: "row" },
             act("Dismiss", () => dismiss(group), { class: "small", "aria-label": `Dismiss ${group.code}` }),
             act("Retry all", () => retry(group), { class: group.is_transient ? "small strong" : "small", "aria-label": `Retry all ${group.code}` }))),
-        el("p", { class: "reason" }, group.message || group.meaning || "no reason is noted"),
-        group.remedy ? el("p", { class: "remedy" }, ...coded(group.remedy)) : null,
+        ...explained(group),
       ];
     });
   });
@@ -51,9 +63,8 @@ function dismiss(group) {
 export function refusals(list, empty, groups, away) {
   sync(list, groups ?? [], ({ code }) => code, () => el("li", { class: "group" }), (item, group) => {
     put(item, group, () => [
-      el("p", {}, el("strong", {}, show.count(group.chunks)), ` ${group.code}`, el("span", { class: "muted" }, ` · ${show.bytes(group.bytes)} · `), ...group.hypertables.slice(0, 4).flatMap((name) => [el("a", { href: address("hypertable", { name }) }, name), " "])),
-      el("p", { class: "reason" }, group.message || group.meaning || "no reason is noted"),
-      group.remedy ? el("p", { class: "remedy" }, ...coded(group.remedy)) : null,
+      el("p", {}, el("a", { href: address("jobs", { removal_error_code: group.code }) }, el("strong", {}, show.count(group.chunks)), " ", group.code), el("span", { class: "muted" }, ` · ${show.bytes(group.bytes)} · ${named(group.hypertables)}${group.newest ? ` · tried last ${show.time(group.newest)}` : ""}`)),
+      ...explained(group),
     ]);
   });
   empty.hidden = Boolean(groups?.length);

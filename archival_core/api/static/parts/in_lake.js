@@ -2,6 +2,7 @@
 
 import { copy, el, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
+import { said } from "./code.js";
 
 export function inLake(box, name, { tables, problem }, url) {
   const table = tables?.find(({ hypertable }) => hypertable === name) ?? null;
@@ -16,7 +17,7 @@ export function inLake(box, name, { tables, problem }, url) {
     return [
       el("p", {}, state, table.due_since && table.version !== null ? ` What changed since ${show.time(table.due_since)} is in the next one.` : ""),
       table.left_out ? el("p", { class: "bad" }, `${show.plural(table.left_out, "archive")} cannot be in the table as ${table.left_out === 1 ? "it is" : "they are"}.`) : null,
-      table.finding ? el("p", { class: "bad" }, el("strong", {}, table.finding.code), ` ${table.finding.message}`) : null,
+      table.finding ? el("p", { class: "bad" }, ...said(table.finding)) : null,
       el("p", { class: "muted" }, "A Delta table, with each archived row once. Its Parquet files without its log may have rows twice. In DuckDB, with its extensions delta and azure:"),
       el("pre", {}, sql),
       el("div", { class: "row end" }, copy(place, "Copy the path"), copy(sql, "Copy the SQL")),

@@ -3,6 +3,7 @@
 import { el } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
+import { said } from "./code.js";
 
 export function badge(status) {
   return el("span", { class: "status", "data-status": status }, status);
@@ -21,6 +22,6 @@ export function jobColumns({ chunk = true } = {}) {
       : []),
     { head: "Requested", cell: (job) => [el("span", { class: "nowrap" }, show.time(job.requested_at)), " ", el("span", { class: "muted nowrap", title: job.requested_by }, `by ${show.short(job.requested_by)}`)] },
     { head: "Rows", numeric: true, cell: (job) => (job.rows === null ? "–" : show.count(job.rows)) },
-    { head: "What became of it", wide: true, cell: (job) => (job.error ? [el("strong", {}, job.error.code), ` ${job.error.message}`] : job.removal_error ? ["not removed: ", el("strong", {}, job.removal_error.code), ` ${job.removal_error.message}`] : job.finished_at ? `after ${show.duration((new Date(job.finished_at) - new Date(job.started_at ?? job.requested_at)) / 1000)}${job.attempt > 1 ? `, ${job.attempt} attempts` : ""}` : job.parts ? `part ${Math.min(job.parts_done + 1, job.parts)} of ${job.parts}` : "–") },
+    { head: "What became of it", wide: true, cell: (job) => (job.error ? said(job.error) : job.removal_error ? ["not removed: ", ...said(job.removal_error)] : job.finished_at ? `after ${show.duration((new Date(job.finished_at) - new Date(job.started_at ?? job.requested_at)) / 1000)}${job.attempt > 1 ? `, ${job.attempt} attempts` : ""}` : job.parts ? `part ${Math.min(job.parts_done + 1, job.parts)} of ${job.parts}` : "–") },
   ];
 }

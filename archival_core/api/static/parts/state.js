@@ -25,10 +25,19 @@ export function dependencies(list, { dependencies: known, away }) {
   });
 }
 
-export function pauseButton({ paused }) {
-  return paused
-    ? act("Resume", resume, { class: "strong" })
-    : act("Pause everything", pause);
+// One button for both, which keeps the focus when the one becomes the other.
+export function pauseButton() {
+  const button = act("Pause everything", () => (button.dataset.paused ? resume() : pause()), { hidden: true });
+  return {
+    root: button,
+    update(intake) {
+      button.hidden = !intake;
+      if (intake?.paused) button.dataset.paused = "yes";
+      else delete button.dataset.paused;
+      button.classList.toggle("strong", Boolean(intake?.paused));
+      say(button, intake?.paused ? "Resume" : "Pause everything");
+    },
+  };
 }
 
 function pause() {

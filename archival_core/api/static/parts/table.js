@@ -1,6 +1,6 @@
 // A table whose rows stay the same elements while they are there. On a narrow screen each row is a card, with its columns' names.
 
-import { el, sync } from "../core/dom.js";
+import { el, keepingFocus, sync } from "../core/dom.js";
 
 // `columns`: head, cell(row), and as wished: numeric, sort (the name by which the address knows it), wide (a column that takes what is left),
 // kind (a class of its cells).
@@ -17,13 +17,12 @@ export function table(label, columns, { onSort } = {}) {
     const text = JSON.stringify(item);
     if (shown.get(row) === text) return;
     shown.set(row, text);
-    row.replaceChildren(
-      ...columns.map(({ head, cell, numeric, wide, kind }) => {
-        const found = [cell(item)].flat().filter((part) => part !== null && part !== undefined);
-        const none = found.length === 1 && found[0] === "–";
-        return el("td", { "data-label": head, "data-none": none, class: [numeric && "number", wide && "wide-cell", kind].filter(Boolean).join(" ") || null }, el("span", { class: "cell" }, ...found));
-      }),
-    );
+    const cells = columns.map(({ head, cell, numeric, wide, kind }) => {
+      const found = [cell(item)].flat().filter((part) => part !== null && part !== undefined);
+      const none = found.length === 1 && found[0] === "–";
+      return el("td", { "data-label": head, "data-none": none, class: [numeric && "number", wide && "wide-cell", kind].filter(Boolean).join(" ") || null }, el("span", { class: "cell" }, ...found));
+    });
+    keepingFocus(row, () => row.replaceChildren(...cells));
   }
 
   return {

@@ -4,6 +4,7 @@ import { read } from "../core/api.js";
 import { el, say } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
+import { code } from "../parts/code.js";
 import { table } from "../parts/table.js";
 
 export const title = () => "Audit";
@@ -17,7 +18,7 @@ export function make() {
     { head: "Who", cell: ({ who }) => who },
     { head: "Asked", cell: ({ action }) => el("code", {}, action) },
     { head: "For", wide: true, cell: ({ asked }) => Object.entries(asked).map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join("; ") || "–" },
-    { head: "Came to", cell: ({ outcome }) => el("span", { class: outcome === "done" ? null : "bad" }, outcome ?? "not known: it did not end") },
+    { head: "Came to", cell: ({ outcome }) => (outcome === "done" ? outcome : outcome ? code(outcome) : el("span", { class: "bad" }, "not known: it did not end")) },
   ]);
   parts = { found, empty: el("p", { class: "empty" }), older: el("a", { class: "button" }, "Older"), first: el("a", { class: "button" }, "Newest") };
   return el("div", {}, el("h1", {}, "Audit"), el("p", { class: "muted" }, "Every request that was to change something. Looks and dry runs are not among them."), el("section", {}, found.root, parts.empty), el("nav", { class: "row end", "aria-label": "Pages" }, parts.first, parts.older));

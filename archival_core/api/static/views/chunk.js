@@ -5,6 +5,7 @@ import { post, read } from "../core/api.js";
 import { coded, copy, el, say, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
+import { code } from "../parts/code.js";
 import { jobColumns } from "../parts/job_columns.js";
 import { table } from "../parts/table.js";
 
@@ -41,7 +42,7 @@ const STEPS = { archive: "Next: archived", remove: "Next: leaves the database", 
 function step({ next_step: next, chunk }) {
   put(parts.step, [next, chunk], () => [
     el("p", { class: "step-name" }, next.because === "refused" ? "Refused; next: tried again" : STEPS[next.step], next.at ? el("strong", {}, ` in ${show.until(next.at)}`) : null),
-    el("p", {}, `${next.text[0].toUpperCase()}${next.text.slice(1)}.`),
+    el("p", {}, `${next.text[0].toUpperCase()}${next.text.slice(1)}.`, ...(next.code ? [" ", code(next.code)] : [])),
     next.remedy ? el("p", { class: "remedy" }, ...coded(next.remedy)) : null,
   ]);
   parts.step.dataset.because = next.because;

@@ -5,6 +5,7 @@ import { post, read } from "../core/api.js";
 import { copy, el, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
+import { catalogueOrNone, explained, said } from "../parts/code.js";
 import { badge } from "../parts/job_columns.js";
 import { table } from "../parts/table.js";
 
@@ -12,7 +13,10 @@ export const title = ({ id }) => `Job ${show.shortId(id)}`;
 export const identity = ({ id }) => id;
 let parts;
 
-export const load = ({ id }) => read(`jobs/${encodeURIComponent(id)}`);
+export async function load({ id }) {
+  const [job, codes] = await Promise.all([read(`jobs/${encodeURIComponent(id)}`), catalogueOrNone()]);
+  return { job, codes };
+}
 
 export function make({ id }) {
   const history = table("Attempts and changes", [
@@ -21,7 +25,7 @@ export function make({ id }) {
     { head: "To", cell: ({ to_status: to }) => badge(to) },
     { head: "Attempt", numeric: true, cell: ({ attempt }) => show.count(attempt) },
     { head: "Took", numeric: true, cell: ({ began_at: began, at }) => (began ? show.duration((new Date(at) - new Date(began)) / 1000) : "–") },
-    { head: "Why", wide: true, cell: ({ error }) => (error ? [el("strong", {}, error.code), ` ${error.message}`] : "–") },
+    { head: "Why", wide: true, cell: ({ error }) => (error ? said(error) : "–") },
     { head: "By", cell: ({ written_by: by }) => by },
   ]);
   parts = { history, head: el("div", { class: "heading" }), error: el("div", {}), facts: el("dl", { class: "facts" }), progress: el("div", {}), none: el("p", { class: "empty" }, "No attempt has ended yet.") };
@@ -94,10 +98,10 @@ function progress(job) {
   });
 }
 
-export function update(root, job, params, { trace_url: trace }) {
+export function update(root, { job, codes }, params, { trace_url: trace }) {
   head(job);
-  put(parts.error, [job.error, job.removal_error], () =>
-    [["", job.error], ["Not removed: ", job.removal_error]].filter(([, error]) => error).map(([what, error]) => el("p", { class: "banner" }, what, el("strong", {}, error.code), ` ${error.message}`)));
+  put(parts.error, [job.error, job.removal_error, codes.length], () =>
+    [["", job.error], ["Not removed: ", job.removal_error]].filter(([, error]) => error).map(([what, error]) => explained(codes, error, what)));
   progress(job);
   facts(job, trace);
   parts.none.hidden = job.history.length > 0;

@@ -2,7 +2,7 @@
 
 import { act, ask, passed } from "../core/act.js";
 import { post, postAll, read } from "../core/api.js";
-import { el, say } from "../core/dom.js";
+import { el, say, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address, set } from "../core/route.js";
 import { jobColumns } from "../parts/job_columns.js";
@@ -13,8 +13,8 @@ const STATUSES = ["queued", "running", "archived", "removed", "superseded", "res
 let parts;
 let chosen = new Set();
 
-export const load = ({ hypertable, status, kind, error_code: code, open, from, to, cursor }) =>
-  read("jobs", { hypertable, status, kind, error_code: code, open: open === "true" ? "true" : undefined, from, to, cursor, limit: 100 });
+export const load = ({ hypertable, status, kind, error_code: code, removal_error_code: refusal, open, from, to, cursor }) =>
+  read("jobs", { hypertable, status, kind, error_code: code, removal_error_code: refusal, open: open === "true" ? "true" : undefined, from, to, cursor, limit: 100 });
 
 function select(name, label, values, params) {
   const found = el("select", { id: `filter-${name}`, onchange: () => set({ [name]: found.value, cursor: "" }) }, el("option", { value: "" }, "any"), ...values.map((value) => el("option", { value }, value)));
@@ -24,8 +24,8 @@ function select(name, label, values, params) {
 }
 
 function text(name, label, params, placeholder) {
-  const found = el("input", { type: "text", id: `filter-${name}`, value: params[name] ?? "", placeholder, autocomplete: "off", spellcheck: "false" });
-  found.addEventListener("change", () => set({ [name]: found.value.trim(), cursor: "" }));
+  const found = el("input", { type: "text", id: `filter-${name}`, value: [params[name] ?? []].flat().join(" "), placeholder, autocomplete: "off", spellcheck: "false" });
+  found.addEventListener("change", () => set({ [name]: name.endsWith("code") ? found.value.split(/[\s,]+/) : found.value.trim(), cursor: "" }));
   parts.inputs[name] = found;
   return el("label", { class: "field" }, label, found);
 }
@@ -44,7 +44,7 @@ export function make(params) {
     "div",
     {},
     el("div", { class: "heading" }, el("h1", {}, "Jobs"), parts.many),
-    el("div", { class: "filters" }, select("status", "Status", STATUSES, params), select("kind", "Kind", ["archive", "restore"], params), text("hypertable", "Hypertable", params, "public.readings"), text("error_code", "Error code", params, "source-login"), el("label", { class: "check" }, open, " waits for somebody")),
+    el("div", { class: "filters" }, select("status", "Status", STATUSES, params), select("kind", "Kind", ["archive", "restore"], params), text("hypertable", "Hypertable", params, "public.readings"), text("error_code", "Error code", params, "source-login"), text("removal_error_code", "Not removed for", params, "removal-blocked"), el("label", { class: "check" }, open, " waits for somebody")),
     parts.total,
     el("section", {}, parts.table.root, parts.empty),
     el("nav", { class: "row end", "aria-label": "Pages" }, parts.first, parts.older),
@@ -70,13 +70,17 @@ function meant(params) {
 }
 
 function many(params) {
+  put(parts.many, [[...chosen], params], () => buttons(params));
+}
+
+function buttons(params) {
   const status = [params.status ?? []].flat();
   const which = chosen.size ? `${chosen.size} chosen` : "all of these";
-  const buttons = [];
-  if (chosen.size || status.includes("failed") || status.includes("cancelled")) buttons.push(act(`Retry ${which}`, () => all("retry", "Retry", "queued again", params)));
-  if (chosen.size || status.includes("failed")) buttons.push(act(`Dismiss ${which}`, () => all("dismiss", "Dismiss", "dismissed", params)));
-  if (chosen.size || status.includes("queued") || status.includes("running")) buttons.push(act(`Cancel ${which}`, () => all("cancel", "Cancel", "cancelled", params)));
-  parts.many.replaceChildren(...buttons);
+  const found = [];
+  if (chosen.size || status.includes("failed") || status.includes("cancelled")) found.push(act(`Retry ${which}`, () => all("retry", "Retry", "queued again", params)));
+  if (chosen.size || status.includes("failed")) found.push(act(`Dismiss ${which}`, () => all("dismiss", "Dismiss", "dismissed", params)));
+  if (chosen.size || status.includes("queued") || status.includes("running")) found.push(act(`Cancel ${which}`, () => all("cancel", "Cancel", "cancelled", params)));
+  return found;
 }
 
 function all(action, label, what, params) {
@@ -108,7 +112,7 @@ export function update(root, { jobs, next, total }, params) {
   for (const [name, input] of Object.entries(parts.inputs)) {
     if (document.activeElement === input) continue;
     if (name === "open") input.checked = params.open === "true";
-    else input.value = [params[name] ?? ""].flat()[0];
+    else input.value = [params[name] ?? ""].flat().slice(0, input.matches("select") ? 1 : undefined).join(" ");
   }
   parts.table.rows(jobs, ({ job_id: id }) => id);
   say(parts.empty, jobs.length ? "" : "No job is like that.");

@@ -5,6 +5,7 @@ import { post, postAll, read } from "../core/api.js";
 import { el, say, show as put, sync } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address, set } from "../core/route.js";
+import { code } from "../parts/code.js";
 
 export const title = () => "Dead letters";
 let parts;
@@ -93,7 +94,7 @@ export function update(root, { letters, next }, params, { stream }) {
   for (const [name, input] of Object.entries(parts.inputs)) if (document.activeElement !== input) input.value = params[name] ?? "";
   sync(parts.list, letters, ({ entry_id: id }) => id, () => el("li", { class: "group" }), (item, letter) => {
     put(item, letter, () => [
-      el("div", { class: "row" }, el("p", {}, el("strong", {}, letter.code || letter.kind), el("span", { class: "muted" }, ` · ${letter.kind} ${letter.entry_id} · ${show.since(Number(letter.entry_id.split("-")[0]))} ago · ${show.bytes(letter.bytes)}`)),
+      el("div", { class: "row" }, el("p", {}, el("strong", {}, letter.code ? code(letter.code) : letter.kind), el("span", { class: "muted" }, ` · ${letter.kind} ${letter.entry_id} · ${show.since(Number(letter.entry_id.split("-")[0]))} ago · ${show.bytes(letter.bytes)}`)),
         el("div", { class: "row" }, act("Discard", () => one(letter, "discard"), { class: "small", "aria-label": `Discard ${letter.entry_id}` }), letter.replayable ? act("Replay", () => one(letter, "replay"), { class: "small", "aria-label": `Replay ${letter.entry_id}` }) : null)),
       el("p", { class: "reason" }, (letter.code ? letter.reason.slice(letter.code.length + 2) : letter.reason) || "no reason is noted"),
       el("details", {}, el("summary", {}, letter.truncated ? "What came (its beginning)" : "What came"), el("dl", { class: "payload" }, ...Object.entries(letter.fields).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, el("pre", {}, pretty(value))))))),

@@ -1,7 +1,7 @@
 // The first thing to read: is all well, what is not and what to do about it, and what the archives save.
 
 import { read } from "../core/api.js";
-import { el, say, show as put } from "../core/dom.js";
+import { byId, el, say, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address, route, set } from "../core/route.js";
 import { failures, refusals } from "../parts/attention.js";
@@ -22,7 +22,7 @@ function figure(name, id) {
 }
 
 function section(id, name, ...children) {
-  return el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title` }, name), ...children);
+  return el("section", { id, tabindex: -1, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title` }, name), ...children);
 }
 
 export function make() {
@@ -32,8 +32,9 @@ export function make() {
     spans.append(el("label", {}, input, el("span", {}, `${days} days`)));
   }
   parts = {
+    pause: pauseButton(),
     verdict: el("h1", { id: "verdict" }, "Loading"),
-    reasons: el("p", { id: "reasons" }),
+    reasons: el("ul", { class: "plain", id: "reasons" }),
     failures: el("ul", { class: "plain", id: "failures" }),
     failuresEmpty: el("p", { class: "empty" }, "Loading"),
     refusals: el("ul", { class: "plain", id: "refusals" }),
@@ -47,7 +48,7 @@ export function make() {
   return el(
     "div",
     {},
-    el("div", { class: "lead" }, parts.verdict, parts.reasons),
+    el("div", { class: "lead" }, el("div", { class: "heading" }, parts.verdict, parts.pause.root), parts.reasons),
     el("dl", { class: "figures", id: "figures" }, figure("Freed from the database", "freed"), figure("Kept in the lake", "kept"), figure("Saved", "saved"), figure("To do", "waiting")),
     el(
       "div",
@@ -67,18 +68,27 @@ export function make() {
 
 const total = (groups, what) => (groups ? groups.reduce((sum, group) => sum + group[what], 0) : null);
 
-// Everything that wants somebody, each with the list that has it.
-function concerns({ numbers, failures, stream, dependencies: known, behind, away, intake }) {
+// The most frequent reasons with their numbers, each with its list.
+function reasons(groups, what, section, filter) {
+  const named = groups.slice(0, 3).map(({ code, [what]: number }) => [`${show.count(number)} ${code}`, address("jobs", filter(code))]);
+  return groups.length > 3 ? [...named, [show.plural(groups.length - 3, "more reason"), section]] : named;
+}
+
+// Everything that wants somebody, each with the list that has it, and for what reasons.
+function concerns({ numbers, failures, refusals, stream, dependencies: known, behind, away, intake }) {
   const found = [];
   const down = Object.entries(known ?? {}).filter(([, { state }]) => state !== "ok").map(([name]) => name);
   if (down.length) found.push([`${down.join(", ")} ${down.length === 1 ? "does" : "do"} not answer`, "health-section"]);
   if (intake?.paused) found.push([`paused${intake.reason ? `: ${intake.reason}` : ""}`, "intake-section"]);
   const failed = total(failures, "jobs");
-  if (failed) found.push([show.plural(failed, "failed job"), address("jobs", { status: "failed", open: "true" })]);
+  if (failed) found.push([show.plural(failed, "failed job"), address("jobs", { status: "failed", open: "true" }), reasons(failures, "jobs", "failed", (code) => ({ status: "failed", open: "true", error_code: code }))]);
+  // what nobody has to do anything about is tried again, and passes
+  const refused = refusals?.filter(({ remedy, meaning }) => remedy || !meaning) ?? [];
+  if (refused.length) found.push([show.plural(total(refused, "chunks"), "removal refused", "removals refused"), address("jobs", { removal_error_code: refused.map(({ code }) => code) }), reasons(refused, "chunks", "refused", (code) => ({ removal_error_code: code }))]);
   if (numbers?.findings) found.push([`${show.plural(numbers.findings, "file")} in the lake not as written`, address("verification")]);
   if (stream?.dead) found.push([show.plural(stream.dead, "dead letter"), address("dead-letters")]);
   const late = (behind ?? []).filter(({ days }) => days === null || days > 1);
-  if (late.length) found.push([`${show.plural(late.length, "hypertable")} behind its policy`, address("hypertables", { sort: "behind", dir: "down" })]);
+  if (late.length) found.push([`${show.plural(late.length, "hypertable")} behind ${late.length === 1 ? "its policy" : "their policies"}`, address("hypertables", { sort: "behind", dir: "down" })]);
   // what takes longer than a look is not away: its figures come with one of the next looks
   const silent = away.filter(({ name, cause }) => name !== "dependencies" && !cause?.startsWith("no answer within"));
   if (silent.length && !down.length) found.push([`no figures from: ${silent.map(({ name }) => name.replace("_", " ")).join(", ")}`, null]);
@@ -94,9 +104,15 @@ function lead(data) {
   parts.verdict.dataset.state = found.length || unsure ? "attention" : "well";
   put(parts.reasons, found, () =>
     found.length
-      ? found.map(([text, target]) => (target === null ? el("span", {}, text) : target.startsWith("#") ? el("a", { href: target }, text) : el("button", { type: "button", class: "quiet", onclick: () => document.getElementById(target).scrollIntoView() }, text)))
-      : unsure ? "" : "Every dependency answers, nothing has failed, and nothing is dead.",
+      ? found.map(([text, target, why]) => el("li", {}, way(text, target), why?.length ? [": ", ...why.flatMap(([name, list], place) => [place ? ", " : "", way(name, list)])] : null))
+      : unsure ? "" : el("li", {}, "Every dependency answers, nothing has failed, and nothing is dead."),
   );
+}
+
+function way(text, target) {
+  if (target === null) return el("span", {}, text);
+  if (target.startsWith("#")) return el("a", { href: target }, text);
+  return el("button", { type: "button", class: "quiet", onclick: () => { byId(target).scrollIntoView(); byId(target).focus({ preventScroll: true }); } }, text);
 }
 
 function figures({ numbers, backlog, money, away }) {
@@ -125,6 +141,7 @@ function figures({ numbers, backlog, money, away }) {
 }
 
 function intake({ intake: found, queues, stream, away }) {
+  parts.pause.update(found);
   put(parts.intake, [found, queues, stream, away], () => {
     const pairs = [];
     for (const [kind, queue] of Object.entries(queues ?? {})) {
@@ -135,7 +152,7 @@ function intake({ intake: found, queues, stream, away }) {
     pairs.push(["Events not read", stream ? (stream.lag === null ? "not told" : show.count(stream.lag)) : unknown(away, "stream")]);
     if (stream) pairs.push(["Events in hand", show.count(stream.pending)]);
     const state = !found ? unknown(away, "intake") : found.paused ? `Paused since ${show.time(found.changed_at)} by ${found.changed_by ?? "somebody"}${found.reason ? `: ${found.reason}` : ""}` : "Events and policies become jobs.";
-    return [el("p", { class: found?.paused ? "bad" : "muted" }, state), found ? el("div", { class: "row end" }, pauseButton(found)) : null, el("dl", { class: "pairs" }, ...pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))))];
+    return [el("p", { class: found?.paused ? "bad" : "muted" }, state), el("dl", { class: "pairs" }, ...pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))))];
   });
 }
 
