@@ -121,7 +121,10 @@ class MessagingClient:
                 await self._redis.xack(self._events, self._group, *entry_ids)
 
     async def bury(self, entry: StreamEntry, reason: str) -> None:
-        """Copy an entry with the reason to the dead stream, then acknowledge it: it is never in neither."""
+        """Copy an entry with the reason to the dead stream, then acknowledge it.
+
+        A crash in between leaves the entry in both streams.
+        """
         with calling("XADD"):
             fields: dict[Any, Any] = {
                 **(entry.fields if entry.is_whole else await self._carried(entry)),
@@ -179,7 +182,10 @@ class MessagingClient:
         return _dead_letter(found) if found else None
 
     async def replay(self, letter: DeadLetter) -> None:
-        """Put an event back as it came, then take it off the dead stream: it is never in neither."""
+        """Put an event back as it came, then take it off the dead stream.
+
+        A crash in between leaves the event in both streams.
+        """
         with calling("XADD"):
             fields: dict[Any, Any] = dict(letter.fields)
             await self._redis.xadd(self._events, fields)

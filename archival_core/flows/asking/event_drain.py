@@ -153,7 +153,7 @@ class EventDrain:
                     named[entry.entry_id] = job
                 case WideRequest() as request:
                     wide.setdefault(request.meaning, {})[entry.entry_id] = request
-        await self._settle(named, entries, report)
+        await self._settle_named(named, entries, report)
         for equal in wide.values():
             await self._settle_wide(equal, entries, report)
 
@@ -167,7 +167,7 @@ class EventDrain:
             else:
                 match await self._understood(entry, report):
                     case NewJob() as job:
-                        await self._settle({entry.entry_id: job}, {entry.entry_id: entry}, report)
+                        await self._settle_named({entry.entry_id: job}, {entry.entry_id: entry}, report)
                     case WideRequest() as request:
                         await self._settle_wide({entry.entry_id: request}, {entry.entry_id: entry}, report)
         except AwayError:
@@ -214,8 +214,8 @@ class EventDrain:
         telemetry.event("archival.event.buried", error_code=error.code, entry_id=entry.entry_id)
         report.buried += 1
 
-    async def _settle(self, asked: Mapping[str, NewJob], entries: Mapping[str, StreamEntry], report: DrainReport) -> None:
-        """Record jobs, send messages, and only then acknowledge the entries that asked for the jobs."""
+    async def _settle_named(self, asked: Mapping[str, NewJob], entries: Mapping[str, StreamEntry], report: DrainReport) -> None:
+        """Events that name their chunk: record jobs, send messages, and only then acknowledge the entries."""
         if not asked:
             return
         recorded, added = await self._recorded(asked, self._ledger.add_jobs, entries, report)
@@ -227,8 +227,8 @@ class EventDrain:
     async def _settle_wide(
         self, equal: Mapping[str, WideRequest], entries: Mapping[str, StreamEntry], report: DrainReport
     ) -> None:
-        """Record jobs for the chunks that equal events mean. One of the events asks for them, and each of the others gets a
-        line.
+        """Events that mean all chunks up to a bound, the same in each: one of the events asks for jobs, and each of the others
+        gets a line.
         """
         waiting = dict(equal)
         chunks = await self._chunks_of(next(iter(equal.values())), [entries[entry_id] for entry_id in equal], report)
@@ -245,17 +245,18 @@ class EventDrain:
         while waiting and not recorded:
             # the ledger may refuse an event because of its names, and then the next event asks
             first = next(iter(waiting))
-            recorded = await self._settled({first: waiting.pop(first)}, ask, entries, report)
+            recorded = await self._record_wide({first: waiting.pop(first)}, ask, entries, report)
         if waiting:
-            await self._settled(waiting, note, entries, report)
+            await self._record_wide(waiting, note, entries, report)
 
-    async def _settled(
+    async def _record_wide(
         self,
         asked: Mapping[str, WideRequest],
         record: Callable[[Sequence[WideRequest]], Awaitable[list[AddedJob]]],
         entries: Mapping[str, StreamEntry],
         report: DrainReport,
     ) -> list[str]:
+        """Let `record` write jobs or lines and send messages, and only then acknowledge the entries; returns these."""
         recorded, added = await self._recorded(asked, record, entries, report)
         await self._messaging.acknowledge(recorded)
         report.queued += sum(job.status is Status.QUEUED for job in added)

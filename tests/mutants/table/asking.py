@@ -31,7 +31,7 @@ MUTATIONS = (
     Mutation(
         name="acknowledged-before-the-job",
         file="flows/asking/event_drain.py",
-        inside="EventDrain._settle",
+        inside="EventDrain._settle_named",
         old="recorded, added = await self._recorded(",
         new="await self._messaging.acknowledge(list(asked)); recorded, added = await self._recorded(",
         tests=("acceptance/test_handing_over.py::test_an_event_whose_job_is_not_recorded_comes_again",),
@@ -46,7 +46,7 @@ MUTATIONS = (
     Mutation(
         name="wide-event-acknowledged-before-its-jobs",
         file="flows/asking/event_drain.py",
-        inside="EventDrain._settled",
+        inside="EventDrain._record_wide",
         old="recorded, added = await self._recorded(",
         new="await self._messaging.acknowledge(list(asked)); recorded, added = await self._recorded(",
         tests=("acceptance/test_wide_events.py::test_what_was_cut_off_comes_again_and_goes_on",),
