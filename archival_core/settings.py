@@ -1,4 +1,4 @@
-"""Settings: the only reader of the environment."""
+"""The service's own settings, which nothing else reads from the environment; those of host and libraries: `host_settings`."""
 
 from __future__ import annotations
 

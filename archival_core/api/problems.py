@@ -109,7 +109,7 @@ def from_error(error: ArchivalError) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every expected error of `app` with a problem; what nobody expects is answered in `guard.py`."""
+    """Answer every expected error of `app` with a problem; what nobody expects is answered in `api/gate/guard.py`."""
 
     @app.exception_handler(ArchivalError)
     async def archival(request: Request, error: ArchivalError) -> JSONResponse:

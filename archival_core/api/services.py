@@ -1,4 +1,4 @@
-"""What the API needs of the flows; `functions/http.py` fills it from the runtime, a test from whatever it likes."""
+"""What the API needs of the flows; `functions/api_services.py` fills it from the runtime, a test from whatever it likes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The other outside systems, one file each, with their errors translated at the edge."""
+"""PostgreSQL, Redis and the storage queue, and the tokens that open them. Their errors are translated here, once."""

@@ -1,6 +1,6 @@
 """PostgreSQL's texts of values that a column's form does not hold, as a file has them: column `_archival_exact`.
 
-Outside of files each corrected column has a column of texts beside it (`model.lake_column.text_of`), NULL where the value
+Outside of files each corrected column has a column of texts beside it (`model.lake.lake_column.text_of`), NULL where the value
 itself is exact. In a file all of them are one map of column to text, NULL for a row that needs no correction.
 """
 

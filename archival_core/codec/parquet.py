@@ -38,7 +38,7 @@ class Content:
     rows: int
     #: digest by column, and by the texts of a corrected column; see `codec.digest`
     digests: dict[str, str]
-    #: least and greatest value of the time column, see `model.moment`
+    #: least and greatest value of the time column, see `model.chunks.moment`
     min_time: int | str | None
     max_time: int | str | None
     #: by corrected column: how many of its values are others than PostgreSQL's

@@ -148,7 +148,7 @@ class Reading:
 
     @property
     def gathered_pages(self) -> int | None:
-        """See `source.gathering`."""
+        """See `source/wire/gathering.py`."""
         return gathered_pages(self.described.chunk, self.plan, self.storage)
 
     def resumed(self, progress: Progress) -> Reading:

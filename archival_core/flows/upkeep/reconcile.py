@@ -3,11 +3,14 @@
 Every duty is bounded, and has a time of its own, so that none keeps another from its turn. A duty may run twice, also at
 the same time.
 
+- Policies become jobs.
 - Lost messages are sent again, and messages in the poison queues are settled.
+- Ends of jobs that were not told are told.
 - Published archives that the ledger does not know are adopted.
 - The ledger follows the marks of the source, and chunks that somebody else dropped count as removed.
-- Ends of jobs that were not told are told.
+- The log of each table in the lake is compared with the ledger.
 - What crashes left in staging, and what nobody needs in streams and ledger any more, is removed.
+- After the lake went back to an earlier state, the archives that it may have lost are verified.
 
 An event that a Redis failover lost is made up for by the policies, and by nothing else: see `policy_jobs`.
 """

@@ -27,7 +27,7 @@ class NewRestore:
 
     #: the job of the archive
     archive: UUID
-    #: where to and how, see `flows.chunk_restore`
+    #: where to and how, see `flows.restore.chunk_restore.RestoreWish`
     options: dict[str, Any]
     request_key: str
     requested_by: str

@@ -121,5 +121,5 @@ class Job:
     manifest_sha256: str | None = None
     #: it was removed or restored before there were marks, and the source has none of that yet
     mark_owed: bool = False
-    #: where the whole archive was compared with its chunk after it was made: see `model.grounds`
+    #: where the whole archive was compared with its chunk after it was made: see `model.chunks.grounds`
     proof: dict[str, Any] | None = None

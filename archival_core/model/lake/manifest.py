@@ -73,8 +73,8 @@ class ManifestPart(_Part):
     #: by corrected column as the file names it: in how many rows `_archival_exact` has PostgreSQL's text in place of its value
     exact: dict[str, int] = {}
     #: by column as the file names it: least and greatest value as the log of the table has them, decimals as text, texts with
-    #: JSON's escapes, and how many are NULL; see `lake.file_statistics`. Archives of before have none, and their manifests'
-    #: hashes stay as they are
+    #: JSON's escapes, and how many are NULL; see `model.lake.file_statistics`. Archives of earlier releases have none, and the
+    #: hashes of their manifests stay as they are
     bounds: dict[str, tuple[int | str | None, int | str | None, int]] = Field(default={}, exclude_if=lambda bounds: not bounds)
 
 
@@ -116,7 +116,7 @@ class Manifest(_Part):
     tables: tuple[TableIdentity, ...] = ()
     #: rows of each table that held the chunk, as they were stored; `None` if its version of TimescaleDB does not tell
     tuples: tuple[int, ...] | None = None
-    #: order-independent hash of all rows, where `tuples` are not known; see `source.fence`
+    #: order-independent hash of all rows, where `tuples` are not known; see `source.state.fence`
     content_hash: str | None = None
     #: `lake_path` of the archives whose place this one takes
     supersedes: tuple[ArchiveFolder, ...] = ()

@@ -2,7 +2,7 @@
 
 One interface for TimescaleDB's hypertables and PostgreSQL's own range partitions. All functions work on an idle connection and
 inside the caller's transaction, and leave neither settings nor a failed transaction behind. psycopg's errors come out
-translated (`translate.py`).
+translated (`source/translate.py`).
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ async def server_identity(conn: AsyncConnection[Any]) -> ServerIdentity:
 
 
 async def describe_ddl(conn: AsyncConnection[Any], hypertable: Relation) -> str:
-    """SQL that makes the hypertable again, without its data; see `ddl.py` for what is in it."""
+    """SQL that makes the hypertable again, without its data; see `definition/ddl.py` for what is in it."""
     with source_errors():
         async with pinned(conn):
             key = await _range_key(conn, hypertable)

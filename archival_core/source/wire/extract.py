@@ -46,7 +46,7 @@ def read_batches(
     """Stream the rows of one part of `chunk` as they are in the exported snapshot, in batches of about `batch_bytes` of
     PostgreSQL's data.
 
-    If the number of pages is given, the rows are gathered (`source.gathering`). The function blocks, so run it in a worker
+    If the number of pages is given, the rows are gathered (`gathering`). The function blocks, so run it in a worker
     thread. It opens a connection of its own at the first batch, and closes it at the end or when the generator is closed.
     Meanwhile its session is one of `sessions`. Rows come in no promised order; each batch has exactly `plan.schema`. Raises
     `DoesNotFitError` that names the column to read as text, `GaveWayError` if somebody alters the chunk or waits to do so,

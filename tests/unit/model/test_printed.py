@@ -1,4 +1,4 @@
-"""Dates and times as PostgreSQL prints them; `contract/test_exact_values.py` asks PostgreSQL."""
+"""Dates and times as PostgreSQL prints them; `tests/contract/test_exact_values.py` asks PostgreSQL."""
 
 from __future__ import annotations
 

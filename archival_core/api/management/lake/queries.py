@@ -22,7 +22,7 @@ from archival_core.query.question.forms import Form
 router = APIRouter(tags=["queries"])
 
 _JSON: Final = "application/json"
-#: Media types of answers, and the form that `query.answers` has of each.
+#: Media types of answers, and the form of each, as `query.question.forms` names them.
 _FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     {
         _JSON: "json",

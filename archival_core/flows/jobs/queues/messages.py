@@ -1,7 +1,7 @@
-"""Jobs are submitted: a row in the ledger, then the job's message, then the note that it was sent. Nobody else sends.
+"""Jobs are submitted: a row in the ledger, then the job's message, then the note that the message was sent.
 
 A crash before the message is sent leaves a queued job without a message, and reconcile sends one. A crash before the note
-lets reconcile send a second message, which does no harm.
+lets reconcile send a second message, which does no harm. `sharing` and `poisoned` send messages too, and record no job.
 """
 
 from __future__ import annotations

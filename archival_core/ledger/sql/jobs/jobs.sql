@@ -196,8 +196,9 @@ where j.job_id = %(job_id)s and j.lease_token = %(token)s and j.status = 'runnin
 returning j.job_id
 
 -- name: fail_poisoned
--- Its message is given up. A worker that still holds the lease keeps the job. A job that waits was put off by an outage, or is given up
--- by its worker when it has failed often enough; what is left are workers that were killed.
+-- The host has delivered the job's message too often. The job fails if it is running, its lease is over and its workers were
+-- interrupted often enough: something kills them. A worker that holds the lease keeps the job. A queued job waits for something that is
+-- away, and a job that fails by itself is given up by its worker.
 update archival.job
 set status = 'failed', finished_at = now(), lease_until = null,
     error = coalesce(error, '{}') || jsonb_build_object('poisoned', true, 'message',

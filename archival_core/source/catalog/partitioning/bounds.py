@@ -68,7 +68,7 @@ def check_bound(older_than: str | int, time_type: str) -> str:
 
 
 def bound_moment(older_than: str | int, time_type: str) -> int:
-    """`older_than` as a number that compares with `model.moment.moment` of a range's bounds; raises as `check_bound`."""
+    """`older_than` as a number that compares with `model.chunks.moment.moment` of a range's bounds; raises as `check_bound`."""
     text = check_bound(older_than, time_type)
     if time_type in INTEGER_TIMES:
         return int(text)

@@ -46,7 +46,7 @@ class Loading:
     def append(self, batches: Iterator[pa.RecordBatch]) -> int:
         """Add rows in their order, and return how many; what `batches` raises comes out as it is.
 
-        A batch has the archive's columns, and behind them texts of what they do not hold (`model.lake_column.text_of`).
+        A batch has the archive's columns, and behind them texts of what they do not hold (`model.lake.lake_column.text_of`).
         """
         failed: list[Exception] = []
         names = [_bare(staged) for staged in self._staged]

@@ -1,5 +1,5 @@
-"""Many rows are told by a count and a sum. Two sets of rows have the same count and sum exactly when their rows are equal,
-in any order.
+"""Many rows are told by their count and the sum of their hashes. Equal sets of rows have the same count and sum, in whatever
+order. Sets that differ have the same only by an accident of 64-bit hashes, whose chance is about one in 2^64.
 
 A row's hash is that of its text, as PostgreSQL prints each value by its type (`session.TEXT_FORMS` must be pinned), so that
 1.0 is not 1.00 and -0 is not 0. The sum needs neither memory nor sorting, however many rows there are.
