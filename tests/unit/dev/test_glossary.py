@@ -29,6 +29,11 @@ def test_each_noun_stands_once() -> None:
     assert sorted(nouns) == sorted(set(nouns))
 
 
+def test_nouns_are_in_the_order_of_the_alphabet() -> None:
+    first = [re.findall(r"\*\*(?:to )?(.+?)\*\*", nouns)[0].lower() for nouns, _ in _ROWS]
+    assert first == sorted(first)
+
+
 @pytest.mark.parametrize("noun", MEANINGS)
 def test_a_noun_is_explained_by_other_words(noun: str) -> None:
     meaning = MEANINGS[noun]
