@@ -110,3 +110,10 @@ def test_a_name_of_nothing_is_found(text: str) -> None:
 )
 def test_a_name_of_something_is_not(text: str) -> None:
     assert missing(text, PACKAGE / "source") == []
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+)
+def test_what_documents_call_a_path_is_there(document: str) -> None:
+    assert not [name for name in missing((ROOT / document).read_text(), ROOT / "docs") if "/" in name]
