@@ -54,6 +54,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "no-reason": ErrorCode("A dead letter is discarded for a reason.", "Say the reason.", status=422),
             "not-cancellable": ErrorCode("The job has ended.", "Only queued and running jobs are cancelled.", status=409),
+            "not-dismissed": ErrorCode("Nobody has dismissed the failure."),
             "not-in-encoding": ErrorCode(
                 "A name or text has a character that the database's encoding lacks.", "Correct the name.", status=422
             ),

@@ -722,7 +722,8 @@ CREATE VIEW archival.listed_job AS
           WHERE (p.job_id = j.job_id)) AS parts_done,
     ( SELECT (COALESCE(sum(((p.part ->> 'rows'::text))::bigint), (0)::numeric))::bigint AS "coalesce"
            FROM archival.part p
-          WHERE (p.job_id = j.job_id)) AS rows_done
+          WHERE (p.job_id = j.job_id)) AS rows_done,
+    dismissed
    FROM archival.job j;
 
 -- COMMENT VIEW listed_job
@@ -1014,6 +1015,10 @@ CREATE INDEX day_tally_day ON archival.day_tally USING btree (day);
 -- INDEX job_by_origin
 
 CREATE INDEX job_by_origin ON archival.job USING btree (((manifest #>> '{hypertable_table,oid}'::text[]))) WHERE ((kind = 'archive'::text) AND (status = ANY (ARRAY['archived'::text, 'removed'::text])));
+
+-- INDEX job_dismissed
+
+CREATE INDEX job_dismissed ON archival.job USING btree (requested_at DESC, job_id DESC) WHERE (dismissed IS NOT NULL);
 
 -- INDEX job_event_of_job
 

@@ -105,6 +105,37 @@ async def test_dismissed_failures_wait_for_nobody_until_they_fail_again(service:
     assert (await get(client, f"/jobs/{other[0]}"))["dismissed"] is None
 
 
+async def test_dismissed_failures_are_listed_with_who_and_why_and_wait_again_when_that_is_undone(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    service.execute(FAILURES)
+    known = {"error_code": ["unknown-chunk"], "reason": "dropped on purpose"}
+    assert (await client.post("/jobs/dismiss", json={**known, "open": True})).json()["done"] == 100
+    page = await get(client, "/jobs", dismissed=True, limit=7)
+    assert page["total"] == 100
+    assert {job["dismissed"]["reason"] for job in page["jobs"]} == {"dropped on purpose"}
+    assert {job["dismissed"]["by"] for job in page["jobs"]} == {"function key"}
+    seen = list(page["jobs"])
+    while page["next"]:
+        page = await get(client, "/jobs", dismissed=True, limit=50, cursor=page["next"])
+        seen += page["jobs"]
+    assert len({job["job_id"] for job in seen}) == 100
+    assert (await get(client, "/jobs", dismissed=True, error_code="internal"))["total"] == 0
+    assert (await get(client, "/jobs", dismissed=True, open=True))["jobs"] == []
+    # what somebody dismissed is not retried with those that wait, unless it is meant
+    waiting = {"error_code": ["unknown-chunk", "internal"], "open": True, "dry_run": True}
+    found = (await client.post("/jobs/retry", json=waiting)).json()
+    assert found["left_by_code"] == {"internal": 199}
+    one, other = seen[0]["job_id"], (await get(client, "/jobs", open=True))["jobs"][0]["job_id"]
+    undone = (await client.post("/jobs/undismiss", json={"job_ids": [one, other]})).json()
+    assert (undone["done"], undone["passed"]) == (1, {"not-dismissed": 1})
+    assert (await get(client, f"/jobs/{one}"))["dismissed"] is None
+    assert (await client.post("/jobs/undismiss", json={"all": True, "dry_run": True})).json()["left"] == 99
+    assert (await client.post("/jobs/undismiss", json={"all": True})).json()["done"] == 99
+    assert (await get(client, "/jobs", open=True))["total"] == 299
+    assert (await get(client, "/audit", text="undismiss"))["entries"][0]["asked"] == {"all": True}
+
+
 # Refused for two reasons, beside one that was brought back and one that nobody refuses.
 REFUSED = """
 insert into archival.job (kind, hypertable, chunk, status, settled, request_key, requested_by, requested_at, finished_at,

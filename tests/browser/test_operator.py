@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.pages import go, opened, ready
+from tests.browser.pages import go, opened, ready, size
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Shown
@@ -20,6 +21,11 @@ update archival.job set removal_tried_at = now(), removal_error = case when chun
     else '{"code": "removal-blocked", "message": "view demo.v depends on it", "transient": false}' end
 where status = 'archived' and kind = 'archive' and chunk ~ '0[789]$'
 """
+#: Of the table of hypertables, in their order.
+COLUMNS = [
+    *("Hypertable", "In database", "Chunks there", "Of them in both", "In lake alone", "Oldest there", "Policy", "Behind"),
+    *("Failed", "Freed", "This month", "Saved a month"),
+]
 FORGOTTEN = "update archival.job set removal_tried_at = null, removal_error = null where removal_error is not null"
 
 
@@ -91,3 +97,108 @@ def test_a_code_leads_to_what_it_means_and_what_to_do_wherever_it_stands(page: P
     page.get_by_label("Search error codes").fill("SQL_ASCII")
     expect(page.locator("tbody tr:visible")).to_have_count(1)
     expect(page.locator("tbody tr:visible")).to_contain_text("unsupported-encoding")
+
+
+def test_a_chunk_that_waits_for_siblings_names_them_and_leads_to_them(page: Page) -> None:
+    """The answer is the service's own, with a next step as TimescaleDB's space partitions have it."""
+    text = "waits for its sibling of the same range: demo.readings_2026_01_08, which is queued; leaves the database after that"
+    waits = {"step": "remove", "because": "siblings", "text": text, "at": None, "code": "sibling-not-archived", "remedy": None}
+
+    def beside(route: Route) -> None:
+        found = route.fetch().json()
+        if found["chunks"] and found["chunks"][0]["chunk"].endswith("07"):
+            found["chunks"][0]["next_step"] = {**waits, "siblings": ["demo.readings_2026_01_08"]}
+        route.fulfill(json=found)
+
+    page.route("**/api/chunks/why?*", beside)
+    go(page, "#/chunk?hypertable=demo.readings&chunk=demo.readings_2026_01_07")
+    expect(page.locator(".step")).to_contain_text("Next: leaves the database, after its siblings")
+    expect(page.locator(".step")).to_contain_text("which is queued")
+    page.locator(".step").get_by_role("link", name="demo.readings_2026_01_08").click()
+    ready(page)
+    expect(page.get_by_role("heading", name="demo.readings_2026_01_08", exact=True)).to_be_visible()
+
+
+def test_what_this_month_freed_is_told_in_all_and_for_each_hypertable_and_is_one_number(page: Page, shown: Shown) -> None:
+    [found] = shown.rows("select sum(source_bytes)::bigint as freed from archival.job where status = 'removed'")
+    freed = size(found["freed"])
+    month = page.locator("#money div", has_text="Freed this month")
+    expect(month).to_contain_text(re.compile(rf"^Freed this month{re.escape(freed)}, [\d.]+ USD a month$"))
+    page.get_by_role("link", name="Of which hypertable").click()
+    ready(page)
+    # the other hypertable has freed nothing: the sum is that of the one
+    expect(page.locator("tbody tr").first).to_contain_text("demo.readings")
+    cells = page.locator("tbody tr").first.locator("td")
+    expect(cells.nth(COLUMNS.index("This month"))).to_have_text(freed)
+    expect(cells.nth(COLUMNS.index("Freed"))).to_have_text(freed)
+    expect(page.locator("tbody tr").nth(1).locator("td").nth(COLUMNS.index("This month"))).to_have_text("0 B")
+    expect(page.locator("#sums")).to_contain_text(f"In all {freed} freed")
+    expect(page.locator("#sums")).to_contain_text(f"this month {freed} freed")
+    go(page, "#/hypertable?name=demo.readings")
+    facts = page.locator(".facts div", has_text="Freed this month")
+    expect(facts).to_contain_text(re.compile(rf"^Freed this month{re.escape(freed)}, [\d.]+ USD a month$"))
+
+
+# Requests of two people, more than a page of them.
+AUDIT = """
+insert into archival.audit (who, action, asked, outcome)
+select case when i = 3 then 'carol@example.org' else 'dave@example.org' end, 'POST /jobs/retry',
+       jsonb_build_object('hypertable', 'demo.table_' || i), 'done' from generate_series(1, 230) i
+"""
+
+
+def test_the_audit_is_searched_by_who_what_and_object_and_read_to_its_end(page: Page, shown: Shown) -> None:
+    shown.execute(AUDIT)
+    go(page, "#/audit")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(100)
+    search = page.get_by_label("Search the audit")
+    for text, first in (("CAROL", "demo.table_3"), ("demo.table_199", "dave@example.org"), ("jobs/retry", "demo.table_230")):
+        search.fill(text)
+        search.press("Enter")
+        expect(rows.first).to_contain_text(first)
+    expect(page).to_have_url(re.compile(r"text=jobs"))
+    status = page.locator("#view [role=status]").first
+    expect(status).to_have_text("Shown: the newest with “jobs/retry” in them, 100; there are older ones")
+    for first in ("demo.table_130", "demo.table_30"):
+        page.get_by_role("link", name="Older").click()
+        expect(rows.first).to_contain_text(first)
+    # the search goes along, and the end says that it is one
+    expect(status).to_contain_text("to the first")
+    expect(rows.last).to_contain_text("demo.table_1")
+    expect(page.get_by_role("link", name="Older")).to_be_hidden()
+    search.fill("nobody@example.org")
+    search.press("Enter")
+    expect(page.locator(".empty")).to_have_text("Nobody and nothing has that in it.")
+    shown.execute("delete from archival.audit where who ~ 'example.org'")
+
+
+def test_dismissed_failures_are_shown_with_who_and_why_and_wait_again_when_that_is_undone(page: Page) -> None:
+    go(page, "#/jobs?status=failed&open=true")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    page.get_by_role("button", name="Dismiss all of these").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".preview")).to_contain_text("2 jobs by this filter")
+    dialog.get_by_label("Why").fill("a drill")
+    dialog.get_by_role("button", name="Dismiss").click()
+    expect(rows).to_have_count(0)
+    page.get_by_label("Failures").select_option("that were dismissed")
+    expect(rows).to_have_count(2)
+    expect(page).to_have_url(re.compile("dismissed=true"))
+    expect(rows.first).to_contain_text(re.compile(r"Dismissed [\d-]+ [\d:]+ UTC by function key: a drill"))
+    expect(page.locator("#view [role=status]").first).to_have_text("2 jobs; shown: all 2")
+    # one by its own page, the other by the list
+    rows.first.locator("a.mono").click()
+    ready(page)
+    expect(page.locator("#view .banner")).to_contain_text("by function key: a drill")
+    page.get_by_role("button", name="Undo the dismissal").click()
+    dialog.get_by_role("button", name="Undo the dismissal").click()
+    expect(page.get_by_role("button", name="Dismiss …")).to_be_focused()
+    go(page, "#/jobs?status=failed&dismissed=true")
+    page.get_by_role("button", name="Undo the dismissal of all of these").click()
+    expect(dialog.locator(".preview")).to_contain_text("1 job by this filter")
+    dialog.get_by_role("button", name="Undo the dismissal").click()
+    expect(rows).to_have_count(0)
+    go(page, "#/")
+    expect(page.locator("#reasons")).to_contain_text("2 failed jobs")

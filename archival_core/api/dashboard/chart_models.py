@@ -50,6 +50,7 @@ class HypertableSummary(Model):
     both_bytes: int | None = Field(description="of these, what is in the lake too")
     freed_bytes: int = Field(description="what left the database and was not brought back")
     freed_this_month: int | None = Field(description="bytes that left the database since the first of the month, UTC")
+    saved_this_month: float | None = Field(description="what these bytes would cost a month in the database")
     parquet_bytes: int = Field(description="of its archives that count")
     oldest: str | None = Field(description="where the oldest chunk of the database begins")
     first: str | None = Field(description="where the first archive begins")

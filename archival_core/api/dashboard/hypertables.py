@@ -27,6 +27,7 @@ def summary(
     both = in_state(ledger, Status.ARCHIVED, found.hypertable)
     there = found.chunks
     states = Counter(chunk.state for chunk in there)
+    freed = None if freed_this_month is None else freed_this_month.get(found.hypertable, 0)
     states[MapState.REMOVED] = found.in_lake
     late, error, policy = overdue.get(found.hypertable), errors.get(found.hypertable), found.policy
     return charts.HypertableSummary(
@@ -38,7 +39,8 @@ def summary(
         database_bytes=None if found.problem else _bytes(there),
         both_bytes=None if found.problem else _bytes([chunk for chunk in there if chunk.state is MapState.ARCHIVED]),
         freed_bytes=removed.source_bytes,
-        freed_this_month=None if freed_this_month is None else freed_this_month.get(found.hypertable, 0),
+        freed_this_month=freed,
+        saved_this_month=None if freed is None else prices.in_database(freed),
         parquet_bytes=removed.parquet_bytes + both.parquet_bytes,
         oldest=there[0].range.start if there and not found.problem else None,
         first=found.first,

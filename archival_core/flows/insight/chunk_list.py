@@ -120,7 +120,7 @@ class ChunkList:
             chunk = of_name[state.chunk]
             size, beside = found.get(chunk.oid), siblings.get(chunk, ())
             sized = replace(state, database_bytes=size.bytes, rows_estimated=size.rows) if size else state
-            waits_for = tuple(str(sibling.relation) for sibling in beside if places.archive(sibling) is None)
+            waits_for = [places.of(sibling) for sibling in beside if places.archive(sibling) is None]
             expected.append(ExpectedChunk(sized, next_step(sized, rules, waits_for)))
         return expected, shown[-1].cursor if len(states) > limit else None
 

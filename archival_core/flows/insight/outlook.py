@@ -5,7 +5,7 @@ decides.
 from __future__ import annotations
 
 import difflib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ class ExpectedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Chunks of one hypertable that wait for the same reason."""
+    """Chunks of one hypertable that wait for the same reason: where an error is the reason, those with its code."""
 
     because: Because
     step: Step
@@ -97,10 +97,10 @@ def covering(chunks: Sequence[ExpectedChunk], at: str | int) -> list[ExpectedChu
 
 def reasons(chunks: Sequence[ExpectedChunk]) -> list[Reason]:
     """What the chunks wait for, the most frequent reason first."""
-    counts = Counter(found.next.because for found in chunks)
-    return [
-        _reason(because, [found for found in chunks if found.next.because is because]) for because, _ in counts.most_common()
-    ]
+    groups: defaultdict[tuple[Because, str | None], list[ExpectedChunk]] = defaultdict(list)
+    for found in chunks:
+        groups[found.next.because, found.next.code].append(found)
+    return [_reason(because, group) for (because, _), group in sorted(groups.items(), key=lambda item: -len(item[1]))]
 
 
 def _reason(because: Because, chunks: Sequence[ExpectedChunk]) -> Reason:

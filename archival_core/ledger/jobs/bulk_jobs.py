@@ -78,6 +78,10 @@ class BulkJobLedger:
         )
         return len(rows)
 
+    async def undismiss(self, job_ids: Collection[UUID]) -> int:
+        """Take back the dismissals of `job_ids`; returns how many there were."""
+        return len(await self._pool.all("undismiss_jobs", job_ids=list(job_ids)))
+
     async def statuses(self, job_ids: Collection[UUID]) -> dict[UUID, Status]:
         """The statuses of `job_ids`, without ids that no job has."""
         rows = await self._pool.all("listed_jobs", job_ids=list(job_ids))
@@ -103,6 +107,8 @@ def _matching(meant: BulkJobs, place: BulkJobsCursor) -> dict[str, Any]:
         "kinds": [str(kind) for kind in wanted.kinds or Kind],
         "hypertable": wanted.hypertable,
         "codes": list(wanted.codes) or None,
+        "open": wanted.is_open,
+        "dismissed": wanted.is_dismissed,
         "job_ids": list(meant.job_ids) or None,
         "since": wanted.since.isoformat() if wanted.since else "-infinity",
         "until": wanted.until.isoformat() if wanted.until else "infinity",

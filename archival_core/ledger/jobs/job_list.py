@@ -8,7 +8,7 @@ from uuid import UUID
 
 from archival_core.ledger.pool import LedgerPool, Row
 from archival_core.model.jobs.job import Kind, Status
-from archival_core.model.jobs.job_record import Dismissal, JobEvent, JobFilter, JobPosition, JobRecord
+from archival_core.model.jobs.job_record import JobEvent, JobFilter, JobPosition, JobRecord
 
 _LOWEST_ID = UUID(int=0)
 #: A job that is postponed all through a long outage has a line for each attempt.
@@ -42,6 +42,8 @@ class JobList:
             digits = wanted.id_prefix.replace("-", "")
             ids = {"first_id": UUID(digits.ljust(32, "0")), "last_id": UUID(digits.ljust(32, "f"))}
             rows = await self._pool.all("list_jobs_by_id", hypertable=wanted.hypertable, **ids, **parameters)
+        elif wanted.is_dismissed:
+            rows = await self._pool.all("list_dismissed_jobs", hypertable=wanted.hypertable, **parameters)
         elif wanted.removal_codes:
             codes = list(wanted.removal_codes)
             rows = await self._pool.all("list_refused_jobs", hypertable=wanted.hypertable, removal_codes=codes, **parameters)
@@ -62,10 +64,17 @@ class JobList:
 
     async def total(self, wanted: JobFilter) -> int | None:
         """How many jobs are `wanted`; `None` where neither a sum nor a short index tells."""
-        if wanted.id_prefix or wanted.since or wanted.until or (wanted.codes and not wanted.is_open):
+        if (
+            wanted.id_prefix
+            or wanted.since
+            or wanted.until
+            or (wanted.codes and not wanted.is_open and not wanted.is_dismissed)
+        ):
             return None
+        statuses = [str(status) for status in wanted.statuses or Status]
         kinds = [str(kind) for kind in wanted.kinds or Kind]
-        if wanted.removal_codes and wanted.is_open:
+        # no job is two of these at a time
+        if [bool(wanted.removal_codes), wanted.is_open, wanted.is_dismissed].count(True) > 1:
             return 0
         if wanted.removal_codes:
             if Status.ARCHIVED not in (wanted.statuses or Status) or Kind.ARCHIVE not in (wanted.kinds or Kind):
@@ -77,15 +86,13 @@ class JobList:
                 return 0
             codes_or_any = list(wanted.codes) or None
             row = await self._pool.one("open_job_total", hypertable=wanted.hypertable, kinds=kinds, codes=codes_or_any)
+        elif wanted.is_dismissed:
+            codes_or_any = list(wanted.codes) or None
+            narrowed = {"statuses": statuses, "kinds": kinds, "codes": codes_or_any, "hypertable": wanted.hypertable}
+            row = await self._pool.one("dismissed_job_total", **narrowed)
         else:
-            statuses = [str(status) for status in wanted.statuses or Status]
             row = await self._pool.one("job_total", statuses=statuses, kinds=kinds, hypertable=wanted.hypertable)
         return int(row["jobs"]) if row else None
-
-    async def dismissal(self, job_id: UUID) -> Dismissal | None:
-        """Why the failure of a job counts no more; `None` unless somebody dismissed it."""
-        row = await self._pool.one("job_dismissal", job_id=job_id)
-        return Dismissal(**row) if row else None
 
     async def changes(self, job_id: UUID) -> list[JobEvent]:
         """The first changes of a job, the oldest first."""

@@ -6,6 +6,7 @@ changes one of them changes this one, too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -17,6 +18,10 @@ from archival_core.model.insight.chunk_state import ChunkPlace, ChunkState
 from archival_core.model.jobs.job import Status
 
 _HOUR: Final = timedelta(hours=1)
+#: The code of a removal that waits for chunks of the same range.
+_BESIDE: Final = "sibling-not-archived"
+#: So many siblings are named with what becomes of them.
+_NAMED: Final = 5
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -86,10 +91,28 @@ class NextStep:
     at: datetime | None = None
     #: of the error that holds it up, as in the catalogue of errors
     code: str | None = None
+    #: the chunks that it waits for
+    siblings: tuple[str, ...] = ()
 
 
-def next_step(chunk: ChunkState, rules: Rules, siblings: tuple[str, ...] = ()) -> NextStep:
-    """Of a chunk of the database, or of an archive whose chunk is gone. `siblings` of the same range are not archived yet."""
+#: What becomes of a sibling without an archive, after "which".
+_OF_SIBLINGS: Final = {
+    Because.QUEUED: "is queued",
+    Because.WAITING: "is queued again after a failure",
+    Because.RUNNING: "is being archived now",
+    Because.DUE: "is due and not archived yet",
+    Because.PAUSED: "is due, while the intake is paused",
+    Because.DISMISSED: "failed, and the failure was dismissed",
+    Because.CANCELLED: "was cancelled, and waits for a retry",
+    Because.RESTORED: "was restored, and stays",
+}
+
+
+def next_step(chunk: ChunkState, rules: Rules, siblings: Sequence[ChunkState] = ()) -> NextStep:
+    """Of a chunk of the database, or of an archive whose chunk is gone.
+
+    `siblings` are chunks of the same range that have no archive on whose grounds they could go.
+    """
     match chunk.state:
         case ChunkPlace.REMOVED:
             return _nothing(Because.REMOVED, "its rows are in the lake alone, and stay there until somebody restores them")
@@ -153,7 +176,7 @@ def _archive(chunk: ChunkState, rules: Rules) -> NextStep:
     return NextStep(Step.ARCHIVE, Because.DUE, f"is due since {_time(due)}: the policy asks when there is room among its jobs")
 
 
-def _removal(chunk: ChunkState, rules: Rules, siblings: tuple[str, ...]) -> NextStep:
+def _removal(chunk: ChunkState, rules: Rules, siblings: Sequence[ChunkState]) -> NextStep:
     if chunk.restored_at is not None:
         return _nothing(
             Because.RESTORED,
@@ -172,7 +195,7 @@ def _removal(chunk: ChunkState, rules: Rules, siblings: tuple[str, ...]) -> Next
     return _leaves(chunk, rules, siblings)
 
 
-def _leaves(chunk: ChunkState, rules: Rules, siblings: tuple[str, ...]) -> NextStep:
+def _leaves(chunk: ChunkState, rules: Rules, siblings: Sequence[ChunkState]) -> NextStep:
     """Of a chunk that is to go: when, or what holds it up."""
     grace = (chunk.finished_at or rules.now) + rules.grace
     goes, because, why = grace, Because.GRACE, "when the grace is over"
@@ -186,19 +209,48 @@ def _leaves(chunk: ChunkState, rules: Rules, siblings: tuple[str, ...]) -> NextS
             goes, because, why = old, Because.NOT_DUE, f"when it is {_age(rules.policy.remove_after)} old"
     if goes > rules.now:
         return NextStep(Step.REMOVE, because, f"leaves the database {_when(goes)}, {why}", goes)
-    if chunk.removal_error is not None:
-        again = (chunk.removal_tried_at or rules.now) + tried_again_after(chunk.removal_error)
+    refused = chunk.removal_error
+    again = (chunk.removal_tried_at or rules.now) + tried_again_after(refused) if refused is not None else rules.now
+    if siblings and (refused is None or refused.get("code") == _BESIDE):
+        return _waits(siblings, rules, max(again, rules.now))
+    if refused is not None:
         return NextStep(
             Step.REMOVE,
-            Because.SIBLINGS if chunk.removal_error.get("code") == "sibling-not-archived" else Because.REFUSED,
-            f"is to leave, and is refused: {_said(chunk.removal_error)}; it is tried again {_when(again)}",
+            Because.SIBLINGS if refused.get("code") == _BESIDE else Because.REFUSED,
+            f"is to leave, and is refused: {_said(refused)}; it is tried again {_when(again)}",
             again if again > rules.now else None,
-            _code(chunk.removal_error),
+            _code(refused),
         )
-    if siblings:
-        text = f"waits for siblings of the same range that are not archived: {', '.join(siblings)}"
-        return NextStep(Step.REMOVE, Because.SIBLINGS, text, code="sibling-not-archived")
     return NextStep(Step.REMOVE, Because.DUE, "leaves the database in the next minutes")
+
+
+def _waits(siblings: Sequence[ChunkState], rules: Rules, again: datetime) -> NextStep:
+    """Of a chunk whose siblings have to be archived first: what becomes of each, and when the last of them goes on."""
+    steps = [next_step(sibling, rules) for sibling in siblings]
+    told = [f"{sibling.chunk}, which {_sibling(sibling, step)}" for sibling, step in zip(siblings, steps, strict=True)]
+    others = [f"{len(told) - _NAMED} more"] if len(told) > _NAMED else []
+    which = "its sibling" if len(told) == 1 else f"its {len(told)} siblings"
+    # a sibling that nobody archives holds the chunk up until somebody does
+    held = any(step.step is Step.NOTHING for step in steps)
+    after = "" if held else "; leaves the database in the minutes after that"
+    dates = [step.at for step in steps if step.at is not None]
+    return NextStep(
+        Step.REMOVE,
+        Because.SIBLINGS,
+        f"waits for {which} of the same range: {'; '.join(told[:_NAMED] + others)}{after}",
+        max(*dates, again) if len(dates) == len(steps) else None,
+        _BESIDE,
+        tuple(sibling.chunk for sibling in siblings),
+    )
+
+
+def _sibling(sibling: ChunkState, step: NextStep) -> str:
+    """What follows "which" in a sentence about a chunk that has no archive."""
+    if step.because is Because.NOT_DUE and step.at is not None:
+        return f"is archived {_when(step.at)}"
+    if step.because is Because.FAILED:
+        return f"failed ({_code(sibling.error) or 'no code'}) and is not tried again by itself"
+    return _OF_SIBLINGS.get(step.because, f"nobody archives by itself ({step.because})")
 
 
 def _nothing(because: Because, text: str, error: dict[str, Any] | None = None) -> NextStep:

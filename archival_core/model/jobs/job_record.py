@@ -48,6 +48,8 @@ class JobRecord:
     parts: int
     parts_done: int
     rows_done: int
+    #: of a failure that somebody dismissed: `reason`, `by` and `at`
+    dismissed: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,7 @@ class JobFilter:
     id_prefix: str = ""
     #: only failures that were neither made up for nor dismissed
     is_open: bool = False
+    #: only failures that somebody dismissed
+    is_dismissed: bool = False
     #: only archives whose chunk is to leave and is refused, for one of these codes
     removal_codes: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Dismissal:
-    """Why a failure counts no more."""
-
-    reason: str
-    by: str
-    at: datetime

@@ -150,9 +150,47 @@ def test_the_sentences_say_when_and_what_stands_in_the_way() -> None:
     assert paused.text == "is due since 2026-10-31 00:00 UTC, and the intake is paused (an upgrade)"
 
 
+def sibling(name: str, state: ChunkPlace = ChunkPlace.IN_DATABASE, **facts: Any) -> ChunkState:
+    return chunk(state, **{"chunk": name, **facts})
+
+
 def test_siblings_that_are_not_archived_are_named_before_anything_was_refused() -> None:
-    found = next_step(archived(remove=True), RULES, siblings=("_timescaledb_internal._hyper_1_2_chunk",))
+    beside = [sibling("_timescaledb_internal._hyper_1_2_chunk")]
+    found = next_step(archived(remove=True), RULES, siblings=beside)
     assert (found.because, found.code) == (Because.SIBLINGS, "sibling-not-archived")
+    assert found.siblings == ("_timescaledb_internal._hyper_1_2_chunk",)
     assert "_hyper_1_2_chunk" in found.text
     # the grace comes first
-    assert next_step(archived(remove=True, finished_at=NOW), RULES, siblings=("b",)).because is Because.GRACE
+    assert next_step(archived(remove=True, finished_at=NOW), RULES, siblings=beside).because is Because.GRACE
+
+
+def test_what_becomes_of_each_sibling_is_said_and_when_the_chunk_leaves_after_them() -> None:
+    waits = [sibling("a.b", ChunkPlace.QUEUED), sibling("a.c", ChunkPlace.RUNNING)]
+    # a refusal of before is told by what is true now
+    found = next_step(archived(remove=True, removal_error=BESIDE, removal_tried_at=NOW), RULES, waits)
+    assert found.text == (
+        "waits for its 2 siblings of the same range: a.b, which is queued; a.c, which is being archived now;"
+        " leaves the database in the minutes after that"
+    )
+    assert found.at is None
+    failed = next_step(archived(remove=True), RULES, [sibling("a.b", ChunkPlace.FAILED, error=FAILURE)])
+    assert failed.text == (
+        "waits for its sibling of the same range: a.b, which failed (internal) and is not tried again by itself"
+    )
+    asked = next_step(archived(remove=True), RULES, [sibling("a.b")])
+    assert asked.text.endswith("a.b, which nobody archives by itself (no-policy)")
+    many = next_step(archived(remove=True), RULES, [sibling(f"a.c{number}", ChunkPlace.QUEUED) for number in range(8)])
+    assert "a.c4, which is queued; 3 more;" in many.text
+    assert len(many.siblings) == 8
+
+
+def test_a_chunk_whose_siblings_have_a_date_leaves_after_the_last_of_them() -> None:
+    rules = replace(WITH_POLICY, policy=replace(POLICY, archive_after=80 * DAY))
+    found = next_step(archived(remove=True), rules, [sibling("a.b"), sibling("a.c")])
+    assert found.at == datetime(2026, 12, 20, tzinfo=UTC)
+    assert "a.b, which is archived on 2026-12-20 00:00 UTC" in found.text
+
+
+def test_another_refusal_comes_before_siblings() -> None:
+    found = next_step(archived(remove=True, removal_error=BLOCKED, removal_tried_at=NOW), RULES, [sibling("a.b")])
+    assert found.because is Because.REFUSED

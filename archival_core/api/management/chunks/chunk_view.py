@@ -27,6 +27,7 @@ class NextView(BaseModel):
     at: datetime | None = Field(description="the earliest moment; null for at once, or never")
     code: str | None = Field(description="of the error that holds it up, as in docs/errors.md")
     remedy: str | None = Field(description="what somebody can do about that error")
+    siblings: list[str] = Field(description="chunks of the same range that have to be archived first")
 
 
 class ChunkView(BaseModel):
@@ -63,4 +64,12 @@ def next_view(step: NextStep) -> NextView:
     """As JSON, with the remedy that the catalogue of errors has."""
     known = CODES.get(step.code) if step.code else None
     remedy = known.remedy if known and known.remedy else None
-    return NextView(step=step.step, because=step.because, text=step.text, at=step.at, code=step.code, remedy=remedy)
+    return NextView(
+        step=step.step,
+        because=step.because,
+        text=step.text,
+        at=step.at,
+        code=step.code,
+        remedy=remedy,
+        siblings=list(step.siblings),
+    )

@@ -27,7 +27,7 @@ At = Annotated[str, AfterValidator(bound_text)]
 
 
 class ReasonView(BaseModel):
-    """Chunks of the hypertable that wait for the same."""
+    """Chunks of the hypertable that wait for the same: where an error holds them up, those with its code."""
 
     because: Because
     step: Step

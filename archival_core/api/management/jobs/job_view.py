@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from archival_core.model.jobs.job import Kind, Status
-from archival_core.model.jobs.job_record import Dismissal, JobEvent, JobRecord
+from archival_core.model.jobs.job_record import JobEvent, JobRecord
 
 _EXAMPLE: dict[str, JsonValue] = {
     "job_id": "0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a10",
@@ -35,6 +35,7 @@ _EXAMPLE: dict[str, JsonValue] = {
     "parts": 0,
     "parts_done": 0,
     "rows_done": 0,
+    "dismissed": None,
 }
 
 
@@ -47,6 +48,16 @@ _EVENT: dict[str, JsonValue] = {
     "error": None,
     "written_by": "archival_service",
 }
+
+
+class DismissalView(BaseModel):
+    """Why a failure counts no more."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    reason: str
+    by: str
+    at: datetime
 
 
 class JobView(BaseModel):
@@ -84,6 +95,7 @@ class JobView(BaseModel):
     parts: int = Field(description="Parquet files that a running archive will have, 0 if that is not known")
     parts_done: int
     rows_done: int
+    dismissed: DismissalView | None = Field(description="of a failure that somebody dismissed; null of any other job")
 
 
 class JobEventView(BaseModel):
@@ -100,22 +112,11 @@ class JobEventView(BaseModel):
     written_by: str = Field(description="the service, or the client of a person who changed the ledger by hand")
 
 
-class DismissalView(BaseModel):
-    """Why a failure counts no more."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    reason: str
-    by: str
-    at: datetime
-
-
 class JobDetail(JobView):
     """One request for one chunk, and how it came to what became of it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "dismissed": None, "history": [_EVENT]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "history": [_EVENT]}]})
 
-    dismissed: DismissalView | None = Field(description="of a failure that somebody dismissed; null of any other job")
     history: list[JobEventView] = Field(description="ends of attempts and later changes, the oldest first")
 
 
@@ -130,7 +131,7 @@ class JobPage(JobsView):
 
     next: str | None = Field(description="the cursor of the next page; null at the end")
     total: int | None = Field(
-        description="jobs of the whole list; null where a time, an id or, without `open`, a code narrows it"
+        description="jobs of the whole list; null where a time, an id or, without `open` or `dismissed`, a code narrows it"
     )
 
 
@@ -139,8 +140,7 @@ def view(job: JobRecord) -> JobView:
     return JobView.model_validate(job)
 
 
-def detail(job: JobRecord, changes: Sequence[JobEvent], dismissal: Dismissal | None) -> JobDetail:
+def detail(job: JobRecord, changes: Sequence[JobEvent]) -> JobDetail:
     """As JSON, with its changes."""
     events = [JobEventView.model_validate(event) for event in changes]
-    dismissed = None if dismissal is None else DismissalView.model_validate(dismissal)
-    return JobDetail(**view(job).model_dump(), dismissed=dismissed, history=events)
+    return JobDetail(**view(job).model_dump(), history=events)

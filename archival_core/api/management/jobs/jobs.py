@@ -55,6 +55,9 @@ async def list_jobs(
     is_open: Annotated[
         bool, Query(alias="open", description="only failures that were neither made up for nor dismissed")
     ] = False,
+    is_dismissed: Annotated[
+        bool, Query(alias="dismissed", description="only failures that somebody dismissed, with who and why")
+    ] = False,
     removal_error_code: Annotated[
         list[ErrorCode] | None,
         Query(
@@ -69,7 +72,9 @@ async def list_jobs(
     """Jobs by the time of their request, newest first."""
     statuses, kinds, codes = frozenset(status or ()), frozenset(kind or ()), frozenset(error_code or ())
     refused = frozenset(removal_error_code or ())
-    wanted = JobFilter(hypertable, statuses, kinds, codes, since, until, id_prefix or "", is_open, refused)
+    wanted = JobFilter(
+        hypertable, statuses, kinds, codes, since, until, id_prefix or "", is_open, is_dismissed, removal_codes=refused
+    )
     found = await services.jobs.page(wanted, cursor.read_job(after) if after is not None else None, limit + 1)
     shown = found[:limit]
     return JobPage(
@@ -83,7 +88,7 @@ async def list_jobs(
 async def get_job(services: Current, job_id: JobId) -> JobDetail:
     """One job, with how far it has come, and how it came to its status."""
     job = await services.jobs.get(job_id)
-    return detail(job, await services.jobs.changes(job_id), await services.jobs.dismissal(job_id))
+    return detail(job, await services.jobs.changes(job_id))
 
 
 @router.post("/jobs/{job_id}/retry", status_code=202, responses=problems.documented(404, 409, *ANY))

@@ -1,7 +1,8 @@
-"""`POST /jobs/retry` and `/jobs/cancel`: many jobs at a time, by a filter."""
+"""`POST /jobs/retry`, `/jobs/cancel`, `/jobs/dismiss` and `/jobs/undismiss`: many jobs at a time, by a filter."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -47,6 +48,12 @@ _DISMISS = {
 }
 
 
+_UNDISMISS = {
+    "table": {"summary": "what was dismissed of a hypertable", "value": {"hypertable": "public.conditions"}},
+    "count": COUNT,
+}
+
+
 class JobsMeant(Many):
     """Which jobs."""
 
@@ -60,14 +67,30 @@ class JobsMeant(Many):
         """For the flow."""
         codes = frozenset(self.error_code or ())
         wanted = JobFilter(self.hypertable, statuses, frozenset(self.kind or ()), codes, self.since, self.until)
-        return BulkJobs(wanted, frozenset(self.job_ids or ()))
+        return BulkJobs(self.narrowed(wanted), frozenset(self.job_ids or ()))
+
+    def narrowed(self, wanted: JobFilter) -> JobFilter:
+        """What an operation adds to the filter."""
+        return wanted
 
     def place(self) -> BulkJobsCursor | None:
         """Where to go on; raises `PermanentError` (`invalid-cursor`)."""
         return cursor.read_jobs_place(self.cursor) if self.cursor is not None else None
 
 
-class RetryAsked(JobsMeant):
+class FailuresMeant(JobsMeant):
+    """Which failures."""
+
+    is_open: Literal[True] | None = Field(
+        default=None, alias="open", description="only failures that were neither made up for nor dismissed"
+    )
+
+    def narrowed(self, wanted: JobFilter) -> JobFilter:
+        """Those that wait for somebody, where the request says so."""
+        return replace(wanted, is_open=bool(self.is_open))
+
+
+class RetryAsked(FailuresMeant):
     """Which jobs are queued again: failed ones, or those of `status`."""
 
     status: list[Literal["failed", "cancelled"]] | None = Field(default=None, min_length=1, max_length=2)
@@ -79,10 +102,18 @@ class CancelAsked(JobsMeant):
     status: list[Literal["queued", "running"]] | None = Field(default=None, min_length=1, max_length=2)
 
 
-class DismissAsked(JobsMeant):
+class DismissAsked(FailuresMeant):
     """Which failed jobs are dismissed, and why; the ledger keeps it."""
 
     reason: Text
+
+
+class UndismissAsked(JobsMeant):
+    """Which dismissed failures wait for somebody again."""
+
+    def narrowed(self, wanted: JobFilter) -> JobFilter:
+        """Dismissed ones."""
+        return replace(wanted, is_dismissed=True)
 
 
 @router.post("/jobs/retry", responses=problems.documented(*WITH_BODY))
@@ -123,3 +154,17 @@ async def dismiss_jobs(
     return many_view(
         await services.bulk_jobs.dismiss(meant, asked.place(), asked.limit, asked.reason, caller), cursor.of_jobs_place
     )
+
+
+@router.post("/jobs/undismiss", responses=problems.documented(*WITH_BODY))
+async def undismiss_jobs(
+    services: Current, caller: Caller, asked: Annotated[UndismissAsked, BodyParameter(openapi_examples=_UNDISMISS)]
+) -> ManyView:
+    """Put dismissed failures back on the list of those that wait for somebody. What a later job made up for stays off it.
+
+    A job is passed over that nobody has dismissed (`not-dismissed`).
+    """
+    meant = asked.meant(RETRIED)
+    if asked.dry_run:
+        return many_view(await services.bulk_jobs.preview(meant), cursor.of_jobs_place)
+    return many_view(await services.bulk_jobs.undismiss(meant, asked.place(), asked.limit, caller), cursor.of_jobs_place)

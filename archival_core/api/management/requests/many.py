@@ -43,7 +43,7 @@ class Many(Body):
 
 #: `status` chooses among what an action can be done to, which alone is no filter.
 _NO_FILTER = frozenset({"everything", "dry_run", "limit", "cursor", "reason", "status"})
-_ALIASES = {"since": "from", "until": "to"}
+_ALIASES = {"since": "from", "until": "to", "is_open": "open"}
 
 Since = Annotated[Moment | None, Field(alias="from")]
 Until = Annotated[Moment | None, Field(alias="to")]

@@ -5,7 +5,7 @@ import { post, postAll } from "../core/api.js";
 import { coded, el, say, show as put, sync } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
-import { code } from "./code.js";
+import { code, GIVEN_UP } from "./code.js";
 import { unknown } from "./state.js";
 
 // The first names of a list that has 20 at most.
@@ -16,7 +16,7 @@ function explained(group) {
   return [
     el("p", { class: "reason" }, group.message || group.meaning || "no reason is noted"),
     el("p", { class: "muted" }, group.message && group.meaning ? [...coded(group.meaning), " "] : null, code(group.code)),
-    group.remedy ? el("p", { class: "remedy" }, ...coded(group.remedy)) : null,
+    group.remedy ? el("p", { class: "remedy" }, ...coded(group.remedy)) : group.is_transient ? el("p", { class: "remedy" }, GIVEN_UP) : null,
   ];
 }
 
@@ -38,18 +38,18 @@ export function failures(list, empty, groups, away) {
 }
 
 function retry(group) {
-  const body = { error_code: [group.code] };
+  const body = { error_code: [group.code], open: true };
   ask({
     title: `Retry ${group.code}`,
     text: group.is_transient ? "They are queued again as they are." : `They fail again unless the cause is mended. ${group.remedy ?? ""}`,
-    preview: async () => `${show.plural((await post("jobs/retry", { ...body, dry_run: true })).left, "job")} with this code, those included that a later job made up for: these are left alone.`,
+    preview: async () => `${show.plural((await post("jobs/retry", { ...body, dry_run: true })).left, "job")} with this code that wait for somebody.`,
     label: "Retry all",
     run: async ({ told }) => passed(await postAll("jobs/retry", body, (done) => told(`${done} queued again …`)), "queued again"),
   });
 }
 
 function dismiss(group) {
-  const body = { error_code: [group.code] };
+  const body = { error_code: [group.code], open: true };
   ask({
     title: `Dismiss ${group.code}`,
     text: "They no longer count as waiting for somebody. Their chunks stay where they are, and each can still be retried.",

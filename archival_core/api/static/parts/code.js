@@ -22,11 +22,14 @@ export const catalogueOrNone = () => catalogue().catch(() => []);
 
 export const entry = (found, name) => found.flatMap(({ codes }) => codes).find(({ code: other }) => other === name) ?? null;
 
+export const GIVEN_UP = "It was tried again by itself until it was given up: retry it when the cause has passed.";
+
 // The error with what its code means and what to do, where it stands.
-export function explained(found, error, before = "") {
+export function explained(found, error, before = "", givenUp = false, besides = []) {
   const known = entry(found, error.code);
   return el("div", { class: "banner" },
     el("p", {}, before, ...said(error)),
     known ? el("p", { class: "muted" }, ...coded(known.meaning)) : null,
-    known?.remedy ? el("p", { class: "remedy" }, ...coded(known.remedy)) : null);
+    known?.remedy ? el("p", { class: "remedy" }, ...coded(known.remedy)) : givenUp ? el("p", { class: "remedy" }, GIVEN_UP) : null,
+    ...besides);
 }

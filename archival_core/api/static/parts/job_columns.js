@@ -9,6 +9,11 @@ export function badge(status) {
   return el("span", { class: "status", "data-status": status }, status);
 }
 
+// Who has taken a failure off the list of those that wait for somebody, and why.
+export function dismissed({ dismissed: found }) {
+  return found ? [el("p", { class: "muted" }, `Dismissed ${show.time(found.at)} by ${found.by}: ${found.reason}`)] : [];
+}
+
 export function jobColumns({ chunk = true } = {}) {
   return [
     { head: "Job", cell: (job) => el("a", { href: address("job", { id: job.job_id }), class: "mono" }, show.shortId(job.job_id)) },
@@ -22,6 +27,6 @@ export function jobColumns({ chunk = true } = {}) {
       : []),
     { head: "Requested", cell: (job) => [el("span", { class: "nowrap" }, show.time(job.requested_at)), " ", el("span", { class: "muted nowrap", title: job.requested_by }, `by ${show.short(job.requested_by)}`)] },
     { head: "Rows", numeric: true, cell: (job) => (job.rows === null ? "–" : show.count(job.rows)) },
-    { head: "What became of it", wide: true, cell: (job) => (job.error ? said(job.error) : job.removal_error ? ["not removed: ", ...said(job.removal_error)] : job.finished_at ? `after ${show.duration((new Date(job.finished_at) - new Date(job.started_at ?? job.requested_at)) / 1000)}${job.attempt > 1 ? `, ${job.attempt} attempts` : ""}` : job.parts ? `part ${Math.min(job.parts_done + 1, job.parts)} of ${job.parts}` : "–") },
+    { head: "What became of it", wide: true, cell: (job) => (job.error ? [...said(job.error), ...dismissed(job)] : job.removal_error ? ["not removed: ", ...said(job.removal_error)] : job.finished_at ? `after ${show.duration((new Date(job.finished_at) - new Date(job.started_at ?? job.requested_at)) / 1000)}${job.attempt > 1 ? `, ${job.attempt} attempts` : ""}` : job.parts ? `part ${Math.min(job.parts_done + 1, job.parts)} of ${job.parts}` : "–") },
   ];
 }

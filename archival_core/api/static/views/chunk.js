@@ -39,11 +39,12 @@ export function make({ hypertable, chunk }) {
 
 const STEPS = { archive: "Next: archived", remove: "Next: leaves the database", restore: "Next: comes back", nothing: "Nothing happens by itself" };
 
-function step({ next_step: next, chunk }) {
+function step(hypertable, { next_step: next, chunk }) {
   put(parts.step, [next, chunk], () => [
-    el("p", { class: "step-name" }, next.because === "refused" ? "Refused; next: tried again" : STEPS[next.step], next.at ? el("strong", {}, ` in ${show.until(next.at)}`) : null),
+    el("p", { class: "step-name" }, next.because === "refused" ? "Refused; next: tried again" : next.because === "siblings" ? "Next: leaves the database, after its siblings" : STEPS[next.step], next.at ? el("strong", {}, ` in ${show.until(next.at)}`) : null),
     el("p", {}, `${next.text[0].toUpperCase()}${next.text.slice(1)}.`, ...(next.code ? [" ", code(next.code)] : [])),
     next.remedy ? el("p", { class: "remedy" }, ...coded(next.remedy)) : null,
+    next.siblings?.length ? el("p", { class: "ways" }, "Waits for", ...next.siblings.map((sibling) => el("a", { href: address("chunk", { hypertable, chunk: sibling }) }, show.chunk(sibling)))) : null,
   ]);
   parts.step.dataset.because = next.because;
 }
@@ -66,7 +67,8 @@ function actions(hypertable, found) {
     const name = show.chunk(chunk);
     const button = (label, what, kind) => act(label, what, { class: kind });
     const list = [];
-    if (["in-database", "failed", "archived"].includes(state)) list.push(button(state === "archived" ? "Archive again …" : "Archive …", () => archive(hypertable, chunk, state === "archived"), state === "archived" ? null : "strong"));
+    if (state === "failed") list.push(button("Retry", () => retry(id, name), "strong"));
+    if (["in-database", "failed", "archived"].includes(state)) list.push(button(state === "archived" ? "Archive again …" : "Archive …", () => archive(hypertable, chunk, state === "archived"), state === "in-database" ? "strong" : null));
     if (state === "archived") {
       list.push(button("Remove …", () => decide(hypertable, chunk, true)));
       list.push(button("Keep …", () => decide(hypertable, chunk, false)));
@@ -133,6 +135,18 @@ function verify(id, name) {
   });
 }
 
+function retry(id, name) {
+  ask({
+    title: `Retry ${name}`,
+    text: "Its job is queued again, and fails again unless the cause is mended or has passed.",
+    label: "Retry",
+    run: async () => {
+      await post(`jobs/${id}/retry`);
+      return "It is queued again.";
+    },
+  });
+}
+
 function cancel(id, name) {
   ask({
     title: `Cancel the job of ${name}`,
@@ -150,7 +164,7 @@ export function update(root, data) {
   // a chunk that was made again under the name of a removed one comes first: its rows are in the database
   const found = data.chunks.find(({ in_database: there }) => there) ?? data.chunks.at(-1);
   say(parts.range, `${show.range({ start: found.range_start, end: found.range_end })} of ${data.hypertable}`);
-  step(found);
+  step(data.hypertable, found);
   places(found);
   actions(data.hypertable, found);
   parts.jobs.rows(data.jobs, ({ job_id: id }) => id);

@@ -16,7 +16,7 @@ export const load = () => catalogue();
 export function make(params) {
   const search = el("input", { type: "search", id: "search", placeholder: "Code or words", "aria-label": "Search error codes", value: params.q ?? "", autocomplete: "off" });
   search.addEventListener("input", () => set({ q: search.value }));
-  parts = { search, one: el("div", {}), list: el("div", {}), empty: el("p", { class: "empty" }), tables: new Map() };
+  parts = { search, one: el("div", {}), list: el("div", { class: "catalogue" }), empty: el("p", { class: "empty" }), tables: new Map() };
   return el("div", {}, el("div", { class: "heading" }, el("h1", {}, "Errors"), search), el("p", { class: "muted" }, "What each code means, and what to do. Where nothing is to be done, the work is tried again by itself."), parts.one, parts.list, parts.empty);
 }
 
@@ -27,7 +27,7 @@ function one(sections, name) {
     return el("div", { class: "step" },
       el("h2", { class: "mono" }, name),
       el("p", {}, ...(found ? coded(found.meaning) : ["The catalogue has no such code."])),
-      found ? el("p", { class: found.remedy ? "remedy" : "muted" }, ...(found.remedy ? coded(found.remedy) : ["Nobody has to do anything about it by itself: the message beside it says what was met."])) : null,
+      found ? el("p", { class: found.remedy ? "remedy" : "muted" }, ...(found.remedy ? coded(found.remedy) : ["Nothing is to be done: the work is tried again by itself, and the message beside the code says what was met. A job that was given up after several tries is retried by hand, when the cause has passed."])) : null,
       el("p", { class: "ways" },
         el("a", { href: address("jobs", { status: "failed", open: "true", error_code: name }) }, "Failed jobs with it"),
         el("a", { href: address("jobs", { removal_error_code: name }) }, "Chunks that are not removed for it"),

@@ -2,9 +2,10 @@
 
 import { act, ask, Wanted } from "../core/act.js";
 import { post, Problem, read } from "../core/api.js";
-import { el, say, show as put } from "../core/dom.js";
+import { coded, el, say, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address, set } from "../core/route.js";
+import { code } from "../parts/code.js";
 import { findChunk } from "../parts/find_chunk.js";
 import { inLake } from "../parts/in_lake.js";
 import { chunkMap, legend } from "../parts/map.js";
@@ -33,7 +34,7 @@ export function make({ name }) {
   });
   const reasons = table("Why chunks are where they are", [
     { head: "Chunks", numeric: true, cell: ({ chunks }) => show.count(chunks) },
-    { head: "Why", wide: true, cell: ({ example }) => `${example.next_step.text[0].toUpperCase()}${example.next_step.text.slice(1)}` },
+    { head: "Why", wide: true, kind: "main-cell", cell: ({ example: { next_step: next } }) => [`${next.text[0].toUpperCase()}${next.text.slice(1)}`, next.code ? [". ", code(next.code)] : null, next.remedy ? el("p", { class: "remedy" }, ...coded(next.remedy)) : null].flat() },
     { head: "First goes on", cell: ({ first_at: at }) => (at ? show.time(at) : "–") },
     { head: "In database", numeric: true, cell: ({ bytes }) => (bytes ? show.bytes(bytes) : "–") },
     { head: "For example", cell: ({ example }) => el("a", { href: address("chunk", { hypertable: name, chunk: example.chunk }) }, show.chunk(example.chunk)) },
@@ -121,6 +122,7 @@ function facts(summary, currency, lateness) {
       ["In both", `${show.plural(states.archived ?? 0, "chunk")}${summary.both_bytes ? `, ${show.bytes(summary.both_bytes)}` : ""}`],
       ["In the lake alone", `${show.plural(states.removed ?? 0, "chunk")}, ${show.bytes(summary.freed_bytes)} freed`],
       ["Parquet", show.bytes(summary.parquet_bytes)],
+      ["Freed this month", summary.freed_this_month === null ? "unknown" : `${show.bytes(summary.freed_this_month)}, ${show.money(summary.saved_this_month, currency)} a month`],
       ["Saved", `${show.money(summary.saved_month, currency)} a month`],
       ["Behind its policy", summary.archive_after_seconds === null ? "it has none" : summary.behind_days !== null ? show.duration(summary.behind_days * 86400) : lateness ? "no" : "unknown"],
     ];
@@ -134,7 +136,7 @@ export function update(root, { map, why, summary, lake, full }, { name }, state)
   if (!full) return;
   parts.whyProblem.hidden = !why.problem;
   say(parts.whyProblem, why.problem ? `Unknown: ${why.problem}` : "");
-  parts.reasons.rows(why.reasons ?? [], ({ because }) => because);
+  parts.reasons.rows(why.reasons ?? [], ({ because, example }) => `${because}/${example.next_step.code}`);
   if (!why.problem) policy.update(parts.policy, why.policy);
   inLake(parts.lake, name, lake, state.lake_url);
 }

@@ -29,8 +29,9 @@ const COLUMNS = [
   { head: "Oldest there", sort: "oldest", by: (row) => row.oldest ?? "~", cell: (row) => (row.oldest ? row.oldest.slice(0, 10) : "–") },
   { head: "Policy", sort: "policy", by: (row) => row.archive_after_seconds ?? Infinity, cell: (row) => [policyOf(row), row.policy_problem ? el("span", { class: "bad" }, ` ${row.policy_problem}`) : null] },
   { head: "Behind", sort: "behind", numeric: true, by: (row) => row.behind_days ?? -1, cell: (row) => (row.behind_days === null ? (row.lateness || row.archive_after_seconds === null ? "–" : "unknown") : el("span", { class: row.behind_days > 1 ? "bad" : null }, show.duration(row.behind_days * 86400))) },
-  { head: "Failed", sort: "failed", numeric: true, by: (row) => chunksOf(row, "failed"), cell: (row) => (chunksOf(row, "failed") ? el("a", { class: "bad", href: address("jobs", { hypertable: row.hypertable, status: "failed", open: "true" }), title: row.last_error ? `${row.last_error.code}: ${row.last_error.message}` : null }, show.count(chunksOf(row, "failed"))) : "–") },
+  { head: "Failed", sort: "failed", numeric: true, by: (row) => chunksOf(row, "failed"), cell: (row) => (chunksOf(row, "failed") ? el("a", { class: "bad", href: address("jobs", { hypertable: row.hypertable, status: "failed", open: "true" }), title: row.last_error ? `The newest: ${row.last_error.code}: ${row.last_error.message}` : null }, show.count(chunksOf(row, "failed"))) : "–") },
   { head: "Freed", sort: "freed", numeric: true, by: (row) => row.freed_bytes, cell: (row) => show.bytes(row.freed_bytes) },
+  { head: "This month", sort: "month", numeric: true, by: (row) => row.freed_this_month ?? -1, cell: (row) => el("span", { title: row.saved_this_month === null ? null : `would cost ${show.money(row.saved_this_month, row.currency)} a month in the database` }, show.bytes(row.freed_this_month)) },
   { head: "Saved a month", sort: "saved", numeric: true, by: (row) => row.saved_month, cell: (row) => show.money(row.saved_month, row.currency) },
 ];
 
@@ -42,12 +43,13 @@ export function make(params) {
   });
   // a narrow screen shows cards, which have no heads to press
   const order = el("select", { id: "sort-by", onchange: () => set({ sort: order.value, dir: order.value === "name" || order.value === "oldest" ? "up" : "down" }) }, ...COLUMNS.map(({ head, sort }) => el("option", { value: sort }, head)));
-  parts = { order, found, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
-  return el("div", {}, el("div", { class: "heading" }, el("h1", {}, "Hypertables"), el("div", { class: "row" }, el("label", { class: "narrow field" }, "Sorted by", order), search)), parts.total, el("section", {}, found.root, parts.empty));
+  parts = { order, found, sums: el("p", { class: "muted", id: "sums" }), total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
+  return el("div", {}, el("div", { class: "heading" }, el("h1", {}, "Hypertables"), el("div", { class: "row" }, el("label", { class: "narrow field" }, "Sorted by", order), search)), parts.total, parts.sums, el("section", {}, found.root, parts.empty));
 }
 
 export function update(root, { hypertables: found, as_of: asOf }, params, state) {
-  const hypertables = found.map((row) => ({ ...row, currency: state.money?.currency ?? "", lateness: state.behind !== null }));
+  const currency = state.money?.currency ?? "";
+  const hypertables = found.map((row) => ({ ...row, currency, lateness: state.behind !== null }));
   parts.sort = params.sort ?? "name";
   parts.dir = params.dir ?? "up";
   const column = COLUMNS.find(({ sort }) => sort === parts.sort) ?? COLUMNS[0];
@@ -57,8 +59,12 @@ export function update(root, { hypertables: found, as_of: asOf }, params, state)
   parts.found.rows(wanted, ({ hypertable }) => hypertable);
   parts.found.sorted(column.sort, parts.dir);
   parts.order.value = column.sort;
+  // each hypertable counts once: the table has no row of sums that could be added to its own parts
+  const sum = (name) => (wanted.some((row) => row[name] === null) ? null : wanted.reduce((all, row) => all + row[name], 0));
   const chunks = wanted.reduce((sum, row) => sum + Object.values(row.states).reduce((all, number) => all + number, 0), 0);
   const old = Date.now() - new Date(asOf).getTime() > 60000 ? `, as of ${show.clock(asOf)}` : "";
   say(parts.total, `${show.plural(wanted.length, "hypertable")}${wanted.length < hypertables.length ? ` of ${show.count(hypertables.length)}` : ""}, ${show.plural(chunks, "chunk")}${old}`);
+  say(parts.sums, `In all ${show.bytes(sum("freed_bytes"))} freed, which saves ${show.money(sum("saved_month"), currency)} a month, the lake paid; this month ${show.bytes(sum("freed_this_month"))} freed, which would cost ${show.money(sum("saved_this_month"), currency)} a month in the database.`);
+  parts.sums.hidden = !wanted.length;
   say(parts.empty, wanted.length ? "" : hypertables.length ? "No name has that in it." : "The source has no hypertable and no table partitioned by range, and the ledger knows none.");
 }

@@ -6,7 +6,7 @@ import { copy, el, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
 import { catalogueOrNone, explained, said } from "../parts/code.js";
-import { badge } from "../parts/job_columns.js";
+import { badge, dismissed } from "../parts/job_columns.js";
 import { table } from "../parts/table.js";
 
 export const title = ({ id }) => `Job ${show.shortId(id)}`;
@@ -33,10 +33,10 @@ export function make({ id }) {
 }
 
 function head(job) {
-  put(parts.head, [job.status, job.job_id], () => {
+  put(parts.head, [job.status, job.job_id, job.dismissed], () => {
     const buttons = [];
     if (["failed", "cancelled"].includes(job.status)) buttons.push(act("Retry", () => request(job, "retry", "Retry", "It is queued again."), { class: "strong" }));
-    if (job.status === "failed") buttons.push(act("Dismiss …", () => dismiss(job)));
+    if (job.status === "failed") buttons.push(job.dismissed ? act("Undo the dismissal", () => undismiss(job)) : act("Dismiss …", () => dismiss(job)));
     if (["queued", "running"].includes(job.status)) buttons.push(act("Cancel …", () => request(job, "cancel", "Cancel", "It is cancelled.")));
     return [el("h1", {}, `${job.kind === "restore" ? "Restore" : "Archive"} `, el("span", { class: "mono" }, show.shortId(job.job_id)), " ", badge(job.status)), el("div", { class: "row" }, ...buttons)];
   });
@@ -63,6 +63,18 @@ function dismiss(job) {
     run: async ({ reason }) => {
       await post("jobs/dismiss", { job_ids: [job.job_id], reason });
       return "The failure is dismissed.";
+    },
+  });
+}
+
+function undismiss(job) {
+  ask({
+    title: `Undo the dismissal of ${show.shortId(job.job_id)}`,
+    text: "The failure waits for somebody again, unless a later job has made up for it.",
+    label: "Undo the dismissal",
+    run: async () => {
+      await post("jobs/undismiss", { job_ids: [job.job_id] });
+      return "The failure waits for somebody again.";
     },
   });
 }
@@ -100,8 +112,8 @@ function progress(job) {
 
 export function update(root, { job, codes }, params, { trace_url: trace }) {
   head(job);
-  put(parts.error, [job.error, job.removal_error, codes.length], () =>
-    [["", job.error], ["Not removed: ", job.removal_error]].filter(([, error]) => error).map(([what, error]) => explained(codes, error, what)));
+  put(parts.error, [job.status, job.dismissed, job.error, job.removal_error, codes.length], () =>
+    [["", job.error], ["Not removed: ", job.removal_error]].filter(([, error]) => error).map(([what, error]) => explained(codes, error, what, job.status === "failed" && !what && error.transient, dismissed(job))));
   progress(job);
   facts(job, trace);
   parts.none.hidden = job.history.length > 0;

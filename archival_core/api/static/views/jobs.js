@@ -13,8 +13,8 @@ const STATUSES = ["queued", "running", "archived", "removed", "superseded", "res
 let parts;
 let chosen = new Set();
 
-export const load = ({ hypertable, status, kind, error_code: code, removal_error_code: refusal, open, from, to, cursor }) =>
-  read("jobs", { hypertable, status, kind, error_code: code, removal_error_code: refusal, open: open === "true" ? "true" : undefined, from, to, cursor, limit: 100 });
+export const load = ({ hypertable, status, kind, error_code: code, removal_error_code: refusal, open, dismissed, from, to, cursor }) =>
+  read("jobs", { hypertable, status, kind, error_code: code, removal_error_code: refusal, open: open === "true" ? "true" : undefined, dismissed: dismissed === "true" ? "true" : undefined, from, to, cursor, limit: 100 });
 
 function select(name, label, values, params) {
   const found = el("select", { id: `filter-${name}`, onchange: () => set({ [name]: found.value, cursor: "" }) }, el("option", { value: "" }, "any"), ...values.map((value) => el("option", { value }, value)));
@@ -35,8 +35,9 @@ export function make(params) {
   parts = { inputs: {}, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
   const choose = { head: "", kind: "acts", cell: (job) => el("input", { type: "checkbox", "aria-label": `Choose job ${show.shortId(job.job_id)}`, checked: chosen.has(job.job_id), onchange: (event) => pick(job.job_id, event.target.checked) }) };
   parts.table = table("Jobs", [choose, ...jobColumns()]);
-  const open = el("input", { type: "checkbox", id: "filter-open", checked: params.open === "true", onchange: () => set({ open: open.checked ? "true" : "", status: open.checked ? "failed" : params.status, cursor: "" }) });
-  parts.inputs.open = open;
+  // of the failures: all of them, those that wait for somebody, or those that somebody dismissed
+  const failures = el("select", { id: "filter-failures", onchange: () => set({ open: failures.value === "open" ? "true" : "", dismissed: failures.value === "dismissed" ? "true" : "", ...(failures.value ? { status: "failed" } : {}), cursor: "" }) }, el("option", { value: "" }, "any"), el("option", { value: "open" }, "that wait for somebody"), el("option", { value: "dismissed" }, "that were dismissed"));
+  parts.inputs.failures = failures;
   parts.older = el("a", { class: "button" }, "Older");
   parts.first = el("a", { class: "button" }, "Newest");
   parts.many = el("div", { class: "row many" });
@@ -44,7 +45,7 @@ export function make(params) {
     "div",
     {},
     el("div", { class: "heading" }, el("h1", {}, "Jobs"), parts.many),
-    el("div", { class: "filters" }, select("status", "Status", STATUSES, params), select("kind", "Kind", ["archive", "restore"], params), text("hypertable", "Hypertable", params, "public.readings"), text("error_code", "Error code", params, "source-login"), text("removal_error_code", "Not removed for", params, "removal-blocked"), el("label", { class: "check" }, open, " waits for somebody")),
+    el("div", { class: "filters" }, select("status", "Status", STATUSES, params), select("kind", "Kind", ["archive", "restore"], params), text("hypertable", "Hypertable", params, "public.readings"), text("error_code", "Error code", params, "source-login"), text("removal_error_code", "Not removed for", params, "removal-blocked"), el("label", { class: "field" }, "Failures", failures)),
     parts.total,
     el("section", {}, parts.table.root, parts.empty),
     el("nav", { class: "row end", "aria-label": "Pages" }, parts.first, parts.older),
@@ -66,6 +67,7 @@ function meant(params) {
   if (params.error_code) body.error_code = [params.error_code].flat();
   if (params.from) body.from = params.from;
   if (params.to) body.to = params.to;
+  if (params.open === "true") body.open = true;
   return Object.keys(body).length ? body : { all: true };
 }
 
@@ -77,6 +79,10 @@ function buttons(params) {
   const status = [params.status ?? []].flat();
   const which = chosen.size ? `${chosen.size} chosen` : "all of these";
   const found = [];
+  if (params.dismissed === "true") {
+    if (chosen.size) found.push(act(`Retry ${which}`, () => all("retry", "Retry", "queued again", params)));
+    return [...found, act(`Undo the dismissal of ${which}`, () => all("undismiss", "Undo the dismissal", "wait for somebody again", params))];
+  }
   if (chosen.size || status.includes("failed") || status.includes("cancelled")) found.push(act(`Retry ${which}`, () => all("retry", "Retry", "queued again", params)));
   if (chosen.size || status.includes("failed")) found.push(act(`Dismiss ${which}`, () => all("dismiss", "Dismiss", "dismissed", params)));
   if (chosen.size || status.includes("queued") || status.includes("running")) found.push(act(`Cancel ${which}`, () => all("cancel", "Cancel", "cancelled", params)));
@@ -84,7 +90,8 @@ function buttons(params) {
 }
 
 function all(action, label, what, params) {
-  const body = meant(params);
+  // what an action cannot be told by the filter is left out of it: undismissing means dismissed jobs alone
+  const body = action === "undismiss" || action === "cancel" ? meant({ ...params, open: "" }) : meant(params);
   const status = [params.status ?? []].flat();
   if (!chosen.size && action === "retry" && status.includes("cancelled")) body.status = ["cancelled"];
   if (!chosen.size && action === "cancel" && status.length) body.status = status.filter((one) => ["queued", "running"].includes(one));
@@ -96,7 +103,7 @@ function all(action, label, what, params) {
       return [el("p", {}, `${show.plural(found.left, "job")} ${chosen.size ? "of those that are chosen" : "by this filter"}: `), el("ul", {}, ...Object.entries(found.left_by_code).map(([code, number]) => el("li", {}, `${show.count(number)} ${code || "without an error"}`)))];
     },
     reason: action === "dismiss" ? "required" : undefined,
-    word: !chosen.size && action !== "dismiss" ? action : undefined,
+    word: !chosen.size && !["dismiss", "undismiss"].includes(action) ? action : undefined,
     danger: action === "cancel",
     label,
     run: async ({ reason: why, told }) => {
@@ -111,7 +118,7 @@ export function update(root, { jobs, next, total }, params) {
   parts.params = params;
   for (const [name, input] of Object.entries(parts.inputs)) {
     if (document.activeElement === input) continue;
-    if (name === "open") input.checked = params.open === "true";
+    if (name === "failures") input.value = params.open === "true" ? "open" : params.dismissed === "true" ? "dismissed" : "";
     else input.value = [params[name] ?? ""].flat().slice(0, input.matches("select") ? 1 : undefined).join(" ");
   }
   parts.table.rows(jobs, ({ job_id: id }) => id);

@@ -39,7 +39,7 @@ Step = Callable[[Collection[UUID], datetime], Awaitable[tuple[int, Counter[str]]
 
 
 class BulkJobActions:
-    """Retry, cancel and dismiss, for all jobs that a filter means."""
+    """Retry, cancel, dismiss and undismiss, for all jobs that a filter means."""
 
     def __init__(self, jobs: BulkJobLedger, ledger: Ledger, queues: Mapping[Kind, QueueClient]) -> None:
         self._jobs, self._ledger, self._queues = jobs, ledger, queues
@@ -92,6 +92,23 @@ class BulkJobActions:
 
         report = await self._each(meant, place, limit, step, "not-retryable")
         _LOG.warning("%d failures are dismissed by %r: %r", report.done, dismissed_by, reason)
+        return report
+
+    async def undismiss(
+        self, meant: BulkJobs, place: BulkJobsCursor | None, limit: int, asked_by: str
+    ) -> BulkReport[BulkJobsCursor]:
+        """Put up to `limit` dismissed failures back on the list of those that wait for somebody, from `place` on."""
+
+        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[int, Counter[str]]:
+            opened = await self._jobs.undismiss(job_ids)
+            return opened, Counter({"not-dismissed": len(job_ids) - opened})
+
+        report = await self._each(meant, place, limit, step, "not-retryable")
+        if meant.job_ids and place is None:
+            # what was named and met no step has failed, and nobody has dismissed it
+            left = len(meant.job_ids) - report.done - sum(report.passed.values()) - (report.left or 0)
+            report = replace(report, passed=Counter(report.passed) + Counter({"not-dismissed": left}))
+        _LOG.warning("%d dismissals are taken back by %r", report.done, asked_by)
         return report
 
     async def _each(

@@ -9,7 +9,7 @@ from uuid import UUID
 from archival_core.errors import PermanentError
 from archival_core.ledger.jobs.job_list import JobList
 from archival_core.model.jobs.job import LIVE, Status
-from archival_core.model.jobs.job_record import Dismissal, JobEvent, JobFilter, JobPosition, JobRecord
+from archival_core.model.jobs.job_record import JobEvent, JobFilter, JobPosition, JobRecord
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,10 +42,6 @@ class Jobs:
     async def changes(self, job_id: UUID) -> list[JobEvent]:
         """How a job came to its status, the oldest first; empty for a job that nobody has worked on yet."""
         return await self._jobs.changes(job_id)
-
-    async def dismissal(self, job_id: UUID) -> Dismissal | None:
-        """Why the failure of a job counts no more; `None` unless somebody dismissed it."""
-        return await self._jobs.dismissal(job_id)
 
     async def cancel(self, job_id: UUID, cancelled_by: str) -> JobRecord:
         """End a job that is queued or running; a job that is cancelled already stays cancelled.

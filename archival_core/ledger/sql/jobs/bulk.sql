@@ -4,6 +4,8 @@ select j.job_id, j.requested_at from archival.job j
 where j.status = any(%(statuses)s) and j.kind = any(%(kinds)s)
   and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
   and (%(codes)s::text[] is null or coalesce(j.error ->> 'code', '') = any(%(codes)s))
+  and (not %(open)s or exists (select from archival.open_failure o where o.job_id = j.job_id))
+  and (not %(dismissed)s or j.dismissed is not null)
   and (%(job_ids)s::uuid[] is null or j.job_id = any(%(job_ids)s))
   and j.requested_at >= %(since)s::timestamptz and j.requested_at < %(until)s::timestamptz
   and coalesce(j.finished_at, j.requested_at) <= %(as_of)s
@@ -15,6 +17,8 @@ select coalesce(j.error ->> 'code', '') as code, count(*) as jobs from archival.
 where j.status = any(%(statuses)s) and j.kind = any(%(kinds)s)
   and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
   and (%(codes)s::text[] is null or coalesce(j.error ->> 'code', '') = any(%(codes)s))
+  and (not %(open)s or exists (select from archival.open_failure o where o.job_id = j.job_id))
+  and (not %(dismissed)s or j.dismissed is not null)
   and (%(job_ids)s::uuid[] is null or j.job_id = any(%(job_ids)s))
   and j.requested_at >= %(since)s::timestamptz and j.requested_at < %(until)s::timestamptz
   and coalesce(j.finished_at, j.requested_at) <= %(as_of)s
@@ -86,3 +90,10 @@ update archival.job
 set dismissed = jsonb_build_object('reason', %(reason)s::text, 'by', %(dismissed_by)s::text, 'at', now())
 where job_id in (select job_id from meant)
 returning job_id
+
+-- name: undismiss_jobs
+-- They wait for somebody again, unless a later job has made up for them.
+with meant as materialized (
+    select job_id from archival.job where job_id = any(%(job_ids)s) and dismissed is not null order by job_id for update
+)
+update archival.job set dismissed = null where job_id in (select job_id from meant) returning job_id

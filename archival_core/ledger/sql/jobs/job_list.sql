@@ -52,6 +52,15 @@ where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null and
   and (j.requested_at, j.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
 order by j.requested_at desc, j.job_id desc limit %(limit)s
 
+-- name: list_dismissed_jobs
+-- Failures that somebody dismissed and nobody retried since: as many as their index has, which are few.
+select l.* from archival.job j join archival.listed_job l using (job_id)
+where j.dismissed is not null and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
+  and j.status = any(%(statuses)s) and j.kind = any(%(kinds)s) and j.requested_at >= %(since)s::timestamptz
+  and (%(codes)s::text[] is null or j.error ->> 'code' = any(%(codes)s)) and not %(open)s
+  and (j.requested_at, j.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
+order by j.requested_at desc, j.job_id desc limit %(limit)s
+
 -- name: listed_jobs
 select * from archival.listed_job where job_id = any(%(job_ids)s) order by archival.bound(range_start), chunk, job_id
 
@@ -110,6 +119,8 @@ where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null and
   and coalesce(j.removal_error ->> 'code', 'unknown') = any(%(removal_codes)s)
   and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
 
--- name: job_dismissal
-select dismissed ->> 'reason' as reason, dismissed ->> 'by' as by, (dismissed ->> 'at')::timestamptz as at
-from archival.job where job_id = %(job_id)s and dismissed is not null
+-- name: dismissed_job_total
+select count(*) as jobs from archival.job j
+where j.dismissed is not null and j.status = any(%(statuses)s) and j.kind = any(%(kinds)s)
+  and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
+  and (%(codes)s::text[] is null or j.error ->> 'code' = any(%(codes)s))
