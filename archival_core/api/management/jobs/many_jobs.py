@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi import Body as BodyParameter
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from archival_core.api import problems
 from archival_core.api.management.requests import cursor
@@ -81,13 +81,13 @@ class JobsMeant(Many):
 class FailuresMeant(JobsMeant):
     """Which failures."""
 
-    is_open: Literal[True] | None = Field(
-        default=None, alias="open", description="only failures that were neither made up for nor dismissed"
+    is_open: StrictBool = Field(
+        default=False, alias="open", description="only failures that were neither made up for nor dismissed"
     )
 
     def narrowed(self, wanted: JobFilter) -> JobFilter:
         """Those that wait for somebody, where the request says so."""
-        return replace(wanted, is_open=bool(self.is_open))
+        return replace(wanted, is_open=self.is_open)
 
 
 class RetryAsked(FailuresMeant):

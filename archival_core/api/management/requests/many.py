@@ -33,7 +33,8 @@ class Many(Body):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        others = [name for name in type(self).model_fields if name not in _NO_FILTER and getattr(self, name) is not None]
+        fields = set(type(self).model_fields) - _NO_FILTER
+        others = sorted(name for name in fields if getattr(self, name) not in (None, False))
         if not others and not self.everything:
             raise ValueError("say what is meant: give a filter, or all: true for everything")
         if others and self.everything:
