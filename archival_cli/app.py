@@ -25,7 +25,7 @@ from archival_cli.commands.work.audit import audit
 from archival_cli.commands.work.dead_letters import dead_letters
 from archival_cli.commands.work.events import events
 from archival_cli.commands.work.intake import pause, resume
-from archival_cli.commands.work.jobs import cancel, dismiss, job, jobs, retry
+from archival_cli.commands.work.jobs import cancel, dismiss, job, jobs, retry, undismiss
 from archival_cli.commands.work.status import status
 
 #: In the order of `archival --help`. What a command needs besides click and rich is imported when the command runs.
@@ -43,6 +43,7 @@ _COMMANDS: Final[tuple[click.Command, ...]] = (
     retry,
     cancel,
     dismiss,
+    undismiss,
     policies,
     verify,
     findings,

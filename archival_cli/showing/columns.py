@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from archival_cli.showing.table import Column, Row
-from archival_cli.showing.text import age, chunk_name, count, moment, range_of, reason, short_id, size, span
+from archival_cli.showing.text import age, chunk_name, count, dismissal, moment, range_of, reason, short_id, size, span
 
 
 def _text(field: str) -> Callable[[Row], str]:
@@ -63,6 +63,7 @@ JOBS: Final[Sequence[Column]] = (
     Column("Parquet", ("parquet_bytes",), _size("parquet_bytes"), rank=7, right=True),
     _reason("reason", "error"),
     _reason("why not removed", "removal_error"),
+    Column("dismissed", ("dismissed",), lambda row: dismissal(row.get("dismissed")), beneath=True),
 )
 HISTORY: Final[Sequence[Column]] = (
     Column("at", ("at",), _moment("at")),

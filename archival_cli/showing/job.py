@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from archival_cli.showing.text import chunk_name, count, moment, range_of, reason, size
+from archival_cli.showing.text import chunk_name, count, dismissal, moment, range_of, reason, size
 
 
 def facts_of(job: Any) -> Iterator[tuple[str, str]]:
@@ -17,7 +17,7 @@ def facts_of(job: Any) -> Iterator[tuple[str, str]]:
     yield "status", job["status"]
     yield "reason", reason(job["error"])
     yield "not removed", reason(job["removal_error"])
-    yield "dismissed", _dismissal(job.get("dismissed"))
+    yield "dismissed", dismissal(job.get("dismissed"))
     yield "requested", f"{moment(job['requested_at'])} by {job['requested_by']}"
     yield "started", f"{moment(job['started_at'])}, attempt {job['attempt']}" if job["started_at"] else ""
     yield "progress", f"{job['parts_done']} of {job['parts']} parts, {count(job['rows_done'])} rows" if job["parts"] else ""
@@ -28,10 +28,6 @@ def facts_of(job: Any) -> Iterator[tuple[str, str]]:
     yield "size", _sizes(job)
     yield "in the lake at", job["lake_path"] or ""
     yield "trace", job["trace_id"] or ""
-
-
-def _dismissal(found: Any) -> str:
-    return f"{moment(found['at'])} by {found['by']}: {found['reason']}" if found else ""
 
 
 def _wish(job: Any) -> str:

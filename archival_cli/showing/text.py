@@ -80,6 +80,11 @@ def age(duration: str | None) -> str:
     return f"{found.days} days" if found == timedelta(days=found.days) and found.days != 1 else span(found.total_seconds())
 
 
+def dismissal(found: Mapping[str, Any] | None) -> str:
+    """Of a `dismissed` field: when, by whom and why; empty of what nobody dismissed."""
+    return f"{moment(found['at'])} by {found['by']}: {found['reason']}" if found else ""
+
+
 def reason(error: Mapping[str, Any] | None) -> str:
     """Of an `error` field: its code, and what it says."""
     if error is None:

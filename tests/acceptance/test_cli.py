@@ -172,6 +172,11 @@ async def test_many_at_a_time(service: Service, cli: CommandLine) -> None:
     assert (await cli.json("jobs", "--status", "failed", "--open", "--code", "lake-conflict"))["jobs"] == []
     assert len((await cli.json("jobs", "--status", "failed", "--code", "lake-conflict"))["jobs"]) == 5
     assert "it is known" in await cli("audit", "--limit", "1")
+    assert len((await cli.json("jobs", "--dismissed"))["jobs"]) == 5
+    assert "by function key: it is known" in " ".join((await cli("jobs", "--dismissed")).split())
+    assert "5 failures wait for somebody again" in await cli("undismiss", "--code", "lake-conflict", "--yes")
+    assert (await cli.json("jobs", "--dismissed"))["jobs"] == []
+    assert await cli.json("dismiss", "--code", "lake-conflict", "--reason", "known", "--yes") == {"done": 5, "passed": {}}
     # nobody is there to be asked
     assert "510 (database 510). Nobody is there to be asked: say --yes" in await cli("retry", "--code", "database", expect=2)
     assert await cli.json("retry", "--code", "database", "--yes") == {"done": 510, "passed": {}}

@@ -1,4 +1,4 @@
-"""`jobs`, `job`, `retry`, `cancel` and `dismiss`: what was asked for, and what becomes of it."""
+"""`jobs`, `job`, `retry`, `cancel`, `dismiss` and `undismiss`: what was asked for, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def _filter(statuses: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[
 @_filter(JOB_STATUSES)
 @click.option("--not-removed", "refused", metavar="CODE", multiple=True, help="Whose chunk may not leave, for this code.")
 @click.option("--open", "is_open", is_flag=True, help="Only failures that were neither made up for nor dismissed.")
+@click.option("--dismissed", "is_dismissed", is_flag=True, help="Only failures that somebody dismissed, with who and why.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, at most.")
 @pass_session
 def jobs(
@@ -52,6 +53,7 @@ def jobs(
     until: str | None,
     refused: tuple[str, ...],
     is_open: bool,
+    is_dismissed: bool,
     limit: int,
 ) -> int:
     """List jobs, the newest first."""
@@ -68,6 +70,7 @@ def jobs(
             to=until,
             removal_error_code=refused or None,
             open=True if is_open else None,
+            dismissed=True if is_dismissed else None,
         )
     )
     found = [one for page in pages for one in page["jobs"]]
@@ -151,6 +154,19 @@ def dismiss(session: Session, /, job_id: tuple[str, ...], reason: str, meant: ma
     --all.
     """
     return _many(session, "dismiss", job_id, meant, chosen, {"reason": reason}, "failures are dismissed")
+
+
+@click.command(cls=Command)
+@click.argument("job_id", metavar="[JOB]...", nargs=-1)
+@_filter(())
+@many.choosing
+@pass_session
+def undismiss(session: Session, /, job_id: tuple[str, ...], meant: many.Meant, **chosen: Any) -> int:
+    """Put dismissed failures back on the list of failures.
+
+    Name them by their ids (`-` reads ids from the standard input), by a filter, or by --all.
+    """
+    return _many(session, "undismiss", job_id, meant, chosen, {}, "failures wait for somebody again")
 
 
 def _many(
