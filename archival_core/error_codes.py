@@ -195,6 +195,14 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "A trigger or a rule changes the rows.", "Disable it meanwhile, or restore into a table of its own."
             ),
             "restore-differs": ErrorCode("What was loaded is not what the archive has."),
+            "not-rewritable": ErrorCode(
+                "The archive of before cannot be written anew now: the message says what stands in for its rows.",
+                "Let `reconcile` run, then `archival tables migrate` again.",
+            ),
+            "rewrite-differs": ErrorCode(
+                "An archive of before has other rows when it is written anew, and stays as it is.",
+                "Report this: it is a defect.",
+            ),
             "table-gone": ErrorCode("The table is gone.", "Ask for it to be recreated, or restore into a table of its own."),
             "target-has-triggers": ErrorCode("Triggers would fire for rows that were there before.", "Disable them meanwhile."),
             "target-refuses": ErrorCode(

@@ -14,6 +14,7 @@ from archival_core.flows.archive.finishing import Finishing
 from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.processor import ArchivalProcessor
+from archival_core.flows.archive.publishing import Publishing
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.asking.archive_requests import ArchiveRequests
 from archival_core.flows.asking.due_chunks import DueChunks
@@ -55,6 +56,10 @@ from archival_core.flows.restore.processor import RestoreProcessor
 from archival_core.flows.tables.committing import TableCommits
 from archival_core.flows.tables.gathering import Gathering
 from archival_core.flows.tables.log_reading import LogReading
+from archival_core.flows.tables.migrating.copied_reading import CopiedReading
+from archival_core.flows.tables.migrating.handover import Handover
+from archival_core.flows.tables.migrating.outdated import Migration
+from archival_core.flows.tables.migrating.rewriting import Rewriting
 from archival_core.flows.tables.standing import Standing
 from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.lake.adoption import Adoption
@@ -81,6 +86,7 @@ from archival_core.ledger.archives.marked_archives import MarkedArchives
 from archival_core.ledger.archives.published import Archives
 from archival_core.ledger.archives.removals import RemovalRules, Removals
 from archival_core.ledger.archives.restores import Restores
+from archival_core.ledger.archives.rewrites import Rewrites
 from archival_core.ledger.archives.standing import StandingArchives
 from archival_core.ledger.asking.audit import Audit
 from archival_core.ledger.asking.chunk_requests import ChunkRequests
@@ -163,25 +169,32 @@ class Runtime(Connections):
     def _archive(self) -> None:
         """Chunks into the lake, and archives into its tables."""
         config = self.settings
+        publishing = Publishing(self.lake, self.ledger, self.ownership)
+        options = ArchiveOptions(
+            readers=config.archive_readers,
+            part_bytes=config.archive_part_bytes,
+            profile=config.parquet_profile,
+            time_budget=config.job_time_budget,
+        )
         self.chunk_archiver = ChunkArchiver(
+            self._source, self.lake, self.ledger, publishing, self._marking, self._schema, options
+        )
+        rewrites = Rewrites(self._pool, shares_source=self._shares_source)
+        self.table_migration = Migration(self._source, self.ownership, self.ledger, rewrites, self.queue)
+        self.rewriting = Rewriting(
             self._source,
             self.lake,
-            self.ledger,
-            self.ownership,
-            self._marking,
-            self._schema,
-            ArchiveOptions(
-                readers=config.archive_readers,
-                part_bytes=config.archive_part_bytes,
-                profile=config.parquet_profile,
-                time_budget=config.job_time_budget,
-            ),
+            publishing,
+            CopiedReading(self._schema),
+            Handover(self._source, rewrites, self._retiring),
+            options,
         )
         self.archival_processor = ArchivalProcessor(
             self._runner(self.queue),
             self.ledger,
             self.chunk_archiver,
             Finishing(self._source, self.ledger, self._retiring),
+            self.rewriting.rewrite,
         )
         self.poisoned_archives = PoisonedMessages(self._poisoned[0], self.archival_processor.give_up, self.messaging)
         self.table_commits = TableCommits(

@@ -50,6 +50,9 @@ def _reason(title: str, field: str) -> Column:
     return Column(title, (field,), lambda row: reason(row.get(field)), beneath=True)
 
 
+#: what is done about an archive of before tables had a schema
+_WAYS: Final = {"rewrite": "written anew", "archive": "archived anew", "none": "nothing now"}
+
 JOBS: Final[Sequence[Column]] = (
     _JOB,
     Column("kind", ("kind",), _text("kind"), rank=4),
@@ -221,6 +224,15 @@ PROFILES: Final[Sequence[Column]] = (
     Column("address", ("url",), _text("url")),
 )
 
+OUTDATED: Final[Sequence[Column]] = (
+    _CHUNK,
+    Column("hypertable", ("hypertable",), _text("hypertable"), rank=2),
+    Column("rows", ("rows",), _count("rows"), right=True),
+    Column("lake", ("parquet_bytes",), _size("parquet_bytes"), right=True),
+    Column("what is done", ("way",), lambda row: _WAYS.get(row["way"], str(row["way"]))),
+    Column("path", ("lake_path",), _text("lake_path"), rank=3),
+    Column("reason", ("reason",), lambda row: row["reason"] or "", beneath=True),
+)
 TABLES: Final[Sequence[Column]] = (
     _HYPERTABLE,
     Column("version", ("version",), lambda row: "" if row["version"] is None else str(row["version"])),

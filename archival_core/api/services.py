@@ -25,6 +25,7 @@ from archival_core.flows.jobs.interventions.bulk_letters import BulkLetters
 from archival_core.flows.jobs.interventions.dead_letters import DeadLetters
 from archival_core.flows.jobs.interventions.jobs import Jobs
 from archival_core.flows.jobs.ownership import Ownership
+from archival_core.flows.tables.migrating.outdated import Migration
 from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.lake.verification import Verification
 from archival_core.flows.upkeep.rebuild.mark_rebuild import MarkRebuild
@@ -57,6 +58,7 @@ class Services:
     ownership: Ownership
     mark_rebuild: MarkRebuild
     tables: TableUpkeep
+    table_migration: Migration
     queries: Queries
     former_tables: FormerTables
     results: Results

@@ -75,7 +75,8 @@ _REST: Final = """
 - A value inside a composite or a range is what PostgreSQL prints of it, which leaves out an XML declaration.
 - Archives of before tables had a schema have the hypertable's own column names and no map. In them, the infinities of dates
   and timestamps are ±(2^31 - 1) and ±(2^63 - 1), BC and far dates are themselves, and one value without a form made the whole
-  column of that chunk text; the manifest's `columns` tell which form a column has. They are restored as ever.
+  column of that chunk text; the manifest's `columns` tell which form a column has. They are restored as ever, and
+  `archival tables migrate` writes them anew in today's form ([upgrade.md](upgrade.md#archives-of-before-tables-had-a-schema)).
 - Older archives may have a host in `inet` with its mask (`10.0.0.1/32`), and a function or an operator without its arguments.
   They are restored all the same.
 - A text column of a database in SQL_ASCII is refused, since nobody knows what its bytes mean.

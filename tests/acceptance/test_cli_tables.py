@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from archival_cli.showing.columns import OUTDATED
+from archival_cli.showing.table import lines
 from dev.delta_reader import read
 from tests.acceptance.conftest import Service
 from tests.acceptance.test_cli import CommandLine, cli
@@ -40,3 +42,24 @@ async def test_what_is_shown_for_other_engines(service: Service, cli: CommandLin
     query = re.sub(r"delta_scan\('[^']*'\)", "t", archived)
     assert read(folder, f"select count(*) from ({query})") == [(744,)]
     assert read(folder, "select count(*) from t")[0][0] == 744 + 649
+
+
+async def test_what_is_migrated(service: Service, cli: CommandLine) -> None:
+    table = f"{service.schema}.readings"
+    assert "there is no archive of before" in await cli("tables", "migrate", "--dry-run")
+    await service.publish(hypertable=table, chunk=f"{service.schema}.jan", remove=False)
+    await service.work()
+    service.execute(
+        "update archival.job set manifest = jsonb_set(manifest, '{columns,0,lake_number}', '0')"
+        " where hypertable = '$s.readings'"
+    )
+    told = await cli("tables", "migrate", "readings", "--dry-run")
+    assert "archived anew" in told and "1 archive, 744 rows" in told and "nothing was recorded" in told
+    meant = await cli.json("tables", "migrate", "--dry-run")
+    assert all(line.cell_len <= 80 for line in lines(meant["archives"], OUTDATED, 80)[0])
+    assert "1 archive, 744 rows" in await cli("tables", "migrate", expect=2), "nobody is there to be asked"
+    assert "1 job recorded" in await cli("tables", "migrate", "readings", "--yes")
+    assert "0 jobs recorded for 0 archives, 0 rows, 0 B (1 under way)" in await cli("tables", "migrate", "--yes")
+    await service.work()
+    assert [job["status"] for job in service.jobs()] == ["superseded", "archived"]
+    assert "POST /tables/migrate" in await cli("audit")

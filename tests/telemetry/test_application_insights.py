@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from archival_core.errors import TransientError
+from archival_core.flows.archive.publishing import Publishing
 from archival_core.functions.observed import observed
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ async def sent(
         raise TransientError("the lake is away", code="lake-unavailable")
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(filled.runtime.archival_processor._archiver), "_publish", broken)
+        patched.setattr(Publishing, "publish", broken)
         with pytest.raises(TransientError):
             async with observed():
                 await filled.runtime.archival_processor.process(message)

@@ -15,6 +15,7 @@ import duckdb_kql
 import pytest
 
 from archival_core.errors import PermanentError, TransientError
+from archival_core.flows.archive.publishing import Publishing
 from archival_core.functions import queues, timers
 from tests.infra.queries import QUERIES
 from tests.infra.queries import filled as filled_in
@@ -155,7 +156,7 @@ async def test_a_service_that_is_down_raises_one() -> None:
 
 
 async def test_a_bad_day_is_seen_on_every_page(worked: Service, ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch) -> None:
-    service, archiver = worked, type(worked.runtime.archival_processor._archiver)
+    service = worked
     failures = [TransientError("the lake is away", code="lake-unavailable"), PermanentError("no", code="lake-refused")]
 
     async def broken(*_: object) -> None:
@@ -167,7 +168,7 @@ async def test_a_bad_day_is_seen_on_every_page(worked: Service, ingestion: Inges
     await run("drain_events")
     [message] = waiting(service)
     with monkeypatch.context() as patched:
-        patched.setattr(archiver, "_publish", broken)
+        patched.setattr(Publishing, "publish", broken)
         with pytest.raises(TransientError):
             await run("archive_chunk", message)
         await run("archive_chunk", message)

@@ -13,6 +13,7 @@ import pytest
 
 from archival_core import telemetry
 from archival_core.errors import TransientError
+from archival_core.flows.archive.publishing import Publishing
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.insight.backlog import tell_backlog
 from archival_core.flows.restore.chunk_restore import RestoreWish
@@ -200,13 +201,12 @@ async def test_a_retry_is_linked_to_the_first_attempt(
     async with observed("drain_events"):
         await recording.runtime.event_drain.drain()
     [message] = recording.messages()
-    archiver = recording.runtime.archival_processor._archiver
 
     async def broken(*_: object) -> None:
         raise TransientError("the lake is away", code="lake-unavailable")
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(archiver), "_publish", broken)
+        patched.setattr(Publishing, "publish", broken)
         for _ in range(2):
             with pytest.raises(TransientError):
                 async with observed():

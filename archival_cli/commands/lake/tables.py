@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from archival_cli.command import Command, Group, Session, pass_session
 from archival_cli.commands.arguments import HYPERTABLE
 from archival_cli.commands.lake.boundary import boundary_of
 from archival_cli.commands.lake.elsewhere import ENGINES, Place
+from archival_cli.commands.work import many
 from archival_cli.errors import REFUSED, CommandError
-from archival_cli.showing.columns import TABLES
-from archival_cli.showing.text import counted
+from archival_cli.showing.columns import OUTDATED, TABLES
+from archival_cli.showing.text import counted, size
 
 
 @click.group(cls=Group, default="list")
@@ -87,3 +90,43 @@ def rebuild(session: Session, hypertable: str) -> int:
     found = session.client.send("POST", "tables", "rebuild", body={"hypertable": name})
     session.output.told(found, f"the log of {name} is made anew, with {counted(found['archives'], 'archive')}")
     return 0
+
+
+@tables.command(cls=Command)
+@click.argument("hypertable", type=HYPERTABLE, required=False)
+@click.option("--dry-run", is_flag=True, help="Say which archives, rows and bytes; nothing is recorded.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@pass_session
+def migrate(session: Session, hypertable: str | None, dry_run: bool, yes: bool) -> int:
+    """Write archives of before tables had a schema anew.
+
+    Until then such archives are restored and asked as all others, and may not be in the table that other engines read. The
+    chunks that are still in the database are archived anew; where a chunk is gone, the archive's files are read, written
+    anew as a new revision, and compared by the database. The same command goes on where it was interrupted.
+    """
+    body = {"hypertable": session.names.hypertable(hypertable)} if hypertable else {}
+    if dry_run or not yes:
+        meant = session.client.send("POST", "tables", "migrate", body=body | {"dry_run": True}, again=True)
+        if dry_run or session.output.for_people:
+            session.output.show(meant, meant["archives"], OUTDATED, "there is no archive of before")
+        if dry_run:
+            session.output.sentence(f"{_meant(meant)}; nothing was recorded")
+            return 0
+        if not _jobs(meant):
+            return 0
+        many.ask(session.output, f"write anew {_meant(meant)}")
+    asked = session.client.send("POST", "tables", "migrate", body=body, again=True)
+    session.output.told(asked, f"{counted(_jobs(asked), 'job')} recorded for {_meant(asked)}; `archival jobs` follows them")
+    return 0
+
+
+def _jobs(answer: dict[str, Any]) -> int:
+    return sum(answer["by_way"].get(way, 0) for way in ("rewrite", "archive"))
+
+
+def _meant(answer: dict[str, Any]) -> str:
+    """What is written anew, in a few words."""
+    others = {way: number for way in ("under way", "none") if (number := answer["by_way"].get(way))}
+    left = [f"{number} {'under way' if way == 'under way' else 'left as they are'}" for way, number in others.items()]
+    told = f"{counted(_jobs(answer), 'archive')}, {counted(answer['rows'], 'row')}, {size(answer['parquet_bytes'])}"
+    return f"{told} ({', '.join(left)})" if left else told

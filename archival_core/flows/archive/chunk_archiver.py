@@ -11,7 +11,6 @@ rename publishes parts and manifest together, so an archive is there completely 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -20,18 +19,15 @@ from datetime import timedelta
 from archival_core import telemetry
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.codec.layout import Profile
-from archival_core.errors import PermanentError, TransientError
+from archival_core.errors import PermanentError
 from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.part_archiver import PartArchiver
-from archival_core.flows.archive.published import has_room, parse_manifest, what_lies_at, write_manifest
+from archival_core.flows.archive.published import write_manifest
+from archival_core.flows.archive.publishing import Publishing
 from archival_core.flows.archive.reading import ChunkDescription, Reading
-from archival_core.flows.archive.staging import Staging
-from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.watches.giving_way import giving_way
-from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
-from archival_core.lake.errors import DestinationExistsError
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.job import Job
 from archival_core.model.jobs.progress import Progress
@@ -67,14 +63,14 @@ class ChunkArchiver:
         source: Database,
         lake: LakehouseClient,
         ledger: Ledger,
-        ownership: Ownership,
+        publishing: Publishing,
         marking: Marking,
         schema: LakeSchema,
         options: ArchiveOptions,
     ) -> None:
-        self._ownership = ownership
         self._source, self._lake, self._ledger, self._options = source, lake, ledger, options
-        self._staging, self._marking, self._schema = Staging(lake), marking, schema
+        self._publishing, self._staging = publishing, publishing.staging
+        self._marking, self._schema = marking, schema
 
     async def archive(self, job: Job) -> Manifest | None:
         """Publish the chunk of `job` and return its manifest. The caller then writes the ledger's row.
@@ -96,7 +92,7 @@ class ChunkArchiver:
                 return None
             job = replace(job, revision=manifest.revision)
             with telemetry.step("archive.publish", lake_path=manifest.lake_path):
-                published = await self._publish(job, manifest)
+                published = await self._publishing.publish(job, manifest)
         with telemetry.step("archive.manifest"):
             await write_manifest(self._lake, published)
         await self._staging.tidy_up(job)
@@ -106,9 +102,7 @@ class ChunkArchiver:
         """The manifest that an earlier attempt of this job has published, if the server's history still is that of the
         archive.
         """
-        if not job.has_revision:
-            return None
-        manifest = await self._own(job, paths.archive_folder(job.hypertable, job.chunk, job.revision), job.declared)
+        manifest = await self._publishing.published_before(job)
         if manifest is None:
             return None
         async with self._source.connect() as connection:
@@ -117,25 +111,8 @@ class ChunkArchiver:
         if not is_known:
             _LOG.warning("job %s: the source was put back to before the archive was read, so it is read again", job.job_id)
             return None
-        if not await has_room(self._lake, manifest):
-            _LOG.warning("job %s: the place of the manifest of %s in the lake is taken", job.job_id, manifest.lake_path)
-            return None
         _LOG.info("job %s: attempt %d had published it already", job.job_id, manifest.attempt)
         return manifest
-
-    async def _own(self, job: Job, folder: str, declared: tuple[str, ...]) -> Manifest | None:
-        """The manifest of the archive at `folder`, if an attempt of this job has declared this very manifest.
-
-        Guard HASH: who can write to the lake can forge a folder that names this job. The declared hash is in the ledger,
-        where only the service writes.
-        """
-        path = f"{folder}/{paths.INNER_MANIFEST}"
-        content = await self._lake.read_if_there(path)
-        if content is None:
-            return None
-        if hashlib.sha256(content).hexdigest() not in declared:
-            return None
-        return parse_manifest(content, path)
 
     async def _copy(self, job: Job, deadline: float) -> Manifest | None:
         """Write every part into staging; `None` if the time was over before the last part."""
@@ -144,7 +121,7 @@ class ChunkArchiver:
             await wait_briefly(connection)
             with telemetry.step("archive.catalog"):
                 described = await ChunkDescription.of(connection, job)
-                job = replace(job, revision=await self._free_revision(job, described))
+                job = replace(job, revision=await self._publishing.free_revision(job, described.chunk, described.born))
             async with (
                 giving_way(self._source, connection, job.hypertable) as sessions,
                 ReadSnapshot(connection, described.chunk) as snapshot,
@@ -160,22 +137,6 @@ class ChunkArchiver:
             return None
         reading.check_total(done.values())
         return reading.manifest(job, done, await self._supersedes(job, reading))
-
-    async def _free_revision(self, job: Job, described: ChunkDescription) -> int:
-        """The archive's revision: the first one whose places in the lake are free.
-
-        What lies at a place may be another service's, forged, or of a ledger that was put back. It is left for `reconcile`.
-        """
-        revision = await self._ledger.assign_revision(job, described.chunk, described.born)
-        while found := await what_lies_at(self._lake, paths.archive_folder(job.hypertable, job.chunk, revision)):
-            _LOG.warning(
-                "job %s: something else lies at %s in the lake, so a later revision is taken",
-                job.job_id,
-                found,
-                extra=telemetry.named("archival.revision.taken", lake_path=found),
-            )
-            revision = await self._ledger.assign_revision(job, described.chunk, described.born, taken=revision)
-        return revision
 
     async def _supersedes(self, job: Job, reading: Reading) -> tuple[str, ...]:
         """Folders of the archives whose rows are all in this archive, or in finished archives beside it."""
@@ -259,32 +220,3 @@ class ChunkArchiver:
                     group.create_task(read())
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from errors
-
-    async def _publish(self, job: Job, manifest: Manifest) -> Manifest:
-        """Rename staging to the archive's folder; returns the manifest of the archive there, whichever attempt published
-        it.
-        """
-        staging = self._staging.folder(job)
-        await self._staging.check_complete(staging, manifest)
-        # The staging folder is not made anew here: if a later attempt has taken it over, this attempt must not publish an
-        # empty folder.
-        await self._lake.write_into(f"{staging}/{paths.INNER_MANIFEST}", manifest.to_json())
-        try:
-            await self._ownership.check()
-        except PermanentError as error:
-            raise TransientError(str(error), code=error.code) from error
-        # The lease guards the rename: a worker that was paused for long must not publish beside the worker that took over.
-        await self._ledger.declare(job, manifest.sha256())
-        try:
-            await self._lake.publish_directory(staging, manifest.lake_path)
-        except DestinationExistsError:
-            _LOG.warning("job %s: attempt %d finds the archive published already", job.job_id, job.attempt)
-        declared = await self._ledger.declared(job)
-        published = await self._own(job, manifest.lake_path, declared)
-        if published is None:
-            raise TransientError(
-                f"{manifest.lake_path} in the lake is not what job {job.job_id} has published; the next attempt takes another"
-                " revision",
-                code="lake-conflict",
-            )
-        return published

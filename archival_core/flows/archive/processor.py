@@ -12,7 +12,7 @@ from archival_core import telemetry
 from archival_core.errors import PermanentError
 from archival_core.flows.archive.chunk_archiver import ChunkArchiver
 from archival_core.flows.archive.finishing import Finishing
-from archival_core.flows.jobs.runner import JobRunner
+from archival_core.flows.jobs.runner import JobRunner, Work
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.job import Job
 from archival_core.model.jobs.message import JobMessage
@@ -21,8 +21,10 @@ from archival_core.model.jobs.message import JobMessage
 class ArchivalProcessor:
     """Archives the chunks that messages ask for."""
 
-    def __init__(self, runner: JobRunner, ledger: Ledger, archiver: ChunkArchiver, finishing: Finishing) -> None:
+    def __init__(self, runner: JobRunner, ledger: Ledger, archiver: ChunkArchiver, finishing: Finishing, rewrite: Work) -> None:
         self._runner, self._ledger, self._archiver, self._finishing = runner, ledger, archiver, finishing
+        #: does the jobs that write an archive anew, whose chunk is gone
+        self._rewrite = rewrite
 
     async def process(self, message: JobMessage) -> None:
         """Archive the chunk of the message's job; see `JobRunner.handle`."""
@@ -33,6 +35,8 @@ class ArchivalProcessor:
         await self._runner.give_up(message)
 
     async def _archive(self, job: Job) -> bool:
+        if job.rewrites is not None:
+            return await self._rewrite(job)
         try:
             manifest = await self._archiver.archive(job)
         except PermanentError as error:

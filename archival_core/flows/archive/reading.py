@@ -34,7 +34,8 @@ from archival_core.source.state.snapshot.snapshot import ChunkFacts, ReadSnapsho
 from archival_core.source.wire.columns import ColumnPlan, plan_columns
 from archival_core.source.wire.gathering import gathered_pages
 
-_TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
+#: programs whose versions a manifest names
+TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ class Reading:
             lake_path=paths.archive_folder(job.hypertable, job.chunk, job.revision),
             parts=tuple(part for _, part in sorted(done.items())),
             archived_at=self.started_at,
-            tools={name: version(name) for name in _TOOLS},
+            tools={name: version(name) for name in TOOLS},
         )
 
 

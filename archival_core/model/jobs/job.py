@@ -123,3 +123,9 @@ class Job:
     mark_owed: bool = False
     #: where the whole archive was compared with its chunk after it was made: see `model.chunks.grounds`
     proof: dict[str, Any] | None = None
+
+    @property
+    def rewrites(self) -> UUID | None:
+        """Of an archive that is written anew: the job of the former archive; `None` if a chunk is archived."""
+        former = (self.options or {}).get("rewrites")
+        return UUID(former) if former else None

@@ -11,6 +11,7 @@ from tests.mutants.table import (
     query,
     removal,
     restore,
+    rewriting,
     runner,
     source,
     streams,
@@ -31,6 +32,7 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         lake_marker,
         removal,
         restore,
+        rewriting,
         upkeep,
         query,
     )

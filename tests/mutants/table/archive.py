@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 _ARCHIVER = "flows/archive/chunk_archiver.py"
+_PUBLISHING = "flows/archive/publishing.py"
 
 MUTATIONS = (
     Mutation(
@@ -38,30 +39,30 @@ MUTATIONS = (
     ),
     Mutation(
         name="published-without-a-look-at-staging",
-        file=_ARCHIVER,
-        old="await self._staging.check_complete(staging, manifest)",
+        file=_PUBLISHING,
+        old="await self.staging.check_complete(staging, manifest)",
         new="pass",
         tests=("acceptance/test_publication.py::test_a_file_that_the_job_has_not_written_is_not_published",),
     ),
     Mutation(
         name="published-after-the-lease",
-        file="flows/archive/chunk_archiver.py",
+        file=_PUBLISHING,
         old="await self._ledger.declare(job, manifest.sha256())",
         new="pass",
         tests=("acceptance/test_publication.py::test_a_job_that_is_cancelled_at_the_last_moment_publishes_nothing",),
     ),
     Mutation(
         name="own-manifest-instead-of-what-was-published",
-        file=_ARCHIVER,
-        inside="ChunkArchiver._publish",
+        file=_PUBLISHING,
+        inside="Publishing.publish",
         old="published = await self._own(job, manifest.lake_path, declared)",
         new="published = manifest",
         tests=("acceptance/test_publication.py::test_what_another_attempt_has_published_is_the_archive",),
     ),
     Mutation(
         name="what-was-not-declared-is-taken-over",
-        file="flows/archive/chunk_archiver.py",
-        inside="ChunkArchiver._own",
+        file=_PUBLISHING,
+        inside="Publishing._own",
         old="if hashlib.sha256(content).hexdigest() not in declared:",
         new="if False:",
         guard="HASH",

@@ -64,6 +64,14 @@ MUTATIONS = (
         tests=("acceptance/test_publication.py::test_a_manifest_planted_behind_the_rename_stops_no_job",),
     ),
     Mutation(
+        name="marked-again-after-the-mark-changed-hands",
+        file="flows/upkeep/marks/follow_marks.py",
+        inside="FollowMarks._pay",
+        old="if await stand_ins.went_by_another(",
+        new="if False and await stand_ins.went_by_another(",
+        tests=("acceptance/test_table_migration.py::test_reconcile_finishes_what_a_crash_left",),
+    ),
+    Mutation(
         name="mark-written-again-replaces-another",
         file="flows/upkeep/marks/follow_marks.py",
         inside="FollowMarks._write",

@@ -151,13 +151,17 @@ class FollowMarks:
                 report.back += 1
                 _LOG.warning("archive %s is not removed: the source was put back, and has the chunk", archive.job_id)
         elif await stand_ins.went_by_another(connection, archive.job_id, archive.oid, archive.born):
-            if await self._marked.supersede(archive.job_id, Status.REMOVED):
-                await self._retiring.retire([archive.lake_path])
+            await self._replace(archive)
         elif await history.stands_on(connection, archive.job_id, (await self._marked.manifest(archive.job_id)).grounds):
             # the source was put back to before the removal, and then somebody else dropped the chunk
             report.written += await self._write(connection, archive, StandInKind.DROPPED_BY_OTHERS)
         else:
             report.unproven += 1
+
+    async def _replace(self, archive: RemovedArchive) -> None:
+        """Another archive stands in for the rows of its table."""
+        if await self._marked.supersede(archive.job_id, Status.REMOVED):
+            await self._retiring.retire([archive.lake_path])
 
     async def _pay(self, connection: Connection, report: MarksReport, deadline: float) -> None:
         """Write marks that are owed: for removals and restores from before there were marks, or whose marks were lost."""
@@ -172,6 +176,11 @@ class FollowMarks:
             if (archive.oid, archive.born) in there:
                 # the source was put back to before the removal: no mark is owed, and the archive is taken back
                 await self._marked.mark_paid(archive.job_id, archive.manifest_sha256)
+                continue
+            if await stand_ins.went_by_another(connection, archive.job_id, archive.oid, archive.born):
+                # it was written anew, and its mark has changed hands: a mark of its own would show its rows twice
+                with _alone(archive.job_id, report):
+                    await self._replace(archive)
                 continue
             by_others = archive.dropped_by == "others"
             kind = StandInKind.DROPPED_BY_OTHERS if by_others else StandInKind.REMOVED

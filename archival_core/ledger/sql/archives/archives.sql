@@ -22,10 +22,11 @@ from (select 1) one left join archival.job j on j.job_id = %(job_id)s
 
 -- name: adopt
 -- A job that ended, or that waits, has published its archive after all. The archive inherits no removal (guard ONCE): if its table went on
--- the grounds of another archive, that other archive stands in for the rows.
+-- the grounds of another archive, that other archive stands in for the rows. An archive that was written anew counts only once the mark of the
+-- former has changed hands, which its job sees to: until then the former has the same rows.
 with owner as (
     update archival.job j
-    set status = case when exists (
+    set status = case when j.options ->> 'rewrites' is not null or exists (
             select from archival.job o
             where o.kind = 'archive' and o.status = 'removed' and o.job_id <> j.job_id
               and o.relation_oid = %(relation_oid)s and o.relation_born = %(relation_born)s
@@ -35,7 +36,8 @@ with owner as (
         range_start = %(range_start)s, range_end = %(range_end)s, rows = %(rows)s, source_bytes = %(source_bytes)s,
         parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s, manifest = %(manifest)s, manifest_sha256 = %(sha256)s
     where job_id = %(job_id)s and kind = 'archive' and %(sha256)s = any(declared)
-      and (status in ('failed', 'cancelled') or (status = 'queued' and coalesce(lease_until < now(), true)))
+      and (status in ('failed', 'cancelled')
+           or (status = 'queued' and coalesce(lease_until < now(), true) and j.options ->> 'rewrites' is null))
       and not exists (select from archival.job live where live.hypertable = j.hypertable and live.chunk = j.chunk
                       and live.kind = 'archive' and live.status in ('queued', 'running') and live.job_id <> j.job_id)
     returning job_id, status

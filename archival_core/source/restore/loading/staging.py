@@ -52,6 +52,11 @@ class StagingTable:
         return cls(f"{job_id.hex}_{attempt}_{lease_token.hex[:8]}")
 
     @classmethod
+    def beside_worker(cls, job_id: UUID, attempt: int) -> Self:
+        """A further table of a job's worker, under a name drawn by chance."""
+        return cls(f"{job_id.hex}_{attempt}_{secrets.token_hex(4)}")
+
+    @classmethod
     def of_trial(cls) -> Self:
         """A table for rows that come back in trial; its name says when, by this machine's clock."""
         return cls(f"trial_{int(time.time())}_{secrets.token_hex(6)}")

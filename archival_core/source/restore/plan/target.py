@@ -75,6 +75,17 @@ async def own_target(conn: AsyncConnection[Any], manifest: Manifest, table: Rela
         return await _find(conn, table) or await _create(conn, table, manifest)
 
 
+async def copy_target(conn: AsyncConnection[Any], manifest: Manifest, table: Relation) -> None:
+    """Make a table with the archive's columns for a copy of its rows, which neither replicas nor backups get.
+
+    Raises `PermanentError` (`unknown-type`) for a column's type that is gone.
+    """
+    with restore_errors(table):
+        async with conn.transaction():
+            # a heap is read by its pages
+            await conn.execute(await _definition(conn, manifest, "CREATE UNLOGGED TABLE {} ({}) USING heap", table))
+
+
 async def _find(conn: AsyncConnection[Any], table: Relation) -> Target | None:
     async with conn.cursor(row_factory=tuple_row) as cur:
         row = await (await cur.execute(_RELKIND, (table.schema, table.name))).fetchone()
@@ -107,20 +118,27 @@ async def _create(conn: AsyncConnection[Any], table: Relation, manifest: Manifes
         await conn.execute(_LOCK, (f"archival_restore {table.sql}",))
         if found := await _find(conn, table):
             return found
-        await conn.execute(pin_statement(TEXT_FORMS))
-        for column in manifest.columns:
-            async with conn.cursor(row_factory=tuple_row) as cur:
-                if await (await cur.execute(_IS_TYPE, (column.postgresql_type,))).fetchone() != (True,):
-                    raise PermanentError(
-                        f"type {column.postgresql_type} of column {column.name!r} is not in the source database; make it"
-                        " first, the manifest's DDL has enums and domains",
-                        code="unknown-type",
-                    )
-        columns = [
-            sql.SQL("{} {} NOT NULL" if column.not_null else "{} {}").format(
-                sql.Identifier(column.name), expression(column.postgresql_type)
-            )
-            for column in manifest.columns
-        ]
-        await conn.execute(sql.SQL("CREATE TABLE {} ({})").format(name_of(table), sql.SQL(", ").join(columns)))
+        await conn.execute(await _definition(conn, manifest, "CREATE TABLE {} ({})", table))
     return Target(table, "plain", is_new=True)
+
+
+async def _definition(
+    conn: AsyncConnection[Any], manifest: Manifest, statement: LiteralString, table: Relation
+) -> sql.Composed:
+    """SQL that makes a table with the archive's columns, in the transaction that asks for it."""
+    await conn.execute(pin_statement(TEXT_FORMS))
+    for column in manifest.columns:
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            if await (await cur.execute(_IS_TYPE, (column.postgresql_type,))).fetchone() != (True,):
+                raise PermanentError(
+                    f"type {column.postgresql_type} of column {column.name!r} is not in the source database; make it"
+                    " first, the manifest's DDL has enums and domains",
+                    code="unknown-type",
+                )
+    columns = [
+        sql.SQL("{} {} NOT NULL" if column.not_null else "{} {}").format(
+            sql.Identifier(column.name), expression(column.postgresql_type)
+        )
+        for column in manifest.columns
+    ]
+    return sql.SQL(statement).format(name_of(table), sql.SQL(", ").join(columns))

@@ -1,0 +1,1 @@
+"""Archives of before the lake's tables had a schema are written anew into it."""
