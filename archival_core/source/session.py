@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, LiteralString
+from weakref import WeakKeyDictionary
 
 from psycopg import AsyncConnection, sql
-from psycopg.rows import tuple_row
+from psycopg.rows import dict_row, tuple_row
 
 from archival_core.clients.postgres import settings as postgres_settings
 
@@ -31,6 +32,9 @@ READ_SETTINGS: Final[dict[str, str]] = TEXT_FORMS | {
 
 #: No workers beside a scan: `ARCHIVE_READERS` says how many processes read at a time, and rows keep their order.
 ALONE: Final[dict[str, str]] = {"max_parallel_workers_per_gather": "0"}
+
+#: What is pinned by the stretch that each connection is in.
+_STRETCHES: Final[WeakKeyDictionary[AsyncConnection[Any], dict[str, str]]] = WeakKeyDictionary()
 
 _NOW: Final[LiteralString] = """
 SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS s (name)
@@ -58,11 +62,32 @@ def pin_statement(settings: Mapping[str, str]) -> sql.Composed:
 async def pinned(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]:
     """A read-only stretch with pinned settings, inside the caller's transaction if there is one.
 
-    The stretch always rolls back, so that neither the settings nor a failed statement reach the caller's transaction.
+    The stretch always rolls back, so that neither the settings nor a failed statement reach the caller's transaction. Inside
+    another stretch with the same settings it is a part of that one, and costs nothing.
     """
-    async with conn.transaction(force_rollback=True):
-        await conn.execute(pin_statement(TEXT_FORMS | more))
+    settings, outer = TEXT_FORMS | more, _STRETCHES.get(conn)
+    if outer is not None and settings.items() <= outer.items():
         yield
+        return
+    async with conn.transaction(force_rollback=True):
+        await conn.execute(pin_statement(settings))
+        _STRETCHES[conn] = settings
+        try:
+            yield
+        finally:
+            if outer is None:
+                del _STRETCHES[conn]
+            else:
+                _STRETCHES[conn] = outer
+
+
+async def together(
+    conn: AsyncConnection[Any], statements: Sequence[LiteralString], values: Mapping[str, Any]
+) -> list[list[dict[str, Any]]]:
+    """The rows of each statement, asked in one way to the server and back. All have the same `values`."""
+    async with conn.pipeline():
+        cursors = [await conn.cursor(row_factory=dict_row).execute(statement, values) for statement in statements]
+    return [await cursor.fetchall() for cursor in cursors]
 
 
 @asynccontextmanager

@@ -186,8 +186,8 @@ async def test_a_copy_of_the_server_loses_nothing(service: Service) -> None:
 
 
 async def test_a_lock_that_is_held_is_waited_for_only_briefly(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert dropping._PARENT_TIMEOUT == "SET LOCAL lock_timeout = '2s'"
-    monkeypatch.setattr(dropping, "_PARENT_TIMEOUT", "SET LOCAL lock_timeout = '200ms'")
+    assert dropping._PARENT_TIMEOUT == "2s"
+    monkeypatch.setattr(dropping, "_PARENT_TIMEOUT", "200ms")
     service.execute(TABLE)
     await archive(service, "jan")
     with psycopg.connect(service.url) as other:

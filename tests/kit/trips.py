@@ -38,9 +38,9 @@ def counted(emulator: Emulator) -> Iterator[Trips]:
         trips.lake[f"{request.method} {_asked_for(request)}"] += 1
         return take(request)
 
-    async def waiting(self: Any, *arguments: Any, **options: Any) -> Any:
-        trips.postgresql += 1
-        return await wait(self, *arguments, **options)
+    async def waiting(self: Any, work: Any, *arguments: Any, **options: Any) -> Any:
+        trips.postgresql += _goes_to_server(self, work.__name__)
+        return await wait(self, work, *arguments, **options)
 
     async def connecting(*arguments: Any, **options: Any) -> Any:
         trips.sessions += 1
@@ -51,6 +51,13 @@ def counted(emulator: Emulator) -> Iterator[Trips]:
         patch.setattr(psycopg.AsyncConnection, "wait", waiting)
         patch.setattr(psycopg.AsyncConnection, "connect", connecting)
         yield trips
+
+
+def _goes_to_server(connection: psycopg.AsyncConnection[Any], work: str) -> bool:
+    """Settings of psycopg's own stay here. Statements of a pipeline go together, when it ends."""
+    if connection.pgconn.pipeline_status:
+        return work == "_exit_gen"
+    return not work.startswith("_set_")
 
 
 def _asked_for(request: web.Request) -> str:

@@ -52,15 +52,16 @@ class ChunkDescription:
     @classmethod
     async def of(cls, connection: Connection, job: Job) -> ChunkDescription:
         """Ask the source. Raises `PermanentError` for a chunk or a hypertable that is not there."""
-        chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
-        return cls(
-            chunk,
-            await catalog.server_identity(connection),
-            await tables.identity_of(connection, chunk.hypertable),
-            await tables.tables_of(connection, chunk),
-            await catalog.describe_ddl(connection, job.hypertable),
-            await catalog.source_bytes(connection, chunk),
-        )
+        async with catalog.asked(connection):
+            chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
+            return cls(
+                chunk,
+                await catalog.server_identity(connection),
+                await tables.identity_of(connection, chunk.hypertable),
+                await tables.tables_of(connection, chunk),
+                await catalog.describe_ddl(connection, job.hypertable),
+                await catalog.source_bytes(connection, chunk),
+            )
 
     @property
     def born(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from archival_core.errors import PermanentError
@@ -148,5 +147,3 @@ class ServerIdentity:
     timescaledb_version: str | None
     #: of its write-ahead log: a server that was restored to an earlier time, or promoted, begins another
     timeline: str | None = None
-    #: when the server was started
-    started_at: datetime | None = None

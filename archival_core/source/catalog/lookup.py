@@ -7,10 +7,12 @@ translated (`source/translate.py`).
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final, LiteralString
+from weakref import WeakKeyDictionary
 
 from psycopg import AsyncConnection
-from psycopg import errors as postgres
 from psycopg.rows import dict_row, tuple_row
 
 from archival_core.errors import PermanentError
@@ -70,18 +72,33 @@ LEFT JOIN pg_catalog.pg_extension e ON b.refclassid = 'pg_catalog.pg_extension':
 ORDER BY d.attnum
 """
 
+# No text of it depends on a setting.
 IDENTITY: Final[LiteralString] = """
-SELECT current_database() AS database, current_setting('server_version') AS server_version,
+SELECT pg_catalog.current_database() AS database, pg_catalog.current_setting('server_version') AS server_version,
        (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') AS timescaledb_version,
-       CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS timeline,
-       pg_postmaster_start_time() AS started_at
+       CASE WHEN NOT pg_catalog.pg_is_in_recovery()
+            THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END AS timeline,
+       pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS tells_itself
 """
 SYSTEM_IDENTIFIER: Final[LiteralString] = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()"
+#: By connection: a server that is connected to stays the one it is.
+_SYSTEM_IDENTIFIERS: Final[WeakKeyDictionary[AsyncConnection[Any], str]] = WeakKeyDictionary()
 
+_BRIEF: Final = {"lock_timeout": "2s"}
 TOTAL_SIZE: Final[LiteralString] = "SELECT pg_total_relation_size(to_regclass(%s))"
 PARTITION_TREE_SIZE: Final[LiteralString] = """
 SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(to_regclass(%s))
 """
+
+
+@asynccontextmanager
+async def asked(conn: AsyncConnection[Any]) -> AsyncIterator[None]:
+    """A stretch of several questions to the catalog, which then share one transaction and its settings. No lock is waited for
+    longer than two seconds.
+    """
+    with source_errors():
+        async with pinned(conn, **_BRIEF):
+            yield
 
 
 async def find_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Relation) -> Chunk:
@@ -150,17 +167,15 @@ async def columns(conn: AsyncConnection[Any], hypertable: Relation) -> tuple[Col
 async def server_identity(conn: AsyncConnection[Any]) -> ServerIdentity:
     """What tells this server from others. `system_identifier` is empty where the user may not call pg_control_system()."""
     with source_errors():
-        async with pinned(conn), conn.cursor(row_factory=dict_row) as cur:
+        async with conn.cursor(row_factory=dict_row) as cur:
             row = await (await cur.execute(IDENTITY)).fetchone()
             assert row is not None
-            system_identifier = ""
-            try:
-                async with conn.transaction():
-                    control = await (await cur.execute(SYSTEM_IDENTIFIER)).fetchone()
-                    system_identifier = control["system_identifier"] if control else ""
-            except postgres.InsufficientPrivilege:
-                pass
-    return ServerIdentity(system_identifier=system_identifier, **row)
+            if not row.pop("tells_itself"):
+                return ServerIdentity(system_identifier="", **row)
+            if conn not in _SYSTEM_IDENTIFIERS:
+                control = await (await cur.execute(SYSTEM_IDENTIFIER)).fetchone()
+                _SYSTEM_IDENTIFIERS[conn] = control["system_identifier"] if control else ""
+    return ServerIdentity(system_identifier=_SYSTEM_IDENTIFIERS[conn], **row)
 
 
 async def describe_ddl(conn: AsyncConnection[Any], hypertable: Relation) -> str:
@@ -177,7 +192,7 @@ async def source_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int:
     Raises `PermanentError` (`unknown-chunk`) if it is gone.
     """
     with source_errors():
-        async with pinned(conn, lock_timeout="2s"), conn.cursor(row_factory=tuple_row) as cur:
+        async with pinned(conn, **_BRIEF), conn.cursor(row_factory=tuple_row) as cur:
             if chunk.is_compressed and (size := await timescaledb.compressed_bytes(conn, chunk)) is not None:
                 return int(size)
             query = PARTITION_TREE_SIZE if chunk.kind == "native" else TOTAL_SIZE

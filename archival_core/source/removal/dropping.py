@@ -28,19 +28,20 @@ from archival_core.source.translate import source_errors
 
 #: Writers wait behind a lock that cannot be had. While the chunk's lock is asked for, the hypertable's is held, and a
 #: report that reads the chunk must not stop ingest.
-_PARENT_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '2s'"
-_CHUNK_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '100ms'"
+_PARENT_TIMEOUT: Final = "2s"
+_CHUNK_TIMEOUT: Final = "100ms"
 #: Time-outs by which a frozen remover, or a comparison that takes too long, ends by itself and lets writers go on.
 _BOUNDED: Final = {"idle_in_transaction_session_timeout": "5s", "statement_timeout": "60s"}
 
 #: Removers of one hypertable wait for one another at this advisory lock, and not in the queue of the table's lock, where
 #: writers would wait behind them.
-_TURN_TIMEOUT: Final[LiteralString] = "SET LOCAL lock_timeout = '10s'"
-_TURN: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_xact_lock(%s)"
+_TURN_TIMEOUT: Final = "10s"
+_TURN: Final = sql.SQL("SELECT pg_catalog.pg_advisory_xact_lock({})")
 _VACUUM_TIMEOUT: Final[LiteralString] = (
     "SELECT set_config('lock_timeout', setting::bigint + 2000 || 'ms', true) FROM pg_catalog.pg_settings"
     " WHERE name = 'deadlock_timeout'"
 )
+_WAITING: Final = sql.SQL("SET LOCAL lock_timeout = {}; {}")
 _LOCK_HYPERTABLE: Final = sql.SQL("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE")
 _LOCK_PARENT_OF_PARTITION: Final = sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE")
 _LOCK_CHUNK: Final = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
@@ -87,12 +88,9 @@ async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None
         async with conn.transaction():
             await conn.execute(pin_statement(READ_SETTINGS | _BOUNDED))
             with _blockers(chunk.relation):
-                await conn.execute(_TURN_TIMEOUT)
-                await conn.execute(_TURN, (_key(f"turn {chunk.hypertable}"),))
-                await conn.execute(_PARENT_TIMEOUT)
-                await conn.execute(parent_lock.format(name_of(chunk.hypertable)))
-                await conn.execute(_CHUNK_TIMEOUT)
-                await conn.execute(_LOCK_CHUNK.format(name_of(chunk.relation)))
+                await _waiting(conn, _TURN_TIMEOUT, _TURN.format(_key(f"turn {chunk.hypertable}")))
+                await _waiting(conn, _PARENT_TIMEOUT, parent_lock.format(name_of(chunk.hypertable)))
+                await _waiting(conn, _CHUNK_TIMEOUT, _LOCK_CHUNK.format(name_of(chunk.relation)))
             yield
 
 
@@ -131,6 +129,11 @@ async def drop(conn: AsyncConnection[Any], chunk: Chunk) -> None:
 def _key(of: str) -> int:
     """The number of an advisory lock."""
     return int.from_bytes(hashlib.sha256(f"archival removal: {of}".encode()).digest()[:8], signed=True)
+
+
+async def _waiting(conn: AsyncConnection[Any], most: str, lock: sql.Composed) -> None:
+    """Take a lock, waited for no longer than `most`, in one way to the server: writers wait meanwhile."""
+    await conn.execute(_WAITING.format(most, lock), prepare=False)
 
 
 async def _chunks(conn: AsyncConnection[Any], chunk: Chunk) -> set[Relation]:

@@ -47,12 +47,13 @@ async def any_table_went_by_another(conn: AsyncConnection[Any], job_id: UUID, ma
 
 async def is_defined_as_then(conn: AsyncConnection[Any], chunk: Chunk, manifest: Manifest) -> bool:
     """Whether the chunk's hypertable is the one that was archived, with the columns and the definition that it had then."""
-    if not await _is_of_the_same_hypertable(conn, chunk, manifest):
-        return False
-    columns = await catalog.columns(conn, chunk.hypertable)
-    return [(column.name, column.number) for column in columns] == [
-        (column.name, column.number) for column in manifest.columns
-    ] and await catalog.describe_ddl(conn, chunk.hypertable) == manifest.ddl
+    async with catalog.asked(conn):
+        if not await _is_of_the_same_hypertable(conn, chunk, manifest):
+            return False
+        columns = await catalog.columns(conn, chunk.hypertable)
+        return [(column.name, column.number) for column in columns] == [
+            (column.name, column.number) for column in manifest.columns
+        ] and await catalog.describe_ddl(conn, chunk.hypertable) == manifest.ddl
 
 
 async def _is_of_the_same_hypertable(conn: AsyncConnection[Any], chunk: Chunk, manifest: Manifest) -> bool:

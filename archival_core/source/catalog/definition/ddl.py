@@ -15,12 +15,12 @@ from __future__ import annotations
 from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection, sql
-from psycopg.rows import dict_row
 
 from archival_core.errors import TransientError
 from archival_core.model.chunks.chunk import Relation, quote_identifier
 from archival_core.source.catalog.definition.used_types import USED_TYPES
 from archival_core.source.catalog.partitioning import timescaledb
+from archival_core.source.session import together
 
 #: Fields that are SQL. They are NULL only for what was dropped meanwhile.
 _TEXTS: Final = frozenset({"clause", "statement", "ownership"})
@@ -116,30 +116,27 @@ async def describe(conn: AsyncConnection[Any], table: Relation, *, is_timescaled
     Raises `TransientError` (`source-changed`) if the table is altered or dropped meanwhile.
     """
     names = {"table": table.sql, "schema": table.schema, "name": table.name}
-    async with conn.cursor(row_factory=dict_row) as cur:
-
-        async def ask(query: LiteralString, *, at_least: int = 0) -> list[dict[str, Any]]:
-            rows = await (await cur.execute(query, names)).fetchall()
-            if len(rows) < at_least or any(row[field] is None for row in rows for field in _TEXTS & row.keys()):
-                raise TransientError(f"{table} was altered or dropped while it was described", code="source-changed")
-            return rows
-
-        clauses = ",\n".join(f"    {row['clause']}" for row in await ask(COLUMNS, at_least=1))
-        partition_by = "" if is_timescaledb else (await ask(PARTITION_KEY, at_least=1))[0]["clause"]
-        statements = [f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(table.schema)};"]
-        statements += [_unless_there(row["statement"]) for row in await ask(TYPES)]
-        sequences = await ask(SEQUENCES)
-        statements += [row["statement"] for row in sequences]
-        statements.append(f"CREATE TABLE {table.sql} (\n{clauses}\n){partition_by};")
-        statements += [row["ownership"] for row in sequences]
-        statements += [row["statement"] for row in await ask(CONSTRAINTS)]
-        if is_timescaledb:
-            extension = (await ask(timescaledb.EXTENSION, at_least=1))[0]
-            literal = sql.Literal(table.sql).as_string(conn)
-            dimensions = await ask(DIMENSIONS, at_least=1)
-            statements += _hypertable(literal, quote_identifier(extension["schema"]), dimensions)
-        statements += [row["statement"] for row in await ask(INDEXES)]
-    return "\n".join(statements) + "\n"
+    of_kind = (timescaledb.EXTENSION, DIMENSIONS) if is_timescaledb else (PARTITION_KEY,)
+    found = await together(conn, (COLUMNS, TYPES, SEQUENCES, CONSTRAINTS, INDEXES, *of_kind), names)
+    columns, types, sequences, constraints, indexes, *divided = found
+    is_there = columns and all(divided)
+    if not is_there or any(row[field] is None for rows in found for row in rows for field in _TEXTS & row.keys()):
+        raise TransientError(f"{table} was altered or dropped while it was described", code="source-changed")
+    clauses = ",\n".join(f"    {row['clause']}" for row in columns)
+    partition_by = "" if is_timescaledb else divided[0][0]["clause"]
+    return "".join(
+        f"{statement}\n"
+        for statement in (
+            f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(table.schema)};",
+            *(_unless_there(row["statement"]) for row in types),
+            *(row["statement"] for row in sequences),
+            f"CREATE TABLE {table.sql} (\n{clauses}\n){partition_by};",
+            *(row["ownership"] for row in sequences),
+            *(row["statement"] for row in constraints),
+            *(_hypertable(sql.Literal(table.sql).as_string(conn), divided[0][0], divided[1]) if is_timescaledb else ()),
+            *(row["statement"] for row in indexes),
+        )
+    )
 
 
 def _unless_there(create_type: str) -> str:
@@ -152,8 +149,9 @@ def _unless_there(create_type: str) -> str:
     return f"DO {quote} BEGIN {create_type} EXCEPTION WHEN duplicate_object THEN NULL; END {quote};"
 
 
-def _hypertable(table: str, schema: str, dimensions: list[dict[str, Any]]) -> list[str]:
-    """The calls that exist in every version from 2.10; `table` is a literal, `schema` where the extension is."""
+def _hypertable(table: str, extension: dict[str, Any], dimensions: list[dict[str, Any]]) -> list[str]:
+    """The calls that exist in every version from 2.10; `table` is a literal."""
+    schema = quote_identifier(extension["schema"])
     first, *more = dimensions
     statements = [
         f"SELECT {schema}.create_hypertable({table}, {first['column_literal']}, "

@@ -24,9 +24,8 @@ from archival_core.source.translate import source_errors
 
 EXPORT: LiteralString = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding')"
 
-_LOCK: Final = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE")
+_LOCK: Final = sql.SQL("SET LOCAL lock_timeout = {timeout}; LOCK TABLE {table} IN ACCESS SHARE MODE")
 _FACTS: Final = sql.SQL("SELECT count(*), min({value})::text, max({value})::text, pg_current_snapshot()::text FROM {table}")
-_LOCK_TIMEOUT: LiteralString = f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"
 # Whoever waits for the chunk may hold a lock that is asked for now. PostgreSQL would look for a cycle after a second, and
 # might end the other's statement.
 _NO_CYCLES: LiteralString = "SET LOCAL lock_timeout = '100ms'"
@@ -83,15 +82,16 @@ class ReadSnapshot:
         await conn.set_read_only(True)
         stack.push_async_callback(self._restore, *before)
         await stack.enter_async_context(conn.transaction(force_rollback=True))
-        await conn.execute(_LOCK_TIMEOUT)
         try:
-            await conn.execute(_LOCK.format(name_of(self._chunk.relation)))
+            await conn.execute(_LOCK.format(timeout=LOCK_TIMEOUT, table=name_of(self._chunk.relation)), prepare=False)
         except postgres.LockNotAvailable as error:
             raise locked_by_others(self._chunk.relation) from error
-        await conn.execute(_NO_CYCLES)
-        await conn.execute(pin_statement(READ_SETTINGS))
-        async with conn.cursor(row_factory=tuple_row) as cur:
-            row = await (await cur.execute(EXPORT)).fetchone()
+        async with conn.pipeline():
+            await conn.execute(_NO_CYCLES)
+            await conn.execute(pin_statement(READ_SETTINGS))
+            exported = await conn.cursor(row_factory=tuple_row).execute(EXPORT)
+            await readings.hold(conn, self.nonce)
+        row = await exported.fetchone()
         assert row is not None
         if row[1] == "SQL_ASCII":
             raise PermanentError(
@@ -99,7 +99,6 @@ class ReadSnapshot:
                 code="unsupported-encoding",
             )
         self.snapshot_id, self.in_utf8 = row[0], row[1] == "UTF8"
-        await readings.hold(conn, self.nonce)
 
     async def _restore(self, isolation_level: IsolationLevel | None, read_only: bool | None) -> None:
         if not self._conn.closed:
