@@ -21,28 +21,14 @@ from archival_core.lake import credentials
 from archival_core.lake.entries import LakePage, LakePath, entry_of, utc
 from archival_core.lake.errors import (
     DestinationExistsError,
-    is_damaged,
+    error_code,
     is_missing_path,
     lake_errors,
     translate,
 )
 from archival_core.lake.paths import WRITE_ONCE
+from archival_core.lake.transfers import PARALLEL_RANGES, RETRIES, until_intact
 from archival_core.lake.url import parse_lake_url
-
-#: Short retries: the queue has the long ones, and the SDK's own default waits 15 seconds and more each time.
-_OPTIONS: dict[str, Any] = {
-    "retry_total": 4,
-    "retry_connect": 4,
-    "retry_read": 4,
-    "retry_status": 4,
-    "initial_backoff": 0.5,
-    "increment_base": 1.6,
-    "random_jitter_range": 0.4,
-    "connection_timeout": 10,
-    "read_timeout": 60,
-}
-_PARALLEL_RANGES = 4
-_TRANSFERS = 3
 
 
 class LakehouseClient:
@@ -63,7 +49,7 @@ class LakehouseClient:
         """
         endpoint, account, filesystem, prefix = parse_lake_url(lake_url)
         credential: Any = credentials.credential_for(account, account_key)
-        return cls(FileSystemClient(endpoint, filesystem, credential=credential, **_OPTIONS), prefix, credential)
+        return cls(FileSystemClient(endpoint, filesystem, credential=credential, **RETRIES), prefix, credential)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -97,10 +83,21 @@ class LakehouseClient:
         The same data for the same offset may be sent again. One file has one writer. `checked` may be false where the file is
         read back and compared anyway.
         """
-        await _until_intact("append to", path, lambda: self._append(path, data, offset, checked))
+        await until_intact("append to", path, lambda: self._append(path, data, offset, checked))
 
-    async def _append(self, path: str, data: bytes, offset: int, checked: bool) -> None:
-        await self._file(path).append_data(data, offset, len(data), validate_content="md5" if checked else False)
+    async def append_last(self, path: str, data: bytes, offset: int, *, checked: bool = True) -> None:
+        """The same for the last data, and commit the file in the same request: it then has all of its bytes, all at once."""
+        try:
+            await until_intact("append to", path, lambda: self._append(path, data, offset, checked, is_last=True))
+        except ArchivalError:
+            # what is committed takes no data for the same offset again, so after a lost answer the length tells
+            if not await self._has_length(path, offset + len(data)):
+                raise
+
+    async def _append(self, path: str, data: bytes, offset: int, checked: bool, *, is_last: bool = False) -> None:
+        await self._file(path).append_data(
+            data, offset, len(data), validate_content="md5" if checked else False, flush=is_last or None
+        )
 
     async def flush(self, path: str, length: int) -> None:
         """Commit what was appended: the file then has `length` bytes, all at once."""
@@ -125,11 +122,11 @@ class LakehouseClient:
         """
         if length == 0:
             return b""
-        return await _until_intact("read", path, lambda: self._read(path, offset, length, checked=checked))
+        return await until_intact("read", path, lambda: self._read(path, offset, length, checked=checked))
 
     async def read_all(self, path: str) -> bytes:
         """The whole file, checked likewise."""
-        return await _until_intact("read", path, lambda: self._read(path))
+        return await until_intact("read", path, lambda: self._read(path))
 
     async def read_if_there(self, path: str) -> bytes | None:
         """The whole file, checked likewise; `None` if there is none: one request, where a look before the reading is two."""
@@ -142,7 +139,7 @@ class LakehouseClient:
 
     async def _read(self, path: str, offset: int | None = None, length: int | None = None, *, checked: bool = True) -> bytes:
         stream = await self._file(path).download_file(
-            offset, length, validate_content="md5" if checked else False, max_concurrency=_PARALLEL_RANGES
+            offset, length, validate_content="md5" if checked else False, max_concurrency=PARALLEL_RANGES
         )
         return await stream.readall()
 
@@ -164,12 +161,11 @@ class LakehouseClient:
         A source that is gone while the destination exists means that it was done: its answer was lost. Raises
         `DestinationExistsError` if both exist.
         """
-        await self._make_parents(destination)
         with lake_errors(f"publish {source} as", destination):
             # the SDK decodes the source before it encodes it, which would damage a name that holds a percent sign
             directory = self._filesystem.get_directory_client(quote(self._full(source)))
             try:
-                await directory.rename_directory(self._new_name(destination), match_condition=MatchConditions.IfMissing)
+                await self._renamed(directory.rename_directory, destination)
             except AzureError as error:
                 if await self.stat(destination) is None:
                     raise
@@ -184,9 +180,8 @@ class LakehouseClient:
         The same content already there is success; other content raises `DestinationExistsError`.
         """
         staged = await self._stage(data)
-        await self._make_parents(path)
         try:
-            await self._stand_in(staged).rename_file(self._new_name(path), match_condition=MatchConditions.IfMissing)
+            await self._renamed(self._stand_in(staged).rename_file, path)
         except AzureError as error:
             await self._check_written(path, data, translate(error, "write", path))
             with suppress(ArchivalError):
@@ -206,8 +201,7 @@ class LakehouseClient:
         staged = f"{WRITE_ONCE}/{uuid4()}"
         await self.create_file(staged)
         if data:
-            await self.append(staged, data, 0)
-            await self.flush(staged, len(data))
+            await self.append_last(staged, data, 0)
             # the MD5 covers the way there and the way back, not what lies between
             if await self.read_all(staged) != data:
                 raise TransientError(f"{staged}: what was read back is not what was written", code="lake-damaged-transfer")
@@ -265,8 +259,20 @@ class LakehouseClient:
                 if not is_missing_path(error):
                     raise
 
+    async def _renamed(self, rename: Callable[..., Awaitable[Any]], destination: str) -> None:
+        """Rename onto a name that must be free. A rename, unlike a create, needs its parent directory to exist, and it mostly
+        does.
+        """
+        target = {"new_name": self._new_name(destination), "match_condition": MatchConditions.IfMissing}
+        try:
+            await rename(**target)
+        except HttpResponseError as error:
+            if error_code(error) != "RenameDestinationParentPathNotFound":
+                raise
+            await self._make_parents(destination)
+            await rename(**target)
+
     async def _make_parents(self, path: str) -> None:
-        """A rename, unlike a create, needs its parent directory to exist."""
         parent = self._full(path).rpartition("/")[0]
         if not parent:
             return
@@ -282,15 +288,3 @@ class LakehouseClient:
 
     def _new_name(self, path: str) -> str:
         return f"{self._filesystem.file_system_name}/{self._full(path)}"
-
-
-async def _until_intact[T](action: str, path: str, transfer: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a transfer that was damaged on its way: the SDK repeats what is lost, not what fails its checksum."""
-    with lake_errors(action, path):
-        for _ in range(_TRANSFERS - 1):
-            try:
-                return await transfer()
-            except AzureError as error:
-                if not is_damaged(error):
-                    raise
-        return await transfer()

@@ -38,6 +38,17 @@ class DestinationExistsError(PermanentError):
         self.source, self.destination = source, destination
 
 
+class FilesystemMissingError(AwayError):
+    """The filesystem of LAKE_URL is not there."""
+
+    def __init__(self, where: str, said: str) -> None:
+        super().__init__(
+            f"{where}: the filesystem of LAKE_URL does not exist ({said}); create it or correct the setting",
+            code="lake-filesystem-missing",
+            dependency="lake",
+        )
+
+
 def error_code(error: AzureError) -> str:
     """The service's own code for an answer, such as `PathNotFound`; empty if there was no answer."""
     response: Any = error.response if isinstance(error, HttpResponseError) else None
@@ -105,11 +116,7 @@ def translate(error: AzureError, action: str, path: str) -> ArchivalError:
             f"{where}: the lake did not answer as it should ({reason})", code="lake-unavailable", dependency="lake"
         )
     if code in _MISSING_FILESYSTEM:
-        return AwayError(
-            f"{where}: the filesystem of LAKE_URL does not exist ({said}); create it or correct the setting",
-            code="lake-filesystem-missing",
-            dependency="lake",
-        )
+        return FilesystemMissingError(where, said)
     if code in _PASSING or status == 412:
         return TransientError(f"{where}: the lake refused this attempt ({said})", code="lake-attempt-refused")
     if status == 404:

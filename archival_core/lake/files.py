@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 _BLOCK_BYTES = 4 * 1024 * 1024
+#: A request takes longer than so many bytes.
+_SMALL_BYTES = 256 * 1024
 #: Longer than the client's own timeouts with all retries: it only ends a wait for a loop that has stopped.
 _PATIENCE_SECONDS = 600.0
 
@@ -149,10 +151,12 @@ class LakeSink(_LakeFile):
             return
         try:
             if not self._aborted:
-                if self._block:
-                    self._send()
                 self._await_block()
-                if self._sent:
+                if self._block:
+                    last, self._block = bytes(self._block), bytearray()
+                    offset, self._sent = self._sent, self._sent + len(last)
+                    self._wait(self._start(self._client.append_last(self._path, last, offset, checked=False)))
+                elif self._sent:
                     self._wait(self._start(self._client.flush(self._path, self._sent)))
         finally:
             super().close()
@@ -164,7 +168,8 @@ class LakeSink(_LakeFile):
 
 
 class LakeSource(_LakeFile):
-    """A committed file of `length` bytes, readable at any position; each read is one ranged request.
+    """A committed file of `length` bytes, readable at any position; each read is one ranged request, but a small file comes
+    whole by the first.
 
     What is expected is on its way before it is read.
     """
@@ -173,6 +178,7 @@ class LakeSource(_LakeFile):
         super().__init__(client, path, loop)
         self._length = length
         self._position = 0
+        self._whole: bytes | None = None
         #: by offset: length, and the transfer
         self._expected: dict[int, tuple[int, Future[bytes]]] = {}
         self._digest = hashlib.sha256()
@@ -180,7 +186,8 @@ class LakeSource(_LakeFile):
 
     def expect(self, offset: int, length: int) -> None:
         """Begin to read these bytes; they stay in memory until exactly they are read, or the file is closed."""
-        self._expected[offset] = length, self._fetch(offset, length)
+        if self._length > _SMALL_BYTES:
+            self._expected[offset] = length, self._fetch(offset, length)
 
     def _fetch(self, offset: int, length: int) -> Future[bytes]:
         return self._start(self._client.read(self._path, offset, length, checked=False))
@@ -215,18 +222,27 @@ class LakeSource(_LakeFile):
         wanted = left if size is None or size < 0 else min(size, left)
         if wanted == 0:
             return b""
-        length, transfer = self._expected.pop(self._position, (0, None))
-        if transfer is None or length != wanted:
-            transfer = self._fetch(self._position, wanted)
-        data = self._wait(transfer)
-        if len(data) != wanted:
-            raise TransientError(
-                f"{self._path}: {len(data)} bytes came at {self._position} instead of {wanted}", code="lake-short-read"
-            )
+        if self._length <= _SMALL_BYTES:
+            if self._whole is None:
+                self._whole = self._arrived(self._fetch(0, self._length), 0, self._length)
+            data = self._whole[self._position : self._position + wanted]
+        else:
+            length, transfer = self._expected.pop(self._position, (0, None))
+            if transfer is None or length != wanted:
+                transfer = self._fetch(self._position, wanted)
+            data = self._arrived(transfer, self._position, wanted)
         if self._position <= self._digested < self._position + wanted:
             self._digest.update(memoryview(data)[self._digested - self._position :])
             self._digested = self._position + wanted
         self._position += wanted
+        return data
+
+    def _arrived(self, transfer: Future[bytes], offset: int, wanted: int) -> bytes:
+        data = self._wait(transfer)
+        if len(data) != wanted:
+            raise TransientError(
+                f"{self._path}: {len(data)} bytes came at {offset} instead of {wanted}", code="lake-short-read"
+            )
         return data
 
     def sha256(self) -> str:

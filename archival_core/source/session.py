@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, LiteralString
 from weakref import WeakKeyDictionary
 
+import psycopg
 from psycopg import AsyncConnection, sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row, tuple_row
 
 from archival_core.clients.postgres import settings as postgres_settings
@@ -35,6 +37,11 @@ ALONE: Final[dict[str, str]] = {"max_parallel_workers_per_gather": "0"}
 
 #: What is pinned by the stretch that each connection is in.
 _STRETCHES: Final[WeakKeyDictionary[AsyncConnection[Any], dict[str, str]]] = WeakKeyDictionary()
+
+_BEGIN: Final = sql.SQL("BEGIN")
+_ROLLBACK: Final = sql.SQL("ROLLBACK")
+_SAVEPOINT: Final = sql.SQL("SAVEPOINT archival_stretch")
+_BACK_TO_SAVEPOINT: Final = sql.SQL("ROLLBACK TO archival_stretch; RELEASE archival_stretch")
 
 _NOW: Final[LiteralString] = """
 SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS s (name)
@@ -69,16 +76,26 @@ async def pinned(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]
     if outer is not None and settings.items() <= outer.items():
         yield
         return
-    async with conn.transaction(force_rollback=True):
-        await conn.execute(pin_statement(settings))
+    is_idle = conn.info.transaction_status is TransactionStatus.IDLE
+    begin, end = (_BEGIN, _ROLLBACK) if is_idle else (_SAVEPOINT, _BACK_TO_SAVEPOINT)
+    try:
+        # both at once, which `AsyncConnection.transaction` would not do; such a pair of statements cannot be prepared
+        await conn.execute(sql.SQL("{}; {}").format(begin, pin_statement(settings)), prepare=False)
         _STRETCHES[conn] = settings
-        try:
-            yield
-        finally:
-            if outer is None:
-                del _STRETCHES[conn]
-            else:
-                _STRETCHES[conn] = outer
+        yield
+    except BaseException:
+        with suppress(psycopg.Error):  # a session that is lost has nothing to roll back
+            await _end(conn, outer, end)
+        raise
+    await _end(conn, outer, end)
+
+
+async def _end(conn: AsyncConnection[Any], outer: dict[str, str] | None, end: sql.SQL) -> None:
+    if outer is None:
+        _STRETCHES.pop(conn, None)
+    else:
+        _STRETCHES[conn] = outer
+    await conn.execute(end, prepare=False)
 
 
 async def together(

@@ -19,7 +19,7 @@ from archival_core.clients import queue as queue_client
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import AwayError, TransientError
 from archival_core.flows.insight.readiness import ReadinessCheck
-from archival_core.lake import client as lake_client
+from archival_core.lake import transfers
 from dev.lake_emulator import Emulator, Fault
 from tests.acceptance.conftest import Service, open_service
 from tests.acceptance.impatient_host import ImpatientHost
@@ -97,7 +97,7 @@ async def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[World]:
     monkeypatch.setattr("archival_core.ledger.pool._WAIT_SECONDS", 2.0)
-    for retries in (lake_client._OPTIONS, queue_client._RETRIES):
+    for retries in (transfers.RETRIES, queue_client._RETRIES):
         monkeypatch.setitem(retries, "retry_total", 0)
     with LoopThread() as loop:
         proxies: dict[str, Proxy] = {}

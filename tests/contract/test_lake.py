@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from archival_core.errors import PermanentError, SettingsError, TransientError
-from archival_core.lake import client as lake_client
+from archival_core.lake import transfers
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.errors import DestinationExistsError
 from archival_core.lake.files import LakeSink, LakeSource
@@ -34,9 +34,9 @@ async def emulator(tmp_path: Path) -> AsyncIterator[Emulator]:
 async def lake(
     emulator: Emulator, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[LakehouseClient]:
-    monkeypatch.setitem(lake_client._OPTIONS, "initial_backoff", 0)
-    monkeypatch.setitem(lake_client._OPTIONS, "increment_base", 0)
-    monkeypatch.setitem(lake_client._OPTIONS, "random_jitter_range", 0.02)
+    monkeypatch.setitem(transfers.RETRIES, "initial_backoff", 0)
+    monkeypatch.setitem(transfers.RETRIES, "increment_base", 0)
+    monkeypatch.setitem(transfers.RETRIES, "random_jitter_range", 0.02)
     client = LakehouseClient.open(f"{emulator.url}/archive{request.param}", emulator.key)
     await client.ensure_filesystem()
     yield client
@@ -119,7 +119,10 @@ async def test_one_bad_answer_changes_nothing(
 
 @pytest.mark.parametrize("kind", ["drop_response", "status_after"])
 async def test_an_answer_lost_for_good_is_looked_up(lake: LakehouseClient, emulator: Emulator, kind: FaultKind) -> None:
+    for folder in ("tables", "manifests"):
+        await write(lake, f"{folder}/before", b"")
     emulator.faults.append(Fault("PATCH", "action=flush", kind, times=99))
+    emulator.faults.append(Fault("PATCH", "flush=true", kind, times=99))
     emulator.faults.append(Fault("PUT", "x-ms-rename-source", kind, times=99))
     await write(lake, "staging/1/part", b"rows")
     await lake.publish_directory("staging/1", "tables/c")

@@ -45,7 +45,7 @@ class Table:
                     self.name,
                     await identity_of(connection, self.name),
                     await catalog.columns(connection, self.name),
-                    await snapshot.started_at(),
+                    snapshot.started_at,
                 )
 
 

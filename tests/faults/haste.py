@@ -4,13 +4,13 @@ is."""
 from __future__ import annotations
 
 from archival_core.clients import network, queue
-from archival_core.lake import client
+from archival_core.lake import transfers
 
 
 def short_waits(answer_seconds: float | None = None) -> None:
     """For this process; `answer_seconds` is how long a connection and an answer are waited for."""
     # the SDK waits for initial_backoff and increment_base to the power of the number of tries before
-    for options in (client._OPTIONS, queue._RETRIES):
+    for options in (transfers.RETRIES, queue._RETRIES):
         options.update(initial_backoff=0.02, increment_base=0.1, random_jitter_range=0.01)
         if answer_seconds is not None:
             options.update(connection_timeout=answer_seconds, read_timeout=answer_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def counted(emulator: Emulator) -> Iterator[Trips]:
         return take(request)
 
     async def waiting(self: Any, work: Any, *arguments: Any, **options: Any) -> Any:
-        trips.postgresql += _goes_to_server(self, work.__name__)
+        trips.postgresql += _goes_to_server(self, work.__qualname__)
         return await wait(self, work, *arguments, **options)
 
     async def connecting(*arguments: Any, **options: Any) -> Any:
@@ -54,10 +55,12 @@ def counted(emulator: Emulator) -> Iterator[Trips]:
 
 
 def _goes_to_server(connection: psycopg.AsyncConnection[Any], work: str) -> bool:
-    """Settings of psycopg's own stay here. Statements of a pipeline go together, when it ends."""
+    """Statements of a pipeline go together, when it ends. Settings of psycopg's own stay here, and so does the commit of a
+    connection in autocommit mode.
+    """
     if connection.pgconn.pipeline_status:
-        return work == "_exit_gen"
-    return not work.startswith("_set_")
+        return work == "BasePipeline._exit_gen"
+    return not re.search(r"\._set_|BasePipeline|_commit_gen", work)
 
 
 def _asked_for(request: web.Request) -> str:

@@ -104,7 +104,7 @@ class Reading:
         chunk = await catalog.find_chunk(connection, described.chunk.hypertable, described.chunk.relation)
         if chunk != described.chunk or await tables.tables_of(connection, chunk) != described.tables:
             raise TransientError(f"{chunk.relation} was compressed or altered just now", code="source-changed")
-        started_at = await snapshot.started_at()
+        started_at = snapshot.started_at
         columns = await catalog.columns(connection, chunk.hypertable)
         table = described.hypertable_table
         lake = await schema.columns_for(connection, chunk.hypertable, table, columns, started_at)

@@ -16,7 +16,7 @@ from archival_core.clients.postgres.database import Database
 from archival_core.errors import PermanentError
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
-from archival_core.lake.errors import DestinationExistsError
+from archival_core.lake.errors import DestinationExistsError, FilesystemMissingError
 from archival_core.ledger.owner import LedgerOwner
 from archival_core.model.lake.owner import Owner
 
@@ -38,9 +38,9 @@ class Ownership:
         yet become this source's.
         """
         own = self._own = self._own or await self._owner_of_ledger()
-        await self._lake.ensure_filesystem()
         owner = await self._owner_of_lake()
         if owner is None:
+            await self._lake.ensure_filesystem()
             try:
                 await self._lake.write_once(paths.OWNER, own.to_json())
             except DestinationExistsError:
@@ -63,7 +63,10 @@ class Ownership:
         return own
 
     async def _owner_of_lake(self) -> Owner | None:
-        content = await self._lake.read_if_there(paths.OWNER)
+        try:
+            content = await self._lake.read_if_there(paths.OWNER)
+        except FilesystemMissingError:
+            return None
         if content is None:
             return None
         try:

@@ -21,7 +21,7 @@ from archival_core.source.catalog.definition import ddl
 from archival_core.source.catalog.partitioning import native, timescaledb
 from archival_core.source.catalog.partitioning.tree import readable_leaves
 from archival_core.source.catalog.primary import check_primary
-from archival_core.source.session import pinned
+from archival_core.source.session import pinned, together
 from archival_core.source.translate import source_errors
 
 COLUMNS: Final[LiteralString] = """
@@ -204,9 +204,11 @@ async def source_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int:
 
 async def _range_key(conn: AsyncConnection[Any], hypertable: Relation) -> native.RangeKey | None:
     """The key of a natively partitioned table, `None` for a hypertable; all else is unknown here."""
-    if await timescaledb.is_hypertable(conn, hypertable):
+    names = {"schema": hypertable.schema, "name": hypertable.name}
+    extension, partitioned = await together(conn, (timescaledb.EXTENSION, native.PARTITIONED_TABLE), names)
+    if extension and await timescaledb.is_among_hypertables(conn, hypertable):
         return None
-    key = await native.range_key(conn, hypertable)
+    key = native.key_of(hypertable, partitioned)
     if key is None:
         raise _unknown_hypertable(hypertable)
     return key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 
@@ -63,14 +64,21 @@ class RangeKey:
 
 
 async def range_key(conn: AsyncConnection[Any], table: Relation) -> RangeKey | None:
-    """The partition key of `table`; `None` if it is not partitioned.
+    """The partition key of `table`; `None` if it is not partitioned. Raises as `key_of` does."""
+    async with conn.cursor(row_factory=dict_row) as cur:
+        return key_of(
+            table, await (await cur.execute(PARTITIONED_TABLE, {"schema": table.schema, "name": table.name})).fetchall()
+        )
+
+
+def key_of(table: Relation, answer: Sequence[dict[str, Any]]) -> RangeKey | None:
+    """The partition key of `table` by the answer to `PARTITIONED_TABLE`; `None` if it is not partitioned.
 
     Raises `PermanentError` (`unsupported-partitioning`, `unsupported-time-type`) for any but one column by range.
     """
-    async with conn.cursor(row_factory=dict_row) as cur:
-        row = await (await cur.execute(PARTITIONED_TABLE, {"schema": table.schema, "name": table.name})).fetchone()
-    if row is None:
+    if not answer:
         return None
+    row = answer[0]
     if not row["by_range"] or row["key_columns"] != 1 or row["time_column"] is None:
         raise PermanentError(
             f"{table} is not partitioned by RANGE of exactly one column; only such tables can be archived",

@@ -66,8 +66,11 @@ _OPEN = frozenset({str(NO_BEGIN), str(NO_END), "-infinity", "infinity"})
 
 async def is_hypertable(conn: AsyncConnection[Any], table: Relation) -> bool:
     """Whether `table` is a hypertable. False also where the extension is not installed."""
-    if await (await conn.execute(EXTENSION)).fetchone() is None:
-        return False
+    return await (await conn.execute(EXTENSION)).fetchone() is not None and await is_among_hypertables(conn, table)
+
+
+async def is_among_hypertables(conn: AsyncConnection[Any], table: Relation) -> bool:
+    """The same, where the extension is installed."""
     return await (await conn.execute(IS_HYPERTABLE, _names(table))).fetchone() is not None
 
 

@@ -22,7 +22,9 @@ from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, locked_by_
 from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
-EXPORT: LiteralString = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding')"
+EXPORT: LiteralString = (
+    "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding'), pg_catalog.now()"
+)
 
 _LOCK: Final = sql.SQL("SET LOCAL lock_timeout = {timeout}; LOCK TABLE {table} IN ACCESS SHARE MODE")
 _FACTS: Final = sql.SQL("SELECT count(*), min({value})::text, max({value})::text, pg_current_snapshot()::text FROM {table}")
@@ -59,6 +61,8 @@ class ReadSnapshot:
         self.snapshot_id = ""
         #: whether text is sent as the database stores it
         self.in_utf8 = False
+        #: when the transaction began, by the database's clock
+        self.started_at: datetime
         #: a random number whose lock this session holds: whoever sees the lock knows that the session is alive
         self.nonce = readings.new_nonce()
 
@@ -98,7 +102,7 @@ class ReadSnapshot:
                 "the source database is in SQL_ASCII, which does not say what its text means; convert it to UTF8",
                 code="unsupported-encoding",
             )
-        self.snapshot_id, self.in_utf8 = row[0], row[1] == "UTF8"
+        self.snapshot_id, self.in_utf8, self.started_at = row[0], row[1] == "UTF8", row[2]
 
     async def _restore(self, isolation_level: IsolationLevel | None, read_only: bool | None) -> None:
         if not self._conn.closed:
@@ -114,15 +118,6 @@ class ReadSnapshot:
         assert row is not None
         rows, least, greatest, snapshot = row
         return ChunkFacts(rows, _time(least, self._chunk), _time(greatest, self._chunk), snapshot)
-
-    async def started_at(self) -> datetime:
-        """When the transaction began, by the database's clock."""
-        with source_errors():
-            async with self._conn.cursor(row_factory=tuple_row) as cur:
-                row = await (await cur.execute("SELECT pg_catalog.now()")).fetchone()
-        assert row is not None
-        moment: datetime = row[0]
-        return moment
 
 
 def _facts_query(chunk: Chunk) -> sql.Composed:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, LiteralString
+from weakref import WeakKeyDictionary
 
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
@@ -21,6 +22,9 @@ from archival_core.source.translate import source_errors
 
 #: How long a session of a reading waits for a lock before it gives up.
 LOCK_TIMEOUT: Final[LiteralString] = "3s"
+
+#: By connection, each of which has a session of its own.
+_PROCESSES: Final[WeakKeyDictionary[AsyncConnection[Any], int]] = WeakKeyDictionary()
 
 _BRIEFLY: Final[LiteralString] = "SELECT pg_catalog.set_config('lock_timeout', %s, false)"
 _SESSION: Final[LiteralString] = "SELECT pg_catalog.pg_backend_pid()"
@@ -106,6 +110,12 @@ async def wait_briefly(conn: AsyncConnection[Any]) -> None:
 
 async def session_of(conn: AsyncConnection[Any]) -> int:
     """The server's process of the session of `conn`. Where a pooler is in between, libpq has met another process."""
+    if conn not in _PROCESSES:
+        _PROCESSES[conn] = await _process_of(conn)
+    return _PROCESSES[conn]
+
+
+async def _process_of(conn: AsyncConnection[Any]) -> int:
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(_SESSION)).fetchone()
