@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, LiteralString, Self
 
@@ -22,9 +22,13 @@ from archival_core.source.state.snapshot.waiting import LOCK_TIMEOUT, locked_by_
 from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
+# The moment is a number of microseconds: how it is printed is set just before, and psycopg has not heard of that yet.
 EXPORT: LiteralString = (
-    "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding'), pg_catalog.now()"
+    "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.current_setting('server_encoding'),"
+    " (extract(epoch FROM pg_catalog.now()) * 1000000)::bigint"
 )
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _LOCK: Final = sql.SQL("SET LOCAL lock_timeout = {timeout}; LOCK TABLE {table} IN ACCESS SHARE MODE")
 _FACTS: Final = sql.SQL("SELECT count(*), min({value})::text, max({value})::text, pg_current_snapshot()::text FROM {table}")
@@ -102,7 +106,7 @@ class ReadSnapshot:
                 "the source database is in SQL_ASCII, which does not say what its text means; convert it to UTF8",
                 code="unsupported-encoding",
             )
-        self.snapshot_id, self.in_utf8, self.started_at = row[0], row[1] == "UTF8", row[2]
+        self.snapshot_id, self.in_utf8, self.started_at = row[0], row[1] == "UTF8", _EPOCH + timedelta(microseconds=row[2])
 
     async def _restore(self, isolation_level: IsolationLevel | None, read_only: bool | None) -> None:
         if not self._conn.closed:
