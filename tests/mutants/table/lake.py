@@ -16,20 +16,15 @@ MUTATIONS = (
         tests=("contract/test_lake_guards.py::test_a_flush_that_is_refused_has_not_happened",),
     ),
     Mutation(
-        name="folder-published-over-another",
+        name="renamed-over-another",
         file=_CLIENT,
-        inside="LakehouseClient.publish_directory",
-        old="match_condition=MatchConditions.IfMissing",
-        new="match_condition=None",
-        tests=("contract/test_lake_guards.py::test_a_directory_is_published_over_nothing",),
-    ),
-    Mutation(
-        name="file-written-over-another",
-        file=_CLIENT,
-        inside="LakehouseClient.write_once",
-        old="match_condition=MatchConditions.IfMissing",
-        new="match_condition=None",
-        tests=("contract/test_lake.py::test_a_file_is_written_once",),
+        inside="LakehouseClient._renamed",
+        old='"match_condition": MatchConditions.IfMissing',
+        new='"match_condition": None',
+        tests=(
+            "contract/test_lake_guards.py::test_a_directory_is_published_over_nothing",
+            "contract/test_lake.py::test_a_file_is_written_once",
+        ),
     ),
     Mutation(
         name="other-content-counts-as-written",
@@ -66,7 +61,7 @@ MUTATIONS = (
     Mutation(
         name="bytes-that-are-missing",
         file="lake/files.py",
-        inside="LakeSource.read",
+        inside="LakeSource._arrived",
         old="if len(data) != wanted:",
         new="if False:",
         tests=("contract/test_lake.py::test_a_source_is_a_file", "contract/test_lake.py::test_damage_on_the_way_is_repaired"),

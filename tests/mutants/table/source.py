@@ -108,7 +108,7 @@ MUTATIONS = (
         name="snapshot-without-a-lock",
         file="source/state/snapshot/snapshot.py",
         inside="ReadSnapshot._begin",
-        old="await conn.execute(_LOCK.format(name_of(self._chunk.relation)))",
+        old="await conn.execute(_LOCK.format(timeout=LOCK_TIMEOUT, table=name_of(self._chunk.relation)), prepare=False)",
         new="pass",
         tests=("contract/test_source_native.py::test_the_chunk_cannot_be_rewritten_under_a_snapshot",),
     ),
@@ -140,7 +140,7 @@ MUTATIONS = (
         file="source/state/history.py",
         inside="is_defined_as_then",
         old="[(column.name, column.number) for column in columns] == [\n"
-        "        (column.name, column.number) for column in manifest.columns\n    ] and ",
+        "            (column.name, column.number) for column in manifest.columns\n        ] and ",
         new="",
         tests=(
             "acceptance/test_removal.py::test_a_column_that_was_made_anew_is_a_change",

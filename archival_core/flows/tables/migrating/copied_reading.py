@@ -79,7 +79,7 @@ class CopiedReading:
             placed=(),
             ranges=tuple(ranges),
             layout=Layout(profile),
-            started_at=await snapshot.started_at(),
+            started_at=snapshot.started_at,
         )
 
     @staticmethod
