@@ -20,6 +20,12 @@ UNNAMED = """() => {
   return all.filter((e) => e.checkVisibility() && e.id !== "view" && !named(e)).map((e) => e.outerHTML);
 }"""
 
+#: What has more in it than it shows, and neither wraps nor is made to scroll: the rows of an answer, and fields, may.
+CUT = """() => [...document.querySelectorAll("body *")]
+  .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== "visible")
+  .filter((e) => !e.closest(".unseen, .skip, .result") && !e.matches("textarea, input, select"))
+  .map((e) => e.outerHTML.slice(0, 120))"""
+
 
 @contextmanager
 def opened(chromium: Browser, shown: Shown, address: str = "", key: str = "", **options: Any) -> Iterator[Page]:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from redis import Redis
 
 from tests.browser.conftest import HOSTILE
-from tests.browser.pages import UNNAMED, go, opened, take_picture
+from tests.browser.pages import CUT, UNNAMED, go, opened, take_picture
 from tests.browser.views import VIEWS, history_of
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def test_every_view_fits(chromium: Browser, shown: Shown, tmp_path: Path, width:
             go(page, address)
             expect(page.locator("#view h1").first).to_be_visible()
             assert page.evaluate("() => document.documentElement.scrollWidth") == width, name
+            assert page.evaluate(CUT) == [], name
             # everything that can be reached has a name
             assert page.evaluate(UNNAMED) == [], name
             take_picture(page, tmp_path, f"console-{name}-{scheme}-{width}")

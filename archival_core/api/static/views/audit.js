@@ -31,8 +31,8 @@ export function make(params) {
 export function update(root, { entries, next }, params) {
   parts.found.rows(entries, ({ entry }) => entry);
   if (document.activeElement !== parts.search) parts.search.value = params.text ?? "";
-  const which = params.before ? "older ones" : next ? "the newest" : "all";
-  say(parts.total, entries.length ? `Shown: ${which}${params.text ? ` with “${params.text}” in them` : ""}, ${show.count(entries.length)}${next ? "; there are older ones" : ", to the first"}` : "");
+  const which = params.before ? "" : next ? "the newest " : "all ";
+  say(parts.total, entries.length ? `Shown: ${which}${show.count(entries.length)}${params.text ? ` with “${params.text}” in them` : ""}${next ? "; there are older ones" : ", to the first"}` : "");
   say(parts.empty, entries.length ? "" : params.text ? "Nobody and nothing has that in it." : "Nobody has asked for a change yet.");
   parts.older.hidden = !next;
   parts.older.href = address("audit", { ...params, before: next ?? "" });

@@ -122,7 +122,7 @@ function facts(summary, currency, lateness) {
       ["In both", `${show.plural(states.archived ?? 0, "chunk")}${summary.both_bytes ? `, ${show.bytes(summary.both_bytes)}` : ""}`],
       ["In the lake alone", `${show.plural(states.removed ?? 0, "chunk")}, ${show.bytes(summary.freed_bytes)} freed`],
       ["Parquet", show.bytes(summary.parquet_bytes)],
-      ["Freed this month", summary.freed_this_month === null ? "unknown" : `${show.bytes(summary.freed_this_month)}, ${show.money(summary.saved_this_month, currency)} a month`],
+      ["Freed this month", summary.freed_this_month === null ? "unknown" : `${show.bytes(summary.freed_this_month)}, which would cost ${show.money(summary.saved_this_month, currency)} a month`],
       ["Saved", `${show.money(summary.saved_month, currency)} a month`],
       ["Behind its policy", summary.archive_after_seconds === null ? "it has none" : summary.behind_days !== null ? show.duration(summary.behind_days * 86400) : lateness ? "no" : "unknown"],
     ];

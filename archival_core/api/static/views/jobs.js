@@ -36,7 +36,7 @@ export function make(params) {
   const choose = { head: "", kind: "acts", cell: (job) => el("input", { type: "checkbox", "aria-label": `Choose job ${show.shortId(job.job_id)}`, checked: chosen.has(job.job_id), onchange: (event) => pick(job.job_id, event.target.checked) }) };
   parts.table = table("Jobs", [choose, ...jobColumns()]);
   // of the failures: all of them, those that wait for somebody, or those that somebody dismissed
-  const failures = el("select", { id: "filter-failures", onchange: () => set({ open: failures.value === "open" ? "true" : "", dismissed: failures.value === "dismissed" ? "true" : "", ...(failures.value ? { status: "failed" } : {}), cursor: "" }) }, el("option", { value: "" }, "any"), el("option", { value: "open" }, "that wait for somebody"), el("option", { value: "dismissed" }, "that were dismissed"));
+  const failures = el("select", { id: "filter-failures", onchange: () => set({ open: failures.value === "open" ? "true" : "", dismissed: failures.value === "dismissed" ? "true" : "", ...(failures.value ? { status: "failed" } : {}), cursor: "" }) }, el("option", { value: "" }, "any"), el("option", { value: "open" }, "open"), el("option", { value: "dismissed" }, "dismissed"));
   parts.inputs.failures = failures;
   parts.older = el("a", { class: "button" }, "Older");
   parts.first = el("a", { class: "button" }, "Newest");

@@ -162,7 +162,7 @@ function money(found) {
     const pairs = [
       ["Left the database", `${show.money(found.database_month, found.currency)} a month`],
       ["Kept in the lake", `${show.money(found.lake_month, found.currency)} a month`],
-      ["Freed this month", found.freed_this_month === null ? "unknown" : `${show.bytes(found.freed_this_month)}, ${show.money(found.saved_this_month, found.currency)} a month`],
+      ["Freed this month", found.freed_this_month === null ? "unknown" : `${show.bytes(found.freed_this_month)}, which would cost ${show.money(found.saved_this_month, found.currency)} a month`],
     ];
     return [...pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))), el("div", {}, el("dt", {}, el("a", { href: address("hypertables", { sort: "month", dir: "down" }) }, "Of which hypertable")))];
   });

@@ -5,6 +5,7 @@ import { post, read } from "../core/api.js";
 import { el, say } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
+import { code } from "../parts/code.js";
 import { badge } from "../parts/job_columns.js";
 import { table } from "../parts/table.js";
 
@@ -23,8 +24,10 @@ export function make() {
     { head: "File", wide: true, cell: ({ file, detail }) => [el("code", {}, file), ` ${detail}`] },
     { head: "", cell: ({ job_id: id, chunk }) => act("Verify again", () => again(id, chunk), { class: "small", "aria-label": `Verify ${show.chunk(chunk)} again` }) },
   ]);
-  parts = { found, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
-  return el("div", {}, el("h1", {}, "Verification"), parts.total, el("section", {}, found.root, parts.empty));
+  // what can be done depends on where the rows are besides
+  const remedy = el("p", { class: "remedy", hidden: true }, "What to do: where the archive is “archived”, its rows are in the database too: archive the chunk again, in the chunk's view. Where it is “removed”, the file is the only copy: bring it back by the lake's soft delete or from a backup, and verify again. What is “extra” is moved away. ", code("archive-damaged"));
+  parts = { remedy, found, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
+  return el("div", {}, el("h1", {}, "Verification"), parts.total, parts.remedy, el("section", {}, found.root, parts.empty));
 }
 
 function again(id, chunk) {
@@ -41,5 +44,6 @@ export function update(root, { findings }, params, { numbers }) {
   const total = numbers?.findings ?? null;
   const strays = numbers?.strays ? ` ${show.plural(numbers.strays, "folder")} of the lake ${numbers.strays === 1 ? "is" : "are"} no archive of the ledger: see “stray-folder” in the runbook.` : "";
   say(parts.total, `${total === null ? "How many there are is unknown" : show.plural(total, "finding")}${findings.length < (total ?? 0) ? `; the worst ${findings.length} are shown` : ""}.${strays}`);
+  parts.remedy.hidden = !findings.length;
   say(parts.empty, findings.length ? "" : "Every archive that was read again is as it was written. Each is read again by itself, as often as VERIFY_EVERY says.");
 }
