@@ -46,6 +46,16 @@ def test_every_view_fits(chromium: Browser, shown: Shown, tmp_path: Path, width:
             take_picture(page, tmp_path, f"console-{name}-{scheme}-{width}")
 
 
+@pytest.mark.parametrize("width", [780, 1024, 1280])
+def test_nothing_is_cut_off_between(chromium: Browser, shown: Shown, width: int) -> None:
+    with opened(chromium, shown, viewport={"width": width, "height": 900}) as page:
+        for name, address in VIEWS.items():
+            go(page, address)
+            expect(page.locator("#view h1").first).to_be_visible()
+            assert page.evaluate("() => document.documentElement.scrollWidth") == width, name
+            assert page.evaluate(CUT) == [], name
+
+
 def test_the_picture_for_the_readme(chromium: Browser, shown: Shown, tmp_path: Path) -> None:
     shown.execute(f"drop table demo.\"{HOSTILE}\"; delete from archival.job where hypertable ~ 'img'")
     with Redis.from_url(shown.redis) as redis:

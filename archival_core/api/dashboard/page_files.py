@@ -55,7 +55,9 @@ _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 _PAGE: Final = "page.html"
 #: The sheets in `styles/`, in the order in which their rules apply; they are sent as one.
-_SHEETS: Final = ("colours", "page", "layout", "top", "controls", "dialog", "parts", "chunk", "tables", "charts", "query")
+_SHEETS: Final = (
+    *("colours", "page", "layout", "top", "controls", "dialog", "parts", "chunk", "tables", "cards", "charts", "query"),
+)
 _STYLES: Final = "console.css"
 #: What the first view consists of: the page names all that these import, so that no file waits until another has come.
 _FIRST: Final = ("console.js", "views/overview.js")

@@ -21,8 +21,8 @@ export function jobColumns({ chunk = true } = {}) {
     { head: "Kind", cell: (job) => job.kind },
     ...(chunk
       ? [
-          { head: "Hypertable", cell: (job) => el("a", { href: address("hypertable", { name: job.hypertable }) }, job.hypertable) },
-          { head: "Range", cell: (job) => el("a", { href: address("chunk", { hypertable: job.hypertable, chunk: job.chunk }), title: job.chunk, class: "nowrap" }, job.range_start === null && job.range_end === null ? show.chunk(job.chunk) : show.range({ start: job.range_start, end: job.range_end })) },
+          { head: "Hypertable", cell: (job) => el("a", { href: address("hypertable", { name: job.hypertable }), class: "name" }, job.hypertable) },
+          { head: "Range", cell: (job) => el("a", { href: address("chunk", { hypertable: job.hypertable, chunk: job.chunk }), title: job.chunk, class: job.range_start === null && job.range_end === null ? "name" : "nowrap" }, job.range_start === null && job.range_end === null ? show.chunk(job.chunk) : show.range({ start: job.range_start, end: job.range_end })) },
         ]
       : []),
     { head: "Requested", cell: (job) => [el("span", { class: "nowrap" }, show.time(job.requested_at)), " ", el("span", { class: "muted nowrap", title: job.requested_by }, `by ${show.short(job.requested_by)}`)] },

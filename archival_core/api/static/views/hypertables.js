@@ -26,7 +26,7 @@ const COLUMNS = [
   { head: "Chunks there", sort: "there", numeric: true, by: (row) => row.in_database ?? -1, cell: (row) => show.count(row.in_database) },
   { head: "Of them in both", sort: "both", numeric: true, by: (row) => chunksOf(row, "archived"), cell: (row) => show.count(chunksOf(row, "archived")) },
   { head: "In lake alone", sort: "removed", numeric: true, by: (row) => chunksOf(row, "removed"), cell: (row) => show.count(chunksOf(row, "removed")) },
-  { head: "Oldest there", sort: "oldest", by: (row) => row.oldest ?? "~", cell: (row) => (row.oldest ? row.oldest.slice(0, 10) : "–") },
+  { head: "Oldest there", sort: "oldest", kind: "date", by: (row) => row.oldest ?? "~", cell: (row) => (row.oldest ? row.oldest.slice(0, 10) : "–") },
   { head: "Policy", sort: "policy", by: (row) => row.archive_after_seconds ?? Infinity, cell: (row) => [policyOf(row), row.policy_problem ? el("span", { class: "bad" }, ` ${row.policy_problem}`) : null] },
   { head: "Behind", sort: "behind", numeric: true, by: (row) => row.behind_days ?? -1, cell: (row) => (row.behind_days === null ? (row.lateness || row.archive_after_seconds === null ? "–" : "unknown") : el("span", { class: row.behind_days > 1 ? "bad" : null }, show.duration(row.behind_days * 86400))) },
   { head: "Failed", sort: "failed", numeric: true, by: (row) => chunksOf(row, "failed"), cell: (row) => (chunksOf(row, "failed") ? el("a", { class: "bad", href: address("jobs", { hypertable: row.hypertable, status: "failed", open: "true" }), title: row.last_error ? `The newest: ${row.last_error.code}: ${row.last_error.message}` : null }, show.count(chunksOf(row, "failed"))) : "–") },
