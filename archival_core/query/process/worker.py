@@ -30,6 +30,7 @@ from archival_core.query.question.limits import too_large
 from archival_core.query.question.statement import parse
 from archival_core.query.scans.archived_rows import LakeFiles
 from archival_core.query.scans.live_rows import MOST_AT_A_TIME, LiveSource
+from archival_core.query.scans.threads import Threads
 from archival_core.source.state.snapshot.moment import TableThen
 from archival_core.source.state.snapshot.waiting import Sessions
 
@@ -102,6 +103,7 @@ class _Worker:
         self._service = service
         #: by how it was opened; its connections are kept for the next question
         self._lakes: dict[tuple[Any, ...], LakeFiles] = {}
+        self._threads = Threads()
         self._at_first = used()
 
     def run(self) -> None:
@@ -133,6 +135,7 @@ class _Worker:
             sessions=_ToldSessions(service=self._service),
             check=self._check,
             turns=threading.Semaphore(MOST_AT_A_TIME),
+            threads=self._threads,
         )
         question = Question(asked.statement, asked.tables, source, partial(self._files, asked.arrow_files), asked.limits)
         sandbox = Sandbox(question, partial(self._service.ask, {"kind": "end"}))

@@ -17,6 +17,7 @@ from archival_core.query.columns.truth import UnfitError, true_batch
 from archival_core.query.scans.filters import to_arrow, to_sql
 from archival_core.query.scans.predicate import Predicate, both, columns_of
 from archival_core.query.scans.scans import QuestionReads, Scanned
+from archival_core.query.scans.threads import Threads
 from archival_core.source.state.snapshot.moment import TableThen
 from archival_core.source.state.snapshot.waiting import Sessions
 from archival_core.source.wire.columns import plan_columns
@@ -42,6 +43,7 @@ class LiveSource:
     #: raises where the table was changed under the snapshot; called by a thread that has begun to read it
     check: Callable[[TableThen], None]
     turns: threading.Semaphore
+    threads: Threads
 
 
 class LiveRows(Scanned):
@@ -95,7 +97,7 @@ class LiveRows(Scanned):
                 f"the question reads more than {MOST_AT_A_TIME} tables of the database at a time: ask for fewer at once",
                 code="query-too-wide",
             )
-        feed = _Feed(self._translated(rows()), source.turns)
+        feed = _Feed(self._translated(rows()), source)
         self._reading.feeds.append(feed)
         return feed.batches()
 
@@ -107,23 +109,21 @@ class LiveRows(Scanned):
 
 
 class _Feed:
-    """Reads batches ahead, in a thread of their own: the driver's objects are not for several, and DuckDB has several."""
+    """Reads batches ahead, in a thread beside: the driver's objects are not for several, and DuckDB has several."""
 
-    def __init__(self, source: Generator[pa.RecordBatch], turns: threading.Semaphore) -> None:
-        self._source, self._turns = source, turns
+    def __init__(self, batches: Generator[pa.RecordBatch], source: LiveSource) -> None:
+        self._batches, self._turns = batches, source.turns
         self._waiting: queue.Queue[pa.RecordBatch | Exception | None] = queue.Queue(_AHEAD)
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._feed, name="live rows", daemon=True)
-        self._thread.start()
+        self._stopped, self._over = threading.Event(), threading.Event()
+        source.threads.start(self._feed)
 
     def stop(self) -> None:
         """Nobody wants the batches any more."""
         self._stopped.set()
 
     def is_over(self, seconds: float | None) -> bool:
-        """Whether the thread has ended."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        """Whether nothing is read any more."""
+        return self._over.wait(seconds)
 
     def batches(self) -> Generator[pa.RecordBatch]:
         """Every batch, or the error that reading met."""
@@ -143,8 +143,8 @@ class _Feed:
 
     def _feed(self) -> None:
         try:
-            with closing(self._source):
-                for batch in self._source:
+            with closing(self._batches):
+                for batch in self._batches:
                     if not self._put(batch):
                         return
             self._put(None)
@@ -152,6 +152,7 @@ class _Feed:
             self._put(error)
         finally:
             self._turns.release()
+            self._over.set()
 
     def _put(self, item: pa.RecordBatch | Exception | None) -> bool:
         while not self._stopped.is_set():
