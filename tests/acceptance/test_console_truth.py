@@ -169,9 +169,14 @@ async def test_every_refused_removal_is_in_the_list_of_its_reason(service: Servi
 async def test_what_was_freed_this_month_is_told_of_each_hypertable(service: Service, client: httpx.AsyncClient) -> None:
     service.execute(REFUSED)
     service.execute("select archival.count_again()")
-    found = {one["hypertable"]: one["freed_this_month"] for one in (await get(client, "/dashboard/hypertables"))["hypertables"]}
+    each = (await get(client, "/dashboard/hypertables"))["hypertables"]
+    found = {one["hypertable"]: one["freed_this_month"] for one in each}
     assert (found["public.t1"], found["public.t0"]) == (13_000, 14_000)
-    assert (await get(client, "/dashboard/overview"))["money"]["freed_this_month"] == 27_000
+    money = (await get(client, "/dashboard/overview"))["money"]
+    assert money["freed_this_month"] == 27_000
+    # what is told of each adds up to what is told of all, once
+    assert sum(one["saved_this_month"] for one in each) == pytest.approx(money["saved_this_month"])
+    assert money["saved_this_month"] == pytest.approx(27_000 / 1e9 * money["database_gb_month"])
 
 
 async def test_the_audit_is_searched_by_who_what_and_why(client: httpx.AsyncClient) -> None:

@@ -202,3 +202,23 @@ def test_dismissed_failures_are_shown_with_who_and_why_and_wait_again_when_that_
     expect(rows).to_have_count(0)
     go(page, "#/")
     expect(page.locator("#reasons")).to_contain_text("2 failed jobs")
+
+
+# A chunk that is there, and whose archive failed for a reason that has passed.
+FAILED = """
+insert into archival.job (kind, hypertable, chunk, range_start, range_end, status, settled, attempt, request_key, requested_by,
+                          finished_at, announced, error)
+values ('archive', 'demo.readings', 'demo.readings_2026_01_10', '2026-01-10T00:00:00Z', '2026-01-11T00:00:00Z', 'failed', true,
+        5, 'operator/1', 'test', now(), true, '{"code": "database", "message": "it was away", "transient": true}')
+"""
+
+
+def test_a_chunk_whose_archive_failed_is_retried_where_it_is_looked_at(page: Page, shown: Shown) -> None:
+    shown.execute(FAILED)
+    go(page, "#/chunk?hypertable=demo.readings&chunk=demo.readings_2026_01_10")
+    expect(page.locator(".step")).to_contain_text("is not tried again by itself: it was away. database")
+    page.get_by_role("button", name="Retry").click()
+    page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+    expect(page.locator("#toast")).to_have_text("It is queued again.")
+    shown.wait_for(lambda: shown.rows("select from archival.job where request_key = 'operator/1' and status = 'archived'"))
+    expect(page.locator(".place.there")).to_have_count(2)
