@@ -184,6 +184,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "columns-differ": ErrorCode("The table lacks columns of the archive.", "Restore into a table of its own."),
             "generated-differs": ErrorCode("Generated columns compute other values now.", "Restore into a table of its own."),
+            "labels-differ": ErrorCode(
+                "Labels of an enum were renamed since the archive was made.",
+                "Restore into a table of your own in which the column is text.",
+            ),
             "lossy-type": ErrorCode(
                 "A column's type does not hold the archive's values exactly.", "Restore into a table of its own."
             ),

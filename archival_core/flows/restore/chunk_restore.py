@@ -33,6 +33,7 @@ from archival_core.source.restore.placing.compression import compress_again
 from archival_core.source.restore.placing.partition import in_its_schema
 from archival_core.source.restore.placing.placing import check_room, place
 from archival_core.source.restore.plan.kinship import check_apart
+from archival_core.source.restore.plan.labels import check_labels
 from archival_core.source.restore.plan.restore_plan import RestorePlan
 from archival_core.source.restore.plan.target import Target, original_target, own_target
 from archival_core.source.state.origin import origin_of
@@ -188,6 +189,7 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
     """Find or make the target table, and refuse early what cannot be restored."""
     target: Target
     origin = await origin_of(connection, manifest)
+    await check_labels(connection, manifest.ddl, wish.into or origin.table)
     if wish.into is None:
         target = await original_target(connection, manifest, origin.table, recreate=wish.recreate)
     else:
