@@ -64,7 +64,7 @@ export function update(root, { hypertables: found, as_of: asOf }, params, state)
   const chunks = wanted.reduce((sum, row) => sum + Object.values(row.states).reduce((all, number) => all + number, 0), 0);
   const old = Date.now() - new Date(asOf).getTime() > 60000 ? `, as of ${show.clock(asOf)}` : "";
   say(parts.total, `${show.plural(wanted.length, "hypertable")}${wanted.length < hypertables.length ? ` of ${show.count(hypertables.length)}` : ""}, ${show.plural(chunks, "chunk")}${old}`);
-  say(parts.sums, `In all ${show.bytes(sum("freed_bytes"))} freed, which saves ${show.money(sum("saved_month"), currency)} a month, the lake paid; this month ${show.bytes(sum("freed_this_month"))} freed, which would cost ${show.money(sum("saved_this_month"), currency)} a month in the database.`);
+  say(parts.sums, `In all ${show.bytes(sum("freed_bytes"))} freed, which saves ${show.money(sum("saved_month"), currency)} a month, the price of the lake taken off; this month ${show.bytes(sum("freed_this_month"))} freed, which would cost ${show.money(sum("saved_this_month"), currency)} a month in the database.`);
   parts.sums.hidden = !wanted.length;
   say(parts.empty, wanted.length ? "" : hypertables.length ? "No name has that in it." : "The source has no hypertable and no table partitioned by range, and the ledger knows none.");
 }
