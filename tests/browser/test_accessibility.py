@@ -186,6 +186,8 @@ def test_the_focus_stays_in_the_list_when_what_had_it_goes(page: Page, shown: Sh
         page.get_by_role("button", name="Dismiss lake-refused").focus()
         page.keyboard.press("Enter")
         page.get_by_role("dialog").get_by_label("Why").fill("known")
+        # Enter does nothing until it is known what would happen
+        expect(page.get_by_role("dialog").get_by_role("button", name="Dismiss")).to_be_enabled()
         page.keyboard.press("Enter")
         expect(page.locator("#failures")).not_to_contain_text("lake-refused")
         assert page.evaluate("() => !!document.activeElement.closest('#failures')")
