@@ -58,6 +58,7 @@ from archival_core.flows.tables.gathering import Gathering
 from archival_core.flows.tables.log_reading import LogReading
 from archival_core.flows.tables.migrating.copied_reading import CopiedReading
 from archival_core.flows.tables.migrating.handover import Handover
+from archival_core.flows.tables.migrating.lasting import Lasting
 from archival_core.flows.tables.migrating.outdated import Migration
 from archival_core.flows.tables.migrating.rewriting import Rewriting
 from archival_core.flows.tables.standing import Standing
@@ -179,6 +180,8 @@ class Runtime(Connections):
         self.chunk_archiver = ChunkArchiver(
             self._source, self.lake, self.ledger, publishing, self._marking, self._schema, options
         )
+        self._lake_marker = LakeMarker(self.lake, LakeGenerations(self._pool))
+        self._second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)
         rewrites = Rewrites(self._pool, shares_source=self._shares_source)
         self.table_migration = Migration(self._source, self.ownership, self.ledger, rewrites, self.queue)
         self.rewriting = Rewriting(
@@ -186,6 +189,7 @@ class Runtime(Connections):
             self.lake,
             publishing,
             CopiedReading(self._schema),
+            Lasting(self.lake, self._lake_marker, self._second_region),
             Handover(self._source, rewrites, self._retiring),
             options,
         )
@@ -224,13 +228,12 @@ class Runtime(Connections):
         self._removals = Removals(self._pool, rules, shares_source=self._shares_source)
         self.outlook = Outlook(Policies(self._pool), Intake(self._pool), ChunkRecords(self._pool), rules)
         self._trial = TrialRestore(self._source, self.lake, self._marking)
-        self._lake_marker = LakeMarker(self.lake, LakeGenerations(self._pool))
         proof = ChunkProof(
             self.lake,
             self._removals,
             self._trial,
             self._lake_marker,
-            SecondRegion(self._lake_account, self.lake, config.lake_replication),
+            self._second_region,
             Standing(self._tables, self._table_log, self.table_commits),
             self._places,
         )

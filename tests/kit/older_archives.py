@@ -68,9 +68,11 @@ def whole_texts(*columns: str) -> Iterator[None]:
         yield
 
 
-def make_older(world: World) -> None:
+def make_older(world: World, *, before_marks: bool = False) -> None:
     """Leave every archive of a world's schema as it would be had it been made before tables had a schema and logs: its files
-    stay, and manifests, marks and ledger say of them what they said then. A folder has percent signs in its name."""
+    stay, and manifests, marks and ledger say of them what they said then. A folder has percent signs in its name.
+
+    With `before_marks` they were read before readings left marks, and nobody knows which transactions made their tables."""
     lake = world.service.lake
     with psycopg.connect(world.ledger_url or world.service.url, autocommit=True) as ledger:
         theirs = f"{world.service.schema}.%"
@@ -79,7 +81,8 @@ def make_older(world: World) -> None:
             manifest = without_schema(Manifest.model_validate(content))
             folder = quote(manifest.lake_path.replace("~", "%"), safe="%/")
             _move(lake, manifest.lake_path, folder)
-            manifest = manifest.model_copy(update={"lake_path": folder})
+            unknown = {"relation_born": None, "nonce": None} if before_marks else {}
+            manifest = manifest.model_copy(update={"lake_path": folder, **unknown})
             for file in (f"{folder}/_manifest.json", archive_manifest(folder)):
                 (lake / file).write_bytes(manifest.to_json())
             sha256, said = manifest.sha256(), Jsonb(manifest.model_dump(mode="json", exclude_unset=True))
@@ -87,6 +90,9 @@ def make_older(world: World) -> None:
             world.service.execute(
                 f"update archival_marks.stand_in set manifest = '{sha256}', lake_path = '{folder}' where archive = '{job}'"
             )
+        if before_marks:
+            ledger.execute("update archival.job set relation_born = null where hypertable like %s", (theirs,))
+            world.service.execute("update archival_marks.stand_in set born = ''")
         for table in ("table_archive", "lake_table", "lake_column"):
             ledger.execute(f"delete from archival.{table} where hypertable like %s".encode(), (theirs,))
     for log in (lake / "tables").glob(f"{world.service.schema}.*/_delta_log"):

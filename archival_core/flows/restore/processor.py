@@ -91,6 +91,14 @@ async def _mark_restored(connection: Connection, archive: Job, manifest: Manifes
     found = await stand_ins.lock_stand_in(connection, archive.job_id)
     if found is None and not archive.mark_owed:
         raise PermanentError(f"the source has no mark that {archive.chunk} was removed", code="not-restorable")
+    if found is None:
+        chunk = (str(archive.hypertable), str(archive.chunk), manifest.relation_oid, manifest.relation_born)
+        if await stand_ins.took_its_place(connection, archive.job_id, *chunk):
+            raise PermanentError(
+                f"the archive of {archive.chunk} was written anew, and the new one stands for the rows; reconcile brings the"
+                " ledger up to its mark",
+                code="not-restorable",
+            )
     if found is not None and archive.manifest_sha256 not in (None, found.manifest):
         raise PermanentError(f"another archive stands for the rows of {archive.chunk} now", code="not-restorable")
     if found is not None and found.kind is StandInKind.RESTORED and restored.inserted:

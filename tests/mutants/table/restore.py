@@ -98,6 +98,15 @@ MUTATIONS = (
         tests=("acceptance/test_finishing.py::test_without_a_mark_of_the_archive_nothing_is_restored",),
     ),
     Mutation(
+        name="restored-although-it-was-written-anew",
+        file="flows/restore/processor.py",
+        inside="_mark_restored",
+        old="if await stand_ins.took_its_place(",
+        new="if False and await stand_ins.took_its_place(",
+        guard="MARKED",
+        tests=("acceptance/test_table_migration.py::test_an_archive_of_before_marks_changes_hands_once",),
+    ),
+    Mutation(
         name="restored-on-the-grounds-of-another-manifest",
         file="flows/restore/processor.py",
         inside="_mark_restored",

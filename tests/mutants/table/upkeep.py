@@ -67,8 +67,8 @@ MUTATIONS = (
         name="marked-again-after-the-mark-changed-hands",
         file="flows/upkeep/marks/follow_marks.py",
         inside="FollowMarks._pay",
-        old="if await stand_ins.went_by_another(",
-        new="if False and await stand_ins.went_by_another(",
+        old="if await _is_replaced(",
+        new="if False and await _is_replaced(",
         tests=("acceptance/test_table_migration.py::test_reconcile_finishes_what_a_crash_left",),
     ),
     Mutation(

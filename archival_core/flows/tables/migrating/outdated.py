@@ -104,6 +104,9 @@ def why_not(archive: OutdatedArchive, mark: StandIn | None) -> str | None:
         return "the source has no mark of its removal yet, which reconcile writes"
     if mark is None or not mark.kind.stands_in or mark.manifest != archive.manifest_sha256:
         return "the source's mark does not name it; reconcile brings the ledger up to the marks"
+    if not archive.oid:
+        # if a crash came before the ledger followed the mark, nobody could tell that both archives have the same rows
+        return "nobody knows any more which table its rows were in; restore it and archive its chunk anew"
     if (mark.oid, mark.born) != (archive.oid, archive.born or ""):
         # reconcile could not tell, after a crash, that the archive was written anew
         return "its rows were in another table when they went; restore it and archive its chunk anew"

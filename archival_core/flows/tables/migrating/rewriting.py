@@ -1,8 +1,8 @@
 """One archive of before the lake's tables had a schema is written anew.
 
 the archive's files, every byte compared → a staging table, compared with the manifest → a table of the types that the columns
-had → parts, each read back and compared → the parts restored, and compared by PostgreSQL → rename → manifest → the mark
-changes hands, with the ledger's rows
+had → parts, each read back and compared → the parts restored, and compared by PostgreSQL → rename → manifest → every byte
+compared where it lies → the mark changes hands, with the ledger's rows
 
 PostgreSQL reads the old files as a restore does, and they are archived as a chunk is. So whatever a restore brings back
 exactly is written anew exactly, and what it refuses stays as it is. The new archive is published before its mark changes
@@ -27,6 +27,7 @@ from archival_core.flows.archive.publishing import Publishing
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.flows.tables.migrating.copied_reading import CopiedReading
 from archival_core.flows.tables.migrating.handover import Handover
+from archival_core.flows.tables.migrating.lasting import Lasting
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives.rewrites import OutdatedArchive
 from archival_core.model.chunks.chunk import Relation
@@ -58,11 +59,12 @@ class Rewriting:
         lake: LakehouseClient,
         publishing: Publishing,
         reading: CopiedReading,
+        lasting: Lasting,
         handover: Handover,
         options: ArchiveOptions,
     ) -> None:
         self._source, self._lake, self._publishing = source, lake, publishing
-        self._reading, self._handover, self._options = reading, handover, options
+        self._reading, self._lasting, self._handover, self._options = reading, lasting, handover, options
 
     async def rewrite(self, job: Job) -> bool:
         """Write the archive that `job` names anew, and let the new one stand in for the rows.
@@ -86,6 +88,8 @@ class Rewriting:
         with telemetry.step("archive.manifest"):
             await write_manifest(self._lake, manifest)
         await self._publishing.staging.tidy_up(job)
+        with telemetry.step("rewrite.last", lake_path=manifest.lake_path):
+            await self._lasting.check(job, manifest)
         with telemetry.step("archive.ledger"):
             await self._handover.hand_over(job, former, manifest)
         return True

@@ -150,7 +150,7 @@ class FollowMarks:
             if await self._marked.back_to_archived(archive.job_id):
                 report.back += 1
                 _LOG.warning("archive %s is not removed: the source was put back, and has the chunk", archive.job_id)
-        elif await stand_ins.went_by_another(connection, archive.job_id, archive.oid, archive.born):
+        elif await _is_replaced(connection, archive):
             await self._replace(archive)
         elif await history.stands_on(connection, archive.job_id, (await self._marked.manifest(archive.job_id)).grounds):
             # the source was put back to before the removal, and then somebody else dropped the chunk
@@ -177,7 +177,7 @@ class FollowMarks:
                 # the source was put back to before the removal: no mark is owed, and the archive is taken back
                 await self._marked.mark_paid(archive.job_id, archive.manifest_sha256)
                 continue
-            if await stand_ins.went_by_another(connection, archive.job_id, archive.oid, archive.born):
+            if await _is_replaced(connection, archive):
                 # it was written anew, and its mark has changed hands: a mark of its own would show its rows twice
                 with _alone(archive.job_id, report):
                     await self._replace(archive)
@@ -215,6 +215,11 @@ class FollowMarks:
         is_new = await stand_ins.record_missing(connection, stand_in)
         await self._marked.mark_paid(archive.job_id, sha256)
         return is_new
+
+
+async def _is_replaced(connection: Connection, archive: RemovedArchive) -> bool:
+    chunk = (archive.hypertable, archive.chunk)
+    return await stand_ins.took_its_place(connection, archive.job_id, *chunk, archive.oid, archive.born)
 
 
 @contextmanager

@@ -33,17 +33,17 @@ returning job_id, status, traceparent
 select job_id from archival.job where job_id in (%(job_id)s, %(former)s) and kind = 'archive' order by job_id for update
 
 -- name: finish_rewrite
--- The new archive stands in for the rows, and says of them what the former said: they were archived and went when they were and did. They
--- went once, so the former does not say it any more.
+-- The new archive stands in for the rows, and says of them what the former said: they went when they did. They went once, so the former does
+-- not say it any more. It was archived now: a lake that goes back to before now has lost it.
 with former as (
-    select job_id, started_at, finished_at, removed_at, dropped_by, removal_error, relation_oid, relation_born from archival.job
+    select job_id, removed_at, dropped_by, removal_error, relation_oid, relation_born from archival.job
     where job_id = %(former)s and kind = 'archive' and status = 'removed' and manifest_sha256 = %(former_sha256)s
     for update
 ), superseded as (
     update archival.job o set status = 'superseded', removed_at = null from former where o.job_id = former.job_id
 )
 update archival.job j
-set status = 'removed', started_at = former.started_at, finished_at = former.finished_at, removed_at = former.removed_at,
+set status = 'removed', finished_at = now(), removed_at = former.removed_at,
     dropped_by = former.dropped_by, removal_error = former.removal_error, relation_oid = former.relation_oid,
     relation_born = former.relation_born, range_start = %(range_start)s, range_end = %(range_end)s, rows = %(rows)s,
     source_bytes = %(source_bytes)s, parquet_bytes = %(parquet_bytes)s, lake_path = %(lake_path)s, manifest = %(manifest)s,

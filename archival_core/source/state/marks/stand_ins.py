@@ -58,6 +58,12 @@ SELECT archive, hypertable FROM archival_marks.stand_in WHERE hypertable = ANY(%
 _WENT_BY_ANOTHER: Final[LiteralString] = """
 SELECT FROM archival_marks.stand_in WHERE archive <> %s AND kind <> 'restored' AND oid = %s AND born = %s
 """
+# Of an archive from before `born` was recorded, the oid and the name together tell whose rows it has.
+_TOOK_ITS_PLACE: Final[LiteralString] = """
+SELECT FROM archival_marks.stand_in
+WHERE archive <> %(archive)s AND kind <> 'restored' AND oid = %(oid)s AND born = %(born)s
+  AND (born <> '' OR oid <> 0 AND hypertable = %(hypertable)s AND chunk = %(chunk)s)
+"""
 
 _LAST: Final[LiteralString] = """
 SELECT kind, chunk, marked_at FROM archival_marks.stand_in WHERE archive = ANY(%s) ORDER BY marked_at DESC, chunk LIMIT 1
@@ -171,6 +177,17 @@ async def went_by_another(conn: AsyncConnection[Any], archive: UUID, oid: int, b
         if born is None or not await is_there(conn):
             return False
         return await (await conn.execute(_WENT_BY_ANOTHER, (archive, oid, born))).fetchone() is not None
+
+
+async def took_its_place(
+    conn: AsyncConnection[Any], archive: UUID, hypertable: str, chunk: str, oid: int, born: str | None
+) -> bool:
+    """Whether another archive stands in for the rows of an archive that was removed and has no mark: it was written anew."""
+    values = {"archive": archive, "hypertable": hypertable, "chunk": chunk, "oid": oid, "born": born or ""}
+    with source_errors():
+        if not await is_there(conn):
+            return False
+        return await (await conn.execute(_TOOK_ITS_PLACE, values)).fetchone() is not None
 
 
 async def _read(conn: AsyncConnection[Any], query: LiteralString, values: tuple[Any, ...]) -> dict[UUID, StandIn]:
