@@ -419,6 +419,20 @@ async def test_an_archive_of_before_marks_changes_hands_once(world: World, monke
     assert texts(world) == rows
 
 
+async def test_another_table_under_the_name_says_nothing_about_columns(world: World) -> None:
+    await older(world)
+    world.service.execute(
+        "alter table $s.readings rename to before;"
+        " create table $s.readings (time timestamptz not null) partition by range (time);"
+        " create table $s.mar partition of $s.readings for values from ('2026-03-01Z') to ('2026-04-01Z');"
+        " insert into $s.readings values ('2026-03-01Z'); alter table $s.readings add note text default 'of another table'"
+    )
+    await migrate(world)
+    new = check_migrated(world)
+    [note] = [column for column in new["manifest"]["columns"] if column["name"] == "note"]
+    assert note.get("default") is None
+
+
 async def test_a_chunk_that_is_there_is_archived_anew(world: World) -> None:
     rows = await older(world, remove=False)
     [planned] = await migrate(world)

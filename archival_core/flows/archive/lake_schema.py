@@ -34,10 +34,13 @@ class LakeSchema:
         table: TableIdentity | None,
         columns: Sequence[Column],
         as_of: datetime,
+        *,
+        is_there: bool = True,
     ) -> tuple[LakeColumn, ...]:
         """The columns of the lake for `columns`, which the snapshot of `connection` shows; new ones are recorded.
 
-        `table` is the identity of the hypertable's own table, `as_of` the time of the snapshot.
+        `table` is the identity of the hypertable's own table, `as_of` the time of the snapshot. Where not `is_there`, another
+        table may have the hypertable's name by now, which says nothing about these columns.
         """
         seen = [SeenColumn(c.number, c.name, c.type_name, str(arrow_type(c))) for c in columns]
         known = await self._columns.columns_of(hypertable)
@@ -46,7 +49,7 @@ class LakeSchema:
             return decided.columns
         numbers = {column.number for column in known}
         new = [column.column for column in decided.columns if column.number not in numbers]
-        defaults = await stored_before(connection, hypertable, new)
+        defaults = await stored_before(connection, hypertable, new) if is_there else {}
         with_defaults = [replace(column, default=defaults.get(column.name)) for column in seen]
         return await self._columns.decide(hypertable, partial(decide, seen=with_defaults, table=table, as_of=as_of))
 

@@ -18,6 +18,7 @@ from archival_core.model.lake.manifest import Manifest, ManifestPart
 from archival_core.source import catalog
 from archival_core.source.state.snapshot import parts
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
+from archival_core.source.state.tables import identity_of
 from archival_core.source.wire.columns import plan_columns
 
 
@@ -58,7 +59,8 @@ class CopiedReading:
         columns = tuple(replace(column, number=numbers[column.name]) for column in copied)
         hypertable = Relation.parse(manifest.hypertable)
         table, then = manifest.hypertable_table, manifest.archived_at
-        lake = await self._schema.columns_for(connection, hypertable, table, columns, then)
+        is_there = table is not None and await identity_of(connection, hypertable) == table
+        lake = await self._schema.columns_for(connection, hypertable, table, columns, then, is_there=is_there)
         plan = plan_columns(columns, lake=lake, in_utf8=snapshot.in_utf8)
         facts = await snapshot.measure()
         if facts.rows != manifest.rows:
