@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 from weakref import WeakKeyDictionary
 
@@ -35,13 +36,23 @@ READ_SETTINGS: Final[dict[str, str]] = TEXT_FORMS | {
 #: No workers beside a scan: `ARCHIVE_READERS` says how many processes read at a time, and rows keep their order.
 ALONE: Final[dict[str, str]] = {"max_parallel_workers_per_gather": "0"}
 
-#: What is pinned by the stretch that each connection is in.
-_STRETCHES: Final[WeakKeyDictionary[AsyncConnection[Any], dict[str, str]]] = WeakKeyDictionary()
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A stretch that a connection is in."""
+
+    #: what is pinned
+    settings: dict[str, str]
+    #: how many stretches it is inside of
+    depth: int
+
+
+_STRETCHES: Final[WeakKeyDictionary[AsyncConnection[Any], _Stretch]] = WeakKeyDictionary()
 
 _BEGIN: Final = sql.SQL("BEGIN")
 _ROLLBACK: Final = sql.SQL("ROLLBACK")
-_SAVEPOINT: Final = sql.SQL("SAVEPOINT archival_stretch")
-_BACK_TO_SAVEPOINT: Final = sql.SQL("ROLLBACK TO archival_stretch; RELEASE archival_stretch")
+_SAVEPOINT: Final = sql.SQL("SAVEPOINT {}")
+_BACK_TO_SAVEPOINT: Final = sql.SQL("ROLLBACK TO {0}; RELEASE {0}")
 
 _NOW: Final[LiteralString] = """
 SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS s (name)
@@ -73,15 +84,18 @@ async def pinned(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]
     another stretch with the same settings it is a part of that one, and costs nothing.
     """
     settings, outer = TEXT_FORMS | more, _STRETCHES.get(conn)
-    if outer is not None and settings.items() <= outer.items():
+    if outer is not None and settings.items() <= outer.settings.items():
         yield
         return
     is_idle = conn.info.transaction_status is TransactionStatus.IDLE
-    begin, end = (_BEGIN, _ROLLBACK) if is_idle else (_SAVEPOINT, _BACK_TO_SAVEPOINT)
+    depth = 0 if outer is None else outer.depth + 1
+    # a savepoint that could not be made must not be taken for that of a stretch around this one
+    name = sql.Identifier(f"archival_stretch_{depth}")
+    begin, end = (_BEGIN, _ROLLBACK) if is_idle else (_SAVEPOINT.format(name), _BACK_TO_SAVEPOINT.format(name))
     try:
         # both at once, which `AsyncConnection.transaction` would not do; such a pair of statements cannot be prepared
         await conn.execute(sql.SQL("{}; {}").format(begin, pin_statement(settings)), prepare=False)
-        _STRETCHES[conn] = settings
+        _STRETCHES[conn] = _Stretch(settings, depth)
         yield
     except BaseException:
         with suppress(psycopg.Error):  # a session that is lost has nothing to roll back
@@ -90,7 +104,7 @@ async def pinned(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]
     await _end(conn, outer, end)
 
 
-async def _end(conn: AsyncConnection[Any], outer: dict[str, str] | None, end: sql.SQL) -> None:
+async def _end(conn: AsyncConnection[Any], outer: _Stretch | None, end: sql.SQL | sql.Composed) -> None:
     if outer is None:
         _STRETCHES.pop(conn, None)
     else:
