@@ -31,7 +31,7 @@ class ExpectedChunk:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Chunks of one hypertable that wait for the same reason: where an error is the reason, those with its code."""
+    """Chunks of one hypertable that wait for the same step and reason: where an error is the reason, those with its code."""
 
     because: Because
     step: Step
@@ -97,17 +97,19 @@ def covering(chunks: Sequence[ExpectedChunk], at: str | int) -> list[ExpectedChu
 
 def reasons(chunks: Sequence[ExpectedChunk]) -> list[Reason]:
     """What the chunks wait for, the most frequent reason first."""
-    groups: defaultdict[tuple[Because, str | None], list[ExpectedChunk]] = defaultdict(list)
+    groups: defaultdict[tuple[Because, Step, str | None], list[ExpectedChunk]] = defaultdict(list)
     for found in chunks:
-        groups[found.next.because, found.next.code].append(found)
-    return [_reason(because, group) for (because, _), group in sorted(groups.items(), key=lambda item: -len(item[1]))]
+        groups[found.next.because, found.next.step, found.next.code].append(found)
+    return [
+        _reason(because, step, group) for (because, step, _), group in sorted(groups.items(), key=lambda item: -len(item[1]))
+    ]
 
 
-def _reason(because: Because, chunks: Sequence[ExpectedChunk]) -> Reason:
+def _reason(because: Because, step: Step, chunks: Sequence[ExpectedChunk]) -> Reason:
     dated = [found for found in chunks if found.next.at is not None]
     first = min(dated, key=lambda found: found.next.at) if dated else chunks[0]  # type: ignore[arg-type, return-value]
     total = sum(found.state.database_bytes or 0 for found in chunks)
-    return Reason(because, first.next.step, len(chunks), total, first.next.at, first)
+    return Reason(because, step, len(chunks), total, first.next.at, first)
 
 
 def _is_integer(state: ChunkState) -> bool:

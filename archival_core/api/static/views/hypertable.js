@@ -27,6 +27,11 @@ export async function load({ name, from, to }, full) {
   return { map, why, summary: summaries.hypertables.find(({ hypertable }) => hypertable === name) ?? null, lake, full };
 }
 
+// The time in it is that of the first chunk alone.
+function sentence(chunks, { at, text }) {
+  return chunks > 1 && at ? `The first of them ${text}` : `${text[0].toUpperCase()}${text.slice(1)}`;
+}
+
 export function make({ name }) {
   const map = chunkMap(`Chunks of ${name}`, {
     open: ({ chunk }) => { location.hash = address("chunk", { hypertable: name, chunk }); },
@@ -34,7 +39,7 @@ export function make({ name }) {
   });
   const reasons = table("Why chunks are where they are", [
     { head: "Chunks", numeric: true, cell: ({ chunks }) => show.count(chunks) },
-    { head: "Why", wide: true, kind: "main-cell", cell: ({ example: { next_step: next } }) => [`${next.text[0].toUpperCase()}${next.text.slice(1)}`, next.code ? [". ", code(next.code)] : null, next.remedy ? el("p", { class: "remedy" }, ...coded(next.remedy)) : null].flat() },
+    { head: "Why", wide: true, kind: "main-cell", cell: ({ chunks, example: { next_step: next } }) => [sentence(chunks, next), next.code ? [". ", code(next.code)] : null, next.remedy ? el("p", { class: "remedy" }, ...coded(next.remedy)) : null].flat() },
     { head: "First goes on", cell: ({ first_at: at }) => (at ? show.time(at) : "–") },
     { head: "In database", numeric: true, cell: ({ bytes }) => (bytes ? show.bytes(bytes) : "–") },
     { head: "For example", cell: ({ example }) => el("a", { href: address("chunk", { hypertable: name, chunk: example.chunk }) }, show.chunk(example.chunk)) },
@@ -136,7 +141,7 @@ export function update(root, { map, why, summary, lake, full }, { name }, state)
   if (!full) return;
   parts.whyProblem.hidden = !why.problem;
   say(parts.whyProblem, why.problem ? `Unknown: ${why.problem}` : "");
-  parts.reasons.rows(why.reasons ?? [], ({ because, example }) => `${because}/${example.next_step.code}`);
+  parts.reasons.rows(why.reasons ?? [], ({ because, step, example }) => `${because}/${step}/${example.next_step.code}`);
   if (!why.problem) policy.update(parts.policy, why.policy);
   inLake(parts.lake, name, lake, state.lake_url);
 }
