@@ -89,7 +89,7 @@ def test_axe_finds_nothing_in_any_view(chromium: Browser, shown: Shown, scheme: 
 
 
 def test_axe_finds_nothing_in_dialogs_answers_and_the_form_for_the_key(page: Page) -> None:
-    page.get_by_role("button", name="Pause everything").click()
+    page.get_by_role("button", name="Pause the intake").click()
     assert violations(page) == []
     page.keyboard.press("Escape")
     go(page, VIEWS["chunk"])
@@ -130,7 +130,7 @@ def test_tab_reaches_everything_in_the_order_of_the_page_and_shows_where_it_is(p
 
 
 def test_a_dialog_keeps_the_focus_and_gives_it_back(page: Page) -> None:
-    button = page.get_by_role("button", name="Pause everything")
+    button = page.get_by_role("button", name="Pause the intake")
     button.focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
@@ -146,7 +146,7 @@ def test_a_dialog_keeps_the_focus_and_gives_it_back(page: Page) -> None:
 
 def test_pause_and_resume_keep_the_focus_through_their_dialogs_and_every_look(page: Page) -> None:
     """Who pauses by the keyboard stands on what resumes, and stays there while figures come in."""
-    pause, resume = (page.get_by_role("button", name=name, exact=True) for name in ("Pause everything", "Resume"))
+    pause, resume = (page.get_by_role("button", name=name, exact=True) for name in ("Pause the intake", "Resume"))
     dialog = page.get_by_role("dialog")
     pause.focus()
     page.keyboard.press("Enter")

@@ -182,7 +182,7 @@ def test_the_lake_has_a_table_with_each_row_once(page: Page, shown: Shown) -> No
 
 
 def test_everything_is_paused_with_who_and_why_and_is_in_the_audit(page: Page) -> None:
-    page.get_by_role("button", name="Pause everything").click()
+    page.get_by_role("button", name="Pause the intake").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Why").fill("an upgrade")
     dialog.get_by_role("button", name="Pause").click()
@@ -209,6 +209,8 @@ def test_a_hostile_name_is_text_and_nothing_else(page: Page) -> None:
 
 
 def test_dead_letters_are_filtered_and_discarded_for_a_reason(page: Page) -> None:
+    go(page, "#/dead-letters")
+    expect(page.locator("#view [role=status]").first).to_have_text("2 dead letters; shown: all 2")
     go(page, "#/dead-letters?kind=message")
     expect(page.locator(".letters li")).to_have_count(1)
     expect(page.locator("#view [role=status]").first).to_have_text("2 dead letters in all; shown: the oldest 1")

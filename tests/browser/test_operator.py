@@ -197,6 +197,7 @@ def test_dismissed_failures_are_shown_with_who_and_why_and_wait_again_when_that_
     expect(page.get_by_role("button", name="Dismiss …")).to_be_focused()
     go(page, "#/jobs?status=failed&dismissed=true")
     page.get_by_role("button", name="Undo the dismissal of all of these").click()
+    expect(dialog.get_by_role("heading")).to_have_text("Undo dismissals")
     expect(dialog.locator(".preview")).to_contain_text("1 job by this filter")
     dialog.get_by_role("button", name="Undo the dismissal").click()
     expect(rows).to_have_count(0)
@@ -222,3 +223,46 @@ def test_a_chunk_whose_archive_failed_is_retried_where_it_is_looked_at(page: Pag
     expect(page.locator("#toast")).to_have_text("It is queued again.")
     shown.wait_for(lambda: shown.rows("select from archival.job where request_key = 'operator/1' and status = 'archived'"))
     expect(page.locator(".place.there")).to_have_count(2)
+
+
+def test_a_pause_shows_at_once_and_promises_no_end_of_what_is_due(page: Page) -> None:
+    """The service's answer is some seconds old: here it never hears of the pause."""
+
+    def old(route: Route) -> None:
+        found = route.fetch().json()
+        found["intake"] = {"paused": False, "reason": None, "changed_by": None, "changed_at": "2026-01-01T00:00:00Z"}
+        found["backlog"] |= {"due": 41, "queued": 0, "running": 0, "per_hour": 60, "done_at": "2100-01-01T00:00:00Z"}
+        route.fulfill(json=found)
+
+    page.route("**/dashboard/overview", old)
+    go(page, "#/?days=14")
+    expect(page.locator("#waiting-note")).to_contain_text("41 due; done in about")
+    page.get_by_role("button", name="Pause the intake").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("archived chunks still leave the database when they are due")
+    dialog.get_by_role("button", name="Pause").click()
+    expect(page.locator("#paused")).to_have_text("Paused by function key")
+    expect(page.locator("#waiting-note")).to_have_text("0 queued, 0 at work, 41 due; what is due waits until somebody resumes")
+    page.get_by_role("button", name="Resume").click()
+    dialog.get_by_role("button", name="Resume").click()
+    expect(page.locator("#paused")).to_be_hidden()
+
+
+def test_the_time_of_many_chunks_is_said_to_be_that_of_the_first(page: Page, shown: Shown) -> None:
+    shown.execute(
+        "insert into archival.policy (hypertable, archive_after, remove_after)"
+        " values ('demo.readings', '900 years', '950 years')"
+    )
+    try:
+        go(page, "#/hypertable?name=demo.readings")
+        reasons = page.locator("section", has=page.get_by_role("heading", name="What happens next"))
+        expect(reasons).to_contain_text("The first of them leaves the database on")
+        expect(reasons).to_contain_text("The first of them is archived on")
+    finally:
+        shown.execute("delete from archival.policy where hypertable = 'demo.readings'")
+
+
+def test_dismissed_failures_are_reached_from_the_failures(page: Page) -> None:
+    page.get_by_role("link", name="Dismissed failures").click()
+    ready(page)
+    expect(page.get_by_label("Failures")).to_have_value("dismissed")

@@ -5,6 +5,7 @@ import { byId, el, say } from "./core/dom.js";
 import * as show from "./core/format.js";
 import { address, route } from "./core/route.js";
 import { fetchOtherViews, isView, moduleOf, standsUnder } from "./core/views.js";
+import { latest } from "./parts/state.js";
 
 const EVERY = 5000;
 const SLOWEST = 30000;
@@ -116,7 +117,8 @@ async function refresh(full = false) {
     if (!last) byId("board").hidden = !hasKey() && round === 0;
     owed ||= full || fresh || round % (module.every ?? 1) === 0;
     const own = quietly(module.load?.(params, owed));
-    const common = await asked;
+    const told = await asked;
+    const common = { ...told, intake: latest(told.intake) };
     await may;
     if (now !== turn) return;
     reveal();

@@ -25,9 +25,14 @@ export function dependencies(list, { dependencies: known, away }) {
   });
 }
 
+// What somebody has decided here: the service's answers are some seconds old, and would show the intake as it was before.
+let decided = null;
+
+export const latest = (intake) => (intake && decided && new Date(decided.changed_at) > new Date(intake.changed_at) ? decided : intake);
+
 // One button for both, which keeps the focus when the one becomes the other.
 export function pauseButton() {
-  const button = act("Pause everything", () => (button.dataset.paused ? resume() : pause()), { hidden: true });
+  const button = act("Pause the intake", () => (button.dataset.paused ? resume() : pause()), { hidden: true });
   return {
     root: button,
     update(intake) {
@@ -35,19 +40,19 @@ export function pauseButton() {
       if (intake?.paused) button.dataset.paused = "yes";
       else delete button.dataset.paused;
       button.classList.toggle("strong", Boolean(intake?.paused));
-      say(button, intake?.paused ? "Resume" : "Pause everything");
+      say(button, intake?.paused ? "Resume" : "Pause the intake");
     },
   };
 }
 
 function pause() {
   ask({
-    title: "Pause everything",
-    text: "No event is taken and no policy asks for archives until somebody resumes. Events wait in their stream; jobs that are queued go on; what people ask for by name is done.",
+    title: "Pause the intake",
+    text: "No event is taken and no policy asks for archives until somebody resumes. Events wait in their stream. Other work is not stopped: jobs that are queued go on, what people ask for by name is done, and archived chunks still leave the database when they are due.",
     reason: "optional",
     label: "Pause",
     run: async ({ reason }) => {
-      await post("intake/pause", reason ? { reason } : {});
+      decided = await post("intake/pause", reason ? { reason } : {});
       return "The intake is paused.";
     },
   });
@@ -59,7 +64,7 @@ function resume() {
     text: "Events are taken again, and policies ask for archives.",
     label: "Resume",
     run: async () => {
-      await post("intake/resume");
+      decided = await post("intake/resume");
       return "The intake goes on.";
     },
   });

@@ -56,7 +56,7 @@ export function make() {
       el(
         "div",
         { class: "wide" },
-        section("failed", "Failed", parts.failures, parts.failuresEmpty),
+        section("failed", "Failed", parts.failures, parts.failuresEmpty, el("p", { class: "ways" }, el("a", { href: address("jobs", { status: "failed", dismissed: "true" }) }, "Dismissed failures"))),
         section("refused", "Not removed", parts.refusals, parts.refusalsEmpty),
         section("now", "At work now", parts.running, parts.runningEmpty),
         el("section", { "aria-labelledby": "time-title" }, el("div", { class: "heading" }, el("h2", { id: "time-title" }, "Archived and freed"), spans), ...chart()),
@@ -115,7 +115,7 @@ function way(text, target) {
   return el("button", { type: "button", class: "quiet", onclick: () => { byId(target).scrollIntoView(); byId(target).focus({ preventScroll: true }); } }, text);
 }
 
-function figures({ numbers, backlog, money, away }) {
+function figures({ numbers, backlog, money, intake: found, away }) {
   const stale = away.find(({ name }) => name === "ledger")?.as_of;
   const asOf = stale ? `, as of ${show.clock(stale)}` : "";
   if (!numbers) {
@@ -136,8 +136,8 @@ function figures({ numbers, backlog, money, away }) {
   say("saved-note", `a month, at ${money.database_gb_month} for a GB in the database and ${money.lake_gb_month} in the lake`);
   const waiting = backlog.queued + backlog.running + (backlog.due ?? 0);
   say("waiting", show.count(waiting));
-  const when = !waiting ? "nothing waits" : backlog.done_at ? `done in about ${show.until(backlog.done_at)}, at ${show.count(Math.round(backlog.per_hour))} an hour` : "no pace yet to tell when it is done";
-  say("waiting-note", `${show.count(backlog.queued)} queued, ${show.count(backlog.running)} at work${backlog.due ? `, ${show.count(backlog.due)} due` : ""}; ${when}${backlog.due === null ? "; what policies want is unknown" : ""}${asOf}`);
+  const when = !waiting ? (backlog.due === null ? "" : "; nothing waits") : found?.paused && backlog.due ? "; what is due waits until somebody resumes" : backlog.done_at ? `; done in about ${show.until(backlog.done_at)}, at ${show.count(Math.round(backlog.per_hour))} an hour` : "; no pace yet to tell when it is done";
+  say("waiting-note", `${show.count(backlog.queued)} queued, ${show.count(backlog.running)} at work${backlog.due ? `, ${show.count(backlog.due)} due` : ""}${when}${backlog.due === null ? "; what policies want is unknown" : ""}${asOf}`);
 }
 
 function intake({ intake: found, queues, stream, away }) {
