@@ -16,6 +16,9 @@ export function el(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
+// A name that is too long for its place is broken after a dot or an underscore, if it has one.
+export const breakable = (name) => name.split(/(?<=[._])/).flatMap((part, place) => (place ? [el("wbr"), part] : [part]));
+
 export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }

@@ -15,7 +15,7 @@ const named = (names, most = 3) => `${names.slice(0, most).join(", ")}${names.le
 function explained(group) {
   return [
     el("p", { class: "reason" }, group.message || group.meaning || "no reason is noted"),
-    el("p", { class: "muted" }, group.message && group.meaning ? [...coded(group.meaning), " "] : null, code(group.code)),
+    el("p", { class: "muted" }, code(group.code), group.message && group.meaning ? [": ", ...coded(group.meaning)] : null),
     group.remedy ? el("p", { class: "remedy" }, ...coded(group.remedy)) : group.is_transient ? el("p", { class: "remedy" }, GIVEN_UP) : null,
   ];
 }
@@ -25,7 +25,7 @@ export function failures(list, empty, groups, away) {
     put(item, group, () => {
       const filter = { status: "failed", open: "true", error_code: group.code };
       return [
-        el("div", { class: "row" }, el("p", {}, el("a", { href: address("jobs", filter) }, el("strong", {}, show.count(group.jobs)), " ", group.code), el("span", { class: "muted" }, ` · ${named(group.hypertables)} · since ${show.time(group.oldest)}`)),
+        el("div", { class: "row" }, el("p", {}, el("a", { href: address("jobs", filter) }, el("strong", {}, show.count(group.jobs)), " ", group.code), el("span", { class: "muted" }, ` · ${named(group.hypertables)} · `, el("span", { class: "date" }, `since ${show.time(group.oldest)}`))),
           el("div", { class: "row" },
             act("Dismiss", () => dismiss(group), { class: "small", "aria-label": `Dismiss ${group.code}` }),
             act("Retry all", () => retry(group), { class: group.is_transient ? "small strong" : "small", "aria-label": `Retry all ${group.code}` }))),

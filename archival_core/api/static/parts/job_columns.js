@@ -1,6 +1,6 @@
 // What a table says of a job.
 
-import { el } from "../core/dom.js";
+import { breakable, el } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
 import { said } from "./code.js";
@@ -21,7 +21,7 @@ export function jobColumns({ chunk = true } = {}) {
     { head: "Kind", cell: (job) => job.kind },
     ...(chunk
       ? [
-          { head: "Hypertable", cell: (job) => el("a", { href: address("hypertable", { name: job.hypertable }), class: "name" }, job.hypertable) },
+          { head: "Hypertable", cell: (job) => el("a", { href: address("hypertable", { name: job.hypertable }), class: "name" }, ...breakable(job.hypertable)) },
           { head: "Range", cell: (job) => el("a", { href: address("chunk", { hypertable: job.hypertable, chunk: job.chunk }), title: job.chunk, class: job.range_start === null && job.range_end === null ? "name" : "nowrap" }, job.range_start === null && job.range_end === null ? show.chunk(job.chunk) : show.range({ start: job.range_start, end: job.range_end })) },
         ]
       : []),

@@ -81,7 +81,7 @@ function buttons(params) {
   const found = [];
   if (params.dismissed === "true") {
     if (chosen.size) found.push(act(`Retry ${which}`, () => all("retry", "Retry", "queued again", params)));
-    return [...found, act(`Undo the dismissal of ${which}`, () => all("undismiss", "Undo the dismissal", "wait for somebody again", params))];
+    return [...found, act(`Undo the dismissal of ${which}`, () => all("undismiss", "Undo the dismissal", "back on the list of failures", params))];
   }
   if (chosen.size || status.includes("failed") || status.includes("cancelled")) found.push(act(`Retry ${which}`, () => all("retry", "Retry", "queued again", params)));
   if (chosen.size || status.includes("failed")) found.push(act(`Dismiss ${which}`, () => all("dismiss", "Dismiss", "dismissed", params)));
@@ -97,7 +97,7 @@ function all(action, label, what, params) {
   if (!chosen.size && action === "cancel" && status.length) body.status = status.filter((one) => ["queued", "running"].includes(one));
   const reason = action === "dismiss" ? { reason: "looked at" } : {};
   ask({
-    title: `${label} jobs`,
+    title: action === "undismiss" ? "Undo dismissals" : `${label} jobs`,
     preview: async () => {
       const found = await post(`jobs/${action}`, { ...body, ...reason, dry_run: true });
       return [el("p", {}, `${show.plural(found.left, "job")} ${chosen.size ? "of those that are chosen" : "by this filter"}: `), el("ul", {}, ...Object.entries(found.left_by_code).map(([code, number]) => el("li", {}, `${show.count(number)} ${code || "without an error"}`)))];

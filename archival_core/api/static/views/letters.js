@@ -101,7 +101,7 @@ export function update(root, { letters, next }, params, { stream }) {
     ]);
   });
   const filtered = params.error_code || params.text || params.kind;
-  const shown = `shown: ${params.after ? "" : "the oldest "}${show.count(letters.length)}${next ? ", and there may be more" : ""}`;
+  const shown = `shown: ${params.after ? "" : next || filtered ? "the oldest " : "all "}${show.count(letters.length)}${next ? ", and there may be more" : ""}`;
   say(parts.total, total === null ? `How many there are is unknown; ${shown}` : `${show.plural(total, "dead letter")}${filtered ? " in all" : ""}; ${shown}`);
   say(parts.empty, letters.length ? "" : filtered ? "None is like that." : "Every event could be used.");
   parts.more.hidden = !next;
