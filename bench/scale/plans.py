@@ -49,6 +49,7 @@ _LATE: Final = datetime(2100, 1, 1, tzinfo=UTC)
 #: Statements that look at all archives, or at a share of them that grows with their number, and why that is well.
 GROWS: Final = {
     "count_matching_jobs": "a person asks how many jobs a filter means",
+    "outdated_archives": "a person asks which archives of before tables had a schema are to be written anew",
     "owe_all_marks": "a person asks for every mark to be written again",
     "request_verification": "a person asks for all archives of a hypertable to be verified",
     "note_lake_back": "the lake went back: everything since then is verified",

@@ -54,14 +54,15 @@ class ChunkDescription:
         """Ask the source. Raises `PermanentError` for a chunk or a hypertable that is not there."""
         async with catalog.asked(connection):
             chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
-            return cls(
+            found = (
                 chunk,
                 await catalog.server_identity(connection),
                 await tables.identity_of(connection, chunk.hypertable),
                 await tables.tables_of(connection, chunk),
                 await catalog.describe_ddl(connection, job.hypertable),
-                await catalog.source_bytes(connection, chunk),
             )
+        # by itself, because to measure the chunk locks it until the stretch ends
+        return cls(*found, await catalog.source_bytes(connection, chunk))
 
     @property
     def born(self) -> str:

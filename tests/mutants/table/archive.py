@@ -143,7 +143,7 @@ MUTATIONS = (
         name="parts-of-other-columns-are-taken-over",
         file="flows/archive/reading.py",
         inside="Reading.continues",
-        old="and progress.columns == self._column_types\n",
+        old="and progress.columns == self._column_types\n            and progress.lake == self._lake_columns\n",
         new="",
         guard="RESUME",
         tests=("acceptance/test_parts.py::test_a_chunk_that_has_changed_is_read_again",),

@@ -190,7 +190,7 @@ MUTATIONS = (
     ),
     Mutation(
         name="lost-archive-overtakes",
-        file="ledger/sql/migrations/0015_histories.sql",
+        file="ledger/sql/migrations/0017_superseding.sql",
         old=" and not later.history_lost",
         new="",
         guard="MARK",

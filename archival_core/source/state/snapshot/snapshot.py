@@ -94,6 +94,8 @@ class ReadSnapshot:
             await conn.execute(_LOCK.format(timeout=LOCK_TIMEOUT, table=name_of(self._chunk.relation)), prepare=False)
         except postgres.LockNotAvailable as error:
             raise locked_by_others(self._chunk.relation) from error
+        except (postgres.UndefinedTable, postgres.InvalidSchemaName) as error:
+            raise PermanentError(f"{self._chunk.relation} is gone", code="unknown-chunk") from error
         async with conn.pipeline():
             await conn.execute(_NO_CYCLES)
             await conn.execute(pin_statement(READ_SETTINGS))
