@@ -10,11 +10,11 @@ rename publishes parts and manifest together, so an archive is there completely 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import takewhile
 
 from archival_core import telemetry
 from archival_core.clients.postgres.database import Connection, Database
@@ -25,10 +25,12 @@ from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.part_archiver import PartArchiver
 from archival_core.flows.archive.published import write_manifest
 from archival_core.flows.archive.publishing import Publishing
+from archival_core.flows.archive.readers import read_parts
 from archival_core.flows.archive.reading import ChunkDescription, Reading
 from archival_core.flows.jobs.watches.giving_way import giving_way
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.model.chunks.part_range import PartRange
 from archival_core.model.jobs.job import Job
 from archival_core.model.jobs.progress import Progress
 from archival_core.model.lake.manifest import Manifest, ManifestPart
@@ -195,28 +197,18 @@ class ChunkArchiver:
             snapshot_id=snapshot_id,
             sessions=sessions,
             reading=reading,
-            metadata={
-                "archival.job_id": str(job.job_id),
-                "archival.hypertable": str(job.hypertable),
-                "archival.chunk": str(job.chunk),
-            },
+            job=job,
         )
-        waiting = iter([(number, part) for number, part in enumerate(reading.ranges) if number not in done])
+        missing = [(number, part) for number, part in enumerate(reading.ranges) if number not in done]
         before = len(done)
 
-        async def read() -> None:
-            for number, part in waiting:
-                # A run writes at least one part, or the job would never end. It writes all parts if a next run could not go
-                # on.
-                if time.monotonic() > deadline and len(done) > before and reading.can_go_on:
-                    return
-                finished = await archiver.archive(number, part)
-                await self._ledger.add_part(job, number, finished)
-                done[number] = finished
+        def may_begin(_: tuple[int, PartRange]) -> bool:
+            # A run writes at least one part, or the job would never end. It writes all parts if a next run could not go on.
+            return time.monotonic() <= deadline or len(done) == before or not reading.can_go_on
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._options.readers):
-                    group.create_task(read())
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
+        async def read(number: int, part: PartRange) -> None:
+            finished = await archiver.archive(number, part)
+            await self._ledger.add_part(job, number, finished)
+            done[number] = finished
+
+        await read_parts(self._options.readers, takewhile(may_begin, missing), read)

@@ -25,6 +25,7 @@ from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.files import LakeSink, LakeSource
 from archival_core.model.chunks.part_range import PartRange
+from archival_core.model.jobs.job import Job
 from archival_core.model.lake.file_statistics import Bounds
 from archival_core.model.lake.manifest import ManifestPart
 from archival_core.source.state.snapshot.waiting import Sessions
@@ -46,8 +47,8 @@ class PartArchiver:
     #: sessions of the reading; those of its parts are added
     sessions: Sessions
     reading: Reading
-    #: key-value metadata of every file
-    metadata: dict[str, str]
+    #: the key-value metadata of every file names it
+    job: Job
 
     async def archive(self, number: int, part: PartRange) -> ManifestPart:
         """Write the part's file, and prove that it reads back as it was written.
@@ -111,8 +112,7 @@ class PartArchiver:
         with closing(read_batches(*source, gathered_pages=self.reading.gathered_pages, sessions=self.sessions)) as batches:
             # the encoder draws the batches, so the time that it waits for them is the database's
             arriving = span.waiting("archival.source_seconds", until(stop, batches))
-            metadata = {**self.metadata, "archival.part": str(number)}
-            bounds = parquet.write(arriving, plan.schema, sink, metadata, meter, self.reading.layout, traits)
+            bounds = parquet.write(arriving, plan.schema, sink, self._metadata(number), meter, self.reading.layout, traits)
         written = meter.content()
         span.count(rows=written.rows)
         return written, bounds
@@ -127,6 +127,14 @@ class PartArchiver:
         except (pa.ArrowException, ValueError, OSError) as error:
             raise TransientError(f"{file} does not read back: {error}", code="read-back-differs") from error
         return meter.content()
+
+    def _metadata(self, number: int) -> dict[str, str]:
+        return {
+            "archival.job_id": str(self.job.job_id),
+            "archival.hypertable": str(self.job.hypertable),
+            "archival.chunk": str(self.job.chunk),
+            "archival.part": str(number),
+        }
 
     def _meter(self) -> parquet.ContentMeter:
         return parquet.ContentMeter(self.reading.plan.schema, self.reading.time_column)

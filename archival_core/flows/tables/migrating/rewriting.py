@@ -11,7 +11,6 @@ hands: until then the former stands in for the rows, and nobody reads the new on
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from archival_core.flows.archive.chunk_archiver import ArchiveOptions
 from archival_core.flows.archive.part_archiver import PartArchiver
 from archival_core.flows.archive.published import find_manifest, write_manifest
 from archival_core.flows.archive.publishing import Publishing
+from archival_core.flows.archive.readers import read_parts
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.flows.tables.migrating.copied_reading import CopiedReading
 from archival_core.flows.tables.migrating.handover import Handover
@@ -31,6 +31,7 @@ from archival_core.flows.tables.migrating.lasting import Lasting
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives.rewrites import OutdatedArchive
 from archival_core.model.chunks.chunk import Relation
+from archival_core.model.chunks.part_range import PartRange
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest, ManifestPart
 from archival_core.source import catalog
@@ -112,11 +113,7 @@ class Rewriting:
                     snapshot_id=snapshot.snapshot_id,
                     sessions=Sessions(),
                     reading=reading,
-                    metadata={
-                        "archival.job_id": str(job.job_id),
-                        "archival.hypertable": str(job.hypertable),
-                        "archival.chunk": str(job.chunk),
-                    },
+                    job=job,
                 )
                 parts = await self._parts(archiver)
             reading.check_total(parts)
@@ -155,18 +152,11 @@ class Rewriting:
 
     async def _parts(self, archiver: PartArchiver) -> list[ManifestPart]:
         done: dict[int, ManifestPart] = {}
-        waiting = iter(enumerate(archiver.reading.ranges))
 
-        async def read() -> None:
-            for number, part in waiting:
-                done[number] = await archiver.archive(number, part)
+        async def read(number: int, part: PartRange) -> None:
+            done[number] = await archiver.archive(number, part)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._options.readers):
-                    group.create_task(read())
-        except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
+        await read_parts(self._options.readers, enumerate(archiver.reading.ranges), read)
         return [done[number] for number in sorted(done)]
 
     async def _prove(self, connection: Connection, job: Job, written: Manifest, copy: Relation) -> int:
