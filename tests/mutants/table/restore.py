@@ -104,7 +104,7 @@ MUTATIONS = (
         old="if await stand_ins.took_its_place(",
         new="if False and await stand_ins.took_its_place(",
         guard="MARKED",
-        tests=("acceptance/test_table_migration.py::test_an_archive_of_before_marks_changes_hands_once",),
+        tests=("acceptance/test_table_migration_meanwhile.py::test_an_archive_of_before_marks_changes_hands_once",),
     ),
     Mutation(
         name="restored-on-the-grounds-of-another-manifest",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 _TESTS = "acceptance/test_table_migration.py"
+_MEANWHILE = "acceptance/test_table_migration_meanwhile.py"
 
 MUTATIONS = (
     Mutation(
@@ -44,7 +45,7 @@ MUTATIONS = (
         file="source/state/marks/handing_over.py",
         old=" AND kind <> 'restored'",
         new="",
-        tests=(f"{_TESTS}::test_a_mark_that_says_that_the_rows_are_back",),
+        tests=(f"{_MEANWHILE}::test_a_mark_that_says_that_the_rows_are_back",),
     ),
     Mutation(
         name="reading-of-what-is-written-anew-has-no-mark",
@@ -59,7 +60,7 @@ MUTATIONS = (
         inside="adopt",
         old="j.options ->> 'rewrites' is not null or exists (",
         new="exists (",
-        tests=(f"{_TESTS}::test_a_restore_that_is_faster_keeps_the_archive",),
+        tests=(f"{_MEANWHILE}::test_a_restore_that_is_faster_keeps_the_archive",),
     ),
     Mutation(
         name="former-archive-counts-on",

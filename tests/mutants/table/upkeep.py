@@ -69,7 +69,7 @@ MUTATIONS = (
         inside="FollowMarks._pay",
         old="if await _is_replaced(",
         new="if False and await _is_replaced(",
-        tests=("acceptance/test_table_migration.py::test_reconcile_finishes_what_a_crash_left",),
+        tests=("acceptance/test_table_migration_meanwhile.py::test_reconcile_finishes_what_a_crash_left",),
     ),
     Mutation(
         name="mark-written-again-replaces-another",
