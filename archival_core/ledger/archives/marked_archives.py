@@ -4,7 +4,7 @@ that did."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from archival_core.clients.postgres.database import Connection, translated
 from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import ArchivalError, PermanentError
+from archival_core.ledger.archives.holding import held_elsewhere
 from archival_core.ledger.archives.published import row_of
 from archival_core.ledger.jobs.job_life import read_job
 from archival_core.ledger.pool import LedgerPool, Row, execute
@@ -180,20 +181,14 @@ class MarkedArchives:
         rows = await self._pool.all("later_archives", job_id=job.job_id, limit=limit)
         return [Manifest.model_validate(row["manifest"]) for row in rows]
 
-    @asynccontextmanager
-    async def held(self, job: Job) -> AsyncIterator[Connection | None]:
+    def held(self, job: Job) -> AbstractAsyncContextManager[Connection | None]:
         """Keep the archive's row locked until the source has committed, where the ledger is in another database.
 
         The connection is that of the ledger's transaction; `None` where source and ledger share one. Raises `PermanentError`
         (`not-archived`) if the job is not archived any more, or its chunk is being archived anew.
         """
-        if self.shares_source:
-            yield None
-            return
-        async with self._pool.transaction("hold_removal") as connection:
-            if await execute(connection, "hold_removal", {"job_id": job.job_id}) is None:
-                raise _no_longer(job)
-            yield connection
+        values = {"job_id": job.job_id}
+        return held_elsewhere(self._pool, "hold_removal", values, _no_longer(job), shares_source=self.shares_source)
 
     async def finish_dropped(self, job: Job, note: ArchivalError, connection: Connection) -> None:
         """Somebody else has dropped the chunk, in the transaction of `connection`.

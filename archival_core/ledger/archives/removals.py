@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from archival_core.clients.postgres.database import Connection, translated
 from archival_core.errors import ArchivalError, TransientError
+from archival_core.ledger.archives.holding import held_elsewhere
 from archival_core.ledger.archives.marked_archives import as_json
 from archival_core.ledger.jobs.job_life import read_job
 from archival_core.ledger.pool import LedgerPool, execute
@@ -56,20 +57,14 @@ class Removals:
         )
         return [read_job(row) for row in rows]
 
-    @asynccontextmanager
-    async def held(self, job: Job) -> AsyncIterator[Connection | None]:
+    def held(self, job: Job) -> AbstractAsyncContextManager[Connection | None]:
         """Keep the archive's row locked until the source has committed, where the ledger is in another database.
 
         The connection is that of the ledger's transaction, which commits at the end; `None` where source and ledger share
         one. Raises `TransientError` (`not-archived`).
         """
-        if self.shares_source:
-            yield None
-            return
-        async with self._pool.transaction("hold_removal") as connection:
-            if await execute(connection, "hold_removal", {"job_id": job.job_id}) is None:
-                raise _no_longer(job)
-            yield connection
+        values = {"job_id": job.job_id}
+        return held_elsewhere(self._pool, "hold_removal", values, _no_longer(job), shares_source=self.shares_source)
 
     async def record_proof(self, job: Job, grounds: Grounds, oid: int, born: str, sha256: str) -> None:
         """The whole archive was compared with its chunk, and these are its grounds from now on.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from psycopg.types.json import Jsonb
 from archival_core.clients.postgres.database import Connection, translated
 from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import LostLeaseError, PermanentError, TransientError
+from archival_core.ledger.archives.holding import held_elsewhere
 from archival_core.ledger.jobs.job_life import AddedJob, read_job
 from archival_core.ledger.pool import LedgerPool, execute
 from archival_core.model.chunks.chunk import ChunkRange, Relation, ServerIdentity
@@ -93,21 +93,14 @@ class Restores:
             ) from error
         return [AddedJob(row["job_id"], Status(row["status"]), row["traceparent"]) for row in rows]
 
-    @asynccontextmanager
-    async def held(self, job: Job, *, in_place: bool) -> AsyncIterator[Connection | None]:
+    def held(self, job: Job, *, in_place: bool) -> AbstractAsyncContextManager[Connection | None]:
         """Keep the archive's row locked until the source has committed, where the ledger is in another database.
 
         The connection is that of the ledger's transaction, which commits at the end; `None` where source and ledger share
         one. Raises `PermanentError` (`not-restorable`) if the archive stands for no rows any more.
         """
-        if self.shares_source:
-            yield None
-            return
-        async with self._pool.transaction("hold_restore") as connection:
-            held = await execute(connection, "hold_restore", {"archive": job.restores})
-            if in_place and held is None:
-                raise _stands_for_none(job)
-            yield connection
+        values, unlocked = {"archive": job.restores}, _stands_for_none(job) if in_place else None
+        return held_elsewhere(self._pool, "hold_restore", values, unlocked, shares_source=self.shares_source)
 
     async def finish(self, job: Job, *, in_place: bool, connection: Connection) -> None:
         """The rows are back, in the transaction of `connection`; `in_place` says that they are in their hypertable again.

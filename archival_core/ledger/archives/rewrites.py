@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
 from archival_core.clients.postgres.database import Connection, translated
 from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import LostLeaseError, PermanentError
+from archival_core.ledger.archives.holding import held_elsewhere
 from archival_core.ledger.archives.published import row_of
 from archival_core.ledger.jobs.job_life import AddedJob
 from archival_core.ledger.pool import LedgerPool, Row, execute
@@ -76,19 +77,14 @@ class Rewrites:
         )
         return [AddedJob(row["job_id"], Status(row["status"]), row["traceparent"]) for row in rows]
 
-    @asynccontextmanager
-    async def held(self, job: Job, former: UUID) -> AsyncIterator[Connection | None]:
+    def held(self, job: Job, former: UUID) -> AbstractAsyncContextManager[Connection | None]:
         """Keep the rows of both archives locked until the source has committed, where the ledger is in another database.
 
         The connection is that of the ledger's transaction, which commits at the end; `None` where source and ledger share
         one.
         """
-        if self.shares_source:
-            yield None
-            return
-        async with self._pool.transaction("hold_rewrite") as connection:
-            await execute(connection, "hold_rewrite", {"job_id": job.job_id, "former": former})
-            yield connection
+        values = {"job_id": job.job_id, "former": former}
+        return held_elsewhere(self._pool, "hold_rewrite", values, None, shares_source=self.shares_source)
 
     async def finish(self, job: Job, former: OutdatedArchive, manifest: Manifest, connection: Connection) -> None:
         """The archive of `manifest` takes the place of `former`, in the transaction of `connection`.
