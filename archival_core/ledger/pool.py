@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -73,13 +73,11 @@ class LedgerPool:
 
         When another transaction was at the same rows, it is done again, and finds what that has left.
         """
-        for left in reversed(range(_TRIES)):
-            try:
-                return await self._each(query, parameters)
-            except TransientError as error:
-                if not left or not isinstance(error.__cause__, UniqueViolation | DeadlockDetected):
-                    raise
-        raise AssertionError("the last try returns or raises")
+        return await _again(lambda: self._each(query, parameters))
+
+    async def all_again(self, query: str, **parameters: Any) -> list[Row]:
+        """Every row of a statement. When another transaction was at the same rows, it is done again, as in `each`."""
+        return await _again(lambda: self.all(query, **parameters))
 
     async def _each(self, query: str, parameters: Sequence[Row]) -> list[Row]:
         rows: list[Row] = []
@@ -126,3 +124,13 @@ async def execute(connection: Connection, query: str, parameters: Row) -> Row | 
     """The first row of a statement on `connection`, inside the caller's transaction if there is one."""
     cursor = await connection.execute(queries()[query], parameters)
     return await cursor.fetchone()
+
+
+async def _again(work: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
+    for left in reversed(range(_TRIES)):
+        try:
+            return await work()
+        except TransientError as error:
+            if not left or not isinstance(error.__cause__, UniqueViolation | DeadlockDetected):
+                raise
+    raise AssertionError("the last try returns or raises")

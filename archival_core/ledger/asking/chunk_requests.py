@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-
-from psycopg.errors import UniqueViolation
 
 from archival_core.clients.postgres.prose import Prose
-from archival_core.errors import TransientError
 from archival_core.ledger.jobs.job_life import AddedJob
-from archival_core.ledger.pool import LedgerPool, Row
+from archival_core.ledger.pool import LedgerPool
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.job import Status
-
-_TRIES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,16 @@ class ChunkRequests:
     async def add(self, request: ChunksRequest, chunks: Sequence[Relation]) -> AddedChunks:
         """A job for each of `chunks` that has none, in one transaction. That the request wants chunks removed counts for the
         jobs that are there already. The same request finds its own jobs again."""
-        rows = await self._add(request, [str(chunk) for chunk in chunks])
+        # somebody may be queuing a job for one of these chunks at this moment, which the next try sees
+        rows = await self._pool.all_again(
+            "add_chunk_jobs",
+            hypertable=str(request.hypertable),
+            chunks=[str(chunk) for chunk in chunks],
+            remove=request.remove,
+            request_key=Prose(request.request_key),
+            requested_by=Prose(request.requested_by),
+            traceparent=request.traceparent,
+        )
         return AddedChunks(
             [AddedJob(row["job_id"], Status(row["status"]), row["traceparent"]) for row in rows if row["taken"] is None],
             [Relation.parse(row["taken"]) for row in rows if row["taken"] is not None],
@@ -66,21 +69,3 @@ class ChunkRequests:
             removes=[request.remove for request in requests],
         )
         return [AddedJob(row["job_id"], Status.SKIPPED, row["traceparent"]) for row in rows]
-
-    async def _add(self, request: ChunksRequest, chunks: list[str]) -> list[Row]:
-        for left in reversed(range(_TRIES)):
-            try:
-                return await self._pool.all(
-                    "add_chunk_jobs",
-                    hypertable=str(request.hypertable),
-                    chunks=chunks,
-                    remove=request.remove,
-                    request_key=Prose(request.request_key),
-                    requested_by=Prose(request.requested_by),
-                    traceparent=request.traceparent,
-                )
-            except TransientError as error:
-                # somebody has just queued a job for one of these chunks, which the next look sees
-                if not left or not isinstance(error.__cause__, UniqueViolation):
-                    raise
-        raise AssertionError("the last try returns or raises")

@@ -9,17 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.errors import UniqueViolation
-
 from archival_core.clients.postgres.prose import Prose
-from archival_core.errors import TransientError
-from archival_core.ledger.pool import LedgerPool, Row
+from archival_core.ledger.pool import LedgerPool
 from archival_core.model.jobs.bulk import BulkJobs, BulkJobsCursor
 from archival_core.model.jobs.job import Kind, Status
 from archival_core.model.jobs.job_record import JobPosition
 from archival_core.model.jobs.message import JobMessage
 
-_TRIES = 4
 #: Why a job is not queued again: its chunk has a live one, or a later request has done what this one would do.
 _PASSED = {"live": "chunk-has-a-live-job", "done": "done-since"}
 
@@ -53,7 +49,11 @@ class BulkJobLedger:
         """Queue again, in one transaction, the jobs of `job_ids` that may be tried again."""
         messages: dict[Kind, list[JobMessage]] = {kind: [] for kind in Kind}
         passed: Counter[str] = Counter()
-        for row in await self._retry(job_ids, statuses, as_of):
+        # somebody may be queuing a job for one of these chunks at this moment, which the next try sees
+        rows = await self._pool.all_again(
+            "retry_jobs", job_ids=list(job_ids), statuses=[str(status) for status in statuses], as_of=as_of
+        )
+        for row in rows:
             if row["passed"] is None:
                 messages[Kind(row["kind"])].append(JobMessage(row["job_id"], row["traceparent"]))
             else:
@@ -86,18 +86,6 @@ class BulkJobLedger:
         """The statuses of `job_ids`, without ids that no job has."""
         rows = await self._pool.all("listed_jobs", job_ids=list(job_ids))
         return {row["job_id"]: Status(row["status"]) for row in rows}
-
-    async def _retry(self, job_ids: Collection[UUID], statuses: Collection[Status], as_of: datetime) -> list[Row]:
-        for left in reversed(range(_TRIES)):
-            try:
-                return await self._pool.all(
-                    "retry_jobs", job_ids=list(job_ids), statuses=[str(status) for status in statuses], as_of=as_of
-                )
-            except TransientError as error:
-                # somebody has just queued a job for one of these chunks, which the next look sees
-                if not left or not isinstance(error.__cause__, UniqueViolation):
-                    raise
-        raise AssertionError("the last try returns or raises")
 
 
 def _matching(meant: BulkJobs, place: BulkJobsCursor) -> dict[str, Any]:
