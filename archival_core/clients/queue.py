@@ -54,9 +54,8 @@ class QueueClient:
         options: dict[str, Any] = {
             # a text of any kind is safe in base64, and the SDK does not encode by itself
             "message_encode_policy": TextBase64EncodePolicy(),
-            # reading ~/.netrc and the proxy variables for every message takes a third of the time of a send
             "transport": AioHttpTransport(
-                use_env_settings=False, connection_timeout=network.CONNECT_SECONDS, read_timeout=_ANSWER_SECONDS
+                **network.DIRECT, connection_timeout=network.CONNECT_SECONDS, read_timeout=_ANSWER_SECONDS
             ),
             **_RETRIES,
         }

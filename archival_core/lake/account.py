@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from azure.storage.blob.aio import BlobServiceClient
 
+from archival_core.clients import network
 from archival_core.lake import credentials
 from archival_core.lake.errors import lake_errors
 from archival_core.lake.url import parse_lake_url
@@ -30,7 +31,7 @@ class LakeAccount:
     def open(cls, lake_url: str, account_key: str | None = None) -> Self:
         """Connect to nothing yet; as `LakehouseClient.open`."""
         endpoint, account, _, _ = parse_lake_url(lake_url)
-        options = dict(_OPTIONS)
+        options = {**_OPTIONS, **network.DIRECT}
         parts = urlsplit(endpoint)
         if parts.path:
             # a local server has the account in the path, and its second region beside it

@@ -16,6 +16,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
 from azure.storage.filedatalake.aio import DataLakeFileClient, FileSystemClient
 
+from archival_core.clients import network
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.lake import credentials
 from archival_core.lake.entries import LakePage, LakePath, entry_of, utc
@@ -49,7 +50,8 @@ class LakehouseClient:
         """
         endpoint, account, filesystem, prefix = parse_lake_url(lake_url)
         credential: Any = credentials.credential_for(account, account_key)
-        return cls(FileSystemClient(endpoint, filesystem, credential=credential, **RETRIES), prefix, credential)
+        options = {**RETRIES, **network.DIRECT}
+        return cls(FileSystemClient(endpoint, filesystem, credential=credential, **options), prefix, credential)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -17,6 +17,7 @@ import pytest
 
 from archival_core.errors import PermanentError, SettingsError, TransientError
 from archival_core.lake import transfers
+from archival_core.lake.account import LakeAccount
 from archival_core.lake.client import LakehouseClient
 from archival_core.lake.errors import DestinationExistsError
 from archival_core.lake.files import LakeSink, LakeSource
@@ -51,6 +52,24 @@ async def write(lake: LakehouseClient, path: str, data: bytes) -> None:
 
 async def names(lake: LakehouseClient, path: str = "", recursive: bool = True) -> list[str]:
     return [found.path async for found in lake.list(path, recursive)]
+
+
+async def test_the_environment_has_no_say_in_the_way_to_the_lake(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a proxy nor a password of ~/.netrc is looked for, request by request."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login nobody password wrong")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    client = LakehouseClient.open(f"{emulator.url}/archive", emulator.key)
+    await client.ensure_filesystem()
+    await client.close()
+    account = LakeAccount.open(f"{emulator.url}/archive", emulator.key)
+    assert await account.sku()
+    await account.close()
 
 
 async def test_write_look_read_list_delete(lake: LakehouseClient) -> None:
