@@ -127,6 +127,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "A refresh policy of a continuous aggregate reaches back into the range and would delete its aggregates.",
                 "Give the policy the `start_offset` that the message names.",
             ),
+            "copy-unsettled": ErrorCode(
+                "The chunk is a copy of an archive that was attached, and the archive stands in for its rows still.",
+                "Restore that archive without `into`, which inserts nothing.",
+            ),
             "dropped-other": ErrorCode("The drop took something else along, and was undone."),
             "frozen": ErrorCode("The chunk is frozen.", "`unfreeze_chunk()` lets it be removed."),
             "outdated-archive": ErrorCode(
@@ -244,6 +248,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "Archives were made in another database, and tables or columns have other names since.",
                 "Give table and columns the names and the order that the manifest has, or restore the archives.",
                 status=409,
+            ),
+            "copy-in-doubt": ErrorCode(
+                "A copy of an archive is part of the table, and was written anew or is there only in part: both are read.",
+                "Restore the archive without `into`, which inserts no row that is there.",
             ),
             "former-table": ErrorCode(
                 "Archives of a table that was dropped, and whose name another one has, are no part of the answer.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +15,7 @@ from archival_core.errors import ArchivalError, GaveWayError, PermanentError, Tr
 from archival_core.lake.client import LakehouseClient
 from archival_core.query.answer.notes import Note
 from archival_core.query.archives.archives import Archives, Ledgers
+from archival_core.query.archives.copies import note_of_copies
 from archival_core.query.archives.former import note_of
 from archival_core.query.question.forms import Cut, Form
 from archival_core.query.question.limits import Limits
@@ -261,7 +262,7 @@ class Queries:
                     },
                     arrow_files=self._arrow_files,
                 )
-                notes = await self._notes(then)
+                notes = await self._notes(then, tables)
                 watched = Watched(self._source, then, await waiting.session_of(holder))
                 done = await watched.answer(worker, asked, sink.write)
                 for told in done["tables"] or ():
@@ -278,14 +279,14 @@ class Queries:
         columns = tuple((name, kind) for name, kind in done["columns"])
         return Answer(columns, done["rows"], done["cut"], figures, tuple(done["tables"]) if explain else None, notes)
 
-    async def _notes(self, then: Moment) -> tuple[Note, ...]:
+    async def _notes(self, then: Moment, tables: Sequence[WholeTable]) -> tuple[Note, ...]:
+        found = [note_of_copies(table.then, table.archives) for table in tables]
         names = {str(table.table.relation) for table in then.then}
         marks = [mark for mark in then.standing if mark.hypertable in names]
-        if not marks:
-            return ()
-        assert then.server is not None
-        owners = await self.archives.owners(marks, then.server)
-        found = [await note_of(table.table.relation, table.identity, owners, then) for table in then.then]
+        if marks:
+            assert then.server is not None
+            owners = await self.archives.owners(marks, then.server)
+            found += [await note_of(table.table.relation, table.identity, owners, then) for table in then.then]
         return tuple(note for note in found if note is not None)
 
     async def _whole(self, table: TableThen, then: Moment, unexplained: Unexplained, as_text: frozenset[str]) -> WholeTable:

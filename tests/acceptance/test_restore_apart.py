@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -39,11 +40,11 @@ async def removed(service: Service) -> Service:
     return service
 
 
-async def ask(service: Service, into: str | None, table: str = "readings") -> None:
+async def ask(service: Service, into: str | None, table: str = "readings", chunk: str = "jan") -> None:
     wish = RestoreWish(into=Relation(service.schema, into) if into else None)
     whole = ChunkRange(None, None)
     request = RestoreRequest(
-        Relation(service.schema, table), Relation(service.schema, "jan"), whole, wish, f"into {into}", "test"
+        Relation(service.schema, table), Relation(service.schema, chunk), whole, wish, f"{chunk} {uuid4()}", "test"
     )
     await service.runtime.restore_requests.request(request)
 

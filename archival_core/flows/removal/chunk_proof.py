@@ -28,10 +28,11 @@ from archival_core.source.restore.proof.trial import ComesBackOtherwiseError
 from archival_core.source.session import pinned
 from archival_core.source.state import history
 from archival_core.source.state.marks import mark_schema
+from archival_core.source.state.marks.copies import check_settled
 from archival_core.source.state.marks.placed import companions
 from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
 from archival_core.source.state.origin import renamed_chunk
-from archival_core.source.state.tables import born, those_there
+from archival_core.source.state.tables import born, tables_of, those_there
 
 
 class ChangedError(TransientError):
@@ -192,6 +193,7 @@ class ChunkProof:
         if not await history.is_defined_as_then(connection, chunk, manifest):
             raise ChangedError(chunk, "its table was altered")
         await guards.check_all(connection, chunk)
+        await check_settled(connection, chunk.hypertable, await tables_of(connection, chunk))
         return chunk
 
     async def _unarchived(self, connection: Connection, hypertable: Relation, together: Sequence[Relation]) -> list[str]:

@@ -36,6 +36,9 @@ from archival_core.source.restore.plan.kinship import check_apart
 from archival_core.source.restore.plan.labels import check_labels
 from archival_core.source.restore.plan.restore_plan import RestorePlan
 from archival_core.source.restore.plan.target import Target, original_target, own_target
+from archival_core.source.state.history import is_same_server
+from archival_core.source.state.marks import copies, mark_schema
+from archival_core.source.state.marks.copies import Copy
 from archival_core.source.state.origin import origin_of
 from archival_core.source.state.tables import identity_of
 from archival_core.source.translate import source_errors
@@ -216,9 +219,25 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
         stored_before=younger,
         is_in_place=wish.into is None,
         origin=manifest.hypertable_table,
+        copy=None if wish.into is None else await _note_of(connection, manifest),
         beside=wish.beside,
         fire_triggers=wish.fire_triggers,
     )
     await ensure_schema(connection)
     await check_room(connection, plan)
     return plan
+
+
+async def _note_of(connection: Connection, manifest: Manifest) -> Copy | None:
+    """How a copy of the archive is noted in the source; `None` where the role may write no marks."""
+    if not await copies.ensure(connection):
+        _LOG.warning(
+            "the copy of %s is not noted, because the service's role may not write to schema %s of the source: if it is made"
+            " part of its table, restore the archive in place as well",
+            manifest.lake_path,
+            mark_schema.SCHEMA,
+        )
+        return None
+    here = await catalog.server_identity(connection)
+    hypertable = manifest.hypertable_table if is_same_server(here, manifest) else None
+    return Copy(UUID(manifest.job_id), manifest.lake_path, hypertable, here.system_identifier)

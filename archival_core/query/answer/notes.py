@@ -10,7 +10,7 @@ from typing import Literal
 class Note:
     """One thing to know of an answer that is right as it is."""
 
-    code: Literal["former-table"]
+    code: Literal["former-table", "copy-in-doubt"]
     message: str
     hypertable: str
     #: that are meant

@@ -100,7 +100,9 @@ class Archives:
         for mark in known:
             if self._is_below(mark, table, then.server):
                 raise _below(mark, table)
-        theirs = [mark for mark in known if self._is_of(mark, table, then.server)]
+        # the rows of an archive whose copy was made part of the table are live rows
+        read = [mark for mark in known if mark.lake_path not in table.copies.whole]
+        theirs = [mark for mark in read if self._is_of(mark, table, then.server)]
         nobodys = await self._nobodys(known, then)
         await self._load([mark for mark in (*theirs, *nobodys) if _key(mark) not in self._archives], then.server)
         for mark in theirs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
+_COPIES = "source/state/marks/copies.py"
 _MOMENT = "source/state/snapshot/moment.py"
 
 MUTATIONS = (
@@ -23,5 +24,34 @@ MUTATIONS = (
         new="WHERE kind <> 'forgotten'",
         tests=("acceptance/test_query.py::test_each_row_is_there_once_before_and_after_its_chunk_went_and_came_back",),
         guard="BYMARK",
+    ),
+    Mutation(
+        name="copy-that-is-attached-is-read-twice",
+        file="query/archives/archives.py",
+        inside="Archives.of",
+        old="if mark.lake_path not in table.copies.whole",
+        new="if True",
+        tests=("acceptance/test_query_attached.py::test_several_archives_in_one_copy",),
+    ),
+    Mutation(
+        name="copy-that-is-emptied-hides-its-archive",
+        file=_COPIES,
+        old="bool_and(m.oid IS NOT NULL AND m.file = c.file)",
+        new="bool_and(m.oid IS NOT NULL)",
+        tests=("acceptance/test_query_attached.py::test_a_copy_that_was_emptied_hides_nothing",),
+    ),
+    Mutation(
+        name="part-of-a-copy-hides-its-archive",
+        file=_COPIES,
+        old="SELECT c.lake_path, pg_catalog.bool_and(",
+        new="SELECT c.lake_path, pg_catalog.bool_or(",
+        tests=("acceptance/test_query_attached.py::test_a_copy_that_is_attached_only_in_part_is_in_doubt",),
+    ),
+    Mutation(
+        name="copy-is-known-by-its-oid-alone",
+        file=_COPIES,
+        old="ON m.oid = c.oid AND m.born = c.born",
+        new="ON m.oid = c.oid",
+        tests=("acceptance/test_query_attached.py::test_the_number_of_a_copy_that_is_another_table_s_by_now",),
     ),
 )

@@ -133,6 +133,14 @@ MUTATIONS = (
         tests=("acceptance/test_missing_tables.py::test_what_may_be_there_does_not_count_as_removed",),
     ),
     Mutation(
+        name="copy-that-others-dropped-counts-twice",
+        file="flows/upkeep/missing_tables/search.py",
+        inside="MissingTables._decide",
+        old="await check_settled(connection, (await origin_of(connection, manifest)).table, {own, *grounds.tables})",
+        new="pass",
+        tests=("acceptance/test_query_attached.py::test_a_copy_that_is_archived_again_and_that_others_drop_is_left_undecided",),
+    ),
+    Mutation(
         name="renamed-is-gone",
         file="source/state/origin.py",
         inside="origin_of",

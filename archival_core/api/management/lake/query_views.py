@@ -64,7 +64,8 @@ class NoteView(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     code: str = Field(
-        description="`former-table`: archives of a table that was dropped, and whose name another one has, are no part of it"
+        description="`former-table`: archives of a table that was dropped, and whose name another one has, are no part of it;"
+        " `copy-in-doubt`: copies of archives are part of the table, and nobody knows whether their rows are there twice"
     )
     message: str
     hypertable: str = Field(examples=["public.conditions"])

@@ -21,11 +21,13 @@ from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.upkeep.missing_tables.later_archives import MOST, LaterArchives
 from archival_core.flows.upkeep.missing_tables.rows_elsewhere import RowsElsewhere, RowsFound
 from archival_core.ledger.archives.marked_archives import ArchivedTable, MarkedArchives
+from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state import history, tables
 from archival_core.source.state.marks import mark_schema, placed, stand_ins
+from archival_core.source.state.marks.copies import check_settled
 from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
 from archival_core.source.state.origin import origin_of
 
@@ -117,6 +119,8 @@ class MissingTables:
         grounds = manifest.grounds_since(job.proof)
         if grounds.nonce is not None and not await history.stands_on(connection, job.job_id, grounds):
             raise PermanentError("it was archived in a history that was put back", code="history-changed")
+        own = TableIdentity(oid=manifest.relation_oid, born=manifest.relation_born or "")
+        await check_settled(connection, (await origin_of(connection, manifest)).table, {own, *grounds.tables})
         # Guard GONE: a table that is gone is not rows that are gone.
         rows = await self._elsewhere.look(connection, manifest)
         later = await self._marked.later(job, MOST + 1)

@@ -22,6 +22,7 @@ from archival_core.source.restore.plan.restore_plan import RestorePlan, differs,
 from archival_core.source.restore.proof import row_hash
 from archival_core.source.restore.proof.row_hash import Rows
 from archival_core.source.session import READ_SETTINGS, held, pin_statement
+from archival_core.source.state.marks import copies
 from archival_core.source.state.marks.placed import is_placed, record, rows_of_others
 from archival_core.source.state.tables import identity_of
 from archival_core.source.statement import name_of
@@ -80,6 +81,8 @@ async def place(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingT
             await _check_apart(conn, plan)
             if plan.is_in_place:
                 await record(conn, plan.archive, wanted.count, plan.there)
+            elif plan.copy is not None:
+                await copies.record(conn, plan.copy, plan.target.relation, plan.there)
             await conn.execute(sql.SQL("DROP TABLE {}").format(name_of(staging.relation)))
     return inserted
 

@@ -16,6 +16,7 @@ from archival_core.source.restore.columns.fitting import FittedColumn
 from archival_core.source.restore.loading.staging import StagingTable
 from archival_core.source.restore.plan.target import Target
 from archival_core.source.restore.proof import row_hash
+from archival_core.source.state.marks.copies import Copy
 from archival_core.source.statement import expression, name_of
 
 _INSERTION: Final = sql.SQL("INSERT INTO {into} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {staging}")
@@ -38,6 +39,8 @@ class RestorePlan:
     is_in_place: bool
     #: the table that the archive was taken from, by its identity, if that is known
     origin: TableIdentity | None
+    #: how a copy is noted; `None` of a restore in place, and where the role may write no marks
+    copy: Copy | None
     #: of the target, and its columns, as the plan was made
     identity: TableIdentity | None
     existing: tuple[Column, ...]

@@ -10,6 +10,7 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 
 from archival_core.errors import PermanentError, TransientError
+from archival_core.source.state.marks import copies
 from archival_core.source.state.marks.stand_ins import StandIn, lock_stand_in
 from archival_core.source.translate import source_errors
 
@@ -55,3 +56,4 @@ async def hand_over(conn: AsyncConnection[Any], former: StandIn, new: StandIn) -
                 code="not-rewritable",
             )
         await conn.execute(_SAME_READING, values)
+        await copies.hand_over(conn, former.archive, new.archive, new.lake_path)

@@ -25,7 +25,8 @@ from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.catalog import lookup
 from archival_core.source.catalog.definition.defaults import Witness, witnesses
 from archival_core.source.session import READ_SETTINGS, pin_statement
-from archival_core.source.state.marks import mark_schema, stand_ins
+from archival_core.source.state.marks import copies, mark_schema, stand_ins
+from archival_core.source.state.marks.copies import CopiesThere
 from archival_core.source.state.marks.stand_ins import LastMark
 from archival_core.source.state.snapshot.readable import NamedTable
 from archival_core.source.state.snapshot.snapshot import EXPORT
@@ -54,6 +55,7 @@ WITH RECURSIVE member (oid, leaving) AS (
 SELECT c.oid::bigint, c.relfilenode::text || CASE WHEN m.leaving THEN ' leaving' ELSE '' END, c.relkind::text
 FROM member m JOIN pg_catalog.pg_class c ON c.oid = m.oid
 """
+_LEAVING: Final = " leaving"
 _BELOW: Final[LiteralString] = """
 WITH RECURSIVE member (oid) AS (
     SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = %(oid)s::bigint::oid
@@ -127,6 +129,8 @@ class TableThen:
     members: Mapping[int, str]
     #: partitions that are partitioned again, by name: their oids
     below: Mapping[str, int]
+    #: archives that were restored into tables of their own, which are among `members`
+    copies: CopiesThere
 
 
 class Moment:
@@ -206,7 +210,17 @@ class Moment:
             below = {str(Relation(schema, name)): oid for schema, name, oid in await cur.fetchall()}
         names = tuple(column.name for column in columns)
         columns = tuple(column for column in columns if column.number in readable)
-        return TableThen(named, identity, columns, names, MappingProxyType(members), MappingProxyType(below))
+        there = await self._copies(named, members)
+        return TableThen(named, identity, columns, names, MappingProxyType(members), MappingProxyType(below), there)
+
+    async def _copies(self, named: NamedTable, members: Mapping[int, str]) -> CopiesThere:
+        # The snapshot that sees a copy among the live rows says as well of which archive it is the copy.
+        if named.kind == "plain" or not self.standing:
+            return CopiesThere()
+        assert self.server is not None
+        # no statement of this snapshot reads a partition that is being detached
+        read = {oid: file for oid, file in members.items() if not file.endswith(_LEAVING)}
+        return await copies.among(self._conn, self.server.system_identifier, read)
 
     async def bearers(self, names: Collection[str]) -> dict[str, Bearer]:
         """The tables that have these names, each `schema.name`, in the moment."""
