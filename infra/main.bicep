@@ -78,6 +78,9 @@ param appSubnetId string = ''
 @description('Subnet of the private endpoints, in the same network.')
 param endpointSubnetId string = ''
 
+@description('Resource id of the resource group whose private DNS zones are linked to that network. Empty: zones are made.')
+param dnsZonesGroupId string = ''
+
 // --- the database that is made -------------------------------------------------------------------------------------------
 
 @description('Who may create roles in the database that is made: an object id in Microsoft Entra.')
@@ -88,6 +91,9 @@ param databaseAdminName string = ''
 
 @allowed(['User', 'Group', 'ServicePrincipal'])
 param databaseAdminType string = 'User'
+
+@description('Its size, such as Standard_B2s for a try: docs/deploy.md, how far it scales.')
+param databaseSku string = 'Standard_D2ds_v5'
 
 // --- how it runs -----------------------------------------------------------------------------------------------------------
 
@@ -226,6 +232,22 @@ var rules = [
     sentence: 'APP_SUBNET_ID and ENDPOINT_SUBNET_ID are the same subnet: that of the app is delegated, and takes no private endpoints.'
   }
   {
+    broken: !empty(dnsZonesGroupId) && length(subnets) < 2
+    sentence: 'DNS_ZONES_GROUP_ID needs APP_SUBNET_ID and ENDPOINT_SUBNET_ID: a network that is made is linked to no zones but its own.'
+  }
+  {
+    broken: !empty(dnsZonesGroupId) && (!contains(toLower(dnsZonesGroupId), '/resourcegroups/') || contains(dnsZonesGroupId, '/providers/') || endsWith(dnsZonesGroupId, '/'))
+    sentence: 'DNS_ZONES_GROUP_ID is no resource id of a resource group: /subscriptions/…/resourceGroups/…'
+  }
+  {
+    broken: !startsWith(databaseSku, 'Standard_')
+    sentence: 'DATABASE_SKU is no size of a flexible server, such as Standard_D2ds_v5.'
+  }
+  {
+    broken: databaseSku == 'Standard_B1ms'
+    sentence: 'DATABASE_SKU=Standard_B1ms has 35 connections, and the service needs 77 at least: take Standard_B2s.'
+  }
+  {
     broken: !empty(coolPrefixes) && !empty(lakeAccountId)
     sentence: 'COOL_PREFIXES has no effect on a lake that is brought along with LAKE_ACCOUNT_ID: make the rules there.'
   }
@@ -302,6 +324,7 @@ module zones 'modules/dns-zones.bicep' = if (privateNetworking) {
   params: {
     networkId: split(endpoints, '/subnets/')[0]
     tags: tags
+    zonesGroupId: dnsZonesGroupId
   }
 }
 
@@ -397,6 +420,7 @@ module postgres 'modules/postgres.bicep' = if (empty(sourceDatabaseUrl)) {
     adminId: databaseAdminId
     adminName: databaseAdminName
     adminType: databaseAdminType
+    skuName: databaseSku
     endpointSubnetId: endpoints
     zoneIds: privateNetworking ? zones!.outputs.ids : {}
   }

@@ -4,7 +4,7 @@ using 'main.bicep'
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
 param location = readEnvironmentVariable('AZURE_LOCATION')
 
-// false for a first try from a laptop, since the grants of the database are made over its network
+// false for a first try from a laptop, which then reaches the database, Redis and the lake over the internet
 param privateNetworking = bool(readEnvironmentVariable('PRIVATE_NETWORKING', 'true'))
 param publicApi = bool(readEnvironmentVariable('PUBLIC_API', 'true'))
 
@@ -20,7 +20,9 @@ param lakeAccountId = readEnvironmentVariable('LAKE_ACCOUNT_ID', '')
 param logAnalyticsId = readEnvironmentVariable('LOG_ANALYTICS_ID', '')
 param appSubnetId = readEnvironmentVariable('APP_SUBNET_ID', '')
 param endpointSubnetId = readEnvironmentVariable('ENDPOINT_SUBNET_ID', '')
+param dnsZonesGroupId = readEnvironmentVariable('DNS_ZONES_GROUP_ID', '')
 
+param databaseSku = readEnvironmentVariable('DATABASE_SKU', 'Standard_D2ds_v5')
 param databaseConnections = int(readEnvironmentVariable('DATABASE_CONNECTIONS', '200'))
 param archiveReaders = int(readEnvironmentVariable('ARCHIVE_READERS', '2'))
 

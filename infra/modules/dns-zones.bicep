@@ -2,6 +2,9 @@
 param networkId string
 param tags object
 
+@description('The resource group of zones that are there, and linked to the network. Empty: zones are made.')
+param zonesGroupId string
+
 var zoneNames = {
   blob: 'privatelink.blob.${environment().suffixes.storage}'
   dfs: 'privatelink.dfs.${environment().suffixes.storage}'
@@ -14,13 +17,13 @@ var zoneNames = {
 
 var groups = ['blob', 'dfs', 'queue', 'table', 'redisEnterprise', 'postgresqlServer', 'sites']
 
-resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for group in groups: {
+resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for group in groups: if (empty(zonesGroupId)) {
   name: zoneNames[group]
   location: 'global'
   tags: tags
 }]
 
-resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (group, i) in groups: {
+resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [for (group, i) in groups: if (empty(zonesGroupId)) {
   parent: zones[i]
   name: 'archival'
   location: 'global'
@@ -33,13 +36,15 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
   }
 }]
 
+var place = '${empty(zonesGroupId) ? resourceGroup().id : zonesGroupId}/providers/Microsoft.Network/privateDnsZones'
+
 // by the group id that a private endpoint asks for
 output ids object = {
-  blob: resourceId('Microsoft.Network/privateDnsZones', zoneNames.blob)
-  dfs: resourceId('Microsoft.Network/privateDnsZones', zoneNames.dfs)
-  queue: resourceId('Microsoft.Network/privateDnsZones', zoneNames.queue)
-  table: resourceId('Microsoft.Network/privateDnsZones', zoneNames.table)
-  redisEnterprise: resourceId('Microsoft.Network/privateDnsZones', zoneNames.redisEnterprise)
-  postgresqlServer: resourceId('Microsoft.Network/privateDnsZones', zoneNames.postgresqlServer)
-  sites: resourceId('Microsoft.Network/privateDnsZones', zoneNames.sites)
+  blob: '${place}/${zoneNames.blob}'
+  dfs: '${place}/${zoneNames.dfs}'
+  queue: '${place}/${zoneNames.queue}'
+  table: '${place}/${zoneNames.table}'
+  redisEnterprise: '${place}/${zoneNames.redisEnterprise}'
+  postgresqlServer: '${place}/${zoneNames.postgresqlServer}'
+  sites: '${place}/${zoneNames.sites}'
 }

@@ -13,16 +13,15 @@ param adminType string
 param endpointSubnetId string
 param zoneIds object
 
-@description('Decides how many connections there are: 35 on B1ms, 844 on D2ds_v5, for users.')
-param skuName string = 'Standard_D2ds_v5'
-
-@allowed(['Burstable', 'GeneralPurpose', 'MemoryOptimized'])
-param skuTier string = 'GeneralPurpose'
+@description('Decides how many connections there are: 414 on B2s, 844 on D2ds_v5, for users.')
+param skuName string
 
 param version string = '16'
 param storageSizeGB int = 128
 
 var isPrivate = !empty(endpointSubnetId)
+// the tier stands in the name already: B, D or E
+var skuTier = startsWith(skuName, 'Standard_B') ? 'Burstable' : startsWith(skuName, 'Standard_E') ? 'MemoryOptimized' : 'GeneralPurpose'
 
 resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
   name: name

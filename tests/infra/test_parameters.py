@@ -65,6 +65,13 @@ def test_what_is_brought_along_is_not_made() -> None:
         assert not [name for name in resources(parameters) if name.startswith(kind)], given
 
 
+def test_zones_that_are_there_are_used() -> None:
+    subnets = next(parameters for parameters in MAKES_SENSE if "dnsZonesGroupId" in parameters)
+    found = resources(subnets)
+    assert not [name for name in found if name.startswith("Network/privateDnsZones")]
+    assert found["Network/privateEndpoints/privateDnsZoneGroups `default`"] == 7
+
+
 def test_every_mistake_is_told_at_once() -> None:
     with pytest.raises(Refused, match=r"PgBouncer.*rediss.*nobody reaches"):
         named(sourceDatabaseUrl="postgresql://r@db:6432/tsdb", redisUrl="redis://r", publicApi=False, privateNetworking=False)
