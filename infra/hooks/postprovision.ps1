@@ -46,6 +46,13 @@ $statements = @(
 if ($private) {
   & infra/hooks/inside.ps1 postgres $statements
 } else {
+  for ($looked = 1; ; $looked++) {
+    psql -qAtd postgres -c 'select 1' | Out-Null
+    if ($LASTEXITCODE -eq 0) { break }
+    if ($looked -ge 10) { throw 'The database does not let anybody in from here: see the table in docs/deploy.md, step 4. Then: azd hooks run postprovision' }
+    Write-Host 'A rule of the firewall takes up to five minutes, a restart one or two …'
+    Start-Sleep 20
+  }
   $statements | psql -qd postgres -f -
   if ($LASTEXITCODE -ne 0) { throw 'psql has failed; its words stand above.' }
 }

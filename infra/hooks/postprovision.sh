@@ -20,7 +20,7 @@ if [ -n "$private" ] && [ -z "${GRANTS_SUBNET_ID:-}${TOOLS_SUBNET_ID:-}" ]; then
   exit 0
 fi
 [ -n "$private" ] || command -v psql > /dev/null || {
-  echo "psql is needed for the database's grants (Debian: apt-get install postgresql-client; macOS: brew install libpq). Then: azd hooks run postprovision" >&2
+  echo "psql is needed for the database's grants (Debian: apt-get install postgresql-client; macOS: brew install libpq && brew link --force libpq). Then: azd hooks run postprovision" >&2
   exit 1
 }
 pending=$(az postgres flexible-server parameter show -g "$RESOURCE_GROUP" -s "$DATABASE_SERVER" --name shared_preload_libraries \
@@ -30,7 +30,7 @@ if [ "$pending" = true ] || [ "$pending" = True ]; then
   az postgres flexible-server restart -g "$RESOURCE_GROUP" -n "$DATABASE_SERVER"
 fi
 if [ -z "$private$INSIDE_THE_NETWORK" ]; then
-  me=$(curl -s https://api.ipify.org)
+  me=$(curl -fsS https://api.ipify.org)
   # the second is what Azure CLI wants before 2.86
   az postgres flexible-server firewall-rule create -g "$RESOURCE_GROUP" --server-name "$DATABASE_SERVER" --name me \
     --start-ip-address "$me" --end-ip-address "$me" -o none ||
@@ -49,6 +49,19 @@ statements() {
 if [ -n "$private" ]; then
   statements | sh infra/hooks/inside.sh postgres
 else
-  statements | psql -qd postgres -f -
+  looked=0
+  until psql -qAtd postgres -c 'select 1' > /dev/null < /dev/null; do
+    looked=$((looked + 1))
+    [ "$looked" -lt 10 ] || {
+      echo "The database does not let anybody in from here: see the table in docs/deploy.md, step 4. Then: azd hooks run postprovision" >&2
+      exit 1
+    }
+    echo "A rule of the firewall takes up to five minutes, a restart one or two …"
+    sleep 20
+  done
+  statements | psql -qd postgres -f - || {
+    echo "psql has failed; its words stand above." >&2
+    exit 1
+  }
 fi
 echo "The service may archive, remove and restore the tables of data_owner in schema data; docs/deploy.md says how tables become that."

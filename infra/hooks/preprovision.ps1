@@ -1,5 +1,11 @@
 # The same as preprovision.sh, for Windows.
 $ErrorActionPreference = 'Stop'
+if ($env:AZURE_SUBSCRIPTION_ID) {
+  $subscription = az account show --query id -o tsv
+  if ($subscription -and $subscription -ne $env:AZURE_SUBSCRIPTION_ID) {
+    throw "azd deploys to another subscription than az is in, and what follows asks az: az account set --subscription $env:AZURE_SUBSCRIPTION_ID"
+  }
+}
 if ("$env:DATABASE_ADMIN_ID$env:DATABASE_ADMIN_NAME") { exit 0 }
 
 function Ask {
@@ -9,6 +15,10 @@ function Ask {
     throw "Who administers the database? Sign in with 'az login', or: azd env set DATABASE_ADMIN_ID <object id>; azd env set DATABASE_ADMIN_NAME <name>"
   }
   $answer
+}
+function Run($program) {
+  & $program @args
+  if ($LASTEXITCODE -ne 0) { throw "$program $args failed" }
 }
 if ((Ask account show --query user.type) -eq 'servicePrincipal') {
   $app = Ask account show --query user.name
@@ -20,6 +30,6 @@ if ((Ask account show --query user.type) -eq 'servicePrincipal') {
   $name = Ask ad signed-in-user show --query userPrincipalName
   $type = 'User'
 }
-azd env set DATABASE_ADMIN_ID $id
-azd env set DATABASE_ADMIN_NAME $name
-azd env set DATABASE_ADMIN_TYPE $type
+Run azd env set DATABASE_ADMIN_ID $id
+Run azd env set DATABASE_ADMIN_NAME $name
+Run azd env set DATABASE_ADMIN_TYPE $type

@@ -1,6 +1,13 @@
 #!/bin/sh
 # Whoever deploys becomes the administrator of the database that is made, and may look at the lake's files, unless somebody else is named.
 set -eu
+if [ -n "${AZURE_SUBSCRIPTION_ID:-}" ]; then
+  subscription=$(az account show --query id -o tsv) || subscription=
+  [ -z "$subscription" ] || [ "$subscription" = "$AZURE_SUBSCRIPTION_ID" ] || {
+    echo "azd deploys to another subscription than az is in, and what follows asks az: az account set --subscription $AZURE_SUBSCRIPTION_ID" >&2
+    exit 1
+  }
+fi
 [ -z "${DATABASE_ADMIN_ID:-}${DATABASE_ADMIN_NAME:-}" ] || exit 0
 
 nobody() {

