@@ -7,7 +7,7 @@ function Run($program) {
   if ($LASTEXITCODE -ne 0) { throw "$program $args failed" }
 }
 if ($env:SOURCE_DATABASE_URL) {
-  Write-Host 'The database was brought along: steps 3 and 4 of docs/deploy.md, there.'
+  Write-Host 'The database was brought along: docs/bring.md says how steps 3 and 4 of docs/deploy.md are done there.'
   exit 0
 }
 $private = (-not $env:PRIVATE_NETWORKING -or $env:PRIVATE_NETWORKING -eq 'true') -and -not $env:INSIDE_THE_NETWORK

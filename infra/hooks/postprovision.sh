@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 if [ -n "${SOURCE_DATABASE_URL:-}" ]; then
-  echo "The database was brought along: steps 3 and 4 of docs/deploy.md, there."
+  echo "The database was brought along: docs/bring.md says how steps 3 and 4 of docs/deploy.md are done there."
   exit 0
 fi
 INSIDE_THE_NETWORK=${INSIDE_THE_NETWORK:-}

@@ -70,17 +70,26 @@ class Page:
 
     def block(self, words: str) -> str:
         """The one that has these words, for this kind of source."""
-        [found] = [block for block in self.blocks() if words in block]
+        example = f" <<'SQL'\n{(ROOT / 'docs/example.sql').read_text()}SQL"
+        [found] = {
+            block for block in (text.replace(" -f docs/example.sql", example) for text in self.blocks()) if words in block
+        }
         if self.has_timescaledb:
             return found.replace("interval '10 s'", "interval '10 minutes'")  # as many chunks of fewer rows
         if "create_hypertable" in found:
             return f"psql -d tsdb -v ON_ERROR_STOP=1 <<'SQL'\n{PARTITIONS}SQL\n"
-        return found.replace('psql -d tsdb -c "create extension if not exists timescaledb"\n', "")
+        return found.replace('psql -d "$DATABASE" -c "create extension if not exists timescaledb"\n', "")
 
     def run(self, commands: str) -> None:
         """As bash, in the project's root; the first command that fails ends it."""
         server = urlsplit(self.url)
-        values = {"RG": "rg", "SERVER": "server", "IDENTITY": str(uuid4()), "DATABASE_ADMIN_NAME": ADMIN}
+        values = {
+            "DATABASE": "tsdb",
+            "DATABASE_GROUP": "rg",
+            "SERVER": "server",
+            "IDENTITY": str(uuid4()),
+            "DATABASE_ADMIN_NAME": ADMIN,
+        }
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PG")},
             **values,

@@ -94,7 +94,7 @@ def test_values_that_the_documents_export_are_read_by_the_parameter_file() -> No
     assert set(re.findall(r"=\$([A-Z_]+)", guide)) <= outputs
 
 
-@pytest.mark.parametrize("page", ["deploy", "operate", "security", "console", "cli", "upgrade", "leave", "restore"])
+@pytest.mark.parametrize("page", ["deploy", "bring", "operate", "security", "console", "cli", "upgrade", "leave", "restore"])
 def test_every_name_in_a_command_is_given_its_value(page: str) -> None:
     """On the page itself, or on that of the deployment, which the others point to."""
 
@@ -110,6 +110,18 @@ def test_every_name_in_a_command_is_given_its_value(page: str) -> None:
 def test_links_lead_somewhere(document: Path) -> None:
     for link in re.findall(r"\]\((?!https?://)([^)#]+)(?:#[^)]*)?\)", document.read_text()):
         assert (document.parent / link).exists(), link
+
+
+def _anchors(text: str) -> set[str]:
+    """What the headings of a document are linked by."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_document
+def test_links_lead_to_a_heading(document: Path) -> None:
+    for link, anchor in re.findall(r"\]\((?!https?://)([^)#]*\.md)?#([^)]+)\)", document.read_text()):
+        assert anchor in _anchors((document.parent / link if link else document).read_text()), f"{link}#{anchor}"
 
 
 @each_document
