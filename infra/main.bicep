@@ -101,6 +101,11 @@ param databaseSku string = 'Standard_D2ds_v5'
 @minValue(77)
 param databaseConnections int = 200
 
+@description('40 in a region that refuses a smaller maximum of instances: docs/deploy.md, how far it scales.')
+@minValue(1)
+@maxValue(40)
+param maximumInstancesAtLeast int = 1
+
 @description('Parts of a chunk that are read at the same time: ARCHIVE_READERS.')
 @minValue(1)
 @maxValue(8)
@@ -442,6 +447,7 @@ module app 'modules/function-app.bicep' = {
     redisUrl: empty(redisUrl) ? 'rediss://${identity.outputs.principalId}@${redis!.outputs.host}:10000' : redisUrl
     lakeUrl: 'https://${last(split(lakeId, '/'))}.dfs.${environment().suffixes.storage}/${filesystem}'
     databaseConnections: databaseConnections
+    maximumInstancesAtLeast: maximumInstancesAtLeast
     archiveReaders: archiveReaders
     instanceMemoryMB: instanceMemoryMB
     alwaysReady: alwaysReady

@@ -24,6 +24,7 @@ param dnsZonesGroupId = readEnvironmentVariable('DNS_ZONES_GROUP_ID', '')
 
 param databaseSku = readEnvironmentVariable('DATABASE_SKU', 'Standard_D2ds_v5')
 param databaseConnections = int(readEnvironmentVariable('DATABASE_CONNECTIONS', '200'))
+param maximumInstancesAtLeast = int(readEnvironmentVariable('MAXIMUM_INSTANCES_AT_LEAST', '1'))
 param archiveReaders = int(readEnvironmentVariable('ARCHIVE_READERS', '2'))
 
 param zoneRedundant = bool(readEnvironmentVariable('ZONE_REDUNDANT', 'true'))

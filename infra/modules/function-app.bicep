@@ -12,6 +12,10 @@ param ledgerDatabaseUrl string
 param redisUrl string
 param lakeUrl string
 param databaseConnections int
+
+@description('For a region that refuses a smaller maximum of instances.')
+param maximumInstancesAtLeast int
+
 param archiveReaders int
 param instanceMemoryMB int
 param alwaysReady int
@@ -46,7 +50,7 @@ var ledgerPool = 4
 var httpConcurrency = 8
 var timers = 5 * (1 + ledgerPool) + 2 * 2
 var perInstance = (2 + archiveReaders + ledgerPool) + (2 + ledgerPool) + 2 * ledgerPool + (4 + 3) + (httpConcurrency + ledgerPool)
-var maximumInstances = min(1000, max(1, (databaseConnections - timers) / perInstance))
+var maximumInstances = min(1000, max(maximumInstancesAtLeast, (databaseConnections - timers) / perInstance))
 
 // --- settings --------------------------------------------------------------------------------------------------------------
 // Every setting with its default; docs/reference.md says what each means.

@@ -55,17 +55,17 @@ resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2025-08-01' = {
   }
 }
 
-// The server takes one change at a time, so each waits for the one before it.
-
-resource admin 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2025-08-01' = {
-  parent: server
-  name: adminId
-  properties: {
-    principalName: adminName
-    principalType: adminType
-    tenantId: tenant().tenantId
+// A server that was just written refuses its first change for some time more: with ServerIsBusy (Azure/azure-postgresql#134), and an administrator
+// with AadAuthOperationCannotBePerformedWhenServerIsNotAccessible (#127). Empty deployments one after the other let it come to rest.
+@batchSize(1)
+module pause 'pause.bicep' = [for i in range(0, 12): {
+  name: 'pause-${name}-${i}'
+  params: {
+    after: server.id
   }
-}
+}]
+
+// The server takes one change at a time, so each waits for the one before it.
 
 resource allowList 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2025-08-01' = {
   parent: server
@@ -74,7 +74,7 @@ resource allowList 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@202
     value: 'TIMESCALEDB'
     source: 'user-override'
   }
-  dependsOn: [admin]
+  dependsOn: [pause]
 }
 
 // takes effect with the next restart
@@ -88,6 +88,19 @@ resource preload 'Microsoft.DBforPostgreSQL/flexibleServers/configurations@2025-
   dependsOn: [allowList]
 }
 
+resource admin 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2025-08-01' = {
+  parent: server
+  name: adminId
+  properties: {
+    principalName: adminName
+    principalType: adminType
+    tenantId: tenant().tenantId
+  }
+  dependsOn: [preload]
+}
+
+// It belongs to the administrator who is there when it is made; before that it would belong to Azure's own superuser, and nobody could make a
+// schema in it (Azure/bicep-registry-modules#3596).
 resource source 'Microsoft.DBforPostgreSQL/flexibleServers/databases@2025-08-01' = {
   parent: server
   name: database
@@ -95,7 +108,7 @@ resource source 'Microsoft.DBforPostgreSQL/flexibleServers/databases@2025-08-01'
     charset: 'UTF8'
     collation: 'en_US.utf8'
   }
-  dependsOn: [preload]
+  dependsOn: [admin]
 }
 
 // 0.0.0.0 stands for services inside Azure, of anybody: without a network of its own the app has no address to name. A token of

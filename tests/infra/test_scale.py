@@ -25,16 +25,26 @@ def test_each_instance_works_on_one_message_at_a_time() -> None:
 def test_connections_are_never_more_than_the_budget() -> None:
     """The template's own formula, worked out."""
 
-    def instances(budget: int, readers: int) -> tuple[int, int]:
-        names = {"databaseConnections": budget, "archiveReaders": readers, "min": min, "max": max}
+    main = load(INFRA / "main.bicep").of("param")
+
+    def instances(budget: int, readers: int, least: int = main["maximumInstancesAtLeast"].value) -> tuple[int, int]:
+        names = {
+            "databaseConnections": budget,
+            "archiveReaders": readers,
+            "maximumInstancesAtLeast": least,
+            "min": min,
+            "max": max,
+        }
         for name in ("ledgerPool", "httpConcurrency"):
             names[name] = APP[name].value
         for name in ("timers", "perInstance", "maximumInstances"):
             names[name] = eval(APP[name].value.text.replace("/", "//"), {}, names)  # noqa: S307  our own file
         return names["maximumInstances"], names["timers"] + names["maximumInstances"] * names["perInstance"]  # type: ignore[operator,return-value]
 
-    main = load(INFRA / "main.bicep").of("param")
-    assert instances(main["databaseConnections"].value, main["archiveReaders"].value) == (4, 193)
+    defaults = main["databaseConnections"].value, main["archiveReaders"].value
+    assert instances(*defaults) == (4, 193)
+    assert instances(*defaults, 40) == (40, 1669)
+    assert "1,669" in (ROOT / "docs/deploy.md").read_text()
     for budget in range(77, 6000, 7):
         for readers in range(1, 9):
             count, connections = instances(budget, readers)
