@@ -72,6 +72,26 @@ async def test_another_table_in_the_chunk_s_place_stays(service: Service) -> Non
     assert (await remove(service)).removed == 1
 
 
+#: the table of before is the first partition of the one that takes its place
+GROWN = """
+create table $s.jan (time timestamptz not null, id bigserial, other serial);
+insert into $s.jan values ('2026-01-02Z');
+create table $s.readings (time timestamptz not null, id bigint default nextval('$s.jan_id_seq'), other int)
+partition by range (time);
+alter table $s.readings attach partition $s.jan for values from ('2026-01-01Z') to ('2026-02-01Z');
+create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+"""
+
+
+async def test_a_sequence_that_a_partition_has_brought_along_stays(service: Service) -> None:
+    service.execute(GROWN)
+    await archive(service, "jan")
+    assert (await remove(service)).removed == 1
+    # one is named by a default of the table, the other by an application alone
+    service.execute("insert into $s.readings (time, other) values ('2026-02-02Z', nextval('$s.jan_other_seq'))")
+    assert service.rows("select id, other from $s.readings") == [(2, 2)]
+
+
 #: every partition moves to a table that takes over the name of the one before, whatever becomes of that
 MOVED = """
 begin; alter table $s.readings rename to before;

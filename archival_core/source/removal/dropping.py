@@ -48,6 +48,18 @@ _LOCK_CHUNK: Final = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
 _LOCK_AGAINST_VACUUM: Final = sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE")
 _DETACH: Final = sql.SQL("ALTER TABLE {} DETACH PARTITION {}")
 _DROP: Final = sql.SQL("DROP TABLE {}")
+# Such a sequence would go with the table. Others may draw from it all the same: a table that was attached as the first
+# partition of the one that took its place has brought the sequence along.
+_SEQUENCES: Final[LiteralString] = """
+SELECT n.nspname, s.relname
+FROM pg_catalog.pg_partition_tree(to_regclass(%s)) t
+JOIN pg_catalog.pg_depend d ON d.refobjid = t.relid AND d.deptype = 'a' AND d.refobjsubid > 0
+JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace
+WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+ORDER BY s.oid
+"""
+_KEEP_SEQUENCE: Final = sql.SQL("ALTER SEQUENCE {} OWNED BY NONE")
 _CLAIM: Final[LiteralString] = "SELECT pg_catalog.pg_try_advisory_lock(%s)"
 # The parent's lock keeps others from adding or removing chunks meanwhile. Chunks inherit from their hypertable as
 # partitions do.
@@ -108,21 +120,33 @@ async def let_vacuum_give_way(conn: AsyncConnection[Any], chunk: Chunk) -> None:
 
 
 async def drop(conn: AsyncConnection[Any], chunk: Chunk) -> None:
-    """Drop `chunk`, locked, and check that exactly this one is gone.
+    """Drop `chunk`, locked, and nothing else. Sequences that a partition's columns own stay, and belong to no column then.
 
     Raises `PermanentError` (`removal-blocked`) when a view or a foreign key stands in the way, or the chunk is frozen.
     """
     with source_errors():
-        before = await _chunks(conn, chunk)
-        if chunk.kind == "timescaledb":
-            await conn.execute(_KEEP_AGGREGATES)
-        with _blockers(chunk.relation):
-            if chunk.kind == "native":
-                await conn.execute(_DETACH.format(name_of(chunk.hypertable), name_of(chunk.relation)))
-            # The chunk is named, because chunks of a space dimension share their range.
-            await conn.execute(_DROP.format(name_of(chunk.relation)))
-        gone = before - await _chunks(conn, chunk)
-    if chunk.kind == "timescaledb" and gone != {chunk.relation}:
+        if chunk.kind == "native":
+            await _drop_partition(conn, chunk)
+        else:
+            await _drop_chunk(conn, chunk)
+
+
+async def _drop_partition(conn: AsyncConnection[Any], chunk: Chunk) -> None:
+    with _blockers(chunk.relation):
+        for sequence in await _sequences(conn, chunk):
+            await conn.execute(_KEEP_SEQUENCE.format(name_of(sequence)))
+        await conn.execute(_DETACH.format(name_of(chunk.hypertable), name_of(chunk.relation)))
+        await conn.execute(_DROP.format(name_of(chunk.relation)))
+
+
+async def _drop_chunk(conn: AsyncConnection[Any], chunk: Chunk) -> None:
+    before = await _chunks(conn, chunk)
+    await conn.execute(_KEEP_AGGREGATES)
+    with _blockers(chunk.relation):
+        # The chunk is named, because chunks of a space dimension share their range.
+        await conn.execute(_DROP.format(name_of(chunk.relation)))
+    gone = before - await _chunks(conn, chunk)
+    if gone != {chunk.relation}:
         raise TransientError(f"dropping {chunk.relation} took {sorted(map(str, gone))}: undone", code="dropped-other")
 
 
@@ -140,6 +164,11 @@ async def _chunks(conn: AsyncConnection[Any], chunk: Chunk) -> set[Relation]:
     async with conn.cursor(row_factory=tuple_row) as cur:
         await cur.execute(_CHUNKS, (chunk.hypertable.sql,))
         return {Relation(schema, name) for schema, name in await cur.fetchall()}
+
+
+async def _sequences(conn: AsyncConnection[Any], chunk: Chunk) -> list[Relation]:
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        return [Relation(*row) for row in await (await cur.execute(_SEQUENCES, (chunk.relation.sql,))).fetchall()]
 
 
 @contextmanager

@@ -243,6 +243,14 @@ MUTATIONS = (
         tests=("acceptance/test_removal_guards.py::test_a_row_that_is_committed_while_the_lock_is_waited_for_is_seen",),
     ),
     Mutation(
+        name="sequence-goes-with-a-partition",
+        file="source/removal/dropping.py",
+        inside="_drop_partition",
+        old="await conn.execute(_KEEP_SEQUENCE.format(name_of(sequence)))",
+        new="pass",
+        tests=("acceptance/test_removal_guards.py::test_a_sequence_that_a_partition_has_brought_along_stays",),
+    ),
+    Mutation(
         name="frozen-remover-holds-its-lock",
         file="source/removal/dropping.py",
         old='"idle_in_transaction_session_timeout": "5s"',
