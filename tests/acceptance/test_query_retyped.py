@@ -9,6 +9,7 @@ import pytest
 from archival_core.errors import PermanentError
 from archival_core.query.queries import Queries
 from tests.acceptance.conftest import Service
+from tests.acceptance.test_query_tables import remove
 from tests.kit.asking import asked, queries_of
 
 pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
@@ -112,3 +113,32 @@ async def test_a_time_column_that_was_given_a_zone_is_refused(service: Service) 
             await asked(queries_of(service), sql)
         assert refused.value.code == "value-without-form"
     assert (await asked(queries_of(service), f"select n from {table}")).result.num_rows == 2
+
+
+RELABELLED = """
+create type $s.state as enum ('new', 'done'); create domain $s.stage as $s.state;
+create table $s.readings (time timestamptz not null, one $s.state, several $s.stage[], other int) partition by range (time);
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
+create table $s.feb partition of $s.readings for values from ('2026-02-01Z') to ('2026-03-01Z');
+insert into $s.readings values ('2026-01-02Z', 'new', '{new}', 7), ('2026-02-02Z', 'new', '{new}', 7);
+"""
+
+
+async def test_labels_of_an_enum_that_were_renamed(service: Service) -> None:
+    service.execute(RELABELLED)
+    await remove(service, "readings", "jan")
+    queries, table = queries_of(service), f"{service.schema}.readings"
+    # labels that were added change no value
+    service.execute("alter type $s.state add value 'held' before 'done'")
+    assert (await asked(queries, f"select one from {table} where one = 'new'")).result.num_rows == 2
+    service.execute("alter type $s.state rename value 'new' to 'open'")
+    for question in (f"select count(*) from {table} where one = 'open'", f"select several from {table}"):
+        with pytest.raises(PermanentError, match="with the labels 'new', 'done' when rows were archived") as caught:
+            await asked(queries, question)
+        assert caught.value.code == "value-without-form"
+    assert (await asked(queries, f"select other from {table}")).result.num_rows == 2
+    texts = (await asked(queries, f"select one, several from {table} order by time", as_text=["one", "several"])).result
+    assert texts.to_pylist() == [{"one": "new", "several": "{new}"}, {"one": "open", "several": "{open}"}]
+    # the archive itself is remembered, and the label may be called as before again
+    service.execute("alter type $s.state rename value 'open' to 'new'")
+    assert (await asked(queries, f"select one from {table} where one = 'new'")).result.num_rows == 2

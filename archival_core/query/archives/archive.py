@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from archival_core.model.chunks.chunk import Column
 from archival_core.model.lake.manifest import ManifestColumn
+from archival_core.source.catalog.definition.enum_labels import Labels, are_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Archive:
     is_numbered: bool
     #: number of the transaction that made its chunk
     born: str
+    #: of the enums of its table, as they were
+    labels: Labels
 
     @property
     def names(self) -> list[str]:
@@ -48,3 +51,19 @@ class Archive:
         numbers = {one.number: one for one in self.columns if self.is_numbered and one.number}
         names = {one.name: one for one in self.columns}
         return tuple(numbers.get(column.number) if numbers else names.get(column.name) for column in columns)
+
+    def relabelled(self, columns: Sequence[Column], now: Mapping[int, Labels]) -> Archive:
+        """The archive as one whose columns had other types, where labels of enums were renamed since: nobody knows what the
+        labels of the archived values are called now. `now` has today's labels, by attnum.
+        """
+        others: dict[str, str] = {}
+        for column, then in zip(columns, self.found(columns), strict=True):
+            for name, labels in now.get(column.number, {}).items():
+                if then is not None and name in self.labels and not are_kept(self.labels[name], labels):
+                    others[then.stored] = f"{then.postgresql_type} with the labels {', '.join(self.labels[name])}"
+        if not others:
+            return self
+        changed = [
+            one.model_copy(update={"postgresql_type": others.get(one.stored, one.postgresql_type)}) for one in self.columns
+        ]
+        return replace(self, columns=tuple(changed))

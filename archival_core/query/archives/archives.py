@@ -31,6 +31,7 @@ from archival_core.query.archives.archive import Archive, ArchivedFile
 from archival_core.query.archives.by_name import are_told_apart, in_doubt
 from archival_core.query.archives.unexplained import Unexplained, refused
 from archival_core.query.columns.younger import Known, known
+from archival_core.source.catalog.definition.enum_labels import labels_then
 from archival_core.source.state.snapshot.moment import Moment, StandingArchive, TableThen
 
 _LOG = logging.getLogger(__name__)
@@ -112,7 +113,11 @@ class Archives:
         for mark in nobodys:
             if are_told_apart(self._archives[_key(mark)].names, table.names):
                 raise in_doubt(mark, table)
-        return [self._archives[_key(mark)] for mark in theirs]
+        found = [self._archives[_key(mark)] for mark in theirs]
+        if any(archive.labels for archive in found):
+            now = await then.labels(table)
+            return [archive.relabelled(table.columns, now) for archive in found]
+        return found
 
     async def _nobodys(self, marks: Collection[StandingArchive], then: Moment) -> list[StandingArchive]:
         """One mark for each name by which alone archives are known, and that no table has."""
@@ -250,6 +255,7 @@ def _archive(mark: StandingArchive, manifest: Manifest, here: ServerIdentity) ->
         ),
         is_numbered=_is_same_server(TableOfArchive(None, manifest.source), here),
         born=mark.born,
+        labels=labels_then(manifest.ddl),
     )
 
 

@@ -54,4 +54,12 @@ MUTATIONS = (
         new="ON m.oid = c.oid",
         tests=("acceptance/test_query_attached.py::test_the_number_of_a_copy_that_is_another_table_s_by_now",),
     ),
+    Mutation(
+        name="labels-that-were-renamed-are-those-of-before",
+        file="query/archives/archive.py",
+        inside="Archive.relabelled",
+        old="if not others:",
+        new="if True:",
+        tests=("acceptance/test_query_retyped.py::test_labels_of_an_enum_that_were_renamed",),
+    ),
 )

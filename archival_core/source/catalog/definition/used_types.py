@@ -14,14 +14,8 @@ from psycopg.rows import tuple_row
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source.translate import source_errors
 
-#: `used` has every type by its oid: elements of arrays, what domains are made of, attributes of rows, bounds of ranges.
-#: PostgreSQL before 14 has no multiranges, and no column that names them.
-USED_TYPES: Final[LiteralString] = """
-WITH RECURSIVE used (type) AS (
-    SELECT a.atttypid FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped
-    UNION
-    SELECT next.type FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.type CROSS JOIN LATERAL (
+# PostgreSQL before 14 has no multiranges, and no column that names them.
+_PARTS: Final[LiteralString] = """JOIN pg_catalog.pg_type t ON t.oid = u.type CROSS JOIN LATERAL (
         SELECT t.typelem
         UNION ALL SELECT t.typbasetype
         UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a
@@ -29,7 +23,23 @@ WITH RECURSIVE used (type) AS (
         UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r
                   WHERE t.typtype IN ('r', 'm') AND t.oid IN (r.rngtypid, (to_jsonb(r) ->> 'rngmultitypid')::oid)
     ) AS next (type)
-    WHERE next.type <> 0
+    WHERE next.type <> 0"""
+#: `used` has every type by its oid: elements of arrays, what domains are made of, attributes of rows, bounds of ranges.
+USED_TYPES: Final[LiteralString] = f"""
+WITH RECURSIVE used (type) AS (
+    SELECT a.atttypid FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = to_regclass(%(table)s) AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT next.type FROM used u {_PARTS}
+)
+"""
+#: The same for each column of a table by its oid, in `attnum`.
+USED_BY_COLUMN: Final[LiteralString] = f"""
+WITH RECURSIVE used (attnum, type) AS (
+    SELECT a.attnum, a.atttypid FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = %(oid)s::bigint::oid AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT u.attnum, next.type FROM used u {_PARTS}
 )
 """
 # An aclitem prints the names of roles.

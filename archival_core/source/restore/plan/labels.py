@@ -7,8 +7,6 @@ than they had, and nobody would notice.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection
@@ -16,14 +14,10 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Relation
+from archival_core.source.catalog.definition.enum_labels import are_kept, labels_then
 from archival_core.source.catalog.definition.used_types import USED_TYPES
 from archival_core.source.translate import source_errors
 
-#: As `catalog.definition.ddl` writes it.
-_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
-_LITERAL = r"E?'(?:[^']|'')*'"
-_ENUM: Final = re.compile(rf"CREATE TYPE ({_NAME}\.{_NAME}) AS ENUM \(((?:{_LITERAL}(?:, )?)*)\);")
-_LABEL: Final = re.compile(_LITERAL)
 #: Of a table that is not there yet all types count, since it will be made with them.
 _NOW: Final[LiteralString] = f"""
 {USED_TYPES}
@@ -38,7 +32,7 @@ async def check_labels(conn: AsyncConnection[Any], ddl: str, target: Relation) -
     """Raise `PermanentError` (`labels-differ`) unless the enums of `target` have the labels of `ddl` in their order, with any
     number of new ones among them.
     """
-    then = {name: _LABEL.findall(labels) for name, labels in _ENUM.findall(ddl)}
+    then = labels_then(ddl)
     if not then:
         return
     with source_errors():
@@ -46,16 +40,10 @@ async def check_labels(conn: AsyncConnection[Any], ddl: str, target: Relation) -
             await cur.execute(_NOW, {"table": target.sql, "names": [*then]})
             found = await cur.fetchall()
     for name, now in found:
-        if not _is_among(then[name], now):
+        if not are_kept(then[name], now):
             raise PermanentError(
                 f"the enum {name} had the labels {', '.join(then[name])} when the rows were archived, and has {', '.join(now)}:"
                 " labels were renamed, and a name may stand for another value now; restore into a table of your own in which"
                 " the column is text",
                 code="labels-differ",
             )
-
-
-def _is_among(labels: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether `others` has all of `labels` in their order."""
-    rest = iter(others)
-    return all(label in rest for label in labels)

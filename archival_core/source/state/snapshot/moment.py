@@ -24,6 +24,7 @@ from archival_core.model.chunks.chunk import Column, Relation, ServerIdentity
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.source.catalog import lookup
 from archival_core.source.catalog.definition.defaults import Witness, witnesses
+from archival_core.source.catalog.definition.enum_labels import Labels, labels_now
 from archival_core.source.session import READ_SETTINGS, pin_statement
 from archival_core.source.state.marks import copies, mark_schema, stand_ins
 from archival_core.source.state.marks.copies import CopiesThere
@@ -245,6 +246,10 @@ class Moment:
     async def witnesses(self, table: TableThen, columns: Collection[str]) -> dict[str, list[Witness]]:
         """By column: what the table's tree knows in the moment of rows that are older than the column."""
         return await witnesses(self._conn, table.table.oid, columns)
+
+    async def labels(self, table: TableThen) -> dict[int, Labels]:
+        """By attnum: the labels of the enums that the table's columns hold, in the moment."""
+        return await labels_now(self._conn, table.table.oid)
 
     async def check(self, table: TableThen) -> None:
         """Raise `TransientError` (`moment-passed`) unless rows of `table` that the snapshot sees lie where they lay then.
