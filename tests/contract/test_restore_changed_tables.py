@@ -96,6 +96,29 @@ async def test_labels_that_have_changed_their_meaning(bench: Bench, changes: tup
     assert bench.rows("own") == {"(1,{bad})": 1, "(2,{it's})": 1}
 
 
+async def test_a_composite_type_that_has_other_attributes(bench: Bench) -> None:
+    bench.execute(
+        "CREATE TYPE pair AS (low int, high int)",
+        "CREATE DOMAIN span AS pair",
+        "CREATE TABLE readings (at int, v span[]) PARTITION BY RANGE (at)",
+        "CREATE TABLE jan PARTITION OF readings FOR VALUES FROM (0) TO (10)",
+        "INSERT INTO readings VALUES (1, ARRAY[ROW(1, 2)::span])",
+    )
+    manifest = await bench.archive("readings", "jan")
+    bench.execute("DROP TABLE jan")
+    assert (await bench.restore(manifest)).inserted == 1
+    # high goes where low was
+    bench.execute("TRUNCATE readings", "ALTER TYPE pair DROP ATTRIBUTE low", "ALTER TYPE pair ADD ATTRIBUTE wide int")
+    assert await refused(bench, manifest) == "columns-differ"
+    assert await refused(bench, manifest, into="own", table=None) == "columns-differ"
+    bench.execute("CREATE TABLE own (at int, v text[])")
+    assert (await bench.restore(manifest, into="own")).inserted == 1
+    # a table that is gone gets the type again, if that is gone too
+    bench.execute("DROP TABLE readings, own", "DROP DOMAIN span", "DROP TYPE pair")
+    assert (await bench.restore(manifest, recreate=True)).inserted == 1
+    assert bench.query("SELECT (v[1]).low, (v[1]).high FROM readings") == [(1, 2)]
+
+
 @pytest.mark.parametrize("drop_types", [False, True])
 async def test_a_table_that_is_gone(bench: Bench, drop_types: bool) -> None:
     bench.execute(
@@ -214,3 +237,20 @@ async def test_a_trigger_that_waits_for_the_commit_is_found_out(bench: Bench) ->
         " FOR EACH ROW EXECUTE FUNCTION forget()",
     )
     assert await refused(bench, manifest, fire_triggers=True) == "placed-differs"
+
+
+async def test_a_function_that_names_no_schema_is_told(bench: Bench) -> None:
+    bench.execute(
+        "CREATE FUNCTION small(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT lower($1)'",
+        "CREATE FUNCTION key(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN small($1); END'",
+        "CREATE TABLE readings (at int, v text, k text GENERATED ALWAYS AS (key(v)) STORED) PARTITION BY RANGE (at)",
+        "CREATE TABLE jan PARTITION OF readings FOR VALUES FROM (0) TO (10)",
+        "INSERT INTO readings VALUES (1, 'A')",
+    )
+    manifest = await bench.archive("readings", "jan")
+    bench.execute("DROP TABLE jan")
+    with pytest.raises(PermanentError, match=r"function small\(text\) does not exist.*SET search_path"):
+        await bench.restore(manifest)
+    bench.execute(f"ALTER FUNCTION key(text) SET search_path = {bench.schema}, pg_catalog")
+    assert (await bench.restore(manifest)).inserted == 1
+    assert bench.rows("readings") == {"(1,A,a)": 1}

@@ -32,6 +32,7 @@ from archival_core.source.restore.placing.chunk_room import make_chunk
 from archival_core.source.restore.placing.compression import compress_again
 from archival_core.source.restore.placing.partition import in_its_schema
 from archival_core.source.restore.placing.placing import check_room, place
+from archival_core.source.restore.plan.attributes import check_attributes
 from archival_core.source.restore.plan.kinship import check_apart
 from archival_core.source.restore.plan.labels import check_labels
 from archival_core.source.restore.plan.restore_plan import RestorePlan
@@ -193,6 +194,7 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
     target: Target
     origin = await origin_of(connection, manifest)
     await check_labels(connection, manifest.ddl, wish.into or origin.table)
+    await check_attributes(connection, manifest.ddl, wish.into or origin.table)
     if wish.into is None:
         target = await original_target(connection, manifest, origin.table, recreate=wish.recreate)
     else:

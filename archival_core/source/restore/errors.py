@@ -37,10 +37,19 @@ def restore_errors(target: Relation, failing: str = "target-refuses") -> Iterato
                 raise  # a wrong use of psycopg is a defect of ours
             raise PermanentError(
                 f"{target} does not take the archive: {error.sqlstate} {_said(error)};"
-                " change that, or restore into a table of its own",
+                f" {_advice(error)}, or restore into a table of its own",
                 code=failing,
             ) from error
 
 
 def _said(error: psycopg.Error) -> str:
     return error.diag.message_primary or str(error).strip()
+
+
+def _advice(error: psycopg.Error) -> str:
+    if isinstance(error, postgres.UndefinedFunction | postgres.UndefinedTable | postgres.UndefinedObject):
+        return (
+            "if it is there, a function names it without its schema, which the service's sessions have not on the search path:"
+            " ALTER FUNCTION … SET search_path"
+        )
+    return "change that"

@@ -1,8 +1,7 @@
 """SQL that makes a hypertable again. It is kept with the archive, for whoever has only the lake.
 
-The SQL has the schema, enum types and domains that the columns' values hold, sequences that columns own, the table, its
-constraints, its indexes, and how it is partitioned. It has no data, privileges, triggers, policies, extensions or composite
-types.
+The SQL has the schema, enum types, domains and composite types that the columns' values hold, sequences that columns own, the
+table, its constraints, its indexes, and how it is partitioned. It has no data, privileges, triggers, policies or extensions.
 
 PostgreSQL's functions that print a definition look at the catalog of this moment, whatever the transaction's snapshot is.
 They print NULL for what was dropped meanwhile. That NULL has to reach `describe`, which then says that the table is
@@ -25,6 +24,17 @@ from archival_core.source.session import together
 #: Fields that are SQL. They are NULL only for what was dropped meanwhile.
 _TEXTS: Final = frozenset({"clause", "statement", "ownership"})
 
+#: SQL of a composite type's attributes, `t` being the type.
+ATTRIBUTES: Final[LiteralString] = """
+coalesce((SELECT string_agg(format('%%I %%s', a.attname, format_type(a.atttypid, a.atttypmod))
+                            || coalesce((SELECT format(' COLLATE %%I.%%I', cn.nspname, c.collname)
+                                         FROM pg_catalog.pg_collation c
+                                         JOIN pg_catalog.pg_namespace cn ON cn.oid = c.collnamespace
+                                         JOIN pg_catalog.pg_type own ON own.oid = a.atttypid
+                                         WHERE c.oid = a.attcollation AND a.attcollation <> own.typcollation), ''),
+                            ', ' ORDER BY a.attnum)
+          FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '')
+"""
 # `oid` of the table is looked up in each: names are parameters, never pasted.
 TYPES: Final[LiteralString] = f"""
 {USED_TYPES}
@@ -32,6 +42,7 @@ SELECT CASE t.typtype WHEN 'e' THEN
            (SELECT format('CREATE TYPE %%I.%%I AS ENUM (%%s);', n.nspname, t.typname,
                    string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder))
             FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)
+       WHEN 'c' THEN format('CREATE TYPE %%I.%%I AS (', n.nspname, t.typname) || {ATTRIBUTES} || ');'
        ELSE
            format('CREATE DOMAIN %%I.%%I AS %%s%%s%%s%%s;', n.nspname, t.typname, format_type(t.typbasetype, t.typtypmod),
                   ' DEFAULT ' || t.typdefault, CASE WHEN t.typnotnull THEN ' NOT NULL' END,
@@ -40,8 +51,9 @@ SELECT CASE t.typtype WHEN 'e' THEN
                    FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'))
        END AS statement
 FROM used u JOIN pg_catalog.pg_type t ON t.oid = u.type JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-WHERE t.typtype IN ('d', 'e') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-ORDER BY t.typtype DESC, t.oid
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND (t.typtype IN ('d', 'e') OR EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.oid = t.typrelid AND r.relkind = 'c'))
+ORDER BY t.typtype <> 'e', t.oid
 """
 
 SEQUENCES: Final[LiteralString] = """
