@@ -14,15 +14,16 @@ READERS_STAMP := $(READERS_VENV)/.installed
 # where it is set, as in many containers, every worker and every process of the tests compiles the project anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup lock demo run key picture package test coverage lint check infra-check faults outages soak questions mutants proof bench readers docs clean
+.PHONY: help setup lock demo run key picture package test test-long coverage lint check infra-check faults outages soak questions mutants proof bench readers docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
 	@echo "make key    print the function key of the stack that make run keeps up"
-	@echo "make test   every check: ruff, mypy, import-linter, then all tests"
+	@echo "make test   ruff, mypy, import-linter, then every story once: ten minutes on two cores"
+	@echo "make test-long  the tests that make test leaves out: the same stories larger, and in other configurations"
 	@echo "make check  the quick half: ruff, mypy, import-linter, and the templates of infra/"
 	@echo "make infra-check  checkov on the templates, beside what make check does with them"
-	@echo "make coverage  make test, and which lines of the package no test reaches (ARGS='tests/unit' for some of it)"
+	@echo "make coverage  make test and make test-long, and which lines of the package no test reaches (ARGS='tests/unit' for some of it)"
 	@echo "make faults a thousand seeded faults at every step (ARGS='--seed N --runs N --only FAULT --json')"
 	@echo "make outages  each dependency away for ten minutes, before 300 jobs and 50 events (ARGS='--minutes N --jobs N --only NAME --json')"
 	@echo "make soak   two hosts for ten minutes, killed and paused while people write (ARGS='--seconds N --seed N --json')"
@@ -55,7 +56,7 @@ key: setup
 	@$(PY) -m dev.stack.key
 
 picture: setup
-	@PAGE_PICTURES=docs $(PY) -m pytest -q tests/browser -k picture
+	@PAGE_PICTURES=docs $(PY) -m pytest -q -m slow tests/browser -k picture
 
 package: setup
 	@$(PY) -m dev.package $(ARGS)
@@ -69,14 +70,21 @@ lint: setup
 check: lint
 	@$(PY) -m pytest --quiet --no-header tests/infra
 
-# tests wait for servers more than for the processor: four workers keep two cores busy; the slowest tests are named, so that they stay few
-test: lint
-	@$(PY) -m pytest -n 4 --dist loadgroup --durations 40 $(ARGS)
+# tests wait for servers more than for the processor: four workers keep two cores busy
+SIDE_BY_SIDE := -n 4 --dist loadgroup
 
-# what the tests say counts; a report there is in any case
+# the slowest tests are named, so that they stay few
+test: lint
+	@$(PY) -m pytest $(SIDE_BY_SIDE) --durations 40 $(ARGS)
+
+# a change lands when both have passed
+test-long: setup
+	@$(PY) -m pytest $(SIDE_BY_SIDE) --durations 40 -m slow $(ARGS)
+
+# the tests of both; what the tests say counts; a report there is in any case
 coverage: lint
 	@rm -rf .local/coverage && mkdir -p .local/coverage
-	@$(PY) -m coverage run -m pytest -n 4 --dist loadgroup $(ARGS); status=$$?; \
+	@$(PY) -m coverage run -m pytest $(SIDE_BY_SIDE) -m "not by_hand" $(ARGS); status=$$?; \
 	$(PY) -m coverage combine --quiet && $(PY) -m coverage html --quiet && \
 	$(PY) -m coverage report --format markdown > .local/coverage/report.md; \
 	$(PY) -m coverage report; echo ".local/coverage/html/index.html shows the lines"; exit $$status

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from dev.lake_emulator import Emulator, serve
+from tests.kit.selection import FOUND
 
 # how fast examples come says something about the machine, nothing about the code
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,7 +28,7 @@ _MADE_ONCE = frozenset({"browser", "faults", "mutants"})
 
 
 @pytest.hookimpl(tryfirst=True)  # before what `-m` leaves out is left out
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Workers run the tests side by side, each with servers of its own; what shares one goes to the same worker.
 
     Groups come first: one that came last would keep a single worker busy long after the others have ended.
@@ -39,6 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("timescaledb"))
         elif item.path.parent.name in _MADE_ONCE:
             item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.name}"))
+    below = Path(__file__).parent
+    config.stash[FOUND] = {
+        f"{item.path.relative_to(below)}::{item.name}": item.get_closest_marker("slow") is not None for item in items
+    }
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 

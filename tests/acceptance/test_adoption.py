@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.own_database
 
 
-@pytest.mark.parametrize("status", ["failed", "cancelled", "queued"])
+@pytest.mark.parametrize("status", ["failed", "queued", pytest.param("cancelled", marks=pytest.mark.slow)])
 async def test_a_published_archive_without_a_row_is_adopted(service: Service, status: str) -> None:
     service.execute(TABLE)
     await archive(service, "jan")

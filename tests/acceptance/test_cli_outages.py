@@ -110,8 +110,15 @@ async def test_redis_comes_back_and_a_command_goes_on(service: Service, tmp_path
         assert "the event stream is empty" in told
 
 
-@pytest.mark.parametrize("kind", ["refuse", "black_hole"])
-@pytest.mark.parametrize("name", ["queue", "lake"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("queue", "black_hole"),
+        pytest.param("lake", "refuse", marks=pytest.mark.slow),
+        pytest.param("queue", "refuse", marks=pytest.mark.slow),
+        pytest.param("lake", "black_hole", marks=pytest.mark.slow),
+    ],
+)
 async def test_queue_and_lake_are_named_and_what_needs_neither_goes_on(
     service: Service, tmp_path: Path, name: str, kind: Literal["refuse", "black_hole"]
 ) -> None:

@@ -120,7 +120,7 @@ def native_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres
         yield server
 
 
-@pytest.fixture(params=["native", "native-admin-option", "timescaledb"])
+@pytest.fixture(params=["native", pytest.param("native-admin-option", marks=pytest.mark.slow), "timescaledb"])
 def page(request: pytest.FixtureRequest, native_server: PostgresServer, tmp_path: Path) -> Iterator[Page]:
     """The databases as the template leaves them."""
     has_timescaledb = request.param == "timescaledb"
@@ -197,7 +197,7 @@ async def test_the_page_leads_to_a_chunk_that_is_archived_removed_and_restored(
     page.run(page.block("-f docs/grants.sql"))
 
 
-@pytest.mark.parametrize("network", ["public", "private"])
+@pytest.mark.parametrize("network", ["private", pytest.param("public", marks=pytest.mark.slow)])
 async def test_the_hook_of_azd_leads_to_the_same(
     page: Page, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, network: str
 ) -> None:

@@ -22,10 +22,10 @@ from archival_core.model.lake.manifest import ManifestPart
 from archival_core.source.state.marks import readings
 from dev.servers.postgres import PostgresServer
 from tests.kit.disks import own_alike
-from tests.kit.worlds import MINUTE, TABLES, World
+from tests.kit.worlds import MINUTE, TABLES, World, most_telling_apart
 
 
-@pytest.mark.parametrize("event", ["restart", "fail_over"])
+@pytest.mark.parametrize("event", ["fail_over", pytest.param("restart", marks=pytest.mark.slow)])
 async def test_what_did_not_change_is_not_archived_again(world: World, event: str) -> None:
     before = world.live()
     await world.archive(*TABLES)
@@ -37,6 +37,7 @@ async def test_what_did_not_change_is_not_archived_again(world: World, event: st
     assert world.live() == before
 
 
+@most_telling_apart
 async def test_disks_put_back_between_archive_and_removal(world: World) -> None:
     """The update after the put-back gets the transaction number of the one that was archived."""
     world.disks.save()
@@ -54,6 +55,7 @@ async def test_disks_put_back_between_archive_and_removal(world: World) -> None:
     assert any(row.endswith(",B)") for row in before)
 
 
+@most_telling_apart
 async def test_disks_put_back_between_two_parts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.disks.save()
     world.service.execute("update $s.readings set note = 'A'")
@@ -89,6 +91,7 @@ async def test_disks_put_back_between_two_parts(world: World, monkeypatch: pytes
     assert world.whole() == before
 
 
+@most_telling_apart
 async def test_disks_put_back_between_the_snapshot_and_its_mark(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The mark is left only while the snapshot's session is alive on the same server."""
     mark_reading, put_back = readings.mark_reading, 0
@@ -142,7 +145,7 @@ async def test_a_ledger_that_was_put_back_follows_the_marks(apart: World, until:
     assert (await apart.service.runtime.reconciler.reconcile(MINUTE)).marks.removed == 0
 
 
-@pytest.mark.parametrize("to", ["before the removal", "before the restore"])
+@pytest.mark.parametrize("to", ["before the removal", pytest.param("before the restore", marks=pytest.mark.slow)])
 async def test_a_source_that_was_put_back_says_what_stands_in_for_rows(apart: World, to: str) -> None:
     before = apart.live()
     await apart.archive("jan")
@@ -194,6 +197,7 @@ async def test_a_copy_beside_the_original_is_refused(world: World, tmp_path: Pat
     assert world.statuses() == ["archived"]
 
 
+@most_telling_apart
 async def test_marks_that_were_lost_are_written_again(world: World) -> None:
     before = world.live()
     await world.archive(*TABLES)

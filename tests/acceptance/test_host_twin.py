@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from azure.storage.queue import QueueClient
 
 from tests.kit.hosted_apps import App, eventually, small_app
@@ -76,6 +77,7 @@ def test_a_message_that_is_not_utf_8_reaches_no_function(tmp_path: Path, storage
     assert app.notes() == []
 
 
+@pytest.mark.slow
 def test_a_renewal_that_is_refused_ends_the_host_and_all_that_runs_in_it(tmp_path: Path, storage_connection: str) -> None:
     with refusing_storage(storage_connection) as storage:
         app = small_app(tmp_path, TAKE, storage.connection)
@@ -96,6 +98,7 @@ def test_a_renewal_that_is_refused_ends_the_host_and_all_that_runs_in_it(tmp_pat
     assert not [note for note in app.notes("finally") if note.at < third.at]
 
 
+@pytest.mark.slow
 def test_a_message_that_cannot_be_deleted_after_success_comes_again(tmp_path: Path, storage_connection: str) -> None:
     with refusing_storage(storage_connection) as storage:
         app = small_app(tmp_path, TAKE, storage.connection)
@@ -109,6 +112,7 @@ def test_a_message_that_cannot_be_deleted_after_success_comes_again(tmp_path: Pa
     assert [note.text for note in app.notes("end")] == ["end good 1", "end good 2"]
 
 
+@pytest.mark.slow
 def test_storage_that_takes_no_connections_ends_the_host_and_an_error_does_not(tmp_path: Path, storage_connection: str) -> None:
     with refusing_storage(storage_connection) as storage:
         app = small_app(tmp_path, TAKE, storage.connection)
@@ -136,6 +140,7 @@ def test_a_stop_waits_for_what_runs(tmp_path: Path, storage_connection: str) -> 
     assert count(app.queue) == 0
 
 
+@pytest.mark.slow
 def test_a_time_out_ends_the_worker_with_all_that_runs_in_it(tmp_path: Path, storage_connection: str) -> None:
     app = small_app(tmp_path, TAKE, storage_connection, timeout="00:00:02")
     with app.host():
@@ -164,6 +169,7 @@ def test_a_run_longer_than_its_interval_is_followed_by_exactly_one_at_once(tmp_p
         assert later.at - earlier.at > 0.2, "the other ticks were dropped"
 
 
+@pytest.mark.slow
 def test_two_hosts_share_a_timer_and_the_lease_does_not_fence(tmp_path: Path, storage_connection: str) -> None:
     app = tick_app(tmp_path, storage_connection)
     options = ("--state", str(tmp_path / "state"), "--timer-lease", "2")
@@ -186,6 +192,7 @@ def test_two_hosts_share_a_timer_and_the_lease_does_not_fence(tmp_path: Path, st
             assert {note.process for note in app.notes("begin") if note.at > left} == {second.pid}, "the first had lost it"
 
 
+@pytest.mark.slow
 def test_a_host_that_stops_releases_its_timers_and_a_killed_one_does_not(tmp_path: Path, storage_connection: str) -> None:
     app = tick_app(tmp_path, storage_connection)
     options = ("--state", str(tmp_path / "state"), "--timer-lease", "4")
@@ -201,6 +208,7 @@ def test_a_host_that_stops_releases_its_timers_and_a_killed_one_does_not(tmp_pat
         assert app.notes("begin")[-1].at - killed > 1.5, "the lease had to run out"
 
 
+@pytest.mark.slow
 def test_missed_ticks_make_one_run_that_is_past_due(tmp_path: Path, storage_connection: str) -> None:
     app = tick_app(tmp_path, storage_connection, schedule="0 0 0 1 1 *")
     state = tmp_path / "state"

@@ -1,4 +1,4 @@
-"""Lists, metrics and pages stay quick with a million jobs: `pytest -m slow -s tests/acceptance/test_ledger_scale.py`."""
+"""Lists, metrics and pages stay quick with a million jobs: `pytest -m by_hand -s tests/acceptance/test_ledger_scale.py`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.acceptance.api_client import api_client
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.own_database]
+pytestmark = [pytest.mark.by_hand, pytest.mark.timeout(1800), pytest.mark.own_database]
 
 JOBS = 1_000_000
 HYPERTABLES = 100

@@ -122,15 +122,19 @@ def check_trace(drawn: str, log: str) -> None:
     assert re.search(rf"trace={trace_id[1]} job=[0-9a-f-]{{36}}: job .* attempt 1", log)
 
 
-def test_the_demo_can_be_run_and_run_again_and_draws_the_trace_of_one_archive(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "runs", [pytest.param([1200], id="once"), pytest.param([6000, 1200], marks=pytest.mark.slow, id="and again")]
+)
+def test_the_demo_draws_the_trace_of_one_archive(tmp_path: Path, runs: list[int]) -> None:
     local, page = tmp_path / "local", tmp_path / "trace.html"
-    for rows, options in ((6000, ()), (1200, ("--trace", str(page)))):
-        check(finish(start("dev.demo", local, "--json", "--rows", str(rows), *options)), rows)
+    for rows in runs:
+        check(finish(start("dev.demo", local, "--json", "--rows", str(rows), "--trace", str(page))), rows)
     assert processes_of(tmp_path) == []
     check_trace(page.read_text(), (local / "demo" / "logs" / "host.log").read_text())
 
 
 @pytest.mark.timeout(600)  # hosts come up three times, on machines that have other things to do
+@pytest.mark.slow
 def test_a_killed_host_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     demo = start("dev.demo", tmp_path, "--json", "--rows", "240000")
     lake = tmp_path / "lake" / "demo" / "archive"

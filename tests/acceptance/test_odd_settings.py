@@ -105,13 +105,13 @@ def odd_server(admin_url: str, databases: list[str], encoding: str, *, superuser
             admin.execute(f"drop role {odd.role}".encode())
 
 
-@pytest.fixture(params=["role", "database"])
+@pytest.fixture(params=["role", pytest.param("database", marks=pytest.mark.slow)])
 def whose(request: pytest.FixtureRequest) -> str:
     """Whose the settings are."""
     return str(request.param)
 
 
-@pytest.fixture(params=["ledger inside", "ledger apart"])
+@pytest.fixture(params=["ledger inside", pytest.param("ledger apart", marks=pytest.mark.slow)])
 async def odd_service(
     request: pytest.FixtureRequest,
     whose: str,

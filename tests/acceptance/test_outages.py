@@ -123,7 +123,9 @@ async def world(
             await host.close()
 
 
-@pytest.mark.parametrize("dependency", ["source", "ledger", "lake", "queue", "redis"])
+@pytest.mark.parametrize(
+    "dependency", ["source", "lake", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ledger", "queue", "redis"))]
+)
 async def test_jobs_and_events_outlive_an_outage(world: World, dependency: str) -> None:
     await world.ask(0, JOBS)
     assert (await world.service.runtime.event_drain.drain()).queued == JOBS

@@ -153,6 +153,7 @@ async def test_the_list_of_tables_says_it_of_a_table_and_needs_no_source_for_the
     assert (await client.get("/tables", params={"hypertable": table})).json()["tables"][0]["notes"] is None
 
 
+@pytest.mark.slow
 async def test_the_command_line_says_it_beside_the_answer(service: Service, cli: CommandLine) -> None:
     table = f"{service.schema}.readings"
     await service.publish(hypertable=table, chunk=f"{service.schema}.jan", remove=True)

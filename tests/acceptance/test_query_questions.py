@@ -39,7 +39,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=["inside", "apart"])
+@pytest.fixture(params=["inside", pytest.param("apart", marks=pytest.mark.slow)])
 def placed_service(request: pytest.FixtureRequest, own_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Service:
     """A service with its ledger in the source, and one with the ledger elsewhere."""
     if request.param == "apart":

@@ -140,7 +140,7 @@ FILTERS = {
 
 @pytest.mark.own_database
 @pytest.mark.usefixtures("at_once")
-@pytest.mark.parametrize("chunk", ["gone", "kept"])
+@pytest.mark.parametrize("chunk", ["gone", pytest.param("kept", marks=pytest.mark.slow)])
 async def test_a_value_that_a_type_has_not_is_said_and_to_be_had_as_text(service: Service, chunk: str) -> None:
     """Whether the value is archived or live: it is not NULL, and not another value."""
     kinds = {kind: values for kind, values in NOT_HELD.items() if kind not in ("date", "day", "mood[]")}

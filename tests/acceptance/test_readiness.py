@@ -145,8 +145,16 @@ async def test_databases_that_take_no_writes_are_not_ready(distant: Distant, sou
             admin.execute("select pg_reload_conf()")
 
 
-@pytest.mark.parametrize("name", PARTS)
-@pytest.mark.parametrize("kind", ["refuse", "black_hole"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ledger", "refuse"),
+        ("lake", "refuse"),
+        ("queue", "black_hole"),
+        *(pytest.param(name, "refuse", marks=pytest.mark.slow) for name in ("source", "redis", "queue")),
+        *(pytest.param(name, "black_hole", marks=pytest.mark.slow) for name in ("source", "ledger", "redis", "lake")),
+    ],
+)
 async def test_the_console_names_what_is_away_within_3_s_and_recovers(
     distant: Distant, name: str, kind: Literal["refuse", "black_hole"]
 ) -> None:

@@ -107,7 +107,7 @@ async def test_what_nobody_helps_with_is_done_all_the_same(service: Service, mon
     assert service.jobs() == before
 
 
-@pytest.mark.parametrize("what", ["removal", "verification"])
+@pytest.mark.parametrize("what", ["removal", pytest.param("verification", marks=pytest.mark.slow)])
 async def test_a_queue_that_is_away_means_that_nobody_helps(
     service: Service, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:

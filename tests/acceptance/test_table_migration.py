@@ -36,7 +36,7 @@ from tests.acceptance.migrating import (
 from tests.kit.disks import Disks
 from tests.kit.older_archives import earlier_forms, make_older, whole_texts
 from tests.kit.timescaledb import is_community
-from tests.kit.worlds import MINUTE, World
+from tests.kit.worlds import MINUTE, World, most_telling_apart
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("at_once")
 
 
+@most_telling_apart
 async def test_an_archive_whose_chunk_is_gone_is_written_anew(world: World) -> None:
     rows = await older(world)
     before, [former] = await answers(world), world.jobs()
@@ -67,6 +68,7 @@ async def test_an_archive_whose_chunk_is_gone_is_written_anew(world: World) -> N
     assert delta_reader.count(table(world)) == JANUARY
 
 
+@most_telling_apart
 async def test_another_table_under_the_name_says_nothing_about_columns(world: World) -> None:
     await older(world)
     world.service.execute(
@@ -81,6 +83,7 @@ async def test_another_table_under_the_name_says_nothing_about_columns(world: Wo
     assert note.get("default") is None
 
 
+@most_telling_apart
 async def test_a_chunk_that_is_there_is_archived_anew(world: World) -> None:
     rows = await older(world, remove=False)
     [planned] = await migrate(world)
@@ -92,6 +95,7 @@ async def test_a_chunk_that_is_there_is_archived_anew(world: World) -> None:
     assert texts(world) == rows and marks(world) == []
 
 
+@most_telling_apart
 async def test_rows_that_are_written_otherwise_are_found_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await older(world)
     before, written = await answers(world), PartArchiver.archive
@@ -113,6 +117,7 @@ async def test_rows_that_are_written_otherwise_are_found_out(world: World, monke
     assert sorted(world.statuses()) == ["failed", "removed", "superseded"]
 
 
+@most_telling_apart
 async def test_a_damaged_archive_stays_as_it_is(world: World) -> None:
     await older(world)
     [(_, _, manifest)] = marks(world)
@@ -126,6 +131,7 @@ async def test_a_damaged_archive_stays_as_it_is(world: World) -> None:
     assert (new["lake_path"], new["error"]["code"]) == (None, "archive-damaged")
 
 
+@most_telling_apart
 async def test_what_is_damaged_since_it_was_published_takes_no_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await older(world)
     before, [mark] = await answers(world), marks(world)
@@ -143,6 +149,7 @@ async def test_what_is_damaged_since_it_was_published_takes_no_place(world: Worl
     assert marks(world) == [mark] and await answers(world) == before
 
 
+@most_telling_apart
 async def test_the_former_archive_stands_in_until_the_second_region_has_the_new_one(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +171,7 @@ async def test_the_former_archive_stands_in_until_the_second_region_has_the_new_
     check_migrated(world)
 
 
+@most_telling_apart
 async def test_a_lake_that_goes_back_to_before_the_new_archive_is_noticed(world: World) -> None:
     await older(world)
     lake = Path(world.service.emulator.root)
@@ -179,6 +187,7 @@ async def test_a_lake_that_goes_back_to_before_the_new_archive_is_noticed(world:
     assert finding == new["job_id"]
 
 
+@most_telling_apart
 async def test_what_cannot_be_written_anew_is_said(world: World) -> None:
     await older(world)
     runtime = world.service.runtime

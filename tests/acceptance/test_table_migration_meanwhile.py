@@ -32,7 +32,7 @@ from tests.acceptance.migrating import (
     older,
     texts,
 )
-from tests.kit.worlds import MINUTE, World
+from tests.kit.worlds import MINUTE, World, most_telling_apart
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
@@ -68,6 +68,7 @@ async def kill(world: World, message: JobMessage, monkeypatch: pytest.MonkeyPatc
     expire_leases(world)
 
 
+@most_telling_apart
 async def test_killed_at_any_step_and_run_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = await older(world)
     before = await answers(world)
@@ -85,6 +86,7 @@ async def test_killed_at_any_step_and_run_again(world: World, monkeypatch: pytes
     assert texts(world) == rows
 
 
+@most_telling_apart
 async def test_reconcile_finishes_what_a_crash_left(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await older(world)
     before = await answers(world)
@@ -103,6 +105,7 @@ async def test_reconcile_finishes_what_a_crash_left(world: World, monkeypatch: p
     assert await answers(world) == before
 
 
+@most_telling_apart
 async def test_two_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await older(world)
     before = await answers(world)
@@ -134,6 +137,7 @@ async def test_two_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     assert await answers(world) == before
 
 
+@most_telling_apart
 async def test_a_restore_that_is_faster_keeps_the_archive(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = await older(world)
     before = await answers(world)
@@ -159,6 +163,7 @@ async def test_a_restore_that_is_faster_keeps_the_archive(world: World, monkeypa
     assert texts(world) == rows and await answers(world) == before
 
 
+@most_telling_apart
 async def test_a_mark_that_says_that_the_rows_are_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ledger need not know of the restore: it may be elsewhere, or have been put back."""
     await older(world)
@@ -177,6 +182,7 @@ async def test_a_mark_that_says_that_the_rows_are_back(world: World, monkeypatch
     assert marks(world) == [(former["job_id"], "restored", former["manifest_sha256"])]
 
 
+@most_telling_apart
 async def test_an_archive_of_before_marks_changes_hands_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = await older(world, before_marks=True)
     before, live = await answers(world), texts(world)

@@ -75,8 +75,15 @@ def page(chromium: Browser, shown: Shown) -> Iterator[Page]:
         yield found
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (360, "dark"),
+        pytest.param(360, "light", marks=pytest.mark.slow),
+        pytest.param(1280, "light", marks=pytest.mark.slow),
+        pytest.param(1280, "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_in_any_view(chromium: Browser, shown: Shown, scheme: str, width: int) -> None:
     screen = {"width": width, "height": 900}
     with opened(chromium, shown, viewport=screen, color_scheme=scheme, reduced_motion="reduce") as page:
@@ -112,7 +119,10 @@ def test_axe_finds_nothing_in_dialogs_answers_and_the_form_for_the_key(page: Pag
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("name", list(VIEWS))
+# every second of them
+@pytest.mark.parametrize(
+    "name", [*list(VIEWS)[::2], *(pytest.param(name, marks=pytest.mark.slow) for name in list(VIEWS)[1::2])]
+)
 def test_tab_reaches_everything_in_the_order_of_the_page_and_shows_where_it_is(page: Page, name: str) -> None:
     go(page, VIEWS[name])
     expect(page.locator("#view h1").first).to_be_visible()
@@ -195,7 +205,7 @@ def test_the_focus_stays_in_the_list_when_what_had_it_goes(page: Page, shown: Sh
         shown.execute("delete from archival.job where request_key like 'focus/%'")
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, pytest.param(1280, marks=pytest.mark.slow)])
 def test_tab_goes_down_the_page_as_it_is_seen(chromium: Browser, shown: Shown, width: int) -> None:
     with opened(chromium, shown, viewport={"width": width, "height": 900}, reduced_motion="reduce") as page:
         for name, address in VIEWS.items():

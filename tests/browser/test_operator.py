@@ -1,7 +1,9 @@
-"""What an operator looks for: what failed and why, what is refused and what to do, what a code means."""
+"""What an operator looks for: what failed and why, what is refused and what to do, what a code means. A viewer's key looks at
+everything too, and sees nothing that it may not press."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -10,10 +12,14 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.pages import go, opened, ready, size
+from tests.browser.views import VIEWS
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Shown
 
+VIEWERS_KEY = "a-viewers-key"
+#: Each of these changes something.
+ACTIONS = "button.acts, .acts button, input.acts, .acts input"
 #: Two reasons that somebody has to do something about or not, beside one chunk that nobody refuses.
 REFUSALS = """
 update archival.job set removal_tried_at = now(), removal_error = case when chunk ~ '07$'
@@ -29,6 +35,11 @@ COLUMNS = [
 FORGOTTEN = "update archival.job set removal_tried_at = null, removal_error = null where removal_error is not null"
 
 
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    return {"LOCAL_FUNCTION_KEYS": json.dumps(dict.fromkeys(("dashboard_data", "metrics", "management_read"), VIEWERS_KEY))}
+
+
 @pytest.fixture
 def page(chromium: Browser, shown: Shown) -> Iterator[Page]:
     with opened(chromium, shown) as found:
@@ -41,6 +52,25 @@ def refused(shown: Shown) -> Iterator[None]:
     shown.execute(REFUSALS)
     yield
     shown.execute(FORGOTTEN)
+
+
+def test_no_view_shows_a_viewer_what_a_viewer_may_not_do(chromium: Browser, shown: Shown) -> None:
+    with opened(chromium, shown, key=VIEWERS_KEY) as page:
+        expect(page.locator("#looks")).to_be_visible()
+        for name, address in VIEWS.items():
+            go(page, address)
+            expect(page.locator("#view h1").first).to_be_visible()
+            found = page.locator("#view").locator(ACTIONS)
+            assert [one.inner_text() for one in found.all() if one.is_visible()] == [], name
+        go(page, VIEWS["hypertable"])
+        expect(page.get_by_label("Archived, days after a chunk's end")).to_be_disabled()
+
+
+def test_an_operator_sees_all_of_it(page: Page) -> None:
+    expect(page.locator("#looks")).to_be_hidden()
+    for name in ("overview", "hypertable", "chunk", "dead-letters"):
+        go(page, VIEWS[name])
+        expect(page.locator("#view").locator("button.acts").first).to_be_visible()
 
 
 @pytest.mark.usefixtures("refused")

@@ -16,6 +16,8 @@ from tests.browser.views import VIEWS, history_of
 if TYPE_CHECKING:
     from tests.browser.conftest import Shown
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def history(shown: Shown) -> None:

@@ -111,11 +111,11 @@ async def test_what_cannot_be_joined_is_read_otherwise_from_there_on(
 ) -> None:
     await fill(source_database_url, schema, ["text", "bigint"], [])
     with psycopg.connect(source_database_url, autocommit=True) as conn:
-        value = f"CASE WHEN i = 30000 THEN {odd} ELSE 'text ' || i % 9 END"
-        conn.execute(f"INSERT INTO {schema}.t SELECT i, {value}, i FROM generate_series(1, 60000) i".encode())
+        value = f"CASE WHEN i = 12000 THEN {odd} ELSE 'text ' || i % 9 END"
+        conn.execute(f"INSERT INTO {schema}.t SELECT i, {value}, i FROM generate_series(1, 16000) i".encode())
     [page] = await both.read(batch_bytes=batch_bytes)
     assert page % 64 == 0
-    assert page > 64
+    assert page > 0
     assert await both.read(batch_bytes=batch_bytes, part=PageRange(first_page=70))
 
 

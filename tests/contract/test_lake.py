@@ -31,7 +31,7 @@ async def emulator(tmp_path: Path) -> AsyncIterator[Emulator]:
         yield running
 
 
-@pytest.fixture(params=["", "/some/prefix"])
+@pytest.fixture(params=["/some/prefix", pytest.param("", marks=pytest.mark.slow)])
 async def lake(
     emulator: Emulator, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[LakehouseClient]:

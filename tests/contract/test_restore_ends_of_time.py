@@ -128,7 +128,9 @@ async def test_infinity_in_a_compressed_chunk(ts_bench: Bench) -> None:
     assert ts_bench.rows("t") == before
 
 
-@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+@pytest.mark.parametrize(
+    "kind", ["timestamptz", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("timestamp", "date"))]
+)
 @pytest.mark.parametrize(
     ("bounds", "values"),
     [

@@ -113,6 +113,7 @@ async def test_xml_keeps_its_declaration(bench: Bench) -> None:
     assert bench.query(query) == [(value, value, True) for value in values]
 
 
+@pytest.mark.slow
 async def test_1600_columns(bench: Bench) -> None:
     listed = ", ".join(f"c{i} smallint" for i in range(1599))
     bench.execute(
@@ -126,6 +127,7 @@ async def test_1600_columns(bench: Bench) -> None:
     assert bench.rows("t") == before
 
 
+@pytest.mark.slow
 async def test_a_value_of_100_megabytes(bench: Bench) -> None:
     bench.execute(
         f"CREATE TABLE t (at int, v text, b bytea, l text[]) PARTITION BY RANGE (at); {CHUNK}"

@@ -196,6 +196,7 @@ async def test_generated_identity_and_dropped_columns(trip: Trip) -> None:
     assert await trip.take() == Comparison(100, 100, 0)
 
 
+@pytest.mark.slow
 async def test_1600_columns(trip: Trip) -> None:
     trip.prepare(
         _table({f"c{i}": "smallint" for i in range(1599)})
@@ -211,6 +212,7 @@ async def test_no_row_and_one_row(trip: Trip, tmp_path: Path, rows: int) -> None
     assert pq.read_metadata(tmp_path / "part.parquet").num_rows == rows
 
 
+@pytest.mark.slow
 async def test_a_value_of_100_megabytes(trip: Trip) -> None:
     trip.prepare(_table({"v": "text"}) + "INSERT INTO t VALUES (1, repeat('0123456789', 10000000)), (2, 'small')")
     assert await trip.take(Layout()) == Comparison(2, 2, 0)

@@ -22,6 +22,7 @@ from tests.kit.pgbouncer import program
 pytestmark = pytest.mark.timeout(600)
 
 
+@pytest.mark.slow
 def test_a_lock_that_is_kept_is_found(runner: Runner) -> None:
     queued = partial(locks.queued, "the table is locked")
     result = played(runner, queued, sabotage="keeps_a_lock")
@@ -39,11 +40,13 @@ def test_a_silent_connection_that_is_waited_for_is_found(runner: Runner, monkeyp
     assert "archive_chunk has waited for a silent connection for 6.0 s" in result.report
 
 
+@pytest.mark.slow
 def test_a_job_that_an_outage_ends_is_found(runner: Runner) -> None:
     result = played(runner, partial(outage.away, "the source", "takes no connections"), "backlog", sabotage="blames_the_job")
     assert "jobs have failed that would have worked" in result.report
 
 
+@pytest.mark.slow
 def test_a_redis_that_takes_no_writes_for_ever_is_found(runner: Runner) -> None:
     fails_over = partial(failover.redis_fails_over, "kept", "drain_events", like="acknowledge")
     result = played(runner, fails_over, sabotage="keeps_its_connections")
@@ -51,12 +54,14 @@ def test_a_redis_that_takes_no_writes_for_ever_is_found(runner: Runner) -> None:
 
 
 @pytest.mark.skipif(program() is None, reason="needs PgBouncer: apt-get install pgbouncer")
+@pytest.mark.slow
 def test_sessions_that_are_shared_without_a_word_are_found(runner: Runner) -> None:
     before = partial(pooler.before, "LEDGER_DATABASE_URL", "transaction mode in turn")
     result = played(runner, before, sabotage="trusts_poolers")
     assert "nobody says that this is a pooler" in result.report
 
 
+@pytest.mark.slow
 def test_an_archive_of_a_lost_history_that_counts_is_found(runner: Runner) -> None:
     @needing(own_source=True, ledger_apart=True)
     def put_back(stage: Stage) -> None:

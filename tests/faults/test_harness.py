@@ -45,19 +45,24 @@ def killed_before_the_jobs_are_there(stage: Stage) -> None:
     stage.host.round()
 
 
+@pytest.mark.slow
 def test_a_service_that_works_is_found_good(runner: Runner) -> None:
     result = played(runner, nothing)
     assert result.good, result.report
     assert result.rows == 2 * 300 + 20  # both archives, and the table
 
 
-@pytest.mark.parametrize(("sabotage", "lost", "doubled"), [("drops_rows", True, False), ("doubles_rows", False, True)])
+@pytest.mark.parametrize(
+    ("sabotage", "lost", "doubled"),
+    [("drops_rows", True, False), pytest.param("doubles_rows", False, True, marks=pytest.mark.slow)],
+)
 def test_rows_that_are_left_out_or_doubled_are_counted(runner: Runner, sabotage: str, lost: bool, doubled: bool) -> None:
     result = played(runner, nothing, sabotage=sabotage)
     assert (result.lost > 0, result.doubled > 0) == (lost, doubled)
     assert not result.good
 
 
+@pytest.mark.slow
 def test_flipped_bits_that_are_published_are_found(runner: Runner) -> None:
     def rotten(stage: Stage) -> None:
         stage.world.fault("PATCH", "parquet?action=append", kind="bit_rot", times=2)
@@ -67,6 +72,7 @@ def test_flipped_bits_that_are_published_are_found(runner: Runner) -> None:
     assert "is not what its manifest says" in result.report
 
 
+@pytest.mark.slow
 def test_an_event_that_is_acknowledged_too_early_is_missed(runner: Runner) -> None:
     assert played(runner, killed_before_the_jobs_are_there).good
     result = played(runner, killed_before_the_jobs_are_there, sabotage="acknowledges_first")
@@ -74,6 +80,7 @@ def test_an_event_that_is_acknowledged_too_early_is_missed(runner: Runner) -> No
     assert "NotRecoveredError" in result.report
 
 
+@pytest.mark.slow
 def test_parts_of_two_states_of_a_chunk_are_found(runner: Runner) -> None:
     def changed(stage: Stage) -> None:
         stage.approach("archive_chunk")
@@ -101,6 +108,7 @@ def test_a_row_that_is_gone_from_the_database_is_missed(runner: Runner) -> None:
     assert (result.lost, result.doubled) == (1, 0)
 
 
+@pytest.mark.slow
 def test_a_row_that_comes_back_after_removal_is_there_twice(runner: Runner) -> None:
     def returned(stage: Stage) -> None:
         stage.play()
@@ -128,6 +136,7 @@ def test_a_changed_file_in_the_lake_is_found(runner: Runner) -> None:
     assert "is not what its manifest says" in played(runner, altered).report
 
 
+@pytest.mark.slow
 def test_the_steps_are_those_of_every_room_that_touches_others(runner: Runner) -> None:
     found: dict[str, set[str]] = {}
 
@@ -153,6 +162,7 @@ def test_the_steps_are_those_of_every_room_that_touches_others(runner: Runner) -
     ]
 
 
+@pytest.mark.slow
 def test_a_run_can_be_had_again(runner: Runner) -> None:
     first, second = (runner.run("crash", 1, seed=3) for _ in range(2))
     assert (first.scenario, first.story, first.struck) == (second.scenario, second.story, second.struck)

@@ -45,6 +45,7 @@ def has_servers(processes: set[int]) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
+@pytest.mark.slow
 def test_two_lanes_end_with_whoever_started_them(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.faults", "--only", "crash", "--runs", "400", "--lanes", "2"]
     with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as main:

@@ -29,10 +29,12 @@ def test_what_a_test_notices_is_killed(copy: Copy) -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_no_test_notices_has_survived(copy: Copy) -> None:
     assert copy.run(["unit/model/test_job.py"], DEFECT).verdict == "survived"
 
 
+@pytest.mark.slow
 def test_tests_that_cannot_run_say_nothing(copy: Copy) -> None:
     # a name that is gone ends the import of the test, which is no answer
     assert copy.run(["unit/model/test_moment.py"], BROKEN).verdict == "unclear"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.selection import FOUND
 from tests.mutants.harness import ROOT
 from tests.mutants.mutation import Mutation, MutationError
 from tests.mutants.table import MUTATIONS
@@ -59,6 +60,18 @@ def test_the_tests_of_a_mutation_are_there(mutation: Mutation) -> None:
     for test in mutation.tests:
         file, _, name = test.partition("::")
         assert name.partition("[")[0] in names_in(ROOT / "tests" / file), f"{test} is gone"
+
+
+def test_make_test_runs_the_tests_of_every_mutation(request: pytest.FixtureRequest) -> None:
+    """Whoever breaks a guard is told by `make test` already. The harness runs no test that `make test` leaves out.
+
+    Of a file that this run has not collected nothing is known; `make test` collects all.
+    """
+    quick: dict[str, bool] = {}
+    for test, slow in request.config.stash[FOUND].items():
+        for name in (test, test.partition("[")[0]):
+            quick[name] = quick.get(name, False) or not slow
+    assert sorted({test for mutation in MUTATIONS for test in mutation.tests if not quick.get(test, True)}) == []
 
 
 def test_names_are_given_once_and_files_stand_together() -> None:

@@ -40,6 +40,7 @@ def test_without_a_guard_a_sentence_breaks_and_the_trail_tells_how() -> None:
 
 
 @needs_spin
+@pytest.mark.slow
 def test_a_search_that_is_cut_short_says_so() -> None:
     outcome = spin.run(_search("writing, source put back; inside; 2 leases"), Bounds(seconds=0.05, megabytes=1000))
     assert not outcome.whole

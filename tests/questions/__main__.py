@@ -24,7 +24,7 @@ def main() -> int:
         os.environ["TEST_QUESTIONS_SOURCE"] = "timescaledb_service"
     test = str(Path(__file__).parents[1] / "acceptance" / "test_query_questions.py")
     chosen = ["-k", arguments.ledger] if arguments.ledger else []
-    return int(pytest.main([test, "-n", "0", "-q", "-rP", "-p", "no:cacheprovider", *chosen]))
+    return int(pytest.main([test, "-n", "0", "-q", "-rP", "-p", "no:cacheprovider", "-m", "", *chosen]))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,14 @@ import pytest
 
 from archival_core import settings, telemetry
 from dev.traces.collector import Collector
-from tests.acceptance.conftest import Service, at_once, database_url, own_database_url, service  # noqa: F401  fixtures
+from tests.acceptance.conftest import (  # noqa: F401  fixtures
+    Service,
+    at_once,
+    database_url,
+    ledger_template,
+    own_database_url,
+    service,
+)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ TRACE, EVENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 KINDS = ("Request", "RemoteDependency", "Exception", "Event", "Message", "Metric")
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.parametrize("exporter", ["azuremonitor", "opencensus"])
+pytestmark = pytest.mark.parametrize("exporter", ["azuremonitor", pytest.param("opencensus", marks=pytest.mark.slow)])
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ async def archive(service: Service, chunk: str) -> tuple[float, float]:
     return ended - began, time.perf_counter() - ended
 
 
-@pytest.mark.parametrize("exporter", EXPORTERS)
+@pytest.mark.parametrize("exporter", ["azuremonitor", "otlp", pytest.param("opencensus", marks=pytest.mark.slow)])
 async def test_a_hanging_exporter(exporter: str, filled: Service, ingestion: Ingestion, configure: Configure) -> None:
     ingestion.delay = _FOR_EVER
     configure(**environment(exporter, ingestion))
@@ -52,8 +52,17 @@ async def test_a_hanging_exporter(exporter: str, filled: Service, ingestion: Ing
     assert second < 0.1
 
 
-@pytest.mark.parametrize("exporter", EXPORTERS)
-@pytest.mark.parametrize("status", [400, 500, None])
+@pytest.mark.parametrize(
+    ("status", "exporter"),
+    [
+        (400, "azuremonitor"),
+        (500, "opencensus"),
+        (None, "otlp"),
+        *(pytest.param(400, exporter, marks=pytest.mark.slow) for exporter in ("opencensus", "otlp")),
+        *(pytest.param(500, exporter, marks=pytest.mark.slow) for exporter in ("azuremonitor", "otlp")),
+        *(pytest.param(None, exporter, marks=pytest.mark.slow) for exporter in ("azuremonitor", "opencensus")),
+    ],
+)
 async def test_a_failing_exporter(
     exporter: str, status: int | None, filled: Service, ingestion: Ingestion, configure: Configure
 ) -> None:

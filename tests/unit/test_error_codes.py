@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import archival_core
 from archival_core.clients.postgres import troubles as postgres_troubles
 from archival_core.error_codes import CODES, SECTIONS
@@ -26,12 +24,10 @@ def raised() -> Iterator[tuple[str, Path]]:
                 yield str(node.value.value), file
 
 
-CALLED = sorted({code for code, _ in raised()})
-
-
-@pytest.mark.parametrize("code", CALLED)
-def test_what_is_raised_is_in_the_catalogue(code: str) -> None:
-    assert code in CODES
+def test_what_is_raised_is_in_the_catalogue() -> None:
+    found = list(raised())
+    assert len(found) > 100
+    assert {code: str(file) for code, file in found if code not in CODES} == {}
 
 
 def test_what_a_database_may_be_in_trouble_with_is_in_the_catalogue() -> None:

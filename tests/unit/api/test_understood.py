@@ -19,7 +19,9 @@ def nothing() -> Services:
     return cast(Services, SimpleNamespace(signs_in=False))
 
 
-DOCUMENT: dict[str, Any] = create_app(nothing).openapi()
+#: One for all tests, because an application looks at the signature of each operation at its first request.
+APP = create_app(nothing)
+DOCUMENT: dict[str, Any] = APP.openapi()
 IN_PATH = {
     "{result}": "0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a11",
     "{job_id}": "0b9f7a52-5a0c-4c55-9d9e-6f0f5d3c7a10",
@@ -51,7 +53,7 @@ WITHOUT_BODY = [one for one in OPERATIONS if "requestBody" not in cast(dict[str,
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(nothing))
+    transport = httpx.ASGITransport(APP)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as opened:
         yield opened
 

@@ -64,7 +64,7 @@ def test_an_app_that_does_not_start_is_told(tmp_path: Path) -> None:
         trial.index(tmp_path / "app")
 
 
-@pytest.mark.slow  # downloads a hundred megabytes
+@pytest.mark.by_hand  # downloads a hundred megabytes
 def test_the_package_starts_with_nothing_but_itself(tmp_path: Path) -> None:
     archive = make(tmp_path / "package")
     assert archive.stat().st_size < 250e6
