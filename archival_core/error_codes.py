@@ -18,7 +18,8 @@ class ErrorCode:
 
     #: what is the case, as a sentence
     meaning: str
-    #: what a person does; empty where nothing has to be done
+    #: What a person does; empty where nothing has to be done. A remedy that begins with "If it lasts" or "Nothing" asks nobody
+    #: to act at once. The reader has the running service, and no file of this repository.
     remedy: str = ""
     #: HTTP status for a caller whose request met the error; `None` for what no request meets, or what is the service's own
     #: trouble
@@ -142,7 +143,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "Archive the chunk anew: `archival archive HYPERTABLE --chunk CHUNK --force`.",
             ),
             "marks-not-permitted": ErrorCode(
-                "The service's role may not write to schema `archival_marks`.", "Run section 5 of docs/grants.sql."
+                "The service's role may not write to schema `archival_marks`.",
+                "As an administrator of the source: `CREATE SCHEMA archival_marks AUTHORIZATION` the service's role.",
             ),
             "not-archived": ErrorCode("The archive is not `archived` any more, or the chunk is being archived again."),
             "not-in-table": ErrorCode("The archive is not in the table of the lake yet, so its chunk stays."),
@@ -160,7 +162,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "Drop what depends on it, or let it point elsewhere.",
             ),
             "removal-not-permitted": ErrorCode(
-                "The service's role may not drop the chunk.", "Make the role a member of the table's owner: docs/grants.sql."
+                "The service's role may not drop the chunk.",
+                "Make the service's role a member of the role that owns the table: `GRANT` the owner `TO` the service's role.",
             ),
             "sibling-not-archived": ErrorCode("Another chunk of the same range of time is not archived yet."),
             "source-changed": ErrorCode("The chunk has changed since it was archived; it is archived again."),
@@ -261,7 +264,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "not-acceptable": ErrorCode("The answer is to be had in none of the forms that `Accept` names.", status=406),
             "queries-off": ErrorCode(
                 "Questions are not answered until the setting `QUERY_ROLE` names the role that they read tables as.",
-                "Make the role as docs/grants.sql says, and set `QUERY_ROLE`.",
+                "Make a role that may read the tables (`CREATE ROLE`, `GRANT USAGE ON SCHEMA`, `GRANT SELECT`), `GRANT` it"
+                " to the service's role, and set `QUERY_ROLE` to its name.",
                 status=403,
             ),
             "query-busy": ErrorCode("As many questions as may be are being answered.", "Ask again."),
@@ -281,7 +285,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "query-process": ErrorCode("The process that answered the question has ended by itself.", "Ask again."),
             "query-refused": ErrorCode("The statement is not one SELECT that only reads tables.", status=422),
             "query-role": ErrorCode(
-                "The service may not act as the role that `QUERY_ROLE` names.", "GRANT it: docs/grants.sql.", status=409
+                "The service may not act as the role that `QUERY_ROLE` names.",
+                "`GRANT` that role to the service's role, and make the role first if it is not there.",
+                status=409,
             ),
             "query-time": ErrorCode(
                 "The question took longer than questions may.",
@@ -315,7 +321,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "count-differs": ErrorCode("The copy has another number of rows than the database counted."),
             "gave-way": ErrorCode(
                 "Somebody alters the table, or waits to, and goes first.",
-                "Nothing, the work goes on by itself; if it never does, look for whoever alters the table again and again.",
+                "If it lasts, look for whoever alters the table again and again.",
             ),
             "history-changed": ErrorCode("The source was put back to before the chunk was read."),
             "other-owner": ErrorCode(
@@ -327,7 +333,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "snapshot-lost": ErrorCode("The session that held the snapshot has ended."),
             "source-busy": ErrorCode("The source has no memory for the statement now, or another one is in its way."),
-            "source-cancelled": ErrorCode("Somebody cancelled the statement, or a time-out did.", "Find out who."),
+            "source-cancelled": ErrorCode(
+                "Somebody cancelled the statement.",
+                "If it lasts, the server's log says who cancels it.",
+            ),
             "source-connections": ErrorCode(
                 "All connections of the source, or of the service's role there, are taken.",
                 "Raise `max_connections`, or have fewer instances: `DATABASE_CONNECTIONS`.",
@@ -338,26 +347,48 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "source-failed": ErrorCode("The source reports an internal error.", "Look at the server's log."),
             "source-full": ErrorCode("The source has no disk space left.", "Give the server more storage."),
             "source-limit": ErrorCode("The source has a limit that the statement meets.", "Raise `temp_file_limit`."),
-            "source-locked": ErrorCode("Somebody else has the lock."),
+            "source-locked": ErrorCode(
+                "Somebody else has the lock, and kept it for longer than the service waits.",
+                "If it lasts, look for a long transaction in `pg_stat_activity`.",
+            ),
             "source-login": ErrorCode(
                 "The source does not let the service's role in.", "Look at the URL, its password, or the app's identity."
             ),
             "source-permission-denied": ErrorCode(
-                "The service's role may not do that.", "docs/grants.sql has every statement.", status=403
+                "The service's role may not do that.",
+                "`GRANT` the service's role what the message names: `USAGE` on the schema and `SELECT` on the table to archive,"
+                " and membership in the table's owner to remove and to restore.",
+                status=403,
+            ),
+            "source-missing": ErrorCode(
+                "The server has no database of the name that `SOURCE_DATABASE_URL` has.",
+                "Correct the URL, or make the database.",
             ),
             "source-read-only": ErrorCode(
                 "The source takes no writes: its storage is nearly full, its parameters say so, or the server is a standby.",
                 "Give the server more storage; Azure then lifts the ban by itself.",
             ),
             "source-refused": ErrorCode("The source refuses the statement.", "The message says why.", status=409),
+            "source-statement-timeout": ErrorCode(
+                "A statement took longer than the `statement_timeout` that held for it.",
+                "If it lasts, look for what slows the server down, and for a pooler or a script that"
+                " sets `statement_timeout` in spite of the service's sessions.",
+            ),
             "source-standby": ErrorCode("The source is a standby.", "Let `SOURCE_DATABASE_URL` name the primary server."),
             "source-timeout": ErrorCode("A time-out of the source ended the session, in spite of the session's own settings."),
             "source-unreachable": ErrorCode("The source does not answer."),
         },
         "PostgreSQL, source or ledger": {
+            "connections-in-use": ErrorCode(
+                "All connections that this instance of the service keeps to the ledger are in use.",
+                "If it lasts, look for what slows the ledger's server down.",
+            ),
             "database": ErrorCode("A database does not answer."),
             "database-busy": ErrorCode("A database has no memory for the statement now, or another one is in its way."),
-            "database-cancelled": ErrorCode("Somebody cancelled the statement, or a time-out did.", "Find out who."),
+            "database-cancelled": ErrorCode(
+                "Somebody cancelled the statement.",
+                "If it lasts, the server's log says who cancels it.",
+            ),
             "database-connections": ErrorCode(
                 "All connections of a database, or of the service's role there, are taken.",
                 "Raise `max_connections`, or have fewer instances: `DATABASE_CONNECTIONS`.",
@@ -368,9 +399,15 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "database-failed": ErrorCode("A database reports an internal error.", "Look at the server's log."),
             "database-full": ErrorCode("A database has no disk space left.", "Give the server more storage."),
             "database-limit": ErrorCode("A database has a limit that the statement meets.", "Raise `temp_file_limit`."),
-            "database-locked": ErrorCode("Somebody else has the lock."),
+            "database-locked": ErrorCode(
+                "Somebody else has the lock, and kept it for longer than the service waits.",
+                "If it lasts, look for a long transaction in `pg_stat_activity`.",
+            ),
             "database-login": ErrorCode(
                 "A database does not let the service's role in.", "Look at the URL, its password, or the app's identity."
+            ),
+            "database-missing": ErrorCode(
+                "The server has no database of the name that the URL has.", "Correct the URL, or make the database."
             ),
             "database-pooler": ErrorCode(
                 "The port is that of a connection pooler, which keeps no session.", "Name PostgreSQL's own port, 5432."
@@ -379,12 +416,21 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "A database takes no writes: its storage is nearly full, its parameters say so, or the server is a standby.",
                 "Give the server more storage; Azure then lifts the ban by itself.",
             ),
+            "database-refused": ErrorCode(
+                "A database refuses the statement.",
+                "The message has the server's own words. If nobody has changed the ledger by hand, report it: it is a defect.",
+            ),
             "database-restoring": ErrorCode(
                 "`timescaledb.restoring` is on, or the library is not loaded.",
                 "`SELECT timescaledb_post_restore()`, or load the library.",
             ),
             "database-setting": ErrorCode(
                 "The role has a setting that only a superuser may take back.", "`ALTER ROLE … RESET`."
+            ),
+            "database-statement-timeout": ErrorCode(
+                "A statement took longer than the `statement_timeout` that held for it.",
+                "If it lasts, look for what slows the server down, and for a pooler or a script that"
+                " sets `statement_timeout` in spite of the service's sessions.",
             ),
             "database-timeout": ErrorCode(
                 "A time-out of a database ended the session, in spite of the session's own settings."
@@ -401,7 +447,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "lake-attempt-refused": ErrorCode("The lake refused this attempt."),
             "lake-back": ErrorCode(
                 "The lake went back to an earlier state. Nothing is removed before what was archived since then is verified.",
-                "Nothing; then read the findings: docs/operate.md, *The lake goes back*.",
+                "Wait: what was archived since is verified by itself. Then look at the view Verification, which names files"
+                " that are missing: bring them back by the lake's soft delete or from a backup, or archive their chunks again.",
             ),
             "lake-conflict": ErrorCode("Something else lies where the archive would."),
             "lake-damaged-transfer": ErrorCode("Data were damaged on their way, repeatedly."),
@@ -437,7 +484,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "table-log-back": ErrorCode(
                 "The log of a table in the lake went back; the next commit brings it up to marks and ledger.",
-                "Find out whether the lake was put back: operate.md says how.",
+                "Find out whether somebody put the lake back, by a failover, an undelete or a copy, and whether the view"
+                " Verification names files that are missing.",
             ),
             "table-log-damaged": ErrorCode(
                 "The log of a table in the lake cannot be read, so no engine can read the table.",

@@ -138,7 +138,7 @@ class Queries:
         if self._role is None:
             raise PermanentError(
                 "questions are not answered here until the setting QUERY_ROLE names the role that they read tables as: with it"
-                " whoever has the key reads what that role may read (docs/query.md)",
+                " whoever has the key reads what that role may read",
                 code="queries-off",
             )
 

@@ -39,7 +39,7 @@ def translate(sqlstate: str | None, message: str) -> ArchivalError:
         )
     if sqlstate == "42703":  # a column went away between looking and reading
         return TransientError(answer, code="source-changed")
-    found = trouble(sqlstate)
+    found = trouble(sqlstate, message)
     if found is None:
         return PermanentError(answer, code="source-refused")
     return _of_trouble(found, f"{answer}; {found.advice}" if found.advice else answer)

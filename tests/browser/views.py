@@ -35,12 +35,14 @@ insert into archival.job (kind, hypertable, chunk, range_start, range_end, statu
                           finished_at, announced, error)
 values ('archive', 'demo.readings', 'demo.readings_2026_01_10', '2026-01-10T00:00:00Z', '2026-01-11T00:00:00Z', 'failed', true,
         5, 'test/2', 'test', now() - interval '3 minutes', true,
-        '{"code": "database", "message": "the database: canceling statement due to user request", "transient": true}');
+        '{"code": "database-cancelled", "message": "the ledger: canceling statement due to user request", "transient": true}');
 """
 VIEWS = {
     "overview": "#/",
     "hypertables": "#/hypertables",
     "hypertable": "#/hypertable?name=demo.readings",
+    "chunks": "#/chunks?hypertable=demo.readings&in_database=true",
+    "due": "#/chunks?because=due",
     "chunk": "#/chunk?hypertable=demo.readings&chunk=demo.readings_2026_01_07",
     "query": "#/query?sql=SELECT%20time::date%20AS%20day,%20avg(temperature)%20FROM%20demo.readings%20GROUP%20BY%20ALL",
     "jobs": "#/jobs",

@@ -172,6 +172,22 @@ async def test_a_role_that_is_not_let_in(server: PostgresServer) -> None:
         pass
 
 
+async def test_a_time_out_of_a_statement_is_told_from_whoever_cancels_it(server: PostgresServer) -> None:
+    for errors, code in (
+        (source_errors(), "source-statement-timeout"),
+        (translated("the ledger"), "database-statement-timeout"),
+    ):
+        async with Database(server.url).connect() as connection:
+            await connection.execute("set statement_timeout = '50ms'")
+            with refused(code), errors:
+                await connection.execute("select pg_catalog.pg_sleep(10)")
+    # a server that has no such database is not said to be silent
+    with refused("database-missing"):
+        await by_ledger(server.url.rpartition("/")[0] + "/nothing", "select 1")
+    with refused("source-missing"):
+        by_copy(server.url.rpartition("/")[0] + "/nothing", "select 1")
+
+
 async def test_a_copy_that_somebody_ends(server: PostgresServer, admin: psycopg.Connection[Any]) -> None:
     long = "select g, pg_catalog.repeat('x', 1000) from pg_catalog.generate_series(1, 1000000) g"
 

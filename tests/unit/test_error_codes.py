@@ -15,6 +15,10 @@ PACKAGE = Path(archival_core.__file__).parent
 #: Where codes are listed rather than given to an error: tables of SQLSTATEs, and statements that write an `error` of a job.
 LISTED = re.compile(r"(?<!->> )'code', '([a-z-]+)'|coalesce\(error ->> 'code', '([a-z-]+)'\)")
 
+FILES = re.compile(r"\bdocs/|\b\w+\.md\b|grants\.sql|\brunbook\b")
+#: what is written into the log of a table in the lake, which engines read
+OF_FORMATS = ("delta_log.py",)
+
 
 def raised() -> Iterator[tuple[str, Path]]:
     """Each literal code of a call, and of a table that is called a table of codes."""
@@ -48,6 +52,25 @@ def test_the_catalogue_has_no_code_that_nothing_gives() -> None:
         file.read_text() for pattern in ("*.py", "*.sql") for file in PACKAGE.rglob(pattern) if file.name != "error_codes.py"
     )
     assert [code for code in CODES if not re.search(rf"""["']{code}["']""", package)] == []
+
+
+def said_to_people() -> Iterator[tuple[str, Path]]:
+    """Each text of the package that is neither a docstring nor the description of a setting."""
+    for file in PACKAGE.rglob("*.py"):
+        if file.name in ("settings.py", "host_settings.py"):
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.Expr):
+                yield from ((str(text.value), file) for text in ast.iter_child_nodes(node) if isinstance(text, ast.Constant))
+    for file in (PACKAGE / "api" / "static").rglob("*.js"):
+        yield file.read_text(), file
+
+
+def test_nobody_is_sent_to_a_file_of_the_repository() -> None:
+    """Whoever runs a deployed service has its page, its API and its log."""
+    sent = [(text[:100], file.name) for text, file in said_to_people() if FILES.search(text) and file.name not in OF_FORMATS]
+    assert sent == []
+    assert not [code for code, known in CODES.items() if FILES.search(known.meaning + known.remedy)]
 
 
 def test_a_code_has_one_place_and_a_sentence() -> None:

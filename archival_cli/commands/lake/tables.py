@@ -77,7 +77,7 @@ def show(session: Session, hypertable: str, engine: str | None) -> int:
             session.output.note(f"{', '.join(chunks[:5])} {why}: no time tells its rows from others; ask `archival sql`")
     for one in found.get("notes") or ():
         session.output.note(f"note: {one['message']}. The table in the lake has these rows as well")
-    session.output.note("as of now; chunks go and come back. docs/reading.md says how engines read the lake")
+    session.output.note("as of now; chunks go and come back")
     return 0
 
 

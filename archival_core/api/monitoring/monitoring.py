@@ -77,7 +77,7 @@ async def ready(response: Response, readiness: Annotated[ReadinessCheck | None, 
     response_class=Response,
     responses={
         200: {
-            "description": "one family after the other; docs/metrics.md describes each",
+            "description": "one family after the other, each with its `HELP`",
             "content": {
                 "text/plain": {"schema": {"type": "string"}, "example": "archival_dead_letters 0.0\n"},
                 "application/openmetrics-text": {"schema": {"type": "string"}},

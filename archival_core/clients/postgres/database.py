@@ -239,8 +239,8 @@ def _later(error: psycopg.Error, said: str, dependency: str, *, connecting: bool
     """What passes, by itself or when somebody has looked after the server: its code says which trouble the server is in."""
     # libpq gives no SQLSTATE where there is no connection, or none any more
     lost = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
-    found = trouble(error.sqlstate or sqlstate_of(said)) if error.sqlstate or lost else None
-    code = "database" if found is None else found.database
+    found = trouble(error.sqlstate or sqlstate_of(said), said) if error.sqlstate or lost else None
+    code = "database-refused" if found is None else found.database
     if found is not None and found.advice:
         said = f"{said}; {found.advice}"
     if connecting or (found is not None and found.blame in (Blame.SERVER, Blame.BREAK)):

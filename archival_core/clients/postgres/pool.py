@@ -28,7 +28,7 @@ _LIFETIME_SECONDS: Final = 3600.0
 #: A server that restarts, or has no connection left, is asked again after these pauses, and then after the last one.
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0)
 #: What passes within seconds. Nothing else is worth waiting for here.
-_PASSING: Final = frozenset({"database", "database-connections", "database-busy"})
+_PASSING: Final = frozenset({"database", "database-missing", "database-connections", "database-busy"})
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class ConnectionPool:
     async def connection(self, seconds: float) -> AsyncIterator[Connection]:
         """A connection that has answered just now, in autocommit mode.
 
-        Raises `TransientError` if there is none within `seconds`: why the server gives none, or `database` when all are in use.
+        Raises `TransientError` if there is none within `seconds`: why the server gives none, or `connections-in-use`.
         """
         await self._place(seconds)
         try:
@@ -85,7 +85,7 @@ class ConnectionPool:
             async with asyncio.timeout(seconds):
                 await self._places.acquire()
         except TimeoutError:
-            raise PostponedError(f"all connections are in use for {seconds:.0f} s", code="database") from None
+            raise PostponedError(f"all connections are in use for {seconds:.0f} s", code="connections-in-use") from None
 
     async def _session(self, deadline: float) -> _Kept:
         return await self._living() or await self._made(deadline)

@@ -75,8 +75,18 @@ _TIMEOUT: Final = Trouble(
     Blame.SERVER,
     "a time-out of the server's ended the session, which the service's settings take back",
 )
-_CANCELLED: Final = Trouble(
-    "source-cancelled", "database-cancelled", Blame.NOBODY, "somebody cancelled the statement, or a time-out did"
+_CANCELLED: Final = Trouble("source-cancelled", "database-cancelled", Blame.NOBODY, "somebody cancelled the statement")
+_TOO_SLOW: Final = Trouble(
+    "source-statement-timeout",
+    "database-statement-timeout",
+    Blame.NOBODY,
+    "the statement took longer than the statement_timeout that held for it",
+)
+_MISSING: Final = Trouble(
+    "source-missing",
+    "database-missing",
+    Blame.SERVER,
+    "the server has no database of that name: make the database, or correct the URL",
 )
 _DAMAGED: Final = Trouble(
     "source-damaged",
@@ -93,7 +103,7 @@ _OF_STATE: Final[Mapping[str, Trouble]] = MappingProxyType(
         "25P03": _TIMEOUT,  # idle_in_transaction_session_timeout
         "25P04": _TIMEOUT,  # transaction_timeout
         "28": _LOGIN,  # a token that has just expired is renewed for the next attempt
-        "3D": _UNREACHABLE,  # a database that is not there yet
+        "3D": _MISSING,
         "40": _BUSY,  # serialization failure, deadlock, conflict with recovery
         "53": _NO_MEMORY,
         "53100": _FULL,
@@ -104,6 +114,7 @@ _OF_STATE: Final[Mapping[str, Trouble]] = MappingProxyType(
         "57": _UNREACHABLE,  # shutdown, crash, start
         "57014": _CANCELLED,
         "57P02": _BROKEN,  # another session's crash took this one with it
+        "57P04": _MISSING,  # the database was dropped
         "57P05": _TIMEOUT,  # idle_session_timeout
         "58": _FAILED,  # system error, of the disk for instance
         "72": _BUSY,  # snapshot too old
@@ -142,10 +153,18 @@ _OF_WORDS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
 )
 
 
-def trouble(sqlstate: str | None) -> Trouble | None:
-    """Which trouble a SQLSTATE tells of; `None` for one that tells of the statement, and so will come again."""
+#: One SQLSTATE is of a statement that somebody cancelled and of one that `statement_timeout` ended: the words tell them apart.
+_BY_TIMEOUT: Final = "due to statement timeout"
+
+
+def trouble(sqlstate: str | None, message: str = "") -> Trouble | None:
+    """Which trouble a SQLSTATE tells of, with the server's `message`; `None` for one that tells of the statement, and so will
+    come again.
+    """
     if sqlstate is None:
         return _BROKEN
+    if sqlstate == "57014" and _BY_TIMEOUT in message:
+        return _TOO_SLOW
     return _OF_STATE.get(sqlstate) or _OF_STATE.get(sqlstate[:2])
 
 

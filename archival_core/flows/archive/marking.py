@@ -36,7 +36,7 @@ class Marking:
         if not self._told:
             self._told = True
             _LOG.warning(
-                "the service's role may not write to schema %s of the source (docs/grants.sql): archives have no marks,"
+                "the service's role may not write to schema %s of the source: archives have no marks,"
                 " and all rows of each are compared before its chunk is removed",
                 mark_schema.SCHEMA,
             )

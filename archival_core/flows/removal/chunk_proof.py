@@ -143,7 +143,7 @@ class ChunkProof:
             if not await mark_schema.ensure(connection):
                 raise PermanentError(
                     f"{job.chunk} is not removed, because the service's role may not write to schema {mark_schema.SCHEMA} of"
-                    " the source, where the drop is recorded; docs/grants.sql has the statement",
+                    " the source, where the drop is recorded; an administrator makes the schema and lets the role own it",
                     code="marks-not-permitted",
                 )
         chunk, manifest = looked.chunk, looked.manifest

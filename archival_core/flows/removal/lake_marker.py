@@ -50,7 +50,7 @@ class LakeMarker:
         if is_back:
             raise TransientError(
                 f"{job.chunk} is not removed yet: the lake went back to an earlier state, and what was archived since then is"
-                " verified first; docs/operate.md says what to do",
+                " verified first",
                 code="lake-back",
             )
 

@@ -85,7 +85,7 @@ async def _mark_restored(connection: Connection, archive: Job, manifest: Manifes
     if not await mark_schema.ensure(connection):
         raise PermanentError(
             f"{archive.chunk} is not restored, because the service's role may not write to schema {mark_schema.SCHEMA} of the"
-            " source; docs/grants.sql has the statement",
+            " source; an administrator makes the schema and lets the role own it",
             code="marks-not-permitted",
         )
     found = await stand_ins.lock_stand_in(connection, archive.job_id)

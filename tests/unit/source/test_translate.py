@@ -4,7 +4,9 @@ import psycopg
 import pytest
 from psycopg import errors as postgres
 
-from archival_core.errors import AwayError, LostConnectionError, PermanentError, PostponedError, TransientError
+from archival_core.clients.postgres.database import translated
+from archival_core.error_codes import CODES
+from archival_core.errors import ArchivalError, AwayError, LostConnectionError, PermanentError, PostponedError, TransientError
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
 from archival_core.source.translate import source_errors, translate
 from archival_core.source.wire.columns import plan_columns
@@ -21,6 +23,8 @@ from archival_core.source.wire.extract import read_batches
         ("25P03", TransientError, "source-timeout"),
         ("25P04", TransientError, "source-timeout"),
         ("57014", TransientError, "source-cancelled"),
+        ("57P04", TransientError, "source-missing"),
+        ("3D000", TransientError, "source-missing"),
         ("25006", TransientError, "source-read-only"),
         ("53100", TransientError, "source-full"),
         ("53200", TransientError, "source-busy"),
@@ -83,6 +87,9 @@ def test_an_outage_is_told_from_what_a_chunk_does(sqlstate: str | None, kind: ty
         ('FATAL:  password authentication failed for user "archiver"', "source-login"),
         ('FATAL:  no pg_hba.conf entry for host "10.0.0.4", user "archiver", database "tsdb", no encryption', "source-login"),
         ("ERROR:  canceling statement due to user request", "source-cancelled"),
+        ("ERROR:  canceling statement due to statement timeout", "source-statement-timeout"),
+        ("ERROR:  canceling statement due to lock timeout", "source-locked"),
+        ('FATAL:  database "tsdb" does not exist', "source-missing"),
         ("ERROR:  canceling statement due to conflict with recovery", "source-busy"),
         ("FATAL:  terminating connection due to administrator command", "source-unreachable"),
         ("FATAL:  terminating connection due to idle-session timeout", "source-timeout"),
@@ -96,6 +103,29 @@ def test_an_outage_is_told_from_what_a_chunk_does(sqlstate: str | None, kind: ty
 )
 def test_words_stand_for_a_sqlstate_that_did_not_come(words: str, code: str) -> None:
     assert translate(None, words).code == code
+
+
+@pytest.mark.parametrize(
+    ("error", "codes"),
+    [
+        (
+            postgres.QueryCanceled("canceling statement due to statement timeout"),
+            ("source-statement-timeout", "database-statement-timeout"),
+        ),
+        (postgres.QueryCanceled("canceling statement due to user request"), ("source-cancelled", "database-cancelled")),
+        (postgres.LockNotAvailable("canceling statement due to lock timeout"), ("source-locked", "database-locked")),
+        (postgres.InvalidCatalogName('database "tsdb" does not exist'), ("source-missing", "database-missing")),
+        # a server that answers is not said to be away
+        (postgres.UniqueViolation("duplicate key value"), ("source-refused", "database-refused")),
+        (postgres.RaiseException("no"), ("source-refused", "database-refused")),
+    ],
+)
+def test_source_and_ledger_tell_the_same_trouble(error: psycopg.Error, codes: tuple[str, str]) -> None:
+    for errors, code in zip((source_errors(), translated("the ledger")), codes, strict=True):
+        with pytest.raises(ArchivalError) as caught, errors:
+            raise error
+        assert caught.value.code == code
+        assert CODES[code].remedy or code == "source-refused"
 
 
 def test_a_refusal_says_what_to_grant() -> None:

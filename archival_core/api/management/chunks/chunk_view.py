@@ -25,7 +25,7 @@ class NextView(BaseModel):
         description="one sentence", examples=["leaves the database on 2026-11-29 13:26 UTC, when the grace is over"]
     )
     at: datetime | None = Field(description="the earliest moment; null for at once, or never")
-    code: str | None = Field(description="of the error that holds it up, as in docs/errors.md")
+    code: str | None = Field(description="of the error that holds it up, as in `GET /dashboard/errors`")
     remedy: str | None = Field(description="what somebody can do about that error")
     siblings: list[str] = Field(description="chunks of the same range that have to be archived first")
 

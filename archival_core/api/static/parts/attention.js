@@ -5,7 +5,7 @@ import { post, postAll } from "../core/api.js";
 import { coded, el, say, show as put, sync } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address } from "../core/route.js";
-import { code, GIVEN_UP } from "./code.js";
+import { code, whatToDo } from "./code.js";
 import { unknown } from "./state.js";
 
 // The first names of a list that has 20 at most.
@@ -13,10 +13,11 @@ const named = (names, most = 3) => `${names.slice(0, most).join(", ")}${names.le
 
 // What it says of the newest, what the code means, and what to do.
 function explained(group) {
+  const todo = whatToDo(group.remedy, group.is_transient);
   return [
     el("p", { class: "reason" }, group.message || group.meaning || "no reason is noted"),
     el("p", { class: "muted" }, code(group.code), group.message && group.meaning ? [": ", ...coded(group.meaning)] : null),
-    group.remedy ? el("p", { class: "remedy" }, ...coded(group.remedy)) : group.is_transient ? el("p", { class: "remedy" }, GIVEN_UP) : null,
+    todo ? el("p", { class: "remedy" }, ...coded(todo)) : null,
   ];
 }
 

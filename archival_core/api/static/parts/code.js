@@ -22,14 +22,24 @@ export const catalogueOrNone = () => catalogue().catch(() => []);
 
 export const entry = (found, name) => found.flatMap(({ codes }) => codes).find(({ code: other }) => other === name) ?? null;
 
-export const GIVEN_UP = "It was tried again by itself until it was given up: retry it when the cause has passed.";
+const GIVEN_UP = "It was tried again by itself until it was given up: retry it when the cause has passed.";
+
+// Of a remedy that asks nobody to act at once: the work is tried again by itself.
+export const passes = (remedy) => /^(If it lasts|Nothing)/.test(remedy);
+
+// What a person does, if anything; a job that was given up is not tried again by itself any more.
+export function whatToDo(remedy, givenUp = false) {
+  if (!givenUp || (remedy && !passes(remedy))) return remedy || null;
+  return remedy ? `${GIVEN_UP} ${remedy}` : GIVEN_UP;
+}
 
 // The error with what its code means and what to do, where it stands.
 export function explained(found, error, before = "", givenUp = false, besides = []) {
   const known = entry(found, error.code);
+  const todo = whatToDo(known?.remedy, givenUp);
   return el("div", { class: "banner" },
     el("p", {}, before, ...said(error)),
     known ? el("p", { class: "muted" }, ...coded(known.meaning)) : null,
-    known?.remedy ? el("p", { class: "remedy" }, ...coded(known.remedy)) : givenUp ? el("p", { class: "remedy" }, GIVEN_UP) : null,
+    todo ? el("p", { class: "remedy" }, ...coded(todo)) : null,
     ...besides);
 }

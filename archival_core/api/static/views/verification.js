@@ -42,7 +42,7 @@ function again(id, chunk) {
 export function update(root, { findings }, params, { numbers }) {
   parts.found.rows(findings, ({ job_id: id, file }) => `${id}${file}`);
   const total = numbers?.findings ?? null;
-  const strays = numbers?.strays ? ` ${show.plural(numbers.strays, "folder")} of the lake ${numbers.strays === 1 ? "is" : "are"} no archive of the ledger: see “stray-folder” in the runbook.` : "";
+  const strays = numbers?.strays ? ` ${show.plural(numbers.strays, "folder")} of the lake ${numbers.strays === 1 ? "is" : "are"} no archive of the ledger: the table archival.stray of the ledger names ${numbers.strays === 1 ? "it" : "them"} with the reason. The service deletes none; move out of tables/ what is somebody's.` : "";
   say(parts.total, `${total === null ? "How many there are is unknown" : show.plural(total, "finding")}${findings.length < (total ?? 0) ? `; the worst ${findings.length} are shown` : ""}.${strays}`);
   parts.remedy.hidden = !findings.length;
   say(parts.empty, findings.length ? "" : "Every archive that was read again is as it was written. Each is read again by itself, as often as VERIFY_EVERY says.");

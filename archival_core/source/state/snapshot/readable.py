@@ -60,7 +60,7 @@ async def acting_role(conn: AsyncConnection[Any], role: str) -> str:
     if row is None:
         raise PermanentError(
             f"the service is no member of the role {role!r}, which QUERY_ROLE names: CREATE ROLE, and GRANT it to the"
-            " service's role (docs/grants.sql)",
+            " service's role",
             code="query-role",
         )
     return str(row[0])
