@@ -163,6 +163,44 @@ def test_what_is_not_understood_or_not_allowed_is_said_in_words(page: Page) -> N
     expect(said).to_have_count(0)
 
 
+def test_an_error_does_not_stand_beside_the_rows_of_another_question(page: Page) -> None:
+    said = page.get_by_role("alert").filter(has=page.locator("strong"))
+    rows = page.locator(".rows td")
+    ask(page, "SELECT 1 AS one")
+    expect(rows).to_have_text("1")
+    # one that is too long for an address is told by no address which question it is
+    long = f"SELECT '{'x' * 6000}' AS x, nothing"
+    ask(page, long)
+    expect(said).to_contain_text("query-invalid")
+    expect(rows).not_to_be_visible()
+    ask(page, "SELECT 1 AS one")
+    expect(page.get_by_role("button", name="Run")).to_be_enabled()
+    expect(rows).to_be_visible()
+    ask(page, "SELECT nothing")
+    expect(said).to_contain_text("query-invalid")
+    expect(rows).not_to_be_visible()
+    # back at the question before, its rows are there and the error is not
+    page.go_back()
+    expect(rows).to_be_visible()
+    expect(said).to_have_count(0)
+    expect(page.get_by_label("SQL")).to_have_value("SELECT 1 AS one")
+
+
+def test_rows_of_before_say_so_where_the_same_question_has_no_answer(page: Page) -> None:
+    ask(page, "SELECT 1 AS one")
+    expect(page.locator(".rows td")).to_have_text("1")
+    older = page.get_by_text("These rows are of before")
+    busy = json.dumps({"status": 429, "code": "query-busy", "detail": "ask again"})
+    page.route("**/api/queries", lambda route: route.fulfill(status=429, content_type="application/problem+json", body=busy))
+    ask(page, "SELECT 1 AS one")
+    expect(page.get_by_role("alert").filter(has=page.locator("strong"))).to_contain_text("Too many questions at a time")
+    expect(older).to_be_visible()
+    page.unroute("**/api/queries")
+    ask(page, "SELECT 1 AS one")
+    expect(older).not_to_be_visible()
+    expect(page.locator(".rows td")).to_have_text("1")
+
+
 def test_where_questions_are_off_it_says_how_they_are_switched_on(page: Page) -> None:
     detail = "questions are not answered here until the setting QUERY_ROLE names the role that they read tables as"
 

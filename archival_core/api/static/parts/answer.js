@@ -25,6 +25,9 @@ export function made({ rows, at, cut, figures: found }) {
   return [`${show.plural(rows.length, "row")}, at ${show.clock(at)}`, CUTS[cut], ...figures(found)].filter(Boolean).join("; ");
 }
 
+// Of rows that were answered at one moment, where the same question had no answer at a later one.
+export const ofBefore = (answered, missed) => `These rows are of before: they are the answer of ${show.clock(answered)}. At ${show.clock(missed)} the same question had no answer.`;
+
 // What is to be known of rows that are right as they are.
 export const noted = (notes) => notes.map(({ message }) => `Note: ${message}.`);
 

@@ -5,17 +5,20 @@ import { question, read } from "../core/api.js";
 import { el, say } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { set } from "../core/route.js";
-import { made, noted, refused } from "../parts/answer.js";
+import { made, noted, ofBefore } from "../parts/answer.js";
+import { busy } from "../parts/asking.js";
 import { plot } from "../parts/plot.js";
 import { reading } from "../parts/reading.js";
 import { resultTable } from "../parts/result.js";
+import { columnsOf, quoted } from "../parts/schema.js";
 
 export const title = () => "Query";
 const LIMITS = ["100", "1000", "10000"];
 // An address that is longer is cut off on its way to a colleague.
 const LONGEST_ADDRESS = 6000;
-// Kept in this tab's memory while other views are looked at.
-let kept = { sql: null, answer: null };
+// Kept in this tab's memory while other views are looked at: what is written, which question was asked last, and the last answer. Where the
+// last question had no answer, `missed` is that question and when it was asked.
+let kept = { sql: null, asked: null, answer: null, missed: null };
 let parts;
 
 export const load = async () => ({ tables: (await read("dashboard/hypertables").catch(() => ({ hypertables: [] }))).hypertables });
@@ -46,12 +49,13 @@ export function make(params) {
     told: el("p", { class: "muted", role: "status" }),
     read: el("div", {}),
     exports: el("div", { class: "row" }, explaining, act("Save as CSV", () => save("text/csv", "csv")), act("Save as Parquet", () => save("application/vnd.apache.parquet", "parquet"))),
+    older: el("p", { class: "banner", hidden: true }),
     made: el("p", { class: "muted" }),
     notes: el("div", { class: "notes" }),
     table: resultTable(),
     plot: plot(set),
   };
-  parts.result = el("section", { "aria-labelledby": "rows-title", hidden: true }, el("div", { class: "heading" }, el("h2", { id: "rows-title" }, "Rows"), parts.exports), parts.made, parts.notes, parts.read, parts.plot.root, parts.table.root);
+  parts.result = el("section", { "aria-labelledby": "rows-title", hidden: true }, el("div", { class: "heading" }, el("h2", { id: "rows-title" }, "Rows"), parts.exports), parts.older, parts.made, parts.notes, parts.read, parts.plot.root, parts.table.root);
   const root = el(
     "div",
     {},
@@ -71,8 +75,6 @@ export function make(params) {
   if (kept.answer && kept.answer.sql === editor.value.trim()) present(kept.answer, params);
   return root;
 }
-
-const quoted = (name) => `"${name.replaceAll('"', '""')}"`;
 
 // A table's newest rows to begin with; where something is written already, its name alone goes in where the caret is.
 function offer({ value }) {
@@ -94,18 +96,13 @@ async function describe(table) {
   if (mine.asking) return;
   await busy(mine, `Looking at ${table} …`, async (signal) => {
     const { rows } = await (await question({ sql: `DESCRIBE ${table}` }, { signal })).json();
-    const insert = (name) => {
-      mine.editor.setRangeText(/^[a-z_][a-z0-9_]*$/.test(name) ? name : quoted(name), mine.editor.selectionStart, mine.editor.selectionEnd, "end");
-      kept.sql = mine.editor.value;
-      mine.editor.focus();
-    };
     mine.schema.hidden = false;
-    mine.schema.replaceChildren(...rows.map(([name, type]) => el("li", {}, el("button", { type: "button", class: "small", onclick: () => insert(name) }, name), el("span", { class: "muted" }, ` ${type.toLowerCase()}`))));
+    mine.schema.replaceChildren(...columnsOf(rows, mine.editor));
   });
 }
 
 function run() {
-  const sql = parts.editor.value.trim().replace(/;\s*$/, "");
+  const sql = written(parts.editor);
   if (!sql) return parts.editor.focus();
   kept.sql = parts.editor.value;
   // of another question, another drawing
@@ -116,11 +113,28 @@ function run() {
 async function ask(sql) {
   if (parts.asking || document.documentElement.dataset.may === "look") return;
   const mine = parts;
+  const began = Date.now();
+  kept.asked = sql;
+  // neither its waiting nor its error stands beside the rows of another question
+  mine.result.hidden = kept.answer?.sql !== sql;
   await busy(mine, "Asking …", async (signal) => {
-    const answer = await question({ sql, max_rows: Number(mine.limit.value) }, { signal });
-    kept.answer = { sql, at: Date.now(), ...(await answer.json()) };
+    try {
+      const answer = await question({ sql, max_rows: Number(mine.limit.value) }, { signal });
+      Object.assign(kept, { answer: { sql, at: Date.now(), ...(await answer.json()) }, missed: null });
+    } catch (error) {
+      kept.missed = { sql, at: began };
+      if (mine === parts) older();
+      throw error;
+    }
     if (mine === parts) present(kept.answer, {});
   });
+}
+
+// Rows of an earlier time, where the same question was asked again and had no answer.
+function older() {
+  const missed = kept.answer && kept.missed?.sql === kept.answer.sql;
+  parts.older.hidden = !missed;
+  say(parts.older, missed ? ofBefore(kept.answer.at, kept.missed.at) : "");
 }
 
 // The same question again, which tells what it reads in the place of rows.
@@ -149,29 +163,9 @@ async function save(accept, ending) {
   });
 }
 
-async function busy(mine, what, work) {
-  mine.asking = new AbortController();
-  mine.stop.hidden = false;
-  mine.go.disabled = true;
-  mine.problem.replaceChildren();
-  const began = Date.now();
-  const clock = setInterval(() => say(mine.told, `${what} ${show.duration((Date.now() - began) / 1000)}`), 1000);
-  say(mine.told, what);
-  try {
-    say(mine.told, (await work(mine.asking.signal)) ?? "");
-  } catch (error) {
-    say(mine.told, "");
-    mine.problem.replaceChildren(refused(error));
-  } finally {
-    clearInterval(clock);
-    mine.asking = null;
-    mine.stop.hidden = true;
-    mine.go.disabled = false;
-  }
-}
-
 function present(answer, params) {
   parts.result.hidden = false;
+  older();
   parts.read.replaceChildren();
   // a service that can tell says so with every answer
   parts.explaining.hidden = !("tables" in answer);
@@ -182,6 +176,10 @@ function present(answer, params) {
   parts.plot.update(answer.columns, answer.rows, params);
 }
 
+const written = (editor) => editor.value.trim().replace(/;\s*$/, "");
+// What was asked is in the browser's history; anything else that stands in the editor is somebody's, who is at it.
+const typing = () => document.activeElement === parts.editor && written(parts.editor) !== kept.asked;
+
 export function update(root, { tables }, params) {
   parts.looks.hidden = document.documentElement.dataset.may !== "look";
   const names = tables.map(({ hypertable }) => hypertable);
@@ -190,9 +188,12 @@ export function update(root, { tables }, params) {
   }
   parts.known = tables;
   // the address is followed where somebody goes back to an earlier one, and leaves alone what is being typed
-  if (params.sql !== parts.address && params.sql !== undefined && document.activeElement !== parts.editor) parts.editor.value = params.sql;
+  if (params.sql !== parts.address && params.sql !== undefined && !typing()) parts.editor.value = params.sql;
+  // what was wrong with one question says nothing of another, to which somebody has gone back
+  if (params.sql !== parts.address && params.sql !== kept.asked) parts.problem.replaceChildren();
   parts.address = params.sql;
   // rows of another question than the one that the address has are not shown
-  parts.result.hidden = !kept.answer || (params.sql !== undefined && params.sql !== kept.answer.sql);
+  const meant = params.sql ?? kept.asked;
+  parts.result.hidden = !kept.answer || (meant !== null && meant !== kept.answer.sql);
   if (!parts.result.hidden) parts.plot.choose(params);
 }
