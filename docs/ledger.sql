@@ -515,12 +515,17 @@ CREATE TABLE archival.audit (
     action text NOT NULL,
     asked jsonb NOT NULL,
     outcome text,
-    ended_at timestamp with time zone
+    ended_at timestamp with time zone,
+    job_ids uuid[]
 );
 
 -- COMMENT TABLE audit
 
 COMMENT ON TABLE archival.audit IS 'What people asked the API to change, who they were, and what came of it.';
+
+-- COMMENT COLUMN audit.job_ids
+
+COMMENT ON COLUMN archival.audit.job_ids IS 'The jobs that the request made or changed; null of one that was about none, or did not end.';
 
 -- SEQUENCE audit_entry_seq
 
@@ -1095,6 +1100,10 @@ CREATE INDEX job_published_from ON archival.job USING btree (hypertable, COALESC
 -- INDEX job_refused
 
 CREATE INDEX job_refused ON archival.job USING btree (hypertable) WHERE ((kind = 'archive'::text) AND (status = 'archived'::text) AND (removal_error IS NOT NULL));
+
+-- INDEX job_removed
+
+CREATE INDEX job_removed ON archival.job USING btree (removed_at) INCLUDE (hypertable, source_bytes) WHERE ((kind = 'archive'::text) AND (status = 'removed'::text));
 
 -- INDEX job_request
 

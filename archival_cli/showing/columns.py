@@ -159,6 +159,7 @@ AUDIT: Final[Sequence[Column]] = (
     Column("who", ("who",), _text("who")),
     Column("asked for", ("action",), _text("action")),
     Column("outcome", ("outcome",), lambda row: row["outcome"] or "under way"),
+    Column("jobs", ("jobs",), lambda row: count(row["jobs"]) if row["jobs"] else "", right=True),
     Column("with", ("asked",), lambda row: json.dumps(row["asked"]) if row["asked"] else "", beneath=True),
 )
 POLICIES: Final[Sequence[Column]] = (

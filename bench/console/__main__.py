@@ -31,6 +31,8 @@ _REQUESTS: Final = {
     "hypertables": "dashboard/hypertables",
     "chunks, all of a hypertable": f"dashboard/chunks?hypertable={_ONE}",
     "chunks with what happens next, 100": f"chunks?hypertable={_ONE}&limit=100",
+    "chunks of a hypertable in both, 100": f"chunks?hypertable={_ONE}&state=archived&in_database=true",
+    "chunks that are due, 100": "dashboard/due",
     "why, of a hypertable": f"chunks/why?hypertable={_ONE}",
     "why, of a chunk": f"chunks/why?hypertable={_ONE}&chunk={_ONE}_600",
     "jobs, 100": "jobs?limit=100",
@@ -43,6 +45,7 @@ _VIEWS: Final = {
     "overview": "",
     "hypertables": "#/hypertables",
     "one hypertable": f"#/hypertable?name={_ONE}",
+    "chunks in both": f"#/chunks?hypertable={_ONE}&state=archived&in_database=true",
     "a chunk": f"#/chunk?hypertable={_ONE}&chunk={_ONE}_600",
     "jobs": "#/jobs",
 }

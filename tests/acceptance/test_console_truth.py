@@ -39,6 +39,15 @@ end loop; end $do$;
 """
 
 
+# Three days, each a partition of its own.
+READINGS = """
+create table $s.readings (time timestamptz not null) partition by range (time);
+create table $s.one partition of $s.readings for values from ('2026-01-01Z') to ('2026-01-02Z');
+create table $s.two partition of $s.readings for values from ('2026-01-02Z') to ('2026-01-03Z');
+create table $s.three partition of $s.readings for values from ('2026-01-03Z') to ('2026-01-04Z');
+"""
+
+
 @pytest.fixture(autouse=True)
 def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (insights, chunk_map, readiness):
@@ -179,6 +188,33 @@ async def test_what_was_freed_this_month_is_told_of_each_hypertable(service: Ser
     assert money["saved_this_month"] == pytest.approx(27_000 / 1e9 * money["database_gb_month"])
 
 
+async def test_what_is_brought_back_is_free_no_more_ever_or_this_month(service: Service, client: httpx.AsyncClient) -> None:
+    """Freed is what is out of the database now, and this month's is a part of it."""
+    service.execute(REFUSED)
+    service.execute("update archival.job set removed_at = now() - interval '40 days' where request_key = 'test/14'")
+
+    async def freed() -> list[tuple[int, int]]:
+        each = (await get(client, "/dashboard/hypertables"))["hypertables"]
+        overview = await get(client, "/dashboard/overview")
+        found = [(one["freed_bytes"], one["freed_this_month"], one["saved_this_month"]) for one in each]
+        whole = (
+            overview["numbers"]["in_lake"]["source_bytes"],
+            *map(overview["money"].get, ("freed_this_month", "saved_this_month")),
+        )
+        assert whole == pytest.approx(tuple(map(sum, zip(*found, strict=True))))
+        return [(now, month) for now, month, _ in found]
+
+    assert await freed() == [(14_000, 0), (13_000, 13_000)]
+    # as `mark_restored` does: the moment of the removal stays
+    service.execute("update archival.job set status = 'archived', restored_at = now() where request_key = 'test/13'")
+    assert await freed() == [(14_000, 0), (0, 0)]
+    # what goes a second time has left this month
+    service.execute(
+        "update archival.job set status = 'removed', restored_at = null, removed_at = now() where request_key = 'test/14'"
+    )
+    assert await freed() == [(14_000, 14_000), (0, 0)]
+
+
 async def test_the_audit_is_searched_by_who_what_and_why(client: httpx.AsyncClient) -> None:
     for reason in ("the Zürich upgrade", "a drill"):
         await client.post("/intake/pause", json={"reason": reason})
@@ -257,3 +293,51 @@ async def test_an_outage_is_told_within_3_s_with_its_cause(service: Service, cli
         database._url = service.url
     assert (await client.get("/jobs")).status_code == 200
     assert (await get(client, "/dashboard/overview"))["away"] == []
+
+
+async def test_a_line_of_the_audit_leads_to_the_jobs_that_it_made_or_changed(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    service.execute(FAILURES)
+    service.execute(READINGS)
+    retried = (
+        await client.post("/jobs/retry", json={"error_code": ["internal"], "hypertable": "public.t2", "limit": 40})
+    ).json()
+    assert retried["done"] == 40 and "job_ids" not in retried
+    one = (await get(client, "/jobs", open=True, error_code="unknown-chunk", limit=1))["jobs"][0]["job_id"]
+    await client.post("/jobs/dismiss", json={"job_ids": [one], "reason": "known"})
+    await client.post("/jobs/undismiss", json={"job_ids": [one]})
+    await client.post(f"/jobs/{one}/retry")
+    await client.post("/jobs/cancel", json={"job_ids": [one]})
+    hypertable = f"{service.schema}.readings"
+    asked = (await client.post("/archives", json={"hypertable": hypertable, "older_than": "2026-01-03T00:00:00Z"})).json()
+    await client.post("/intake/pause", json={})
+    assert (await client.post("/jobs/retry", json={"job_ids": [one], "dry_run": True})).status_code == 200
+    assert (await client.post(f"/jobs/{asked['jobs'][0]['job_id']}/retry")).status_code == 409
+    entries = (await get(client, "/audit"))["entries"]
+    told = [(entry["action"].rpartition("/")[2], entry["jobs"]) for entry in reversed(entries)]
+    assert told == [
+        *(("retry", 40), ("dismiss", 1), ("undismiss", 1), ("retry", 1), ("cancel", 1), ("archives", 2), ("pause", 0)),
+        ("retry", 0),
+    ]
+    of = {entry["action"]: entry["entry"] for entry in entries}
+    # its state since does not matter: what was retried has no error any more
+    bulk = await get(client, "/jobs", audit=of["POST /jobs/retry"], limit=30)
+    rest = await get(client, "/jobs", audit=of["POST /jobs/retry"], limit=30, cursor=bulk["next"])
+    assert (bulk["total"], len(bulk["jobs"]) + len(rest["jobs"]), rest["next"]) == (40, 40, None)
+    assert {job["hypertable"] for job in bulk["jobs"]} == {"public.t2"}
+    for action in ("POST /jobs/dismiss", "POST /jobs/undismiss", "POST /jobs/cancel"):
+        assert [job["job_id"] for job in (await get(client, "/jobs", audit=of[action]))["jobs"]] == [one]
+    made = await get(client, "/jobs", audit=of["POST /archives"], status="queued")
+    assert made["total"] == 2
+    assert {job["job_id"] for job in made["jobs"]} == {job["job_id"] for job in asked["jobs"]}
+    for narrowed in (
+        {"status": "failed"},
+        {"hypertable": "public.t1"},
+        {"open": True},
+        {"dismissed": True},
+        {"kind": "restore"},
+    ):
+        nothing = await get(client, "/jobs", audit=of["POST /archives"], **narrowed)
+        assert (nothing["jobs"], nothing["total"]) == ([], 0)
+    assert (await get(client, "/jobs", audit=of["POST /intake/pause"]))["total"] == 0

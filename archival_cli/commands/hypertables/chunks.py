@@ -16,7 +16,8 @@ _STATES = ("in-database", "queued", "running", "archived", "removed", "restoring
 def hypertables(session: Session) -> int:
     """List hypertables with their sizes, policies and troubles.
 
-    Partitioned tables are among them, and tables that only have archives left.
+    Partitioned tables are among them, and tables that only have archives left. Freed is what has left the database and is
+    still out, this month's the part of it that left since the first.
     """
     answer = session.client.get("dashboard", "hypertables")
     session.output.show(answer, answer["hypertables"], HYPERTABLES, "the source has no hypertable")

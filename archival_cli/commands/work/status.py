@@ -26,8 +26,9 @@ _LETTERS: Final = 10
 def status(session: Session) -> int:
     """Show on one screen how the service is.
 
-    What answers, and since when not; what is archived and saved, what waits, what failed and why. It is answered within
-    three seconds, whatever is away. The exit code is 1 while something that the service needs does not answer, 3 while the
+    What answers, and since when not; what is archived and saved, what waits, what failed and why. Freed is what has left the
+    database and is still out, this month's the part of it that left since the first. It is answered within three seconds,
+    whatever is away. The exit code is 1 while something that the service needs does not answer, 3 while the
     service does not.
     """
     asked, health = session.client.begin("dashboard", "overview"), session.client.begin("health", "ready")

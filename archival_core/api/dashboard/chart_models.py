@@ -48,8 +48,10 @@ class HypertableSummary(Model):
     in_database: int | None = Field(description="chunks in the database now; `null` if it does not tell")
     database_bytes: int | None = Field(description="of these, on disk; `null` while it is not known")
     both_bytes: int | None = Field(description="of these, what is in the lake too")
-    freed_bytes: int = Field(description="what left the database and was not brought back")
-    freed_this_month: int | None = Field(description="bytes that left the database since the first of the month, UTC")
+    freed_bytes: int = Field(description="bytes that left the database, ever, and were not brought back")
+    freed_this_month: int | None = Field(
+        description="bytes that left the database since the first of the month, UTC, and were not brought back"
+    )
     saved_this_month: float | None = Field(description="what these bytes would cost a month in the database")
     parquet_bytes: int = Field(description="of its archives that count")
     oldest: str | None = Field(description="where the oldest chunk of the database begins")
@@ -59,7 +61,8 @@ class HypertableSummary(Model):
     policy_enabled: bool | None
     policy_problem: str | None
     behind_days: float | None = Field(description="since its oldest unarchived chunk is due; `null`: not behind, or unknown")
-    last_error: LastError | None
+    failures: int = Field(description="failed jobs that wait for somebody, as `GET /jobs` with `open` lists them")
+    last_error: LastError | None = Field(description="the newest of these failures")
     saved_month: float = Field(description="at the prices of the settings `COST_*`")
     problem: str | None = Field(description="why the database does not tell")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Response
@@ -69,6 +70,7 @@ async def overview(services: Current) -> models.Overview:
     )
     ledger, stream, listed, paused = measured.ledger.last, measured.stream.last, lists.last, intake.last
     due = told.due_chunks(maps.last, measured.taken_at) if maps.last is not None else None
+    waiting = None if due is None else len(due)
     states = measured.dependencies.last
     return models.Overview(
         generated_at=measured.taken_at,
@@ -89,7 +91,7 @@ async def overview(services: Current) -> models.Overview:
         stream=models.Stream.model_validate(stream) if stream else None,
         behind=None if measured.overdue.last is None else told.behind(measured.overdue.last),
         intake=models.Intake.model_validate(paused) if paused else None,
-        backlog=told.backlog(ledger, listed.pace if listed else None, due) if ledger else None,
+        backlog=told.backlog(ledger, listed.pace if listed else None, waiting) if ledger else None,
         money=told.money(ledger, None if month.last is None else sum(month.last.values()), services.prices) if ledger else None,
         dependencies=None if states is None else told.dependencies(states),
         away=told.away(measured, lists, dead_letters=letters, intake=intake),
@@ -113,17 +115,31 @@ async def timeline(
 async def hypertables(services: Current) -> charts.Hypertables:
     """Every hypertable, all of its chunks counted."""
     insights = services.insights
-    maps, measured, errors, month = await asyncio.gather(
-        services.chunk_map.all(), insights.measure(), insights.last_failures(), insights.freed_this_month()
+    maps, measured, failures, month = await asyncio.gather(
+        services.chunk_map.all(), insights.measure(), insights.open_failures(), insights.freed_this_month()
     )
     found = maps.last
     if found is None or measured.ledger.last is None:
         raise TransientError("the chunks are not told in time", code="no-answer")
-    overdue, failed, freed = measured.overdue.last or {}, errors.last or {}, month.last
+    overdue, failed, freed = measured.overdue.last or {}, failures.last or {}, month.last
     return charts.Hypertables(
         as_of=maps.as_of,
         hypertables=[tables.summary(one, measured.ledger.last, overdue, failed, services.prices, freed) for one in found],
     )
+
+
+@router.get("/dashboard/due", responses=_KEYED)
+async def due(
+    services: Current,
+    skip: Annotated[int, Query(ge=0, le=2**31, description="so many are left out at the beginning")] = 0,
+    limit: Annotated[int, Query(ge=1, le=500, description="how many, at most")] = 100,
+) -> models.DueChunks:
+    """The chunks of all hypertables that `backlog.due` of the overview counts, from the same look at them."""
+    maps = await services.chunk_map.all()
+    found = told.due_chunks(maps.last, datetime.now(UTC)) if maps.last is not None else None
+    if found is None:
+        raise TransientError("the chunks are not told in time", code="no-answer")
+    return models.DueChunks(as_of=maps.as_of, total=len(found), chunks=found[skip : skip + limit])
 
 
 @router.get("/dashboard/errors", responses=_KEYED)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from archival_core.api.dashboard import chart_models as charts
 from archival_core.api.dashboard.overview import days_of, in_state
 from archival_core.flows.insight.chunk_map import HypertableChunks, HypertableMap
-from archival_core.model.insight.insight import Failure, LedgerState, Overdue
+from archival_core.model.insight.insight import LedgerState, OpenFailures, Overdue
 from archival_core.model.insight.map_chunk import MapChunk, MapState, axis, binned, within
 from archival_core.model.insight.money import Prices
 from archival_core.model.jobs.job import Status
@@ -18,7 +18,7 @@ def summary(
     found: HypertableChunks,
     ledger: LedgerState,
     overdue: Mapping[str, Overdue | None],
-    errors: Mapping[str, Failure],
+    failures: Mapping[str, OpenFailures],
     prices: Prices,
     freed_this_month: Mapping[str, int] | None,
 ) -> charts.HypertableSummary:
@@ -29,7 +29,7 @@ def summary(
     states = Counter(chunk.state for chunk in there)
     freed = None if freed_this_month is None else freed_this_month.get(found.hypertable, 0)
     states[MapState.REMOVED] = found.in_lake
-    late, error, policy = overdue.get(found.hypertable), errors.get(found.hypertable), found.policy
+    late, failed, policy = overdue.get(found.hypertable), failures.get(found.hypertable), found.policy
     return charts.HypertableSummary(
         hypertable=found.hypertable,
         kind=found.kind,
@@ -49,10 +49,16 @@ def summary(
         policy_enabled=policy.enabled if policy else None,
         policy_problem=policy.problem if policy else None,
         behind_days=days_of(late) if late else None,
-        last_error=charts.LastError(code=error.code, message=error.message, at=error.finished_at) if error else None,
+        failures=failed.jobs if failed else 0,
+        last_error=_last_error(failed) if failed else None,
         saved_month=prices.saved(removed.source_bytes, removed.parquet_bytes + both.parquet_bytes),
         problem=found.problem,
     )
+
+
+def _last_error(failed: OpenFailures) -> charts.LastError:
+    newest = failed.newest
+    return charts.LastError(code=newest.code, message=newest.message, at=newest.finished_at)
 
 
 def chunk_map(found: HypertableMap, first: float | None, last: float | None, bins: int) -> charts.ChunkMapView:

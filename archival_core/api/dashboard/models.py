@@ -71,7 +71,7 @@ class FailureGroupView(Model):
     newest: datetime
     message: str = Field(description="of the newest")
     hypertables: list[str] = Field(description="the first 20")
-    meaning: str | None = Field(description="of the code, as in docs/errors.md")
+    meaning: str | None = Field(description="of the code")
     remedy: str | None
 
 
@@ -142,6 +142,24 @@ class Behind(Model):
     days: float | None = Field(description="since it became due; `null` without a date")
 
 
+class DueChunk(Model):
+    """A chunk that a policy wants archived and that has no job yet."""
+
+    hypertable: str
+    chunk: str
+    range: Range
+    due_since: datetime
+    database_bytes: int | None = Field(description="on disk, as far as that is known")
+
+
+class DueChunks(Model):
+    """What policies want, those first that are due for longest."""
+
+    as_of: datetime | None = Field(description="of the look at the chunks")
+    total: int
+    chunks: list[DueChunk]
+
+
 class Numbers(Model):
     """What the ledger says."""
 
@@ -162,7 +180,7 @@ class Dependency(Model):
     """Something that the service needs."""
 
     state: Literal["ok", "failed"]
-    code: str | None = Field(description="of the error, as in docs/errors.md; `null` while it answers")
+    code: str | None = Field(description="of the error, as in `GET /dashboard/errors`; `null` while it answers")
     cause: str | None = Field(description="what it said", examples=['password authentication failed for user "archival"'])
     since: datetime | None = Field(description="when the instance that answers here has seen it first")
 
@@ -204,7 +222,9 @@ class Money(Model):
     database_month: float = Field(description="a month of what left the database")
     lake_month: float = Field(description="a month of the archives")
     saved_month: float = Field(description="the difference")
-    freed_this_month: int | None = Field(description="bytes that left the database since the first of the month, UTC")
+    freed_this_month: int | None = Field(
+        description="bytes that left the database since the first of the month, UTC, and were not brought back"
+    )
     saved_this_month: float | None = Field(description="what these bytes would cost a month in the database")
 
 

@@ -88,19 +88,34 @@ def backlog(ledger: LedgerState, pace: Pace | None, due: int | None) -> models.B
     return models.Backlog(queued=queued, running=running, due=due, per_hour=per_hour, done_at=done_at)
 
 
-def due_chunks(maps: Sequence[HypertableChunks], now: datetime) -> int | None:
-    """Chunks that policies want and that have no job; `None` where a source does not tell."""
+def due_chunks(maps: Sequence[HypertableChunks], now: datetime) -> list[models.DueChunk] | None:
+    """Chunks that policies want and that have no job, longest due first; `None` where a source does not tell.
+
+    As `model.insight.next_step` has it: due, or due while the intake is paused.
+    """
     if any(found.problem and found.policy for found in maps):
         return None
-    return sum(_is_due(chunk, found, now.timestamp()) for found in maps for chunk in found.chunks)
+    due = [(since, found, chunk) for found in maps for chunk in found.chunks if (since := _due_since(chunk, found, now))]
+    return [
+        models.DueChunk(
+            hypertable=found.hypertable,
+            chunk=chunk.chunk,
+            range=models.Range.model_validate(chunk.range),
+            due_since=since,
+            database_bytes=chunk.database_bytes,
+        )
+        for since, found, chunk in sorted(due, key=lambda one: (one[0], one[1].hypertable, one[2].chunk))
+    ]
 
 
-def _is_due(chunk: MapChunk, found: HypertableChunks, now: float) -> bool:
-    if chunk.state is not MapState.DATABASE or found.policy is None or not found.policy.enabled or chunk.end is None:
-        return False
-    return (
-        chunk.range.end is not None and "T" in chunk.range.end and chunk.end + found.policy.archive_after.total_seconds() <= now
-    )
+def _due_since(chunk: MapChunk, found: HypertableChunks, now: datetime) -> datetime | None:
+    policy = found.policy
+    if policy is None or not policy.enabled or policy.problem is not None:
+        return None
+    if chunk.state is not MapState.DATABASE or chunk.is_cancelled or chunk.end is None or "T" not in (chunk.range.end or ""):
+        return None
+    due = chunk.end + policy.archive_after.total_seconds()
+    return datetime.fromtimestamp(due, UTC) if due <= now.timestamp() else None
 
 
 def failures(groups: Sequence[FailureGroup]) -> list[models.FailureGroupView]:

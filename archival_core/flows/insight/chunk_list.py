@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.flows.insight import outlook
-from archival_core.flows.insight.outlook import ExpectedChunk, Outlook
+from archival_core.flows.insight.outlook import ChunkFilter, ExpectedChunk, Outlook
 from archival_core.flows.jobs.chunk_places import ALL, ChunkPlaces, hypertable_chunks
 from archival_core.ledger.jobs.job_list import JobList
 from archival_core.model.asking.policy import Policy
@@ -68,6 +68,18 @@ class ChunkList:
         """
         rules = await self._outlook.rules(hypertable)
         return await self._page(hypertable, after, limit, rules)
+
+    async def matching(
+        self, hypertable: Relation, wanted: ChunkFilter, after: ChunkCursor | None, limit: int
+    ) -> tuple[list[ExpectedChunk], ChunkCursor | None, int]:
+        """Chunks and archives that are `wanted`, by their range; where the next page begins; and how many there are in all.
+
+        What happens next to a chunk is no column of any table, so all chunks of the hypertable are looked at. Raises as `page`.
+        """
+        found = [one for one in (await self.explain(hypertable)).chunks if wanted.takes(one)]
+        following = [one for one in found if after is None or one.state.cursor > after]
+        shown = following[:limit]
+        return shown, shown[-1].state.cursor if len(following) > limit else None, len(found)
 
     async def explain(self, hypertable: Relation, chunk: Relation | None = None, at: str | int | None = None) -> Explanation:
         """What happens next: to one chunk, to those that cover the value `at` of the time column, or to all of them.

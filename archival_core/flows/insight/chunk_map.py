@@ -221,6 +221,7 @@ def _map_chunk(state: ChunkState) -> MapChunk:
         state.rows,
         state.source_bytes,
         state.parquet_bytes,
+        is_cancelled=state.job_status is Status.CANCELLED,
     )
 
 

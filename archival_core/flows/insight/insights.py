@@ -26,6 +26,7 @@ from archival_core.model.insight.insight import (
     Failure,
     FailureGroup,
     LedgerState,
+    OpenFailures,
     Overdue,
     Pace,
     QueueState,
@@ -107,7 +108,7 @@ class Insights:
         self._snapshots = _quick("the source's activity", snapshots.state)
         self._intake = _quick("the intake", intake.state)
         self._month = _quick("this month", self._read_month)
-        self._failed = _quick("failures", self._read_last_failures)
+        self._failed = _quick("failures", self._read_open_failures)
         self._lists = _quick("the ledger's lists", self._read_lists)
         self._dead = _quick("the dead stream", lambda: messaging.newest_dead(_LISTED))
 
@@ -136,11 +137,14 @@ class Insights:
         return await self._intake.get()
 
     async def freed_this_month(self) -> Answer[dict[str, int]]:
-        """By hypertable: bytes that left the database since the first of the month in UTC. Those left out have none."""
+        """By hypertable: bytes that left the database since the first of the month in UTC and were not brought back.
+
+        Hypertables that are left out have none.
+        """
         return await self._month.get()
 
-    async def last_failures(self) -> Answer[dict[str, Failure]]:
-        """By hypertable: its newest failure that waits for somebody."""
+    async def open_failures(self) -> Answer[dict[str, OpenFailures]]:
+        """By hypertable: its failures that wait for somebody. Those left out have none."""
         return await self._failed.get()
 
     async def timeline(self, days: int, hypertable: str | None = None) -> list[Day]:
@@ -154,8 +158,8 @@ class Insights:
     async def _read_month(self) -> dict[str, int]:
         return await self._reader.freed_since(datetime.now(UTC).date().replace(day=1))
 
-    async def _read_last_failures(self) -> dict[str, Failure]:
-        return {failure.hypertable: failure for failure in await self._reader.last_failures()}
+    async def _read_open_failures(self) -> dict[str, OpenFailures]:
+        return {found.newest.hypertable: found for found in await self._reader.open_failures()}
 
     async def _read_queues(self) -> dict[str, QueueState]:
         states = await asyncio.gather(*(queue.state() for queue in self._queues.values()))

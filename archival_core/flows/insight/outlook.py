@@ -17,7 +17,7 @@ from archival_core.ledger.archives.removals import RemovalRules
 from archival_core.ledger.asking.intake import Intake
 from archival_core.ledger.asking.policies import Policies
 from archival_core.model.chunks.chunk import Relation
-from archival_core.model.insight.chunk_state import ChunkState, position
+from archival_core.model.insight.chunk_state import ChunkPlace, ChunkState, position
 from archival_core.model.insight.next_step import Because, NextStep, Rules, Step
 
 
@@ -27,6 +27,29 @@ class ExpectedChunk:
 
     state: ChunkState
     next: NextStep
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFilter:
+    """Which chunks of a hypertable are meant; what is empty or `None` means any."""
+
+    places: frozenset[ChunkPlace] = frozenset()
+    because: frozenset[Because] = frozenset()
+    steps: frozenset[Step] = frozenset()
+    #: of the error that holds up the next step
+    codes: frozenset[str] = frozenset()
+    in_database: bool | None = None
+
+    def takes(self, found: ExpectedChunk) -> bool:
+        """Whether a chunk is meant."""
+        state, following = found.state, found.next
+        return (
+            (not self.places or state.state in self.places)
+            and (not self.because or following.because in self.because)
+            and (not self.steps or following.step in self.steps)
+            and (not self.codes or following.code in self.codes)
+            and (self.in_database is None or state.in_database is self.in_database)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
 from archival_core.clients.postgres.prose import Prose
 from archival_core.ledger.pool import LedgerPool
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One change that somebody asked for."""
-
-    entry: int
-    at: datetime
-    who: str
-    action: str
-    asked: dict[str, Any]
-    #: `done`, or the code of the error; `None` while it is under way, and after a crash
-    outcome: str | None
+from archival_core.model.asking.audit_entry import AuditEntry
 
 
 class Audit:
@@ -37,9 +25,9 @@ class Audit:
         assert row is not None, "an insert has a row"
         return int(row["entry"])
 
-    async def end(self, entry: int, outcome: str) -> None:
-        """What came of it."""
-        await self._pool.one("end_audit", entry=entry, outcome=outcome)
+    async def end(self, entry: int, outcome: str, job_ids: Collection[UUID]) -> None:
+        """What came of it, and the jobs that it made or changed."""
+        await self._pool.one("end_audit", entry=entry, outcome=outcome, job_ids=list(job_ids) or None)
 
     async def page(self, before: int | None, limit: int, text: str | None = None) -> list[AuditEntry]:
         """The newest entries, those before the entry `before`; with a `text`, those that have it in who, what or why."""

@@ -18,6 +18,7 @@ from archival_core.model.insight.insight import (
     Histogram,
     JobCount,
     LedgerState,
+    OpenFailures,
     Outcome,
     OutcomeTotals,
     Pace,
@@ -88,9 +89,9 @@ class InsightReader:
         """Failed jobs whose chunk has had no better one since and that nobody dismissed, the newest first."""
         return [_failure(row) for row in await self._pool.all("newest_failures", limit=limit)]
 
-    async def last_failures(self) -> list[Failure]:
-        """The newest of them, of each hypertable."""
-        return [_failure(row) for row in await self._pool.all("last_failures")]
+    async def open_failures(self) -> list[OpenFailures]:
+        """How many there are of each hypertable, with the newest."""
+        return [OpenFailures(row["jobs"], _failure(row)) for row in await self._pool.all("open_failures")]
 
     async def failure_groups(self) -> list[FailureGroup]:
         """Every failure of `failures`, whatever their number, by its code."""
@@ -139,7 +140,7 @@ class InsightReader:
         ]
 
     async def freed_since(self, first: date) -> dict[str, int]:
-        """By hypertable: bytes that left the database from the day `first` on."""
+        """By hypertable: bytes that left the database from the day `first` on, in UTC, and were not brought back since."""
         return {row["hypertable"]: row["source_bytes"] for row in await self._pool.all("freed_since", first=first)}
 
     async def _outcomes(self, rows: Iterable[Row]) -> list[OutcomeTotals]:

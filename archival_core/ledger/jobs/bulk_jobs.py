@@ -60,15 +60,17 @@ class BulkJobLedger:
                 passed[_PASSED[row["passed"]]] += 1
         return Retried(messages, passed)
 
-    async def cancel(self, job_ids: Collection[UUID], statuses: Collection[Status], cancelled_by: str) -> int:
-        """End the live jobs of `job_ids`; returns how many."""
+    async def cancel(self, job_ids: Collection[UUID], statuses: Collection[Status], cancelled_by: str) -> list[UUID]:
+        """End the live jobs of `job_ids`; returns which."""
         rows = await self._pool.all(
             "cancel_jobs", job_ids=list(job_ids), statuses=[str(s) for s in statuses], cancelled_by=cancelled_by
         )
-        return len(rows)
+        return [row["job_id"] for row in rows]
 
-    async def dismiss(self, job_ids: Collection[UUID], statuses: Collection[Status], reason: str, dismissed_by: str) -> int:
-        """Dismiss the failures of `job_ids` that nobody has dismissed yet; returns how many."""
+    async def dismiss(
+        self, job_ids: Collection[UUID], statuses: Collection[Status], reason: str, dismissed_by: str
+    ) -> list[UUID]:
+        """Dismiss the failures of `job_ids` that nobody has dismissed yet; returns which."""
         rows = await self._pool.all(
             "dismiss_jobs",
             job_ids=list(job_ids),
@@ -76,11 +78,11 @@ class BulkJobLedger:
             reason=Prose(reason),
             dismissed_by=Prose(dismissed_by),
         )
-        return len(rows)
+        return [row["job_id"] for row in rows]
 
-    async def undismiss(self, job_ids: Collection[UUID]) -> int:
-        """Take back the dismissals of `job_ids`; returns how many there were."""
-        return len(await self._pool.all("undismiss_jobs", job_ids=list(job_ids)))
+    async def undismiss(self, job_ids: Collection[UUID]) -> list[UUID]:
+        """Take back the dismissals of `job_ids`; returns which of the jobs had one."""
+        return [row["job_id"] for row in await self._pool.all("undismiss_jobs", job_ids=list(job_ids))]
 
     async def statuses(self, job_ids: Collection[UUID]) -> dict[UUID, Status]:
         """The statuses of `job_ids`, without ids that no job has."""

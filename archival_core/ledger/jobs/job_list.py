@@ -42,6 +42,8 @@ class JobList:
             digits = wanted.id_prefix.replace("-", "")
             ids = {"first_id": UUID(digits.ljust(32, "0")), "last_id": UUID(digits.ljust(32, "f"))}
             rows = await self._pool.all("list_jobs_by_id", hypertable=wanted.hypertable, **ids, **parameters)
+        elif wanted.audit_entry is not None:
+            rows = await self._pool.all("list_audited_jobs", **(parameters | _audited(wanted)))
         elif wanted.is_dismissed:
             rows = await self._pool.all("list_dismissed_jobs", hypertable=wanted.hypertable, **parameters)
         elif wanted.removal_codes:
@@ -64,6 +66,11 @@ class JobList:
 
     async def total(self, wanted: JobFilter) -> int | None:
         """How many jobs are `wanted`; `None` where neither a sum nor a short index tells."""
+        statuses = [str(status) for status in wanted.statuses or Status]
+        kinds = [str(kind) for kind in wanted.kinds or Kind]
+        if wanted.audit_entry is not None and not (wanted.id_prefix or wanted.since or wanted.until):
+            row = await self._pool.one("audited_job_total", statuses=statuses, kinds=kinds, **_audited(wanted))
+            return int(row["jobs"]) if row else None
         if (
             wanted.id_prefix
             or wanted.since
@@ -71,8 +78,6 @@ class JobList:
             or (wanted.codes and not wanted.is_open and not wanted.is_dismissed)
         ):
             return None
-        statuses = [str(status) for status in wanted.statuses or Status]
-        kinds = [str(kind) for kind in wanted.kinds or Kind]
         # no job is two of these at a time
         if [bool(wanted.removal_codes), wanted.is_open, wanted.is_dismissed].count(True) > 1:
             return 0
@@ -106,6 +111,17 @@ class JobList:
     async def hypertables(self) -> list[str]:
         """Every hypertable that has a job."""
         return [row["hypertable"] for row in await self._pool.all("ledger_hypertables")]
+
+
+def _audited(wanted: JobFilter) -> dict[str, Any]:
+    return {
+        "audit_entry": wanted.audit_entry,
+        "hypertable": wanted.hypertable,
+        "codes": list(wanted.codes) or None,
+        "open": wanted.is_open,
+        "dismissed": wanted.is_dismissed,
+        "removal_codes": list(wanted.removal_codes) or None,
+    }
 
 
 def _record(row: Row) -> JobRecord:

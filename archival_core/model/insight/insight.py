@@ -194,6 +194,14 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenFailures:
+    """Failures of one hypertable that were neither made up for nor dismissed."""
+
+    jobs: int
+    newest: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class FailureGroup:
     """Failed jobs with one code that were neither made up for nor dismissed."""
 

@@ -40,6 +40,8 @@ class MapChunk:
     parquet_bytes: int | None = None
     #: on disk in the database now; `None` where that is not known, or it is not there
     database_bytes: int | None = None
+    #: its archive was cancelled, and waits for a person to retry it
+    is_cancelled: bool = False
 
     @property
     def start(self) -> float | None:

@@ -112,6 +112,8 @@ class BulkReport[P]:
     left_by_code: Mapping[str, int] = field(default_factory=dict)
     #: where the next call goes on; `None` at the end
     next: P | None = None
+    #: of jobs: those that the call did
+    job_ids: tuple[UUID, ...] = ()
 
 
 def code_of(reason: str) -> str:

@@ -96,3 +96,5 @@ class JobFilter:
     is_dismissed: bool = False
     #: only archives whose chunk is to leave and is refused, for one of these codes
     removal_codes: frozenset[str] = frozenset()
+    #: only jobs that the request of this entry of the audit made or changed
+    audit_entry: int | None = None

@@ -12,8 +12,12 @@ from archival_core.api.management.chunks.chunk_view import ChunkView, chunk_view
 from archival_core.api.management.requests import cursor
 from archival_core.api.management.requests.audited import Audited
 from archival_core.api.management.requests.fields import ANY, Limit, TableName
+from archival_core.api.management.requests.many import ErrorCode
 from archival_core.api.services import Current
+from archival_core.flows.insight.outlook import ChunkFilter
 from archival_core.model.chunks.chunk import Relation
+from archival_core.model.insight.chunk_state import ChunkPlace
+from archival_core.model.insight.next_step import Because, Step
 
 router = APIRouter(tags=["chunks"], route_class=Audited)
 
@@ -40,6 +44,7 @@ class ChunkPage(BaseModel):
     hypertable: str
     chunks: list[ChunkView]
     next: str | None = Field(description="the cursor of the next page; null at the end")
+    total: int | None = Field(description="chunks and archives of the whole list; null where no filter narrows it")
 
 
 @router.get("/hypertables", responses=problems.documented(*ANY))
@@ -63,14 +68,41 @@ async def list_hypertables(services: Current) -> HypertablesView:
 async def list_chunks(
     services: Current,
     hypertable: Annotated[TableName, Query()],
+    state: Annotated[list[ChunkPlace] | None, Query(description="any of these", examples=[["archived"]])] = None,
+    because: Annotated[
+        list[Because] | None, Query(description="whose next step has one of these reasons", examples=[["due", "paused"]])
+    ] = None,
+    step: Annotated[list[Step] | None, Query(description="whose next step is one of these", examples=[["archive"]])] = None,
+    code: Annotated[
+        list[ErrorCode] | None,
+        Query(
+            max_length=50,
+            description="whose next step is held up by one of these errors",
+            examples=[["removal-blocked"]],
+        ),
+    ] = None,
+    in_database: Annotated[
+        bool | None, Query(description="only chunks that are in the database, or only archives that are in the lake alone")
+    ] = None,
     after: Annotated[str | None, Query(alias="cursor", max_length=1000, description="`next` of the page before")] = None,
     limit: Limit = 100,
 ) -> ChunkPage:
-    """Chunks of a hypertable by their range, with the state of their archives; archives whose chunk is gone are among them."""
+    """Chunks of a hypertable by their range, with the state of their archives; archives whose chunk is gone are among them.
+
+    With a filter, every chunk of the hypertable is looked at, which takes longer than a page.
+    """
     place = cursor.read_chunk(after) if after is not None else None
-    states, following = await services.chunks.page(Relation.parse(hypertable), place, limit)
+    wanted = ChunkFilter(
+        frozenset(state or ()), frozenset(because or ()), frozenset(step or ()), frozenset(code or ()), in_database
+    )
+    total = None
+    if wanted == ChunkFilter():
+        states, following = await services.chunks.page(Relation.parse(hypertable), place, limit)
+    else:
+        states, following, total = await services.chunks.matching(Relation.parse(hypertable), wanted, place, limit)
     return ChunkPage(
         hypertable=hypertable,
         chunks=[chunk_view(state) for state in states],
         next=cursor.of_chunk(following) if following else None,
+        total=total,
     )

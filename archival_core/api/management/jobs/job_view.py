@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -97,6 +97,10 @@ class JobView(BaseModel):
     rows_done: int
     dismissed: DismissalView | None = Field(description="of a failure that somebody dismissed; null of any other job")
 
+    def about_jobs(self) -> Iterator[UUID]:
+        """For the audit: the job itself."""
+        yield self.job_id
+
 
 class JobEventView(BaseModel):
     """The end of an attempt, or a later change of the job's status."""
@@ -124,6 +128,10 @@ class JobsView(BaseModel):
     """Jobs."""
 
     jobs: list[JobView]
+
+    def about_jobs(self) -> Iterator[UUID]:
+        """For the audit: all of them."""
+        return (job.job_id for job in self.jobs)
 
 
 class JobPage(JobsView):

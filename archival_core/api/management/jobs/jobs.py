@@ -66,6 +66,15 @@ async def list_jobs(
             examples=[["removal-blocked"]],
         ),
     ] = None,
+    audit_entry: Annotated[
+        int | None,
+        Query(
+            alias="audit",
+            ge=1,
+            le=2**62,
+            description="only jobs that the request of this entry of `GET /audit` made or changed",
+        ),
+    ] = None,
     after: Annotated[str | None, Query(alias="cursor", max_length=1000, description="`next` of the page before")] = None,
     limit: Limit = 50,
 ) -> JobPage:
@@ -73,7 +82,7 @@ async def list_jobs(
     statuses, kinds, codes = frozenset(status or ()), frozenset(kind or ()), frozenset(error_code or ())
     refused = frozenset(removal_error_code or ())
     wanted = JobFilter(
-        hypertable, statuses, kinds, codes, since, until, id_prefix or "", is_open, is_dismissed, removal_codes=refused
+        hypertable, statuses, kinds, codes, since, until, id_prefix or "", is_open, is_dismissed, refused, audit_entry
     )
     found = await services.jobs.page(wanted, cursor.read_job(after) if after is not None else None, limit + 1)
     shown = found[:limit]

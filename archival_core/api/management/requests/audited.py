@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol, runtime_checkable
+from uuid import UUID
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -20,6 +21,14 @@ _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Operations that are asked with a body and change nothing.
 _LOOKS: Final = ("/preview", "/queries")
 _MARK: Final = "is_audited"
+
+
+@runtime_checkable
+class AboutJobs(Protocol):
+    """An answer that tells which jobs its request made or changed."""
+
+    def about_jobs(self) -> Iterable[UUID]:
+        """Their ids."""
 
 
 class Audited(APIRoute):
@@ -44,15 +53,15 @@ def _recorded(endpoint: Callable[..., Any]) -> Callable[..., Any]:
         path = audit_request.scope["route"].path.removeprefix("/api").replace(":path}", "}")
         action = f"{audit_request.method} {path}"
         entry = await audit_services.audit.begin(audit_caller, action, {**audit_request.path_params, **wanted})
-        outcome = "internal"
+        outcome, job_ids = "internal", frozenset[UUID]()
         try:
             answer = await endpoint(**asked)
-            outcome = "done"
+            outcome, job_ids = "done", _jobs_of(answer)
         except ArchivalError as error:
             outcome = error.code
             raise
         finally:
-            await audit_services.audit.end(entry, outcome)
+            await audit_services.audit.end(entry, outcome, job_ids)
         return answer
 
     # FastAPI fills in what the signature has
@@ -63,6 +72,10 @@ def _recorded(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     recorded.__signature__ = known.replace(parameters=[*given, *added])  # type: ignore[attr-defined]
     setattr(recorded, _MARK, True)
     return recorded
+
+
+def _jobs_of(answer: Any) -> frozenset[UUID]:
+    return frozenset(answer.about_jobs()) if isinstance(answer, AboutJobs) else frozenset()
 
 
 def _json(body: bytes) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import BaseModel, Field, StrictBool, StrictInt, StringConstraints, model_validator
 
@@ -62,6 +63,12 @@ class ManyView(BaseModel):
         description="the same by the code of their error, of jobs and of every dry run", examples=[{"database": 2500}]
     )
     next: str | None = Field(description="the cursor of the next call; null at the end, and of a dry run")
+    #: of jobs: those that the call did, for the audit alone
+    job_ids: tuple[UUID, ...] = Field(default=(), exclude=True)
+
+    def about_jobs(self) -> tuple[UUID, ...]:
+        """The jobs that the call did."""
+        return self.job_ids
 
 
 def many_view[P](report: BulkReport[P], cursor_of: Callable[[P], str]) -> ManyView:
@@ -72,6 +79,7 @@ def many_view[P](report: BulkReport[P], cursor_of: Callable[[P], str]) -> ManyVi
         left=report.left,
         left_by_code=_some(report.left_by_code),
         next=None if report.next is None else cursor_of(report.next),
+        job_ids=report.job_ids,
     )
 
 

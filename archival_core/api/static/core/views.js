@@ -6,6 +6,7 @@ const VIEWS = {
   hypertables: () => import("../views/hypertables.js"),
   hypertable: () => import("../views/hypertable.js"),
   chunk: () => import("../views/chunk.js"),
+  chunks: () => import("../views/chunks.js"),
   jobs: () => import("../views/jobs.js"),
   job: () => import("../views/job.js"),
   "dead-letters": () => import("../views/letters.js"),
@@ -15,7 +16,7 @@ const VIEWS = {
   audit: () => import("../views/audit.js"),
 };
 // Under which entry of the navigation a view stands.
-const UNDER = { hypertable: "hypertables", chunk: "hypertables", job: "jobs" };
+const UNDER = { hypertable: "hypertables", chunk: "hypertables", chunks: "hypertables", job: "jobs" };
 
 export const isView = (name) => Object.hasOwn(VIEWS, name);
 export const standsUnder = (name) => UNDER[name] ?? name;

@@ -43,7 +43,7 @@ function sentence({ day, archived, removed, restored, failed, ratio }) {
     const sizes = `${show.bytes(archived.source_bytes)} became ${show.bytes(archived.parquet_bytes)} (${show.ratio(ratio)})`;
     parts.push(`${show.plural(archived.jobs, "chunk")} archived, ${sizes}`);
   }
-  if (removed.jobs) parts.push(`${show.bytes(removed.source_bytes)} freed with ${show.plural(removed.jobs, "chunk")}`);
+  if (removed.jobs) parts.push(`${show.bytes(removed.source_bytes)} left the database with ${show.plural(removed.jobs, "chunk")}`);
   if (restored.jobs) parts.push(`${show.plural(restored.jobs, "chunk")} restored`);
   if (failed) parts.push(show.plural(failed, "failure"));
   return `${show.day(day)}: ${parts.join("; ") || "nothing"}.`;
@@ -53,8 +53,8 @@ function summary() {
   const total = (of, what) => days.reduce((sum, one) => sum + one[of][what], 0);
   const chunks = total("archived", "jobs");
   if (!chunks && !total("removed", "jobs")) return `Nothing was archived in ${days.length} days.`;
-  const freed = show.bytes(total("removed", "source_bytes"));
-  return `In ${days.length} days ${show.plural(chunks, "chunk")} of ${show.bytes(total("archived", "source_bytes"))} archived, ${freed} freed.`;
+  const left = show.bytes(total("removed", "source_bytes"));
+  return `In ${days.length} days ${show.plural(chunks, "chunk")} of ${show.bytes(total("archived", "source_bytes"))} archived, ${left} left the database.`;
 }
 
 function axis(height, top, highest, label) {
@@ -118,7 +118,7 @@ function draw() {
 }
 
 function table() {
-  const head = ["Day", "Chunks archived", "In the database", "In the lake", "Ratio", "Freed", "Failed"];
+  const head = ["Day", "Chunks archived", "In the database", "In the lake", "Ratio", "Left the database", "Failed"];
   const rows = days.filter((one) => one.archived.jobs || one.removed.jobs || one.failed).reverse();
   details.hidden = !rows.length;
   inner.replaceChildren(
@@ -149,12 +149,12 @@ export function timeline(found) {
 
 // The drawing with what explains it; the page has one.
 export function chart() {
-  box = el("div", { class: "chart", id: "chart", role: "application", tabindex: 0, "aria-label": "Archived and freed, day by day" });
+  box = el("div", { class: "chart", id: "chart", role: "application", tabindex: 0, "aria-label": "Archived and removed, day by day" });
   readout = el("p", { class: "readout", id: "chart-readout", "aria-live": "polite" }, "Loading");
   inner = el("table", { id: "chart-table" });
   details = el("details", { hidden: true }, el("summary", {}, "The same as a table"), el("div", { class: "scroll" }, inner));
   const item = (kind, text) => el("li", {}, el("span", { class: `swatch ${kind}` }), text);
-  legend = el("ul", { class: "legend", "aria-hidden": "true" }, item("archived", "archived, as it was in the database"), item("removed", "freed"), item("line", "compression ratio"));
+  legend = el("ul", { class: "legend", "aria-hidden": "true" }, item("archived", "archived, as it was in the database"), item("removed", "removed from the database"), item("line", "compression ratio"));
   days = [];
   shown = null;
   cursor(box, { length: () => days.length, at: (x) => Math.floor((x - LEFT) / step), show: tell });

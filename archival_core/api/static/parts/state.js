@@ -13,6 +13,9 @@ export function unknown(away, name) {
   return found?.cause ? `unknown: ${found.cause}` : "unknown";
 }
 
+// Hypertables that are behind their policies for more than a day, or for longer than a date tells.
+export const lateOf = (behind) => (behind ?? []).filter(({ days }) => days === null || days > 1);
+
 export function dependencies(list, { dependencies: known, away }) {
   const make = () => el("li", {}, el("span", { class: "mark", "aria-hidden": "true" }), el("span", { class: "who" }), el("span", { class: "how" }), el("p", { class: "cause" }));
   const found = known ? Object.entries(known) : [["all", { state: "unknown", cause: unknown(away, "dependencies"), since: null }]];

@@ -2,12 +2,12 @@
 
 import { el, keepingFocus, sync } from "../core/dom.js";
 
-// `columns`: head, cell(row), and as wished: numeric, sort (the name by which the address knows it), wide (a column that takes what is left),
+// `columns`: head, cell(row), and as wished: help (what the column means), numeric, sort (the name by which the address knows it), wide (a column that takes what is left),
 // kind (a class of its cells).
 export function table(label, columns, { onSort } = {}) {
-  const heads = columns.map(({ head, numeric, sort, kind }) => {
+  const heads = columns.map(({ head, help, numeric, sort, kind }) => {
     const inner = sort && onSort ? el("button", { type: "button", class: "sort", onclick: () => onSort(sort) }, head) : head;
-    return head ? el("th", { scope: "col", class: numeric ? "number" : null }, inner) : el("td", { class: kind ?? null });
+    return head ? el("th", { scope: "col", class: numeric ? "number" : null, title: help }, inner) : el("td", { class: kind ?? null });
   });
   const body = el("tbody", {});
   const root = el("div", { class: "scroll" }, el("table", { "aria-label": label }, el("thead", {}, el("tr", {}, ...heads)), body));

@@ -6,9 +6,11 @@ import { coded, el, say, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
 import { address, set } from "../core/route.js";
 import { code } from "../parts/code.js";
+import { counted } from "../parts/counted.js";
 import { findChunk } from "../parts/find_chunk.js";
 import { inLake } from "../parts/in_lake.js";
 import { chunkMap, legend } from "../parts/map.js";
+import { FREED_THIS_MONTH } from "../parts/meanings.js";
 import * as policy from "../parts/policy.js";
 import { table } from "../parts/table.js";
 
@@ -27,6 +29,12 @@ export async function load({ name, from, to }, full) {
   return { map, why, summary: summaries.hypertables.find(({ hypertable }) => hypertable === name) ?? null, lake, full };
 }
 
+// Which chunks a reason means, for the list of them. A reason without a code is no filter beside the same reason with one.
+function meantBy({ because, step, example }, reasons) {
+  const code = example.next_step.code ?? undefined;
+  return code || reasons.filter((other) => other.because === because && other.step === step).length === 1 ? { because, step, code } : null;
+}
+
 // The time in it is that of the first chunk alone.
 function sentence(chunks, { at, text }) {
   return chunks > 1 && at ? `The first of them ${text}` : `${text[0].toUpperCase()}${text.slice(1)}`;
@@ -38,7 +46,7 @@ export function make({ name }) {
     zoom: (from, to) => set({ from, to }),
   });
   const reasons = table("Why chunks are where they are", [
-    { head: "Chunks", numeric: true, cell: ({ chunks }) => show.count(chunks) },
+    { head: "Chunks", numeric: true, cell: ({ chunks, filter }) => (filter ? counted(chunks, show.count(chunks), "chunks", { hypertable: name, ...filter }) : show.count(chunks)) },
     { head: "Why", wide: true, kind: "main-cell", cell: ({ chunks, example: { next_step: next } }) => [sentence(chunks, next), next.code ? [". ", code(next.code)] : null, next.remedy ? el("p", { class: "remedy" }, ...coded(next.remedy)) : null].flat() },
     { head: "First goes on", cell: ({ first_at: at }) => (at ? show.time(at) : "–") },
     { head: "In database", numeric: true, cell: ({ bytes }) => (bytes ? show.bytes(bytes) : "–") },
@@ -121,17 +129,19 @@ function verify(name) {
 function facts(summary, currency, lateness) {
   put(parts.facts, [summary, currency, lateness], () => {
     if (!summary) return [];
-    const { states } = summary;
+    const { states, hypertable } = summary;
+    const chunks = (number, filter) => counted(number, show.plural(number, "chunk"), "chunks", { hypertable, ...filter });
+    const there = chunks(summary.in_database, { in_database: "true" });
     const pairs = [
-      ["In the database", summary.problem ? `unknown: ${summary.problem}` : summary.database_bytes === null ? `${show.plural(summary.in_database, "chunk")}, sizes not known yet` : `${show.bytes(summary.database_bytes)} in ${show.plural(summary.in_database, "chunk")}`],
-      ["In both", `${show.plural(states.archived ?? 0, "chunk")}${summary.both_bytes ? `, ${show.bytes(summary.both_bytes)}` : ""}`],
-      ["In the lake alone", `${show.plural(states.removed ?? 0, "chunk")}, ${show.bytes(summary.freed_bytes)} freed`],
+      ["In the database", summary.problem ? `unknown: ${summary.problem}` : summary.database_bytes === null ? [there, ", sizes not known yet"] : [`${show.bytes(summary.database_bytes)} in `, there]],
+      ["In both", [chunks(states.archived ?? 0, { in_database: "true", state: "archived" }), summary.both_bytes ? `, ${show.bytes(summary.both_bytes)}` : ""]],
+      ["In the lake alone", [chunks(states.removed ?? 0, { in_database: "false" }), `, ${show.bytes(summary.freed_bytes)} freed`]],
       ["Parquet", show.bytes(summary.parquet_bytes)],
-      ["Freed this month", summary.freed_this_month === null ? "unknown" : `${show.bytes(summary.freed_this_month)}, which would cost ${show.money(summary.saved_this_month, currency)} a month`],
+      [el("span", { title: FREED_THIS_MONTH }, "Freed this month"), summary.freed_this_month === null ? "unknown" : `${show.bytes(summary.freed_this_month)}, which would cost ${show.money(summary.saved_this_month, currency)} a month`],
       ["Saved", `${show.money(summary.saved_month, currency)} a month`],
       ["Behind its policy", summary.archive_after_seconds === null ? "it has none" : summary.behind_days !== null ? show.duration(summary.behind_days * 86400) : lateness ? "no" : "unknown"],
     ];
-    return pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)));
+    return pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, ...[value].flat())));
   });
 }
 
@@ -141,7 +151,7 @@ export function update(root, { map, why, summary, lake, full }, { name }, state)
   if (!full) return;
   parts.whyProblem.hidden = !why.problem;
   say(parts.whyProblem, why.problem ? `Unknown: ${why.problem}` : "");
-  parts.reasons.rows(why.reasons ?? [], ({ because, step, example }) => `${because}/${step}/${example.next_step.code}`);
+  parts.reasons.rows((why.reasons ?? []).map((reason) => ({ ...reason, filter: meantBy(reason, why.reasons) })), ({ because, step, example }) => `${because}/${step}/${example.next_step.code}`);
   if (!why.problem) policy.update(parts.policy, why.policy);
   inLake(parts.lake, name, lake, state.lake_url);
 }

@@ -13,14 +13,22 @@ const STATUSES = ["queued", "running", "archived", "removed", "superseded", "res
 let parts;
 let chosen = new Set();
 
-export const load = ({ hypertable, status, kind, error_code: code, removal_error_code: refusal, open, dismissed, from, to, cursor }) =>
-  read("jobs", { hypertable, status, kind, error_code: code, removal_error_code: refusal, open: open === "true" ? "true" : undefined, dismissed: dismissed === "true" ? "true" : undefined, from, to, cursor, limit: 100 });
+export const load = ({ hypertable, status, kind, error_code: code, removal_error_code: refusal, open, dismissed, audit, from, to, cursor }) =>
+  read("jobs", { hypertable, status, kind, error_code: code, removal_error_code: refusal, open: open === "true" ? "true" : undefined, dismissed: dismissed === "true" ? "true" : undefined, audit, from, to, cursor, limit: 100 });
 
 function select(name, label, values, params) {
-  const found = el("select", { id: `filter-${name}`, onchange: () => set({ [name]: found.value, cursor: "" }) }, el("option", { value: "" }, "any"), ...values.map((value) => el("option", { value }, value)));
-  found.value = values.includes(params[name]) ? params[name] : "";
+  const found = el("select", { id: `filter-${name}`, onchange: () => set({ [name]: found.value.split(" "), cursor: "" }) }, el("option", { value: "" }, "any"), ...values.map((value) => el("option", { value }, value)));
+  showChoice(found, params[name]);
   parts.inputs[name] = found;
   return el("label", { class: "field" }, label, found);
+}
+
+// A list of several, which an address may have, is a choice of its own.
+function showChoice(field, value = "") {
+  const wanted = [value].flat();
+  const text = wanted.join(" ");
+  if (![...field.options].some((option) => option.value === text)) field.append(el("option", { value: text }, wanted.join(" or ")));
+  field.value = text;
 }
 
 function text(name, label, params, placeholder) {
@@ -32,7 +40,7 @@ function text(name, label, params, placeholder) {
 
 export function make(params) {
   chosen = new Set();
-  parts = { inputs: {}, total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
+  parts = { inputs: {}, of: el("p", { class: "muted" }), total: el("p", { class: "muted", role: "status" }, "Loading"), empty: el("p", { class: "empty" }) };
   const choose = { head: "", kind: "acts", cell: (job) => el("input", { type: "checkbox", "aria-label": `Choose job ${show.shortId(job.job_id)}`, checked: chosen.has(job.job_id), onchange: (event) => pick(job.job_id, event.target.checked) }) };
   parts.table = table("Jobs", [choose, ...jobColumns()]);
   // of the failures: all of them, those that wait for somebody, or those that somebody dismissed
@@ -46,6 +54,7 @@ export function make(params) {
     {},
     el("div", { class: "heading" }, el("h1", {}, "Jobs"), parts.many),
     el("div", { class: "filters" }, select("status", "Status", STATUSES, params), select("kind", "Kind", ["archive", "restore"], params), text("hypertable", "Hypertable", params, "public.readings"), text("error_code", "Error code", params, "source-login"), text("removal_error_code", "Not removed for", params, "removal-blocked"), el("label", { class: "field" }, "Failures", failures)),
+    parts.of,
     parts.total,
     el("section", {}, parts.table.root, parts.empty),
     el("nav", { class: "row end", "aria-label": "Pages" }, parts.first, parts.older),
@@ -79,6 +88,8 @@ function buttons(params) {
   const status = [params.status ?? []].flat();
   const which = chosen.size ? `${chosen.size} chosen` : "all of these";
   const found = [];
+  // what the actions cannot be told by a filter is done to those alone that are chosen one by one
+  if (!chosen.size && (params.audit || params.removal_error_code)) return found;
   if (params.dismissed === "true") {
     if (chosen.size) found.push(act(`Retry ${which}`, () => all("retry", "Retry", "queued again", params)));
     return [...found, act(`Undo the dismissal of ${which}`, () => all("undismiss", "Undo the dismissal", "back on the list of failures", params))];
@@ -119,8 +130,10 @@ export function update(root, { jobs, next, total }, params) {
   for (const [name, input] of Object.entries(parts.inputs)) {
     if (document.activeElement === input) continue;
     if (name === "failures") input.value = params.open === "true" ? "open" : params.dismissed === "true" ? "dismissed" : "";
-    else input.value = [params[name] ?? ""].flat().slice(0, input.matches("select") ? 1 : undefined).join(" ");
+    else if (input.matches("select")) showChoice(input, params[name]);
+    else input.value = [params[name] ?? ""].flat().join(" ");
   }
+  put(parts.of, params, () => (params.audit ? ["Those that one line of the audit made or changed, as they are now. ", el("a", { href: address("jobs", { ...params, audit: "", cursor: "" }) }, "Show all")] : ""));
   parts.table.rows(jobs, ({ job_id: id }) => id);
   say(parts.empty, jobs.length ? "" : "No job is like that.");
   const range = params.cursor ? "an older page" : next ? `the newest ${show.count(jobs.length)}` : `all ${show.count(jobs.length)}`;

@@ -6,7 +6,10 @@ import * as show from "../core/format.js";
 import { address, route, set } from "../core/route.js";
 import { failures, refusals } from "../parts/attention.js";
 import { chart, timeline } from "../parts/chart.js";
-import { dependencies, pauseButton, unknown } from "../parts/state.js";
+import { passes } from "../parts/code.js";
+import { counted } from "../parts/counted.js";
+import { FREED, FREED_THIS_MONTH, SAVED } from "../parts/meanings.js";
+import { dependencies, lateOf, pauseButton, unknown } from "../parts/state.js";
 import { running } from "../parts/working.js";
 
 export const title = () => "Overview";
@@ -17,8 +20,8 @@ export async function load(params, full) {
   return { days: full ? (await read("dashboard/timeline", { days: params.days ?? 30 })).days : null };
 }
 
-function figure(name, id) {
-  return el("div", {}, el("dt", {}, name), el("dd", { id }, "…"), el("dd", { class: "note", id: `${id}-note` }));
+function figure(name, id, meaning) {
+  return el("div", { title: meaning }, el("dt", {}, name), el("dd", { id }, "…"), el("dd", { class: "note", id: `${id}-note` }));
 }
 
 function section(id, name, ...children) {
@@ -49,7 +52,7 @@ export function make() {
     "div",
     {},
     el("div", { class: "lead" }, el("div", { class: "heading" }, parts.verdict, parts.pause.root), parts.reasons),
-    el("dl", { class: "figures", id: "figures" }, figure("Freed from the database", "freed"), figure("Kept in the lake", "kept"), figure("Saved", "saved"), figure("To do", "waiting")),
+    el("dl", { class: "figures", id: "figures" }, figure("Freed from the database", "freed", FREED), figure("Kept in the lake", "kept"), figure("Saved", "saved", SAVED), figure("To do", "waiting")),
     el(
       "div",
       { class: "columns" },
@@ -59,7 +62,7 @@ export function make() {
         section("failed", "Failed", parts.failures, parts.failuresEmpty, el("p", { class: "ways" }, el("a", { href: address("jobs", { status: "failed", dismissed: "true" }) }, "Dismissed failures"))),
         section("refused", "Not removed", parts.refusals, parts.refusalsEmpty),
         section("now", "At work now", parts.running, parts.runningEmpty),
-        el("section", { "aria-labelledby": "time-title" }, el("div", { class: "heading" }, el("h2", { id: "time-title" }, "Archived and freed"), spans), ...chart()),
+        el("section", { "aria-labelledby": "time-title" }, el("div", { class: "heading" }, el("h2", { id: "time-title" }, "Archived and removed"), spans), ...chart()),
       ),
       el("div", { class: "side" }, section("health-section", "Dependencies", parts.health), section("intake-section", "Intake", parts.intake), section("money-section", "Money", parts.money)),
     ),
@@ -83,12 +86,12 @@ function concerns({ numbers, failures, refusals, stream, dependencies: known, be
   const failed = total(failures, "jobs");
   if (failed) found.push([show.plural(failed, "failed job"), address("jobs", { status: "failed", open: "true" }), reasons(failures, "jobs", "failed", (code) => ({ status: "failed", open: "true", error_code: code }))]);
   // what nobody has to do anything about is tried again, and passes
-  const refused = refusals?.filter(({ remedy, meaning }) => remedy || !meaning) ?? [];
+  const refused = refusals?.filter(({ remedy, meaning }) => !meaning || (remedy && !passes(remedy))) ?? [];
   if (refused.length) found.push([show.plural(total(refused, "chunks"), "removal refused", "removals refused"), address("jobs", { removal_error_code: refused.map(({ code }) => code) }), reasons(refused, "chunks", "refused", (code) => ({ removal_error_code: code }))]);
   if (numbers?.findings) found.push([`${show.plural(numbers.findings, "file")} in the lake not as written`, address("verification")]);
   if (stream?.dead) found.push([show.plural(stream.dead, "dead letter"), address("dead-letters")]);
-  const late = (behind ?? []).filter(({ days }) => days === null || days > 1);
-  if (late.length) found.push([`${show.plural(late.length, "hypertable")} behind ${late.length === 1 ? "its policy" : "their policies"}`, address("hypertables", { sort: "behind", dir: "down" })]);
+  const late = lateOf(behind);
+  if (late.length) found.push([`${show.plural(late.length, "hypertable")} behind ${late.length === 1 ? "its policy" : "their policies"}`, address("hypertables", { late: "true", sort: "behind", dir: "down" })]);
   // what takes longer than a look is not away: its figures come with one of the next looks
   const silent = away.filter(({ name, cause }) => name !== "dependencies" && !cause?.startsWith("no answer within"));
   if (silent.length && !down.length) found.push([`no figures from: ${silent.map(({ name }) => name.replace("_", " ")).join(", ")}`, null]);
@@ -115,13 +118,15 @@ function way(text, target) {
   return el("button", { type: "button", class: "quiet", onclick: () => { byId(target).scrollIntoView(); byId(target).focus({ preventScroll: true }); } }, text);
 }
 
+const note = (id, key, make) => put(byId(`${id}-note`), key, make);
+
 function figures({ numbers, backlog, money, intake: found, away }) {
   const stale = away.find(({ name }) => name === "ledger")?.as_of;
   const asOf = stale ? `, as of ${show.clock(stale)}` : "";
   if (!numbers) {
     for (const id of ["freed", "kept", "saved", "waiting"]) {
       say(id, "unknown");
-      say(`${id}-note`, "the ledger does not answer");
+      note(id, null, () => "the ledger does not answer");
     }
     return;
   }
@@ -129,15 +134,21 @@ function figures({ numbers, backlog, money, intake: found, away }) {
   const kept = lake.parquet_bytes + both.parquet_bytes;
   const ratio = kept ? (lake.source_bytes + both.source_bytes) / kept : null;
   say("freed", show.bytes(lake.source_bytes));
-  say("freed-note", `${show.plural(lake.jobs, "chunk")} removed${asOf}`);
+  note("freed", [lake.jobs, asOf], () => [counted(lake.jobs, `${show.plural(lake.jobs, "chunk")} removed`, "jobs", { kind: "archive", status: "removed" }), asOf]);
   say("kept", show.bytes(kept));
-  say("kept-note", `${show.plural(lake.rows + both.rows, "row")} in ${show.plural(lake.jobs + both.jobs, "archive")}${ratio === null ? "" : `, ${show.ratio(ratio)} smaller`}${asOf}`);
+  const archives = lake.jobs + both.jobs;
+  note("kept", [lake, both, asOf], () => [`${show.plural(lake.rows + both.rows, "row")} in `, counted(archives, show.plural(archives, "archive"), "jobs", { kind: "archive", status: ["archived", "removed"] }), ratio === null ? "" : `, ${show.ratio(ratio)} smaller`, asOf]);
   say("saved", show.money(money.saved_month, money.currency));
-  say("saved-note", `a month, at ${money.database_gb_month} for a GB in the database and ${money.lake_gb_month} in the lake`);
+  note("saved", money, () => `a month, at ${money.database_gb_month} for a GB in the database and ${money.lake_gb_month} in the lake`);
   const waiting = backlog.queued + backlog.running + (backlog.due ?? 0);
   say("waiting", show.count(waiting));
   const when = !waiting ? (backlog.due === null ? "" : "; nothing waits") : found?.paused && backlog.due ? "; what is due waits until somebody resumes" : backlog.done_at ? `; done in about ${show.until(backlog.done_at)}, at ${show.count(Math.round(backlog.per_hour))} an hour` : "; no pace yet to tell when it is done";
-  say("waiting-note", `${show.count(backlog.queued)} queued, ${show.count(backlog.running)} at work${backlog.due ? `, ${show.count(backlog.due)} due` : ""}${when}${backlog.due === null ? "; what policies want is unknown" : ""}${asOf}`);
+  note("waiting", [backlog, when, asOf], () => [
+    counted(backlog.queued, `${show.count(backlog.queued)} queued`, "jobs", { kind: "archive", status: "queued" }), ", ",
+    counted(backlog.running, `${show.count(backlog.running)} at work`, "jobs", { kind: "archive", status: "running" }),
+    backlog.due ? [", ", counted(backlog.due, `${show.count(backlog.due)} due`, "chunks", { because: "due" })] : "",
+    `${when}${backlog.due === null ? "; what policies want is unknown" : ""}${asOf}`,
+  ].flat());
 }
 
 function intake({ intake: found, queues, stream, away }) {
@@ -162,7 +173,7 @@ function money(found) {
     const pairs = [
       ["Left the database", `${show.money(found.database_month, found.currency)} a month`],
       ["Kept in the lake", `${show.money(found.lake_month, found.currency)} a month`],
-      ["Freed this month", found.freed_this_month === null ? "unknown" : `${show.bytes(found.freed_this_month)}, which would cost ${show.money(found.saved_this_month, found.currency)} a month`],
+      [el("span", { title: FREED_THIS_MONTH }, "Freed this month"), found.freed_this_month === null ? "unknown" : `${show.bytes(found.freed_this_month)}, which would cost ${show.money(found.saved_this_month, found.currency)} a month`],
     ];
     return [...pairs.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))), el("div", {}, el("dt", {}, el("a", { href: address("hypertables", { sort: "month", dir: "down" }) }, "Of which hypertable")))];
   });

@@ -34,8 +34,8 @@ _SECONDS: Final = 20.0
 RETRIED: Final = frozenset({Status.FAILED})
 CANCELLED: Final = LIVE
 
-#: Does one step; returns how many jobs it changed, and how many it left alone, by reason.
-Step = Callable[[Collection[UUID], datetime], Awaitable[tuple[int, Counter[str]]]]
+#: Does one step; returns the jobs that it changed, and how many it left alone, by reason.
+Step = Callable[[Collection[UUID], datetime], Awaitable[tuple[Collection[UUID], Counter[str]]]]
 
 
 class BulkJobActions:
@@ -56,11 +56,11 @@ class BulkJobActions:
         """
         statuses = meant.wanted.statuses
 
-        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[int, Counter[str]]:
+        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[Collection[UUID], Counter[str]]:
             retried = await self._jobs.retry(job_ids, statuses, as_of)
             for kind, messages in retried.messages.items():
                 await send_messages(self._queues[kind], self._ledger, messages)
-            return sum(map(len, retried.messages.values())), retried.passed
+            return [message.job_id for messages in retried.messages.values() for message in messages], retried.passed
 
         report = await self._each(meant, place, limit, step, "not-retryable")
         _LOG.info("%d jobs are queued again, passed over: %s", report.done, dict(report.passed))
@@ -72,9 +72,9 @@ class BulkJobActions:
         """End up to `limit` jobs, from `place` on."""
         statuses = meant.wanted.statuses
 
-        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[int, Counter[str]]:
+        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[Collection[UUID], Counter[str]]:
             ended = await self._jobs.cancel(job_ids, statuses, cancelled_by)
-            return ended, Counter({"not-cancellable": len(job_ids) - ended})
+            return ended, Counter({"not-cancellable": len(job_ids) - len(ended)})
 
         report = await self._each(meant, place, limit, step, "not-cancellable")
         _LOG.warning("%d jobs are cancelled by %r", report.done, cancelled_by)
@@ -86,9 +86,9 @@ class BulkJobActions:
         """Take up to `limit` failures off the list of those that wait for somebody, from `place` on; a retry stays possible."""
         statuses = meant.wanted.statuses
 
-        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[int, Counter[str]]:
+        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[Collection[UUID], Counter[str]]:
             dismissed = await self._jobs.dismiss(job_ids, statuses, reason, dismissed_by)
-            return dismissed, Counter({"dismissed": len(job_ids) - dismissed})
+            return dismissed, Counter({"dismissed": len(job_ids) - len(dismissed)})
 
         report = await self._each(meant, place, limit, step, "not-retryable")
         _LOG.warning("%d failures are dismissed by %r: %r", report.done, dismissed_by, reason)
@@ -99,9 +99,9 @@ class BulkJobActions:
     ) -> BulkReport[BulkJobsCursor]:
         """Put up to `limit` dismissed failures back on the list of those that wait for somebody, from `place` on."""
 
-        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[int, Counter[str]]:
+        async def step(job_ids: Collection[UUID], as_of: datetime) -> tuple[Collection[UUID], Counter[str]]:
             opened = await self._jobs.undismiss(job_ids)
-            return opened, Counter({"not-dismissed": len(job_ids) - opened})
+            return opened, Counter({"not-dismissed": len(job_ids) - len(opened)})
 
         report = await self._each(meant, place, limit, step, "not-retryable")
         if meant.job_ids and place is None:
@@ -120,18 +120,20 @@ class BulkJobActions:
             passed += await self._unmatched(meant, elsewhere)
             place = BulkJobsCursor(await self._ledger.now())
         deadline = time.monotonic() + _SECONDS
-        done = seen = 0
+        done: list[UUID] = []
+        seen = 0
         while seen < limit and time.monotonic() < deadline:
             size = min(_STEP, limit - seen)
             found: list[JobPosition] = await self._jobs.page(meant, place, size)
             if found:
                 did, left_alone = await step([job.job_id for job in found], place.as_of)
-                done, seen, passed = done + did, seen + len(found), passed + left_alone
+                done += did
+                seen, passed = seen + len(found), passed + left_alone
                 place = replace(place, after=found[-1])
             if len(found) < size:
-                return BulkReport(done, passed)
+                return BulkReport(len(done), passed, job_ids=tuple(done))
         codes = await self._jobs.count(meant, place)
-        return BulkReport(done, passed, sum(codes.values()), codes, place if codes else None)
+        return BulkReport(len(done), passed, sum(codes.values()), codes, place if codes else None, tuple(done))
 
     async def _unmatched(self, meant: BulkJobs, elsewhere: str) -> Counter[str]:
         """Of jobs that were named one by one, those that are none, or are in another status."""

@@ -56,8 +56,10 @@ where j.status = 'running' order by j.started_at, j.job_id limit %(limit)s
 -- Failures, without those whose chunk has had a better job since, and those that somebody dismissed.
 select * from archival.open_failure order by finished_at desc limit %(limit)s
 
--- name: last_failures
-select distinct on (hypertable) * from archival.open_failure order by hypertable, finished_at desc
+-- name: open_failures
+-- The newest of each hypertable, with how many there are.
+select distinct on (hypertable) *, count(*) over (partition by hypertable) as jobs
+from archival.open_failure order by hypertable, finished_at desc
 
 -- name: failure_groups
 select coalesce(f.error ->> 'code', 'unknown') as code, count(*) as jobs, min(f.finished_at) as oldest, max(f.finished_at) as newest,
@@ -94,5 +96,7 @@ from archival.day_tally where day >= %(first)s and (%(hypertable)s::text is null
 group by day, outcome order by day
 
 -- name: freed_since
-select hypertable, sum(source_bytes)::bigint as source_bytes from archival.day_tally
-where day >= %(first)s and outcome = 'removed' group by hypertable
+-- By the jobs, and not by the tallies of what happened on each day: what a restore has brought back is not free any more, as in the sums
+-- by state.
+select hypertable, coalesce(sum(source_bytes), 0)::bigint as source_bytes from archival.job
+where kind = 'archive' and status = 'removed' and removed_at >= %(first)s::timestamp at time zone 'UTC' group by hypertable

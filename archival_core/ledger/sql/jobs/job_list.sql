@@ -61,6 +61,28 @@ where j.dismissed is not null and (%(hypertable)s::text is null or j.hypertable 
   and (j.requested_at, j.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
 order by j.requested_at desc, j.job_id desc limit %(limit)s
 
+-- name: list_audited_jobs
+-- The jobs that one request of the audit made or changed, which are at most some thousands. Those that were folded since are not among them.
+select l.* from archival.audit a cross join unnest(a.job_ids) asked (job_id) join archival.listed_job l on l.job_id = asked.job_id
+where a.entry = %(audit_entry)s and (%(hypertable)s::text is null or l.hypertable = %(hypertable)s)
+  and l.status = any(%(statuses)s) and l.kind = any(%(kinds)s) and l.requested_at >= %(since)s::timestamptz
+  and (%(codes)s::text[] is null or l.error ->> 'code' = any(%(codes)s))
+  and (%(removal_codes)s::text[] is null or l.removal_error ->> 'code' = any(%(removal_codes)s))
+  and (not %(open)s or exists (select from archival.open_failure o where o.job_id = l.job_id))
+  and (not %(dismissed)s or l.dismissed is not null)
+  and (l.requested_at, l.job_id) < (%(before)s::timestamptz, %(before_id)s::uuid)
+order by l.requested_at desc, l.job_id desc limit %(limit)s
+
+-- name: audited_job_total
+select count(*) as jobs
+from archival.audit a cross join unnest(a.job_ids) asked (job_id) join archival.job j on j.job_id = asked.job_id
+where a.entry = %(audit_entry)s and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
+  and j.status = any(%(statuses)s) and j.kind = any(%(kinds)s)
+  and (%(codes)s::text[] is null or j.error ->> 'code' = any(%(codes)s))
+  and (%(removal_codes)s::text[] is null or j.removal_error ->> 'code' = any(%(removal_codes)s))
+  and (not %(open)s or exists (select from archival.open_failure o where o.job_id = j.job_id))
+  and (not %(dismissed)s or j.dismissed is not null)
+
 -- name: listed_jobs
 select * from archival.listed_job where job_id = any(%(job_ids)s) order by archival.bound(range_start), chunk, job_id
 
