@@ -254,3 +254,25 @@ async def test_a_function_that_names_no_schema_is_told(bench: Bench) -> None:
     bench.execute(f"ALTER FUNCTION key(text) SET search_path = {bench.schema}, pg_catalog")
     assert (await bench.restore(manifest)).inserted == 1
     assert bench.rows("readings") == {"(1,A,a)": 1}
+
+
+async def test_names_that_may_be_those_of_other_columns_in_a_copy(bench: Bench) -> None:
+    bench.execute(
+        "CREATE TABLE readings (at int, v int) PARTITION BY RANGE (at)",
+        "CREATE TABLE jan PARTITION OF readings FOR VALUES FROM (0) TO (10)",
+        "INSERT INTO readings VALUES (1, 7)",
+    )
+    manifest = await bench.archive("readings", "jan")
+    other = manifest.model_copy(update={"source": manifest.source.model_copy(update={"system_identifier": "7"})})
+    # as a dump brings it along: `v` was renamed, and there is a new one
+    bench.execute("DROP TABLE readings", "CREATE TABLE readings (at int, raw int, v int) PARTITION BY RANGE (at)")
+    assert await refused(bench, other) == "columns-differ"
+    assert (await bench.restore(other, into="own")).inserted == 1
+    # columns that were dropped, or added at the end, leave no doubt
+    bench.execute("DROP TABLE readings", "CREATE TABLE readings (at int, v int, more int) PARTITION BY RANGE (at)")
+    assert (await bench.restore(other)).inserted == 1
+    assert bench.rows("readings") == {"(1,7,)": 1}
+    # here people have made the table anew, and said so by the names
+    bench.execute("DROP TABLE readings", "CREATE TABLE readings (v int, at int) PARTITION BY RANGE (at)")
+    assert (await bench.restore(manifest)).inserted == 1
+    assert bench.rows("readings") == {"(7,1)": 1}

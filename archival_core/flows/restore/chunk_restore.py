@@ -10,18 +10,19 @@ none is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 from uuid import UUID
 
 from archival_core import telemetry
 from archival_core.clients.postgres.database import Connection, Database
-from archival_core.errors import ArchivalError
+from archival_core.errors import ArchivalError, PermanentError
 from archival_core.flows.jobs.watches.giving_way import giving_way
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.lake.client import LakehouseClient
-from archival_core.model.chunks.chunk import Chunk, Relation
+from archival_core.model.chunks.chunk import Chunk, Column, Relation
+from archival_core.model.chunks.column_names import are_told_apart
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
@@ -202,6 +203,8 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
         await check_apart(connection, wish.into, Relation.parse(manifest.hypertable), manifest.hypertable_table)
         target = await own_target(connection, manifest, wish.into)
     columns = await catalog.columns(connection, target.relation)
+    if wish.into is None and not target.is_new:
+        await _check_names(connection, manifest, target.relation, columns)
     chunk = await in_its_schema(connection, origin.chunk(manifest, target.relation, columns))
     identity = await identity_of(connection, target.relation)
     younger: dict[str, str] = {}
@@ -228,6 +231,20 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
     await ensure_schema(connection)
     await check_room(connection, plan)
     return plan
+
+
+async def _check_names(connection: Connection, manifest: Manifest, table: Relation, columns: Sequence[Column]) -> None:
+    """Raise `PermanentError` (`columns-differ`) where names alone tell which column is which, and may tell it wrongly."""
+    if is_same_server(await catalog.server_identity(connection), manifest):
+        return
+    then, now = [column.name for column in manifest.columns], [column.name for column in columns]
+    if not are_told_apart(then, now):
+        raise PermanentError(
+            f"the archive was made in another database, where columns have other numbers, and the columns of {table} are not"
+            f" those of the archive in their order: {', '.join(now)}; they were {', '.join(then)}. A name may be another"
+            " column's by now: restore into a table of its own, and copy the rows from there",
+            code="columns-differ",
+        )
 
 
 async def _note_of(connection: Connection, manifest: Manifest) -> Copy | None:

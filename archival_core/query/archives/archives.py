@@ -23,12 +23,13 @@ from archival_core.lake.paths import INNER_MANIFEST, archive_manifest
 from archival_core.ledger.archives.standing import StandingArchives, TableOfArchive
 from archival_core.ledger.tables.lake_columns import LakeColumns
 from archival_core.model.chunks.chunk import Relation, ServerIdentity
+from archival_core.model.chunks.column_names import are_told_apart
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.model.lake.manifest import Manifest
 from archival_core.query.archives.archive import Archive, ArchivedFile
-from archival_core.query.archives.by_name import are_told_apart, in_doubt
+from archival_core.query.archives.by_name import in_doubt
 from archival_core.query.archives.unexplained import Unexplained, refused
 from archival_core.query.columns.younger import Known, known
 from archival_core.source.catalog.definition.enum_labels import labels_then
