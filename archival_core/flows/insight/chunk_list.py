@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from archival_core.clients.postgres.database import Connection, Database
@@ -76,9 +76,12 @@ class ChunkList:
 
         What happens next to a chunk is no column of any table, so all chunks of the hypertable are looked at. Raises as `page`.
         """
-        found = [one for one in (await self.explain(hypertable)).chunks if wanted.takes(one)]
-        following = [one for one in found if after is None or one.state.cursor > after]
-        shown = following[:limit]
+        rules = await self._outlook.rules(hypertable)
+        async with self._source.connect() as connection:
+            expected, of_name = await self._expected(connection, hypertable, None, ALL, rules)
+            found = [one for one in expected if wanted.takes(one)]
+            following = [one for one in found if after is None or one.state.cursor > after]
+            shown = await _sized(connection, following[:limit], of_name)
         return shown, shown[-1].state.cursor if len(following) > limit else None, len(found)
 
     async def explain(self, hypertable: Relation, chunk: Relation | None = None, at: str | int | None = None) -> Explanation:
@@ -112,29 +115,29 @@ class ChunkList:
         self, hypertable: Relation, after: ChunkCursor | None, limit: int, rules: Rules
     ) -> tuple[list[ExpectedChunk], ChunkCursor | None]:
         async with self._source.connect() as connection:
-            there = await self._chunks(connection, hypertable)
-            siblings = _siblings(there)
-            # those of earlier pages are in the catalog too
-            following = [chunk for chunk in there if after is None or _cursor(chunk) > after]
-            following = sorted(following, key=_cursor)[: limit + 1]
-            asked = {*following, *(sibling for chunk in following for sibling in siblings.get(chunk, ()))}
-            places = await self._places.of(str(hypertable), there, list(asked), after=after, limit=min(limit + 1, ALL))
-            of_name = {str(chunk.relation): chunk for chunk in following}
-            states = sorted([*map(places.of, following), *places.alone], key=lambda state: state.cursor)
-            shown = states[:limit]
-            in_database = [of_name[state.chunk] for state in shown if state.in_database]
-            found = await sizes.estimates(connection, in_database) if in_database else {}
+            expected, of_name = await self._expected(connection, hypertable, after, limit, rules)
+            shown = await _sized(connection, expected[:limit], of_name)
+        return shown, shown[-1].state.cursor if len(expected) > limit else None
+
+    async def _expected(
+        self, connection: Connection, hypertable: Relation, after: ChunkCursor | None, limit: int, rules: Rules
+    ) -> tuple[list[ExpectedChunk], dict[str, Chunk]]:
+        """One chunk or archive more than `limit`, if there are so many, without sizes; and chunks of the database by name."""
+        there = await self._chunks(connection, hypertable)
+        siblings = _siblings(there)
+        # those of earlier pages are in the catalog too
+        following = [chunk for chunk in there if after is None or _cursor(chunk) > after]
+        following = sorted(following, key=_cursor)[: limit + 1]
+        asked = {*following, *(sibling for chunk in following for sibling in siblings.get(chunk, ()))}
+        places = await self._places.of(str(hypertable), there, list(asked), after=after, limit=min(limit + 1, ALL))
+        of_name = {str(chunk.relation): chunk for chunk in following}
+        states = sorted([*map(places.of, following), *places.alone], key=lambda state: state.cursor)
         expected = []
-        for state in shown:
-            if not state.in_database:
-                expected.append(ExpectedChunk(state, next_step(state, rules, ())))
-                continue
-            chunk = of_name[state.chunk]
-            size, beside = found.get(chunk.oid), siblings.get(chunk, ())
-            sized = replace(state, database_bytes=size.bytes, rows_estimated=size.rows) if size else state
+        for state in states[: limit + 1]:
+            beside = siblings.get(of_name[state.chunk], ()) if state.in_database else ()
             waits_for = [places.of(sibling) for sibling in beside if places.archive(sibling) is None]
-            expected.append(ExpectedChunk(sized, next_step(sized, rules, waits_for)))
-        return expected, shown[-1].cursor if len(states) > limit else None
+            expected.append(ExpectedChunk(state, next_step(state, rules, waits_for)))
+        return expected, of_name
 
     async def _chunks(self, connection: Connection, hypertable: Relation) -> list[Chunk]:
         chunks = await hypertable_chunks(connection, hypertable)
@@ -142,6 +145,21 @@ class ChunkList:
             # raises if the source does not know it either
             return await catalog.chunks(connection, hypertable)
         return chunks
+
+
+async def _sized(
+    connection: Connection, expected: Sequence[ExpectedChunk], of_name: Mapping[str, Chunk]
+) -> list[ExpectedChunk]:
+    """The same, with what the database tells of the size of those that are in it; each takes a look at the disk."""
+    there = [of_name[one.state.chunk] for one in expected if one.state.in_database]
+    found = await sizes.estimates(connection, there) if there else {}
+    told = []
+    for one in expected:
+        size = found.get(of_name[one.state.chunk].oid) if one.state.in_database else None
+        told.append(
+            replace(one, state=replace(one.state, database_bytes=size.bytes, rows_estimated=size.rows)) if size else one
+        )
+    return told
 
 
 def _siblings(chunks: Sequence[Chunk]) -> dict[Chunk, list[Chunk]]:
