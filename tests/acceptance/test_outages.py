@@ -228,6 +228,8 @@ async def test_deliveries_bury_no_event(world: World) -> None:
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(runtime.dependencies, "look_at", _nothing)
                 assert (await runtime.event_drain.drain()).away == "queue"
+    # no trial is held against an event that an outage kept from its end
+    assert world.ledger("select * from archival.event_trial where trials > 0") == []
     report = await runtime.event_drain.drain()
     assert (report.queued + report.duplicates, report.buried) == (3, 0)
     assert world.ledger("select * from archival.event_trial") == []
