@@ -21,12 +21,9 @@ from rich.table import Table
 
 from bench.contestants import PEERS, WholeProcess, Worker, psql_drain, rivet
 from bench.server_load import ServerLoad
+from bench.surroundings import surroundings
 from bench.table import build
-from dev.lake_emulator import DEFAULT_ACCOUNT, DEFAULT_KEY
 from dev.servers.postgres import PostgresServer
-from dev.servers.processes import Process
-from dev.servers.valkey import ValkeyServer
-from dev.stack.host_defaults import FLAT_MEMORY
 from dev.stack.state import ROOT
 
 _LOCAL = ROOT / ".local" / "bench"
@@ -67,6 +64,10 @@ def main() -> int:
         from bench.query.__main__ import main as questions
 
         return questions([argument for argument in sys.argv[1:] if argument != "--query"])
+    if "--memory" in sys.argv:
+        from bench.memory.__main__ import main as shapes
+
+        return shapes([argument for argument in sys.argv[1:] if argument != "--memory"])
     if "--console" in sys.argv:
         from bench.console.__main__ import main as console_views
 
@@ -120,7 +121,7 @@ def _contestants(names: list[str], server: PostgresServer, table: str) -> Iterat
     peers_python = ROOT / ".local" / "bench-venv" / "bin" / "python"
     with ExitStack() as stack:
         found: dict[str, Contestant] = {}
-        environment = _environment(stack, server) if set(names) & set(_OURS) else {}
+        environment = surroundings(stack, server, _LOCAL) if set(names) & set(_OURS) else {}
         for name in names:
             output = _LOCAL / f"{name}.parquet"
             if name in _OURS:
@@ -134,27 +135,6 @@ def _contestants(names: list[str], server: PostgresServer, table: str) -> Iterat
             else:
                 found[name] = WholeProcess(psql_drain(server, table), None)
         yield found
-
-
-def _environment(stack: ExitStack, server: PostgresServer) -> dict[str, str]:
-    """Settings of the service, with a lake and a Redis of their own."""
-    redis = stack.enter_context(ValkeyServer(_LOCAL / "valkey"))
-    port_file, root = _LOCAL / "lake.port", _LOCAL / "lake"
-    port_file.unlink(missing_ok=True)
-    root.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "dev.lake_emulator", "--root", str(root), "--port-file", str(port_file)]
-    lake = stack.enter_context(Process(command, _LOCAL / "lake.log", cwd=ROOT))
-    lake.wait_until(port_file.exists, "the lake emulator")
-    return {
-        **os.environ,
-        **FLAT_MEMORY,
-        "SOURCE_DATABASE_URL": server.url,
-        "REDIS_URL": redis.url,
-        "LAKE_URL": f"http://127.0.0.1:{port_file.read_text()}/{DEFAULT_ACCOUNT}/bench",
-        "LAKE_ACCOUNT_KEY": DEFAULT_KEY,
-        # no message is sent: the job is processed directly
-        "AzureWebJobsStorage": "UseDevelopmentStorage=true",
-    }
 
 
 def _medians(runs: list[Figures]) -> Figures:

@@ -31,7 +31,7 @@ MUTATIONS = (
         new="return error.code",
         tests=(
             "acceptance/test_outages.py::test_a_ledger_that_can_only_be_read_postpones",
-            "acceptance/test_outages.py::test_jobs_and_events_outlive_an_outage[lake]",
+            "unit/model/test_setback.py::test_a_job_is_to_blame_for_what_it_does_itself",
         ),
     ),
     Mutation(
