@@ -262,6 +262,11 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "moment-passed": ErrorCode("Tables were dropped or written anew while they were about to be read.", "Ask again."),
             "not-acceptable": ErrorCode("The answer is to be had in none of the forms that `Accept` names.", status=406),
+            "numbers-as-text": ErrorCode(
+                "The question compares, orders or groups by a column of numbers or moments that DuckDB has as text alone.",
+                "`CAST` the column to a type of numbers, as the message says, or to `VARCHAR` to go by the text.",
+                status=422,
+            ),
             "queries-off": ErrorCode(
                 "Questions are not answered until the setting `QUERY_ROLE` names the role that they read tables as.",
                 "Make a role that may read the tables (`CREATE ROLE`, `GRANT USAGE ON SCHEMA`, `GRANT SELECT`), `GRANT` it"

@@ -162,8 +162,8 @@ class Queries:
         With `explain` the question is answered as ever, and what it read is told in the place of the rows.
         `as_text` names columns whose values are wanted as PostgreSQL's text. Raises `PermanentError`: `query-invalid`,
         `query-refused`, `unknown-table`, `query-time`, `query-memory`, `query-failed`, `row-too-large`, `value-without-form`,
-        `query-role`, …; and `TransientError`, among them `GaveWayError` where somebody waits to alter a table, and `query-busy`
-        where no turn came.
+        `query-role`, `numbers-as-text`, …; and `TransientError`, among them `GaveWayError` where somebody waits to alter a
+        table, and `query-busy` where no turn came.
         """
         self.check_on()
         limits = limits or self.limits

@@ -120,7 +120,7 @@ FILTERS = {
     "double precision": ["{c} > 1", "{c} = 'NaN'", "{c} <> 0.1", "{c} between 0 and 'NaN'", "{c} in (0.1, 'NaN')", "{c} = 0"],
     "numeric(10,2)": ["{c} = 99999999.99", "{c} < 0", "{c} > 0.5", "{c} = 0"],
     "numeric(38,38)": ["{c} > 0.12345678901234567890123456789012345677", "{c} < 0.2"],
-    "numeric": ["{c} = 'NaN'", "{c} = '1.5'"],
+    "numeric": ["{c}::varchar = 'NaN'", "{c}::varchar = '1.5'", "try_cast({c} as decimal(38, 10)) = 1.5"],
     "boolean": ["{c}", "not {c}", "{c} is null", "{c} = true"],
     "text": ["{c} = ''", "{c} = 'NULL'", "{c} like '%naïve%'", "{c} > 'a'", "{c} <> '\\.'", "length({c}) > 1000"],
     "varchar(20)": ["{c} = 'a '", "{c} = 'a'"],

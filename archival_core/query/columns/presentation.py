@@ -27,6 +27,14 @@ _SPECIAL: Final = {
     "pg_catalog.interval": "INTERVAL",
     "pg_catalog.time": "TIME",
 }
+#: Numbers and moments that DuckDB has no type for every value of: it has their text, and would compare that. By PostgreSQL's
+#: type: a type of DuckDB's that holds most of the values.
+_NUMBERS_AND_MOMENTS: Final[Mapping[str, str]] = {
+    "pg_catalog.numeric": "DECIMAL(38, 10)",
+    "pg_catalog.money": "DECIMAL(38, 2)",
+    "pg_catalog.timetz": "TIMETZ",
+    "pg_catalog.xid8": "UBIGINT",
+}
 #: Stands before what `error` says, so that whoever gets DuckDB's error can tell it from DuckDB's own.
 UNFIT: Final = "value-without-form: "
 _NAMES: Final[Mapping[pa.DataType, str]] = {
@@ -58,6 +66,17 @@ class PresentColumn:
         self._special = f"{special}[]" if special and column.is_array else special
         #: its type in DuckDB
         self.type_name = self._special or type_name(self.arrow)
+
+    @property
+    def compares_as(self) -> str | None:
+        """Of a number or a moment that the question has as text, the type to CAST it to before it is compared.
+
+        `None` of any other column, and of one that is wanted as text.
+        """
+        kind = _NUMBERS_AND_MOMENTS.get(self.column.base_type)
+        if kind is None or self.as_text or "VARCHAR" not in self.type_name:
+            return None
+        return f"{kind}[]" if self.column.is_array else kind
 
     @property
     def live(self) -> str:

@@ -7,7 +7,6 @@ applies them once more, so that a scan may let rows through. So whatever is not 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -15,11 +14,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from archival_core.model.chunks.chunk import quote_identifier
+from archival_core.query.engine.planning import Tables, empty_tables, planned
 from archival_core.query.scans.predicate import Comparison, Operator, Predicate, Presence, Value, all_of, any_of, columns_of
-
-#: By table and column: the column's type in DuckDB.
-type Tables = Mapping[tuple[str, str], Mapping[str, str]]
 
 _HAS_OR: Final = re.compile(r"\bor\b", re.IGNORECASE)
 #: Nothing but what moves conditions: statistics of an empty table would have some left out, and `now()` has one value in this
@@ -46,22 +42,12 @@ def implied(sql: str, tables: Tables) -> dict[tuple[str, str], Predicate]:
     """By table: what holds of each of its rows that has a part in the answer. Tables without such a condition are left out."""
     if not _HAS_OR.search(sql):
         return {}
-    import duckdb
-
-    with duckdb.connect(":memory:", config={"enable_external_access": False, "threads": 1}) as connection:
-        for (schema, name), types in tables.items():
-            listed = ", ".join(f"{quote_identifier(column)} {kind}" for column, kind in types.items())
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}")
-            connection.execute(f"CREATE TABLE {quote_identifier(schema)}.{quote_identifier(name)} ({listed})")
+    with empty_tables(tables) as connection:
         known = {name for (name,) in connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()}
         connection.execute(f"SET disabled_optimizers = '{','.join(sorted(known - _OPTIMIZERS))}'")
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET schema = 'public'" if any(schema == "public" for schema, _ in tables) else "SELECT 1")
-        [(text,)] = connection.execute("SELECT json_serialize_plan(?, optimize := true)", [sql]).fetchall()
-        planned = json.loads(text)
         # what is wrong with the question is said by whoever answers it
         found: dict[tuple[str, str], list[Predicate | None]] = {}
-        for plan in planned.get("plans", ()):
+        for plan in planned(connection, sql, optimize=True).get("plans", ()):
             for table, columns, above in _readings(plan):
                 found.setdefault(table, []).append(_Reader(connection, columns).over_several(above))
     conditions = {table: any_of(readings) for table, readings in found.items()}

@@ -18,9 +18,12 @@ import duckdb
 import pyarrow as pa
 
 from archival_core.errors import PermanentError
-from archival_core.query.columns.presentation import UNFIT
+from archival_core.model.chunks.chunk import quote_identifier
+from archival_core.query.columns.presentation import UNFIT, PresentColumn
 from archival_core.query.engine.implied import implied
 from archival_core.query.engine.intervals import within_reach
+from archival_core.query.engine.numbers import compared
+from archival_core.query.engine.planning import Tables
 from archival_core.query.engine.whole_table import WholeTable, create_view
 from archival_core.query.question.limits import Limits, too_large, took_too_long
 from archival_core.query.question.statement import Statement
@@ -73,7 +76,8 @@ class Sandbox:
     def answer[T](self, take: Take[T]) -> T:
         """What `take` makes of the result, which streams, and of the types of its columns.
 
-        Raises `PermanentError`: `query-invalid`, `query-failed`, `query-memory`, `query-time`, and what reading raises.
+        Raises `PermanentError`: `query-invalid`, `query-failed`, `query-memory`, `query-time`, `numbers-as-text`, and what
+        reading raises.
         """
         timer = threading.Timer(self._question.limits.seconds, self._stop)
         timer.daemon = True
@@ -85,6 +89,7 @@ class Sandbox:
                     condition = found_of.get(_name(table))
                     create_view(connection, number, table, self.reading, self._question.source, self._question.lake, condition)
                 connection.execute("SET lock_configuration = true")
+                self._check_numbers()
                 found = connection.execute(within_reach(connection, self._question.statement.sql))
                 types = [str(column[1]) for column in found.description]
                 return take(found.to_arrow_reader(_BATCH_ROWS), types)
@@ -92,10 +97,23 @@ class Sandbox:
             timer.cancel()
             self.reading.end(self._cancel)
 
+    def _types(self) -> Tables:
+        return {_name(one): {c.column.name: c.type_name for c in one.columns} for one in self._question.tables}
+
+    def _check_numbers(self) -> None:
+        """Raise `PermanentError` (`numbers-as-text`) where texts would be compared that are numbers or moments."""
+        texts = {
+            (_name(one), column.column.name): column
+            for one in self._question.tables
+            for column in one.columns
+            if column.compares_as is not None
+        }
+        if found := [texts[place] for place in compared(self._question.statement.sql, self._types(), list(texts))]:
+            raise _compared_as_text(found)
+
     def _implied(self) -> dict[tuple[str, str], Predicate]:
-        tables = {_name(one): {c.column.name: c.type_name for c in one.columns} for one in self._question.tables}
         try:
-            return implied(self._question.statement.sql, tables)
+            return implied(self._question.statement.sql, self._types())
         except (duckdb.Error, KeyError, ValueError) as error:
             # the answer is the same without
             _LOG.info("nothing is implied of the tables: %s", error)
@@ -148,6 +166,19 @@ class Sandbox:
 def _name(table: WholeTable) -> tuple[str, str]:
     relation = table.then.table.relation
     return relation.schema, relation.name
+
+
+def _compared_as_text(columns: Sequence[PresentColumn]) -> PermanentError:
+    first = columns[0]
+    name = quote_identifier(first.column.name)
+    told = ", ".join(f"{column.column.name} ({column.column.type_name})" for column in columns)
+    return PermanentError(
+        f"the question compares, orders, groups or computes by {told}, of which DuckDB has the text alone: '9' would come after"
+        f" '100', and 1.0 would not be 1.00. Write CAST({name} AS {first.compares_as}), or another type that holds the values,"
+        f" to go by what they are, or CAST({name} AS VARCHAR) to go by their text; columns that are named in as_text are texts"
+        " everywhere",
+        code="numbers-as-text",
+    )
 
 
 def _translated(error: Exception, limits: Limits) -> PermanentError:
