@@ -1,0 +1,1 @@
+"""How much memory an archive takes, by the shape of the rows."""
