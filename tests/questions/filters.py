@@ -87,7 +87,7 @@ def _decimals(dice: random.Random, *_: Any) -> Filter:
 
 
 def _loose(*_: Any) -> Filter:
-    return Filter("r.loose = 'NaN'", lambda row: row.value % 17 == 0)
+    return Filter("cast(r.loose as varchar) = 'NaN'", lambda row: row.value % 17 == 0)
 
 
 def _texts(dice: random.Random, *_: Any) -> Filter:
