@@ -56,7 +56,8 @@ GROWS: Final = {
     "table_candidates": "what is in a table of the lake is decided from all of its archives, and not from what happened",
     "count_in_lake_alone": "a person looks at the hypertables: of the archives that are not removed, how many have no table",
     "failure_groups": "failures that nobody has dealt with are grouped by their cause",
-    "last_failures": "of these, the newest of each hypertable",
+    "open_failures": "of these, the newest of each hypertable",
+    "freed_since": "what left the database this month is summed: here, all of it did",
     "fold_day_tally": "sums of many days become sums of one day",
 }
 
