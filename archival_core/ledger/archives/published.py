@@ -88,7 +88,8 @@ class Archives:
                 "announced": announced,
             }
         )
-        return status if await self._pool.one("insert_archive", status=status, **parameters) is not None else None
+        # two at a time meet at the key of the request, before either sees the other's job
+        return status if await self._pool.all_again("insert_archive", status=status, **parameters) else None
 
     async def supersede(self, folders: Collection[str]) -> list[str]:
         """Mark those of `folders` that are overtaken; returns them."""
