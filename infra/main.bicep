@@ -2,6 +2,8 @@
 // No key and no password is anywhere: each service takes Microsoft Entra tokens of one user-assigned identity, and refuses keys.
 targetScope = 'subscription'
 
+import { Settings } from 'types.bicep'
+
 @description('Names everything. Resources take its first ten letters and digits, in lower case; a hash keeps them apart.')
 @minLength(1)
 @maxLength(64)
@@ -115,14 +117,14 @@ param archiveReaders int = 2
 param instanceMemoryMB int = 2048
 
 @description('Settings of the service that are not to have their defaults, such as { REMOVAL_POLICY: \'drop\' }.')
-param settings object = {}
+param settings Settings = {}
 
 @description('What exports telemetry: azuremonitor, opencensus, otlp or none.')
 @allowed(['azuremonitor', 'opencensus', 'otlp', 'none'])
 param telemetryExporter string = 'azuremonitor'
 
 @description('Archives that cool: beginnings of paths, below the filesystem, such as tables/public.conditions/hyper_.')
-param coolPrefixes array = []
+param coolPrefixes string[] = []
 
 @description('Copies of storage and lake in three zones; false for a region without zones.')
 param zoneRedundant bool = true
@@ -143,7 +145,7 @@ param rollingUpdates bool = true
 param dailyCapGB int = -1
 
 @description('Where alerts go.')
-param alertEmails array = []
+param alertEmails string[] = []
 
 @description('Hours without a finished archive, while jobs wait, that are an alert.')
 @allowed([1, 2, 3, 4, 5, 6])
@@ -298,10 +300,19 @@ var database = 'tsdb'
 // The role that docs/deploy.md makes for the identity; any name does, since it is bound by object id.
 var databaseRole = 'archival_service'
 var ownsNetwork = privateNetworking && empty(endpointSubnetId)
-var endpoints = privateNetworking ? (ownsNetwork ? network!.outputs.endpointSubnetId : endpointSubnetId) : ''
 
-resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
-  name: 'rg-${name}'
+// Ids are worked out of names wherever names are enough: what-if foresees a name, a condition or a loop only of what is known before anything is
+// made, and would leave out roles and endpoints otherwise.
+var groupName = 'rg-${name}'
+var identityName = 'id-${name}'
+var identityId = resourceId(subscription().subscriptionId, groupName, 'Microsoft.ManagedIdentity/userAssignedIdentities', identityName)
+var networkName = 'vnet-${name}'
+var ownSubnets = '${resourceId(subscription().subscriptionId, groupName, 'Microsoft.Network/virtualNetworks', networkName)}/subnets'
+var endpoints = privateNetworking ? (ownsNetwork ? '${ownSubnets}/endpoints' : endpointSubnetId) : ''
+var lakeName = empty(lakeAccountId) ? 'stlake${take(token, 12)}' : last(split(lakeAccountId, '/'))
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: groupName
   location: location
   tags: tags
 }
@@ -309,7 +320,7 @@ resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
 module identity 'modules/identity.bicep' = {
   scope: group
   params: {
-    name: 'id-${name}'
+    name: identityName
     location: location
     tags: tags
   }
@@ -319,6 +330,7 @@ module network 'modules/network.bicep' = if (ownsNetwork) {
   scope: group
   params: {
     name: name
+    networkName: networkName
     location: location
     tags: tags
   }
@@ -331,6 +343,8 @@ module zones 'modules/dns-zones.bicep' = if (privateNetworking) {
     tags: tags
     zonesGroupId: dnsZonesGroupId
   }
+  // whatever is in the network has a zone too, and so comes after both
+  dependsOn: [network]
 }
 
 module monitoring 'modules/monitoring.bicep' = {
@@ -341,6 +355,7 @@ module monitoring 'modules/monitoring.bicep' = {
     tags: tags
     logAnalyticsId: logAnalyticsId
     dailyCapGB: dailyCapGB
+    identityId: identityId
     principalId: identity.outputs.principalId
   }
 }
@@ -364,6 +379,7 @@ module storage 'modules/host-storage.bicep' = {
     location: location
     tags: tags
     zoneRedundant: zoneRedundant
+    identityId: identityId
     principalId: identity.outputs.principalId
     endpointSubnetId: endpoints
     zoneIds: privateNetworking ? zones!.outputs.ids : {}
@@ -373,7 +389,7 @@ module storage 'modules/host-storage.bicep' = {
 module lake 'modules/lake.bicep' = if (empty(lakeAccountId)) {
   scope: group
   params: {
-    name: 'stlake${take(token, 12)}'
+    name: lakeName
     location: location
     tags: tags
     zoneRedundant: zoneRedundant
@@ -386,19 +402,20 @@ module lake 'modules/lake.bicep' = if (empty(lakeAccountId)) {
   }
 }
 
-var lakeId = empty(lakeAccountId) ? lake!.outputs.id : lakeAccountId
 var lakeSubscription = empty(lakeAccountId) ? subscription().subscriptionId : split(lakeAccountId, '/')[2]
-var lakeGroup = empty(lakeAccountId) ? group.name : split(lakeAccountId, '/')[4]
+var lakeGroup = empty(lakeAccountId) ? groupName : split(lakeAccountId, '/')[4]
 
 module lakeAccess 'modules/lake-access.bicep' = {
   scope: resourceGroup(lakeSubscription, lakeGroup)
   params: {
-    accountName: last(split(lakeId, '/'))
+    accountName: lakeName
     filesystem: filesystem
+    identityId: identityId
     principalId: identity.outputs.principalId
     readerId: databaseAdminId
     readerType: databaseAdminType
   }
+  dependsOn: [lake]
 }
 
 module redis 'modules/redis.bicep' = if (empty(redisUrl)) {
@@ -437,7 +454,7 @@ module app 'modules/function-app.bicep' = {
     name: 'func-${name}'
     location: location
     tags: union(tags, { 'azd-service-name': 'archival' })
-    identityId: identity.outputs.id
+    identityId: identityId
     identityClientId: identity.outputs.clientId
     storageAccountName: storage.outputs.name
     deploymentContainerUrl: storage.outputs.deploymentContainerUrl
@@ -445,7 +462,7 @@ module app 'modules/function-app.bicep' = {
     sourceDatabaseUrl: empty(sourceDatabaseUrl) ? 'postgresql://${databaseRole}@${postgres!.outputs.host}:5432/${database}?sslmode=require' : sourceDatabaseUrl
     ledgerDatabaseUrl: ledgerDatabaseUrl
     redisUrl: empty(redisUrl) ? 'rediss://${identity.outputs.principalId}@${redis!.outputs.host}:10000' : redisUrl
-    lakeUrl: 'https://${last(split(lakeId, '/'))}.dfs.${environment().suffixes.storage}/${filesystem}'
+    lakeUrl: 'https://${lakeName}.dfs.${environment().suffixes.storage}/${filesystem}'
     databaseConnections: databaseConnections
     maximumInstancesAtLeast: maximumInstancesAtLeast
     archiveReaders: archiveReaders
@@ -454,11 +471,13 @@ module app 'modules/function-app.bicep' = {
     rollingUpdates: rollingUpdates
     telemetryExporter: telemetryExporter
     settings: settings
-    appSubnetId: privateNetworking ? (ownsNetwork ? network!.outputs.appSubnetId : appSubnetId) : ''
+    appSubnetId: privateNetworking ? (ownsNetwork ? '${ownSubnets}/app' : appSubnetId) : ''
     endpointSubnetId: publicApi ? '' : endpoints
     zoneIds: privateNetworking ? zones!.outputs.ids : {}
     publicApi: publicApi
   }
+  // its first start finds its roles
+  dependsOn: [lakeAccess]
 }
 
 output RESOURCE_GROUP string = group.name
@@ -472,6 +491,6 @@ output DATABASE_ROLE string = databaseRole
 output DATABASE_CONNECTIONS int = databaseConnections
 output REDIS_NAME string = empty(redisUrl) ? redis!.outputs.name : ''
 output REDIS_HOST string = empty(redisUrl) ? redis!.outputs.host : ''
-output LAKE_ACCOUNT string = last(split(lakeId, '/'))
-output TOOLS_SUBNET_ID string = ownsNetwork ? network!.outputs.toolsSubnetId : ''
+output LAKE_ACCOUNT string = lakeName
+output TOOLS_SUBNET_ID string = ownsNetwork ? '${ownSubnets}/tools' : ''
 output MAXIMUM_INSTANCES int = app.outputs.maximumInstances

@@ -1,9 +1,11 @@
 // What somebody has to look at; docs/operate.md says what each means and what to do.
+import { Tags } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags Tags
 param applicationInsightsId string
-param emails array
+param emails string[]
 
 @description('Hours without a finished archive, while jobs were asked for.')
 @allowed([1, 2, 3, 4, 5, 6])
@@ -98,7 +100,7 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails
   }
 }
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [for rule in rules: {
   name: 'alert-${name}-${rule.name}'
   location: location
   tags: tags

@@ -1,6 +1,8 @@
 // Names of the services lead to their private endpoints, inside this network.
+import { Tags, ZoneIds } from '../types.bicep'
+
 param networkId string
-param tags object
+param tags Tags
 
 @description('The resource group of zones that are there, and linked to the network. Empty: zones are made.')
 param zonesGroupId string
@@ -39,7 +41,7 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
 var place = '${empty(zonesGroupId) ? resourceGroup().id : zonesGroupId}/providers/Microsoft.Network/privateDnsZones'
 
 // by the group id that a private endpoint asks for
-output ids object = {
+output ids ZoneIds = {
   blob: '${place}/${zoneNames.blob}'
   dfs: '${place}/${zoneNames.dfs}'
   queue: '${place}/${zoneNames.queue}'

@@ -1,7 +1,9 @@
 // The function app on Flex Consumption, its settings, and how far it may scale.
+import { Settings, Tags, ZoneIds } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags Tags
 param identityId string
 param identityClientId string
 param storageAccountName string
@@ -21,7 +23,7 @@ param instanceMemoryMB int
 param alwaysReady int
 param rollingUpdates bool
 param telemetryExporter string
-param settings object
+param settings Settings
 
 @description('Empty: the app is in no network.')
 param appSubnetId string
@@ -29,7 +31,7 @@ param appSubnetId string
 @description('Empty: the API has no private endpoint.')
 param endpointSubnetId string
 
-param zoneIds object
+param zoneIds ZoneIds
 param publicApi bool
 
 // --- how far it may scale ----------------------------------------------------------------------------------------------
@@ -128,7 +130,7 @@ var wiring = {
   PYTHON_ENABLE_OPENTELEMETRY: telemetryExporter == 'none' ? 'false' : 'true'
 }
 
-resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: 'plan-${name}'
   location: location
   tags: tags
@@ -143,7 +145,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   }
 }
 
-resource app 'Microsoft.Web/sites@2024-11-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
   tags: tags
@@ -175,6 +177,8 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
           }
         }
       }
+      // the types that the compiler has lack it, and Azure takes it
+      #disable-next-line BCP037
       siteUpdateStrategy: {
         type: rollingUpdates ? 'RollingUpdate' : 'Recreate'
       }
@@ -209,7 +213,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
 }
 
 // Deployment with a user and a password; `func azure functionapp publish` and azd use tokens.
-resource ftpPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+resource ftpPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'ftp'
   properties: {
@@ -217,7 +221,7 @@ resource ftpPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
   }
 }
 
-resource scmPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+resource scmPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'scm'
   properties: {

@@ -1,14 +1,20 @@
 // The account of the functions host: its queues, its timers' state, and the package that is deployed.
+import { Tags, ZoneIds } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags Tags
 param zoneRedundant bool
+
+@description('Names the assignments of its roles: unlike principalId, it is known before the identity is there.')
+param identityId string
+
 param principalId string
 
 @description('Empty: the account is reached over the internet, with tokens alone.')
 param endpointSubnetId string
 
-param zoneIds object
+param zoneIds ZoneIds
 
 var isPrivate = !empty(endpointSubnetId)
 var roles = {
@@ -60,7 +66,7 @@ resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@202
 }
 
 resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in items(roles): {
-  name: guid(account.id, principalId, role.value)
+  name: guid(account.id, identityId, role.value)
   scope: account
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.value)
@@ -77,7 +83,7 @@ module endpoints 'private-endpoint.bicep' = [for service in isPrivate ? ['blob',
     targetId: account.id
     group: service
     subnetId: endpointSubnetId
-    zoneId: zoneIds[service]
+    zoneId: zoneIds[?service] ?? ''
   }
 }]
 

@@ -1,6 +1,10 @@
 // The identity may read and write the filesystem, whether the account was made here or brought along.
 param accountName string
 param filesystem string
+
+@description('Names the assignments of its roles: unlike principalId, it is known before the identity is there.')
+param identityId string
+
 param principalId string
 
 @description('Who may look at the files besides; empty: nobody.')
@@ -32,7 +36,7 @@ resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@20
 }
 
 resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(container.id, principalId, blobContributor)
+  name: guid(container.id, identityId, blobContributor)
   scope: container
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobContributor)

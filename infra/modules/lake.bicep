@@ -1,19 +1,21 @@
 // The data lake. Archives may cool; results of questions, which expire, are all that a rule deletes.
+import { Tags, ZoneIds } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags Tags
 param zoneRedundant bool
 param filesystem string
 
 @description('Beginnings of paths below the filesystem. See the rule for why `tables/` alone is too short.')
-param coolPrefixes array
+param coolPrefixes string[]
 
 @description('Nobody deletes the account without deleting the lock first. What is in it is kept by roles and soft delete.')
 param lock bool
 
 param workspaceId string
 param endpointSubnetId string
-param zoneIds object
+param zoneIds ZoneIds
 
 @description('Days after the last write until an archive is cool.')
 param coolAfterDays int = 30
@@ -187,8 +189,6 @@ module endpoints 'private-endpoint.bicep' = [for service in isPrivate ? ['blob',
     targetId: account.id
     group: service
     subnetId: endpointSubnetId
-    zoneId: zoneIds[service]
+    zoneId: zoneIds[?service] ?? ''
   }
 }]
-
-output id string = account.id

@@ -1,13 +1,19 @@
 // Where telemetry goes, and the pages that show it.
+import { Tags } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags Tags
 
 @description('A workspace that is there already; empty: one is made.')
 param logAnalyticsId string
 
 @description('Gigabytes a day; -1 is no bound.')
 param dailyCapGB int
+
+
+@description('Names the assignments of its roles: unlike principalId, it is known before the identity is there.')
+param identityId string
 
 param principalId string
 
@@ -45,7 +51,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
 }
 
 resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(insights.id, principalId, metricsPublisher)
+  name: guid(insights.id, identityId, metricsPublisher)
   scope: insights
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', metricsPublisher)
@@ -68,7 +74,7 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   }
 }
 
-resource dashboard 'Microsoft.Portal/dashboards@2022-12-01-preview' = {
+resource dashboard 'Microsoft.Portal/dashboards@2026-04-01' = {
   name: 'dash-${uniqueString(insights.id)}'
   location: location
   tags: union(tags, { 'hidden-title': 'Archival service' })

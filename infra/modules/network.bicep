@@ -1,7 +1,10 @@
 // A network for the app, the private endpoints of what it uses, and containers that people run beside the database (infra/hooks/inside.sh).
+import { Tags } from '../types.bicep'
+
 param name string
+param networkName string
 param location string
-param tags object
+param tags Tags
 
 resource outboundAddress 'Microsoft.Network/publicIPAddresses@2025-05-01' = {
   name: 'pip-${name}'
@@ -51,7 +54,7 @@ resource toolRules 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
 }
 
 resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
-  name: 'vnet-${name}'
+  name: networkName
   location: location
   tags: tags
   properties: {
@@ -115,7 +118,3 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
     ]
   }
 }
-
-output appSubnetId string = '${network.id}/subnets/app'
-output endpointSubnetId string = '${network.id}/subnets/endpoints'
-output toolsSubnetId string = '${network.id}/subnets/tools'

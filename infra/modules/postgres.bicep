@@ -1,7 +1,9 @@
 // A PostgreSQL flexible server with TimescaleDB allowed and preloaded, and Microsoft Entra as the only way in.
+import { Tags, ZoneIds } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags Tags
 param workspaceId string
 param database string
 param adminId string
@@ -11,7 +13,7 @@ param adminName string
 param adminType string
 
 param endpointSubnetId string
-param zoneIds object
+param zoneIds ZoneIds
 
 @description('Decides how many connections there are: 414 on B2s, 844 on D2ds_v5, for users.')
 param skuName string

@@ -1,7 +1,9 @@
 // A private address of one service, and its name in the private zone.
+import { Tags } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags Tags
 param targetId string
 
 @description('What of the target: blob, dfs, queue, table, redisEnterprise, postgresqlServer or sites.')

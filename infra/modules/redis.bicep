@@ -1,11 +1,13 @@
 // Azure Managed Redis for the event streams: nothing in it may be evicted, and what was acknowledged survives a restart.
+import { Tags, ZoneIds } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags Tags
 param workspaceId string
 param principalId string
 param endpointSubnetId string
-param zoneIds object
+param zoneIds ZoneIds
 param skuName string = 'Balanced_B0'
 
 var isPrivate = !empty(endpointSubnetId)

@@ -51,6 +51,7 @@ _DECLARATIONS = {
     "resource_declaration": "resource",
     "module_declaration": "module",
     "output_declaration": "output",
+    "type_declaration": "type",
 }
 
 
@@ -66,7 +67,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """One `param`, `var`, `resource`, `module` or `output`."""
+    """One `param`, `var`, `resource`, `module`, `output` or `type`."""
 
     kind: str
     name: str
@@ -148,9 +149,19 @@ class Bicep:
         return {name: declaration for (of, name), declaration in self.declarations.items() if of == kind}
 
     @property
+    def imports(self) -> dict[str, Path]:
+        """Names that come from other files, each with its file."""
+        found = {}
+        for node in self.root.named_children:
+            if node.type == "import_functionality":
+                *names, file = (_text(child) for child in node.named_children)
+                found |= dict.fromkeys(names, (self.path.parent / file[1:-1]).resolve())
+        return found
+
+    @property
     def symbols(self) -> set[str]:
-        """Names that expressions may use."""
-        return {name for kind, name in self.declarations if kind != "output"}
+        """Names that expressions and types may use."""
+        return {name for kind, name in self.declarations if kind != "output"} | self.imports.keys()
 
     def references(self) -> Iterator[str]:
         """Every name that an expression uses, functions and decorators included, loop variables not."""
@@ -193,6 +204,8 @@ def _key(node: Node) -> str:
 
 
 def _references(node: Node, local: frozenset[str]) -> Iterator[str]:
+    if node.type == "import_functionality":
+        return
     if node.type == "identifier":
         if (name := _text(node)) not in local:
             yield name

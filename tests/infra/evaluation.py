@@ -212,7 +212,9 @@ class _Evaluator:
 
     def _subscript_expression(self, node: Node, local: Scope) -> Any:
         whole, index = (self.value(child, local) for child in node.named_children)
-        return Later(f"{whole}[{index}]") if isinstance(whole, Later) else whole[index]
+        if isinstance(whole, Later):
+            return Later(f"{whole}[{index}]")
+        return whole.get(index) if any(child.type == "?" for child in node.children) else whole[index]
 
     def _call_expression(self, node: Node, local: Scope) -> Any:
         function, arguments = node.named_children

@@ -8,7 +8,9 @@ import pytest
 
 from tests.infra.bicep import FUNCTIONS, INFRA, Bicep, Expression, load, templates
 
-DECORATORS = frozenset({"allowed", "batchSize", "description", "maxLength", "maxValue", "metadata", "minLength", "minValue"})
+DECORATORS = frozenset(
+    {"allowed", "batchSize", "description", "export", "maxLength", "maxValue", "metadata", "minLength", "minValue"}
+)
 MAIN = load(INFRA / "main.bicep")
 each_template = pytest.mark.parametrize("template", templates(), ids=lambda template: template.path.stem)
 

@@ -6,6 +6,7 @@ import re
 
 from tests.infra.bicep import INFRA, ROOT, load, templates
 
+MAIN = load(INFRA / "main.bicep")
 POSTGRES = load(INFRA / "modules/postgres.bicep")
 
 
@@ -22,6 +23,26 @@ def test_the_server_gets_one_change_at_a_time_and_the_database_an_owner() -> Non
     children = {name for name, resource in POSTGRES.of("resource").items() if "parent" in resource.body}
     assert children == set(order) - {"pause"}
     assert _waits_for("endpoint") == ["source"]
+
+
+def test_what_is_in_the_network_comes_after_it() -> None:
+    """Ids of subnets are worked out of names, so nothing but this says what has to be there first."""
+    modules = MAIN.of("module")
+    assert [str(symbol.text) for symbol in modules["zones"].body["dependsOn"]] == ["network"]
+    inside = {
+        name
+        for name, module in modules.items()
+        if {"endpointSubnetId", "appSubnetId"} & module.body["params"].keys() and name not in ("network", "zones")
+    }
+    assert inside == {"storage", "lake", "redis", "postgres", "app"}
+    for name in inside:
+        assert "zones!.outputs" in str(modules[name].body["params"]["zoneIds"]), name
+
+
+def test_the_lake_is_there_before_its_roles_and_they_before_the_app() -> None:
+    modules = MAIN.of("module")
+    assert [str(symbol.text) for symbol in modules["lakeAccess"].body["dependsOn"]] == ["lake"]
+    assert [str(symbol.text) for symbol in modules["app"].body["dependsOn"]] == ["lakeAccess"]
 
 
 def test_the_page_registers_every_provider() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.bicep import INFRA, load
+from tests.infra.bicep import INFRA, Expression, load
 from tests.infra.combinations import GIVEN, MAIN, MAKES_SENSE, PAGE, REFUSED, page, resources
 from tests.infra.evaluation import Refused, variable
 
@@ -102,7 +102,9 @@ def test_names_are_made_from_what_people_type(typed: str, name: str) -> None:
 
 def test_nothing_is_made_where_something_is_refused() -> None:
     """The group that everything is in cannot be named then."""
-    assert str(MAIN.of("resource")["group"].body["name"]) == "Expression(text=\"'rg-${name}'\")"
+    assert MAIN.of("resource")["group"].body["name"] == Expression("groupName")
+    with pytest.raises(Refused):
+        variable(MAIN, "groupName", {**GIVEN, "redisUrl": "redis://r"})
     elsewhere = [name for name, module in MAIN.of("module").items() if str(module.body["scope"].text) != "group"]
     assert elsewhere == ["lakeAccess"]
     assert "identity.outputs" in MAIN.of("module")["lakeAccess"].body["params"]["principalId"]
