@@ -40,7 +40,8 @@ $connections = if ($env:DATABASE_CONNECTIONS) { $env:DATABASE_CONNECTIONS } else
 $statements = @(
   "\set identity $env:IDENTITY_OBJECT_ID"
   "\set connections $connections"
-  Get-Content infra/hooks/database.sql, docs/grants.sql
+  Get-Content infra/hooks/database.sql
+  Get-Content docs/grants.sql
   'grant usage, create on schema data to data_owner;'
 ) -join "`n"
 if ($private) {
@@ -53,7 +54,7 @@ if ($private) {
     Write-Host 'A rule of the firewall takes up to five minutes, a restart one or two …'
     Start-Sleep 20
   }
-  $statements | psql -qd postgres -f -
+  $statements | psql -qd postgres -f '-'
   if ($LASTEXITCODE -ne 0) { throw 'psql has failed; its words stand above.' }
 }
 Write-Host 'The service may archive, remove and restore the tables of data_owner in schema data; docs/deploy.md says how tables become that.'
