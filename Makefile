@@ -14,7 +14,7 @@ READERS_STAMP := $(READERS_VENV)/.installed
 # where it is set, as in many containers, every worker and every process of the tests compiles the project anew
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup lock demo run key picture package test test-long coverage lint check infra-check faults outages soak questions mutants proof bench readers docs clean
+.PHONY: help setup lock demo run key picture package test test-long coverage lint check infra-check snapshots faults outages soak questions mutants proof bench readers docs clean
 help:
 	@echo "make demo   run the main job on sample data and compare every row (ARGS=--json for one JSON line)"
 	@echo "make run    keep the local stack up until Ctrl-C"
@@ -24,6 +24,7 @@ help:
 	@echo "make check  the quick half: ruff, mypy, import-linter, and the templates of infra/"
 	@echo "make infra-check  checkov on the templates, beside what make check does with them"
 	@echo "make coverage  make test and make test-long, and which lines of the package no test reaches (ARGS='tests/unit' for some of it)"
+	@echo "make snapshots  what each combination of parameters makes, by the Bicep compiler (ARGS=--check compares)"
 	@echo "make faults a thousand seeded faults at every step (ARGS='--seed N --runs N --only FAULT --json')"
 	@echo "make outages  each dependency away for ten minutes, before 300 jobs and 50 events (ARGS='--minutes N --jobs N --only NAME --json')"
 	@echo "make soak   two hosts for ten minutes, killed and paused while people write (ARGS='--seconds N --seed N --json')"
@@ -101,6 +102,10 @@ infra-check: setup $(INFRA_STAMP)
 	@rm -rf .local/infra-untyped && $(PY) -m tests.infra.untyped .local/infra-untyped
 	@out=$$($(INFRA_VENV)/bin/checkov -d .local/infra-untyped --framework bicep --compact --quiet --skip-download); status=$$?; echo "$$out"; \
 	case "$$out" in *"Parsing errors"*) exit 1;; esac; exit $$status
+
+# what each combination of parameters makes, by the compiler (az bicep install); ARGS=--check compares
+snapshots: setup
+	@$(PY) -m tests.infra.compiler $(ARGS)
 
 faults: setup
 	@$(PY) -m tests.faults $(ARGS)

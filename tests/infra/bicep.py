@@ -117,12 +117,17 @@ class Declaration:
         return plain(self.node.named_children[-1])
 
 
+def parsed(text: bytes) -> Node:
+    """The tree of a text."""
+    return _PARSER.parse(text).root_node
+
+
 class Bicep:
     """One file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.root = _PARSER.parse(path.read_bytes()).root_node
+        self.root = parsed(path.read_bytes())
 
     @property
     def errors(self) -> list[str]:
@@ -151,7 +156,7 @@ class Bicep:
     @property
     def imports(self) -> dict[str, Path]:
         """Names that come from other files, each with its file."""
-        found = {}
+        found: dict[str, Path] = {}
         for node in self.root.named_children:
             if node.type == "import_functionality":
                 *names, file = (_text(child) for child in node.named_children)

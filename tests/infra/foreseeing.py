@@ -1,8 +1,8 @@
 """Which values of a deployment are known before anything is made, as the compiler's rule `what-if-short-circuiting` asks.
 
 What-if foresees a resource only if it can work out its name, its scope, its condition and the items of its loop. A module is
-foreseen with the parameters that it is given, so a parameter that decides one of these must not come from another module's output,
-nor from a property that a resource has only when it is there.
+foreseen with the parameters that it is given. So a parameter that decides one of these must not come from the output of another
+module, nor from a property that a resource has only when it is there.
 """
 
 from __future__ import annotations

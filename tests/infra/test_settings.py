@@ -10,11 +10,13 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from archival_core.host_settings import AzureSettings, HostSettings
 from archival_core.settings import Settings
 from dev.docs import settings as documents
 from dev.docs.settings import LOCAL_ONLY, PLATFORM, STORAGE, settings_of
+from dev.lake_emulator import DEFAULT_ACCOUNT, DEFAULT_KEY
 from dev.stack.host_defaults import SCHEDULES
 from tests.infra.bicep import INFRA, ROOT, load
 
@@ -86,9 +88,21 @@ def test_each_timer_s_schedule_is_a_setting() -> None:
 
 
 def test_the_compose_file_names_settings_that_there_are() -> None:
-    named = set(re.findall(r"\b(\w+)=\S", (ROOT / "compose.yaml").read_text())) - {"TEST_TIMESCALEDB_URL", "ARGS"}
+    comments = "\n".join(line for line in (ROOT / "compose.yaml").read_text().splitlines() if line.startswith("#"))
+    named = set(re.findall(r"\b(\w+)=\S", comments)) - {"TEST_TIMESCALEDB_URL", "ARGS"}
     assert {"SOURCE_DATABASE_URL", "REDIS_URL"} <= named
     assert named - OWN.keys() == set()
+
+
+def test_the_app_of_the_compose_file_has_what_it_needs() -> None:
+    given: dict[str, str] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["app"]["environment"]
+    assert given.keys() - {"FUNCTIONS_WORKER_RUNTIME"} <= (OWN | HOST).keys()
+    source = "".join(path.read_text() for path in (ROOT / "archival_core/functions").glob("*.py"))
+    triggers = set(re.findall(r"%(\w+)%", source))
+    assert triggers <= given.keys(), "the host knows no defaults of a trigger"
+    assert {name: given[name] for name in triggers} == {name: SAMPLE[name] for name in triggers}
+    assert told(lake_account_key=given["LAKE_ACCOUNT_KEY"]).lake_account_key
+    assert (given["LAKE_ACCOUNT_KEY"], given["LAKE_URL"].split("/")[3]) == (DEFAULT_KEY, DEFAULT_ACCOUNT)
 
 
 def test_documents_name_settings_that_there_are() -> None:

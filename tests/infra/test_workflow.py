@@ -39,7 +39,7 @@ def test_the_jobs_that_there_should_be() -> None:
 
 def test_make_targets_of_the_workflow_are_there() -> None:
     made = set().union(*(_made(f"`{command}`") for command in _commands()))
-    assert made == {"coverage", "test", "proof", "demo", "package", "infra-check"}
+    assert made == {"coverage", "test", "proof", "demo", "package", "infra-check", "snapshots"}
     assert made <= TARGETS
 
 
@@ -64,9 +64,14 @@ def test_options_of_the_demo_are_there() -> None:
 
 
 def test_compose_gives_a_developer_the_same_services_and_nobody_else() -> None:
-    assert COMPOSE["services"].keys() == {"timescaledb", "redis", "azurite"}
+    assert COMPOSE["services"].keys() == {"timescaledb", "redis", "azurite", "lake", "app"}
+    assert {name for name, service in COMPOSE["services"].items() if "profiles" not in service} == {
+        "timescaledb",
+        "redis",
+        "azurite",
+    }
     for service in COMPOSE["services"].values():
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
         assert not service["image"].endswith(":latest")
         assert ":" in service["image"]
 
@@ -74,6 +79,15 @@ def test_compose_gives_a_developer_the_same_services_and_nobody_else() -> None:
 def test_the_same_azurite_everywhere() -> None:
     [version] = re.findall(r'_VERSION = "([\d.]+)"', (ROOT / "dev/servers/azurite.py").read_text())
     assert COMPOSE["services"]["azurite"]["image"].endswith(f":{version}")
+
+
+def test_the_app_of_the_compose_file_is_the_image_that_is_built() -> None:
+    for name in ("lake", "app"):
+        service = COMPOSE["services"][name]
+        assert (service["build"], service["profiles"]) == (".", ["app"])
+        # emulators listen on the loopback address of one of them, which has the ports of all
+        assert service["network_mode"] == "service:azurite"
+    assert any("docker compose --profile app up" in command for command in _commands())
 
 
 def test_azd_deploys_what_the_template_makes() -> None:

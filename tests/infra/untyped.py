@@ -1,7 +1,7 @@
 """The modules as checkov's parser knows the language: without imports and types, which say nothing of what is deployed.
 
-`python -m tests.infra.untyped FOLDER` writes them there. main.bicep is left out: that parser does not know its lambdas either, and of
-resources the file has the group alone.
+`python -m tests.infra.untyped FOLDER` writes them there. main.bicep is left out: that parser does not know its lambdas either,
+and of resources the file has the group alone.
 """
 
 from __future__ import annotations
