@@ -68,6 +68,10 @@ def main() -> int:
         from bench.memory.__main__ import main as shapes
 
         return shapes([argument for argument in sys.argv[1:] if argument != "--memory"])
+    if "--commits" in sys.argv:
+        from bench.commits.__main__ import main as commits
+
+        return commits([argument for argument in sys.argv[1:] if argument != "--commits"])
     if "--console" in sys.argv:
         from bench.console.__main__ import main as console_views
 

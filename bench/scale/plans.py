@@ -53,7 +53,7 @@ GROWS: Final = {
     "owe_all_marks": "a person asks for every mark to be written again",
     "request_verification": "a person asks for all archives of a hypertable to be verified",
     "note_lake_back": "the lake went back: everything since then is verified",
-    "table_candidates": "what is in a table of the lake is decided from all of its archives, and not from what happened",
+    "table_candidates": "now and then, and in doubt, what is in a table of the lake is decided from all of its archives",
     "count_in_lake_alone": "a person looks at the hypertables: of the archives that are not removed, how many have no table",
     "failure_groups": "failures that nobody has dealt with are grouped by their cause",
     "open_failures": "of these, the newest of each hypertable",
@@ -137,6 +137,7 @@ def values(connection: psycopg.Connection[Any]) -> dict[str, Any]:
         "limit": 100,
         "lost": True,
         "manifest": Jsonb({"supersedes": []}),
+        "most": 2_000,
         "number": 1,
         "oid": 7,
         "oids": [7],
@@ -195,6 +196,8 @@ def pages_of_marks(connection: psycopg.Connection[Any]) -> int:
     connection.execute(f"{mark} from generate_series(1, 3) i on conflict do nothing".encode())
     connection.execute("analyze archival_marks.stand_in")
     of_table = _touched(connection, table_marks.OF_TABLE, ["scale.few", []])
+    about = {"archives": [UUID(int=1)], "oids": [1, 2], "born": ["1", "1"], "hypertable": "scale.few"}
+    of_table += _touched(connection, table_marks.ABOUT, about)
     return of_table + _touched(connection, stand_ins.STANDING_IN, [["scale.few"]])
 
 
