@@ -421,7 +421,16 @@ CREATE FUNCTION archival.note_due_table() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
-    insert into archival.table_due (hypertable) values (new.hypertable);
+    if tg_op = 'DELETE' then
+        insert into archival.table_due (hypertable) values (old.hypertable);
+    elsif tg_op = 'UPDATE' and old.lake_path is not null
+          and (old.hypertable, old.lake_path, old.relation_oid, old.relation_born)
+              is distinct from (new.hypertable, new.lake_path, new.relation_oid, new.relation_born) then
+        -- what it bore on before cannot be told from what it is now
+        insert into archival.table_due (hypertable) select distinct unnest(array[old.hypertable, new.hypertable]);
+    else
+        insert into archival.table_due (hypertable, folder) values (new.hypertable, new.lake_path);
+    end if;
     return null;
 end $$;
 
@@ -671,12 +680,17 @@ CREATE TABLE archival.lake_table (
     columns jsonb DEFAULT '[]'::jsonb NOT NULL,
     committed_at timestamp with time zone,
     compared_at timestamp with time zone,
-    finding jsonb
+    finding jsonb,
+    judged_on text
 );
 
 -- COMMENT TABLE lake_table
 
 COMMENT ON TABLE archival.lake_table IS 'The Delta table of each hypertable in the lake, as of its last commit.';
+
+-- COMMENT COLUMN lake_table.judged_on
+
+COMMENT ON COLUMN archival.lake_table.judged_on IS 'The server, database and timeline on which all archives of the table were looked at last, and nothing was in doubt.';
 
 -- TABLE part
 
@@ -880,12 +894,17 @@ COMMENT ON TABLE archival.table_archive IS 'Archives that are in the lake''s tab
 CREATE TABLE archival.table_due (
     id bigint NOT NULL,
     hypertable text NOT NULL,
-    at timestamp with time zone DEFAULT now() NOT NULL
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    folder text
 );
 
 -- COMMENT TABLE table_due
 
 COMMENT ON TABLE archival.table_due IS 'Hypertables of whose archives something has changed since the last commit of their table.';
+
+-- COMMENT COLUMN table_due.folder
+
+COMMENT ON COLUMN archival.table_due.folder IS 'The archive that has changed; null where all archives of the table are to be looked at.';
 
 -- SEQUENCE table_due_id_seq
 
@@ -1153,6 +1172,10 @@ CREATE INDEX request_age ON archival.request USING btree (requested_at);
 
 CREATE INDEX superseding_of_job ON archival.superseding USING btree (job_id);
 
+-- INDEX table_archive_left_out
+
+CREATE INDEX table_archive_left_out ON archival.table_archive USING btree (hypertable) WHERE (left_out IS NOT NULL);
+
 -- INDEX table_archive_of_table
 
 CREATE INDEX table_archive_of_table ON archival.table_archive USING btree (hypertable);
@@ -1175,7 +1198,11 @@ CREATE TRIGGER note_due_table AFTER INSERT ON archival.job FOR EACH ROW WHEN (((
 
 -- TRIGGER job note_due_table_again
 
-CREATE TRIGGER note_due_table_again AFTER UPDATE OF status, lake_path, manifest_sha256, history_lost ON archival.job FOR EACH ROW WHEN (((new.kind = 'archive'::text) AND (new.lake_path IS NOT NULL) AND ((((new.status IS DISTINCT FROM old.status) OR (new.lake_path IS DISTINCT FROM old.lake_path)) OR (new.manifest_sha256 IS DISTINCT FROM old.manifest_sha256)) OR (new.history_lost IS DISTINCT FROM old.history_lost)))) EXECUTE FUNCTION archival.note_due_table();
+CREATE TRIGGER note_due_table_again AFTER UPDATE OF status, lake_path, manifest, manifest_sha256, proof, history_lost, restored_at, revision, relation_oid, relation_born, hypertable ON archival.job FOR EACH ROW WHEN (((new.kind = 'archive'::text) AND (new.lake_path IS NOT NULL) AND (((((((((((new.status IS DISTINCT FROM old.status) OR (new.lake_path IS DISTINCT FROM old.lake_path)) OR (new.manifest_sha256 IS DISTINCT FROM old.manifest_sha256)) OR (new.history_lost IS DISTINCT FROM old.history_lost)) OR (new.restored_at IS DISTINCT FROM old.restored_at)) OR (new.revision IS DISTINCT FROM old.revision)) OR (new.relation_oid IS DISTINCT FROM old.relation_oid)) OR (new.relation_born IS DISTINCT FROM old.relation_born)) OR (new.hypertable IS DISTINCT FROM old.hypertable)) OR (new.nonces IS DISTINCT FROM old.nonces)) OR (new.read_from IS DISTINCT FROM old.read_from)))) EXECUTE FUNCTION archival.note_due_table();
+
+-- TRIGGER job note_due_table_gone
+
+CREATE TRIGGER note_due_table_gone AFTER DELETE ON archival.job FOR EACH ROW WHEN (((old.kind = 'archive'::text) AND (old.lake_path IS NOT NULL))) EXECUTE FUNCTION archival.note_due_table();
 
 -- TRIGGER job note_superseding
 

@@ -2,6 +2,9 @@
 
 the table's row, locked → the log is where the ledger left it → candidates → the commit → the ledger's record
 
+Candidates are the archives that have changed and those that they bear on, so that a commit costs the same whatever the table's
+size. Where anything is in doubt, and every hour (`table_upkeep.py`), they are all archives of the table.
+
 The record comes last, and is part of the transaction that holds the lock. A crash before the record leaves a log that is
 further than the ledger knows. The next run then reads the log whole, and goes on from what is really there. A commit is
 therefore made once, whatever answer is lost. A second committer does no harm, because a version of the log is one file and
@@ -21,8 +24,8 @@ from uuid import uuid4
 from archival_core import telemetry
 from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.jobs.ownership import Ownership
-from archival_core.flows.tables.fitting import Fitting, fit
-from archival_core.flows.tables.gathering import Gathering
+from archival_core.flows.tables.fitting import Fitting, fit, given_columns, has_others
+from archival_core.flows.tables.gathering import Gathered, Gathering
 from archival_core.flows.tables.log_reading import LogReading, Reality, folder_of
 from archival_core.lake.tables.log import TableLog
 from archival_core.lake.tables.snapshot import TableReader
@@ -96,8 +99,10 @@ class TableCommits:
             _LOG.warning("commits wait: %s", error)
         return report
 
-    async def commit(self, hypertable: str, report: CommitsReport | None = None, *, wait: bool = False) -> None:
-        """Bring one table to what marks and ledger say.
+    async def commit(
+        self, hypertable: str, report: CommitsReport | None = None, *, wait: bool = False, whole: bool = False
+    ) -> None:
+        """Bring one table to what marks and ledger say; `whole` looks at all of its archives, whatever has changed.
 
         If somebody else is committing to the table, nothing is done, or with `wait` the other's end is waited for. Raises
         `OvertakenCommitError`, `PermanentError` (`table-log-damaged`), and as source and lake do.
@@ -107,33 +112,42 @@ class TableCommits:
             async with self._tables.held(hypertable, wait=wait) as held:
                 if held is None:
                     return
-                version = await self.commit_held(held, report)
+                version = await self.commit_held(held, report, whole=whole)
             if version is not None:
                 await self._checkpoint(hypertable, version, held.known.checkpoint)
 
     async def unknown(self, held: HeldTable) -> list[str]:
         """Folders of archives that count and that the ledger does not know, because it was put back or is behind the marks."""
-        wanted = plan(await self._gathering.candidates(held))
+        wanted = plan((await self._gathering.whole(held)).candidates)
         counting = {*wanted.adds, *wanted.stays}
         return sorted(counting - {addition.folder for addition in await held.additions(counting)})
 
     async def commit_held(
-        self, held: HeldTable, report: CommitsReport, *, compare: bool = False, anew: bool = False
+        self, held: HeldTable, report: CommitsReport, *, whole: bool = False, compare: bool = False, anew: bool = False
     ) -> int | None:
         """Commit to a table whose row is locked; returns the version that was made, `None` if there was nothing to say.
 
-        With `compare` the log is read whole, wherever the ledger left it. `anew` says that the log was set aside on
-        purpose.
+        `whole` looks at all archives of the table. With `compare` the log is read whole as well, wherever the ledger left it.
+        `anew` says that the log was set aside on purpose.
         """
         # Taken before the changes are read: a change that comes later is noted again, and has a commit of its own.
-        await held.take_due()
+        changed = await held.take_due()
         reality = Reality(held.known)
         if compare or not await self._log.is_at(folder_of(held.known.hypertable), held.known.version):
             reality = await self._log_reading.catch_up(held, anew=anew)
-        wanted = plan(await self._gathering.candidates(held))
-        fitting = await fit(held, reality.known.columns, wanted, is_new=reality.known.version is None)
+            whole = True
+        given = await given_columns(held)
+        few: Gathered | None = None
+        is_new = held.known.version is None
+        if changed is not None and not (whole or is_new or has_others(given, held.known.columns)):
+            few = await self._gathering.about(held, changed)
+        gathered = few or await self._gathering.whole(held)
+        await held.judged(gathered.judged_on)
+        wanted = plan(gathered.candidates)
+        fitting = await fit(held, reality.known.columns, given, wanted, is_new=reality.known.version is None)
         gone = await held.files(fitting.removes)
-        await held.leave_out(fitting.left_out)
+        among = None if few is None or changed is None else changed | {candidate.folder for candidate in few.candidates}
+        await held.leave_out(fitting.left_out, among)
         report.left_out += len(fitting.left_out)
         if fitting.entries or fitting.removes or reality.foreign or (reality.is_restated and fitting.columns):
             return await self._write(held, reality, fitting, gone, report)

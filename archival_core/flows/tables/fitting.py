@@ -37,16 +37,27 @@ class Fitting:
     left_out: dict[str, str]
 
 
-async def fit(held: HeldTable, columns: tuple[TableColumn, ...], wanted: Plan, *, is_new: bool) -> Fitting:
+async def given_columns(held: HeldTable) -> tuple[TableColumn, ...]:
+    """The columns that the ledger has decided on for the table; none before it has."""
+    return described(await held.lake_columns())
+
+
+def has_others(given: Sequence[TableColumn], columns: Sequence[TableColumn]) -> bool:
+    """Whether the ledger has decided on other columns than the table has: archives that were left out may fit now."""
+    return bool(given) and _forms(given) != _forms(columns)
+
+
+async def fit(
+    held: HeldTable, columns: tuple[TableColumn, ...], given: tuple[TableColumn, ...], wanted: Plan, *, is_new: bool
+) -> Fitting:
     """The part of `wanted` that can be committed. `columns` are those that the table has now; a log that `is_new` has its first
     commit with this.
 
-    The ledger's columns decide. Before the ledger has any, the table has the columns of its archives.
+    The ledger's columns, `given`, decide. Before the ledger has any, the table has the columns of its archives.
     """
     folder = folder_of(held.known.hypertable)
-    given = described(await held.lake_columns())
     asked = wanted.adds
-    if given and {column.name: column.form for column in columns}.items() - {c.name: c.form for c in given}.items():
+    if given and _forms(columns).items() - _forms(given).items():
         # archives from before may be in a table whose columns were decided since, so each is looked at again
         asked = (*asked, *wanted.stays)
     additions = await held.additions(asked) if asked else []
@@ -68,6 +79,10 @@ async def fit(held: HeldTable, columns: tuple[TableColumn, ...], wanted: Plan, *
     entries = [entry for entry in entries if entry.entered.folder not in kept]
     columns = tuple(column.with_bounds() if column.name in bounded else column for column in columns)
     return Fitting(columns, tuple(entries), (*removes, *sorted(left_out.keys() & set(wanted.stays))), left_out)
+
+
+def _forms(columns: Sequence[TableColumn]) -> dict[str, str]:
+    return {column.name: column.form for column in columns}
 
 
 def _bounded(

@@ -49,6 +49,10 @@ class Standing:
         if not place.in_table or not await self._is_at(str(job.hypertable), place):
             await self._commits.commit(str(job.hypertable), wait=True)
             place = await self._tables.place(job.job_id)
+        if not place.in_table and place.left_out is None:
+            # that the archive has changed may not have been noted
+            await self._commits.commit(str(job.hypertable), wait=True, whole=True)
+            place = await self._tables.place(job.job_id)
         if place.in_table:
             return
         if place.left_out is not None and _is_of_before(job):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -20,6 +20,9 @@ from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.model.lake.lake_table import TableKey
 from archival_core.model.lake.lake_table_state import LakeTableState
 from archival_core.model.lake.manifest import ManifestColumn, ManifestPart
+
+#: To follow what so many archives bear on takes as long as to look at all archives of a table.
+_MANY: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +107,11 @@ class Retirable:
 class HeldTable:
     """A table's row while it is locked: one process at a time commits to the table."""
 
-    def __init__(self, connection: Any, known: KnownLog) -> None:
+    def __init__(self, connection: Any, known: KnownLog, judged_on: str | None) -> None:
         self._connection = connection
         self.known = known
+        #: the server on which all archives of the table were looked at last, and nothing was in doubt
+        self.judged_on = judged_on
 
     async def _all(self, query: str, **parameters: Any) -> list[Row]:
         cursor = await self._connection.execute(queries()[query], {"hypertable": self.known.hypertable, **parameters})
@@ -120,6 +125,13 @@ class HeldTable:
     async def candidates(self, server: str) -> list[TableArchive]:
         """Every published archive of the hypertable, and every folder in its table; `server` as in `job.read_from`."""
         return [_table_archive(row) for row in await self._all("table_candidates", server=server)]
+
+    async def candidates_about(self, folders: Collection[str], server: str) -> list[TableArchive] | None:
+        """Those of `candidates` that are in `folders`, and those that these bear on; `None` if they are many."""
+        rows = await self._all("table_candidates_about", folders=list(folders), server=server, most=_MANY)
+        if len(rows) == _MANY:
+            return None
+        return [_table_archive(row) for row in rows if row["job_id"] is not None or row["in_table"]]
 
     async def additions(self, folders: Collection[str]) -> list[Addition]:
         """What the ledger knows of those of `folders` that are published archives."""
@@ -135,9 +147,17 @@ class HeldTable:
             for row in await self._all("table_additions", folders=list(folders))
         ]
 
-    async def take_due(self) -> None:
-        """What has changed until now is in the commit that follows."""
-        await self._all("take_due")
+    async def take_due(self) -> frozenset[str] | None:
+        """The archives that have changed until now, which the commit that follows looks at; `None` where it has to look at all
+        archives of the table."""
+        folders = {row["folder"] for row in await self._all("take_due")}
+        return frozenset(folders) if folders and None not in folders else None
+
+    async def judged(self, server: str | None) -> None:
+        """All archives of the table were looked at on this server; `None` if something was in doubt."""
+        if server != self.judged_on:
+            await self._all("record_judged", server=server)
+            self.judged_on = server
 
     async def enter(self, archives: Collection[Entered]) -> None:
         """Archives that are in the table from now on."""
@@ -168,10 +188,12 @@ class HeldTable:
         if it is none, or somebody brings it back."""
         return await self._all("hold_retirable", folder=folder, readers=readers) != []
 
-    async def leave_out(self, reasons: Mapping[str, str]) -> None:
-        """Archives that count and cannot be in the table, and why; what is not named is none of them any more."""
-        folders = sorted(reasons)
-        await self._all("leave_out", folders=folders, reasons=[Prose(reasons[folder]) for folder in folders])
+    async def leave_out(self, reasons: Mapping[str, str], among: Collection[str] | None) -> None:
+        """Archives that count and cannot be in the table, and why; what is not named is none of them any more, `among` these
+        folders or, with `None`, among all of the table."""
+        folders, looked_at = sorted(reasons), None if among is None else sorted(among)
+        prose = [Prose(reasons[folder]) for folder in folders]
+        await self._all("leave_out", folders=folders, reasons=prose, among=looked_at)
 
     async def record(self, log: KnownLog, columns: Collection[TableColumn]) -> None:
         """Where the log is now, with its last commit."""
@@ -216,7 +238,7 @@ class LakeTables:
         async with self._pool.transaction("lake_table") as connection:
             await execute(connection, "bound_lake_table", {})
             row = await execute(connection, "wait_for_lake_table" if wait else "hold_lake_table", {"hypertable": hypertable})
-            yield None if row is None else HeldTable(connection, _known(row))
+            yield None if row is None else HeldTable(connection, _known(row), row["judged_on"])
 
     async def record_checkpoint(self, hypertable: str, version: int) -> None:
         """The log has a checkpoint of this version."""

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from tests.faults.host import Running
+from tests.faults.needs import told
 from tests.faults.stage import Stage, any_story
 from tests.faults.truth import SCHEMA, chunk_of, invented
 
@@ -34,6 +35,10 @@ begin
 end $$;
 create trigger fault before insert or update on archival.job for each row execute function public.fault();
 create trigger fault before insert on archival.part for each row execute function public.fault();
+"""
+_LOSE_NOTICES = """
+create function public.lose() returns trigger language plpgsql as 'begin return null; end';
+create trigger lose before insert on archival.table_due for each row execute function public.lose();
 """
 
 
@@ -131,6 +136,24 @@ def _answers(name: str, stage: Stage) -> None:
         stage.struck = row["last_value"] >= first
 
 
+@told("archive")
+def notices_lost(stage: Stage) -> None:
+    """That an archive has changed is not noted: who compares the table with all of its archives finds out, within an hour."""
+    stage.play()
+    stage.recover()
+    stage.commit()
+    with stage.world.connect() as connection:
+        connection.execute(_LOSE_NOTICES.encode())
+    _change(stage)
+    stage.archive_again(*stage.story.chunks)
+    stage.recover()
+    with stage.world.connect() as connection:
+        connection.execute("drop trigger lose on archival.table_due")
+        # an hour has passed since logs were compared
+        connection.execute("update archival.lake_table set compared_at = null")
+    stage.reconcile()
+
+
 def _change(stage: Stage) -> None:
     truth, rng = stage.world.truth, stage.rng
     chunk = rng.choice(list(stage.story.chunks))
@@ -164,6 +187,7 @@ SCENARIOS: list[Callable[[Stage], None]] = [
     changed_meanwhile,
     restarted,
     changed_between_attempts,
+    notices_lost,
     connections_ended,
     *(partial(_answers, name) for name in _ANSWERS),
     backend_killed,

@@ -4,6 +4,7 @@ from tests.mutants.mutation import Mutation
 from tests.mutants.table import (
     archive,
     asking,
+    commits,
     giving_way,
     jobs,
     lake,
@@ -30,6 +31,7 @@ MUTATIONS: tuple[Mutation, ...] = tuple(
         archive,
         lake,
         lake_marker,
+        commits,
         removal,
         restore,
         rewriting,

@@ -15,16 +15,16 @@ select set_config('lock_timeout', '20s', true), set_config('idle_in_transaction_
 
 -- name: hold_lake_table
 -- One process at a time commits to a table. A process that does not wait leaves the commit to the other.
-select hypertable, history, sequence, version, checkpoint, columns, clock_timestamp() as now from archival.lake_table
+select hypertable, history, sequence, version, checkpoint, columns, judged_on, clock_timestamp() as now from archival.lake_table
 where hypertable = %(hypertable)s for update skip locked
 
 -- name: wait_for_lake_table
-select hypertable, history, sequence, version, checkpoint, columns, clock_timestamp() as now from archival.lake_table
+select hypertable, history, sequence, version, checkpoint, columns, judged_on, clock_timestamp() as now from archival.lake_table
 where hypertable = %(hypertable)s for update
 
 -- name: take_due
 -- Changes that come after this are for the next commit.
-delete from archival.table_due where hypertable = %(hypertable)s returning id
+delete from archival.table_due where hypertable = %(hypertable)s returning folder
 
 -- name: note_due
 insert into archival.table_due (hypertable) values (%(hypertable)s) returning id
@@ -44,6 +44,47 @@ full join (
     select * from archival.table_archive where hypertable = %(hypertable)s and entered_at is not null and left_at is null
 ) t on t.folder = j.lake_path
 order by j.finished_at, folder
+
+-- name: table_candidates_about
+-- Those of `table_candidates` that `folders` bear on: archives of the same table of PostgreSQL, and archives whose place another takes,
+-- however many steps away. A folder may be no archive of this table, and still lead to others. More than `most` are not followed.
+with recursive about (folder) as (
+    select unnest(%(folders)s::text[])
+    union
+    select near.folder
+    from about a cross join lateral (
+        select o.lake_path as folder
+        from archival.job j
+        join archival.job o on o.relation_oid = j.relation_oid and o.relation_born = j.relation_born and o.kind = 'archive'
+        where j.lake_path = a.folder and j.kind = 'archive' and o.hypertable = %(hypertable)s and o.lake_path is not null
+          and o.relation_oid <> 0 and o.relation_born <> '' and o.status in ('archived', 'removed', 'superseded')
+        union all
+        select s.folder from archival.job j join archival.superseding s on s.job_id = j.job_id
+        where j.lake_path = a.folder and j.kind = 'archive'
+        union all
+        select j.lake_path from archival.superseding s join archival.job j on j.job_id = s.job_id
+        where s.folder = a.folder and j.lake_path is not null
+        -- one folder after the other, by their keys: how many there are cannot be told
+        offset 0
+    ) near
+)
+select a.folder, j.job_id, j.status, j.manifest_sha256, j.relation_oid, j.relation_born,
+       coalesce(j.revision, 0) as revision, j.nonces, j.history_lost, j.restored_at is not null as restored,
+       j.read_from = %(server)s as is_of_server, t.folder is not null as in_table,
+       array(select s.folder from archival.superseding s where s.job_id = j.job_id) as supersedes
+from (select folder from about limit %(most)s) a
+left join lateral (
+    select * from archival.job j
+    where j.lake_path = a.folder and j.kind = 'archive' and j.hypertable = %(hypertable)s
+      and j.status in ('archived', 'removed', 'superseded')
+    offset 0
+) j on true
+left join lateral (
+    select * from archival.table_archive t
+    where t.folder = a.folder and t.hypertable = %(hypertable)s and t.entered_at is not null and t.left_at is null
+    offset 0
+) t on true
+order by j.finished_at, a.folder
 
 -- name: table_additions
 -- What a commit needs of each archive that enters, in the order of their ends.
@@ -84,12 +125,15 @@ where kind = 'archive' and hypertable = %(hypertable)s and lake_path = any(%(fol
   and status in ('archived', 'removed', 'superseded')
 
 -- name: leave_out
+-- Of the archives that were looked at: NULL for all of the table.
 with gone as (
     delete from archival.table_archive
     where hypertable = %(hypertable)s and left_out is not null and entered_at is null and folder <> all(%(folders)s)
+      and (%(among)s::text[] is null or folder = any(%(among)s))
 ), again as (
     update archival.table_archive set left_out = null
     where hypertable = %(hypertable)s and left_out is not null and entered_at is not null and folder <> all(%(folders)s)
+      and (%(among)s::text[] is null or folder = any(%(among)s))
 )
 insert into archival.table_archive as t (folder, hypertable, left_out)
 select folder, %(hypertable)s, reason from unnest(%(folders)s::text[], %(reasons)s::text[]) a (folder, reason)
@@ -103,6 +147,9 @@ update archival.lake_table
 set history = %(history)s, sequence = %(sequence)s, version = %(version)s, checkpoint = %(checkpoint)s, columns = %(columns)s,
     committed_at = %(at)s
 where hypertable = %(hypertable)s returning hypertable
+
+-- name: record_judged
+update archival.lake_table set judged_on = %(server)s where hypertable = %(hypertable)s returning hypertable
 
 -- name: record_checkpoint
 update archival.lake_table set checkpoint = greatest(checkpoint, %(version)s) where hypertable = %(hypertable)s returning hypertable
