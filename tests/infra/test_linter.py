@@ -40,7 +40,8 @@ def file(folder: Path, name: str, text: str) -> Bicep:
 
 @pytest.mark.parametrize("rule", ["use-recent-api-versions", "use-user-defined-types", "what-if-short-circuiting"])
 def test_rules_that_are_off_by_default_are_on(rule: str) -> None:
-    assert RULES[rule]["level"] == "error"
+    """A warning fails continuous integration. An error would keep people from deploying a release that has grown old."""
+    assert RULES[rule]["level"] == "warning"
 
 
 def test_no_rule_is_off() -> None:
