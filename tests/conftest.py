@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,10 +15,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from dev.lake_emulator import Emulator, serve
+from tests.kit.examples import LONG
 from tests.kit.selection import FOUND
 
 # how fast examples come says something about the machine, nothing about the code
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(LONG, settings.get_profile("any machine"))
 settings.load_profile("any machine")
 
 
@@ -25,6 +28,17 @@ settings.load_profile("any machine")
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108
 #: Folders whose files each make once what takes long: pages, servers with the traces of whole runs, a copy of the project.
 _MADE_ONCE = frozenset({"browser", "faults", "mutants"})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays until the end: the garbage collector need not look through it, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before what `-m` leaves out is left out
@@ -40,9 +54,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group("timescaledb"))
         elif item.path.parent.name in _MADE_ONCE:
             item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.name}"))
-    below = Path(__file__).parent
+    below = f"{Path(__file__).parent}{os.sep}"
     config.stash[FOUND] = {
-        f"{item.path.relative_to(below)}::{item.name}": item.get_closest_marker("slow") is not None for item in items
+        f"{str(item.path).removeprefix(below)}::{item.name}": item.get_closest_marker("slow") is not None for item in items
     }
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
@@ -59,7 +73,7 @@ def source_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     if url := os.environ.get("TEST_POSTGRESQL_URL"):
         yield url
         return
-    from dev.servers.postgres import PostgresServer
+    from tests.kit.copied_postgres import CopiedPostgres
 
     with ExitStack() as stack:
         if _has_room_in_memory():
@@ -67,7 +81,7 @@ def source_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
             folder.chmod(0o755)
         else:
             folder = tmp_path_factory.mktemp("postgres")
-        server = stack.enter_context(PostgresServer(folder))
+        server = stack.enter_context(CopiedPostgres(folder))
         with psycopg.connect(server.url, autocommit=True) as connection:
             # its transactions come when they like, and while one is open a row that is written looks newer than it is
             connection.execute("alter system set autovacuum = off")

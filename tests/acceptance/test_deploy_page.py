@@ -114,9 +114,9 @@ def _tool(folder: Path, name: str, script: str) -> None:
 @pytest.fixture(scope="module")
 def native_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A server of the module's own, since the page's names of databases and roles are the server's."""
-    from dev.servers.postgres import PostgresServer
+    from tests.kit.copied_postgres import CopiedPostgres
 
-    with PostgresServer(tmp_path_factory.mktemp("server")) as server:
+    with CopiedPostgres(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 

@@ -17,7 +17,6 @@ from archival_core.flows.removal import chunk_proof
 from archival_core.ledger.jobs.job_life import NewJob
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
-from dev.servers.postgres import PostgresServer
 from tests.acceptance.lineages import (
     HYPERTABLE,
     JAN_AGAIN,
@@ -30,6 +29,7 @@ from tests.acceptance.lineages import (
     restore,
     statuses,
 )
+from tests.kit.copied_postgres import CopiedPostgres
 from tests.kit.readings import archive, remove
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ async def test_a_server_that_was_restored_to_an_earlier_time(
 ) -> None:
     from tests.acceptance.conftest import open_service
 
-    with PostgresServer(tmp_path / "source") as server:
+    with CopiedPostgres(tmp_path / "source") as server:
         if ledger == "apart":
             monkeypatch.setenv("LEDGER_DATABASE_URL", own_database_url)
         monkeypatch.setenv("REMOVAL_POLICY", "drop")
@@ -372,7 +372,7 @@ async def test_rows_older_than_two_billion_transactions(
 
     from tests.acceptance.conftest import open_service
 
-    with PostgresServer(tmp_path / "source") as server:
+    with CopiedPostgres(tmp_path / "source") as server:
         process: Any = server._process
         opened: AsyncIterator[Service] = open_service(server.url, redis_url, storage_connection, emulator, monkeypatch)
         service = await anext(opened)

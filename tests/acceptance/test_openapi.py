@@ -6,14 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
-from schemathesis import GenerationMode
-from schemathesis.core.failures import FailureGroup
-from schemathesis.core.result import Ok
-from schemathesis.python import asgi
-from schemathesis.specs.openapi import checks
 
 from archival_core.api.app import create_app
 from archival_core.functions import http
@@ -24,14 +18,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.own_database
 
-CHECKS = [
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_schema_conformance,
-    checks.response_headers_conformance,
-    checks.negative_data_rejection,
-    schemathesis.checks.not_a_server_error,
-]
 TABLE = """
 create table $s.readings (time timestamptz not null, value double precision) partition by range (time);
 create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
@@ -40,6 +26,21 @@ create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to 
 
 def refutations(examples: int) -> list[str]:
     """What every operation answered otherwise than described, to so many valid requests and to so many invalid ones."""
+    # each worker that looks for tests would take half a second for it
+    import schemathesis
+    from schemathesis.core.failures import FailureGroup
+    from schemathesis.core.result import Ok
+    from schemathesis.python import asgi
+    from schemathesis.specs.openapi import checks
+
+    described = [
+        checks.status_code_conformance,
+        checks.content_type_conformance,
+        checks.response_schema_conformance,
+        checks.response_headers_conformance,
+        checks.negative_data_rejection,
+        schemathesis.checks.not_a_server_error,
+    ]
     app: Any = create_app(services)
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", app)
     found = []
@@ -47,7 +48,7 @@ def refutations(examples: int) -> list[str]:
         for result in schema.get_all_operations():
             assert isinstance(result, Ok), result
             operation = result.ok()
-            for mode in GenerationMode:
+            for mode in schemathesis.GenerationMode:
 
                 @given(case=operation.as_strategy(generation_mode=mode))
                 @settings(
@@ -59,7 +60,7 @@ def refutations(examples: int) -> list[str]:
                     suppress_health_check=list(HealthCheck),
                 )
                 def answers_as_described(case: Any) -> None:
-                    case.validate_response(case.call(session=client), checks=CHECKS)
+                    case.validate_response(case.call(session=client), checks=described)
 
                 try:
                     answers_as_described()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from dev.lake_emulator import Emulator
-from dev.servers.postgres import PostgresServer
 from tests.acceptance.conftest import Service, open_service
+from tests.kit.copied_postgres import CopiedPostgres
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
@@ -84,7 +84,7 @@ async def test_a_partition_without_tables(service: Service) -> None:
 async def test_an_unlogged_table_that_a_crash_empties_keeps_its_archive(
     redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with PostgresServer(tmp_path / "source") as server:
+    with CopiedPostgres(tmp_path / "source") as server:
         opened: AsyncIterator[Service] = open_service(server.url, redis_url, storage_connection, emulator, monkeypatch)
         service = await anext(opened)
         try:

@@ -19,6 +19,7 @@ from archival_core.errors import TransientError
 from archival_core.source.translate import source_errors
 from archival_core.source.wire.driver import arriving, connected, driver_errors
 from dev.servers.postgres import PostgresServer
+from tests.kit.copied_postgres import CopiedPostgres
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with PostgresServer(tmp_path_factory.mktemp("hanging")) as running:
+    with CopiedPostgres(tmp_path_factory.mktemp("hanging")) as running:
         yield running
 
 

@@ -19,6 +19,7 @@ from archival_core.source import catalog
 from archival_core.source.wire import extract
 from archival_core.source.wire.joining import Joined, JoinedBytes, JoinedNumbers, JoinedTexts
 from tests.contract.source_support import read_chunk
+from tests.kit.examples import examples
 from tests.kit.log_records import events
 
 KINDS = ["smallint", "real", "double precision", "bigint", "date", "timestamp", "timestamptz", "text", "varchar", "uuid"]
@@ -80,7 +81,7 @@ def content(table: pa.Table) -> parquet.Content:
     return meter.content()
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_any_values_whatever_the_statistics_say(
     both: Both, source_database_url: str, schema: str, data: st.DataObject

@@ -18,12 +18,13 @@ from archival_core.errors import TransientError
 from archival_core.ledger.pool import LedgerPool
 from dev.servers.postgres import PostgresServer
 from tests.faults.proxy import Weather, proxied
+from tests.kit.copied_postgres import CopiedPostgres
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A server of this module's own, which is restarted."""
-    with PostgresServer(tmp_path_factory.mktemp("ledger")) as running:
+    with CopiedPostgres(tmp_path_factory.mktemp("ledger")) as running:
         yield running
 
 
@@ -97,7 +98,7 @@ async def test_after_an_outage_the_first_who_asks_is_served(server: PostgresServ
 
 
 async def test_a_restart_is_waited_for(tmp_path: Path) -> None:
-    with PostgresServer(tmp_path / "restarted") as restarted:
+    with CopiedPostgres(tmp_path / "restarted") as restarted:
         async with opened(restarted.url) as pool:
             before = await use(pool, 2)
             restart = asyncio.create_task(asyncio.to_thread(restarted.restart))
@@ -114,7 +115,7 @@ async def test_a_restart_is_waited_for(tmp_path: Path) -> None:
 
 async def test_connections_that_a_failover_left_with_what_is_read_only_now(server: PostgresServer, tmp_path: Path) -> None:
     """Its address leads to the new primary, and so do new connections."""
-    with PostgresServer(tmp_path / "demoted") as demoted:
+    with CopiedPostgres(tmp_path / "demoted") as demoted:
         password = urlsplit(demoted.url).password
         async with proxied(urlsplit(demoted.url).port or 0) as proxy, opened(through(demoted.url, proxy.port)) as pool:
             await use(pool, 4)

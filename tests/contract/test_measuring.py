@@ -23,6 +23,7 @@ from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.joining import JoinedBytes
 from archival_core.source.wire.measuring import MeasuredTexts
 from tests.contract.source_support import read_chunk, rows
+from tests.kit.examples import examples
 from tests.kit.log_records import events
 
 Connection = psycopg.AsyncConnection[Any]
@@ -65,7 +66,7 @@ async def assert_measured(caplog: pytest.LogCaptureFixture, url: str, conn: Conn
     assert rows(measured) == rows(one_by_one)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.tuples(*[st.none() | st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=9)] * 2)))
 async def test_any_texts(
     caplog: pytest.LogCaptureFixture,

@@ -25,6 +25,7 @@ from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from archival_core.source.wire.gathering import gathered_pages
 from archival_core.source.wire.packing import Pack
+from tests.kit.examples import examples
 from tests.kit.lake_schemas import lake_schema
 
 #: PostgreSQL's name, and what `struct` calls its binary form and the integer of the same size
@@ -94,7 +95,7 @@ def values(kind: str) -> st.SearchStrategy[bytes]:
     return st.integers(-(2**size), 2**size - 1).map(lambda value: struct.pack(f">{code}", value))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_any_numbers_and_nulls(source_database_url: str, schema: str, data: st.DataObject) -> None:
     kinds = ["float8", "int4", "float8", *data.draw(st.lists(st.sampled_from(list(KINDS)), max_size=35))]

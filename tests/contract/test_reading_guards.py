@@ -17,6 +17,7 @@ from archival_core.source import catalog
 from archival_core.source.state.fence import holds_same_rows
 from dev.servers.postgres import PostgresServer
 from tests.contract.source_support import Connection, read_chunk
+from tests.kit.copied_postgres import CopiedPostgres
 
 TABLE = """
 CREATE TABLE {0}.t (at int, v text) PARTITION BY RANGE (at);
@@ -73,7 +74,7 @@ async def test_a_server_that_has_not_come_as_far_as_the_snapshot_cannot_tell(sch
 
 
 async def test_a_snapshot_from_before_half_of_all_numbers_cannot_tell(tmp_path: Path) -> None:
-    with PostgresServer(tmp_path / "server") as server:
+    with CopiedPostgres(tmp_path / "server") as server:
         async with await connect(server.url) as conn:
             await conn.execute(b"CREATE SCHEMA s")
             await conn.execute(TABLE.format("s").encode())

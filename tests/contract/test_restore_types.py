@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.contract.restore_support import Bench
 from tests.contract.type_values import NOT_HELD, TYPES
+from tests.kit.examples import examples
 
 PREPARE = """
 SET datestyle = 'ISO, YMD';
@@ -54,7 +55,7 @@ async def test_values_that_the_form_does_not_hold(bench: Bench, kind: str) -> No
     assert bench.rows("t") == before
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_random_tables(bench: Bench, data: st.DataObject) -> None:
     kinds = data.draw(st.lists(st.sampled_from([kind for kind in TYPES if kind != "regclass"]), min_size=1, max_size=12))

@@ -33,6 +33,7 @@ from archival_core.source.wire.extract import read_batches
 from archival_core.source.wire.gathering import gathered_pages, ungathered
 from dev.demo.comparison import Comparison, compare
 from tests.contract.type_values import CORRECTED, NOT_HELD, TYPES
+from tests.kit.examples import examples
 
 PREPARE = """
 SET datestyle = 'ISO, YMD';
@@ -144,7 +145,7 @@ async def test_a_value_that_does_not_fit_leaves_the_column_alone(trip: Trip, kin
 EXACT = st.sampled_from([kind for kind in TYPES if kind not in ("text", "regclass")])
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_random_tables(trip: Trip, data: st.DataObject) -> None:
     kinds = data.draw(st.lists(EXACT, min_size=1, max_size=12))
@@ -161,7 +162,7 @@ async def test_random_tables(trip: Trip, data: st.DataObject) -> None:
     assert await trip.take(layout, data.draw(st.sampled_from(HOW))) == Comparison(len(rows), len(rows), 0)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(
         st.tuples(

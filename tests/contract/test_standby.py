@@ -15,6 +15,7 @@ from archival_core.source.catalog.hypertables import source_tables
 from archival_core.source.catalog.presence import missing_oids, table_oids
 from dev.servers.postgres import PostgresServer
 from tests.contract.source_support import Connection
+from tests.kit.copied_postgres import CopiedPostgres
 
 ALL = "2100-01-01T00:00:00Z"
 
@@ -24,7 +25,7 @@ async def connect(server: PostgresServer) -> Connection:
 
 
 async def test_a_standby_is_refused_until_it_is_promoted(tmp_path: Path) -> None:
-    server, table = PostgresServer(tmp_path / "scratch"), Relation("public", "t")
+    server, table = CopiedPostgres(tmp_path / "scratch"), Relation("public", "t")
     with server:
         async with await connect(server) as conn:
             await conn.execute(b"CREATE TABLE t (at timestamptz) PARTITION BY RANGE (at)")

@@ -18,6 +18,7 @@ from archival_core.source.catalog.partitioning.tree import tree
 from archival_core.source.state.tables import tables_of, those_there
 from dev.servers.postgres import PostgresServer
 from tests.contract.source_support import Connection
+from tests.kit.copied_postgres import CopiedPostgres
 from tests.kit.rows import one
 
 TABLE = "CREATE TABLE t (at int PRIMARY KEY, v text)"
@@ -28,7 +29,7 @@ NUMBERS = "SELECT oid, reltype, relfilenode, reltoastrelid, (SELECT typarray FRO
 @pytest.fixture
 def scratch(tmp_path: Path) -> PostgresServer:
     """A server that nobody else uses."""
-    return PostgresServer(tmp_path / "scratch")
+    return CopiedPostgres(tmp_path / "scratch")
 
 
 @pytest.fixture
@@ -138,3 +139,11 @@ async def test_what_happens_to_a_table_leaves_it_the_same(conn: Connection, sche
     await conn.execute(change.format(schema=schema).encode())
     row = await one(await conn.execute(b"SELECT relname FROM pg_class WHERE oid = %s", (chunk.oid,)))
     assert await tables_of(conn, replace(chunk, relation=Relation(schema, row[0]))) == (then,)
+
+
+async def test_a_server_of_copied_data_is_a_system_of_its_own(scratch: PostgresServer, conn: Connection) -> None:
+    """What other tests rely on."""
+    identifier = b"SELECT system_identifier FROM pg_control_system()"
+    with scratch:
+        async with await connect(scratch) as other:
+            assert await one(await other.execute(identifier)) != await one(await conn.execute(identifier))

@@ -18,6 +18,7 @@ from archival_core.ledger.pool import LedgerPool
 from archival_core.source.translate import source_errors
 from archival_core.source.wire.driver import arriving, connected, driver_errors
 from dev.servers.postgres import PostgresServer
+from tests.kit.copied_postgres import CopiedPostgres
 
 #: more memory than a sort may take: it goes to temporary files
 SORT = "select g, pg_catalog.repeat('x', 100) as x from pg_catalog.generate_series(1, 100000) g order by 2, 1 desc"
@@ -26,7 +27,7 @@ SORT = "select g, pg_catalog.repeat('x', 100) as x from pg_catalog.generate_seri
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A server of this module's own, since what happens to it concerns the whole server."""
-    with PostgresServer(tmp_path_factory.mktemp("troubled")) as running:
+    with CopiedPostgres(tmp_path_factory.mktemp("troubled")) as running:
         yield running
 
 

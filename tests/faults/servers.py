@@ -18,6 +18,7 @@ from dev.servers.postgres import PostgresServer
 from dev.servers.valkey import ValkeyServer
 from tests.faults.loop_thread import LoopThread
 from tests.faults.proxy import Proxy, proxied
+from tests.kit.copied_postgres import CopiedPostgres
 
 #: for recovery after a crash, on a busy machine
 _UP_AGAIN_SECONDS = 120.0
@@ -86,7 +87,7 @@ def started(folder: Path) -> Iterator[Servers]:
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         loop = stack.enter_context(LoopThread())
-        postgres = stack.enter_context(PostgresServer(folder / "postgres"))
+        postgres = stack.enter_context(CopiedPostgres(folder / "postgres"))
         valkey = stack.enter_context(ValkeyServer(folder / "valkey"))
         azurite = stack.enter_context(AzuriteServer(folder / "azurite"))
         emulator = loop.enter(serve(folder / "lake"))
@@ -109,7 +110,7 @@ def started(folder: Path) -> Iterator[Servers]:
 @contextmanager
 def with_own_source(shared: Servers, folder: Path) -> Iterator[Servers]:
     """The shared servers, but for a PostgreSQL server of one run, below `folder`, and a proxy before it."""
-    with PostgresServer(folder) as postgres:
+    with CopiedPostgres(folder) as postgres:
         with psycopg.connect(postgres.url, autocommit=True) as connection:
             connection.execute("alter role postgres set synchronous_commit = on")
         port = urlsplit(postgres.url).port

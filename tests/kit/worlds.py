@@ -19,7 +19,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.model.chunks.chunk import ChunkRange, Relation
-from dev.servers.postgres import PostgresServer
+from tests.kit.copied_postgres import CopiedPostgres
 from tests.kit.disks import Disks
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ async def open_world(
 ) -> AsyncIterator[World]:
     from tests.acceptance.conftest import open_service
 
-    with PostgresServer(tmp_path / "source") as server:
+    with CopiedPostgres(tmp_path / "source") as server:
         if ledger_url:
             monkeypatch.setenv("LEDGER_DATABASE_URL", ledger_url)
         monkeypatch.setenv("REMOVAL_POLICY", "drop")
