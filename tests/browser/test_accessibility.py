@@ -14,7 +14,7 @@ from tests.browser.pages import go, opened
 from tests.browser.views import VIEWS, history_of
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Shown
+    from tests.browser.history import Shown
 
 #: Deque's rules for WCAG, which browsers' own tools use as well: https://github.com/dequelabs/axe-core
 _AXE = "4.14.1"

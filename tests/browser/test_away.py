@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -18,11 +19,13 @@ from playwright.sync_api import Browser, expect
 from dev.lake_emulator import DEFAULT_ACCOUNT, DEFAULT_KEY
 from dev.servers.azurite import AzuriteServer
 from dev.servers.processes import Process
+from dev.stack.owner import disown
 from dev.stack.state import ROOT
+from tests.browser.history import lake_of
 from tests.browser.pages import opened
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Shown
+    from tests.browser.history import Shown
 
 #: Within three seconds, and something for a machine that does other things as well.
 SOON = 4.5
@@ -37,10 +40,11 @@ class Servers:
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers(tmp_path_factory: pytest.TempPathFactory, past: Path) -> Iterator[Servers]:
     folder = tmp_path_factory.mktemp("servers")
     port_file = folder / "lake.port"
-    (folder / "lake" / "archive").mkdir(parents=True)
+    shutil.copytree(lake_of(past), folder / "lake")
+    disown(folder / "lake" / "archive")
     command: list[str | Path] = [sys.executable, "-m", "dev.lake_emulator", "--root", folder / "lake", "--port-file", port_file]
     with AzuriteServer(folder / "azurite") as azurite, Process(command, folder / "lake.log", cwd=ROOT) as lake:
         lake.wait_until(port_file.exists, "the lake emulator")

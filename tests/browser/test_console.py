@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import HOSTILE, LATE
+from tests.browser.history import HOSTILE, LATE
 from tests.browser.pages import WAIT, go, opened, ready, size
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Shown
+    from tests.browser.history import Shown
 
 READINGS = "#/hypertable?name=demo.readings"
 

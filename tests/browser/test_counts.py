@@ -13,7 +13,7 @@ from tests.browser.pages import go, opened, ready, size
 from tests.browser.test_operator import COLUMNS
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Shown
+    from tests.browser.history import Shown
 
 READINGS = "demo.readings"
 #: A policy that wants the three days which nobody has asked for, while nothing is made of it.

@@ -15,7 +15,7 @@ from tests.browser.pages import go, opened, ready, size
 from tests.browser.views import VIEWS
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Shown
+    from tests.browser.history import Shown
 
 VIEWERS_KEY = "a-viewers-key"
 #: Each of these changes something.

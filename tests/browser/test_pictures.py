@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import Browser, expect
 from redis import Redis
 
-from tests.browser.conftest import HOSTILE
+from tests.browser.history import HOSTILE
 from tests.browser.pages import CUT, UNNAMED, go, opened, take_picture
 from tests.browser.views import VIEWS, history_of
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Shown
+    from tests.browser.history import Shown
 
 pytestmark = pytest.mark.slow
 

@@ -13,11 +13,11 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.conftest import HOSTILE
+from tests.browser.history import HOSTILE
 from tests.browser.pages import go, opened, ready
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Shown
+    from tests.browser.history import Shown
 
 DAYS = "SELECT time::date AS day, count(*) AS number, 'x' AS word FROM demo.readings GROUP BY ALL ORDER BY ALL"
 

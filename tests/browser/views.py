@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.browser.conftest import Shown
+    from tests.browser.history import Shown
 
 # What the service did in an afternoon, as if it had taken a fortnight; the pictures show a history then.
 A_FORTNIGHT = """
