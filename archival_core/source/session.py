@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final, LiteralString
-from weakref import WeakKeyDictionary
+from typing import Any, Final, LiteralString, overload
+from weakref import WeakKeyDictionary, WeakSet
 
 import psycopg
 from psycopg import AsyncConnection, sql
@@ -14,6 +15,9 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row, tuple_row
 
 from archival_core.clients.postgres import settings as postgres_settings
+
+type _Question[Answer] = Coroutine[Any, Any, Answer]
+type _Statement = sql.SQL | sql.Composed
 
 #: Everything that changes how PostgreSQL prints a value or a name. It is set once more where a text is kept, because a
 #: user's function may have set something in the session meanwhile.
@@ -47,12 +51,27 @@ class _Stretch:
     depth: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A question that has no answer."""
+
+    #: among those asked at once
+    place: int
+    error: Exception
+
+
 _STRETCHES: Final[WeakKeyDictionary[AsyncConnection[Any], _Stretch]] = WeakKeyDictionary()
+
+#: Connections to which questions are put at once.
+_BUSY: Final[WeakSet[AsyncConnection[Any]]] = WeakSet()
+#: How deep questions lie in questions, at most.
+_NESTED: Final = 4
 
 _BEGIN: Final = sql.SQL("BEGIN")
 _ROLLBACK: Final = sql.SQL("ROLLBACK")
 _SAVEPOINT: Final = sql.SQL("SAVEPOINT {}")
-_BACK_TO_SAVEPOINT: Final = sql.SQL("ROLLBACK TO {0}; RELEASE {0}")
+_TO_SAVEPOINT: Final = sql.SQL("ROLLBACK TO {}")
+_RELEASE: Final = sql.SQL("RELEASE {}")
 
 _NOW: Final[LiteralString] = """
 SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS s (name)
@@ -87,15 +106,11 @@ async def pinned(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]
     if outer is not None and settings.items() <= outer.settings.items():
         yield
         return
-    is_idle = conn.info.transaction_status is TransactionStatus.IDLE
-    depth = 0 if outer is None else outer.depth + 1
-    # a savepoint that could not be made must not be taken for that of a stretch around this one
-    name = sql.Identifier(f"archival_stretch_{depth}")
-    begin, end = (_BEGIN, _ROLLBACK) if is_idle else (_SAVEPOINT.format(name), _BACK_TO_SAVEPOINT.format(name))
+    begin, end = _bounds(conn, outer)
     try:
         # both at once, which `AsyncConnection.transaction` would not do; such a pair of statements cannot be prepared
         await conn.execute(sql.SQL("{}; {}").format(begin, pin_statement(settings)), prepare=False)
-        _STRETCHES[conn] = _Stretch(settings, depth)
+        _enter(conn, outer, settings)
         yield
     except BaseException:
         with suppress(psycopg.Error):  # a session that is lost has nothing to roll back
@@ -104,20 +119,149 @@ async def pinned(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]
     await _end(conn, outer, end)
 
 
-async def _end(conn: AsyncConnection[Any], outer: _Stretch | None, end: sql.SQL | sql.Composed) -> None:
+@asynccontextmanager
+async def piped(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]:
+    """As `pinned`, in pipeline mode: the stretch begins on the way of its first question, and ends on the way of what was not
+    fetched before. Questions that are asked `at_once` share their ways.
+
+    In it nobody may begin a transaction or copy: libpq does not know before the end that the stretch's own has begun.
+    """
+    settings, outer = TEXT_FORMS | more, _STRETCHES.get(conn)
+    if outer is not None and settings.items() <= outer.settings.items():
+        yield
+        return
+    begin, end = _bounds(conn, outer)
+    is_outermost = not conn.pgconn.pipeline_status
+    try:
+        async with conn.pipeline():
+            await conn.execute(begin, prepare=False)
+            await conn.execute(pin_statement(settings), prepare=False)
+            _enter(conn, outer, settings)
+            yield
+            for statement in end:
+                await conn.execute(statement, prepare=False)
+    except BaseException:
+        if is_outermost and conn.pgconn.pipeline_status:
+            # psycopg does not always find out of a pipeline that was cancelled; who closes the session ends its transaction
+            _leave(conn, outer)
+            await conn.close()
+            raise
+        with suppress(psycopg.Error):
+            await _end(conn, outer, end)
+        raise
+    _leave(conn, outer)
+
+
+def _bounds(conn: AsyncConnection[Any], outer: _Stretch | None) -> tuple[_Statement, Sequence[_Statement]]:
+    """How a stretch begins and ends."""
+    # inside a pipeline libpq does not know of the transaction of the stretch around this one
+    if outer is None and conn.info.transaction_status is TransactionStatus.IDLE:
+        return _BEGIN, (_ROLLBACK,)
+    # a savepoint that could not be made must not be taken for that of a stretch around this one
+    name = sql.Identifier(f"archival_stretch_{_depth(outer)}")
+    return _SAVEPOINT.format(name), (_TO_SAVEPOINT.format(name), _RELEASE.format(name))
+
+
+def _depth(outer: _Stretch | None) -> int:
+    return 0 if outer is None else outer.depth + 1
+
+
+def _enter(conn: AsyncConnection[Any], outer: _Stretch | None, settings: dict[str, str]) -> None:
+    _STRETCHES[conn] = _Stretch(settings, _depth(outer))
+
+
+def _leave(conn: AsyncConnection[Any], outer: _Stretch | None) -> None:
     if outer is None:
         _STRETCHES.pop(conn, None)
     else:
         _STRETCHES[conn] = outer
-    await conn.execute(end, prepare=False)
+
+
+async def _end(conn: AsyncConnection[Any], outer: _Stretch | None, end: Sequence[_Statement]) -> None:
+    _leave(conn, outer)
+    # in a pipeline, that of a stretch around this one, statements go together in any case, and each by itself
+    for statement in end if conn.pgconn.pipeline_status else (sql.SQL("; ").join(end),):
+        await conn.execute(statement, prepare=False)
+
+
+@overload
+async def at_once[A, B](conn: AsyncConnection[Any], a: _Question[A], b: _Question[B], /) -> tuple[A, B]: ...
+@overload
+async def at_once[A, B, C](
+    conn: AsyncConnection[Any], a: _Question[A], b: _Question[B], c: _Question[C], /
+) -> tuple[A, B, C]: ...
+@overload
+async def at_once[A, B, C, D](
+    conn: AsyncConnection[Any], a: _Question[A], b: _Question[B], c: _Question[C], d: _Question[D], /
+) -> tuple[A, B, C, D]: ...
+@overload
+async def at_once[A, B, C, D, E](
+    conn: AsyncConnection[Any], a: _Question[A], b: _Question[B], c: _Question[C], d: _Question[D], e: _Question[E], /
+) -> tuple[A, B, C, D, E]: ...
+@overload
+async def at_once[A, B, C, D, E, F](
+    conn: AsyncConnection[Any],
+    a: _Question[A],
+    b: _Question[B],
+    c: _Question[C],
+    d: _Question[D],
+    e: _Question[E],
+    f: _Question[F],
+    /,
+) -> tuple[A, B, C, D, E, F]: ...
+async def at_once(conn: AsyncConnection[Any], /, *questions: _Question[Any]) -> tuple[Any, ...]:
+    """The answers to questions of which none needs another's. Inside `piped` their statements share the ways to the server;
+    elsewhere one is asked after the other.
+
+    Raises what the first of `questions` raised, when all have ended.
+    """
+    if not conn.pgconn.pipeline_status:
+        with ExitStack() as unasked:
+            for question in questions:
+                unasked.callback(question.close)
+            return tuple([await question for question in questions])
+    failed: list[_Failed] = []
+
+    async def answer(place: int, question: _Question[Any]) -> Any:
+        try:
+            return await question
+        except Exception as error:
+            failed.append(_Failed(place, error))
+            return None
+
+    answers = [answer(place, question) for place, question in enumerate(questions)]
+    answered = await (asyncio.gather(*answers) if conn in _BUSY else _in_turn(conn, answers))
+    if failed:
+        # Of a statement that failed, whoever fetches next hears first. Those behind it fail for no reason of their own.
+        at_server = [one for one in failed if any(isinstance(e, psycopg.Error) for e in (one.error, one.error.__cause__))]
+        raise (at_server[0] if at_server else min(failed, key=lambda one: one.place)).error
+    return tuple(answered)
+
+
+async def _in_turn(conn: AsyncConnection[Any], answers: Sequence[_Question[Any]]) -> list[Any]:
+    _BUSY.add(conn)
+    try:
+        async with conn.lock:
+            # each waits for its turn before the first fetches its answer; those that ask several questions themselves are later
+            answered = asyncio.gather(*answers)
+            for _ in range(_NESTED):
+                await asyncio.sleep(0)
+        return await answered
+    finally:
+        _BUSY.discard(conn)
 
 
 async def together(
     conn: AsyncConnection[Any], statements: Sequence[LiteralString], values: Mapping[str, Any]
 ) -> list[list[dict[str, Any]]]:
     """The rows of each statement, asked in one way to the server and back. All have the same `values`."""
-    async with conn.pipeline():
-        cursors = [await conn.cursor(row_factory=dict_row).execute(statement, values) for statement in statements]
+    executed = [conn.cursor(row_factory=dict_row).execute(statement, values) for statement in statements]
+    if conn.pgconn.pipeline_status:
+        # all of them wait for their turn before another question's answer is fetched
+        cursors = await asyncio.gather(*executed)
+    else:
+        async with conn.pipeline():
+            cursors = [await one for one in executed]
     return [await cursor.fetchall() for cursor in cursors]
 
 

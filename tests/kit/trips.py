@@ -40,7 +40,7 @@ def counted(emulator: Emulator) -> Iterator[Trips]:
         return take(request)
 
     async def waiting(self: Any, work: Any, *arguments: Any, **options: Any) -> Any:
-        trips.postgresql += _goes_to_server(self, work.__qualname__)
+        trips.postgresql += goes_to_server(self, work.__qualname__)
         return await wait(self, work, *arguments, **options)
 
     async def connecting(*arguments: Any, **options: Any) -> Any:
@@ -54,12 +54,15 @@ def counted(emulator: Emulator) -> Iterator[Trips]:
         yield trips
 
 
-def _goes_to_server(connection: psycopg.AsyncConnection[Any], work: str) -> bool:
-    """Statements of a pipeline go together, when it ends. Settings of psycopg's own stay here, and so does the commit of a
-    connection in autocommit mode.
+def goes_to_server(connection: psycopg.AsyncConnection[Any], work: str) -> bool:
+    """Statements of a pipeline go together, when the answer to one of them is waited for, or the pipeline ends. Settings of
+    psycopg's own stay here, and so does the commit of a connection in autocommit mode.
     """
     if connection.pgconn.pipeline_status:
-        return work == "BasePipeline._exit_gen"
+        is_awaited = connection._pipeline is not None and bool(connection._pipeline.result_queue)
+        return work in ("BasePipeline._exit_gen", "BasePipeline._sync_gen") or (
+            work == "BasePipeline._fetch_gen" and is_awaited
+        )
     return not re.search(r"\._set_|BasePipeline|_commit_gen", work)
 
 

@@ -12,6 +12,7 @@ from archival_core.flows.archive.retiring import Retiring
 from archival_core.ledger.jobs.job_life import Ledger, Marked
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
+from archival_core.source.session import at_once, piped
 from archival_core.source.state import history
 from archival_core.source.state.marks import stand_ins
 from archival_core.source.state.snapshot.waiting import wait_briefly
@@ -37,12 +38,17 @@ class Finishing:
         async def ask_source(archives: Collection[UUID]) -> Marked:
             async with self._source.connect() as connection:
                 await wait_briefly(connection)
-                if manifest.nonce is not None and not await history.stands_on(connection, job.job_id, manifest.grounds):
+                async with piped(connection):
+                    stands, found, went = await at_once(
+                        connection,
+                        history.stands_on(connection, job.job_id, manifest.grounds),
+                        stand_ins.stand_ins(connection, archives),
+                        stand_ins.went_by_another(connection, job.job_id, manifest.relation_oid, manifest.relation_born),
+                    )
+                if manifest.nonce is not None and not stands:
                     raise TransientError(
                         f"the source was put back to before {job.chunk} was read, so it is read again", code="history-changed"
                     )
-                found = await stand_ins.stand_ins(connection, archives)
-                went = await stand_ins.went_by_another(connection, job.job_id, manifest.relation_oid, manifest.relation_born)
             return Marked(any(mark.kind.stands_in for mark in found.values()), went)
 
         if await self._ledger.finish_archive(job, manifest, ask_source) is Status.ARCHIVED:

@@ -24,6 +24,7 @@ from archival_core.model.lake.manifest import Manifest, ManifestColumn, Manifest
 from archival_core.source import catalog
 from archival_core.source.catalog.definition.ordering import order_columns
 from archival_core.source.catalog.statistics import null_shares
+from archival_core.source.session import at_once, piped
 from archival_core.source.state import tables
 from archival_core.source.state.fence import Stored
 from archival_core.source.state.look import look
@@ -53,16 +54,16 @@ class ChunkDescription:
     async def of(cls, connection: Connection, job: Job) -> ChunkDescription:
         """Ask the source. Raises `PermanentError` for a chunk or a hypertable that is not there."""
         async with catalog.asked(connection):
-            chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
-            found = (
-                chunk,
-                await catalog.server_identity(connection),
-                await tables.identity_of(connection, chunk.hypertable),
-                await tables.tables_of(connection, chunk),
-                await catalog.describe_ddl(connection, job.hypertable),
+            chunk, identity, table, ddl = await at_once(
+                connection,
+                catalog.find_chunk(connection, job.hypertable, job.chunk),
+                catalog.server_identity(connection),
+                tables.identity_of(connection, job.hypertable),
+                catalog.describe_ddl(connection, job.hypertable),
             )
+            members = await tables.tables_of(connection, chunk)
         # by itself, because to measure the chunk locks it until the stretch ends
-        return cls(*found, await catalog.source_bytes(connection, chunk))
+        return cls(chunk, identity, table, members, ddl, await catalog.source_bytes(connection, chunk))
 
     @property
     def born(self) -> str:
@@ -102,22 +103,28 @@ class Reading:
         part_bytes: int,
     ) -> Reading:
         """Look at the chunk inside `snapshot`. Raises `TransientError` if it is not the chunk that was described any more."""
-        chunk = await catalog.find_chunk(connection, described.chunk.hypertable, described.chunk.relation)
-        if chunk != described.chunk or await tables.tables_of(connection, chunk) != described.tables:
-            raise TransientError(f"{chunk.relation} was compressed or altered just now", code="source-changed")
-        started_at = snapshot.started_at
-        columns = await catalog.columns(connection, chunk.hypertable)
-        table = described.hypertable_table
-        lake = await schema.columns_for(connection, chunk.hypertable, table, columns, started_at)
-        plan = plan_columns(columns, await null_shares(connection, chunk), lake=lake, in_utf8=snapshot.in_utf8)
-        order = await order_columns(connection, chunk) if profile == "small" else ()
-        storage = await parts.storage(connection, chunk)
-        seen = await look(connection, snapshot, chunk, storage.files)
-        ranges = await parts.plan_parts(connection, chunk, storage, seen.facts, plan.schema, part_bytes)
+        chunk, table, started_at = described.chunk, described.hypertable_table, snapshot.started_at
+        async with piped(connection):
+            now, members, columns, shares, storage = await at_once(
+                connection,
+                catalog.find_chunk(connection, chunk.hypertable, chunk.relation),
+                tables.tables_of(connection, chunk),
+                catalog.columns(connection, chunk.hypertable),
+                null_shares(connection, chunk),
+                parts.storage(connection, chunk),
+            )
+            if (now, members) != (chunk, described.tables):
+                raise TransientError(f"{chunk.relation} was compressed or altered just now", code="source-changed")
+            lake = await schema.columns_for(connection, chunk.hypertable, table, columns, started_at)
+            plan = plan_columns(columns, shares, lake=lake, in_utf8=snapshot.in_utf8)
+            order = await order_columns(connection, chunk) if profile == "small" else ()
+            seen, placed = await at_once(
+                connection, look(connection, snapshot, chunk, storage.files), restored_into(connection, chunk)
+            )
+            ranges = await parts.plan_parts(connection, chunk, storage, seen.facts, plan.schema, part_bytes)
         stored = {column.column: column.name for column in lake}
         layout = Layout(profile, tuple(stored[name] for name in order))
         known = (described, columns, lake, plan, seen.facts, storage, seen.stored, seen.grounds)
-        placed = await restored_into(connection, chunk)
         return cls(*known, placed, tuple(ranges), layout, started_at)
 
     def standing_on(self, grounds: Grounds) -> Reading:

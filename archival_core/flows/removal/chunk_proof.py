@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from archival_core import telemetry
 from archival_core.clients.postgres.database import Connection
@@ -25,7 +26,7 @@ from archival_core.source import catalog
 from archival_core.source.catalog.definition.used_types import holds_names
 from archival_core.source.removal import guards
 from archival_core.source.restore.proof.trial import ComesBackOtherwiseError
-from archival_core.source.session import pinned
+from archival_core.source.session import at_once, piped
 from archival_core.source.state import history
 from archival_core.source.state.marks import mark_schema
 from archival_core.source.state.marks.copies import check_settled
@@ -33,6 +34,9 @@ from archival_core.source.state.marks.placed import companions
 from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
 from archival_core.source.state.origin import renamed_chunk
 from archival_core.source.state.tables import born, tables_of, those_there
+
+#: a policy of the table's would hide rows; the server refuses instead
+_EVERY_ROW: Final = {"row_security": "off"}
 
 
 class ChangedError(TransientError):
@@ -58,6 +62,8 @@ class Looked:
     manifest: Manifest
     #: the grounds that the fence goes by; `None` where no mark proves that the server's history is that of the archive
     grounds: Grounds | None
+    #: whether its values name objects of the database
+    holds_names: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,19 +114,26 @@ class ChunkProof:
         Raises `ChangedError`, and `PermanentError` for what stands in the way.
         """
         manifest = _manifest_of(job)
-        await _check_tells_itself(connection)
-        chunk = await self._check_facts(connection, job, manifest)
-        together = [*await guards.siblings(connection, chunk), *await companions(connection, chunk)]
+        async with catalog.asked(connection, **_EVERY_ROW):
+            chunk = await _find(connection, job, manifest)
+            siblings, restored_with, grounds, names, _ = await at_once(
+                connection,
+                guards.siblings(connection, chunk),
+                companions(connection, chunk),
+                self._grounds(connection, job, chunk, manifest),
+                holds_names(connection, chunk.hypertable),
+                _check_facts(connection, chunk),
+            )
+            if grounds is not None:
+                # what has changed keeps no writer waiting, and what has not is in memory when it is asked again under the lock
+                await _check_rows(connection, chunk, grounds)
+        together = [*siblings, *restored_with]
         if missing := await self._unarchived(connection, job.hypertable, together):
             raise TransientError(
                 f"{job.chunk} is not removed before the chunks of its time range, and those that one archive was restored"
                 f" into with it, are archived: {', '.join(missing)} is not",
                 code="sibling-not-archived",
             )
-        grounds = await self._grounds(connection, job, chunk, manifest)
-        if grounds is not None:
-            # what has changed keeps no writer waiting, and what has not is in memory when it is asked again under the lock
-            await _check_rows(connection, chunk, grounds)
         beside = await self._removals.beside(job, chunk.range)
         there = await those_there(connection, beside.keys())
         if unsettled := [name for table, name in beside.items() if table not in there]:
@@ -130,7 +143,7 @@ class ChunkProof:
                 " whose table is gone and whose archive is of the same range",
                 code="archive-unsettled",
             )
-        return Looked(chunk, manifest, grounds)
+        return Looked(chunk, manifest, grounds, holds_names=names)
 
     async def prove(self, connection: Connection, job: Job) -> Proven:
         """Everything that can be proven before the lock.
@@ -160,7 +173,7 @@ class ChunkProof:
         with telemetry.step("removal.trial"):
             grounds = looked.grounds
             # no mark and no fence notices that what a value names was renamed, and slices may miss the value
-            if grounds is None or await holds_names(connection, chunk.hypertable):
+            if grounds is None or looked.holds_names:
                 # Guard RENEW: the history of the archive's own reading may be lost, and its numbers given out again. From the
                 # comparison on, the comparison's snapshot counts.
                 grounds = await self._compare_all(connection, job, chunk, manifest)
@@ -178,23 +191,19 @@ class ChunkProof:
 
         Guard UNDERLOCK: facts from before the lock may be from before an ALTER TABLE that the lock waited for.
         """
-        chunk = await self._check_facts(connection, job, proven.manifest)
-        if chunk != proven.chunk or not await history.is_same_table(connection, chunk, proven.grounds):
-            raise ChangedError(proven.chunk, "its table was altered or replaced")
-        if proven.grounds.nonce is not None and not await history.stands_on(connection, job.job_id, proven.grounds):
-            raise ChangedError(chunk, "its server was put back")
-        await _check_rows(connection, chunk, proven.grounds)
-
-    async def _check_facts(self, connection: Connection, job: Job, manifest: Manifest) -> Chunk:
-        renamed = await renamed_chunk(connection, manifest)
-        if renamed is not None:
-            raise RenamedError(job, renamed)
-        chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
-        if not await history.is_defined_as_then(connection, chunk, manifest):
-            raise ChangedError(chunk, "its table was altered")
-        await guards.check_all(connection, chunk)
-        await check_settled(connection, chunk.hypertable, await tables_of(connection, chunk))
-        return chunk
+        async with catalog.asked(connection, **_EVERY_ROW):
+            chunk = await _find(connection, job, proven.manifest)
+            is_same_table, stands, _ = await at_once(
+                connection,
+                history.is_same_table(connection, chunk, proven.grounds),
+                history.stands_on(connection, job.job_id, proven.grounds),
+                _check_facts(connection, chunk),
+            )
+            if chunk != proven.chunk or not is_same_table:
+                raise ChangedError(proven.chunk, "its table was altered or replaced")
+            if proven.grounds.nonce is not None and not stands:
+                raise ChangedError(chunk, "its server was put back")
+            await _check_rows(connection, chunk, proven.grounds)
 
     async def _unarchived(self, connection: Connection, hypertable: Relation, together: Sequence[Relation]) -> list[str]:
         """Those of the chunks `together` that have no archive of their own."""
@@ -230,6 +239,20 @@ class ChunkProof:
             raise ChangedError(chunk, "all of it was compared, and its rows are not those of the archive") from error
 
 
+async def _find(connection: Connection, job: Job, manifest: Manifest) -> Chunk:
+    """The chunk, if it has its name and the definition that it had then. Raises `ChangedError` and `PermanentError`."""
+    _, _, chunk, is_defined_as_then = await at_once(
+        connection,
+        _check_tells_itself(connection),
+        _check_not_renamed(connection, job, manifest),
+        catalog.find_chunk(connection, job.hypertable, job.chunk),
+        history.is_defined_as_then(connection, job.hypertable, manifest),
+    )
+    if not is_defined_as_then:
+        raise ChangedError(chunk, "its table was altered")
+    return chunk
+
+
 async def _check_tells_itself(connection: Connection) -> None:
     """Raise `PermanentError` (`other-server`) if the server does not tell who it is."""
     if not (await catalog.server_identity(connection)).system_identifier:
@@ -240,9 +263,24 @@ async def _check_tells_itself(connection: Connection) -> None:
         )
 
 
+async def _check_not_renamed(connection: Connection, job: Job, manifest: Manifest) -> None:
+    renamed = await renamed_chunk(connection, manifest)
+    if renamed is not None:
+        raise RenamedError(job, renamed)
+
+
+async def _check_facts(connection: Connection, chunk: Chunk) -> None:
+    """Raise `PermanentError` if somebody else would suffer."""
+    await at_once(connection, guards.check_all(connection, chunk), _check_settled(connection, chunk))
+
+
+async def _check_settled(connection: Connection, chunk: Chunk) -> None:
+    await check_settled(connection, chunk.hypertable, await tables_of(connection, chunk))
+
+
 async def _check_rows(connection: Connection, chunk: Chunk, grounds: Grounds) -> None:
     """Raise `ChangedError` unless the rows are those of the archive, as the transaction of `connection` sees them."""
-    async with pinned(connection, row_security="off"):
+    async with piped(connection, **_EVERY_ROW):
         if not await history.holds_same_rows(connection, chunk, grounds):
             raise ChangedError(chunk, "its rows may have changed")
 

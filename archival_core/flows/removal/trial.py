@@ -28,7 +28,7 @@ from archival_core.source import catalog
 from archival_core.source.restore.columns.fitting import COMPUTED, FittedColumn, fit_columns
 from archival_core.source.restore.loading.staging import StagingTable, drop_staging, ensure_schema
 from archival_core.source.restore.proof.trial import EVERY_ROW, check_same, condition, missing_from_staged
-from archival_core.source.session import READ_SETTINGS, pin_statement
+from archival_core.source.session import READ_SETTINGS, at_once, pin_statement, piped
 from archival_core.source.state.look import look
 from archival_core.source.state.origin import origin_of
 from archival_core.source.state.snapshot import parts
@@ -66,8 +66,7 @@ class TrialRestore:
             loaded = await self.load(connection, chunk, manifest, staging)
             where = condition(chunk, loaded.slices)
             with telemetry.step("removal.prove") as span:
-                async with connection.transaction():
-                    await connection.execute(pin_statement(READ_SETTINGS))
+                async with piped(connection, **READ_SETTINGS):
                     span.count(rows=await check_same(connection, chunk, staging, loaded.columns, where))
 
     async def load(self, connection: Connection, chunk: Chunk, manifest: Manifest, staging: StagingTable) -> Loaded:
@@ -137,7 +136,10 @@ async def staged(connection: Connection) -> AsyncIterator[StagingTable]:
 
 
 async def _fitted(connection: Connection, chunk: Chunk, manifest: Manifest) -> tuple[FittedColumn, ...]:
-    columns, origin = await catalog.columns(connection, chunk.hypertable), await origin_of(connection, manifest)
+    async with piped(connection):
+        columns, origin = await at_once(
+            connection, catalog.columns(connection, chunk.hypertable), origin_of(connection, manifest)
+        )
     return fit_columns(manifest, columns, chunk.hypertable, by_number=origin.has_numbers(chunk.hypertable))
 
 

@@ -21,7 +21,7 @@ from archival_core.source.catalog.definition import ddl
 from archival_core.source.catalog.partitioning import native, timescaledb
 from archival_core.source.catalog.partitioning.tree import readable_leaves
 from archival_core.source.catalog.primary import check_primary
-from archival_core.source.session import pinned, together
+from archival_core.source.session import at_once, pinned, piped
 from archival_core.source.translate import source_errors
 
 COLUMNS: Final[LiteralString] = """
@@ -84,6 +84,11 @@ SYSTEM_IDENTIFIER: Final[LiteralString] = "SELECT system_identifier::text FROM p
 #: By connection: a server that is connected to stays the one it is.
 _SYSTEM_IDENTIFIERS: Final[WeakKeyDictionary[AsyncConnection[Any], str]] = WeakKeyDictionary()
 
+#: Whether there may be hypertables, and by what the table is partitioned, if it is.
+_DIVIDED: Final[LiteralString] = f"""
+SELECT EXISTS ({timescaledb.EXTENSION}) AS has_timescaledb, p.*
+FROM (SELECT) AS always LEFT JOIN ({native.PARTITIONED_TABLE}) AS p ON true
+"""
 _BRIEF: Final = {"lock_timeout": "2s"}
 TOTAL_SIZE: Final[LiteralString] = "SELECT pg_total_relation_size(to_regclass(%s))"
 PARTITION_TREE_SIZE: Final[LiteralString] = """
@@ -92,12 +97,12 @@ SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(to_regclass(%s)
 
 
 @asynccontextmanager
-async def asked(conn: AsyncConnection[Any]) -> AsyncIterator[None]:
-    """A stretch of several questions to the catalog, which then share one transaction and its settings. No lock is waited for
-    longer than two seconds.
+async def asked(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]:
+    """A stretch of several questions to the catalog, which then share one transaction and its settings, and the ways to the
+    server if they are asked `at_once`. No lock is waited for longer than two seconds. `more` are further settings.
     """
     with source_errors():
-        async with pinned(conn, **_BRIEF):
+        async with piped(conn, **_BRIEF, **more):
             yield
 
 
@@ -108,9 +113,8 @@ async def find_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Re
     `no-leaves`, `detach-pending`, `unsupported-partitioning`, `unsupported-time-type`; and `TransientError` (`source-standby`).
     """
     with source_errors():
-        async with pinned(conn):
-            await check_primary(conn)
-            key = await _range_key(conn, hypertable)
+        async with piped(conn):
+            _, key = await at_once(conn, check_primary(conn), _range_key(conn, hypertable))
             if key is None:
                 found = await timescaledb.find_chunk(conn, hypertable, chunk)
             else:
@@ -132,9 +136,8 @@ async def chunks_ending_by(conn: AsyncConnection[Any], hypertable: Relation, old
     (`source-standby`).
     """
     with source_errors():
-        async with pinned(conn):
-            await check_primary(conn)
-            key = await _range_key(conn, hypertable)
+        async with piped(conn):
+            _, key = await at_once(conn, check_primary(conn), _range_key(conn, hypertable))
             if key is None:
                 return await timescaledb.chunks_ending_by(conn, hypertable, older_than)
             return await native.chunks_ending_by(conn, hypertable, key, older_than)
@@ -156,9 +159,10 @@ async def columns(conn: AsyncConnection[Any], hypertable: Relation) -> tuple[Col
     Called inside a `ReadSnapshot`, it gives the columns as they are in that snapshot.
     """
     with source_errors():
-        async with pinned(conn), conn.cursor(row_factory=dict_row) as cur:
-            await cur.execute(COLUMNS, {"schema": hypertable.schema, "name": hypertable.name})
-            found = tuple(Column(**row) for row in await cur.fetchall())
+        async with piped(conn):
+            names = {"schema": hypertable.schema, "name": hypertable.name}
+            cursor = await conn.cursor(row_factory=dict_row).execute(COLUMNS, names)
+        found = tuple(Column(**row) for row in await cursor.fetchall())
     if not found:
         raise _unknown_hypertable(hypertable)
     return found
@@ -181,7 +185,7 @@ async def server_identity(conn: AsyncConnection[Any]) -> ServerIdentity:
 async def describe_ddl(conn: AsyncConnection[Any], hypertable: Relation) -> str:
     """SQL that makes the hypertable again, without its data; see `definition/ddl.py` for what is in it."""
     with source_errors():
-        async with pinned(conn):
+        async with piped(conn):
             key = await _range_key(conn, hypertable)
             return await ddl.describe(conn, hypertable, is_timescaledb=key is None)
 
@@ -192,11 +196,14 @@ async def source_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int:
     Raises `PermanentError` (`unknown-chunk`) if it is gone.
     """
     with source_errors():
-        async with pinned(conn, **_BRIEF), conn.cursor(row_factory=tuple_row) as cur:
-            if chunk.is_compressed and (size := await timescaledb.compressed_bytes(conn, chunk)) is not None:
-                return int(size)
-            query = PARTITION_TREE_SIZE if chunk.kind == "native" else TOTAL_SIZE
-            row = await (await cur.execute(query, (chunk.relation.sql,))).fetchone()
+        if chunk.is_compressed:
+            async with pinned(conn, **_BRIEF):
+                if (size := await timescaledb.compressed_bytes(conn, chunk)) is not None:
+                    return int(size)
+        query = PARTITION_TREE_SIZE if chunk.kind == "native" else TOTAL_SIZE
+        async with piped(conn, **_BRIEF):
+            cursor = await conn.cursor(row_factory=tuple_row).execute(query, (chunk.relation.sql,))
+        row = await cursor.fetchone()
     if row is None or row[0] is None:
         raise PermanentError(f"{chunk.relation} is gone", code="unknown-chunk")
     return int(row[0])
@@ -205,10 +212,11 @@ async def source_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int:
 async def _range_key(conn: AsyncConnection[Any], hypertable: Relation) -> native.RangeKey | None:
     """The key of a natively partitioned table, `None` for a hypertable; all else is unknown here."""
     names = {"schema": hypertable.schema, "name": hypertable.name}
-    extension, partitioned = await together(conn, (timescaledb.EXTENSION, native.PARTITIONED_TABLE), names)
-    if extension and await timescaledb.is_among_hypertables(conn, hypertable):
+    async with conn.cursor(row_factory=dict_row) as cur:
+        [row] = await (await cur.execute(_DIVIDED, names)).fetchall()
+    if row.pop("has_timescaledb") and await timescaledb.is_among_hypertables(conn, hypertable):
         return None
-    key = native.key_of(hypertable, partitioned)
+    key = native.key_of(hypertable, [row] if row["key_columns"] is not None else [])
     if key is None:
         raise _unknown_hypertable(hypertable)
     return key

@@ -41,7 +41,7 @@ _VACUUM_TIMEOUT: Final[LiteralString] = (
     "SELECT set_config('lock_timeout', setting::bigint + 2000 || 'ms', true) FROM pg_catalog.pg_settings"
     " WHERE name = 'deadlock_timeout'"
 )
-_WAITING: Final = sql.SQL("SET LOCAL lock_timeout = {}; {}")
+_WAITING: Final = sql.SQL("SET LOCAL lock_timeout = {}")
 _LOCK_HYPERTABLE: Final = sql.SQL("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE")
 _LOCK_PARENT_OF_PARTITION: Final = sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE")
 _LOCK_CHUNK: Final = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
@@ -98,11 +98,13 @@ async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None
         # a snapshot from before the lock would not show what was committed while the lock was waited for
         await conn.set_isolation_level(IsolationLevel.READ_COMMITTED)
         async with conn.transaction():
-            await conn.execute(pin_statement(READ_SETTINGS | _BOUNDED))
+            # in one way to the server: writers wait from the second lock on
             with _blockers(chunk.relation):
-                await _waiting(conn, _TURN_TIMEOUT, _TURN.format(_key(f"turn {chunk.hypertable}")))
-                await _waiting(conn, _PARENT_TIMEOUT, parent_lock.format(name_of(chunk.hypertable)))
-                await _waiting(conn, _CHUNK_TIMEOUT, _LOCK_CHUNK.format(name_of(chunk.relation)))
+                async with conn.pipeline():
+                    await conn.execute(pin_statement(READ_SETTINGS | _BOUNDED))
+                    await _waiting(conn, _TURN_TIMEOUT, _TURN.format(_key(f"turn {chunk.hypertable}")))
+                    await _waiting(conn, _PARENT_TIMEOUT, parent_lock.format(name_of(chunk.hypertable)))
+                    await _waiting(conn, _CHUNK_TIMEOUT, _LOCK_CHUNK.format(name_of(chunk.relation)))
             yield
 
 
@@ -135,8 +137,8 @@ async def _drop_partition(conn: AsyncConnection[Any], chunk: Chunk) -> None:
     with _blockers(chunk.relation):
         for sequence in await _sequences(conn, chunk):
             await conn.execute(_KEEP_SEQUENCE.format(name_of(sequence)))
-        await conn.execute(_DETACH.format(name_of(chunk.hypertable), name_of(chunk.relation)))
-        await conn.execute(_DROP.format(name_of(chunk.relation)))
+        detach, drop = _DETACH.format(name_of(chunk.hypertable), name_of(chunk.relation)), _DROP.format(name_of(chunk.relation))
+        await conn.execute(sql.SQL("{}; {}").format(detach, drop), prepare=False)
 
 
 async def _drop_chunk(conn: AsyncConnection[Any], chunk: Chunk) -> None:
@@ -156,8 +158,9 @@ def _key(of: str) -> int:
 
 
 async def _waiting(conn: AsyncConnection[Any], most: str, lock: sql.Composed) -> None:
-    """Take a lock, waited for no longer than `most`, in one way to the server: writers wait meanwhile."""
-    await conn.execute(_WAITING.format(most, lock), prepare=False)
+    """Take a lock, waited for no longer than `most`."""
+    await conn.execute(_WAITING.format(most), prepare=False)
+    await conn.execute(lock, prepare=False)
 
 
 async def _chunks(conn: AsyncConnection[Any], chunk: Chunk) -> set[Relation]:

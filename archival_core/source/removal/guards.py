@@ -17,6 +17,7 @@ from archival_core.model.chunks.chunk import Chunk, Leaf, Relation
 from archival_core.source.catalog.partitioning import timescaledb, timescaledb_internals
 from archival_core.source.catalog.partitioning.tree import check_readable, tree
 from archival_core.source.removal.aggregates import check_aggregates
+from archival_core.source.session import at_once
 from archival_core.source.translate import source_errors
 
 __all__ = ["check_aggregates", "check_all", "check_frozen", "check_leaves", "check_references", "siblings"]
@@ -48,10 +49,10 @@ ORDER BY 1, 2, 3
 
 async def check_all(conn: AsyncConnection[Any], chunk: Chunk) -> None:
     """Raise `PermanentError`, as each of the checks here does, if something but the chunk's own rows would go with `chunk`."""
-    await check_frozen(conn, chunk)
-    await check_references(conn, chunk)
-    await check_aggregates(conn, chunk)
-    check_leaves(chunk, await tree(conn, chunk))
+    _, _, _, leaves = await at_once(
+        conn, check_frozen(conn, chunk), check_references(conn, chunk), check_aggregates(conn, chunk), tree(conn, chunk)
+    )
+    check_leaves(chunk, leaves)
 
 
 async def siblings(conn: AsyncConnection[Any], chunk: Chunk) -> list[Relation]:

@@ -23,6 +23,7 @@ from psycopg.rows import tuple_row
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Column
 from archival_core.source.catalog.partitioning import timescaledb_internals
+from archival_core.source.session import at_once
 from archival_core.source.state.snapshot.snapshot import ChunkFacts
 from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
@@ -122,10 +123,15 @@ def _expressions(column: Column) -> list[sql.Composable]:
 async def _are_same(
     conn: AsyncConnection[Any], tables: tuple[sql.Composable, ...], snapshot: str, tuples: tuple[int, ...]
 ) -> bool:
+    is_in_reach, *counts = await at_once(
+        conn, _is_in_reach(conn, snapshot), *(_counts(conn, table, snapshot) for table in tables)
+    )
+    return is_in_reach and counts == [(count, 0) for count in tuples]
+
+
+async def _is_in_reach(conn: AsyncConnection[Any], snapshot: str) -> bool:
     async with conn.cursor(row_factory=tuple_row) as cur:
-        if (await (await cur.execute(_IN_REACH, {"snapshot": snapshot})).fetchone()) != (True,):
-            return False
-    return [await _counts(conn, table, snapshot) for table in tables] == [(count, 0) for count in tuples]
+        return (await (await cur.execute(_IN_REACH, {"snapshot": snapshot})).fetchone()) == (True,)
 
 
 async def _stored(

@@ -12,10 +12,11 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from archival_core.model.chunks.chunk import Chunk, ServerIdentity
+from archival_core.model.chunks.chunk import Chunk, Relation, ServerIdentity
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
+from archival_core.source.session import at_once
 from archival_core.source.state import fence
 from archival_core.source.state.marks import placed, readings, stand_ins
 from archival_core.source.state.tables import identity_of, tables_of
@@ -33,10 +34,9 @@ async def stands_on(conn: AsyncConnection[Any], job_id: UUID, grounds: Grounds) 
     Guard SERVER: a mark counts only where it was written. A dump brings marks along to another server or database, where
     rows and tables are numbered anew, and by chance may get the same numbers.
     """
-    here = await catalog.server_identity(conn)
-    if not here.system_identifier or (grounds.system_identifier, grounds.database) != (here.system_identifier, here.database):
-        return False
-    return await readings.has_reading(conn, job_id, grounds.nonce)
+    here, has_reading = await at_once(conn, catalog.server_identity(conn), readings.has_reading(conn, job_id, grounds.nonce))
+    is_here = (grounds.system_identifier, grounds.database) == (here.system_identifier, here.database)
+    return bool(here.system_identifier) and is_here and has_reading
 
 
 async def any_table_went_by_another(conn: AsyncConnection[Any], job_id: UUID, manifest: Manifest) -> bool:
@@ -45,27 +45,28 @@ async def any_table_went_by_another(conn: AsyncConnection[Any], job_id: UUID, ma
     return any([await stand_ins.went_by_another(conn, job_id, oid, born) for oid, born in held])
 
 
-async def is_defined_as_then(conn: AsyncConnection[Any], chunk: Chunk, manifest: Manifest) -> bool:
-    """Whether the chunk's hypertable is the one that was archived, with the columns and the definition that it had then."""
+async def is_defined_as_then(conn: AsyncConnection[Any], hypertable: Relation, manifest: Manifest) -> bool:
+    """Whether the hypertable is the one that was archived, with the columns and the definition that it had then."""
     async with catalog.asked(conn):
-        if not await _is_of_the_same_hypertable(conn, chunk, manifest):
-            return False
-        columns = await catalog.columns(conn, chunk.hypertable)
-        return [(column.name, column.number) for column in columns] == [
-            (column.name, column.number) for column in manifest.columns
-        ] and await catalog.describe_ddl(conn, chunk.hypertable) == manifest.ddl
+        is_same, columns, ddl = await at_once(
+            conn,
+            _is_same_hypertable(conn, hypertable, manifest),
+            catalog.columns(conn, hypertable),
+            catalog.describe_ddl(conn, hypertable),
+        )
+    then = [(column.name, column.number) for column in manifest.columns]
+    return is_same and [(column.name, column.number) for column in columns] == then and ddl == manifest.ddl
 
 
-async def _is_of_the_same_hypertable(conn: AsyncConnection[Any], chunk: Chunk, manifest: Manifest) -> bool:
-    """False if the chunk belongs to another table by now, which has taken over the name of the one that was archived.
+async def _is_same_hypertable(conn: AsyncConnection[Any], hypertable: Relation, manifest: Manifest) -> bool:
+    """False if another table has taken over the name of the one that was archived.
 
     No answer to a question to the other table has rows of the archive. In another database tables are numbered anew, and
     nobody can tell.
     """
     then = manifest.hypertable_table
-    if then is None or not is_same_server(await catalog.server_identity(conn), manifest):
-        return True
-    return await identity_of(conn, chunk.hypertable) == then
+    here, now = await at_once(conn, catalog.server_identity(conn), identity_of(conn, hypertable))
+    return then is None or not is_same_server(here, manifest) or now == then
 
 
 async def is_same_table(conn: AsyncConnection[Any], chunk: Chunk, grounds: Grounds) -> bool:

@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from archival_core.model.chunks.chunk import Chunk
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.source import catalog
+from archival_core.source.session import at_once
 from archival_core.source.state.fence import Stored, hash_content, stored_at
 from archival_core.source.state.snapshot.snapshot import ChunkFacts, ReadSnapshot
 from archival_core.source.state.tables import tables_of
@@ -28,8 +29,7 @@ class Look:
 
 async def look(conn: AsyncConnection[Any], snapshot: ReadSnapshot, chunk: Chunk, files: tuple[int, ...]) -> Look:
     """Look at `chunk` inside `snapshot`, which is open on `conn`; `files` are those of `Storage`."""
-    identity = await catalog.server_identity(conn)
-    facts = await snapshot.measure()
+    identity, facts, tables = await at_once(conn, catalog.server_identity(conn), snapshot.measure(), tables_of(conn, chunk))
     stored = await stored_at(conn, chunk, facts, files)
     content_hash = None
     if stored is None:
@@ -42,6 +42,6 @@ async def look(conn: AsyncConnection[Any], snapshot: ReadSnapshot, chunk: Chunk,
         snapshot=facts.snapshot,
         tuples=stored.tuples if stored else None,
         content_hash=content_hash,
-        tables=await tables_of(conn, chunk),
+        tables=tables,
     )
     return Look(facts, stored, grounds)

@@ -18,6 +18,7 @@ from archival_core.model.chunks.chunk import Chunk, ChunkRange, Column, Relation
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
+from archival_core.source.session import at_once
 from archival_core.source.state.history import is_same_server
 from archival_core.source.state.tables import name_of
 
@@ -55,11 +56,9 @@ class Origin:
 async def origin_of(conn: AsyncConnection[Any], manifest: Manifest) -> Origin:
     """Where the archive's hypertable is now, as the database of `conn` tells."""
     # Guard GONE: rows of a table that was renamed are not gone, and rows of another table that has the name by now are not its.
-    identity, here = manifest.hypertable_table, await catalog.server_identity(conn)
-    if identity is not None and is_same_server(here, manifest):
-        found = await name_of(conn, identity)
-        if found is not None:
-            return Origin(found, is_known=True)
+    here, found = await at_once(conn, catalog.server_identity(conn), _name_of(conn, manifest.hypertable_table))
+    if found is not None and is_same_server(here, manifest):
+        return Origin(found, is_known=True)
     return Origin(Relation.parse(manifest.hypertable), is_known=False)
 
 
@@ -68,14 +67,16 @@ async def renamed_chunk(conn: AsyncConnection[Any], manifest: Manifest) -> Chunk
 
     `None` if both have their names, if the chunk is gone or belongs to another hypertable, and where nobody can tell.
     """
-    origin = await origin_of(conn, manifest)
-    if not origin.is_known or manifest.relation_born is None:
-        return None
-    name = await name_of(conn, TableIdentity(oid=manifest.relation_oid, born=manifest.relation_born))
+    table = TableIdentity(oid=manifest.relation_oid, born=manifest.relation_born) if manifest.relation_born else None
+    origin, name = await at_once(conn, origin_of(conn, manifest), _name_of(conn, table))
     then = (Relation.parse(manifest.hypertable), Relation.parse(manifest.chunk))
-    if name is None or (origin.table, name) == then:
+    if not origin.is_known or name is None or (origin.table, name) == then:
         return None
     try:
         return await catalog.find_chunk(conn, origin.table, name)
     except PermanentError:
         return None  # it is no chunk of the hypertable any more; what stands in the way is said by whoever looks by the names
+
+
+async def _name_of(conn: AsyncConnection[Any], table: TableIdentity | None) -> Relation | None:
+    return None if table is None else await name_of(conn, table)

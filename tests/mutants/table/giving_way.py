@@ -50,8 +50,8 @@ MUTATIONS = (
         name="waits-long-for-a-lock",
         file=_WAITING,
         inside="wait_briefly",
-        old="await conn.execute(_BRIEFLY, (LOCK_TIMEOUT,))",
-        new="pass",
+        old="await _process_of(conn, _BRIEFLY, LOCK_TIMEOUT)",
+        new="await _process_of(conn, _SESSION)",
         tests=("contract/test_waiting.py::test_what_is_told_to_wait_briefly_gives_up",),
     ),
     Mutation(

@@ -36,7 +36,7 @@ WHERE n.nspname = %s AND c.relkind = 'r' ORDER BY c.relname
 """
 _MAKE_SCHEMA: Final[LiteralString] = f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"
 _LOCK: Final = sql.SQL("LOCK TABLE {} IN SHARE MODE")
-_DROP: Final = sql.SQL("DROP TABLE IF EXISTS {}")
+_DROP: Final = sql.SQL("SET LOCAL lock_timeout = '2s'; DROP TABLE IF EXISTS {}")
 _SCHEMA_EXISTS: Final[LiteralString] = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s"
 
 
@@ -125,9 +125,8 @@ async def drop_staging(conn: AsyncConnection[Any], tables: Collection[StagingTab
     with source_errors():
         for table in tables:
             try:
-                async with conn.transaction():
-                    await conn.execute("SET LOCAL lock_timeout = '2s'")
-                    await conn.execute(_DROP.format(name_of(table.relation)))
+                # both are one transaction, in one way to the server
+                await conn.execute(_DROP.format(name_of(table.relation)), prepare=False)
             except postgres.LockNotAvailable:
                 continue
             dropped.append(table)

@@ -16,6 +16,7 @@ from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES
 from archival_core.source.restore.columns.fitting import FittedColumn
 from archival_core.source.restore.loading.staging import StagingTable
 from archival_core.source.restore.proof import row_hash
+from archival_core.source.session import at_once
 from archival_core.source.statement import expression, name_of
 from archival_core.source.translate import source_errors
 
@@ -54,8 +55,7 @@ async def check_same(
     """
     there = sql.SQL("{} WHERE {}").format(name_of(chunk.relation), where)
     with source_errors():
-        staged = await row_hash.staged(conn, staging, columns)
-        found = await row_hash.of(conn, there, columns)
+        staged, found = await at_once(conn, row_hash.staged(conn, staging, columns), row_hash.of(conn, there, columns))
         if staged == found:
             return staged.count
         different = await row_hash.different_columns(conn, staging, columns, there)

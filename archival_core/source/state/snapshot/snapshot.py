@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, LiteralString, Self
 
-from psycopg import AsyncConnection, IsolationLevel, sql
+import psycopg
+from psycopg import AsyncConnection, sql
 from psycopg import errors as postgres
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
@@ -30,7 +31,10 @@ EXPORT: LiteralString = (
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_LOCK: Final = sql.SQL("SET LOCAL lock_timeout = {timeout}; LOCK TABLE {table} IN ACCESS SHARE MODE")
+_BEGIN: Final = sql.SQL("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+_ROLLBACK: Final = sql.SQL("ROLLBACK")
+_WAIT: Final = sql.SQL("SET LOCAL lock_timeout = {}").format(LOCK_TIMEOUT)
+_LOCK: Final = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE")
 _FACTS: Final = sql.SQL("SELECT count(*), min({value})::text, max({value})::text, pg_current_snapshot()::text FROM {table}")
 # Whoever waits for the chunk may hold a lock that is asked for now. PostgreSQL would look for a cycle after a second, and
 # might end the other's statement.
@@ -60,7 +64,6 @@ class ReadSnapshot:
     def __init__(self, conn: AsyncConnection[Any], chunk: Chunk) -> None:
         self._conn = conn
         self._chunk = chunk
-        self._stack = AsyncExitStack()
         #: for `SET TRANSACTION SNAPSHOT`; valid inside the context
         self.snapshot_id = ""
         #: whether text is sent as the database stores it
@@ -73,34 +76,38 @@ class ReadSnapshot:
     async def __aenter__(self) -> Self:
         if self._conn.info.transaction_status is not TransactionStatus.IDLE:
             raise RuntimeError("a snapshot is exported from a transaction of its own: give it an idle connection")
-        async with self._stack as stack:
-            stack.enter_context(source_errors())
-            await self._begin(stack)
-            self._stack = stack.pop_all()
+        with source_errors():
+            try:
+                await self._begin()
+            except BaseException:
+                await self._end(has_failed=True)
+                raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._stack.__aexit__(kind, error, traceback)
+        with source_errors():
+            await self._end(has_failed=error is not None)
+            if error is not None:
+                raise error
 
-    async def _begin(self, stack: AsyncExitStack) -> None:
-        conn, before = self._conn, (self._conn.isolation_level, self._conn.read_only)
-        await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-        await conn.set_read_only(True)
-        stack.push_async_callback(self._restore, *before)
-        await stack.enter_async_context(conn.transaction(force_rollback=True))
+    async def _begin(self) -> None:
+        conn = self._conn
         try:
-            await conn.execute(_LOCK.format(timeout=LOCK_TIMEOUT, table=name_of(self._chunk.relation)), prepare=False)
+            # one way to the server, in which whoever waits behind the lock waits no longer than it takes
+            async with conn.pipeline():
+                await conn.execute(_BEGIN, prepare=False)
+                await conn.execute(_WAIT, prepare=False)
+                await conn.execute(_LOCK.format(name_of(self._chunk.relation)), prepare=False)
+                await conn.execute(_NO_CYCLES)
+                await conn.execute(pin_statement(READ_SETTINGS))
+                exported = await conn.cursor(row_factory=tuple_row).execute(EXPORT)
+                await readings.hold(conn, self.nonce)
         except postgres.LockNotAvailable as error:
             raise locked_by_others(self._chunk.relation) from error
         except (postgres.UndefinedTable, postgres.InvalidSchemaName) as error:
             raise PermanentError(f"{self._chunk.relation} is gone", code="unknown-chunk") from error
-        async with conn.pipeline():
-            await conn.execute(_NO_CYCLES)
-            await conn.execute(pin_statement(READ_SETTINGS))
-            exported = await conn.cursor(row_factory=tuple_row).execute(EXPORT)
-            await readings.hold(conn, self.nonce)
         row = await exported.fetchone()
         assert row is not None
         if row[1] == "SQL_ASCII":
@@ -110,10 +117,12 @@ class ReadSnapshot:
             )
         self.snapshot_id, self.in_utf8, self.started_at = row[0], row[1] == "UTF8", _EPOCH + timedelta(microseconds=row[2])
 
-    async def _restore(self, isolation_level: IsolationLevel | None, read_only: bool | None) -> None:
-        if not self._conn.closed:
-            await self._conn.set_isolation_level(isolation_level)
-            await self._conn.set_read_only(read_only)
+    async def _end(self, *, has_failed: bool) -> None:
+        if self._conn.closed:
+            return
+        # what went wrong before says more than a session that is lost
+        with suppress(*((psycopg.Error,) if has_failed else ())):
+            await self._conn.execute(_ROLLBACK, prepare=False)
 
     async def measure(self) -> ChunkFacts:
         """Count the chunk in one scan, independently of whoever copies the chunk."""

@@ -26,7 +26,7 @@ LOCK_TIMEOUT: Final[LiteralString] = "3s"
 #: By connection, each of which has a session of its own.
 _PROCESSES: Final[WeakKeyDictionary[AsyncConnection[Any], int]] = WeakKeyDictionary()
 
-_BRIEFLY: Final[LiteralString] = "SELECT pg_catalog.set_config('lock_timeout', %s, false)"
+_BRIEFLY: Final[LiteralString] = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.set_config('lock_timeout', %s, false)"
 _SESSION: Final[LiteralString] = "SELECT pg_catalog.pg_backend_pid()"
 # The first reason: one of our sessions is at the end of a chain of sessions that wait for each other. An ALTER TABLE may
 # wait for a CREATE INDEX CONCURRENTLY that waits for our snapshot. The second reason: a statement holds one table of our
@@ -104,21 +104,20 @@ async def wait_briefly(conn: AsyncConnection[Any]) -> None:
     """From now on the session of `conn` waits only briefly for a lock, except in transactions that set a time-out of their
     own.
     """
-    with source_errors():
-        await conn.execute(_BRIEFLY, (LOCK_TIMEOUT,))
+    _PROCESSES[conn] = await _process_of(conn, _BRIEFLY, LOCK_TIMEOUT)
 
 
 async def session_of(conn: AsyncConnection[Any]) -> int:
     """The server's process of the session of `conn`. Where a pooler is in between, libpq has met another process."""
     if conn not in _PROCESSES:
-        _PROCESSES[conn] = await _process_of(conn)
+        _PROCESSES[conn] = await _process_of(conn, _SESSION)
     return _PROCESSES[conn]
 
 
-async def _process_of(conn: AsyncConnection[Any]) -> int:
+async def _process_of(conn: AsyncConnection[Any], statement: LiteralString, *values: str) -> int:
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
-            row = await (await cur.execute(_SESSION)).fetchone()
+            row = await (await cur.execute(statement, values or None)).fetchone()
     assert row is not None
     return int(row[0])
 
