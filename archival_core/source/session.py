@@ -239,14 +239,20 @@ async def at_once(conn: AsyncConnection[Any], /, *questions: _Question[Any]) -> 
 
 
 async def _in_turn(conn: AsyncConnection[Any], answers: Sequence[_Question[Any]]) -> list[Any]:
+    answered = asyncio.gather(*answers)
     _BUSY.add(conn)
     try:
         async with conn.lock:
             # each waits for its turn before the first fetches its answer; those that ask several questions themselves are later
-            answered = asyncio.gather(*answers)
             for _ in range(_NESTED):
                 await asyncio.sleep(0)
         return await answered
+    except asyncio.CancelledError:
+        # nobody may go on asking when the stretch has ended
+        answered.cancel()
+        with suppress(asyncio.CancelledError):
+            await answered
+        raise
     finally:
         _BUSY.discard(conn)
 

@@ -16,7 +16,6 @@ from archival_core.errors import PermanentError
 from archival_core.source.session import _STRETCHES, at_once, pinned, piped
 from tests.kit.trips import goes_to_server
 
-
 Stretch = Callable[..., AbstractAsyncContextManager[None]]
 
 
