@@ -45,7 +45,8 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Workers run the tests side by side, each with servers of its own; what shares one goes to the same worker.
 
-    Groups come first: one that came last would keep a single worker busy long after the others have ended.
+    Groups come first, in the order that `_turn` gives: one that came last would keep a single worker busy long after the
+    others have ended.
     """
     for item in items:
         if needs_timescaledb(item):
@@ -58,7 +59,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[FOUND] = {
         f"{str(item.path).removeprefix(below)}::{item.name}": item.get_closest_marker("slow") is not None for item in items
     }
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Of what the modules of the console stand on, the first of them makes the most: others do something else meanwhile."""
+    if (group := item.get_closest_marker("xdist_group")) is None:
+        return 3
+    if not group.args[0].startswith("browser/"):
+        return 1
+    return 0 if group.args[0] == "browser/test_accessibility.py" else 2
 
 
 def needs_timescaledb(item: pytest.Item) -> bool:
