@@ -176,6 +176,7 @@ async def test_another_server_says_nothing_about_what_was_removed(service: Servi
     assert (await service.runtime.ledger_rebuild.rebuild()).rows == {Status.ARCHIVED: 3, Status.SUPERSEDED: 1}
 
 
+@pytest.mark.timeout(480)
 async def test_the_command(service: Service) -> None:
     await a_life(service)
     before = known(service)
@@ -187,7 +188,8 @@ async def test_the_command(service: Service) -> None:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            # with twenty others at the processor one took more than a minute
+            timeout=150,
         )
 
     refused = await asyncio.to_thread(command)
