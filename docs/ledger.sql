@@ -424,8 +424,9 @@ begin
     if tg_op = 'DELETE' then
         insert into archival.table_due (hypertable) values (old.hypertable);
     elsif tg_op = 'UPDATE' and old.lake_path is not null
-          and (old.hypertable, old.lake_path, old.relation_oid, old.relation_born)
-              is distinct from (new.hypertable, new.lake_path, new.relation_oid, new.relation_born) then
+          and ((old.hypertable, old.lake_path, old.relation_oid, old.relation_born)
+                   is distinct from (new.hypertable, new.lake_path, new.relation_oid, new.relation_born)
+               or old.manifest_sha256 <> new.manifest_sha256) then
         -- what it bore on before cannot be told from what it is now
         insert into archival.table_due (hypertable) select distinct unnest(array[old.hypertable, new.hypertable]);
     else

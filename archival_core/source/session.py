@@ -232,10 +232,22 @@ async def at_once(conn: AsyncConnection[Any], /, *questions: _Question[Any]) -> 
     answers = [answer(place, question) for place, question in enumerate(questions)]
     answered = await (asyncio.gather(*answers) if conn in _BUSY else _in_turn(conn, answers))
     if failed:
-        # Of a statement that failed, whoever fetches next hears first. Those behind it fail for no reason of their own.
-        at_server = [one for one in failed if any(isinstance(e, psycopg.Error) for e in (one.error, one.error.__cause__))]
-        raise (at_server[0] if at_server else min(failed, key=lambda one: one.place)).error
+        raise _told(failed)
     return tuple(answered)
+
+
+def _told(failed: Sequence[_Failed]) -> Exception:
+    """What has to be told: an error of the server, and else the refusal of whoever was named first.
+
+    After a statement that failed, the server passes over those behind it, which fail for no reason of their own.
+    """
+    at_server = [(one.error, found) for one in failed if (found := _of_psycopg(one.error)) is not None]
+    told = [error for error, found in at_server if found.sqlstate is not None] or [error for error, _ in at_server]
+    return told[0] if told else min(failed, key=lambda one: one.place).error
+
+
+def _of_psycopg(error: BaseException) -> psycopg.Error | None:
+    return next((found for found in (error, error.__cause__) if isinstance(found, psycopg.Error)), None)
 
 
 async def _in_turn(conn: AsyncConnection[Any], answers: Sequence[_Question[Any]]) -> list[Any]:

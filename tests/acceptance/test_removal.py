@@ -12,8 +12,9 @@ import pyarrow.dataset as ds
 import pytest
 
 from archival_core.flows.removal.chunk_removal import RemovalReport
-from archival_core.source.removal import dropping
-from archival_core.source.state import fence
+from archival_core.source import catalog
+from archival_core.source.removal import dropping, guards
+from archival_core.source.state import fence, history
 from tests.kit.readings import archive, remove
 
 if TYPE_CHECKING:
@@ -241,19 +242,30 @@ def _only_under_lock(under_lock: Any, otherwise: Any) -> Any:
     return compare
 
 
-async def test_a_frozen_remover_does_not_stop_ingest(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("where", "what", "before"),
+    [(dropping, "drop", 0), (history, "holds_same_rows", 1), (guards, "check_all", 1), (catalog, "find_chunk", 1)],
+    ids=["before the drop", "before the count", "before it is known who would suffer", "before the chunk is found"],
+)
+async def test_a_frozen_remover_does_not_stop_ingest(
+    service: Service, monkeypatch: pytest.MonkeyPatch, where: Any, what: str, before: int
+) -> None:
+    """Wherever it freezes under the lock, which is after so many calls `before` the lock."""
     service.execute(TABLE)
     await archive(service, "jan")
-    drop, locked, written = dropping.drop, asyncio.Event(), asyncio.Event()
+    call, locked, written, calls = getattr(where, what), asyncio.Event(), asyncio.Event(), 0
     assert dropping._BOUNDED["idle_in_transaction_session_timeout"] == "5s"
     monkeypatch.setitem(dropping._BOUNDED, "idle_in_transaction_session_timeout", "1s")
 
-    async def freeze(connection: Any, chunk: Any) -> None:
-        locked.set()
-        await written.wait()
-        await drop(connection, chunk)
+    async def freeze(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > before:
+            locked.set()
+            await written.wait()
+        return await call(*arguments)
 
-    monkeypatch.setattr(dropping, "drop", freeze)
+    monkeypatch.setattr(where, what, freeze)
     working = asyncio.create_task(remove(service))
     await locked.wait()
     insert = "set lock_timeout = '30s'; insert into $s.readings values ('2026-02-15Z', 1, 'now')"

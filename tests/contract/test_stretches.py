@@ -115,6 +115,23 @@ async def test_what_failed_at_the_server_is_told_and_not_what_it_brought_about(c
     assert connection not in _STRETCHES
 
 
+async def test_what_failed_at_the_server_is_told_of_questions_in_questions(connection: Connection) -> None:
+    async def nested(*questions: Any) -> Any:
+        return await at_once(connection, *questions)
+
+    async def fails_later() -> None:
+        await shown(connection, "work_mem")
+        await fails(connection)
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        async with piped(connection):
+            await at_once(
+                connection,
+                nested(shown(connection, "work_mem", times=4), nested(fails_later(), shown(connection, "jit", times=4))),
+                shown(connection, "work_mem", times=3),
+            )
+
+
 @pytest.mark.parametrize("stretch", [pinned, piped])
 async def test_of_several_refusals_the_first_is_told(connection: Connection, stretch: Stretch) -> None:
     async with stretch(connection):

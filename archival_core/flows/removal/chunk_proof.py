@@ -26,7 +26,7 @@ from archival_core.source import catalog
 from archival_core.source.catalog.definition.used_types import holds_names
 from archival_core.source.removal import guards
 from archival_core.source.restore.proof.trial import ComesBackOtherwiseError
-from archival_core.source.session import at_once, piped
+from archival_core.source.session import at_once, pinned, piped
 from archival_core.source.state import history
 from archival_core.source.state.marks import mark_schema
 from archival_core.source.state.marks.copies import check_settled
@@ -124,16 +124,15 @@ class ChunkProof:
                 holds_names(connection, chunk.hypertable),
                 _check_facts(connection, chunk),
             )
+            if missing := await self._unarchived(connection, job.hypertable, [*siblings, *restored_with]):
+                raise TransientError(
+                    f"{job.chunk} is not removed before the chunks of its time range, and those that one archive was restored"
+                    f" into with it, are archived: {', '.join(missing)} is not",
+                    code="sibling-not-archived",
+                )
             if grounds is not None:
                 # what has changed keeps no writer waiting, and what has not is in memory when it is asked again under the lock
                 await _check_rows(connection, chunk, grounds)
-        together = [*siblings, *restored_with]
-        if missing := await self._unarchived(connection, job.hypertable, together):
-            raise TransientError(
-                f"{job.chunk} is not removed before the chunks of its time range, and those that one archive was restored"
-                f" into with it, are archived: {', '.join(missing)} is not",
-                code="sibling-not-archived",
-            )
         beside = await self._removals.beside(job, chunk.range)
         there = await those_there(connection, beside.keys())
         if unsettled := [name for table, name in beside.items() if table not in there]:
@@ -191,7 +190,9 @@ class ChunkProof:
 
         Guard UNDERLOCK: facts from before the lock may be from before an ALTER TABLE that the lock waited for.
         """
-        async with catalog.asked(connection, **_EVERY_ROW):
+        # No pipeline: the server counts a session as idle, and ends one that is frozen, only between statements that each have
+        # their answer. And writers wait, so nothing is waited for here.
+        async with pinned(connection, lock_timeout="100ms", **_EVERY_ROW):
             chunk = await _find(connection, job, proven.manifest)
             is_same_table, stands, _ = await at_once(
                 connection,

@@ -115,8 +115,8 @@ def _server(here: ServerIdentity) -> str:
 
 
 def _judged_on(here: ServerIdentity) -> str | None:
-    """`None` for a standby, which may not have the marks yet."""
-    return f"{_server(here)}/{here.timeline}" if here.timeline is not None else None
+    """`None` for a standby, which may not have the marks yet, and for a server that does not tell who it is."""
+    return f"{_server(here)}/{here.timeline}" if here.timeline is not None and here.system_identifier else None
 
 
 def _is_as_recorded(mark: StandIn, archive: TableArchive | None) -> bool:

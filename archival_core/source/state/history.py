@@ -16,7 +16,7 @@ from archival_core.model.chunks.chunk import Chunk, Relation, ServerIdentity
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.session import at_once
+from archival_core.source.session import at_once, piped
 from archival_core.source.state import fence
 from archival_core.source.state.marks import placed, readings, stand_ins
 from archival_core.source.state.tables import identity_of, tables_of
@@ -47,7 +47,7 @@ async def any_table_went_by_another(conn: AsyncConnection[Any], job_id: UUID, ma
 
 async def is_defined_as_then(conn: AsyncConnection[Any], hypertable: Relation, manifest: Manifest) -> bool:
     """Whether the hypertable is the one that was archived, with the columns and the definition that it had then."""
-    async with catalog.asked(conn):
+    async with piped(conn):
         is_same, columns, ddl = await at_once(
             conn,
             _is_same_hypertable(conn, hypertable, manifest),

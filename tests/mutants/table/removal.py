@@ -258,6 +258,14 @@ MUTATIONS = (
         tests=("acceptance/test_removal.py::test_a_frozen_remover_does_not_stop_ingest",),
     ),
     Mutation(
+        name="frozen-remover-holds-its-lock-in-a-pipeline",
+        file="flows/removal/chunk_proof.py",
+        inside="ChunkProof.check_again",
+        old='async with pinned(connection, lock_timeout="100ms", **_EVERY_ROW):',
+        new="async with catalog.asked(connection, **_EVERY_ROW):",
+        tests=("acceptance/test_removal.py::test_a_frozen_remover_does_not_stop_ingest",),
+    ),
+    Mutation(
         name="what-came-back-in-trial-is-not-compared",
         file="source/restore/proof/trial.py",
         inside="check_same",

@@ -56,8 +56,6 @@ SELECT to_regclass('archival_marks.stand_in') IS NOT NULL,
 
 async def ensure(conn: AsyncConnection[Any]) -> bool:
     """Make the tables of marks if they are not there; false if the role may not."""
-    if conn in _HAVE_TABLES:
-        return True
     with source_errors():
         async with conn.cursor(row_factory=tuple_row) as cur:
             made = await (await cur.execute(_IS_MADE)).fetchone()

@@ -61,10 +61,10 @@ WHERE w.pid IN (SELECT waiter FROM chain WHERE blocker = ANY(%(ours)s))
 LIMIT 1
 """
 # A statement at work is cancelled, because the driver that copies aborts its process if a session ends before the first
-# answer to a statement. A session that waits for its client hears of nothing but its own end. The number of a process alone
-# could belong to somebody else by now.
+# answer to a statement. A session that waits for its client, to take rows or to go on in a pipeline, hears of nothing but its
+# own end. The number of a process alone could belong to somebody else by now.
 _END: Final[LiteralString] = """
-SELECT CASE WHEN a.state = 'active' AND a.wait_event IS DISTINCT FROM 'ClientWrite'
+SELECT CASE WHEN a.state = 'active' AND coalesce(a.wait_event, '') NOT IN ('ClientRead', 'ClientWrite')
        THEN pg_catalog.pg_cancel_backend(a.pid) ELSE pg_catalog.pg_terminate_backend(a.pid) END
 FROM pg_catalog.pg_stat_activity a
 WHERE a.pid = ANY(%s) AND a.application_name = pg_catalog.current_setting('application_name') AND a.usename = session_user
