@@ -114,6 +114,14 @@ MUTATIONS = (
         ),
     ),
     Mutation(
+        name="frozen-remover-holds-its-lock-in-a-pipeline",
+        file="flows/removal/chunk_proof.py",
+        inside="ChunkProof.check_again",
+        old='async with pinned(connection, lock_timeout="100ms", **_EVERY_ROW):',
+        new="async with catalog.asked(connection, **_EVERY_ROW):",
+        tests=("acceptance/test_removal.py::test_a_frozen_remover_does_not_stop_ingest",),
+    ),
+    Mutation(
         name="dropped-over-another-connection",
         file="flows/removal/chunk_removal.py",
         inside="ChunkRemoval._remove",
@@ -255,14 +263,6 @@ MUTATIONS = (
         file="source/removal/dropping.py",
         old='"idle_in_transaction_session_timeout": "5s"',
         new='"idle_in_transaction_session_timeout": "0"',
-        tests=("acceptance/test_removal.py::test_a_frozen_remover_does_not_stop_ingest",),
-    ),
-    Mutation(
-        name="frozen-remover-holds-its-lock-in-a-pipeline",
-        file="flows/removal/chunk_proof.py",
-        inside="ChunkProof.check_again",
-        old='async with pinned(connection, lock_timeout="100ms", **_EVERY_ROW):',
-        new="async with catalog.asked(connection, **_EVERY_ROW):",
         tests=("acceptance/test_removal.py::test_a_frozen_remover_does_not_stop_ingest",),
     ),
     Mutation(
