@@ -269,8 +269,10 @@ async def test_a_frozen_remover_does_not_stop_ingest(
     working = asyncio.create_task(remove(service))
     await locked.wait()
     insert = "set lock_timeout = '30s'; insert into $s.readings values ('2026-02-15Z', 1, 'now')"
-    await asyncio.to_thread(service.execute, insert)
-    written.set()
+    try:
+        await asyncio.to_thread(service.execute, insert)
+    finally:
+        written.set()
     assert (await working).removed == 0
     assert (statuses(service), partitions(service)) == (["archived"], ["feb", "jan"])
 
