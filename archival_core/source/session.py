@@ -53,7 +53,7 @@ class _Stretch:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """A question that has no answer."""
+    """A question that raised an error in place of an answer."""
 
     #: among those asked at once
     place: int
@@ -125,6 +125,8 @@ async def piped(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]:
     fetched before. Questions that are asked `at_once` share their ways.
 
     In it nobody may begin a transaction or copy: libpq does not know before the end that the stretch's own has begun.
+    Nobody may hold a lock that writers wait for, either: to the server the session is at work until the end, and
+    `idle_in_transaction_session_timeout` does not end it when it is frozen.
     """
     settings, outer = TEXT_FORMS | more, _STRETCHES.get(conn)
     if outer is not None and settings.items() <= outer.settings.items():
@@ -142,7 +144,7 @@ async def piped(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]:
                 await conn.execute(statement, prepare=False)
     except BaseException:
         if is_outermost and conn.pgconn.pipeline_status:
-            # psycopg does not always find out of a pipeline that was cancelled; who closes the session ends its transaction
+            # psycopg does not always leave a pipeline that was cancelled; to close the session ends its transaction
             _leave(conn, outer)
             await conn.close()
             raise
@@ -213,7 +215,7 @@ async def at_once(conn: AsyncConnection[Any], /, *questions: _Question[Any]) -> 
     """The answers to questions of which none needs another's. Inside `piped` their statements share the ways to the server;
     elsewhere one is asked after the other.
 
-    Raises what the first of `questions` raised, when all have ended.
+    Raises when all have ended: an error of the server, if there was one, and else what the first of `questions` raised.
     """
     if not conn.pgconn.pipeline_status:
         with ExitStack() as unasked:
