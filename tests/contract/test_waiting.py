@@ -17,6 +17,7 @@ from archival_core.errors import GaveWayError
 from archival_core.flows.jobs.watches import giving_way
 from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
+from archival_core.source.session import piped
 from archival_core.source.state.snapshot import waiting
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.state.snapshot.waiting import Sessions, end, session_of, who_waits
@@ -184,6 +185,18 @@ async def test_a_session_that_writes_to_its_client_is_ended(url: str, conn: Conn
                 await end(conn, sessions)
                 await _until(conn, "false", sessions.pids)
                 ours.pgconn.finish()
+
+
+async def test_a_session_that_waits_in_a_pipeline_is_ended(url: str, conn: Connection) -> None:
+    """To the server it is at work, and it hears of no cancellation."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as ours:
+        sessions = Sessions()
+        with sessions.with_one_more(await session_of(ours)), pytest.raises(psycopg.OperationalError):
+            async with piped(ours):
+                await (await ours.execute("select 1")).fetchone()
+                await _until(conn, "state = 'active' and wait_event = 'ClientRead'", sessions.pids)
+                await end(conn, sessions)
+                await _until(conn, "false", sessions.pids)
 
 
 async def _until(conn: Connection, state: str, pids: list[int]) -> None:
