@@ -60,8 +60,16 @@ def _called(arguments: tuple[str, ...], environment: dict[str, str]) -> tuple[in
 class CommandLine:
     """Runs the command line as a user would: in this process, which is quicker, or as a process of its own."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, service: Service, url: str) -> None:
+        self._service = service
         self._environment = {"ARCHIVAL_API_URL": url, "ARCHIVAL_API_KEY": "key", "COLUMNS": "200"}
+
+    async def work(self) -> None:
+        """Drain the stream, and wait until the functions host has ended every job: the messages are the host's to take."""
+        await self._service.runtime.event_drain.drain()
+        async with asyncio.timeout(120):
+            while self._service.rows("select from archival.job where status in ('queued', 'running')"):
+                await asyncio.sleep(0.1)
 
     async def __call__(
         self, *arguments: str, expect: int = 0, words: str = "", merged: bool = False, **environment: str
@@ -92,7 +100,7 @@ async def cli(service: Service) -> AsyncIterator[CommandLine]:
     command = [sys.executable, "-m", "dev.functions_host", str(ROOT), "--ready-file", str(ready), "--no-local-settings"]
     with Process(command, ready.with_name("host.log"), env=environment, cwd=ROOT) as process:
         process.wait_until(ready.exists, "the host")
-        yield CommandLine(f"{ready.read_text()}/api")
+        yield CommandLine(service, f"{ready.read_text()}/api")
         # the host ends when its jobs have, which the lake in this loop has to answer meanwhile
         await asyncio.to_thread(process.stop)
 

@@ -24,7 +24,7 @@ async def test_what_is_shown_for_other_engines(service: Service, cli: CommandLin
     assert "no table in the lake" in await cli("tables", "show", table, expect=1)
     for chunk, remove in (("jan", True), ("feb", False)):
         await service.publish(hypertable=table, chunk=f"{service.schema}.{chunk}", remove=remove)
-    await service.work()
+    await cli.work()
     assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
     found = await cli.json("tables", "show", "readings")
     assert found["gone"] == [["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"]]
@@ -48,7 +48,7 @@ async def test_what_is_migrated(service: Service, cli: CommandLine) -> None:
     table = f"{service.schema}.readings"
     assert "there is no archive of before" in await cli("tables", "migrate", "--dry-run")
     await service.publish(hypertable=table, chunk=f"{service.schema}.jan", remove=False)
-    await service.work()
+    await cli.work()
     service.execute(
         "update archival.job set manifest = jsonb_set(manifest, '{columns,0,lake_number}', '0')"
         " where hypertable = '$s.readings'"
@@ -60,6 +60,6 @@ async def test_what_is_migrated(service: Service, cli: CommandLine) -> None:
     assert "1 archive, 744 rows" in await cli("tables", "migrate", expect=2), "nobody is there to be asked"
     assert "1 job recorded" in await cli("tables", "migrate", "readings", "--yes")
     assert "0 jobs recorded for 0 archives, 0 rows, 0 B (1 under way)" in await cli("tables", "migrate", "--yes")
-    await service.work()
+    await cli.work()
     assert [job["status"] for job in service.jobs()] == ["superseded", "archived"]
     assert "POST /tables/migrate" in await cli("audit")

@@ -33,7 +33,7 @@ async def test_the_cells_of_the_page(
 ) -> None:
     sample_data.create(service.url, 2400)
     await service.publish(hypertable="demo.readings", older_than="2026-01-06T00:00:00Z", remove=True)
-    await service.work()
+    await cli.work()
     assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 5
     (tmp_path / ".local").mkdir()
     api = cli._environment["ARCHIVAL_API_URL"]

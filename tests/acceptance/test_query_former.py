@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -157,10 +156,8 @@ async def test_the_list_of_tables_says_it_of_a_table_and_needs_no_source_for_the
 async def test_the_command_line_says_it_beside_the_answer(service: Service, cli: CommandLine) -> None:
     table = f"{service.schema}.readings"
     await service.publish(hypertable=table, chunk=f"{service.schema}.jan", remove=True)
-    await service.work()
-    # the host of the command line may have taken the message
-    while not (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed:
-        await asyncio.sleep(0.2)
+    await cli.work()
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
     service.execute("drop table $s.readings")
     service.execute(TABLE)
     sql = f"select count(*) as n from {table}"
