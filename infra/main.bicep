@@ -481,6 +481,8 @@ module app 'modules/function-app.bicep' = {
 }
 
 output RESOURCE_GROUP string = group.name
+// azd publishes into the group of this name; without it azd looks for its tag, which the group of a region given up before has too
+output AZURE_RESOURCE_GROUP string = group.name
 output FUNCTION_APP string = app.outputs.name
 output API_URL string = app.outputs.apiUrl
 output IDENTITY_OBJECT_ID string = identity.outputs.principalId

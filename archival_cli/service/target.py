@@ -36,7 +36,7 @@ def find(
     if profile is not None and profile not in known.profiles:
         names = ", ".join(sorted(known.profiles)) or "none"
         raise CommandError(f"there is no profile {profile!r} (there is: {names}); `archival login URL` makes one", MISUSED)
-    local = _local_stack((Path.cwd() if folder is None else folder) / ".local" / "stack.json")
+    local = local_stack(folder)
     # inside a checkout whose stack is up, that stack is meant, unless a profile is named
     if profile is None and local is not None:
         return address(local[0]), given or local[1]
@@ -61,7 +61,9 @@ def address(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path if path.endswith("/api") else f"{path}/api", "", ""))
 
 
-def _local_stack(file: Path) -> tuple[str, str] | None:
+def local_stack(folder: Path | None = None) -> tuple[str, str] | None:
+    """API URL and key of the stack that `make run` keeps up in `folder` (or the working folder); `None` if there is none."""
+    file = (Path.cwd() if folder is None else folder) / ".local" / "stack.json"
     try:
         found = json.loads(file.read_text())
         return found["api_url"], found["function_key"]

@@ -37,6 +37,7 @@ def login(session: Session, address: str, name: str | None) -> int:
     known.chosen = name
     file = kept.write(known)
     session.output.told({"profile": name, "url": address}, f"{address} is profile {name} from now on, kept in {file}")
+    _note_local_stack(session, name)
     return 0
 
 
@@ -86,7 +87,16 @@ def use(session: Session, name: str) -> int:
     known.chosen = name
     kept.write(known)
     session.output.told({"done": True}, f"{name} is asked from now on")
+    _note_local_stack(session, name)
     return 0
+
+
+def _note_local_stack(session: Session, name: str) -> None:
+    local, chosen = target.local_stack(), kept.read().profiles[name]
+    if local is not None and target.address(local[0]) != target.address(chosen.url):
+        session.output.note(
+            f"in this folder commands ask the stack of `make run` while it is up, unless --profile {name} is given"
+        )
 
 
 def _asked_key() -> str:

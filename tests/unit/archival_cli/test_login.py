@@ -46,6 +46,23 @@ def test_a_service_is_kept_asked_and_forgotten(
     assert "the key" not in file.read_text()
 
 
+def test_it_is_said_where_the_local_stack_is_asked_all_the_same(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = file.parent / ".local" / "stack.json"
+    stack.parent.mkdir()
+    with a_service(lambda _: (200, {"paused": False})) as url:
+        for api, is_other in (("http://localhost:7071/api", True), (url, False)):
+            stack.write_text(json.dumps({"api_url": api, "function_key": "local"}))
+            assert main(["login", url, "--name", "work", "--key", "one"]) == 0
+            assert main(["profiles", "use", "work"]) == 0
+            told = " ".join(capsys.readouterr().err.split())
+            assert told.count("ask the stack of `make run` while it is up, unless --profile work is given") == 2 * is_other
+    stack.unlink()
+    assert main(["profiles", "use", "work"]) == 0
+    assert "make run" not in capsys.readouterr().err
+
+
 def test_a_wrong_key_is_not_kept(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with a_service(lambda _: (401, None)) as url:
         assert main(["login", url, "--key", "wrong"]) == 3
