@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -133,3 +134,33 @@ def test_settings_of_one_connection_go_before_all_others() -> None:
     options = str(conninfo_to_dict(postgres_settings.conninfo("postgresql://h/db", {"jit": "on"}))["options"])
     assert "-c jit=off" not in options
     assert "-c jit=on" in options
+
+
+@pytest.mark.parametrize("ends_by", ["time-out", "being called off"])
+async def test_a_connection_that_is_half_made_is_closed_whoever_keeps_the_error(ends_by: str) -> None:
+    closed = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while await reader.read(1024):
+                pass
+        closed.set()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    connecting = asyncio.create_task(Database(f"postgresql://someone@127.0.0.1:{port}/db?connect_timeout=2").opened())
+    # what the collector of reference cycles would close some time later is not closed
+    gc.disable()
+    try:
+        if ends_by == "being called off":
+            await asyncio.sleep(0.3)
+            connecting.cancel()
+        await asyncio.wait({connecting})
+        kept = None if connecting.cancelled() else connecting.exception()
+        assert connecting.cancelled() or isinstance(kept, TransientError)
+        async with asyncio.timeout(1):
+            await closed.wait()
+    finally:
+        gc.enable()
+        server.close()

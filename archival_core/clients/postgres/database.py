@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, LiteralString
@@ -157,8 +158,11 @@ class Database:
     async def _connect(self) -> Connection:
         try:
             connection = await Connection.connect(await self.conninfo(), **OPTIONS)
-        except psycopg.OperationalError as error:
-            if postgres_pooler.refuses_options(error):
+        except BaseException as error:
+            # A connection that is half made lives in the driver's frames for as long as anybody keeps the error. It takes a
+            # place of the server's, and holds up whoever drops or copies a database there.
+            traceback.clear_frames(error.__traceback__)
+            if isinstance(error, psycopg.OperationalError) and postgres_pooler.refuses_options(error):
                 raise postgres_pooler.refusal(self._port, self.dependency) from error
             raise
         try:
