@@ -6,6 +6,10 @@ function Run($program) {
   & $program @args
   if ($LASTEXITCODE -ne 0) { throw "$program $args failed" }
 }
+function Show {
+  $args + 'RESOURCE_GROUP', 'DATABASE_SERVER', 'DATABASE_HOST', 'IDENTITY_OBJECT_ID', 'DATABASE_ADMIN_NAME' |
+    ForEach-Object { Write-Host "  $_=$([Environment]::GetEnvironmentVariable($_))" }
+}
 if ($env:SOURCE_DATABASE_URL) {
   Write-Host 'The database was brought along: docs/bring.md says how steps 3 and 4 of docs/deploy.md are done there.'
   exit 0
@@ -16,9 +20,22 @@ if ($private -and -not "$env:GRANTS_SUBNET_ID$env:TOOLS_SUBNET_ID") {
   Write-Host 'Microsoft.ContainerInstance/containerGroups, with a way out to the internet, and run this again:'
   Write-Host '  azd env set GRANTS_SUBNET_ID <resource id>; azd hooks run postprovision'
   Write-Host 'or run infra/hooks/postprovision.ps1 on a machine in the network, where you are signed in to az, with INSIDE_THE_NETWORK=1 and these values:'
-  'RESOURCE_GROUP', 'DATABASE_SERVER', 'DATABASE_HOST', 'IDENTITY_OBJECT_ID', 'DATABASE_ADMIN_NAME' |
-    ForEach-Object { Write-Host "  $_=$([Environment]::GetEnvironmentVariable($_))" }
+  Show
   exit 0
+}
+# of a group one may be a member
+if ($env:DATABASE_ADMIN_ID -and $env:DATABASE_ADMIN_TYPE -ne 'Group') {
+  $me = az ad signed-in-user show --query id -o tsv 2> $null
+  if ($LASTEXITCODE -ne 0) {
+    $application = az account show --query user.name -o tsv
+    $me = az ad sp show --id $application --query id -o tsv 2> $null
+  }
+  if ($me -and $me -ne $env:DATABASE_ADMIN_ID) {
+    Write-Host "The administrator of the database is $env:DATABASE_ADMIN_NAME, and you are somebody else. In a clone of this repository, signed in to az, that one runs infra/hooks/postprovision.ps1 with these values:"
+    Show 'PRIVATE_NETWORKING' 'GRANTS_SUBNET_ID' 'TOOLS_SUBNET_ID'
+    Write-Host 'Until then the app has no way into the database, and says so.'
+    exit 0
+  }
 }
 if (-not $private -and -not (Get-Command psql -ErrorAction SilentlyContinue)) {
   throw "psql is needed for the database's grants: it comes with PostgreSQL's installer for Windows. Then: azd hooks run postprovision"

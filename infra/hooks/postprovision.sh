@@ -7,6 +7,10 @@ if [ -n "${SOURCE_DATABASE_URL:-}" ]; then
   echo "The database was brought along: docs/bring.md says how steps 3 and 4 of docs/deploy.md are done there."
   exit 0
 fi
+by_hand() {
+  echo "  $1 RESOURCE_GROUP=$RESOURCE_GROUP DATABASE_SERVER=$DATABASE_SERVER DATABASE_HOST=$DATABASE_HOST \\"
+  echo "  IDENTITY_OBJECT_ID=$IDENTITY_OBJECT_ID DATABASE_ADMIN_NAME='$DATABASE_ADMIN_NAME' sh infra/hooks/postprovision.sh"
+}
 INSIDE_THE_NETWORK=${INSIDE_THE_NETWORK:-}
 private=
 [ "${PRIVATE_NETWORKING:-true}" != true ] || [ -n "$INSIDE_THE_NETWORK" ] || private=yes
@@ -15,9 +19,21 @@ if [ -n "$private" ] && [ -z "${GRANTS_SUBNET_ID:-}${TOOLS_SUBNET_ID:-}" ]; then
   echo "Microsoft.ContainerInstance/containerGroups, with a way out to the internet, and run this again:"
   echo "  azd env set GRANTS_SUBNET_ID <resource id>; azd hooks run postprovision"
   echo "or run this on a machine in the network, where you are signed in to az:"
-  echo "  INSIDE_THE_NETWORK=1 RESOURCE_GROUP=$RESOURCE_GROUP DATABASE_SERVER=$DATABASE_SERVER DATABASE_HOST=$DATABASE_HOST \\"
-  echo "  IDENTITY_OBJECT_ID=$IDENTITY_OBJECT_ID DATABASE_ADMIN_NAME='$DATABASE_ADMIN_NAME' sh infra/hooks/postprovision.sh"
+  by_hand INSIDE_THE_NETWORK=1
   exit 0
+fi
+# of a group one may be a member
+if [ -n "${DATABASE_ADMIN_ID:-}" ] && [ "${DATABASE_ADMIN_TYPE:-User}" != Group ]; then
+  me=$(az ad signed-in-user show --query id -o tsv 2> /dev/null) || {
+    application=$(az account show --query user.name -o tsv)
+    me=$(az ad sp show --id "$application" --query id -o tsv 2> /dev/null) || me=
+  }
+  if [ -n "$me" ] && [ "$me" != "$DATABASE_ADMIN_ID" ]; then
+    echo "The administrator of the database is $DATABASE_ADMIN_NAME, and you are somebody else. In a clone of this repository, signed in to az, that one runs:"
+    by_hand "PRIVATE_NETWORKING=${PRIVATE_NETWORKING:-true} TOOLS_SUBNET_ID=${GRANTS_SUBNET_ID:-${TOOLS_SUBNET_ID:-}}"
+    echo "Until then the app has no way into the database, and says so."
+    exit 0
+  fi
 fi
 [ -n "$private" ] || command -v psql > /dev/null || {
   echo "psql is needed for the database's grants (Debian: apt-get install postgresql-client; macOS: brew install libpq && brew link --force libpq). Then: azd hooks run postprovision" >&2

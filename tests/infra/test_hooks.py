@@ -129,6 +129,8 @@ def run_after(
 case "$*" in
   *isConfigPendingRestart*) echo {pending} ;;
   *get-access-token*) echo a-token ;;
+  "ad signed-in-user"*) [ -n "$PERSON" ] && echo "$PERSON" || exit 1 ;;
+  "ad sp"*) [ -n "$APPLICATION" ] && echo "$APPLICATION" || exit 1 ;;
   *--server-name*) exit $OLD_CLI ;;
 {containers.branch(folder / "containers")}esac""",
         "curl": "echo 192.0.2.1",
@@ -140,7 +142,15 @@ case "$*" in
         (folder / name).chmod(0o755)
     done = subprocess.run(
         ["sh", INFRA / "hooks/postprovision.sh"],
-        env={"PATH": f"{folder}:{os.environ['PATH']}", "TOLD": str(folder / "told"), "OLD_CLI": "0", **PRIVATE, **environment},
+        env={
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "TOLD": str(folder / "told"),
+            "OLD_CLI": "0",
+            "PERSON": "me",
+            "APPLICATION": "",
+            **PRIVATE,
+            **environment,
+        },
         capture_output=True,
         text=True,
         timeout=120,
@@ -186,6 +196,25 @@ def test_in_a_network_that_was_brought_along_a_person_is_told_both_ways(tmp_path
     code, words, _ = run_after(tmp_path, TOOLS_SUBNET_ID="", GRANTS_SUBNET_ID="/subnets/mine")
     assert code == 0
     assert containers.option(containers.calls(tmp_path / "containers")[1], "--subnet") == ["/subnets/mine"]
+
+
+@pytest.mark.parametrize("who", [{}, {"PERSON": "", "APPLICATION": "me"}], ids=["person", "application"])
+def test_who_is_not_the_administrator_is_told_who_has_to_make_the_grants(tmp_path: Path, who: dict[str, str]) -> None:
+    code, words, az = run_after(tmp_path, DATABASE_ADMIN_ID="somebody else", PRIVATE_NETWORKING="false", **who)
+    assert code == 0, "the app is published all the same"
+    assert "The administrator of the database is you@example.com, and you are somebody else" in words
+    assert "PRIVATE_NETWORKING=false TOOLS_SUBNET_ID=/subscriptions/s/" in words
+    assert not [call for call in az if call.startswith("postgres")]
+    assert not (tmp_path / "told").exists()
+    # a member of the group, the administrator, and whoever cannot be asked for
+    for mine in (
+        {"DATABASE_ADMIN_ID": "some group", "DATABASE_ADMIN_TYPE": "Group"},
+        {"DATABASE_ADMIN_ID": "me"},
+        {"DATABASE_ADMIN_ID": "somebody", "PERSON": "", "APPLICATION": ""},
+    ):
+        code, words, _ = run_after(tmp_path, **{"PRIVATE_NETWORKING": "false", **who, **mine})
+        assert code == 0, words
+        assert "The service may archive" in words
 
 
 @pytest.mark.parametrize("old", ["0", "2"], ids=["new", "before-2.86"])

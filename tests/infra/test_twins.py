@@ -23,8 +23,14 @@ OF_ITS_OWN = {
         "or run infra/hooks/postprovision.ps1 on a machine in the network, where you are signed in to az, with"
         " INSIDE_THE_NETWORK=1 and these values:"
     ],
-    "  INSIDE_THE_NETWORK=1 RESOURCE_GROUP=$RESOURCE_GROUP DATABASE_SERVER=$DATABASE_SERVER"
-    " DATABASE_HOST=$DATABASE_HOST \\\\": ["  $_=$([Environment]::GetEnvironmentVariable($_))"],
+    "The administrator of the database is $DATABASE_ADMIN_NAME, and you are somebody else. In a clone of this repository,"
+    " signed in to az, that one runs:": [
+        "The administrator of the database is $DATABASE_ADMIN_NAME, and you are somebody else. In a clone of this repository,"
+        " signed in to az, that one runs infra/hooks/postprovision.ps1 with these values:"
+    ],
+    "  $WHAT RESOURCE_GROUP=$RESOURCE_GROUP DATABASE_SERVER=$DATABASE_SERVER DATABASE_HOST=$DATABASE_HOST \\\\": [
+        "  $_=$([Environment]::GetEnvironmentVariable($_))"
+    ],
     "  IDENTITY_OBJECT_ID=$IDENTITY_OBJECT_ID DATABASE_ADMIN_NAME='$DATABASE_ADMIN_NAME' sh infra/hooks/postprovision.sh": [],
 }
 
