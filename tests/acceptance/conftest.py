@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import psycopg
@@ -26,6 +26,7 @@ from archival_core.ledger.pool import LedgerPool
 from archival_core.model.jobs.message import JobMessage
 from archival_core.runtime import Runtime
 from dev.lake_emulator import Emulator
+from tests.kit.databases import own_database
 from tests.kit.worlds import World, open_world
 
 
@@ -143,18 +144,6 @@ async def _migrate(url: str) -> None:
     pool = LedgerPool(Database(url))
     await pool.migrate()
     await pool.close()
-
-
-@contextmanager
-def own_database(server_url: str, template: str = "template1") -> Iterator[str]:
-    """A new database of the server, until the end of the block."""
-    name = f"own_{uuid4().hex[:10]}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        # through the log it would take twice the time
-        connection.execute(f"create database {name} template {template} strategy file_copy".encode())
-    yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"drop database {name} with (force)".encode())
 
 
 @pytest.fixture

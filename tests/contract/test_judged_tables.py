@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import psycopg
@@ -20,6 +19,7 @@ from archival_core.ledger.pool import LedgerPool
 from archival_core.ledger.tables.lake_tables import Entered, HeldTable, LakeTables
 from archival_core.model.lake.lake_table import Plan, plan
 from archival_core.source.state.marks import mark_schema
+from tests.kit.databases import own_database
 
 HYPERTABLE: Final = "public.h"
 #: Archives of so many tables of PostgreSQL; every third is of before tables had an identity.
@@ -171,10 +171,7 @@ class History:
 @pytest.fixture
 async def history(source_database_url: str) -> AsyncIterator[History]:
     """Ledger and marks in a database of the test's own."""
-    name = f"judged_{uuid4().hex[:12]}"
-    with psycopg.connect(source_database_url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-        url = urlsplit(source_database_url)._replace(path=f"/{name}").geturl()
+    with own_database(source_database_url) as url:
         pool = LedgerPool(Database(url))
         await pool.migrate()
         opened = History(url, pool)
@@ -183,7 +180,6 @@ async def history(source_database_url: str) -> AsyncIterator[History]:
         yield opened
         opened.connection.close()
         await pool.close()
-        admin.execute(f"drop database {name} with (force)".encode())
 
 
 _NUMBER = st.integers(0, 7)

@@ -6,9 +6,6 @@ Ten seconds, because both ledgers have to be large enough for an index to be wor
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-from uuid import uuid4
-
 import psycopg
 
 from archival_core.clients.postgres.database import Database
@@ -16,6 +13,7 @@ from archival_core.ledger.pool import LedgerPool
 from archival_core.ledger.sql import queries
 from bench.scale import plans
 from bench.scale.archives import fill
+from tests.kit.databases import own_database
 
 SMALL, LARGE = 800, 6400
 #: An index of more levels, and some rows that lie in pages of their own.
@@ -24,20 +22,14 @@ GROWTH, PAGES = 1.5, 40
 
 async def pages_touched(url: str, archives: int) -> dict[str, int]:
     """By each statement, beside so many archives."""
-    name = f"plans_{uuid4().hex[:12]}"
-    with psycopg.connect(url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-        try:
-            own = urlsplit(url)._replace(path=f"/{name}").geturl()
-            pool = LedgerPool(Database(own))
-            await pool.migrate()
-            await pool.close()
-            with psycopg.connect(own, autocommit=True) as connection:
-                fill(connection, archives)
-                touched = {name: pages for name in queries() if (pages := plans.pages(connection, name)) is not None}
-                return touched | {"marks of a table": plans.pages_of_marks(connection)}
-        finally:
-            admin.execute(f"drop database {name} with (force)".encode())
+    with own_database(url) as own:
+        pool = LedgerPool(Database(own))
+        await pool.migrate()
+        await pool.close()
+        with psycopg.connect(own, autocommit=True) as connection:
+            fill(connection, archives)
+            touched = {name: pages for name in queries() if (pages := plans.pages(connection, name)) is not None}
+            return touched | {"marks of a table": plans.pages_of_marks(connection)}
 
 
 async def test_no_statement_looks_at_all_archives(source_database_url: str) -> None:

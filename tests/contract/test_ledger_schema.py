@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -26,6 +24,7 @@ from archival_core.model.chunks.part_range import WHOLE, PageRange, TimeRange
 from archival_core.model.jobs.job_record import JobFilter
 from archival_core.model.jobs.progress import Progress
 from dev.docs.schema import SCHEMA_FILE, schema_document
+from tests.kit.databases import own_database
 
 # Jobs as the first release left them: of each status one.
 FIRST_RELEASE = """
@@ -44,11 +43,8 @@ insert into archival.policy values ('public.readings', interval '30 days', inter
 @pytest.fixture
 def ledger_url(source_database_url: str) -> Iterator[str]:
     """An empty database."""
-    name = f"ledger_{uuid4().hex[:12]}"
-    with psycopg.connect(source_database_url, autocommit=True) as connection:
-        connection.execute(f"create database {name}".encode())
-        yield urlsplit(source_database_url)._replace(path=f"/{name}").geturl()
-        connection.execute(f"drop database {name} with (force)".encode())
+    with own_database(source_database_url) as url:
+        yield url
 
 
 async def opened(url: str) -> LedgerPool:

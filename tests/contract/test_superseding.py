@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -13,6 +11,7 @@ import pytest
 from archival_core.clients.postgres.database import Database
 from archival_core.ledger.pool import LedgerPool
 from archival_core.ledger.sql import migrations
+from tests.kit.databases import own_database
 
 ADD = """
 insert into archival.job (kind, hypertable, chunk, status, settled, revision, relation_oid, request_key, requested_by,
@@ -31,14 +30,8 @@ from archival.job where lake_path = 'tables/public.h/c_r' || %s and kind = 'arch
 @pytest.fixture
 def ledger(source_database_url: str) -> Iterator[psycopg.Connection[Any]]:
     """A connection to an empty database."""
-    name = f"ledger_{uuid4().hex[:12]}"
-    with psycopg.connect(source_database_url, autocommit=True) as admin:
-        admin.execute(f"create database {name}".encode())
-        try:
-            with psycopg.connect(urlsplit(source_database_url)._replace(path=f"/{name}").geturl(), autocommit=True) as opened:
-                yield opened
-        finally:
-            admin.execute(f"drop database {name} with (force)".encode())
+    with own_database(source_database_url) as own, psycopg.connect(own, autocommit=True) as opened:
+        yield opened
 
 
 def url(connection: psycopg.Connection[Any]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from archival_core.source.catalog.hypertables import source_tables
 from archival_core.source.catalog.partitioning.tree import tree
 from archival_core.source.removal.guards import check_leaves
 from tests.contract.source_support import Connection
+from tests.kit.databases import own_database
 from tests.kit.rows import one
 
 DEEP = """
@@ -206,27 +208,37 @@ async def test_an_unlogged_leaf_is_archived_and_never_removed(conn: Connection, 
     check_leaves(chunk, await tree(conn, chunk))
 
 
-async def test_a_leaf_that_is_being_detached_is_refused(conn: Connection, schema: str, source_database_url: str) -> None:
-    if conn.info.server_version < 140000:
-        pytest.skip("DETACH CONCURRENTLY is there from PostgreSQL 14 on")
-    chunk = await partition(conn, schema, "p")
-    async with await psycopg.AsyncConnection.connect(source_database_url, autocommit=True) as other:
+@pytest.fixture
+def alone(source_database_url: str) -> Iterator[str]:
+    """The URL of a database with the tables, of which no other test has a transaction."""
+    with own_database(source_database_url) as url:
+        with psycopg.connect(url, autocommit=True) as conn:
+            conn.execute(DEEP.encode())
+        yield url
+
+
+# detaching waits for every transaction in the database
+async def test_a_leaf_that_is_being_detached_is_refused(alone: str) -> None:
+    connect = functools.partial(psycopg.AsyncConnection.connect, alone, autocommit=True)
+    async with await connect() as conn, await connect() as other, await connect() as third:
+        if conn.info.server_version < 140000:
+            pytest.skip("DETACH CONCURRENTLY is there from PostgreSQL 14 on")
+        chunk = await partition(conn, "public", "p")
         async with other.transaction():
             await other.execute(f"SELECT FROM {chunk.relation.sql}".encode())
-            detaching = asyncio.create_task(run(conn, schema, "ALTER TABLE p DETACH PARTITION a CONCURRENTLY"))
+            detaching = asyncio.create_task(run(conn, "public", "ALTER TABLE p DETACH PARTITION a CONCURRENTLY"))
             # its first half is committed, and the second waits for whoever reads
             pending = b"SELECT FROM pg_inherits WHERE inhdetachpending AND inhparent = %s"
-            async with await psycopg.AsyncConnection.connect(source_database_url, autocommit=True) as third:
-                async with asyncio.timeout(10):
-                    while await (await third.execute(pending, (chunk.oid,))).fetchone() is None:
-                        await asyncio.sleep(0.02)
+            async with asyncio.timeout(10):
+                while await (await third.execute(pending, (chunk.oid,))).fetchone() is None:
+                    await asyncio.sleep(0.02)
             await conn.cancel_safe()
             with pytest.raises(psycopg.errors.QueryCanceled):
                 await detaching
         with pytest.raises(PermanentError) as caught:
             await tree(other, chunk)
         assert caught.value.code == (await refusal(other, chunk)).code == "detach-pending"
-        await run(other, schema, "ALTER TABLE p DETACH PARTITION a FINALIZE")
+        await run(other, "public", "ALTER TABLE p DETACH PARTITION a FINALIZE")
         assert names(await tree(other, chunk)) == {"b 0", "b 1"}
 
 
