@@ -72,9 +72,9 @@ class Names:
             raise CommandError(f"several jobs begin with {name}: {several}", REFUSED)
         return str(found[0]["job_id"])
 
-    def chunks(self, hypertable: str) -> list[Any]:
-        """Every chunk of `hypertable` and every archive whose chunk is gone, by their range."""
-        return self._client.all("chunks", "chunks", hypertable=hypertable)
+    def chunks(self, hypertable: str, **filters: Any) -> list[Any]:
+        """Every chunk of `hypertable` and every archive whose chunk is gone, by their range, or those that `filters` take."""
+        return self._client.all("chunks", "chunks", hypertable=hypertable, **filters)
 
     def _in_time(self) -> list[str] | None:
         """The same, if the service says it soon."""

@@ -126,6 +126,9 @@ async def test_a_day_with_the_command_line(service: Service, cli: CommandLine) -
     assert "2026-01-01 to 2026-02-01" in told
     assert "jan of" in await cli("why", "readings", "2026-01-06")
     assert "kept-by-default" in await cli("why", "readings")
+    kept = await cli.json("chunks", "readings", "--because", "kept-by-default", "--because", "grace", "--in-database")
+    assert [chunk["chunk"] for chunk in kept["chunks"]] == [f"{service.schema}.jan", f"{service.schema}.feb"]
+    assert f"{table} has no such chunk" in await cli("chunks", "readings", "--gone")
     assert "unknown-chunk" in await cli("why", "readings", "jna", expect=1)
     assert "which archives?" in await cli("restore", table, expect=2)
     assert "not-restorable" in await cli("restore", table, "--all", expect=1)

@@ -37,7 +37,7 @@ def _run(**environment: str) -> str:
         ("archival jo", {"jobs", "job"}),
         ("archival dead-letters re", {"replay"}),
         ("archival jobs --status f", {"failed"}),
-        ("archival chunks readings --st", {"--state"}),
+        ("archival chunks readings --st", {"--state", "--step"}),
         ("archival chunks rea", set()),
     ],
 )
