@@ -16,6 +16,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from archival_core.clients.postgres import settings as postgres_settings
+from archival_core.clients.postgres import silence
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import TransientError
 from archival_core.source.wire.driver import connected
@@ -136,23 +137,34 @@ def test_settings_of_one_connection_go_before_all_others() -> None:
     assert "-c jit=on" in options
 
 
-@pytest.mark.parametrize("ends_by", ["time-out", "being called off"])
-async def test_a_connection_that_is_half_made_is_closed_whoever_keeps_the_error(ends_by: str) -> None:
+@asynccontextmanager
+async def silent() -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """The URL of a server that says nothing, and what is set when its first connection was closed by the other end.
+
+    Meanwhile what the collector of reference cycles would close some time later stays open.
+    """
     closed = asyncio.Event()
 
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             while await reader.read(1024):
                 pass
         closed.set()
         writer.close()
 
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    connecting = asyncio.create_task(Database(f"postgresql://someone@127.0.0.1:{port}/db?connect_timeout=2").opened())
-    # what the collector of reference cycles would close some time later is not closed
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
     gc.disable()
     try:
+        yield f"postgresql://someone@127.0.0.1:{server.sockets[0].getsockname()[1]}/db?connect_timeout=2", closed
+    finally:
+        gc.enable()
+        server.close()
+
+
+@pytest.mark.parametrize("ends_by", ["time-out", "being called off"])
+async def test_a_connection_that_is_half_made_is_closed_whoever_keeps_the_error(ends_by: str) -> None:
+    async with silent() as (url, closed):
+        connecting = asyncio.create_task(Database(url).opened())
         if ends_by == "being called off":
             await asyncio.sleep(0.3)
             connecting.cancel()
@@ -161,6 +173,11 @@ async def test_a_connection_that_is_half_made_is_closed_whoever_keeps_the_error(
         assert connecting.cancelled() or isinstance(kept, TransientError)
         async with asyncio.timeout(1):
             await closed.wait()
-    finally:
-        gc.enable()
-        server.close()
+
+
+async def test_nor_does_one_stay_that_asked_whether_a_server_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(silence, "_ANSWER_SECONDS", 2)
+    async with silent() as (url, closed):
+        assert not await asyncio.to_thread(silence._answers, url)
+        async with asyncio.timeout(1):
+            await closed.wait()

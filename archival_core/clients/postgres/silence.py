@@ -15,6 +15,7 @@ import socket
 import struct
 import termios
 import threading
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
@@ -176,7 +177,9 @@ def _answers(conninfo: str) -> bool:
     """Whether the server lets somebody in, or refuses to, which is an answer too."""
     try:
         psycopg.connect(conninfo, connect_timeout=_ANSWER_SECONDS).close()
-    except psycopg.errors.ConnectionTimeout:
+    except psycopg.errors.ConnectionTimeout as error:
+        # the connection is half made, and would stay so for as long as the driver's frames refer to each other
+        traceback.clear_frames(error.__traceback__)
         return False
     except psycopg.OperationalError as error:
         return "FATAL" in str(error)
