@@ -322,7 +322,8 @@ async def test_in_doubt_all_are(history: History) -> None:
     history.execute("alter table archival.job enable trigger note_due_table_gone")
     history.change(4, "status = 'removed'")
     assert await history.commit() == "all archives", "a folder that the ledger does not know takes part"
-    assert [await history.commit() for _ in range(2)] == ["all archives"] * 2, "nothing is known to have changed"
+    assert await history.commit() == "all archives", "it was in doubt"
+    assert await history.commit() == "those that have changed", "nothing is known to have changed"
     history.change(1, "history_lost = true")
     assert await history.commit() == "those that have changed"
     history.execute("update archival.lake_table set judged_on = 'another/server/00000001'")

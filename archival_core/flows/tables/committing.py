@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
@@ -39,7 +39,7 @@ _LOG = logging.getLogger(__name__)
 #: checkpoint one by one.
 _CHECKPOINT_EVERY: Final = 20
 #: If a dependency is away for so many tables, it is away for the others, too.
-_AWAY_FOR_ALL: Final = 3
+AWAY_FOR_ALL: Final = 3
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class TableCommits:
                     report.failed[hypertable] = str(error)
                     _LOG.warning("the table of %s is not committed to now: %s", hypertable, error)
                     away += isinstance(error, AwayError)
-                    if away == _AWAY_FOR_ALL:
+                    if away == AWAY_FOR_ALL:
                         break
         except AwayError as error:
             report.failed[error.dependency] = str(error)
@@ -100,9 +100,16 @@ class TableCommits:
         return report
 
     async def commit(
-        self, hypertable: str, report: CommitsReport | None = None, *, wait: bool = False, whole: bool = False
+        self,
+        hypertable: str,
+        report: CommitsReport | None = None,
+        *,
+        about: Collection[str] = (),
+        wait: bool = False,
+        whole: bool = False,
     ) -> None:
-        """Bring one table to what marks and ledger say; `whole` looks at all of its archives, whatever has changed.
+        """Bring one table to what marks and ledger say of the archives that have changed, and of those in the folders `about`;
+        `whole` looks at all archives of the table.
 
         If somebody else is committing to the table, nothing is done, or with `wait` the other's end is waited for. Raises
         `OvertakenCommitError`, `PermanentError` (`table-log-damaged`), and as source and lake do.
@@ -112,7 +119,7 @@ class TableCommits:
             async with self._tables.held(hypertable, wait=wait) as held:
                 if held is None:
                     return
-                version = await self.commit_held(held, report, whole=whole)
+                version = await self.commit_held(held, report, about=about, whole=whole)
             if version is not None:
                 await self._checkpoint(hypertable, version, held.known.checkpoint)
 
@@ -123,11 +130,18 @@ class TableCommits:
         return sorted(counting - {addition.folder for addition in await held.additions(counting)})
 
     async def commit_held(
-        self, held: HeldTable, report: CommitsReport, *, whole: bool = False, compare: bool = False, anew: bool = False
+        self,
+        held: HeldTable,
+        report: CommitsReport,
+        *,
+        about: Collection[str] = (),
+        whole: bool = False,
+        compare: bool = False,
+        anew: bool = False,
     ) -> int | None:
         """Commit to a table whose row is locked; returns the version that was made, `None` if there was nothing to say.
 
-        `whole` looks at all archives of the table. With `compare` the log is read whole as well, wherever the ledger left it.
+        `about` and `whole` are as in `commit`. With `compare` the log is read whole as well, wherever the ledger left it.
         `anew` says that the log was set aside on purpose.
         """
         # Taken before the changes are read: a change that comes later is noted again, and has a commit of its own.
@@ -140,6 +154,7 @@ class TableCommits:
         few: Gathered | None = None
         is_new = held.known.version is None
         if changed is not None and not (whole or is_new or has_others(given, held.known.columns)):
+            changed |= frozenset(about)
             few = await self._gathering.about(held, changed)
         gathered = few or await self._gathering.whole(held)
         await held.judged(gathered.judged_on)

@@ -46,8 +46,12 @@ class Standing:
         miss its rows until the next commit, or for ever.
         """
         place = await self._tables.place(job.job_id)
+        if place.damage is not None:
+            raise TransientError(
+                f"{job.chunk} is not removed while no engine can read its table: {place.damage}", code="table-log-damaged"
+            )
         if not place.in_table or not await self._is_at(str(job.hypertable), place):
-            await self._commits.commit(str(job.hypertable), wait=True)
+            await self._commits.commit(str(job.hypertable), about=[job.lake_path] if job.lake_path else [], wait=True)
             place = await self._tables.place(job.job_id)
         if not place.in_table and place.left_out is None:
             # that the archive has changed may not have been noted

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from archival_core.errors import ArchivalError, AwayError, PermanentError
 from archival_core.flows.jobs.ownership import Ownership
-from archival_core.flows.tables.committing import CommitsReport, TableCommits
+from archival_core.flows.tables.committing import AWAY_FOR_ALL, CommitsReport, TableCommits
 from archival_core.flows.tables.log_reading import folder_of
 from archival_core.lake import paths
 from archival_core.lake.tables.log import TableLog
@@ -43,6 +43,7 @@ class TableUpkeep:
         Returns what could not be compared and why, by hypertable.
         """
         failed: dict[str, str] = {}
+        away = 0
         for hypertable in await self._tables.to_compare(_EVERY):
             if time.monotonic() > deadline:
                 break
@@ -50,11 +51,15 @@ class TableUpkeep:
                 async with self._tables.held(hypertable, wait=False) as held:
                     if held is not None:
                         await self._commits.commit_held(held, CommitsReport(), compare=True)
-            except AwayError:
-                raise
             except ArchivalError as error:
+                # a table that cannot be compared keeps no other table from its turn
                 failed[hypertable] = str(error)
                 _LOG.error("the table of %s cannot be compared with its archives: %s", hypertable, error)
+                if error.code == "table-log-damaged":
+                    await self._tables.record_damage(hypertable, str(error))
+                away += isinstance(error, AwayError)
+                if away == AWAY_FOR_ALL:
+                    break
         return failed
 
     async def rebuild(self, hypertable: str) -> LakeTableState:
@@ -65,7 +70,7 @@ class TableUpkeep:
         all archives that count, and `other-owner`.
         """
         await self._ownership.check()
-        if all(state.hypertable != hypertable for state in await self._tables.states()):
+        if not await self._tables.has_table(hypertable):
             raise PermanentError(f"{hypertable} has no table in the lake", code="no-archive")
         # the next commit makes up for a rebuild that is cut off
         await self._tables.note_due(hypertable)

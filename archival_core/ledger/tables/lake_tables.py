@@ -21,8 +21,8 @@ from archival_core.model.lake.lake_table import TableKey
 from archival_core.model.lake.lake_table_state import LakeTableState
 from archival_core.model.lake.manifest import ManifestColumn, ManifestPart
 
-#: To follow what so many archives bear on takes as long as to look at all archives of a table.
-_MANY: Final = 2_000
+#: To follow what so many archives bear on takes longer than to look at all archives of their table: each leads to all others.
+_MANY: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,8 @@ class TableStanding:
     left_out: str | None
     #: of the table's log; `None` while there is none
     version: int | None
+    #: why no engine can read the log
+    damage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +150,10 @@ class HeldTable:
         ]
 
     async def take_due(self) -> frozenset[str] | None:
-        """The archives that have changed until now, which the commit that follows looks at; `None` where it has to look at all
-        archives of the table."""
+        """The archives that have changed until now, which the commit that follows looks at: none where another has looked
+        at them. `None` where it has to look at all archives of the table."""
         folders = {row["folder"] for row in await self._all("take_due")}
-        return frozenset(folders) if folders and None not in folders else None
+        return frozenset(folders) if None not in folders else None
 
     async def judged(self, server: str | None) -> None:
         """All archives of the table were looked at on this server; `None` if something was in doubt."""
@@ -228,8 +230,16 @@ class LakeTables:
         await self._pool.one("note_due", hypertable=hypertable)
 
     async def to_compare(self, every: timedelta) -> list[str]:
-        """Hypertables whose log was not compared with the ledger for so long, those first that waited longest."""
+        """Hypertables whose log was not compared with the ledger for so long, or could not be read, in no order."""
         return [row["hypertable"] for row in await self._pool.all("tables_to_compare", every=every)]
+
+    async def has_table(self, hypertable: str) -> bool:
+        """Whether there is a table, or an archive that belongs into one."""
+        return await self._pool.one("has_table", hypertable=hypertable) is not None
+
+    async def record_damage(self, hypertable: str, message: str) -> None:
+        """The table's log cannot be read; the next comparison that can read it ends this finding."""
+        await self._pool.one("record_damage", hypertable=hypertable, message=Prose(message))
 
     @asynccontextmanager
     async def held(self, hypertable: str, *, wait: bool) -> AsyncIterator[HeldTable | None]:
@@ -249,7 +259,7 @@ class LakeTables:
         row = await self._pool.one("table_state_of", job_id=job_id)
         if row is None:
             return TableStanding(False, None, None)
-        return TableStanding(bool(row["in_table"]), row["left_out"], row["version"])
+        return TableStanding(bool(row["in_table"]), row["left_out"], row["version"], row["damage"])
 
     async def states(self) -> list[LakeTableState]:
         """Every table, as of its last commit."""

@@ -161,6 +161,14 @@ MUTATIONS = (
         tests=("acceptance/test_finishing.py::test_an_archive_that_comes_too_late_is_superseded",),
     ),
     Mutation(
+        name="a-mark-that-is-written-is-not-noted",
+        file="ledger/sql/archives/marks.sql",
+        inside="mark_paid",
+        old="from paid where lake_path is not null",
+        new="from paid where false",
+        tests=("acceptance/test_unnoted_changes.py::test_marks_that_were_lost_and_are_written_again",),
+    ),
+    Mutation(
         name="archive-follows-no-mark",
         file="ledger/sql/archives/marks.sql",
         inside="follow_mark",

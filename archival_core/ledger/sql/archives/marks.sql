@@ -58,8 +58,14 @@ from archival.job where kind = 'archive' and status = 'archived' and restored_at
 order by job_id limit %(limit)s
 
 -- name: mark_paid
-update archival.job set mark_owed = false, manifest_sha256 = coalesce(manifest_sha256, %(sha256)s)
-where job_id = %(job_id)s returning job_id
+-- The next commit looks at the archive: what its mark says of the table's content is in no other row of the ledger.
+with paid as (
+    update archival.job set mark_owed = false, manifest_sha256 = coalesce(manifest_sha256, %(sha256)s)
+    where job_id = %(job_id)s returning job_id, hypertable, lake_path
+), noted as (
+    insert into archival.table_due (hypertable, folder) select hypertable, lake_path from paid where lake_path is not null
+)
+select job_id from paid
 
 -- name: back_to_archived
 -- The source was put back: the archive's rows are there, and no mark says that they went.

@@ -2,9 +2,32 @@
 select distinct hypertable from archival.table_due order by hypertable
 
 -- name: tables_to_compare
-select hypertable from archival.lake_table
-where version is not null and coalesce(compared_at < now() - %(every)s::interval, true)
-order by compared_at nulls first, hypertable
+-- In an order drawn by chance, so that a table that cannot be compared keeps no other from its turn. Where a clock went back, `compared_at` is yet
+-- to come. A hypertable with archives and for so long without a log had a change that nobody noted.
+with recursive found (hypertable) as (
+    (select hypertable from archival.job order by hypertable limit 1)
+    union all
+    select (select j.hypertable from archival.job j where j.hypertable > found.hypertable order by j.hypertable limit 1)
+    from found where found.hypertable is not null
+)
+select hypertable from (
+    select hypertable from archival.lake_table
+    where version is not null
+      and (coalesce(compared_at not between now() - %(every)s::interval and now(), true) or finding ->> 'code' = 'table-log-damaged')
+    union all
+    select f.hypertable from found f
+    where not exists (select from archival.lake_table l
+                      where l.hypertable = f.hypertable
+                        and (l.version is not null or l.compared_at between now() - %(every)s::interval and now()))
+      and exists (select from archival.job j where j.kind = 'archive' and j.hypertable = f.hypertable and j.lake_path is not null
+                  and j.status in ('archived', 'removed') and j.finished_at < now() - %(every)s::interval)
+) due order by random()
+
+-- name: has_table
+select from archival.lake_table where hypertable = %(hypertable)s
+union all
+(select from archival.job where kind = 'archive' and hypertable = %(hypertable)s and lake_path is not null and status in ('archived', 'removed') limit 1)
+limit 1
 
 -- name: make_lake_table
 insert into archival.lake_table (hypertable) values (%(hypertable)s) on conflict do nothing returning hypertable
@@ -154,20 +177,27 @@ update archival.lake_table set judged_on = %(server)s where hypertable = %(hyper
 -- name: record_checkpoint
 update archival.lake_table set checkpoint = greatest(checkpoint, %(version)s) where hypertable = %(hypertable)s returning hypertable
 
+-- name: record_damage
+-- The log cannot be read.
+update archival.lake_table
+set finding = jsonb_build_object('code', 'table-log-damaged', 'message', %(message)s::text, 'at', now())
+where hypertable = %(hypertable)s returning hypertable
+
 -- name: record_compared
--- A finding ends when log and ledger are found to agree a day later: whoever it is for has been told by then.
+-- A finding ends when log and ledger are found to agree a day later: whoever it is for has been told by then. Damage ends with the damage.
 update archival.lake_table
 set compared_at = now(),
     finding = case
         when %(resolved)s then null
         when %(finding)s::jsonb is not null then %(finding)s::jsonb || jsonb_build_object('at', now())
-        when (finding ->> 'at')::timestamptz > now() - interval '1 day' then finding
+        when finding ->> 'code' <> 'table-log-damaged' and (finding ->> 'at')::timestamptz > now() - interval '1 day' then finding
     end
 where hypertable = %(hypertable)s returning hypertable
 
 -- name: table_state_of
--- Whether the folder is in its table, as of the last commit, and the version of that commit.
-select t.entered_at is not null and t.left_at is null as in_table, t.left_out, l.version
+-- Whether the folder is in its table, as of the last commit, the version of that commit, and why its log cannot be read.
+select t.entered_at is not null and t.left_at is null as in_table, t.left_out, l.version,
+       case when l.finding ->> 'code' = 'table-log-damaged' then l.finding ->> 'message' end as damage
 from archival.job j
 left join archival.lake_table l on l.hypertable = j.hypertable
 left join archival.table_archive t on t.folder = j.lake_path
