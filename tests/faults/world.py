@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ _OLDER = (
 )
 #: what a server may have been told about its sessions does not hold for the harness's own
 _WRITES = "-c default_transaction_read_only=off"
+#: for a server one of whose processes was killed
+_RECOVERY_SECONDS = 60.0
 #: the proxy of each setting
 _PROXIED = {
     "postgres": "SOURCE_DATABASE_URL",
@@ -76,7 +79,7 @@ class World:
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
         """A connection to the source, in autocommit mode."""
-        with psycopg.connect(self.database_url, autocommit=True, row_factory=dict_row, options=_WRITES) as connection:
+        with _opened(self.database_url) as connection:
             yield connection
 
     @property
@@ -87,7 +90,7 @@ class World:
     @contextmanager
     def connect_ledger(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
         """A connection to the ledger, in autocommit mode, which may write whatever a server says by default."""
-        with psycopg.connect(self.ledger_url, autocommit=True, row_factory=dict_row, options=_WRITES) as connection:
+        with _opened(self.ledger_url) as connection:
             yield connection
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -252,6 +255,18 @@ def _tidy_up(world: World, database: str) -> None:
         connection.execute(f"drop database {database} with (force)".encode())
         for role in world.roles:
             connection.execute(f"drop role {role}".encode())
+
+
+def _opened(url: str) -> psycopg.Connection[dict[str, Any]]:
+    """A connection, once the server has recovered from the fault that this run is about."""
+    deadline = time.monotonic() + _RECOVERY_SECONDS
+    while True:
+        try:
+            return psycopg.connect(url, autocommit=True, row_factory=dict_row, options=_WRITES)
+        except psycopg.OperationalError as error:
+            if "the database system is" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def _with_port(url: str, port: int) -> str:
