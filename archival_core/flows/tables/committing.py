@@ -106,10 +106,8 @@ class TableCommits:
         *,
         about: Collection[str] = (),
         wait: bool = False,
-        whole: bool = False,
     ) -> None:
-        """Bring one table to what marks and ledger say of the archives that have changed, and of those in the folders `about`;
-        `whole` looks at all archives of the table.
+        """Bring one table to what marks and ledger say of the archives that have changed, and of those in the folders `about`.
 
         If somebody else is committing to the table, nothing is done, or with `wait` the other's end is waited for. Raises
         `OvertakenCommitError`, `PermanentError` (`table-log-damaged`), and as source and lake do.
@@ -119,7 +117,7 @@ class TableCommits:
             async with self._tables.held(hypertable, wait=wait) as held:
                 if held is None:
                     return
-                version = await self.commit_held(held, report, about=about, whole=whole)
+                version = await self.commit_held(held, report, about=about)
             if version is not None:
                 await self._checkpoint(hypertable, version, held.known.checkpoint)
 
@@ -135,21 +133,20 @@ class TableCommits:
         report: CommitsReport,
         *,
         about: Collection[str] = (),
-        whole: bool = False,
         compare: bool = False,
         anew: bool = False,
     ) -> int | None:
         """Commit to a table whose row is locked; returns the version that was made, `None` if there was nothing to say.
 
-        `about` and `whole` are as in `commit`. With `compare` the log is read whole as well, wherever the ledger left it.
-        `anew` says that the log was set aside on purpose.
+        `about` is as in `commit`. With `compare` all archives are looked at, and the log is read whole, wherever the ledger
+        left it. `anew` says that the log was set aside on purpose.
         """
         # Taken before the changes are read: a change that comes later is noted again, and has a commit of its own.
         changed = await held.take_due()
         reality = Reality(held.known)
-        if compare or not await self._log.is_at(folder_of(held.known.hypertable), held.known.version):
+        whole = compare or not await self._log.is_at(folder_of(held.known.hypertable), held.known.version)
+        if whole:
             reality = await self._log_reading.catch_up(held, anew=anew)
-            whole = True
         given = await given_columns(held)
         few: Gathered | None = None
         is_new = held.known.version is None

@@ -51,11 +51,8 @@ class Standing:
                 f"{job.chunk} is not removed while no engine can read its table: {place.damage}", code="table-log-damaged"
             )
         if not place.in_table or not await self._is_at(str(job.hypertable), place):
+            # by its name, since that it has changed may not have been noted
             await self._commits.commit(str(job.hypertable), about=[job.lake_path] if job.lake_path else [], wait=True)
-            place = await self._tables.place(job.job_id)
-        if not place.in_table and place.left_out is None:
-            # that the archive has changed may not have been noted
-            await self._commits.commit(str(job.hypertable), wait=True, whole=True)
             place = await self._tables.place(job.job_id)
         if place.in_table:
             return

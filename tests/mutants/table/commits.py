@@ -78,8 +78,8 @@ MUTATIONS = (
         name="few-archives-of-a-log-that-was-read",
         file="flows/tables/committing.py",
         inside="TableCommits.commit_held",
-        old="whole = True",
-        new="whole = whole or compare",
+        old="not (whole or is_new",
+        new="not (compare or is_new",
         tests=(
             "acceptance/test_commits_of_changes.py"
             "::test_after_a_log_that_was_not_where_the_ledger_left_it_all_archives_are_looked_at",

@@ -295,8 +295,8 @@ MUTATIONS = (
         name="chunk-waits-for-a-notice-that-was-lost",
         file="flows/tables/standing.py",
         inside="Standing.check",
-        old="if not place.in_table and place.left_out is None:",
-        new="if False:",
+        old="about=[job.lake_path] if job.lake_path else [], wait=True",
+        new="wait=True",
         tests=("acceptance/test_commits_of_changes.py::test_a_chunk_whose_archive_was_not_noted_goes_once_it_is_in_the_table",),
     ),
     Mutation(
