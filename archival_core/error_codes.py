@@ -493,7 +493,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 " Verification names files that are missing.",
             ),
             "table-log-damaged": ErrorCode(
-                "The log of a table in the lake cannot be read. No engine can read the table, and none of its chunks is removed.",
+                "The log of a table in the lake cannot be read, so no engine can read the table, and no chunk of it goes.",
                 "`archival tables rebuild` makes the log anew.",
             ),
             "table-ledger-behind": ErrorCode(
