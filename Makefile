@@ -57,7 +57,7 @@ key: setup
 	@$(PY) -m dev.stack.key
 
 picture: setup
-	@PAGE_PICTURES=docs $(PY) -m pytest -q -m slow tests/browser -k picture
+	@PAGE_PICTURES=docs $(PY) -m pytest -q -m slow tests/browser -k picture_for_the_readme
 
 package: setup
 	@$(PY) -m dev.package $(ARGS)
