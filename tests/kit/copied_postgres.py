@@ -45,7 +45,7 @@ class CopiedPostgres(PostgresServer):
         # with its owner and its rights
         subprocess.run(["cp", "-a", original, data], check=True)
         if self._original is None:
-            _become_another(data)
+            become_another(data)
 
 
 @cache
@@ -62,7 +62,7 @@ def _made_once() -> Path:
     return folder
 
 
-def _become_another(data: Path) -> None:
+def become_another(data: Path) -> None:
     """Give the stopped server over `data` an identifier as if `initdb` had made it: in the control file and in the log."""
     identifier = secrets.randbits(62).to_bytes(8, sys.byteorder)
     control = data / "global" / "pg_control"

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 
 from dev.servers.postgres import PostgresServer
+from tests.kit.copied_postgres import become_another
 
 
 class Disks:
@@ -50,6 +51,11 @@ class Disks:
             own_alike(self.data)
         with psycopg.connect(self._server.url, autocommit=True) as connection:
             connection.execute("select pg_promote()")
+
+    def become_another(self) -> None:
+        """The same rows in the same tables on a server with another system identifier."""
+        with self.stopped():
+            become_another(self.data)
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

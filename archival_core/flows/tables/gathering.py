@@ -55,7 +55,7 @@ class Gathering:
             here = await catalog.server_identity(connection)
             if held.judged_on != _judged_on(here):
                 return None
-            found = await held.candidates_about(folders, _server(here))
+            found = await held.candidates_about(folders, here.key)
             if found is None or any(archive.job_id is None for archive in found):
                 return None
             jobs = {archive.job_id: archive for archive in found if archive.job_id is not None}
@@ -70,7 +70,7 @@ class Gathering:
         """Every archive that may be in the table. Raises as the source and the lake do."""
         async with self._source.connect() as connection:
             here = await catalog.server_identity(connection)
-            found = await held.candidates(_server(here))
+            found = await held.candidates(here.key)
             unknown = [await self._unknown(archive) for archive in found if archive.job_id is None]
             jobs = [archive.job_id for archive in found if archive.job_id is not None]
             jobs += [UUID(manifest.job_id) for manifest in unknown if manifest is not None]
@@ -109,14 +109,9 @@ class Gathering:
         return {job for job, _ in await readings.known_readings(connection, asked)}
 
 
-def _server(here: ServerIdentity) -> str:
-    """As in `job.read_from`."""
-    return f"{here.system_identifier}/{here.database}"
-
-
 def _judged_on(here: ServerIdentity) -> str | None:
     """`None` for a standby, which may not have the marks yet, and for a server that does not tell who it is."""
-    return f"{_server(here)}/{here.timeline}" if here.timeline is not None and here.system_identifier else None
+    return f"{here.key}/{here.timeline}" if here.timeline is not None and here.system_identifier else None
 
 
 def _is_as_recorded(mark: StandIn, archive: TableArchive | None) -> bool:

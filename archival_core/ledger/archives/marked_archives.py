@@ -55,6 +55,8 @@ class ArchivedTable:
     born: str | None
     #: its rows went back, into what may be other tables
     restored: bool
+    #: `ServerIdentity.key` of where the archive was compared last, or else read
+    server: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,13 @@ class MarkedArchives:
     async def tables(self, after: UUID, limit: int) -> dict[UUID, ArchivedTable]:
         """The table of each archive that is not removed; begins behind `after`."""
         rows = await self._pool.all("archived_tables", after=after, limit=limit)
-        return {row["job_id"]: ArchivedTable(row["relation_oid"], row["relation_born"], row["restored"]) for row in rows}
+        return {row["job_id"]: _table(row) for row in rows}
+
+    async def archived_anew(self, job_ids: Collection[UUID], server: str, limit: int) -> list[tuple[Job, bool]]:
+        """Those of `job_ids`, of former servers, whose range `server` has a later archive of, and whether that is of a chunk of
+        the same name."""
+        rows = await self._pool.all("archived_anew", job_ids=list(job_ids), server=server, limit=limit)
+        return [(read_job(row), row["is_same_chunk"]) for row in rows]
 
     async def archived(self, job_ids: Collection[UUID]) -> list[tuple[Job, bool]]:
         """Those of `job_ids` that are archived, and whether their policy forgets what others drop."""
@@ -217,6 +225,10 @@ def _no_longer(job: Job) -> PermanentError:
 def as_json(error: ArchivalError) -> dict[str, object]:
     """An error as the ledger keeps it."""
     return {"code": error.code, "message": Prose(error), "transient": not isinstance(error, PermanentError)}
+
+
+def _table(row: Row) -> ArchivedTable:
+    return ArchivedTable(row["relation_oid"], row["relation_born"], row["restored"], row["server"])
 
 
 def _removed(row: Row) -> RemovedArchive:

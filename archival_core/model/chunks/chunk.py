@@ -147,3 +147,8 @@ class ServerIdentity:
     timescaledb_version: str | None
     #: of its write-ahead log: a server that was restored to an earlier time, or promoted, begins another
     timeline: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Server and database in one text, as the ledger has them in `job.read_from`."""
+        return f"{self.system_identifier}/{self.database}"

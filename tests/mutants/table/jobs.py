@@ -120,9 +120,17 @@ MUTATIONS = (
         name="superseded-by-another-server",
         file="ledger/sql/jobs/jobs.sql",
         inside="supersedes",
-        old="o.manifest #>> '{source,system_identifier}' = %(system_identifier)s",
+        old="coalesce(o.proof ->> 'system_identifier', o.manifest #>> '{source,system_identifier}') = %(system_identifier)s",
         new="%(system_identifier)s is not null",
         tests=("acceptance/test_lineage.py::test_an_archive_of_another_server_is_no_reason_to_skip",),
+    ),
+    Mutation(
+        name="superseded-only-where-it-was-read",
+        file="ledger/sql/jobs/jobs.sql",
+        inside="supersedes",
+        old="o.proof ->> 'system_identifier'",
+        new="null",
+        tests=("acceptance/test_former_servers.py::test_what_was_compared_here_is_superseded_with_the_commit",),
     ),
     Mutation(
         name="attempts-guard-leases",

@@ -4,6 +4,9 @@ A table that is missing does not mean that its rows are: merging, splitting and 
 the rows themselves are looked for. If none of them is there, somebody has dropped the chunk, a retention policy or a
 person, and the rows live in the archive alone. If all of them are there, the archive stands for nothing and is superseded.
 If some are there, nothing is decided.
+
+A dump and an upgrade bring the rows to another server, which numbers its tables anew. An archive of the former server stays
+until its chunk is archived here. Then both archives have the rows, and the rows tell that the later one stands for them.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.upkeep.missing_tables.later_archives import MOST, LaterArchives
 from archival_core.flows.upkeep.missing_tables.rows_elsewhere import RowsElsewhere, RowsFound
 from archival_core.ledger.archives.marked_archives import ArchivedTable, MarkedArchives
+from archival_core.model.chunks.chunk import ServerIdentity
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
@@ -77,7 +81,9 @@ class MissingTables:
             here = await catalog.server_identity(connection)
             if here.timeline is None:
                 return report  # a standby may not have the tables yet
-            missing = await _missing(connection, found)
+            former = {job_id for job_id, table in found.items() if table.server not in (None, here.key)}
+            await self._decide_former(connection, former, here, report, deadline)
+            missing = await _missing(connection, {job_id: table for job_id, table in found.items() if job_id not in former})
             gone = await self._marked.archived(missing[:_DECIDED])
             names = {job.job_id: await _names(connection, job) for job, _ in gone}
             unfollowed = await self._unfollowed(connection, set[str]().union(*names.values()))
@@ -85,8 +91,6 @@ class MissingTables:
                 if time.monotonic() > deadline:
                     break
                 manifest = Manifest.model_validate(job.manifest)
-                if not history.is_same_server(here, manifest):
-                    continue  # another server has other tables
                 try:
                     await self._decide(connection, job, manifest, forget, not unfollowed.isdisjoint(names[job.job_id]), report)
                 except AwayError:
@@ -138,6 +142,38 @@ class MissingTables:
         else:
             report.undecided += 1
             _LOG.warning("job %s: the table %s is gone, and its rows may be in other tables or archives", job.job_id, job.chunk)
+
+    async def _decide_former(
+        self,
+        connection: Connection,
+        former: Collection[UUID],
+        here: ServerIdentity,
+        report: MissingTablesReport,
+        deadline: float,
+    ) -> None:
+        """Supersede archives of former servers whose rows have come here, and are archived here."""
+        if not here.system_identifier:
+            return
+        for job, is_same_chunk in await self._marked.archived_anew(former, here.key, _DECIDED) if former else ():
+            if time.monotonic() > deadline:
+                break
+            try:
+                rows = await self._elsewhere.look(connection, Manifest.model_validate(job.manifest))
+            except AwayError:
+                raise
+            except ArchivalError as error:
+                report.undecided += 1
+                _LOG.warning("job %s: it was read on a former server, and nothing is decided: %s", job.job_id, error)
+                continue
+            # A chunk of the same name and range may be another one, which has none of the rows. One that has
+            # some of them is the same, and was written to since, as a chunk is that changed on its own server.
+            if rows is RowsFound.ALL_THERE or (rows is RowsFound.SOME_THERE and is_same_chunk):
+                report.reshaped += await self._supersede(job)
+            else:
+                report.undecided += 1
+                _LOG.warning(
+                    "job %s: it was read on a former server, and %s is archived anew without its rows", job.job_id, job.chunk
+                )
 
     async def _supersede(self, job: Job) -> bool:
         if not await self._marked.supersede(job.job_id, Status.ARCHIVED):

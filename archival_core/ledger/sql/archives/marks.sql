@@ -152,15 +152,28 @@ where j.job_id = %(job_id)s and later.kind = 'archive' and later.status in ('arc
 order by later.finished_at, later.job_id limit %(limit)s
 
 -- name: archived_tables
--- In one order that begins anywhere and comes round. What was restored has another table now.
-(select job_id, relation_oid, relation_born, restored_at is not null as restored
+-- In one order that begins anywhere and comes round. What was restored has another table now. The server is that of the last comparison
+-- of the whole archive, or else that of the reading.
+(select job_id, relation_oid, relation_born, restored_at is not null as restored, coalesce((proof ->> 'system_identifier') || '/' || (proof ->> 'database'), read_from) as server
  from archival.job where kind = 'archive' and status = 'archived' and relation_oid is not null and job_id > %(after)s
  order by job_id limit %(limit)s)
 union all
-(select job_id, relation_oid, relation_born, restored_at is not null as restored
+(select job_id, relation_oid, relation_born, restored_at is not null as restored, coalesce((proof ->> 'system_identifier') || '/' || (proof ->> 'database'), read_from) as server
  from archival.job where kind = 'archive' and status = 'archived' and relation_oid is not null and job_id <= %(after)s
  order by job_id limit %(limit)s)
 limit %(limit)s
+
+-- name: archived_anew
+-- Those of some archives of former servers whose range this server has a later archive of, and whether that is of a chunk of the same name.
+select j.*, later.is_same_chunk
+from archival.job j cross join lateral (
+    select bool_or(later.chunk = j.chunk) as is_same_chunk from archival.job later
+    where later.hypertable = j.hypertable and later.kind = 'archive' and later.status = 'archived' and later.job_id <> j.job_id
+      and later.finished_at > j.finished_at and not later.history_lost and later.read_from = %(server)s
+      and later.settled and archival.span(later.range_start, later.range_end) && archival.span(j.range_start, j.range_end)
+) later
+where j.job_id = any(%(job_ids)s) and j.kind = 'archive' and j.status = 'archived' and later.is_same_chunk is not null
+order by j.job_id limit %(limit)s
 
 -- name: archived_jobs
 select j.*, coalesce(p.dropped_by_others, 'keep') as dropped_by_others

@@ -48,15 +48,15 @@ where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 returning revision
 
 -- name: supersedes
--- Published archives whose rows are in a chunk: of the same table of the same server, or restored into the chunk. Of a restored archive
--- every other chunk that took rows must have a finished archive of its own, or rows would be in none.
+-- Published archives whose rows are in a chunk: of the same table of the same server, that of the last comparison of the whole archive or else
+-- that of its reading, or restored into the chunk. Of a restored archive every other chunk that took rows must have a finished archive of its own, or rows would be in none.
 select o.lake_path from archival.job o
 where o.kind = 'archive' and o.job_id <> %(job_id)s and o.lake_path is not null
   and o.status = 'archived'
   and (o.relation_oid = %(relation_oid)s and o.relation_oid <> 0
        and (o.relation_born is null or o.relation_born = %(relation_born)s)
-       and o.manifest #>> '{source,system_identifier}' = %(system_identifier)s
-       and o.manifest #>> '{source,database}' = %(database)s
+       and coalesce(o.proof ->> 'system_identifier', o.manifest #>> '{source,system_identifier}') = %(system_identifier)s
+       and coalesce(o.proof ->> 'database', o.manifest #>> '{source,database}') = %(database)s
     or o.job_id = any(%(restored)s::uuid[])
        and not exists (
            select from jsonb_each_text(%(others)s::jsonb -> o.job_id::text) other (name, xact)

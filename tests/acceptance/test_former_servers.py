@@ -1,0 +1,89 @@
+"""A source that was moved to another server, by a dump or an upgrade, and archives of the former server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.acceptance.lineages import published
+
+if TYPE_CHECKING:
+    from tests.kit.worlds import World
+
+LATE = "insert into $s.readings values ('2026-01-15 00:30Z', 1, 'late')"
+#: A dump is read back into tables that are numbered anew.
+DUMPED = """
+create table $s.copy (like $s.readings including all);
+insert into $s.copy select * from $s.jan;
+drop table $s.jan;
+alter table $s.copy rename to jan;
+alter table $s.readings attach partition $s.jan for values from ('2026-01-01Z') to ('2026-02-01Z')
+"""
+ANOTHER = """
+drop table $s.jan;
+create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z')
+"""
+
+
+async def move(world: World, *changes: str) -> None:
+    """Move the source to another server, say that it is the one now, and write to it."""
+    world.disks.become_another()
+    await world.service.runtime.ownership.take_over()
+    for change in changes:
+        world.service.execute(change)
+
+
+async def archive_again(world: World) -> None:
+    """Have what has changed archived anew, by way of a removal that refuses."""
+    assert (await world.remove()).removed == 0
+    await world.work()
+    assert world.statuses() == ["archived", "archived"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param([LATE], id="upgraded in place"),
+        pytest.param([DUMPED, LATE], id="dumped"),
+        pytest.param([DUMPED, "update $s.readings set note = 'other' where time = '2026-01-15Z'", LATE], id="and updated"),
+        pytest.param([DUMPED, "alter table $s.jan rename to january", LATE], id="under another name"),
+    ],
+)
+async def test_the_chunk_goes_and_each_row_is_in_the_table_once(world: World, changes: list[str]) -> None:
+    await world.archive("jan")
+    await move(world, *changes)
+    before = world.live()
+    if "january" in "".join(changes):
+        await world.archive("january")
+    else:
+        await archive_again(world)
+    await world.reconcile()
+    assert sorted(world.statuses()) == ["archived", "superseded"]
+    live = world.service.rows("select note from $s.readings where time < '2026-02-01Z'")
+    assert sorted(row.partition("|")[2] for row in await published(world.service)) == sorted(note for (note,) in live)
+    assert (await world.remove()).removed == 1
+    assert world.whole() == before
+
+
+async def test_what_was_compared_here_is_superseded_with_the_commit(world: World) -> None:
+    """The comparison has proven the archive for this server, and something else has kept the chunk."""
+    await world.archive("jan")
+    await move(world, DUMPED, "create view $s.seen as select * from $s.jan")
+    assert (await world.remove()).removed == 0
+    assert [job["proof"] is not None for job in world.jobs()] == [True]
+    world.service.execute(LATE)
+    with psycopg.connect(world.ledger_url or world.service.url) as ledger:
+        ledger.execute("update archival.job set removal_tried_at = null")
+    assert (await world.remove()).removed == 0
+    await world.work()
+    assert world.statuses() == ["superseded", "archived"]
+
+
+async def test_another_chunk_of_the_name_takes_no_place(world: World) -> None:
+    await world.archive("jan")
+    await move(world, ANOTHER, LATE)
+    await archive_again(world)
+    await world.reconcile()
+    assert world.statuses() == ["archived", "archived"]
