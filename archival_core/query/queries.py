@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from archival_core.clients.postgres.database import Database
+from archival_core.clients.postgres.database import Database, process_of
 from archival_core.errors import ArchivalError, GaveWayError, PermanentError, TransientError
 from archival_core.lake.client import LakehouseClient
 from archival_core.query.answer.notes import Note
@@ -23,7 +23,7 @@ from archival_core.query.question.naming import resolved
 from archival_core.query.question.statement import Statement
 from archival_core.query.scans.live_plan import chunks_read
 from archival_core.query.watching import APPLICATION, Watched, beside
-from archival_core.source.state.snapshot import readable, waiting
+from archival_core.source.state.snapshot import readable
 from archival_core.source.state.snapshot.moment import Moment, TableThen
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class Queries:
                     arrow_files=self._arrow_files,
                 )
                 notes = await self._notes(then, tables)
-                watched = Watched(self._source, then, await waiting.session_of(holder))
+                watched = Watched(self._source, then, process_of(holder))
                 done = await watched.answer(worker, asked, sink.write)
                 for told in done["tables"] or ():
                     told["chunks"] = await chunks_read(holder, then, told)

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import dict_row
 
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import GaveWayError
@@ -20,7 +19,7 @@ from archival_core.source import catalog
 from archival_core.source.session import piped
 from archival_core.source.state.snapshot import waiting
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
-from archival_core.source.state.snapshot.waiting import Sessions, end, session_of, who_waits
+from archival_core.source.state.snapshot.waiting import BRIEFLY, Sessions, end, who_waits
 from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
 from tests.contract.source_support import Connection
@@ -65,7 +64,7 @@ async def reader(url: str, schema: str) -> AsyncIterator[Connection]:
 
 async def waits(conn: Connection, reader: Connection, schema: str) -> str | None:
     sessions = Sessions()
-    with sessions.with_one_more(await session_of(reader)):
+    with sessions.with_one_more(reader.info.backend_pid):
         return await who_waits(conn, sessions, Relation(schema, "readings"))
 
 
@@ -143,7 +142,7 @@ async def test_sessions_of_others_are_not_ended(source_database_url: str, url: s
         await psycopg.AsyncConnection.connect(url) as ours,
     ):
         sessions = Sessions()
-        with sessions.with_one_more(await session_of(theirs)), sessions.with_one_more(await session_of(ours)):
+        with sessions.with_one_more(theirs.info.backend_pid), sessions.with_one_more(ours.info.backend_pid):
             await end(conn, sessions)
         await theirs.execute("select 1")
         with pytest.raises(psycopg.errors.AdminShutdown):
@@ -155,7 +154,7 @@ async def test_sessions_end_whatever_the_work_waits_for(source_database_url: str
     """Work that is called off, and cannot let go before the ALTER TABLE is done."""
     application, tree = Application(source_database_url), Relation(schema, "readings")
     async with (
-        await psycopg.AsyncConnection.connect(url, autocommit=True, row_factory=dict_row) as beginning,
+        Database(url).connect() as beginning,
         await psycopg.AsyncConnection.connect(url) as reader,
     ):
         await reader.execute(f"select from {schema}.feb".encode())
@@ -163,7 +162,7 @@ async def test_sessions_end_whatever_the_work_waits_for(source_database_url: str
         altering = asyncio.create_task(application.alter(*statements))
         with pytest.raises(GaveWayError):
             async with giving_way.giving_way(Database(url), beginning, tree) as sessions:
-                with sessions.with_one_more(await session_of(reader)):
+                with sessions.with_one_more(reader.info.backend_pid):
                     try:
                         await asyncio.sleep(8)
                     finally:
@@ -179,7 +178,7 @@ async def test_a_session_that_writes_to_its_client_is_ended(url: str, conn: Conn
     """It hears of nothing but its own end: whoever reads from it may be waiting for the lake."""
     async with await psycopg.AsyncConnection.connect(url) as ours, ours.cursor() as cursor:
         sessions = Sessions()
-        with sessions.with_one_more(await session_of(ours)):
+        with sessions.with_one_more(ours.info.backend_pid):
             async with cursor.copy("copy (select repeat('x', 10000) from generate_series(1, 100000)) to stdout"):
                 await _until(conn, "wait_event = 'ClientWrite'", sessions.pids)
                 await end(conn, sessions)
@@ -191,7 +190,7 @@ async def test_a_session_that_waits_in_a_pipeline_is_ended(url: str, conn: Conne
     """To the server it is at work, and it hears of no cancellation."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as ours:
         sessions = Sessions()
-        with sessions.with_one_more(await session_of(ours)), pytest.raises(psycopg.OperationalError):
+        with sessions.with_one_more(ours.info.backend_pid), pytest.raises(psycopg.OperationalError):
             async with piped(ours):
                 await (await ours.execute("select 1")).fetchone()
                 await _until(conn, "state = 'active' and wait_event = 'ClientRead'", sessions.pids)
@@ -208,10 +207,12 @@ async def _until(conn: Connection, state: str, pids: list[int]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_what_is_told_to_wait_briefly_gives_up(source_database_url: str, url: str, conn: Connection, schema: str) -> None:
-    async with await psycopg.AsyncConnection.connect(source_database_url) as somebody:
+async def test_what_is_told_to_wait_briefly_gives_up(source_database_url: str, schema: str) -> None:
+    async with (
+        await psycopg.AsyncConnection.connect(source_database_url) as somebody,
+        Database(source_database_url).connect(BRIEFLY) as conn,
+    ):
         await somebody.execute(f"lock table {schema}.feb".encode())
-        await waiting.wait_briefly(conn)
         began = time.monotonic()
         with pytest.raises(psycopg.errors.LockNotAvailable):
             await asyncio.wait_for(conn.execute(f"select from {schema}.feb".encode()), 10)

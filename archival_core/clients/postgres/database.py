@@ -6,10 +6,11 @@ import asyncio
 import math
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, LiteralString
 from urllib.parse import quote, urlsplit, urlunsplit
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -43,6 +44,9 @@ SELECT NOT pg_catalog.pg_is_in_recovery() AND pg_catalog.current_setting('transa
 """
 #: A server that is there answers sooner to a statement that does nothing.
 _ANSWER_SECONDS: Final = 3.0
+
+#: The server's process of each connection's session.
+_PROCESSES: Final[WeakKeyDictionary[Connection, int]] = WeakKeyDictionary()
 
 
 class Database:
@@ -115,26 +119,33 @@ class Database:
             )
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Connection]:
-        """A connection in autocommit mode, closed at the end."""
+    async def connect(
+        self, settings: Mapping[LiteralString, LiteralString] = postgres_settings.NOTHING_MORE
+    ) -> AsyncIterator[Connection]:
+        """A connection in autocommit mode, closed at the end, whose session begins with `settings`."""
         with self._dependency.call("connect"):
-            connection = await self.opened()
+            connection = await self.opened(settings)
         async with connection, postgres_silence.ended_with_its_server(connection, self._conninfo_now):
             yield connection
 
-    async def opened(self) -> Connection:
+    async def opened(self, settings: Mapping[LiteralString, LiteralString] = postgres_settings.NOTHING_MORE) -> Connection:
         """A connection in autocommit mode, for the caller to close; with a token that is valid now."""
         with translated("the database", self.dependency, connecting=True):
-            return await self._connect()
+            return await self._connect(settings)
 
-    async def begin(self, connection: Connection) -> None:
+    async def begin(
+        self,
+        connection: Connection,
+        settings: Mapping[LiteralString, LiteralString] = postgres_settings.NOTHING_MORE,
+    ) -> None:
         """Begin the session of a new connection in autocommit mode, as `postgres_settings` says.
 
         Raises `AwayError`: `database-pooler`, `database-restoring`, `database-setting`.
         """
+        first = postgres_settings.first_statement(settings)
         with cut_after(connection, network.CONNECT_SECONDS):
             try:
-                session = await (await connection.execute(postgres_settings.FIRST_STATEMENT, prepare=False)).fetchone()
+                session = await (await connection.execute(first, prepare=False)).fetchone()
             except psycopg.errors.InsufficientPrivilege as error:
                 raise AwayError(
                     f"the role of the service has a setting that only a superuser may take back: {_first_line(error)}; ALTER"
@@ -153,9 +164,10 @@ class Database:
             )
         if session["backend_pid"] != connection.info.backend_pid:
             await self._look_behind(connection, session["backend_pid"])
+        _PROCESSES[connection] = session["backend_pid"]
         postgres_prose.adapt(connection)
 
-    async def _connect(self) -> Connection:
+    async def _connect(self, settings: Mapping[LiteralString, LiteralString]) -> Connection:
         try:
             connection = await Connection.connect(await self.conninfo(), **OPTIONS)
         except BaseException as error:
@@ -166,7 +178,7 @@ class Database:
                 raise postgres_pooler.refusal(self._port, self.dependency) from error
             raise
         try:
-            await self.begin(connection)
+            await self.begin(connection, settings)
         except BaseException:
             await connection.close()
             raise
@@ -184,6 +196,11 @@ class Database:
     @property
     def _port(self) -> str | None:
         return str(conninfo_to_dict(self._url).get("port", "")) or None
+
+
+def process_of(connection: Connection) -> int:
+    """The server's process of the session of `connection`. Where a pooler is in between, libpq has met another process."""
+    return _PROCESSES[connection]
 
 
 async def check(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""A few connections to one database, opened when they are wanted, and never believed without being asked.
+"""A few connections to one database, opened when they are wanted, and asked whether they answer before they are believed.
 
 A pool that connects in the background tells nobody why it cannot, and is late by its own back-off when the server is there
 again. Here whoever wants a connection makes it: what is wrong comes out as it is, and the first who asks after an outage is
@@ -25,6 +25,9 @@ from archival_core.errors import PostponedError, TransientError
 _IDLE_SECONDS: Final = 60.0
 #: in seconds: a connection that is so old is closed, since its token is over and its session's memory has grown
 _LIFETIME_SECONDS: Final = 3600.0
+#: in seconds: a connection that answered so lately is not asked whether it answers, which would be a way to the server for each
+#: statement of a job
+_BELIEVED_SECONDS: Final = 1.0
 #: A server that restarts, or has no connection left, is asked again after these pauses, and then after the last one.
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0)
 #: What passes within seconds. Nothing else is worth waiting for here.
@@ -61,7 +64,7 @@ class ConnectionPool:
 
     @asynccontextmanager
     async def connection(self, seconds: float) -> AsyncIterator[Connection]:
-        """A connection that has answered just now, in autocommit mode.
+        """A connection that has answered within the last second, in autocommit mode.
 
         Raises `TransientError` if there is none within `seconds`: why the server gives none, or `connections-in-use`.
         """
@@ -95,6 +98,8 @@ class ConnectionPool:
         if not self._idle:
             return None
         newest = self._idle.pop()
+        if time.monotonic() - newest.since < _BELIEVED_SECONDS and not newest.connection.closed:
+            return newest
         try:
             await check(newest.connection)
         except psycopg.Error:
@@ -129,6 +134,8 @@ class ConnectionPool:
 
     def _give_back(self, session: _Kept) -> None:
         connection, now = session.connection, time.monotonic()
+        if connection.closed:
+            self._forget()
         is_usable = connection.info.transaction_status is TransactionStatus.IDLE and now - session.born < _LIFETIME_SECONDS
         if self._is_closed or not is_usable:
             self._close(connection)

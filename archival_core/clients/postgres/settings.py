@@ -6,7 +6,7 @@ source and the ledger alike. Settings that change only what a statement costs ar
 
 A setting in the connection's `options` goes before those of role and database, but a server refuses a connection that names a
 setting which the server does not know, or which the role may not change. So `STARTUP` has what every role may set on every
-version since PostgreSQL 12, and `FIRST_STATEMENT` sets the rest where the server knows a setting and its value is another one.
+version since PostgreSQL 12, and `first_statement` sets the rest where the server knows a setting and its value is another one.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ STARTUP: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-#: What is set by `FIRST_STATEMENT`: newer than PostgreSQL 12, of an extension, or a superuser's.
+#: What is set by `first_statement`: newer than PostgreSQL 12, of an extension, or a superuser's.
 AFTERWARDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "backslash_quote": "safe_encoding",
@@ -107,20 +107,27 @@ AFTERWARDS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def _values(settings: Mapping[str, str]) -> LiteralString:
-    # constants of this module, none of which holds a quote
+    # constants, none of which holds a quote
     rows: LiteralString = ", ".join(f"('{name}', '{value}')" for name, value in settings.items())
     return rows
 
 
-#: The first statement of a session, outside of any transaction; its one row is a `Session` (`postgres_session`). It says all of
-#: `STARTUP` again, for what stands in between may have kept the connection's `options` to itself.
-#:
-#: A role or a database that is read-only by default is overruled, since that is a setting like the others. A server that is
-#: read-only by its own configuration is not: Azure does that to a server whose disk is nearly full.
-FIRST_STATEMENT: Final[LiteralString] = f"""
+#: What the ledger's sessions and most of the source's have besides: nothing.
+NOTHING_MORE: Final[Mapping[LiteralString, LiteralString]] = MappingProxyType({})
+
+
+def first_statement(more: Mapping[LiteralString, LiteralString] = NOTHING_MORE) -> LiteralString:
+    """The first statement of a session, outside of any transaction; its one row is a `Session` (`postgres_session`). It says
+    all of `STARTUP` again, for what stands in between may have kept the connection's `options` to itself; what `more` says
+    goes before `STARTUP`.
+
+    A role or a database that is read-only by default is overruled, since that is a setting like the others. A server that is
+    read-only by its own configuration is not: Azure does that to a server whose disk is nearly full.
+    """
+    return f"""
 SELECT pg_catalog.pg_backend_pid() AS backend_pid,
        (SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, false))
-        FROM (VALUES {_values({**STARTUP, **AFTERWARDS})}) AS s (name, value)
+        FROM (VALUES {_values({**STARTUP, **AFTERWARDS, **more})}) AS s (name, value)
         WHERE pg_catalog.current_setting(s.name, true) <> s.value) AS changed,
        CASE WHEN pg_catalog.current_setting('default_transaction_read_only') = 'on' AND EXISTS (
            SELECT FROM pg_catalog.pg_settings g
@@ -129,7 +136,7 @@ SELECT pg_catalog.pg_backend_pid() AS backend_pid,
        coalesce(pg_catalog.current_setting('timescaledb.restoring', true), 'off') = 'on' AS is_restoring,
        EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'timescaledb') AND NOT EXISTS (
            SELECT FROM pg_catalog.pg_settings g WHERE g.name = 'timescaledb.restoring') AS lacks_library
-"""  # noqa: S608  constants of this module
+"""  # noqa: S608  constants of this module and of its callers
 
 
 def conninfo(url: str, more: Mapping[str, str] = MappingProxyType({})) -> str:

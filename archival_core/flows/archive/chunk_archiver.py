@@ -37,7 +37,7 @@ from archival_core.model.lake.manifest import Manifest, ManifestPart
 from archival_core.source.state import history
 from archival_core.source.state.fence import Stored, is_unchanged
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
-from archival_core.source.state.snapshot.waiting import Sessions, wait_briefly
+from archival_core.source.state.snapshot.waiting import BRIEFLY, Sessions
 
 _LOG = logging.getLogger(__name__)
 
@@ -107,8 +107,7 @@ class ChunkArchiver:
         manifest = await self._publishing.published_before(job)
         if manifest is None:
             return None
-        async with self._source.connect() as connection:
-            await wait_briefly(connection)
+        async with self._source.connect(BRIEFLY) as connection:
             is_known = manifest.nonce is None or await history.stands_on(connection, job.job_id, manifest.grounds)
         if not is_known:
             _LOG.warning("job %s: the source was put back to before the archive was read, so it is read again", job.job_id)
@@ -119,8 +118,7 @@ class ChunkArchiver:
     async def _copy(self, job: Job, deadline: float) -> Manifest | None:
         """Write every part into staging; `None` if the time was over before the last part."""
         earlier = await self._ledger.parts(job)
-        async with self._source.connect() as connection:
-            await wait_briefly(connection)
+        async with self._source.connect(BRIEFLY) as connection:
             with telemetry.step("archive.catalog"):
                 described = await ChunkDescription.of(connection, job)
                 job = replace(job, revision=await self._publishing.free_revision(job, described.chunk, described.born))

@@ -15,7 +15,7 @@ from archival_core.model.lake.manifest import Manifest
 from archival_core.source.session import at_once, piped
 from archival_core.source.state import history
 from archival_core.source.state.marks import stand_ins
-from archival_core.source.state.snapshot.waiting import wait_briefly
+from archival_core.source.state.snapshot.waiting import BRIEFLY
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,8 +36,7 @@ class Finishing:
         """
 
         async def ask_source(archives: Collection[UUID]) -> Marked:
-            async with self._source.connect() as connection:
-                await wait_briefly(connection)
+            async with self._source.connect(BRIEFLY) as connection:
                 async with piped(connection):
                     stands, found, went = await at_once(
                         connection,

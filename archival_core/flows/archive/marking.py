@@ -9,7 +9,7 @@ from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.jobs.job import Job
 from archival_core.source.state.marks import mark_schema, readings
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
-from archival_core.source.state.snapshot.waiting import wait_briefly
+from archival_core.source.state.snapshot.waiting import BRIEFLY
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,8 +28,7 @@ class Marking:
         Raises `TransientError` (`history-changed`) if the session of the snapshot is not on the server that the mark would
         be on.
         """
-        async with self._source.connect() as connection:
-            await wait_briefly(connection)
+        async with self._source.connect(BRIEFLY) as connection:
             may_write = await mark_schema.ensure(connection)
             if may_write and await readings.mark_reading(connection, job.job_id, snapshot.nonce, grounds.snapshot):
                 return grounds.model_copy(update={"nonce": snapshot.nonce})

@@ -39,7 +39,7 @@ from archival_core.model.jobs.message import JobMessage
 from archival_core.source.removal import dropping
 from archival_core.source.state.marks import stand_ins
 from archival_core.source.state.marks.stand_ins import StandInKind
-from archival_core.source.state.snapshot.waiting import wait_briefly
+from archival_core.source.state.snapshot.waiting import BRIEFLY
 
 _LOG = logging.getLogger(__name__)
 
@@ -210,8 +210,7 @@ class ChunkRemoval:
         """Remove the chunk; false if another worker has the archive."""
         # Guard ONECONN: one connection from the look to the drop. A connection does not outlive its server, so the rows
         # that were looked at are the rows that go.
-        async with self._source.connect() as connection:
-            await wait_briefly(connection)
+        async with self._source.connect(BRIEFLY) as connection:
             if not await dropping.claim(connection, job.job_id):
                 return False
             if await self._is_removed(connection, job):

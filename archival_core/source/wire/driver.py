@@ -110,7 +110,7 @@ def _connection(database: adbc.AdbcDatabase) -> adbc_postgresql.Connection:
     conn = adbc.AdbcConnection(database)
     try:
         with closing(adbc.AdbcStatement(conn)) as begin:
-            begin.set_sql_query(postgres_settings.FIRST_STATEMENT)
+            begin.set_sql_query(postgres_settings.first_statement())
             begin.execute_update()
         return adbc_postgresql.Connection(_Kept(), conn)  # begins a transaction, which may fail too
     except BaseException:

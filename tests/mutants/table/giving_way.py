@@ -49,9 +49,8 @@ MUTATIONS = (
     Mutation(
         name="waits-long-for-a-lock",
         file=_WAITING,
-        inside="wait_briefly",
-        old="await _process_of(conn, _BRIEFLY, LOCK_TIMEOUT)",
-        new="await _process_of(conn, _SESSION)",
+        old='MappingProxyType({"lock_timeout": LOCK_TIMEOUT})',
+        new='MappingProxyType({"lock_timeout": "60s"})',
         tests=("contract/test_waiting.py::test_what_is_told_to_wait_briefly_gives_up",),
     ),
     Mutation(

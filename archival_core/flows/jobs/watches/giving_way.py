@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from archival_core.clients.postgres.database import Connection, Database
+from archival_core.clients.postgres.database import Connection, Database, process_of
 from archival_core.errors import ArchivalError, GaveWayError
 from archival_core.flows.jobs.watches.calling_off import CallOff, watched
 from archival_core.model.chunks.chunk import Relation
@@ -55,7 +55,7 @@ async def giving_way(source: Database, connection: Connection, tree: Relation) -
                 # takes.
                 _LOG.exception("nobody sees who waits for %s", tree)
 
-    with sessions.with_one_more(await waiting.session_of(connection)):
+    with sessions.with_one_more(process_of(connection)):
         async with watched(watch):
             yield sessions
 

@@ -19,7 +19,7 @@ from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source.state.marks import handing_over, stand_ins
 from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
-from archival_core.source.state.snapshot.waiting import wait_briefly
+from archival_core.source.state.snapshot.waiting import BRIEFLY
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,8 +38,7 @@ class Handover:
                 f"there is nothing to write anew: the archive of {job.chunk} does not stand in for rows any more",
                 code="not-rewritable",
             )
-        async with self._source.connect() as connection:
-            await wait_briefly(connection)
+        async with self._source.connect(BRIEFLY) as connection:
             marks = await stand_ins.stand_ins(connection, [archive, job.job_id])
         # the mark may have changed hands before a crash
         if job.job_id not in marks and (reason := why_not(found, marks.get(archive))):
@@ -53,8 +52,7 @@ class Handover:
         """
         marks = [_mark(UUID(manifest.job_id), manifest.sha256(), manifest.lake_path, former, job)]
         marks.insert(0, _mark(former.archive, former.manifest_sha256 or "", former.lake_path, former, job))
-        async with self._rewrites.held(job, former.archive) as elsewhere, self._source.connect() as connection:
-            await wait_briefly(connection)
+        async with self._rewrites.held(job, former.archive) as elsewhere, self._source.connect(BRIEFLY) as connection:
             async with connection.transaction():
                 await handing_over.hand_over(connection, *marks)
                 if elsewhere is None:

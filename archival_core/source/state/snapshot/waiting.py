@@ -7,11 +7,11 @@ them. A reading therefore has to know who waits, and to let go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, LiteralString
-from weakref import WeakKeyDictionary
 
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
@@ -22,12 +22,9 @@ from archival_core.source.translate import source_errors
 
 #: How long a session of a reading waits for a lock before it gives up.
 LOCK_TIMEOUT: Final[LiteralString] = "3s"
+#: Settings of a session that waits only briefly for a lock, except in transactions that set a time-out of their own.
+BRIEFLY: Final[Mapping[LiteralString, LiteralString]] = MappingProxyType({"lock_timeout": LOCK_TIMEOUT})
 
-#: By connection, each of which has a session of its own.
-_PROCESSES: Final[WeakKeyDictionary[AsyncConnection[Any], int]] = WeakKeyDictionary()
-
-_BRIEFLY: Final[LiteralString] = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.set_config('lock_timeout', %s, false)"
-_SESSION: Final[LiteralString] = "SELECT pg_catalog.pg_backend_pid()"
 # The first reason: one of our sessions is at the end of a chain of sessions that wait for each other. An ALTER TABLE may
 # wait for a CREATE INDEX CONCURRENTLY that waits for our snapshot. The second reason: a statement holds one table of our
 # tree, waits for another, and will ask for ours next. If each reading let go only when its turn comes, the waits would add
@@ -98,28 +95,6 @@ class Sessions:
     def pids(self) -> list[int]:
         """The processes that are open now."""
         return list(self._pids)
-
-
-async def wait_briefly(conn: AsyncConnection[Any]) -> None:
-    """From now on the session of `conn` waits only briefly for a lock, except in transactions that set a time-out of their
-    own.
-    """
-    _PROCESSES[conn] = await _process_of(conn, _BRIEFLY, LOCK_TIMEOUT)
-
-
-async def session_of(conn: AsyncConnection[Any]) -> int:
-    """The server's process of the session of `conn`. Where a pooler is in between, libpq has met another process."""
-    if conn not in _PROCESSES:
-        _PROCESSES[conn] = await _process_of(conn, _SESSION)
-    return _PROCESSES[conn]
-
-
-async def _process_of(conn: AsyncConnection[Any], statement: LiteralString, *values: str) -> int:
-    with source_errors():
-        async with conn.cursor(row_factory=tuple_row) as cur:
-            row = await (await cur.execute(statement, values or None)).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 async def who_waits(conn: AsyncConnection[Any], sessions: Sessions, tree: Relation) -> str | None:
