@@ -128,9 +128,7 @@ def _rows(connection: Any, sql: str) -> list[list[Any]]:
 
 
 def _shown(value: Any) -> Any:
-    """As every contestant has it: times to the second, numbers to seven digits."""
-    if isinstance(value, float):
-        return float(f"{value:.7g}")
+    """As every contestant has it: times to the second."""
     text = value.isoformat() if hasattr(value, "isoformat") else value
     return re.sub(r"[T ](\d\d:\d\d:\d\d).*", r" \1", text) if isinstance(text, str) else text
 
