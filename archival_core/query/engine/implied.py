@@ -14,21 +14,13 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from archival_core.query.engine.planning import Tables, empty_tables, planned
+from archival_core.query.engine.planning import OPERATORS, Tables, empty_tables, optimized_by, planned
 from archival_core.query.scans.predicate import Comparison, Operator, Predicate, Presence, Value, all_of, any_of, columns_of
 
 _HAS_OR: Final = re.compile(r"\bor\b", re.IGNORECASE)
 #: Nothing but what moves conditions: statistics of an empty table would have some left out, and `now()` has one value in this
 #: plan and another one in the answer.
 _OPTIMIZERS: Final = frozenset({"filter_pullup", "filter_pushdown", "cte_inlining"})
-_OPERATORS: Final[Mapping[str, Operator]] = {
-    "COMPARE_EQUAL": "=",
-    "COMPARE_NOTEQUAL": "<>",
-    "COMPARE_LESSTHAN": "<",
-    "COMPARE_LESSTHANOREQUALTO": "<=",
-    "COMPARE_GREATERTHAN": ">",
-    "COMPARE_GREATERTHANOREQUALTO": ">=",
-}
 _TURNED: Final[Mapping[Operator, Operator]] = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 #: Types whose values scans compare.
 _COMPARED: Final = frozenset(
@@ -43,8 +35,7 @@ def implied(sql: str, tables: Tables) -> dict[tuple[str, str], Predicate]:
     if not _HAS_OR.search(sql):
         return {}
     with empty_tables(tables) as connection:
-        known = {name for (name,) in connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()}
-        connection.execute(f"SET disabled_optimizers = '{','.join(sorted(known - _OPTIMIZERS))}'")
+        optimized_by(connection, _OPTIMIZERS)
         # what is wrong with the question is said by whoever answers it
         found: dict[tuple[str, str], list[Predicate | None]] = {}
         for plan in planned(connection, sql, optimize=True).get("plans", ()):
@@ -95,8 +86,8 @@ class _Reader:
             case "BOUND_REF":
                 column = self._column(node)
                 return Comparison(column, "=", True) if column and node["return_type"]["id"] == "BOOLEAN" else None
-            case kind if kind in _OPERATORS:
-                operator = _OPERATORS[kind]
+            case kind if kind in OPERATORS:
+                operator = OPERATORS[kind]
                 left, right = node["left"], node["right"]
                 return self._compared(left, operator, right) or self._compared(right, _TURNED[operator], left)
         return None

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from archival_core.model.chunks.chunk import quote_identifier
+from archival_core.query.scans.predicate import Operator
 
 #: By table and column: the column's type in DuckDB.
 type Tables = Mapping[tuple[str, str], Mapping[str, str]]
+
+
+#: What a plan calls comparisons.
+OPERATORS: Final[Mapping[str, Operator]] = {
+    "COMPARE_EQUAL": "=",
+    "COMPARE_NOTEQUAL": "<>",
+    "COMPARE_LESSTHAN": "<",
+    "COMPARE_LESSTHANOREQUALTO": "<=",
+    "COMPARE_GREATERTHAN": ">",
+    "COMPARE_GREATERTHANOREQUALTO": ">=",
+}
 
 
 @contextmanager
@@ -19,13 +31,30 @@ def empty_tables(tables: Tables) -> Iterator[Any]:
     import duckdb
 
     with duckdb.connect(":memory:", config={"enable_external_access": False, "threads": 1}) as connection:
-        for (schema, name), types in tables.items():
-            listed = ", ".join(f"{quote_identifier(column)} {kind}" for column, kind in types.items())
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}")
-            connection.execute(f"CREATE TABLE {quote_identifier(schema)}.{quote_identifier(name)} ({listed})")
+        create_empty(connection, tables)
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET schema = 'public'" if any(schema == "public" for schema, _ in tables) else "SELECT 1")
         yield connection
+
+
+def create_empty(connection: Any, tables: Tables) -> None:
+    """Create `tables`, without rows."""
+    for (schema, name), types in tables.items():
+        listed = ", ".join(f"{quote_identifier(column)} {kind}" for column, kind in types.items())
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}")
+        connection.execute(f"CREATE TABLE {quote_identifier(schema)}.{quote_identifier(name)} ({listed})")
+
+
+def drop_empty(connection: Any, tables: Tables) -> None:
+    """Drop them again."""
+    for schema, name in tables:
+        connection.execute(f"DROP TABLE {quote_identifier(schema)}.{quote_identifier(name)}")
+
+
+def optimized_by(connection: Any, wanted: Collection[str]) -> None:
+    """From now on plans are optimized by these steps of DuckDB's alone."""
+    known = {name for (name,) in connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()}
+    connection.execute(f"SET disabled_optimizers = '{','.join(sorted(known.difference(wanted)))}'")
 
 
 def planned(connection: Any, sql: str, *, optimize: bool) -> dict[str, Any]:

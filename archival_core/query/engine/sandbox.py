@@ -1,13 +1,14 @@
 """A DuckDB for one question, which reaches nothing but the tables that it is given.
 
-It has no access to files or to the network, loads no extension, sees no object of this process, and its settings are locked
-before the statement runs. Its tables are streams of Arrow that this process fills. This is the outer of two walls; `statement`
-is the inner one.
+It has no access to the network, nor to files but those of archives that this process opens for it (`question_files`). It loads
+no extension, sees no object of this process, and its settings are locked before the statement runs. All other rows come as
+streams of Arrow that this process fills. This is the outer of two walls; `statement` is the inner one.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,19 +25,25 @@ from archival_core.query.engine.implied import implied
 from archival_core.query.engine.intervals import within_reach
 from archival_core.query.engine.numbers import compared
 from archival_core.query.engine.planning import Tables
-from archival_core.query.engine.whole_table import WholeTable, create_view
+from archival_core.query.engine.readings import Reading, readings
+from archival_core.query.engine.whole_table import Access, WholeTable, create_view
 from archival_core.query.question.limits import Limits, too_large, took_too_long
 from archival_core.query.question.statement import Statement
 from archival_core.query.scans.archived_rows import LakeFiles
 from archival_core.query.scans.live_rows import LiveSource
 from archival_core.query.scans.predicate import Predicate
+from archival_core.query.scans.question_files import QuestionFiles
 from archival_core.query.scans.scans import QuestionReads
+from archival_core.query.scans.unreadable import unreadable
 
 _LOG = logging.getLogger(__name__)
 
 #: DuckDB's own vectors: rows of large values would not fit into memory by many.
 _BATCH_ROWS: Final = 2_048
 _SCHEMA: Final = "public"
+#: What DuckDB's own errors begin with.
+_KIND: Final = re.compile(r"([A-Z]\w*(?:[ -]\w+)*) Error: ")
+_KINDS_OF_FILES: Final = frozenset({"Invalid", "IO", "Serialization"})
 
 
 #: Makes something of a stream of rows and the names of its columns' types in DuckDB.
@@ -54,12 +61,30 @@ class Question:
     limits: Limits
 
 
+class Spare:
+    """A DuckDB that waits for the next question: to make one takes longer than a small question."""
+
+    def __init__(self) -> None:
+        self._waiting: Any = None
+
+    def take(self) -> Any:
+        """One that nobody has used."""
+        waiting, self._waiting = self._waiting, None
+        return duckdb.connect(":memory:") if waiting is None else waiting
+
+    def make(self) -> None:
+        """Make one, if none waits."""
+        if self._waiting is None:
+            self._waiting = duckdb.connect(":memory:")
+
+
 class Sandbox:
     """Runs one question, in a thread that it blocks."""
 
-    def __init__(self, question: Question, cancel: Callable[[], None]) -> None:
-        self._question, self._cancel = question, cancel
+    def __init__(self, question: Question, cancel: Callable[[], None], connect: Callable[[], Any]) -> None:
+        self._question, self._cancel, self._connect = question, cancel, connect
         self.reading = QuestionReads()
+        self._files = QuestionFiles(question.lake, self.reading)
         self._connection: Any = None
         self._lock = threading.Lock()
         self._stopped = False
@@ -85,9 +110,12 @@ class Sandbox:
         try:
             with self._opened() as connection, self._translating():
                 found_of = self._implied()
+                connection.execute("BEGIN TRANSACTION")
+                read_of = self._readings(connection)
+                access = Access(self.reading, self._question.source, self._question.lake, self._files)
                 for number, table in enumerate(self._question.tables):
-                    condition = found_of.get(_name(table))
-                    create_view(connection, number, table, self.reading, self._question.source, self._question.lake, condition)
+                    name = _name(table)
+                    create_view(connection, number, table, access, found_of.get(name), read_of.get(name))
                 connection.execute("SET lock_configuration = true")
                 self._check_numbers()
                 found = connection.execute(within_reach(connection, self._question.statement.sql))
@@ -119,11 +147,25 @@ class Sandbox:
             _LOG.info("nothing is implied of the tables: %s", error)
             return {}
 
+    def _readings(self, connection: Any) -> dict[tuple[str, str], Reading]:
+        """What is known of how the question reads its tables: nothing if it is told archive by archive what is read."""
+        if self.reading.explains or not any(table.archives for table in self._question.tables):
+            return {}
+        try:
+            return readings(connection, self._question.statement.sql, self._types())
+        except (duckdb.Error, KeyError) as error:
+            # the answer is the same without, and takes longer
+            _LOG.warning("nothing is known of how the question reads its tables: %s", error)
+            connection.execute("ROLLBACK")
+            connection.execute("BEGIN TRANSACTION")
+            return {}
+
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         limits = self._question.limits
-        connection = duckdb.connect(":memory:")
+        connection = self._connect()
         try:
+            connection.register_filesystem(self._files)
             for name, value in {
                 "python_enable_replacements": "false",
                 "autoinstall_known_extensions": "false",
@@ -134,6 +176,10 @@ class Sandbox:
                 "threads": str(limits.threads),
                 "preserve_insertion_order": "false",
                 "TimeZone": "'UTC'",
+                # no file is read twice, and what would be kept counts as memory of the question
+                "enable_external_file_cache": "false",
+                # all that may be opened; the files themselves say which names are there
+                "allowed_directories": f"['{self._files.folder}']",
                 # the last one, after which some of the others cannot be said any more
                 "enable_external_access": "false",
             }.items():
@@ -155,11 +201,13 @@ class Sandbox:
         """Errors of DuckDB, and of what it read, as ours."""
         try:
             yield
-        except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
+        except (duckdb.Error, pa.ArrowException, OSError, MemoryError, UnicodeDecodeError) as error:
             if self._stopped:
                 raise took_too_long(self._question.limits) from error
             if self.reading.failure is not None:
                 raise self.reading.failure from error
+            if self.reading.files_read and _is_of_a_file(error, self._files.folder):
+                raise unreadable(self._files.plainly(_said(error))) from error
             raise _translated(error, self._question.limits) from error
 
 
@@ -181,10 +229,20 @@ def _compared_as_text(columns: Sequence[PresentColumn]) -> PermanentError:
     )
 
 
-def _translated(error: Exception, limits: Limits) -> PermanentError:
-    said = str(error)
+def _said(error: Exception) -> str:
     # a statement is repeated with a caret below the place, which helps; a stack does not
-    said = said.split("\nStack Trace", 1)[0].strip()
+    return str(error).split("\nStack Trace", 1)[0].strip()
+
+
+def _is_of_a_file(error: Exception, folder: str) -> bool:
+    """Whether DuckDB's reader of Parquet met it, which says so without a kind of error, or with the name of the file."""
+    said = str(error)
+    kind = _KIND.match(said)
+    return folder in said or kind is None or kind[1] in _KINDS_OF_FILES
+
+
+def _translated(error: Exception, limits: Limits) -> PermanentError:
+    said = _said(error)
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
         return too_large(limits)
     if UNFIT in said:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -14,11 +14,17 @@ from archival_core.model.lake.manifest import ManifestColumn
 from archival_core.query.archives.archive import Archive
 from archival_core.query.columns.presentation import PresentColumn, arrow_type
 from archival_core.query.columns.younger import Known
+from archival_core.query.engine.own_reader import by_own_reader, read_parquet
+from archival_core.query.engine.readings import Reading
 from archival_core.query.scans.archived_rows import ArchivedRows, Forms, LakeFiles
 from archival_core.query.scans.live_rows import LiveRows, LiveSource
 from archival_core.query.scans.predicate import Predicate, renamed
+from archival_core.query.scans.pruning import may_hold
 from archival_core.query.scans.scans import QuestionReads
 from archival_core.source.state.snapshot.moment import TableThen
+
+if TYPE_CHECKING:
+    from archival_core.query.scans.question_files import QuestionFiles
 
 #: Schemas with the names of databases that every DuckDB has: nobody can say which is meant.
 _OWN_SCHEMAS: Final = frozenset({"memory", "system", "temp"})
@@ -52,18 +58,24 @@ class WholeTable:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How one question reaches rows."""
+
+    reading: QuestionReads
+    source: LiveSource
+    lake: Callable[[], LakeFiles]
+    #: for DuckDB's own reader
+    files: QuestionFiles
+
+
 def create_view(
-    connection: Any,
-    number: int,
-    table: WholeTable,
-    reading: QuestionReads,
-    source: LiveSource,
-    lake: Callable[[], LakeFiles],
-    implied: Predicate | None,
+    connection: Any, number: int, table: WholeTable, access: Access, implied: Predicate | None, reading: Reading | None
 ) -> None:
     """Make the view under the table's own name; `number` tells its parts from those of other tables.
 
-    `implied` holds of every row of the table that the question needs: others may be left out, and may be given.
+    `implied` holds of every row of the table that the question needs: others may be left out, and may be given. `reading` says
+    more of these rows, if it is known.
     """
     columns = table.columns
     relation = table.then.table.relation
@@ -75,14 +87,18 @@ def create_view(
         )
     selects: list[str] = []
 
-    def add(rows: Any, values: Sequence[str]) -> None:
+    def add(rows: str, values: Sequence[str]) -> None:
+        named = (f"{value} AS {quote_identifier(one.column.name)}" for value, one in zip(values, columns, strict=True))
+        selects.append(f"SELECT {', '.join(named)} FROM {rows}")
+
+    def add_scanned(rows: Any, values: Sequence[str]) -> None:
         name = f"part {number}.{len(selects)}"
         connection.register(name, rows)
-        named = (f"{value} AS {quote_identifier(one.column.name)}" for value, one in zip(values, columns, strict=True))
-        selects.append(f"SELECT {', '.join(named)} FROM {quote_identifier(name)}")
+        add(quote_identifier(name), values)
 
     plain = {one.column.name: one.column.name for one in columns if one.live == quote_identifier(one.column.name)}
-    add(LiveRows(columns, reading, source, table.then, renamed(implied, plain)), [one.live for one in columns])
+    live = LiveRows(columns, access.reading, access.source, table.then, renamed(implied, plain))
+    add_scanned(live, [one.live for one in columns])
     for then, archives in _alike(columns, table.archives):
         kept = [column for column in then if column is not None]
         if not kept:
@@ -95,9 +111,20 @@ def create_view(
         forms = Forms(schema, pa.schema(fields), {was.stored: one.says_unfit for one, was in known})
         time_column = _time_column(forms.delivered, archives[0])
         plain = {one.column.name: was.stored for one, was in known if one.archived(was) == quote_identifier(was.stored)}
-        told = reading.table(str(relation))
-        rows = ArchivedRows(forms, reading, lake, archives, time_column, told, renamed(implied, plain))
-        add(rows, [one.missing if was is None else one.archived(was) for one, was in zip(columns, then, strict=True)])
+        values = [one.missing if was is None else one.archived(was) for one, was in zip(columns, then, strict=True)]
+        if implied is None and reading is not None:
+            archives, by_duckdb = by_own_reader(archives, forms, time_column, reading)
+            chosen = [
+                access.files.named(archive, file)
+                for archive, file in by_duckdb
+                if may_hold(file, time_column, renamed(reading.condition, plain))
+            ]
+            if chosen:
+                add(read_parquet(chosen, schema), values)
+        if archives:
+            told = access.reading.table(str(relation))
+            condition = renamed(implied, plain)
+            add_scanned(ArchivedRows(forms, access.reading, access.lake, archives, time_column, told, condition), values)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(relation.schema)}")
     connection.execute(f"CREATE VIEW {relation.sql} AS {' UNION ALL '.join(selects)}")
 

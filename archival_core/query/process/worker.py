@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from archival_core.errors import ArchivalError
 from archival_core.query.answer.encoding import encode, read_only
-from archival_core.query.engine.sandbox import Question, Sandbox
+from archival_core.query.engine.sandbox import Question, Sandbox, Spare
 from archival_core.query.process import frames
 from archival_core.query.process.asked import Asked
 from archival_core.query.process.bound import be_the_first_to_go, bound, used
@@ -104,6 +104,7 @@ class _Worker:
         #: by how it was opened; its connections are kept for the next question
         self._lakes: dict[tuple[Any, ...], LakeFiles] = {}
         self._threads = Threads()
+        self._spare = Spare()
         self._at_first = used()
 
     def run(self) -> None:
@@ -122,6 +123,8 @@ class _Worker:
                 self._service.tell({"kind": "done", **done})
             if used() > self._at_first + _MOST_KEPT:
                 return
+            if head["kind"] != "parse":
+                self._spare.make()
 
     def _parse(self, sql: str) -> dict[str, Any]:
         return {"tables": sorted((table.schema, table.name) for table in parse(sql).tables)}
@@ -138,7 +141,7 @@ class _Worker:
             threads=self._threads,
         )
         question = Question(asked.statement, asked.tables, source, partial(self._files, asked.arrow_files), asked.limits)
-        sandbox = Sandbox(question, partial(self._service.ask, {"kind": "end"}))
+        sandbox = Sandbox(question, partial(self._service.ask, {"kind": "end"}), self._spare.take)
         try:
             sandbox.reading.explains = asked.explain
             write = partial(encode, asked.form, asked.limits, self._service.write)

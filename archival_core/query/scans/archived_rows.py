@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,14 +11,16 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from archival_core.codec import exact
-from archival_core.errors import PermanentError, TransientError
+from archival_core.errors import PermanentError
 from archival_core.query.answer.values import values_of
 from archival_core.query.archives.archive import Archive, ArchivedFile
 from archival_core.query.columns.truth import UnfitError, true_batch
 from archival_core.query.scans.filters import to_arrow
 from archival_core.query.scans.plan import ArchiveRead, TableRead
-from archival_core.query.scans.predicate import Predicate, both, columns_of, range_of
+from archival_core.query.scans.predicate import Predicate, both, columns_of
+from archival_core.query.scans.pruning import may_hold
 from archival_core.query.scans.scans import QuestionReads, Scanned
+from archival_core.query.scans.unreadable import lake_errors
 
 #: Decoded ahead of DuckDB, which keeps within its own limit of memory: rows of a batch, batches, and files at a time.
 _AHEAD: Final[dict[str, int]] = {"batch_size": 65_536, "batch_readahead": 8, "fragment_readahead": 2}
@@ -68,7 +69,12 @@ class ArchivedRows(Scanned):
 
     def _read(self, columns: list[str], predicate: Predicate | None) -> Iterator[pa.RecordBatch]:
         predicate = both(predicate, self._implied)
-        chosen = [(archive, file) for archive in self._archives for file in archive.files if self._may_hold(file, predicate)]
+        chosen = [
+            (archive, file)
+            for archive in self._archives
+            for file in archive.files
+            if may_hold(file, self._time_column, predicate)
+        ]
         with self._reading.lock:
             self._reading.archives_read |= {archive.lake_path for archive, _ in chosen}
             new = {file.path: file.bytes for _, file in chosen if file.path not in self._reading.files_read}
@@ -123,7 +129,7 @@ class ArchivedRows(Scanned):
     def _looked_into(self, fragment: Any, schema: pa.Schema, condition: Any, needed: Collection[str]) -> Any:
         """The fragment, after its footer has said what will be read of it."""
         told = next(one for path, one in self._told.archives.items() if f"/{path}/" in f"/{fragment.path}")
-        with _translating():
+        with lake_errors():
             footer = fragment.metadata
             kept = [group.id for piece in fragment.split_by_row_group(condition, schema) for group in piece.row_groups]
         told.row_groups += footer.num_row_groups
@@ -135,14 +141,6 @@ class ArchivedRows(Scanned):
         told.is_read = told.row_groups_read > 0
         told.why = None if told.is_read else "statistics"
         return fragment
-
-    def _may_hold(self, file: ArchivedFile, predicate: Predicate | None) -> bool:
-        if not file.rows:
-            return False
-        if self._time_column is None or file.min_time is None or file.max_time is None:
-            return True
-        low, high = range_of(predicate, self._time_column)
-        return (low is None or file.max_time >= low) and (high is None or file.min_time <= high)
 
 
 def _untouched(archive: Archive, time: pa.DataType | None) -> ArchiveRead:
@@ -162,17 +160,5 @@ def _untouched(archive: Archive, time: pa.DataType | None) -> ArchiveRead:
 
 
 def _translated(batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    with _translating():
+    with lake_errors():
         yield from batches
-
-
-@contextmanager
-def _translating() -> Iterator[None]:
-    try:
-        yield
-    except (FileNotFoundError, pa.ArrowInvalid) as error:
-        raise PermanentError(
-            f"a file of an archive that stands in for rows is missing or damaged: {error}", code="archive-unreadable"
-        ) from error
-    except OSError as error:
-        raise TransientError(f"the lake: {error}", code="lake-unavailable") from error

@@ -1,7 +1,7 @@
 """What DuckDB reads: tables of Arrow's kind that are asked for columns and a filter, as DuckDB's plan has them.
 
-DuckDB asks subclasses of `pyarrow.dataset.Dataset` so, and reads the stream that they give. It has no other way out of its own
-process.
+DuckDB asks subclasses of `pyarrow.dataset.Dataset` so, and reads the stream that they give. Its only other way out of its own
+process are the files that `question_files` has.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -63,10 +64,15 @@ class QuestionReads:
         """What was read of a table, by its name."""
         return self.tables.setdefault(name, TableRead(name))
 
-    def failed(self, error: Exception) -> None:
-        """Keep the first error."""
-        with self.lock:
-            self.failure = self.failure or error
+    @contextmanager
+    def keeping_failure(self) -> Iterator[None]:
+        """Keep the first error, and let it go on."""
+        try:
+            yield
+        except Exception as error:
+            with self.lock:
+                self.failure = self.failure or error
+            raise
 
 
 class _Scanner(ds.Scanner):  # type: ignore[misc]  # pyarrow has no types
@@ -94,13 +100,10 @@ class Scanned(ds.Dataset):  # type: ignore[misc]
     def scanner(self, columns: Sequence[str] | None = None, filter: Any = None, **_: Any) -> ds.Scanner:
         """Called by DuckDB, for each time that a plan reads the table."""
         names = list(self._columns.names if columns is None else columns)
-        try:
+        with self._reading.keeping_failure():
             predicate = None if filter is None else predicate_of(filter, self._columns)
             schema = pa.schema([self._columns.field(name) for name in names])
             batches = self._kept(self._read(names, predicate))
-        except Exception as error:
-            self._reading.failed(error)
-            raise
         return _Scanner(lambda: pa.RecordBatchReader.from_batches(schema, batches))
 
     @abstractmethod
@@ -108,8 +111,5 @@ class Scanned(ds.Dataset):  # type: ignore[misc]
         """Rows for which `predicate` holds, with exactly `columns`."""
 
     def _kept(self, batches: Iterator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
-        try:
+        with self._reading.keeping_failure():
             yield from batches
-        except Exception as error:
-            self._reading.failed(error)
-            raise

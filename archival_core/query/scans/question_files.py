@@ -1,0 +1,150 @@
+"""Files of archives for DuckDB's own reader of Parquet.
+
+DuckDB opens a file by a name. The names begin with a protocol that is made up for each question, so that no statement can
+spell one, and each of them stands for one file that the question needs. Nothing else is there below the protocol, and nothing
+can be written there.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fsspec import AbstractFileSystem
+
+from archival_core.query.archives.archive import Archive, ArchivedFile
+from archival_core.query.scans.archived_rows import LakeFiles
+from archival_core.query.scans.scans import QuestionReads
+from archival_core.query.scans.unreadable import lake_errors
+
+#: The end of a file has its footer, which is asked for twice; a small file comes whole.
+_END_BYTES: Final = 64 * 1024
+#: Files that are kept open for DuckDB's next look at them.
+_KEPT: Final = 8
+#: Files of archives never change.
+_MODIFIED: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """A file system that has the files which one question may read. Threads of DuckDB call it, several at a time."""
+
+    cachable = False
+
+    def __init__(self, lake: Callable[[], LakeFiles], reading: QuestionReads) -> None:
+        super().__init__()
+        self.protocol = f"archived{secrets.token_hex(16)}"
+        self._lake, self._reading = lake, reading
+        self._named: dict[str, tuple[Archive, ArchivedFile]] = {}
+        self._open: OrderedDict[str, _LakeFile] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def folder(self) -> str:
+        """What the names of all its files begin with."""
+        return f"{self.protocol}://"
+
+    def named(self, archive: Archive, file: ArchivedFile) -> str:
+        """The name under which DuckDB opens the file."""
+        name = f"{self.folder}{len(self._named)}"
+        self._named[name] = archive, file
+        return name
+
+    def plainly(self, said: str) -> str:
+        """What DuckDB says, with the names that files have in the lake."""
+        for name in sorted(self._named, key=len, reverse=True):
+            said = said.replace(name, self._named[name][1].path)
+        return said
+
+    def open(self, path: str, mode: str = "rb", **_: Any) -> _Opened:
+        """Called by DuckDB for each look at a file. Raises `ArchivalError`, which the question's reads keep."""
+        if mode != "rb" or path not in self._named:
+            raise PermissionError("a question opens its own files alone, to read them")
+        with self._reading.keeping_failure():
+            return _Opened(self._opened(path), self._reading)
+
+    def _opened(self, name: str) -> _LakeFile:
+        archive, file = self._named[name]
+        with self._reading.lock:
+            self._reading.archives_read.add(archive.lake_path)
+            if file.path not in self._reading.files_read:
+                self._reading.files_read.add(file.path)
+                self._reading.bytes_read += file.bytes
+        with self._lock:
+            if (found := self._open.get(name)) is not None:
+                self._open.move_to_end(name)
+                return found
+        lake = self._lake()
+        with lake_errors():
+            found = _LakeFile(lake.files.open_input_file(f"{lake.root}/{file.path}"))
+        with self._lock:
+            self._open[name] = found
+            if len(self._open) > _KEPT:
+                self._open.popitem(last=False)
+        return found
+
+    def glob(self, path: str, **_: Any) -> list[str]:
+        """The file of this name, which is no pattern."""
+        return [path] if path in self._named else []
+
+    def exists(self, path: str, **_: Any) -> bool:
+        """Whether the question may read it."""
+        return path in self._named
+
+    def isfile(self, path: str) -> bool:
+        """Everything that is there is a file."""
+        return path in self._named
+
+    def size(self, path: str) -> int:
+        """Bytes of a file that has been opened."""
+        return self._opened(path).size
+
+    def modified(self, path: str) -> datetime:
+        """The same moment at every look."""
+        return _MODIFIED
+
+
+class _LakeFile:
+    """A file of the lake, for several readers."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.size: int = file.size()
+        self._end: bytes | None = None
+
+    def read(self, offset: int, size: int) -> bytes:
+        begin = max(0, self.size - _END_BYTES)
+        if offset < begin:
+            found: bytes = self._file.read_at(size, offset)
+            return found
+        if self._end is None:
+            self._end = self._file.read_at(self.size - begin, begin)
+        return self._end[offset - begin : offset - begin + size]
+
+
+class _Opened:
+    """A file as DuckDB has opened it, with a place of its own."""
+
+    def __init__(self, file: _LakeFile, reading: QuestionReads) -> None:
+        self._file, self._reading = file, reading
+        self._offset = 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._offset = offset + (0, self._offset, self._file.size)[whence]
+        return self._offset
+
+    def tell(self) -> int:
+        return self._offset
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = self._file.size - self._offset if size < 0 else size
+        with self._reading.keeping_failure(), lake_errors():
+            found = self._file.read(self._offset, wanted)
+        self._offset += len(found)
+        return found
+
+    def close(self) -> None:
+        """The file itself stays open for the next reader."""

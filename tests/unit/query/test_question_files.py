@@ -1,0 +1,168 @@
+"""DuckDB's own reader of Parquet reaches the files of its question, and nothing else."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.fs as fs
+import pyarrow.parquet as pq
+import pytest
+
+from archival_core.errors import PermanentError
+from archival_core.query.archives.archive import Archive, ArchivedFile
+from archival_core.query.engine.own_reader import by_own_reader, read_parquet
+from archival_core.query.engine.readings import Reading
+from archival_core.query.engine.sandbox import _is_of_a_file
+from archival_core.query.scans.archived_rows import Forms, LakeFiles
+from archival_core.query.scans.predicate import Comparison
+from archival_core.query.scans.pruning import may_hold
+from archival_core.query.scans.question_files import QuestionFiles
+from archival_core.query.scans.scans import QuestionReads
+
+SCHEMA = pa.schema([("seq", pa.int64()), ("value", pa.float64()), ("name", pa.string())])
+ROWS = 20_000
+
+
+def _archive(lake: Path, number: int) -> tuple[Archive, ArchivedFile]:
+    folder = f"tables/t/chunk{number}"
+    (lake / folder).mkdir(parents=True)
+    begin = number * ROWS
+    table = pa.table(
+        {
+            "seq": pa.array(range(begin, begin + ROWS), pa.int64()),
+            "value": pa.array([n * 0.37 for n in range(ROWS)]),
+            "name": pa.array([f"name {n}" for n in range(ROWS)]),
+        }
+    )
+    path = lake / folder / "part-00000.parquet"
+    pq.write_table(table, path, row_group_size=5_000)
+    file = ArchivedFile(f"{folder}/part-00000.parquet", ROWS, path.stat().st_size, begin, begin + ROWS - 1)
+    return Archive(folder, f"t.chunk{number}", "seq", (), (file,), True, "1", {}), file
+
+
+class _Question:
+    """A DuckDB as a question has it, before its settings are locked."""
+
+    def __init__(self, lake: Path) -> None:
+        self.reading = QuestionReads()
+        self.files = QuestionFiles(lambda: LakeFiles(fs.LocalFileSystem(), str(lake)), self.reading)
+        self.connection: Any = duckdb.connect()
+        self.connection.register_filesystem(self.files)
+        self.connection.execute(f"SET allowed_directories = ['{self.files.folder}']; SET enable_external_access = false")
+
+    def view(self, *archives: tuple[Archive, ArchivedFile]) -> None:
+        names = [self.files.named(*one) for one in archives]
+        self.connection.execute(f"CREATE VIEW t AS SELECT seq, value, name FROM {read_parquet(names, SCHEMA)}")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    return tmp_path / "lake"
+
+
+def test_rows_are_read_and_counted_and_no_file_before_it_is_needed(lake: Path) -> None:
+    archives = [_archive(lake, number) for number in range(3)]
+    question = _Question(lake)
+    question.view(*archives)
+    question.connection.execute("DESCRIBE t")
+    assert question.reading.files_read == set()
+    found = question.connection.execute("SELECT count(*), min(seq), max(seq), sum(value), max(name) FROM t").fetchall()
+    assert found == [(3 * ROWS, 0, 3 * ROWS - 1, pytest.approx(3 * 0.37 * ROWS * (ROWS - 1) / 2), "name 9999")]
+    assert question.reading.archives_read == {archive.lake_path for archive, _ in archives}
+    assert question.reading.bytes_read == sum(file.bytes for _, file in archives)
+    # a second look at the same files is none for the count
+    question.connection.execute("SELECT max(value) FROM t WHERE seq < 10").fetchall()
+    assert question.reading.bytes_read == sum(file.bytes for _, file in archives)
+
+
+def test_nothing_else_is_opened_or_written(lake: Path) -> None:
+    _archive(lake, 0)
+    other = lake / "tables/t/chunk0/part-00000.parquet"
+    question = _Question(lake)
+    question.view(_archive(lake, 1))
+    for path in (
+        str(other),
+        f"{question.files.folder}1",
+        f"{question.files.folder}*",
+        f"{question.files.folder}{other}",
+        f"{question.files.folder}../0",
+        f"{question.files.folder}tables/t/chunk0/part-00000.parquet",
+        "archived://0",
+    ):
+        for function in ("read_parquet", "read_blob", "glob"):
+            with suppress(duckdb.Error):
+                assert question.connection.execute(f"SELECT * FROM {function}('{path}')").fetchall() == []
+        with pytest.raises(duckdb.Error):
+            question.connection.execute(f"COPY (SELECT 1) TO '{path}'")
+    with pytest.raises(duckdb.Error):
+        question.connection.execute(f"COPY (SELECT 1) TO '{question.files.folder}0'")
+    with pytest.raises(PermissionError):
+        question.files.open(f"{question.files.folder}0", "wb")
+    assert question.reading.files_read == set()
+    assert QuestionFiles(question.files._lake, question.reading).folder != question.files.folder
+
+
+def test_a_file_that_is_gone_or_damaged_is_said_so(lake: Path) -> None:
+    archive, file = _archive(lake, 0)
+    whole = (lake / file.path).read_bytes()
+
+    def failed(content: bytes | None) -> tuple[_Question, Exception]:
+        (lake / file.path).unlink(missing_ok=True)
+        if content is not None:
+            (lake / file.path).write_bytes(content)
+        question = _Question(lake)
+        question.view((archive, file))
+        with pytest.raises(Exception) as met:
+            question.connection.execute("SELECT seq, value, name FROM t").to_arrow_reader(2048).read_all()
+        return question, met.value
+
+    question, _ = failed(None)
+    assert isinstance(question.reading.failure, PermanentError)
+    assert question.reading.failure.code == "archive-unreadable"
+    for damaged in (
+        whole[:-100],
+        whole[:-900] + bytes(600) + whole[-300:],
+        whole[: len(whole) // 2] + b"\xfe" * 4000 + whole[len(whole) // 2 + 4000 :],
+    ):
+        question, error = failed(damaged)
+        assert _is_of_a_file(error, question.files.folder), error
+        assert question.files.protocol not in question.files.plainly(str(error))
+    # what a question does wrong with rows that are right
+    (lake / file.path).write_bytes(whole)
+    question = _Question(lake)
+    question.view((archive, file))
+    for wrong in ("CAST(name AS INTEGER)", "error('IO')", "CAST(seq AS TINYINT)", "value::DECIMAL(3,2)"):
+        with pytest.raises(Exception) as met:
+            question.connection.execute(f"SELECT {wrong} FROM t").to_arrow_reader(2048).read_all()
+        assert not _is_of_a_file(met.value, question.files.folder), met.value
+
+
+def test_files_for_either_reader(lake: Path) -> None:
+    plain, corrected = (ArchivedFile(f"a/{n}", 5, 9, 0, 9, ("value",) if n else ()) for n in range(2))
+    archives = [
+        Archive("a", "t.a", "seq", (), (plain, corrected), True, "1", {}),
+        Archive("b", "t.b", "seq", (), (), True, "1", {}),
+    ]
+    forms, nothing = Forms(SCHEMA, SCHEMA, {}), Reading(None, frozenset())
+    others, own = by_own_reader(archives, forms, "seq", nothing)
+    assert ([one.files for one in others], own) == ([(corrected,)], [(archives[0], plain)])
+    # a join may still find out which times it needs
+    assert by_own_reader(archives, forms, "seq", Reading(None, frozenset({"BIGINT"}))) == (archives, [])
+    assert by_own_reader(archives, forms, "seq", Reading(None, frozenset({"INTEGER"})))[1] == own
+    assert by_own_reader(archives, forms, None, Reading(None, frozenset({"BIGINT"})))[1] == own
+    # values that are made texts on the way
+    as_text = Forms(SCHEMA, SCHEMA.set(1, pa.field("value", pa.string())), {})
+    assert by_own_reader(archives, as_text, "seq", nothing) == (archives, [])
+
+
+def test_the_range_of_a_file_decides(lake: Path) -> None:
+    file = ArchivedFile("a", 5, 9, 10, 19)
+    assert [may_hold(file, "seq", Comparison("seq", "=", n)) for n in (9, 10, 19, 20)] == [False, True, True, False]
+    assert may_hold(file, None, Comparison("seq", "=", 9))
+    assert may_hold(file, "seq", None)
+    assert not may_hold(ArchivedFile("a", 0, 9, None, None), "seq", None)
+    assert may_hold(ArchivedFile("a", 5, 9, None, None), "seq", Comparison("seq", "=", 9))
