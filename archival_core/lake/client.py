@@ -157,11 +157,11 @@ class LakehouseClient:
         is_directory = (found.metadata or {}).get("hdi_isfolder") == "true"
         return LakePath(path.strip("/"), is_directory, 0 if is_directory else int(found.size), utc(found.last_modified))
 
-    async def publish_directory(self, source: str, destination: str) -> None:
-        """Rename a directory in one atomic step, onto a name that must be free.
+    async def publish_directory(self, source: str, destination: str) -> bool:
+        """Rename a directory in one atomic step, onto a name that must be free. True if the lake said that this was done.
 
-        A source that is gone while the destination exists means that it was done: its answer was lost. Raises
-        `DestinationExistsError` if both exist.
+        A source that is gone while the destination exists means that it was done and its answer was lost, or that others have
+        done it: false. Raises `DestinationExistsError` if both exist.
         """
         with lake_errors(f"publish {source} as", destination):
             # the SDK decodes the source before it encodes it, which would damage a name that holds a percent sign
@@ -175,6 +175,8 @@ class LakehouseClient:
                     if isinstance(error, HttpResponseError) and error.status_code in (409, 412):
                         raise DestinationExistsError(source, destination) from error
                     raise
+                return False
+        return True
 
     async def write_once(self, path: str, data: bytes) -> None:
         """A small file that is never changed: it appears whole, or not at all.
@@ -199,14 +201,21 @@ class LakehouseClient:
             if found is None or found.is_directory or await self.read_all(path) != data:
                 raise translate(error, "write", path) from error
 
+    async def fill(self, path: str, data: bytes) -> None:
+        """The content of a small file that `create_file` has made: it is there whole, or not at all.
+
+        Nothing is made anew: if the file's directory was moved away, this fails.
+        """
+        await self.append_last(path, data, 0)
+        # the MD5 covers the way there and the way back, not what lies between
+        if await self.read_all(path) != data:
+            raise TransientError(f"{path}: what was read back is not what was written", code="lake-damaged-transfer")
+
     async def _stage(self, data: bytes) -> str:
         staged = f"{WRITE_ONCE}/{uuid4()}"
         await self.create_file(staged)
         if data:
-            await self.append_last(staged, data, 0)
-            # the MD5 covers the way there and the way back, not what lies between
-            if await self.read_all(staged) != data:
-                raise TransientError(f"{staged}: what was read back is not what was written", code="lake-damaged-transfer")
+            await self.fill(staged, data)
         return staged
 
     def _stand_in(self, staged: str) -> DataLakeFileClient:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from archival_core.errors import ArchivalError, LostLeaseError, TransientError
+from archival_core.flows.archive.staging import Staging
 from archival_core.flows.asking.archive_requests import ArchiveWish
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.jobs.job_life import Ledger, NewJob
@@ -85,9 +86,37 @@ async def test_a_job_that_is_cancelled_at_the_last_moment_publishes_nothing(
     async def cancel() -> None:
         await service.runtime.jobs.cancel(message.job_id, "test")
 
-    once(monkeypatch, LakehouseClient, "write_into", cancel)
+    once(monkeypatch, Ledger, "declare", cancel)
     with pytest.raises(LostLeaseError):
         await service.runtime.archival_processor.process(message)
+    assert service.files("tables") == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_an_attempt_whose_folder_was_taken_over_publishes_nothing(
+    service: Service, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Its manifest is not written into a folder that is made anew, and would be published without parts."""
+    service.execute(TABLE)
+    message = await asked(service)
+
+    async def take_over() -> None:
+        [job] = service.jobs()
+        [folder] = (service.lake / f"staging/{job['job_id']}").iterdir()
+        folder.rename(folder.with_name("2-0123456789ab"))
+
+    check_complete = Staging.check_complete
+
+    async def check(*arguments: Any) -> None:
+        if when == "before":
+            await take_over()
+        await check_complete(*arguments)
+        await take_over()
+
+    monkeypatch.setattr(Staging, "check_complete", check)
+    with pytest.raises(ArchivalError) as caught:
+        await service.runtime.archival_processor.process(message)
+    assert caught.value.code == "staging-differs"
     assert service.files("tables") == []
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from archival_core.clients.postgres import pool as postgres_pool
 from archival_core.clients.postgres.database import Database
-from archival_core.errors import AwayError, TransientError
+from archival_core.errors import TransientError
 from archival_core.ledger.pool import LedgerPool
 from dev.servers.postgres import PostgresServer
 from tests.faults.proxy import Weather, proxied
@@ -53,13 +53,6 @@ def through(url: str, port: int) -> str:
     return url.replace(f":{urlsplit(url).port}/", f":{port}/")
 
 
-@pytest.fixture
-def unused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has used a connection for so long that it is believed no more."""
-    monkeypatch.setattr(postgres_pool, "_BELIEVED_SECONDS", 0.0)
-
-
-@pytest.mark.usefixtures("unused")
 async def test_four_dead_connections_cost_what_one_costs(server: PostgresServer) -> None:
     """All of them died with the server that failed over; nobody waits for each in turn."""
     async with opened(server.url) as pool:
@@ -72,16 +65,10 @@ async def test_four_dead_connections_cost_what_one_costs(server: PostgresServer)
         assert not set(dead) & set(alive)
 
 
-async def test_of_four_that_died_just_now_one_is_believed(server: PostgresServer) -> None:
-    """Whoever gets it is told that the server is away, and the next one is served."""
-    async with opened(server.url) as pool:
-        dead = await use(pool, 4)
-        with psycopg.connect(server.url, autocommit=True) as admin:
-            admin.execute("select pg_terminate_backend(pid, 5000) from unnest(%s::int[]) as pid", (dead,))
-        with pytest.raises(AwayError) as away:
-            await pool.one("intake")
-        assert away.value.code == "database"
-        assert not set(dead) & set(await use(pool, 4))
+@pytest.fixture
+def unused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has used a connection for so long that it is believed no more."""
+    monkeypatch.setattr(postgres_pool, "_BELIEVED_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("unused")

@@ -154,8 +154,6 @@ async def test_a_pool_says_which_trouble_keeps_it_without_connections(
     guest: str, admin: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_module, "_WAIT_SECONDS", 1.0)
-    # the connection is asked whether it answers, as one that was used longer ago is
-    monkeypatch.setattr("archival_core.clients.postgres.pool._BELIEVED_SECONDS", 0.0)
     pool = LedgerPool(Database(guest))
     try:
         await pool.one("intake")

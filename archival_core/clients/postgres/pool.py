@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import selectors
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,8 +26,8 @@ from archival_core.errors import PostponedError, TransientError
 _IDLE_SECONDS: Final = 60.0
 #: in seconds: a connection that is so old is closed, since its token is over and its session's memory has grown
 _LIFETIME_SECONDS: Final = 3600.0
-#: in seconds: a connection that answered so lately is not asked whether it answers, which would be a way to the server for each
-#: statement of a job
+#: in seconds: a connection that answered so lately, and from which nothing came since, is not asked whether it answers, which
+#: would be a way to the server for each statement of a job
 _BELIEVED_SECONDS: Final = 1.0
 #: A server that restarts, or has no connection left, is asked again after these pauses, and then after the last one.
 _PAUSES: Final = (0.1, 0.2, 0.5, 1.0)
@@ -98,7 +99,7 @@ class ConnectionPool:
         if not self._idle:
             return None
         newest = self._idle.pop()
-        if time.monotonic() - newest.since < _BELIEVED_SECONDS and not newest.connection.closed:
+        if time.monotonic() - newest.since < _BELIEVED_SECONDS and _is_quiet(newest.connection):
             return newest
         try:
             await check(newest.connection)
@@ -162,3 +163,10 @@ class ConnectionPool:
         task = asyncio.get_running_loop().create_task(connection.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+def _is_quiet(connection: Connection) -> bool:
+    """Whether nothing has come from the server since its last answer: what ends a session says so, or closes the connection."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.fileno(), selectors.EVENT_READ)
+        return not selector.select(0)

@@ -97,7 +97,9 @@ class ChunkArchiver:
                 published = await self._publishing.publish(job, manifest)
         with telemetry.step("archive.manifest"):
             await write_manifest(self._lake, published)
-        await self._staging.tidy_up(job)
+        if job.attempt > 1:
+            # its own folder was renamed
+            await self._staging.tidy_up(job)
         return published
 
     async def _published_before(self, job: Job) -> Manifest | None:
@@ -155,7 +157,7 @@ class ChunkArchiver:
             if await self._staging.take_over(job, progress.staging, done.values()):
                 _LOG.info("job %s: %d of %d parts are there already", job.job_id, len(done), len(progress.parts))
                 return reading.resumed(progress), done
-        await self._staging.clear(job)
+        await self._staging.clear_former(job)
         reading = reading.standing_on(await self._marking.mark(job, snapshot, reading.grounds))
         await self._ledger.begin_parts(job, reading.progress(self._staging.folder(job)))
         return reading, {}

@@ -42,9 +42,13 @@ class Publishing:
         """The archive's revision: the first one whose places in the lake are free.
 
         What lies at a place may be another service's, forged, or of a ledger that was put back. It is left for `reconcile`.
+        The first attempt does not look where the rename will tell, since a place is hardly ever taken; the next attempt does.
         """
         revision = await self._ledger.assign_revision(job, chunk, born)
-        while found := await what_lies_at(self._lake, paths.archive_folder(job.hypertable, job.chunk, revision)):
+        is_first = job.attempt == 1
+        while found := await what_lies_at(
+            self._lake, paths.archive_folder(job.hypertable, job.chunk, revision), is_renamed_onto=is_first
+        ):
             _LOG.warning(
                 "job %s: something else lies at %s in the lake, so a later revision is taken",
                 job.job_id,
@@ -59,18 +63,16 @@ class Publishing:
         it.
         """
         staging = self.staging.folder(job)
-        await self.staging.check_complete(staging, manifest)
-        # The staging folder is not made anew here: if a later attempt has taken it over, this attempt must not publish an
-        # empty folder.
-        await self._lake.write_into(f"{staging}/{paths.INNER_MANIFEST}", manifest.to_json())
+        await self._fill(staging, manifest)
         try:
-            await self._ownership.check()
+            await self._ownership.check_lately()
         except PermanentError as error:
             raise TransientError(str(error), code=error.code) from error
         # The lease guards the rename: a worker that was paused for long must not publish beside the worker that took over.
         await self._ledger.declare(job, manifest.sha256())
         try:
-            await self._lake.publish_directory(staging, manifest.lake_path)
+            if await self._lake.publish_directory(staging, manifest.lake_path):
+                return manifest
         except DestinationExistsError:
             _LOG.warning("job %s: attempt %d finds the archive published already", job.job_id, job.attempt)
         declared = await self._ledger.declared(job)
@@ -82,6 +84,20 @@ class Publishing:
                 code="lake-conflict",
             )
         return published
+
+    async def _fill(self, staging: str, manifest: Manifest) -> None:
+        """Write the manifest beside the parts. Raises `TransientError` (`staging-differs`)."""
+        path = f"{staging}/{paths.INNER_MANIFEST}"
+        # Made before the parts are looked at, and filled afterwards. To make a file makes its folder too: if a later attempt
+        # has taken the folder over, the parts are missing, or the file is, and this attempt publishes no empty folder.
+        await self._lake.create_file(path)
+        await self.staging.check_complete(staging, manifest)
+        try:
+            await self._lake.fill(path, manifest.to_json())
+        except PermanentError as error:
+            if error.code != "lake-not-found":
+                raise
+            raise TransientError(f"staging is not what was written: {path} is gone", code="staging-differs") from error
 
     async def _own(self, job: Job, folder: str, declared: tuple[str, ...]) -> Manifest | None:
         """The manifest of the archive at `folder`, if an attempt of this job has declared this very manifest.

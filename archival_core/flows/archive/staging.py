@@ -50,6 +50,13 @@ class Staging:
             different = sorted(path.rpartition("/")[2] for path, _ in found.items() ^ expected.items())
             raise TransientError(f"staging is not what was written: {', '.join(different)}", code="staging-differs")
 
+    async def clear_former(self, job: Job) -> None:
+        """Remove what earlier attempts left. Before a first one there was none, unless the ledger was put back: what is of
+        that time is left to the sweep.
+        """
+        if job.attempt > 1:
+            await self.clear(job)
+
     async def tidy_up(self, job: Job) -> None:
         """Leave nothing in staging, if that is possible now."""
         try:

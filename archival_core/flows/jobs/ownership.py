@@ -9,6 +9,9 @@ copy from the original. After a failover the host name is the same.
 from __future__ import annotations
 
 import logging
+import math
+import time
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -22,6 +25,9 @@ from archival_core.model.lake.owner import Owner
 
 _LOG = logging.getLogger(__name__)
 
+#: in seconds: a service that has lost the lake to another one notices by then
+_BELIEVED_SECONDS: Final = 5.0
+
 
 class Ownership:
     """Compares what lake and ledger say of their owner with the source that this service is connected to."""
@@ -30,6 +36,13 @@ class Ownership:
         self._source, self._lake, self._ledger = source, lake, ledger
         #: Kept from the first look on. A takeover by another service shows in the lake.
         self._own: Owner | None = None
+        #: by the clock of `time.monotonic`
+        self._believed_until = -math.inf
+
+    async def check_lately(self) -> None:
+        """As `check`, unless that was done within the last seconds. What is checked is never of the moment of the work."""
+        if time.monotonic() > self._believed_until:
+            await self.check()
 
     async def check(self) -> None:
         """Raise `PermanentError` (`other-owner`) unless lake and ledger belong to this source.
@@ -47,6 +60,7 @@ class Ownership:
                 owner = await self._owner_of_lake()
         if owner is not None and owner != own:
             raise _refusal("the lake", owner, own)
+        self._believed_until = time.monotonic() + _BELIEVED_SECONDS
 
     async def take_over(self) -> Owner:
         """Make this source and ledger the owner of the lake. The service of the former owner stops."""

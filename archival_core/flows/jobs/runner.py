@@ -76,7 +76,7 @@ class JobRunner:
 
     async def _settle(self, message: JobMessage, work: Work, span: telemetry.Span) -> None:
         try:
-            await self._ownership.check()
+            await self._ownership.check_lately()
         except PermanentError as error:
             # nothing is wrong with the job: it waits until somebody has said which source the lake belongs to
             await self._send_later(message, error, _WAITING_SECONDS)

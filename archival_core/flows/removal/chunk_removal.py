@@ -110,7 +110,7 @@ class ChunkRemoval:
         report = RemovalReport()
         try:
             await self._dependencies.wait_for(OF_JOBS)
-            await self._ownership.check()
+            await self._ownership.check_lately()
             for job in await self._removals.due(1, job_id=message.job_id):
                 await self._try_to_remove(job, report)
             self._dependencies.worked(OF_JOBS)

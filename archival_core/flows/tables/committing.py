@@ -106,8 +106,9 @@ class TableCommits:
         *,
         about: Collection[str] = (),
         wait: bool = False,
-    ) -> None:
+    ) -> int | None:
         """Bring one table to what marks and ledger say of the archives that have changed, and of those in the folders `about`.
+        Returns the version of the commit; `None` if there was nothing to commit.
 
         If somebody else is committing to the table, nothing is done, or with `wait` the other's end is waited for. Raises
         `OvertakenCommitError`, `PermanentError` (`table-log-damaged`), and as source and lake do.
@@ -116,10 +117,11 @@ class TableCommits:
         with telemetry.step("table.commit", hypertable=hypertable):
             async with self._tables.held(hypertable, wait=wait) as held:
                 if held is None:
-                    return
+                    return None
                 version = await self.commit_held(held, report, about=about)
             if version is not None:
                 await self._checkpoint(hypertable, version, held.known.checkpoint)
+            return version
 
     async def unknown(self, held: HeldTable) -> list[str]:
         """Folders of archives that count and that the ledger does not know, because it was put back or is behind the marks."""

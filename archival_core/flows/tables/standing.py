@@ -52,8 +52,12 @@ class Standing:
             )
         if not place.in_table or not await self._is_at(str(job.hypertable), place):
             # by its name, since that it has changed may not have been noted
-            await self._commits.commit(str(job.hypertable), about=[job.lake_path] if job.lake_path else [], wait=True)
+            committed = await self._commits.commit(
+                str(job.hypertable), about=[job.lake_path] if job.lake_path else [], wait=True
+            )
             place = await self._tables.place(job.job_id)
+            if committed is not None and committed == place.version:
+                self._believe(str(job.hypertable), committed)
         if place.in_table:
             return
         if place.left_out is not None and _is_of_before(job):
@@ -78,8 +82,11 @@ class Standing:
             return True
         if not await self._log.is_at(folder_of(hypertable), place.version):
             return False
-        self._seen[hypertable] = place.version, time.monotonic() + _BELIEVED_SECONDS
+        self._believe(hypertable, place.version)
         return True
+
+    def _believe(self, hypertable: str, version: int) -> None:
+        self._seen[hypertable] = version, time.monotonic() + _BELIEVED_SECONDS
 
 
 def _is_of_before(job: Job) -> bool:

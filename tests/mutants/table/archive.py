@@ -38,6 +38,14 @@ MUTATIONS = (
         tests=("acceptance/test_publication.py::test_a_manifest_that_was_altered_keeps_the_chunk",),
     ),
     Mutation(
+        name="manifest-makes-its-folder-anew",
+        file=_PUBLISHING,
+        inside="Publishing._fill",
+        old="await self._lake.fill(",
+        new="await self._lake.write_once(",
+        tests=("acceptance/test_publication.py::test_an_attempt_whose_folder_was_taken_over_publishes_nothing",),
+    ),
+    Mutation(
         name="published-without-a-look-at-staging",
         file=_PUBLISHING,
         old="await self.staging.check_complete(staging, manifest)",

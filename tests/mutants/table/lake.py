@@ -37,8 +37,8 @@ MUTATIONS = (
     Mutation(
         name="small-file-is-not-read-back",
         file=_CLIENT,
-        inside="LakehouseClient._stage",
-        old="if await self.read_all(staged) != data:",
+        inside="LakehouseClient.fill",
+        old="if await self.read_all(path) != data:",
         new="if False:",
         tests=("acceptance/test_main_job.py::test_a_manifest_that_is_damaged_in_the_lake_is_not_published",),
     ),
