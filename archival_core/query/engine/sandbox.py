@@ -62,15 +62,16 @@ class Question:
 
 
 class Spare:
-    """A DuckDB that waits for the next question: to make one takes longer than a small question."""
+    """A DuckDB that waits for the next question: to make one takes as long as a small question."""
 
     def __init__(self) -> None:
         self._waiting: Any = None
 
     def take(self) -> Any:
         """One that nobody has used."""
+        self.make()
         waiting, self._waiting = self._waiting, None
-        return duckdb.connect(":memory:") if waiting is None else waiting
+        return waiting
 
     def make(self) -> None:
         """Make one, if none waits."""
@@ -123,6 +124,7 @@ class Sandbox:
                 return take(found.to_arrow_reader(_BATCH_ROWS), types)
         finally:
             timer.cancel()
+            self._files.close()
             self.reading.end(self._cancel)
 
     def _types(self) -> Tables:

@@ -114,13 +114,10 @@ def create_view(
         values = [one.missing if was is None else one.archived(was) for one, was in zip(columns, then, strict=True)]
         if implied is None and reading is not None:
             archives, by_duckdb = by_own_reader(archives, forms, time_column, reading)
-            chosen = [
-                access.files.named(archive, file)
-                for archive, file in by_duckdb
-                if may_hold(file, time_column, renamed(reading.condition, plain))
-            ]
+            condition = renamed(reading.condition, plain)
+            chosen = [(archive, file) for archive, file in by_duckdb if may_hold(file, time_column, condition)]
             if chosen:
-                add(read_parquet(chosen, schema), values)
+                add(read_parquet(access.files.named(chosen), schema), values)
         if archives:
             told = access.reading.table(str(relation))
             condition = renamed(implied, plain)

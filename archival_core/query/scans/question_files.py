@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,10 +22,15 @@ from archival_core.query.scans.archived_rows import LakeFiles
 from archival_core.query.scans.scans import QuestionReads
 from archival_core.query.scans.unreadable import lake_errors
 
-#: The end of a file has its footer, which is asked for twice; a small file comes whole.
+#: The end of a file has its footer, which is asked for twice. A small file comes whole: a second request would take longer.
 _END_BYTES: Final = 64 * 1024
-#: Files that are kept open for DuckDB's next look at them.
-_KEPT: Final = 8
+_SMALL_BYTES: Final = 1024 * 1024
+#: A request to the lake takes longer than so many bytes: what stands behind a smaller piece comes with it.
+_PIECE_BYTES: Final = 256 * 1024
+#: Files whose ends are fetched while DuckDB reads the one before.
+_AHEAD: Final = 4
+#: Files that are kept open for DuckDB's next look at them, and those ahead.
+_KEPT: Final = 16
 #: Files of archives never change.
 _MODIFIED: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -39,19 +45,27 @@ class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
         self.protocol = f"archived{secrets.token_hex(16)}"
         self._lake, self._reading = lake, reading
         self._named: dict[str, tuple[Archive, ArchivedFile]] = {}
-        self._open: OrderedDict[str, _LakeFile] = OrderedDict()
+        #: by name, those of the files that DuckDB reads after it
+        self._next: dict[str, Sequence[str]] = {}
+        self._open: OrderedDict[str, Future[_LakeFile]] = OrderedDict()
         self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(_AHEAD, "lake files")
 
     @property
     def folder(self) -> str:
         """What the names of all its files begin with."""
         return f"{self.protocol}://"
 
-    def named(self, archive: Archive, file: ArchivedFile) -> str:
-        """The name under which DuckDB opens the file."""
-        name = f"{self.folder}{len(self._named)}"
-        self._named[name] = archive, file
-        return name
+    def named(self, files: Sequence[tuple[Archive, ArchivedFile]]) -> list[str]:
+        """The names under which DuckDB opens the files, one after the other."""
+        names = [f"{self.folder}{number}" for number in range(len(self._named), len(self._named) + len(files))]
+        self._named |= dict(zip(names, files, strict=True))
+        self._next |= {name: names[place : place + _AHEAD] for place, name in enumerate(names, 1)}
+        return names
+
+    def close(self) -> None:
+        """Nothing is fetched any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def plainly(self, said: str) -> str:
         """What DuckDB says, with the names that files have in the lake."""
@@ -73,18 +87,25 @@ class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
             if file.path not in self._reading.files_read:
                 self._reading.files_read.add(file.path)
                 self._reading.bytes_read += file.bytes
+        opening = self._begun(name)
+        for following in self._next[name]:
+            self._begun(following)
+        return opening.result()
+
+    def _begun(self, name: str) -> Future[_LakeFile]:
         with self._lock:
-            if (found := self._open.get(name)) is not None:
-                self._open.move_to_end(name)
-                return found
+            opening = self._open.get(name)
+            if opening is None:
+                opening = self._open[name] = self._threads.submit(self._fetched, self._named[name][1].path)
+                if len(self._open) > _KEPT:
+                    self._open.popitem(last=False)
+            self._open.move_to_end(name)
+            return opening
+
+    def _fetched(self, path: str) -> _LakeFile:
         lake = self._lake()
         with lake_errors():
-            found = _LakeFile(lake.files.open_input_file(f"{lake.root}/{file.path}"))
-        with self._lock:
-            self._open[name] = found
-            if len(self._open) > _KEPT:
-                self._open.popitem(last=False)
-        return found
+            return _LakeFile(lake.files.open_input_file(f"{lake.root}/{path}"))
 
     def glob(self, path: str, **_: Any) -> list[str]:
         """The file of this name, which is no pattern."""
@@ -113,16 +134,19 @@ class _LakeFile:
     def __init__(self, file: Any) -> None:
         self._file = file
         self.size: int = file.size()
-        self._end: bytes | None = None
+        #: offset and content of what is kept: the end, and the last small pieces
+        begin = 0 if self.size <= _SMALL_BYTES else self.size - _END_BYTES
+        self._end: tuple[int, bytes] = begin, file.read_at(self.size - begin, begin)
+        self._pieces: deque[tuple[int, bytes]] = deque(maxlen=2)
 
     def read(self, offset: int, size: int) -> bytes:
-        begin = max(0, self.size - _END_BYTES)
-        if offset < begin:
-            found: bytes = self._file.read_at(size, offset)
-            return found
-        if self._end is None:
-            self._end = self._file.read_at(self.size - begin, begin)
-        return self._end[offset - begin : offset - begin + size]
+        for begin, content in (self._end, *self._pieces):
+            if begin <= offset and offset + size <= begin + len(content):
+                return content[offset - begin : offset - begin + size]
+        found: bytes = self._file.read_at(max(size, _PIECE_BYTES), offset)
+        if len(found) > size:
+            self._pieces.append((offset, found))
+        return found[:size]
 
 
 class _Opened:

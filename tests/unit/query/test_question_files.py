@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class _Question:
         self.connection.execute(f"SET allowed_directories = ['{self.files.folder}']; SET enable_external_access = false")
 
     def view(self, *archives: tuple[Archive, ArchivedFile]) -> None:
-        names = [self.files.named(*one) for one in archives]
+        names = self.files.named(archives)
         self.connection.execute(f"CREATE VIEW t AS SELECT seq, value, name FROM {read_parquet(names, SCHEMA)}")
 
 
@@ -77,6 +78,68 @@ def test_rows_are_read_and_counted_and_no_file_before_it_is_needed(lake: Path) -
     # a second look at the same files is none for the count
     question.connection.execute("SELECT max(value) FROM t WHERE seq < 10").fetchall()
     assert question.reading.bytes_read == sum(file.bytes for _, file in archives)
+
+
+class _Counted:
+    """A lake that counts requests."""
+
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+        self.read: list[tuple[int, int]] = []
+
+    def open_input_file(self, path: str) -> _Counted:
+        self.opened.append(path)
+        self._file = fs.LocalFileSystem().open_input_file(path)
+        return self
+
+    def size(self) -> int:
+        return int(self._file.size())
+
+    def read_at(self, size: int, offset: int) -> bytes:
+        self.read.append((offset, size))
+        found: bytes = self._file.read_at(size, offset)
+        return found
+
+
+def test_a_large_file_is_read_in_few_requests_and_a_small_one_in_one(tmp_path: Path) -> None:
+    dice = random.Random(1)
+    table = pa.table(
+        {
+            "seq": pa.array(range(200_000), pa.int64()),
+            "value": pa.array([dice.random() for _ in range(200_000)]),
+            "name": pa.array(["x"] * 200_000),
+        }
+    )
+    for rows, gets in ((200_000, 5), (20_000, 1)):
+        path = tmp_path / f"{rows}.parquet"
+        pq.write_table(table.slice(0, rows), path, row_group_size=100_000)
+        lake, reading = _Counted(), QuestionReads()
+        files = QuestionFiles(lambda lake=lake: LakeFiles(lake, str(tmp_path)), reading)  # type: ignore[misc]
+        archive = Archive("a", "t.a", "seq", (), (), True, "1", {})
+        names = files.named([(archive, ArchivedFile(path.name, rows, path.stat().st_size, None, None))])
+        with duckdb.connect() as connection:
+            connection.register_filesystem(files)
+            connection.execute(f"CREATE VIEW t AS SELECT * FROM {read_parquet(names, SCHEMA)}")
+            found = connection.execute("SELECT count(*), sum(seq), sum(value), max(name) FROM t WHERE seq >= 0").fetchall()
+        assert found == [(rows, sum(range(rows)), pytest.approx(sum(table["value"][:rows].to_pylist())), "x")]
+        assert lake.opened == [str(path)]
+        assert len(lake.read) <= gets, lake.read
+
+
+def test_files_ahead_are_fetched_while_one_is_read(lake: Path) -> None:
+    archives = [_archive(lake, number) for number in range(12)]
+    question = _Question(lake)
+    names = question.files.named(archives)
+    question.files.open(names[0])
+    assert len(question.files._open) == 5
+    for name in names:
+        assert question.files.open(name).read(4) == b"PAR1"
+    # those that were looked at long ago are let go, and counted once
+    question.files.open(names[0])
+    assert len(question.files._open) <= 16
+    assert len(question.reading.files_read) == 12
+    assert question.reading.bytes_read == sum(file.bytes for _, file in archives)
+    question.files.close()
 
 
 def test_nothing_else_is_opened_or_written(lake: Path) -> None:
