@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString, overload
 from weakref import WeakKeyDictionary, WeakSet
@@ -152,6 +152,17 @@ async def piped(conn: AsyncConnection[Any], **more: str) -> AsyncIterator[None]:
             await _end(conn, outer, end)
         raise
     _leave(conn, outer)
+
+
+@contextmanager
+def counted_as_pinned(conn: AsyncConnection[Any], settings: Mapping[str, str]) -> Iterator[None]:
+    """A stretch of the caller's transaction, which has pinned `settings` by itself: stretches inside it cost nothing."""
+    outer = _STRETCHES.get(conn)
+    _enter(conn, outer, dict(settings))
+    try:
+        yield
+    finally:
+        _leave(conn, outer)
 
 
 def _bounds(conn: AsyncConnection[Any], outer: _Stretch | None) -> tuple[_Statement, Sequence[_Statement]]:

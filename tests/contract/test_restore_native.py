@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from archival_core.errors import PermanentError
+from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.source.restore.loading.load import Loading
 from dev.lake_emulator import Emulator
@@ -85,6 +85,29 @@ async def test_names_and_ranges_that_are_taken(bench: Bench) -> None:
         "DROP TABLE half",
         "CREATE TABLE more PARTITION OF readings FOR VALUES FROM ('2025-01-01 00:00+00') TO ('2026-02-01 00:00+00')",
     )
+    await bench.restore(manifest)
+    assert bench.rows("readings") == before == bench.rows("more") + bench.rows("feb")
+
+
+async def test_a_range_that_is_taken_while_the_rows_are_loaded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.execute(READINGS)
+    before = bench.rows("readings")
+    manifest = await bench.archive("readings", "jan")
+    bench.execute("DROP TABLE jan")
+    load = ArchiveLoader.load
+
+    async def slow_load(loader: ArchiveLoader) -> None:
+        await load(loader)
+        bench.execute(
+            "CREATE TABLE more PARTITION OF readings FOR VALUES FROM ('2025-01-01 00:00+00') TO ('2026-02-01 00:00+00')"
+        )
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(ArchiveLoader, "load", slow_load)
+        with pytest.raises(TransientError) as caught:
+            await bench.restore(manifest)
+    assert caught.value.code == "source-changed"
+    assert not bench.rows("more")
     await bench.restore(manifest)
     assert bench.rows("readings") == before == bench.rows("more") + bench.rows("feb")
 

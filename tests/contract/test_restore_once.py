@@ -14,6 +14,7 @@ from archival_core.errors import LostLeaseError, PermanentError
 from archival_core.flows.restore.chunk_restore import Restored, RestoreWish, _prepare
 from archival_core.source.restore.loading.staging import StagingTable, drop_job_staging, staging_tables
 from archival_core.source.restore.placing.placing import place
+from archival_core.source.state.origin import origin_of
 from tests.contract.restore_support import READINGS, Bench, refused
 
 
@@ -188,7 +189,7 @@ async def test_rows_are_placed_only_in_a_transaction_that_sees_the_others(bench:
     bench.execute(READINGS)
     manifest = await bench.archive("readings", "jan")
     async with Database(bench.url).connect() as connection:
-        placing = await _prepare(connection, manifest, RestoreWish())
+        placing = await _prepare(connection, manifest, RestoreWish(), await origin_of(connection, manifest))
         staging = StagingTable.of_worker(uuid.uuid4(), 1, uuid.uuid4())
         with pytest.raises(RuntimeError, match="transaction"):
             await place(connection, placing, staging)

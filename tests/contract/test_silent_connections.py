@@ -75,7 +75,11 @@ def through(url: str, port: int) -> str:
     return url.replace(f":{urlsplit(url).port}/", f":{port}/")
 
 
-async def test_a_pool_gives_up_a_silent_connection_and_goes_on(source_database_url: str) -> None:
+async def test_a_pool_gives_up_a_silent_connection_and_goes_on(
+    source_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # nobody has used the connection for so long that it is believed no more
+    monkeypatch.setattr("archival_core.clients.postgres.pool._BELIEVED_SECONDS", 0.0)
     async with proxied(urlsplit(source_database_url).port or 0) as proxy:
         pool = LedgerPool(Database(through(source_database_url, proxy.port)))
         try:

@@ -256,7 +256,7 @@ async def _find(connection: Connection, job: Job, manifest: Manifest) -> Chunk:
 
 async def _check_tells_itself(connection: Connection) -> None:
     """Raise `PermanentError` (`other-server`) if the server does not tell who it is."""
-    if not (await catalog.server_identity(connection)).system_identifier:
+    if not (await catalog.database_identity(connection)).system_identifier:
         raise PermanentError(
             "the server does not tell who it is, so nothing is removed: GRANT EXECUTE ON FUNCTION pg_control_system() TO the"
             " service's role",

@@ -41,7 +41,7 @@ from archival_core.source.restore.plan.target import Target, original_target, ow
 from archival_core.source.state.history import is_same_server
 from archival_core.source.state.marks import copies, mark_schema
 from archival_core.source.state.marks.copies import Copy
-from archival_core.source.state.origin import origin_of
+from archival_core.source.state.origin import Origin, origin_of
 from archival_core.source.state.tables import identity_of
 from archival_core.source.translate import source_errors
 
@@ -139,7 +139,7 @@ class ChunkRestorer:
             with telemetry.step("restore.catalog"):
                 origin = await origin_of(connection, manifest)
                 async with giving_way(self._source, connection, wish.into or origin.table):
-                    plan = await _prepare(connection, manifest, wish)
+                    plan = await _prepare(connection, manifest, wish, origin)
                 await drop_job_staging(connection, worker.job_id, worker.attempt)
         staging = StagingTable.of_worker(worker.job_id, worker.attempt, worker.lease_token)
         try:
@@ -190,10 +190,9 @@ class ChunkRestorer:
             _LOG.warning("%s is left behind: %s", staging.relation, error)
 
 
-async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish) -> RestorePlan:
+async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish, origin: Origin) -> RestorePlan:
     """Find or make the target table, and refuse early what cannot be restored."""
     target: Target
-    origin = await origin_of(connection, manifest)
     await check_labels(connection, manifest.ddl, wish.into or origin.table)
     await check_attributes(connection, manifest.ddl, wish.into or origin.table)
     if wish.into is None:
@@ -229,13 +228,12 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
         fire_triggers=wish.fire_triggers,
     )
     await ensure_schema(connection)
-    await check_room(connection, plan)
-    return plan
+    return replace(plan, makes_partition=await check_room(connection, plan))
 
 
 async def _check_names(connection: Connection, manifest: Manifest, table: Relation, columns: Sequence[Column]) -> None:
     """Raise `PermanentError` (`columns-differ`) where names alone tell which column is which, and may tell it wrongly."""
-    if is_same_server(await catalog.server_identity(connection), manifest):
+    if is_same_server(await catalog.database_identity(connection), manifest):
         return
     then, now = [column.name for column in manifest.columns], [column.name for column in columns]
     if not are_told_apart(then, now):
@@ -257,6 +255,6 @@ async def _note_of(connection: Connection, manifest: Manifest) -> Copy | None:
             mark_schema.SCHEMA,
         )
         return None
-    here = await catalog.server_identity(connection)
+    here = await catalog.database_identity(connection)
     hypertable = manifest.hypertable_table if is_same_server(here, manifest) else None
     return Copy(UUID(manifest.job_id), manifest.lake_path, hypertable, here.system_identifier)

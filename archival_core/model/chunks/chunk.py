@@ -138,17 +138,24 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerIdentity:
-    """What tells one source database from a fork or a restored copy of it."""
+class DatabaseIdentity:
+    """Which database of which server it is."""
 
+    #: empty where the server does not tell
     system_identifier: str
     database: str
-    server_version: str
-    timescaledb_version: str | None
-    #: of its write-ahead log: a server that was restored to an earlier time, or promoted, begins another
-    timeline: str | None = None
 
     @property
     def key(self) -> str:
         """Server and database in one text, as the ledger has them in `job.read_from`."""
         return f"{self.system_identifier}/{self.database}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerIdentity(DatabaseIdentity):
+    """What tells one source database from a fork or a restored copy of it."""
+
+    server_version: str
+    timescaledb_version: str | None
+    #: of its write-ahead log: a server that was restored to an earlier time, or promoted, begins another
+    timeline: str | None = None

@@ -5,10 +5,21 @@ from archival_core.source.catalog.lookup import (
     chunks,
     chunks_ending_by,
     columns,
+    database_identity,
     describe_ddl,
     find_chunk,
     server_identity,
     source_bytes,
 )
 
-__all__ = ["asked", "chunks", "chunks_ending_by", "columns", "describe_ddl", "find_chunk", "server_identity", "source_bytes"]
+__all__ = [
+    "asked",
+    "chunks",
+    "chunks_ending_by",
+    "columns",
+    "database_identity",
+    "describe_ddl",
+    "find_chunk",
+    "server_identity",
+    "source_bytes",
+]

@@ -16,7 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row, tuple_row
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunks.chunk import Chunk, Column, Relation, ServerIdentity
+from archival_core.model.chunks.chunk import Chunk, Column, DatabaseIdentity, Relation, ServerIdentity
 from archival_core.source.catalog.definition import ddl
 from archival_core.source.catalog.partitioning import native, timescaledb
 from archival_core.source.catalog.partitioning.tree import readable_leaves
@@ -81,8 +81,8 @@ SELECT pg_catalog.current_database() AS database, pg_catalog.current_setting('se
        pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS tells_itself
 """
 SYSTEM_IDENTIFIER: Final[LiteralString] = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()"
-#: By connection: a server that is connected to stays the one it is.
-_SYSTEM_IDENTIFIERS: Final[WeakKeyDictionary[AsyncConnection[Any], str]] = WeakKeyDictionary()
+#: By connection: the database that a session is in stays the one it is.
+_DATABASES: Final[WeakKeyDictionary[AsyncConnection[Any], DatabaseIdentity]] = WeakKeyDictionary()
 
 #: Whether there may be hypertables, and by what the table is partitioned, if it is.
 _DIVIDED: Final[LiteralString] = f"""
@@ -176,10 +176,15 @@ async def server_identity(conn: AsyncConnection[Any]) -> ServerIdentity:
             assert row is not None
             if not row.pop("tells_itself"):
                 return ServerIdentity(system_identifier="", **row)
-            if conn not in _SYSTEM_IDENTIFIERS:
+            if conn not in _DATABASES:
                 control = await (await cur.execute(SYSTEM_IDENTIFIER)).fetchone()
-                _SYSTEM_IDENTIFIERS[conn] = control["system_identifier"] if control else ""
-    return ServerIdentity(system_identifier=_SYSTEM_IDENTIFIERS[conn], **row)
+                _DATABASES[conn] = DatabaseIdentity(control["system_identifier"] if control else "", row["database"])
+    return ServerIdentity(system_identifier=_DATABASES[conn].system_identifier, **row)
+
+
+async def database_identity(conn: AsyncConnection[Any]) -> DatabaseIdentity:
+    """The part of `server_identity` that stays the same for as long as the session lasts; asked once if the server tells."""
+    return _DATABASES.get(conn) or await server_identity(conn)
 
 
 async def describe_ddl(conn: AsyncConnection[Any], hypertable: Relation) -> str:

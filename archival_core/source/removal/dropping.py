@@ -22,7 +22,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunks.chunk import Chunk, Relation
-from archival_core.source.session import READ_SETTINGS, pin_statement
+from archival_core.source.session import READ_SETTINGS, counted_as_pinned, pin_statement
 from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
@@ -105,7 +105,8 @@ async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None
                     await _waiting(conn, _TURN_TIMEOUT, _TURN.format(_key(f"turn {chunk.hypertable}")))
                     await _waiting(conn, _PARENT_TIMEOUT, parent_lock.format(name_of(chunk.hypertable)))
                     await _waiting(conn, _CHUNK_TIMEOUT, _LOCK_CHUNK.format(name_of(chunk.relation)))
-            yield
+            with counted_as_pinned(conn, READ_SETTINGS | _BOUNDED | {"lock_timeout": _CHUNK_TIMEOUT}):
+                yield
 
 
 async def let_vacuum_give_way(conn: AsyncConnection[Any], chunk: Chunk) -> None:

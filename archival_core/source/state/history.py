@@ -12,7 +12,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from archival_core.model.chunks.chunk import Chunk, Relation, ServerIdentity
+from archival_core.model.chunks.chunk import Chunk, DatabaseIdentity, Relation
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
@@ -22,7 +22,7 @@ from archival_core.source.state.marks import placed, readings, stand_ins
 from archival_core.source.state.tables import identity_of, tables_of
 
 
-def is_same_server(here: ServerIdentity, manifest: Manifest) -> bool:
+def is_same_server(here: DatabaseIdentity, manifest: Manifest) -> bool:
     """Whether an archive is of this very database, as far as the server says."""
     then = manifest.source
     return bool(here.system_identifier) and (then.system_identifier, then.database) == (here.system_identifier, here.database)
@@ -34,7 +34,7 @@ async def stands_on(conn: AsyncConnection[Any], job_id: UUID, grounds: Grounds) 
     Guard SERVER: a mark counts only where it was written. A dump brings marks along to another server or database, where
     rows and tables are numbered anew, and by chance may get the same numbers.
     """
-    here, has_reading = await at_once(conn, catalog.server_identity(conn), readings.has_reading(conn, job_id, grounds.nonce))
+    here, has_reading = await at_once(conn, catalog.database_identity(conn), readings.has_reading(conn, job_id, grounds.nonce))
     is_here = (grounds.system_identifier, grounds.database) == (here.system_identifier, here.database)
     return bool(here.system_identifier) and is_here and has_reading
 
@@ -65,7 +65,7 @@ async def _is_same_hypertable(conn: AsyncConnection[Any], hypertable: Relation, 
     nobody can tell.
     """
     then = manifest.hypertable_table
-    here, now = await at_once(conn, catalog.server_identity(conn), identity_of(conn, hypertable))
+    here, now = await at_once(conn, catalog.database_identity(conn), identity_of(conn, hypertable))
     return then is None or not is_same_server(here, manifest) or now == then
 
 

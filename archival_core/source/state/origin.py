@@ -56,7 +56,7 @@ class Origin:
 async def origin_of(conn: AsyncConnection[Any], manifest: Manifest) -> Origin:
     """Where the archive's hypertable is now, as the database of `conn` tells."""
     # Guard GONE: rows of a table that was renamed are not gone, and rows of another table that has the name by now are not its.
-    here, found = await at_once(conn, catalog.server_identity(conn), _name_of(conn, manifest.hypertable_table))
+    here, found = await at_once(conn, catalog.database_identity(conn), _name_of(conn, manifest.hypertable_table))
     if found is not None and is_same_server(here, manifest):
         return Origin(found, is_known=True)
     return Origin(Relation.parse(manifest.hypertable), is_known=False)

@@ -37,8 +37,9 @@ _HAS_SCHEMA: Final[LiteralString] = "SELECT FROM pg_catalog.pg_namespace WHERE n
 _EXISTS: Final[LiteralString] = "SELECT to_regclass(%s) IS NOT NULL"
 
 
-async def missing(conn: AsyncConnection[Any], chunk: Chunk) -> Relation | None:
-    """The partition's name, if it is free and its table has no other place for its range.
+async def missing(conn: AsyncConnection[Any], chunk: Chunk, *, is_free: bool = False) -> Relation | None:
+    """The partition's name, if it is free and its table has no other place for its range. Where the place `is_free` by an
+    earlier answer, it is not tried again: if it is taken meanwhile, the attachment fails.
 
     Raises `PermanentError` (`name-taken`) if the name is that of something else.
     """
@@ -54,7 +55,7 @@ async def missing(conn: AsyncConnection[Any], chunk: Chunk) -> Relation | None:
             " or restore into a table of its own",
             code="name-taken",
         )
-    return chunk.relation if await _is_free(conn, chunk) else None
+    return chunk.relation if is_free or await _is_free(conn, chunk) else None
 
 
 async def in_its_schema(conn: AsyncConnection[Any], chunk: Chunk) -> Chunk:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection, sql
+from psycopg import errors as postgres
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
@@ -21,7 +22,7 @@ from archival_core.source.restore.plan.kinship import check_apart
 from archival_core.source.restore.plan.restore_plan import RestorePlan, differs, would_double
 from archival_core.source.restore.proof import row_hash
 from archival_core.source.restore.proof.row_hash import Rows
-from archival_core.source.session import READ_SETTINGS, held, pin_statement
+from archival_core.source.session import READ_SETTINGS, held, pin_statement, pinned
 from archival_core.source.state.marks import copies
 from archival_core.source.state.marks.placed import is_placed, record, rows_of_others
 from archival_core.source.state.tables import identity_of
@@ -38,21 +39,26 @@ _PATIENT: Final = {"lock_timeout": "5min"}
 _HASTY: Final = {"lock_timeout": "10s"}
 
 
-async def check_room(conn: AsyncConnection[Any], plan: RestorePlan) -> None:
-    """Refuse now, before any work, what `place` would refuse. `conn` is idle.
+async def check_room(conn: AsyncConnection[Any], plan: RestorePlan) -> bool:
+    """Refuse now, before any work, what `place` would refuse. `conn` is idle. Returns whether the rows' partition is missing
+    and can be made.
 
     Raises `PermanentError` (`into-its-table`, `would-double`, `target-has-triggers`).
     """
     with restore_errors(plan.target.relation):
-        async with conn.transaction(force_rollback=True), held(conn, READ_SETTINGS | _HASTY):
+        async with pinned(conn, **(READ_SETTINGS | _HASTY)):
             await _check_apart(conn, plan)
             if plan.is_in_place and await is_placed(conn, plan.archive):
-                return
+                return False
             there = await _count(conn, plan)
             if there not in (0, plan.rows) and plan.rows and not await _may_be_beside(conn, plan):
                 raise would_double(plan, there)
-            if there == 0 and await _missing_partition(conn, plan) is None:
+            if there:
+                return False
+            is_missing = await _missing_partition(conn, plan) is not None
+            if not is_missing:
                 await _check_triggers(conn, plan)
+            return is_missing
 
 
 async def place(conn: AsyncConnection[Any], plan: RestorePlan, staging: StagingTable) -> int:
@@ -152,7 +158,13 @@ async def _insert(conn: AsyncConnection[Any], plan: RestorePlan, staging: Stagin
         row = await (await cur.execute(query)).fetchone()
     assert row is not None
     if apart is not None:
-        await partition.attach(conn, plan.chunk)
+        try:
+            await partition.attach(conn, plan.chunk)
+        except postgres.InvalidObjectDefinition as error:
+            # somebody has made a partition for the range meanwhile, which the next attempt finds
+            raise TransientError(
+                f"the range of {plan.chunk.relation} was taken while the archive was loaded", code="source-changed"
+            ) from error
         await partition.hand_over(conn, plan.chunk)
     # a deferred constraint is to fail here, where the error can be explained, and not at the commit
     await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -171,7 +183,7 @@ async def _missing_partition(conn: AsyncConnection[Any], plan: RestorePlan) -> R
     """The partition that the rows go to, if it has to be made. Triggers come with its attachment, after the rows."""
     is_original = plan.target.relation == plan.chunk.hypertable
     if is_original and plan.target.kind == plan.chunk.kind == "native":
-        return await partition.missing(conn, plan.chunk)
+        return await partition.missing(conn, plan.chunk, is_free=plan.makes_partition)
     return None
 
 

@@ -50,6 +50,8 @@ class RestorePlan:
     beside: bool = False
     #: the triggers of the target may do again, for rows that come back, what they do for new rows
     fire_triggers: bool = False
+    #: the rows' partition was missing, and its place was free, when that was looked at before the rows were loaded
+    makes_partition: bool = False
 
     @property
     def there(self) -> sql.Composed:

@@ -58,7 +58,6 @@ BEGIN
     END LOOP;
 END $$
 """
-_IS_THERE: Final[LiteralString] = "SELECT to_regclass('archival_marks.copy') IS NOT NULL"
 #: An archive that goes into a table again is in the tables that have its rows now.
 _FORGET: Final = sql.SQL("DELETE FROM archival_marks.copy WHERE archive = {archive} AND target = {target}::pg_catalog.regclass")
 _RECORD: Final = sql.SQL("""
@@ -135,7 +134,7 @@ async def ensure(conn: AsyncConnection[Any]) -> bool:
     if not await mark_schema.ensure(conn):
         return False
     with source_errors():
-        if await _table_is_there(conn):
+        if await mark_schema.has_table(conn, "archival_marks.copy"):
             return True
         try:
             async with conn.transaction():
@@ -174,7 +173,7 @@ async def among(conn: AsyncConnection[Any], server: str, members: Mapping[int, s
     `server` is the system identifier of the server, empty if it does not tell.
     """
     with source_errors():
-        if not await _table_is_there(conn):
+        if not await mark_schema.has_table(conn, "archival_marks.copy"):
             return CopiesThere()
         async with conn.cursor(row_factory=tuple_row) as cur:
             values = {"oids": [*members], "files": [*members.values()], "server": server}
@@ -190,12 +189,12 @@ async def check_settled(conn: AsyncConnection[Any], hypertable: Relation, tables
     An archive of such a table has the same rows, and both would stand in for them once the table is gone.
     """
     with source_errors():
-        if not await _table_is_there(conn):
+        if not await mark_schema.has_table(conn, "archival_marks.copy"):
             return
         values = {
             "oids": [table.oid for table in tables],
             "borns": [table.born for table in tables],
-            "server": (await catalog.server_identity(conn)).system_identifier,
+            "server": (await catalog.database_identity(conn)).system_identifier,
             "name": str(hypertable),
             "table": hypertable.sql,
         }
@@ -213,10 +212,5 @@ async def check_settled(conn: AsyncConnection[Any], hypertable: Relation, tables
 
 async def hand_over(conn: AsyncConnection[Any], former: UUID, archive: UUID, lake_path: str) -> None:
     """Let the copies of `former` be those of `archive` too, which has the same rows, in the transaction of `conn`."""
-    if await _table_is_there(conn):
+    if await mark_schema.has_table(conn, "archival_marks.copy"):
         await conn.execute(_NEW_ARCHIVE, {"former": former, "archive": archive, "lake_path": lake_path})
-
-
-async def _table_is_there(conn: AsyncConnection[Any]) -> bool:
-    async with conn.cursor(row_factory=tuple_row) as cur:
-        return (await (await cur.execute(_IS_THERE)).fetchone()) == (True,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import Any, Final, LiteralString
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from psycopg import AsyncConnection
 from psycopg import errors as postgres
@@ -41,11 +41,11 @@ COMMENT ON TABLE archival_marks.reading IS
 COMMENT ON TABLE archival_marks.stand_in IS
     'What became of archived chunks: which archive stands in for rows, or went back. Keep these rows.';
 """
-#: Sessions that have seen the tables.
-_HAVE_TABLES: Final[WeakSet[AsyncConnection[Any]]] = WeakSet()
+#: By connection: the tables that its session has seen.
+_SEEN: Final[WeakKeyDictionary[AsyncConnection[Any], set[str]]] = WeakKeyDictionary()
 #: asked first: a role that owns the schema need not be one that may create schemas
 _HAS_SCHEMA: Final[LiteralString] = "SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'archival_marks'"
-_IS_THERE: Final[LiteralString] = "SELECT to_regclass('archival_marks.stand_in') IS NOT NULL AS there"
+_HAS_TABLE: Final[LiteralString] = "SELECT to_regclass(%s) IS NOT NULL"
 #: The second is false of tables that an earlier release has made.
 _IS_MADE: Final[LiteralString] = """
 SELECT to_regclass('archival_marks.stand_in') IS NOT NULL,
@@ -79,12 +79,19 @@ async def ensure(conn: AsyncConnection[Any]) -> bool:
 
 
 async def is_there(conn: AsyncConnection[Any]) -> bool:
-    """Whether this database has tables of marks. Once a session has seen them committed, it is not asked again."""
-    if conn in _HAVE_TABLES:
+    """Whether this database has tables of marks."""
+    return await has_table(conn, "archival_marks.stand_in")
+
+
+async def has_table(conn: AsyncConnection[Any], table: str) -> bool:
+    """Whether this database has a table of the service's. Once a session has seen the table committed, it is not asked
+    again.
+    """
+    if table in _SEEN.get(conn, ()):
         return True
     is_idle = conn.info.transaction_status is TransactionStatus.IDLE
     async with conn.cursor(row_factory=tuple_row) as cur:
-        found = (await (await cur.execute(_IS_THERE)).fetchone()) == (True,)
+        found = (await (await cur.execute(_HAS_TABLE, (table,))).fetchone()) == (True,)
     if found and is_idle:  # what the session itself has made may still be rolled back
-        _HAVE_TABLES.add(conn)
+        _SEEN.setdefault(conn, set()).add(table)
     return found

@@ -17,6 +17,7 @@ from psycopg.rows import dict_row, tuple_row
 
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.chunks.grounds import TableIdentity
+from archival_core.source.state.marks import mark_schema
 from archival_core.source.translate import source_errors
 
 TABLE: Final[LiteralString] = "archival_restore.placed"
@@ -37,7 +38,6 @@ CREATE INDEX IF NOT EXISTS placed_in_chunk ON archival_restore.placed (chunk)
 IS_MADE: Final[LiteralString] = """
 SELECT FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass('archival_restore.placed') AND attname = 'born'
 """
-_IS_THERE: Final[LiteralString] = "SELECT to_regclass(%s) IS NOT NULL"
 #: A table of the catalog is known by its oid and by the transaction that made it, since an oid alone can be given out
 #: again. Where `born` is not known the oid has to do: a table made by an earlier release has no such column.
 _TABLE: Final[LiteralString] = """
@@ -104,7 +104,7 @@ class RestoredArchive:
 async def restored_into(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[RestoredArchive, ...]:
     """The archives that were restored into `chunk`, as the transaction of `conn` sees it."""
     with source_errors():
-        if not await _table_is_there(conn):
+        if not await mark_schema.has_table(conn, TABLE):
             return ()
         async with conn.cursor(row_factory=dict_row) as cur:
             await cur.execute(_IN_CHUNK, {"chunk": chunk.oid})
@@ -114,7 +114,7 @@ async def restored_into(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[Resto
 async def companions(conn: AsyncConnection[Any], chunk: Chunk) -> list[Relation]:
     """The other chunks that hold rows of an archive that was restored into `chunk` and that are still there."""
     with source_errors():
-        if not await _table_is_there(conn):
+        if not await mark_schema.has_table(conn, TABLE):
             return []
         async with conn.cursor(row_factory=tuple_row) as cur:
             await cur.execute(_COMPANIONS, {"chunk": chunk.oid})
@@ -138,7 +138,7 @@ async def first_table(conn: AsyncConnection[Any], archive: UUID) -> TableIdentit
 async def tables_ever(conn: AsyncConnection[Any], archive: UUID) -> list[tuple[int, str | None]]:
     """The tables that the archive was restored into, dropped ones included: oid, and the transaction that made the table."""
     with source_errors():
-        if not await _table_is_there(conn):
+        if not await mark_schema.has_table(conn, TABLE):
             return []
         async with conn.cursor(row_factory=tuple_row) as cur:
             await cur.execute(_EVER, {"archive": archive})
@@ -148,7 +148,7 @@ async def tables_ever(conn: AsyncConnection[Any], archive: UUID) -> list[tuple[i
 async def restored_and_dropped(conn: AsyncConnection[Any], archives: Collection[UUID]) -> set[UUID]:
     """Those of `archives` that were restored and whose every table was dropped since."""
     with source_errors():
-        if not archives or not await _table_is_there(conn):
+        if not archives or not await mark_schema.has_table(conn, TABLE):
             return set()
         async with conn.cursor(row_factory=tuple_row) as cur:
             await cur.execute(_ALL_DROPPED, {"archives": list(archives)})
@@ -166,8 +166,3 @@ async def rows_of_others(conn: AsyncConnection[Any], archive: UUID, there: sql.C
 async def record(conn: AsyncConnection[Any], archive: UUID, rows: int, there: sql.Composable) -> None:
     """Note where the archive's rows went, in the transaction that brings them."""
     await conn.execute(_RECORD.format(archive=archive, rows=rows, there=there))
-
-
-async def _table_is_there(conn: AsyncConnection[Any]) -> bool:
-    async with conn.cursor(row_factory=tuple_row) as cur:
-        return (await (await cur.execute(_IS_THERE, (TABLE,))).fetchone()) == (True,)
