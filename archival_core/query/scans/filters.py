@@ -104,10 +104,28 @@ def to_sql(predicate: Predicate | None, columns: Mapping[str, Column], schema: p
         case Presence(column, is_null):
             return f"{quote_identifier(column)} IS {'' if is_null else 'NOT '}NULL"
         case Comparison(name, operator, value):
-            of = columns.get(name)
-            literal = None if of is None or of.is_array else _literal(of.base_type, operator, value, schema.field(name).type)
+            literal = _literal_of(columns.get(name), operator, value, schema.field(name).type)
             return None if literal is None else f"{quote_identifier(name)} {operator} {literal}"
     return None
+
+
+def is_exact(predicate: Predicate | None, columns: Mapping[str, Column], schema: pa.Schema) -> bool:
+    """Whether the SQL of `to_sql` lets no other row through than the filter does.
+
+    Texts are equal by a collation, and `char(n)` without its spaces.
+    """
+    match predicate:
+        case None | Presence():
+            return True
+        case Junction(_, terms):
+            return all(is_exact(term, columns, schema) for term in terms)
+        case Comparison(name, operator, value) if not isinstance(value, str):
+            return _literal_of(columns.get(name), operator, value, schema.field(name).type) is not None
+    return False
+
+
+def _literal_of(column: Column | None, operator: Operator, value: Value, kind: pa.DataType) -> str | None:
+    return None if column is None or column.is_array else _literal(column.base_type, operator, value, kind)
 
 
 def _literal(base_type: str, operator: Operator, value: Value, kind: pa.DataType) -> str | None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from archival_core.errors import PermanentError, TransientError
 from archival_core.query.columns.presentation import PresentColumn
 from archival_core.query.columns.truth import UnfitError, true_batch
-from archival_core.query.scans.filters import to_arrow, to_sql
+from archival_core.query.scans.filters import is_exact, to_arrow, to_sql
 from archival_core.query.scans.predicate import Predicate, both, columns_of
 from archival_core.query.scans.scans import QuestionReads, Scanned
 from archival_core.query.scans.threads import Threads
@@ -70,7 +70,8 @@ class LiveRows(Scanned):
         condition = to_sql(both(predicate, self._implied), known, self.schema) or "true"
         told = self._reading.table(str(self._table.table.relation))
         told.conditions.append(condition)
-        exactly = None if predicate is None else to_arrow(predicate, self.schema)
+        # to filter them once more takes a tenth of the time that rows take to arrive
+        exactly = None if predicate is None or is_exact(predicate, known, self.schema) else to_arrow(predicate, self.schema)
         source, table = self._source, self._table
         asked_schema = pa.schema([self.schema.field(name) for name in asked])
 

@@ -100,4 +100,12 @@ MUTATIONS = (
         new="\"allowed_directories\": f\"['{self._files.folder}', '/']\"",
         tests=("acceptance/test_query_hostile.py::test_the_sandbox_alone_would_refuse_too",),
     ),
+    Mutation(
+        name="texts-that-postgresql-finds-equal-are-equal",
+        file="query/scans/filters.py",
+        inside="is_exact",
+        old=" if not isinstance(value, str)",
+        new="",
+        tests=("unit/query/test_filters.py::test_filters_that_let_more_rows_through_there",),
+    ),
 )
