@@ -165,6 +165,19 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def timescaledb_database_url(request: pytest.FixtureRequest, timescaledb_url: str) -> Iterator[str]:
+    """The same on the server that has TimescaleDB."""
+    if request.node.get_closest_marker("own_database") is None:
+        yield timescaledb_url
+        return
+    # its workers may be connected to template1
+    with own_database(timescaledb_url, "template0") as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("create extension if not exists timescaledb")
+        yield url
+
+
+@pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks that may go are removed by the next run."""
     monkeypatch.setenv("REMOVAL_GRACE", "PT0S")
@@ -247,9 +260,9 @@ async def service(
 
 @pytest.fixture
 async def timescaledb_service(
-    timescaledb_url: str, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    timescaledb_database_url: str, redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Service]:
-    async for opened in open_service(timescaledb_url, redis_url, storage_connection, emulator, monkeypatch):
+    async for opened in open_service(timescaledb_database_url, redis_url, storage_connection, emulator, monkeypatch):
         yield opened
 
 
