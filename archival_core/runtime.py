@@ -144,7 +144,7 @@ class Runtime(Connections):
         self.dependencies = Dependencies(self.probes(), self.settings.outage_backoff)
         self._announcer = Announcer(self.ledger, self.messaging)
         self._places = ChunkPlaces(ChunkRecords(self._pool))
-        self._marking, self._schema = Marking(self._source), LakeSchema(LakeColumns(self._pool))
+        self._marking, self._schema = Marking(self._beside), LakeSchema(LakeColumns(self._pool))
         self._tables, self._table_log = LakeTables(self._pool), TableLog(self.lake)
         self._retiring = Retiring(self.lake, self._tables, self.settings.table_readers)
 
@@ -197,7 +197,7 @@ class Runtime(Connections):
             self._runner(self.queue),
             self.ledger,
             self.chunk_archiver,
-            Finishing(self._source, self.ledger, self._retiring),
+            Finishing(self._beside, self.ledger, self._retiring),
             self.rewriting.rewrite,
         )
         self.poisoned_archives = PoisonedMessages(self._poisoned[0], self.archival_processor.give_up, self.messaging)

@@ -7,7 +7,7 @@ import math
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Final, LiteralString
 from urllib.parse import quote, urlsplit, urlunsplit
 from weakref import WeakKeyDictionary
@@ -125,8 +125,12 @@ class Database:
         """A connection in autocommit mode, closed at the end, whose session begins with `settings`."""
         with self._dependency.call("connect"):
             connection = await self.opened(settings)
-        async with connection, postgres_silence.ended_with_its_server(connection, self._conninfo_now):
+        async with connection, self.watched(connection):
             yield connection
+
+    def watched(self, connection: Connection) -> AbstractAsyncContextManager[None]:
+        """End `connection` when its server hangs; what waits for the server then fails."""
+        return postgres_silence.ended_with_its_server(connection, self._conninfo_now)
 
     async def opened(self, settings: Mapping[LiteralString, LiteralString] = postgres_settings.NOTHING_MORE) -> Connection:
         """A connection in autocommit mode, for the caller to close; with a token that is valid now."""

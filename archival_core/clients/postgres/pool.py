@@ -11,15 +11,16 @@ import asyncio
 import math
 import selectors
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, LiteralString
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from archival_core.clients.postgres.database import Connection, Database, check
+from archival_core.clients.postgres.settings import NOTHING_MORE
 from archival_core.errors import PostponedError, TransientError
 
 #: in seconds: a connection that nobody wanted for so long is closed, so that an instance that waits holds none
@@ -45,10 +46,10 @@ class _Kept:
 
 
 class ConnectionPool:
-    """At most `size` connections of one event loop to `database`."""
+    """At most `size` connections of one event loop to `database`, whose sessions begin with `settings`."""
 
-    def __init__(self, database: Database, size: int) -> None:
-        self._database, self._places = database, asyncio.Semaphore(size)
+    def __init__(self, database: Database, size: int, settings: Mapping[LiteralString, LiteralString] = NOTHING_MORE) -> None:
+        self._database, self._places, self._settings = database, asyncio.Semaphore(size), settings
         #: in the order of their last use
         self._idle: list[_Kept] = []
         self._sweep: asyncio.TimerHandle | None = None
@@ -122,7 +123,7 @@ class ConnectionPool:
         tries = 0
         while True:
             try:
-                connection = await self._database.opened()
+                connection = await self._database.opened(self._settings)
             except TransientError as error:
                 pause = _PAUSES[min(tries, len(_PAUSES) - 1)]
                 if error.code not in _PASSING or time.monotonic() + pause > deadline:

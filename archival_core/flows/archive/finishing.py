@@ -6,16 +6,15 @@ import logging
 from collections.abc import Collection
 from uuid import UUID
 
-from archival_core.clients.postgres.database import Database
 from archival_core.errors import ArchivalError, TransientError
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.ledger.jobs.job_life import Ledger, Marked
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
+from archival_core.source.beside import Beside
 from archival_core.source.session import at_once, piped
 from archival_core.source.state import history
 from archival_core.source.state.marks import stand_ins
-from archival_core.source.state.snapshot.waiting import BRIEFLY
 
 _LOG = logging.getLogger(__name__)
 
@@ -23,8 +22,8 @@ _LOG = logging.getLogger(__name__)
 class Finishing:
     """Records published archives of one source."""
 
-    def __init__(self, source: Database, ledger: Ledger, retiring: Retiring) -> None:
-        self._source, self._ledger, self._retiring = source, ledger, retiring
+    def __init__(self, beside: Beside, ledger: Ledger, retiring: Retiring) -> None:
+        self._beside, self._ledger, self._retiring = beside, ledger, retiring
 
     async def finish(self, job: Job, manifest: Manifest) -> None:
         """Record that the archive of `manifest` is published, and take the archives that it supersedes out of `tables/`.
@@ -36,7 +35,7 @@ class Finishing:
         """
 
         async def ask_source(archives: Collection[UUID]) -> Marked:
-            async with self._source.connect(BRIEFLY) as connection:
+            async with self._beside.connect() as connection:
                 async with piped(connection):
                     stands, found, went = await at_once(
                         connection,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from archival_core.clients.postgres.database import Database
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.jobs.job import Job
+from archival_core.source.beside import Beside
 from archival_core.source.state.marks import mark_schema, readings
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
-from archival_core.source.state.snapshot.waiting import BRIEFLY
 
 _LOG = logging.getLogger(__name__)
 
@@ -17,8 +16,8 @@ _LOG = logging.getLogger(__name__)
 class Marking:
     """Leaves marks in one source database."""
 
-    def __init__(self, source: Database) -> None:
-        self._source = source
+    def __init__(self, beside: Beside) -> None:
+        self._beside = beside
         self._told = False
 
     async def mark(self, job: Job, snapshot: ReadSnapshot, grounds: Grounds) -> Grounds:
@@ -28,7 +27,7 @@ class Marking:
         Raises `TransientError` (`history-changed`) if the session of the snapshot is not on the server that the mark would
         be on.
         """
-        async with self._source.connect(BRIEFLY) as connection:
+        async with self._beside.connect() as connection:
             may_write = await mark_schema.ensure(connection)
             if may_write and await readings.mark_reading(connection, job.job_id, snapshot.nonce, grounds.snapshot):
                 return grounds.model_copy(update={"nonce": snapshot.nonce})
