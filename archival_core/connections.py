@@ -46,7 +46,7 @@ class Connections:
             # the host gives the queues of poisoned messages their names
             for name in (*names, *(f"{name}-poison" for name in names))
         )
-        shared = (config.removal_queue, config.verify_queue)
+        shared = (config.part_queue, config.removal_queue, config.verify_queue)
         self._shared = {
             name: QueueClient.open(name, connection_string=config.storage_connection, service_url=config.queue_service_url)
             for name in (*shared, *(f"{name}-poison" for name in shared))

@@ -515,6 +515,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "invalid-message": ErrorCode("The message is none of this service."),
             "ledger-not-empty": ErrorCode("The ledger has jobs already.", "`rebuild_ledger --add` adds what it does not know."),
+            "lost-claim": ErrorCode("Another instance reads the part of the chunk now."),
             "lost-lease": ErrorCode("Another worker has the job."),
             "migration-changed": ErrorCode(
                 "A migration of the ledger was edited after its release.", "Deploy the files of the release."

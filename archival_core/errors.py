@@ -77,3 +77,10 @@ class LostLeaseError(TransientError):
             f"attempt {attempt} of job {job_id} has lost its lease: a later attempt owns the job",
             code="lost-lease",
         )
+
+
+class LostClaimError(TransientError):
+    """Another instance has the part now, or the job has another worker; whatever was written of the part does not count."""
+
+    def __init__(self, job_id: object, number: int) -> None:
+        super().__init__(f"part {number} of job {job_id} is read by somebody else now, or not at all", code="lost-claim")

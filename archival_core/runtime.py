@@ -16,6 +16,8 @@ from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.processor import ArchivalProcessor
 from archival_core.flows.archive.publishing import Publishing
 from archival_core.flows.archive.retiring import Retiring
+from archival_core.flows.archive.shared_reading import SharedReading
+from archival_core.flows.archive.sharing_parts import SharingParts
 from archival_core.flows.asking.archive_requests import ArchiveRequests
 from archival_core.flows.asking.due_chunks import DueChunks
 from archival_core.flows.asking.event_drain import DrainLimits, EventDrain
@@ -101,6 +103,7 @@ from archival_core.ledger.jobs.bulk_jobs import BulkJobLedger
 from archival_core.ledger.jobs.discards import Discards
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.ledger.jobs.job_list import JobList
+from archival_core.ledger.jobs.shared_parts import SharedParts
 from archival_core.ledger.owner import LedgerOwner
 from archival_core.ledger.tables.generations import LakeGenerations
 from archival_core.ledger.tables.lake_columns import LakeColumns
@@ -174,11 +177,29 @@ class Runtime(Connections):
         options = ArchiveOptions(
             readers=config.archive_readers,
             part_bytes=config.archive_part_bytes,
+            shared_parts=config.archive_shared_parts,
             profile=config.parquet_profile,
             time_budget=config.job_time_budget,
         )
+        shared = SharedParts(self._pool)
+        self.sharing_parts = SharingParts(
+            shared,
+            SharedReading(
+                self._source,
+                self.lake,
+                shared,
+                self._schema,
+                readers=options.readers,
+                profile=options.profile,
+                lease=config.job_lease,
+            ),
+            Sharing(self._shared[config.part_queue]),
+            self.ownership,
+            self.dependencies,
+            readers=options.readers,
+        )
         self.chunk_archiver = ChunkArchiver(
-            self._source, self.lake, self.ledger, publishing, self._marking, self._schema, options
+            self._source, self.lake, self.ledger, publishing, self._marking, self._schema, self.sharing_parts, options
         )
         self._lake_marker = LakeMarker(self.lake, LakeGenerations(self._pool))
         self._second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)
@@ -262,9 +283,10 @@ class Runtime(Connections):
             Sharing(self._shared[config.verify_queue]),
             VerificationRules(config.verify_every, config.verify_sample),
         )
-        self.poisoned_removals, self.poisoned_verifications = (
+        self.poisoned_parts, self.poisoned_removals, self.poisoned_verifications = (
             PoisonedMessages(self._shared[f"{queue}-poison"], give_up, self.messaging)
             for queue, give_up in (
+                (config.part_queue, self.sharing_parts.give_up),
                 (config.removal_queue, self.chunk_removal.give_up),
                 (config.verify_queue, self.verification.give_up),
             )
@@ -288,7 +310,13 @@ class Runtime(Connections):
             self.ownership,
             LakeBack(self._lake_marker, self.verification),
             LostMessages(upkeep, self.ledger, self._queues),
-            (self.poisoned_archives, self.poisoned_restores, self.poisoned_removals, self.poisoned_verifications),
+            (
+                self.poisoned_archives,
+                self.poisoned_restores,
+                self.poisoned_parts,
+                self.poisoned_removals,
+                self.poisoned_verifications,
+            ),
             StagingSweep(self.lake, upkeep, self.ledger),
             ResultsSweep(self.lake, self.ledger),
             RestoreSweep(self._source, upkeep),

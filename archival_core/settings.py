@@ -69,6 +69,10 @@ class Settings(BaseSettings):
         default="archive-chunks", description="storage queue of archives; the host makes `<name>-poison` beside each queue"
     )
     restore_queue: str = Field(default="restore-chunks", description="storage queue of restores")
+    part_queue: str = Field(
+        default="archive-parts",
+        description="storage queue by which the worker of a large chunk calls others to help with its parts",
+    )
     removal_queue: str = Field(
         default="remove-chunks", description="storage queue of removals that the timer `remove_chunks` shares out"
     )
@@ -128,6 +132,12 @@ class Settings(BaseSettings):
         default=256 * 1024 * 1024,
         ge=8192,
         description="bytes of PostgreSQL's data in one Parquet file: as much is read again when a run is cut off",
+    )
+    archive_shared_parts: int = Field(
+        default=8,
+        ge=2,
+        description="a chunk of so many parts is [shared](architecture.md#a-large-chunk-is-shared): instances that help read"
+        " parts of it too, each in a snapshot of its own. Compressed chunks are not shared",
     )
     parquet_profile: Literal["fast", "small"] = Field(
         default="fast",

@@ -22,7 +22,7 @@ async def own_service(url: str, redis_url: str, storage: str) -> AsyncIterator[R
         "REMOVAL_GRACE": "PT0S",
         **{
             name: f"{name.lower().replace('_', '-')}-{token}"
-            for name in ("ARCHIVE_QUEUE", "RESTORE_QUEUE", "REMOVAL_QUEUE", "VERIFY_QUEUE")
+            for name in ("ARCHIVE_QUEUE", "PART_QUEUE", "RESTORE_QUEUE", "REMOVAL_QUEUE", "VERIFY_QUEUE")
         },
         **{name: f"{name}.{token}" for name in ("EVENTS_STREAM", "RESULTS_STREAM", "DEAD_STREAM")},
     }

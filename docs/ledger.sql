@@ -119,6 +119,7 @@ CREATE TABLE archival.job (
     nonces text[] GENERATED ALWAYS AS (array_remove(ARRAY[(manifest ->> 'nonce'::text), (proof ->> 'nonce'::text)], NULL::text)) STORED,
     read_from text GENERATED ALWAYS AS ((((manifest #>> '{source,system_identifier}'::text[]) || '/'::text) || (manifest #>> '{source,database}'::text[]))) STORED,
     dismissed jsonb,
+    reads_alone boolean,
     CONSTRAINT job_dropped_by_check CHECK ((dropped_by = ANY (ARRAY['service'::text, 'others'::text]))),
     CONSTRAINT job_kind_check CHECK ((kind = ANY (ARRAY['archive'::text, 'restore'::text]))),
     CONSTRAINT job_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'archived'::text, 'superseded'::text, 'removed'::text, 'restored'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])))
@@ -128,6 +129,10 @@ WITH (fillfactor='80');
 -- COMMENT TABLE job
 
 COMMENT ON TABLE archival.job IS 'One row per request and chunk. Written by archival_service alone.';
+
+-- COMMENT COLUMN job.reads_alone
+
+COMMENT ON COLUMN archival.job.reads_alone IS 'The chunk has changed while its parts were shared: one instance reads it, in one snapshot, whoever else writes to it. Null where that is not so.';
 
 -- TABLE job_tally
 
@@ -699,12 +704,17 @@ CREATE TABLE archival.part (
     job_id uuid NOT NULL,
     number integer NOT NULL,
     part jsonb NOT NULL,
-    finished_at timestamp with time zone DEFAULT now() NOT NULL
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    staged text
 );
 
 -- COMMENT TABLE part
 
 COMMENT ON TABLE archival.part IS 'Finished parts of archives that are not published yet.';
+
+-- COMMENT COLUMN part.staged
+
+COMMENT ON COLUMN archival.part.staged IS 'Where the file of a shared part lies until all parts are gathered; null of a part in the folder of its attempt.';
 
 -- VIEW listed_job
 
@@ -792,6 +802,28 @@ CREATE TABLE archival.owner (
 -- COMMENT TABLE owner
 
 COMMENT ON TABLE archival.owner IS 'The one source and lake that this ledger is about.';
+
+-- TABLE part_claim
+
+CREATE TABLE archival.part_claim (
+    job_id uuid NOT NULL,
+    number integer NOT NULL,
+    lease_token uuid NOT NULL,
+    token uuid,
+    claimed_until timestamp with time zone
+);
+
+-- COMMENT TABLE part_claim
+
+COMMENT ON TABLE archival.part_claim IS 'Parts of running archives that several instances read, and that are not finished.';
+
+-- COMMENT COLUMN part_claim.lease_token
+
+COMMENT ON COLUMN archival.part_claim.lease_token IS 'The lease of the job under which the parts are shared: with another lease they are shared anew.';
+
+-- COMMENT COLUMN part_claim.token
+
+COMMENT ON COLUMN archival.part_claim.token IS 'Fencing token of whoever reads the part now; null of a part that nobody has claimed yet.';
 
 -- TABLE policy
 
@@ -982,6 +1014,11 @@ ALTER TABLE ONLY archival.migration
 
 ALTER TABLE ONLY archival.owner
     ADD CONSTRAINT owner_pkey PRIMARY KEY (one);
+
+-- CONSTRAINT part_claim part_claim_pkey
+
+ALTER TABLE ONLY archival.part_claim
+    ADD CONSTRAINT part_claim_pkey PRIMARY KEY (job_id, number);
 
 -- CONSTRAINT part part_pkey
 
@@ -1239,6 +1276,11 @@ ALTER TABLE ONLY archival.job_event
 
 ALTER TABLE ONLY archival.job
     ADD CONSTRAINT job_restores_fkey FOREIGN KEY (restores) REFERENCES archival.job(job_id);
+
+-- FK CONSTRAINT part_claim part_claim_job_id_fkey
+
+ALTER TABLE ONLY archival.part_claim
+    ADD CONSTRAINT part_claim_job_id_fkey FOREIGN KEY (job_id) REFERENCES archival.job(job_id) ON DELETE CASCADE;
 
 -- FK CONSTRAINT part part_job_id_fkey
 

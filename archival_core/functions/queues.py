@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def blueprint() -> func.Blueprint:
-    """`archive_chunk`, `restore_chunk`, `remove_chunk` and `verify_archive`, each with one for what was delivered too often."""
+    """`archive_chunk`, `archive_part`, `restore_chunk`, `remove_chunk` and `verify_archive`, each with one for what was
+    delivered too often.
+    """
     queues = func.Blueprint()  # type: ignore[no-untyped-call]
 
     # what raises goes back to its queue, and after maxDequeueCount to the poison queue
@@ -28,6 +30,17 @@ def blueprint() -> func.Blueprint:
     async def archive_chunk_poison(message: func.QueueMessage) -> None:
         async with observed():
             await _runtime().poisoned_archives.settle(_text(message))
+
+    @queues.queue_trigger(arg_name="message", queue_name="%PART_QUEUE%", connection="AzureWebJobsStorage")
+    async def archive_part(message: func.QueueMessage) -> None:
+        async with observed("archive_part", "pubsub"):
+            services = _runtime()
+            await services.sharing_parts.help(_read(message), services.settings.job_time_budget)
+
+    @queues.queue_trigger(arg_name="message", queue_name="%PART_QUEUE%-poison", connection="AzureWebJobsStorage")
+    async def archive_part_poison(message: func.QueueMessage) -> None:
+        async with observed("archive_part_poison", "pubsub"):
+            await _runtime().poisoned_parts.settle(_text(message))
 
     @queues.queue_trigger(arg_name="message", queue_name="%RESTORE_QUEUE%", connection="AzureWebJobsStorage")
     async def restore_chunk(message: func.QueueMessage) -> None:

@@ -178,6 +178,18 @@ class LakehouseClient:
                 return False
         return True
 
+    async def move_file(self, source: str, destination: str) -> None:
+        """Rename a file in one atomic step, in place of one that may be there.
+
+        A source that is gone while the destination exists means that it was done: its answer was lost.
+        """
+        with lake_errors(f"move {source} to", destination):
+            try:
+                await self._renamed(self._stand_in(source).rename_file, destination, onto=True)
+            except AzureError:
+                if await self.stat(source) is not None or await self.stat(destination) is None:
+                    raise
+
     async def write_once(self, path: str, data: bytes) -> None:
         """A small file that is never changed: it appears whole, or not at all.
 
@@ -270,11 +282,13 @@ class LakehouseClient:
                 if not is_missing_path(error):
                     raise
 
-    async def _renamed(self, rename: Callable[..., Awaitable[Any]], destination: str) -> None:
-        """Rename onto a name that must be free. A rename, unlike a create, needs its parent directory to exist, and it mostly
-        does.
+    async def _renamed(self, rename: Callable[..., Awaitable[Any]], destination: str, *, onto: bool = False) -> None:
+        """Rename onto a name that must be free, unless what is there may be replaced. A rename, unlike a create, needs its
+        parent directory to exist, and it mostly does.
         """
-        target = {"new_name": self._new_name(destination), "match_condition": MatchConditions.IfMissing}
+        target: dict[str, Any] = {"new_name": self._new_name(destination)}
+        if not onto:
+            target["match_condition"] = MatchConditions.IfMissing
         try:
             await rename(**target)
         except HttpResponseError as error:

@@ -102,6 +102,14 @@ def staging_attempt(folder: str) -> int:
     return int(folder.rpartition("/")[2].partition("-")[0])
 
 
+def shared_part(folder: str, number: int, claim: UUID) -> str:
+    """Where a part is written that was claimed by itself, while the worker that shares the parts has the staging `folder`.
+
+    It lies beside that folder: nobody but its worker writes into a folder that is published as a whole.
+    """
+    return f"{folder}.parts/{claim.hex[:12]}-{part_file(number)}"
+
+
 def result_id(expires_at: datetime, number: UUID) -> str:
     """The name of a question's result, which says when it expires: `20260301T120000Z-0f3c…`."""
     return f"{expires_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{number.hex}"
@@ -119,6 +127,11 @@ def result_expiry(folder: str) -> datetime | None:
         return datetime.strptime(found[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if found else None
     except ValueError:
         return None
+
+
+def part_path(folder: str, number: int) -> str:
+    """The file of a part in the folder of an archive, or of an attempt."""
+    return f"{folder}/{part_file(number)}"
 
 
 def part_file(number: int) -> str:

@@ -33,6 +33,7 @@ _LOCAL_SETTINGS = {
     "JOB_LEASE": "PT10S",
     "ARCHIVE_QUEUE": "archive-chunks",
     "RESTORE_QUEUE": "restore-chunks",
+    "PART_QUEUE": "archive-parts",
     "REMOVAL_QUEUE": "remove-chunks",
     "VERIFY_QUEUE": "verify-archives",
     "TELEMETRY_EXPORTER": "none",

@@ -37,12 +37,13 @@ param publicApi bool
 // --- how far it may scale ----------------------------------------------------------------------------------------------
 // maximumInstanceCount holds for each function, and for all HTTP functions as one; each instance works on one message at a time
 // (host.json: batchSize 1, newBatchThreshold 0). What one instance opens at most, with L for the pool of the ledger:
-//   archive_chunk                                  1 for the snapshot, 1 to see who waits for it + archiveReaders + L
+//   archive_chunk, archive_part                    1 to see who waits, 2 for each of archiveReaders: its snapshot and its rows, + L
 //   restore_chunk                                  2 + L
 //   archive_chunk_poison, restore_chunk_poison     L each
 //   remove_chunk                                   3, to look, to load in trial and to see who waits + 1 of the ledger
 //   verify_archive                                 1 of the ledger
-//   remove_chunk_poison, verify_archive_poison     1 each
+//   archive_part_poison, remove_chunk_poison,
+//   verify_archive_poison                          1 each
 //   all HTTP functions                             httpConcurrency + L
 //   the five timers, which run once in the app     1 + L each; remove_chunks and reconcile 2 more, to load in trial and to see
 //                                                  who waits
@@ -51,7 +52,8 @@ param publicApi bool
 var ledgerPool = 4
 var httpConcurrency = 8
 var timers = 5 * (1 + ledgerPool) + 2 * 2
-var perInstance = (2 + archiveReaders + ledgerPool) + (2 + ledgerPool) + 2 * ledgerPool + (4 + 3) + (httpConcurrency + ledgerPool)
+var reading = 1 + 2 * archiveReaders + ledgerPool
+var perInstance = 2 * reading + (2 + ledgerPool) + 2 * ledgerPool + (4 + 4) + (httpConcurrency + ledgerPool)
 var maximumInstances = min(1000, max(maximumInstancesAtLeast, (databaseConnections - timers) / perInstance))
 
 // --- settings --------------------------------------------------------------------------------------------------------------
@@ -64,6 +66,7 @@ var defaults = {
   DEAD_STREAM: 'archival.events.dead'
   ARCHIVE_QUEUE: 'archive-chunks'
   RESTORE_QUEUE: 'restore-chunks'
+  PART_QUEUE: 'archive-parts'
   REMOVAL_QUEUE: 'remove-chunks'
   VERIFY_QUEUE: 'verify-archives'
   DRAIN_MAX_EVENTS: '10000'
@@ -79,6 +82,7 @@ var defaults = {
   JOB_TIME_BUDGET: 'PT20M'
   OUTAGE_BACKOFF: 'PT10S'
   ARCHIVE_PART_BYTES: '268435456'
+  ARCHIVE_SHARED_PARTS: '8'
   PARQUET_PROFILE: 'fast'
   REMOVAL_POLICY: 'keep'
   REMOVAL_GRACE: 'P1D'

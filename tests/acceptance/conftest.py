@@ -204,6 +204,7 @@ async def open_service(
         "AzureWebJobsStorage": storage_connection,
         "ARCHIVE_QUEUE": f"jobs-{token}",
         "RESTORE_QUEUE": f"restores-{token}",
+        "PART_QUEUE": f"parts-{token}",
         "REMOVAL_QUEUE": f"removals-{token}",
         "VERIFY_QUEUE": f"verifications-{token}",
         "JOB_LEASE": "PT3S",

@@ -226,6 +226,7 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
         **SCHEDULES,
         "ARCHIVE_QUEUE": "archive-chunks",
         "RESTORE_QUEUE": "restore-chunks",
+        "PART_QUEUE": "archive-parts",
         "REMOVAL_QUEUE": "remove-chunks",
         "VERIFY_QUEUE": "verify-archives",
     }
@@ -249,6 +250,8 @@ def test_the_app_indexes_with_its_triggers_and_without_heavy_imports() -> None:
         "reconcile": {**unset, "type": "timerTrigger", "schedule": "30 */5 * * * *"},
         "archive_chunk": {**unset, **queue, "queueName": "archive-chunks"},
         "archive_chunk_poison": {**unset, **queue, "queueName": "archive-chunks-poison"},
+        "archive_part": {**unset, **queue, "queueName": "archive-parts"},
+        "archive_part_poison": {**unset, **queue, "queueName": "archive-parts-poison"},
         "restore_chunk": {**unset, **queue, "queueName": "restore-chunks"},
         "restore_chunk_poison": {**unset, **queue, "queueName": "restore-chunks-poison"},
         "remove_chunk": {**unset, **queue, "queueName": "remove-chunks"},

@@ -103,7 +103,7 @@ async def test_rows_that_are_written_otherwise_are_found_out(world: World, monke
     async def otherwise(archiver: PartArchiver, *given: Any) -> Any:
         part = await written(archiver, *given)
         # the files have other rows than the copy from now on
-        world.service.execute(f"update {archiver.reading.described.chunk.relation.sql} set value = 6 where value = 5")
+        world.service.execute(f"update {archiver.form.chunk.relation.sql} set value = 6 where value = 5")
         return part
 
     monkeypatch.setattr(PartArchiver, "archive", otherwise)

@@ -86,8 +86,11 @@ class Bench:
 
     async def _parts(self, reading: Reading, snapshot_id: str, job: Job) -> dict[int, ManifestPart]:
         folder = paths.archive_folder(job.hypertable, job.chunk, job.revision)
-        archiver = PartArchiver(self.lake, folder, self.url, snapshot_id, Sessions(), reading, job)
-        return {number: await archiver.archive(number, part) for number, part in enumerate(reading.ranges)}
+        archiver = PartArchiver(self.lake, self.url, snapshot_id, Sessions(), reading.form, job)
+        return {
+            number: await archiver.archive(number, part, paths.part_path(folder, number))
+            for number, part in enumerate(reading.ranges)
+        }
 
     async def restore(self, manifest: Manifest, attempt: int = 1, job_id: uuid.UUID | None = None, **wish: Any) -> Restored:
         """As a worker does it."""

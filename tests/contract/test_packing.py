@@ -136,7 +136,7 @@ async def test_an_archive_is_read_packed(source_database_url: str, schema: str) 
         described = ChunkDescription(chunk, identity, None, tables, "", 0)
         async with lake_schema(source_database_url) as lake, ReadSnapshot(connection, chunk) as snapshot:
             reading = await Reading.begin(connection, snapshot, described, lake, "fast", 2**28)
-    assert "lseg_send" in reading.plan.outputs[0].sql
+    assert "lseg_send" in reading.form.plan.outputs[0].sql
 
 
 def test_a_slice_of_what_arrived() -> None:

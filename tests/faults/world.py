@@ -202,6 +202,7 @@ def fresh(
         "AzureWebJobsStorage": servers.storage_connection,
         "ARCHIVE_QUEUE": f"jobs-{token}",
         "RESTORE_QUEUE": f"restores-{token}",
+        "PART_QUEUE": f"parts-{token}",
         "REMOVAL_QUEUE": f"removals-{token}",
         "VERIFY_QUEUE": f"verifications-{token}",
         "ARCHIVE_PART_BYTES": "16384",

@@ -37,15 +37,15 @@ def test_connections_are_never_more_than_the_budget() -> None:
         }
         for name in ("ledgerPool", "httpConcurrency"):
             names[name] = APP[name].value
-        for name in ("timers", "perInstance", "maximumInstances"):
+        for name in ("timers", "reading", "perInstance", "maximumInstances"):
             names[name] = eval(APP[name].value.text.replace("/", "//"), {}, names)  # noqa: S307  our own file
         return names["maximumInstances"], names["timers"] + names["maximumInstances"] * names["perInstance"]  # type: ignore[operator,return-value]
 
     defaults = main["databaseConnections"].value, main["archiveReaders"].value
-    assert instances(*defaults) == (4, 193)
-    assert instances(*defaults, 40) == (40, 1669)
-    assert "1,669" in (ROOT / "docs/deploy.md").read_text()
-    for budget in range(77, 6000, 7):
+    assert instances(*defaults) == (3, 185)
+    assert instances(*defaults, 40) == (40, 2109)
+    assert "2,109" in (ROOT / "docs/deploy.md").read_text()
+    for budget in range(105, 6000, 7):
         for readers in range(1, 9):
             count, connections = instances(budget, readers)
             assert 1 <= count <= 1000
@@ -59,5 +59,5 @@ def test_the_names_of_the_functions_are_the_code_s() -> None:
     timers = set(re.findall(r"timer_trigger\([^)]*\)\n    async def (\w+)", source))
     comment = (INFRA / "modules/function-app.bicep").read_text()
     assert all(name in comment for name in queues)
-    assert len(queues) == 8
+    assert len(queues) == 10
     assert timers == {"drain_events", "commit_tables", "remove_chunks", "verify_archives", "reconcile"}

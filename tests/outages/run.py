@@ -192,6 +192,7 @@ def _environment(world: _World) -> dict[str, str]:
         "AzureWebJobsStorage": through(stack.storage_connection, "queue"),
         "ARCHIVE_QUEUE": "outages-archives",
         "RESTORE_QUEUE": "outages-restores",
+        "PART_QUEUE": "outages-parts",
         "REMOVAL_QUEUE": "outages-removals",
         "VERIFY_QUEUE": "outages-verifications",
         "LOCAL_FUNCTION_KEY": world.key,

@@ -162,6 +162,7 @@ def _environment(stack: Servers) -> dict[str, str]:
         "AzureWebJobsStorage": stack.storage_connection,
         "ARCHIVE_QUEUE": "soak-archives",
         "RESTORE_QUEUE": "soak-restores",
+        "PART_QUEUE": "soak-parts",
         "REMOVAL_QUEUE": "soak-removals",
         "VERIFY_QUEUE": "soak-verifications",
         "LOCAL_FUNCTION_KEY": secrets.token_urlsafe(12),

@@ -19,7 +19,7 @@ from archival_core.codec import parquet
 from archival_core.codec.memory import give_back
 from archival_core.codec.traits import BegunOtherwiseError, FileTraits
 from archival_core.errors import TransientError
-from archival_core.flows.archive.reading import Reading
+from archival_core.flows.archive.reading_form import ReadingForm
 from archival_core.flows.jobs.watches.worker_thread import in_thread, until
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
@@ -41,17 +41,16 @@ class PartArchiver:
     """Archives parts of one chunk as one snapshot shows them."""
 
     lake: LakehouseClient
-    staging: str
     database_url: DatabaseUrl
     snapshot_id: str
     #: sessions of the reading; those of its parts are added
     sessions: Sessions
-    reading: Reading
+    form: ReadingForm
     #: the key-value metadata of every file names it
     job: Job
 
-    async def archive(self, number: int, part: PartRange) -> ManifestPart:
-        """Write the part's file, and prove that it reads back as it was written.
+    async def archive(self, number: int, part: PartRange, path: str) -> ManifestPart:
+        """Write the part's file to `path`, and prove that it reads back as it was written.
 
         Raises `TransientError` (`read-back-differs`) if it does not.
         """
@@ -67,7 +66,7 @@ class PartArchiver:
             with telemetry.step("archive.upload") as upload:
                 traits = parquet.NO_TRAITS
                 while True:
-                    sink = LakeSink(self.lake, f"{self.staging}/{file}", loop)
+                    sink = LakeSink(self.lake, path, loop)
                     transfers.append(sink)
                     try:
                         with telemetry.step("archive.extract") as extract:
@@ -83,7 +82,7 @@ class PartArchiver:
                 upload.count(size=sink.length)
             give_back()
             with telemetry.step("archive.read_back") as read_back:
-                with LakeSource(self.lake, f"{self.staging}/{file}", sink.length, loop) as source:
+                with LakeSource(self.lake, path, sink.length, loop) as source:
                     transfers.append(source)
                     _check_equal(file, written, self._read(file, source, written.exact, stop))
                     _check_bytes(file, sink.sha256, source)
@@ -107,12 +106,12 @@ class PartArchiver:
     def _write(
         self, sink: LakeSink, part: PartRange, traits: FileTraits, number: int, stop: threading.Event, span: telemetry.Span
     ) -> tuple[parquet.Content, dict[str, Bounds]]:
-        meter, plan, chunk = self._meter(), self.reading.plan, self.reading.described.chunk
+        meter, plan, chunk = self._meter(), self.form.plan, self.form.chunk
         source = (self.database_url, self.snapshot_id, chunk, plan, part)
-        with closing(read_batches(*source, gathered_pages=self.reading.gathered_pages, sessions=self.sessions)) as batches:
+        with closing(read_batches(*source, gathered_pages=self.form.gathered_pages, sessions=self.sessions)) as batches:
             # the encoder draws the batches, so the time that it waits for them is the database's
             arriving = span.waiting("archival.source_seconds", until(stop, batches))
-            bounds = parquet.write(arriving, plan.schema, sink, self._metadata(number), meter, self.reading.layout, traits)
+            bounds = parquet.write(arriving, plan.schema, sink, self._metadata(number), meter, self.form.layout, traits)
         written = meter.content()
         span.count(rows=written.rows)
         return written, bounds
@@ -122,7 +121,7 @@ class PartArchiver:
         meter.begin(corrected)
         source.read(_MAGIC_BYTES)  # the rest is read in order, and its digest is taken on the way
         try:
-            for batch in until(stop, parquet.read(source, self.reading.plan.schema, source.expect, corrected)):
+            for batch in until(stop, parquet.read(source, self.form.plan.schema, source.expect, corrected)):
                 meter.add(batch)
         except (pa.ArrowException, ValueError, OSError) as error:
             raise TransientError(f"{file} does not read back: {error}", code="read-back-differs") from error
@@ -137,7 +136,7 @@ class PartArchiver:
         }
 
     def _meter(self) -> parquet.ContentMeter:
-        return parquet.ContentMeter(self.reading.plan.schema, self.reading.time_column)
+        return parquet.ContentMeter(self.form.plan.schema, self.form.time_column)
 
 
 def _check_bytes(file: str, written: str, source: LakeSource) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
 
 from archival_core.model.chunks.part_range import PartRange
 
@@ -22,9 +23,14 @@ async def read_parts(
         for number, part in waiting:
             await read(number, part)
 
+    await all_or_first_error(reader() for _ in range(readers))
+
+
+async def all_or_first_error(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do all of `work` at the same time. The first error is raised as it is, when everything else has been cancelled."""
     try:
         async with asyncio.TaskGroup() as group:
-            for _ in range(readers):
-                group.create_task(reader())
+            for one in work:
+                group.create_task(one)
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from errors

@@ -9,31 +9,26 @@ from importlib.metadata import version
 from typing import Final
 
 from archival_core.clients.postgres.database import Connection
-from archival_core.codec.layout import Layout, Profile
+from archival_core.codec.layout import Profile
 from archival_core.errors import TransientError
 from archival_core.flows.archive.lake_schema import LakeSchema
+from archival_core.flows.archive.reading_form import ReadingForm
 from archival_core.lake import paths
-from archival_core.model.chunks.chunk import Chunk, Column, ServerIdentity
+from archival_core.model.chunks.chunk import Chunk, ServerIdentity
 from archival_core.model.chunks.grounds import Grounds, TableIdentity
 from archival_core.model.chunks.moment import moment
 from archival_core.model.chunks.part_range import PartRange
 from archival_core.model.jobs.job import Job
 from archival_core.model.jobs.progress import Progress
-from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.model.lake.manifest import Manifest, ManifestColumn, ManifestPart, ManifestSource
 from archival_core.source import catalog
-from archival_core.source.catalog.definition.ordering import order_columns
-from archival_core.source.catalog.statistics import null_shares
 from archival_core.source.session import at_once, piped
 from archival_core.source.state import tables
-from archival_core.source.state.fence import Stored
+from archival_core.source.state.fence import Stored, can_be_read_apart
 from archival_core.source.state.look import look
 from archival_core.source.state.marks.placed import RestoredArchive, restored_into
 from archival_core.source.state.snapshot import parts
-from archival_core.source.state.snapshot.parts import Storage
 from archival_core.source.state.snapshot.snapshot import ChunkFacts, ReadSnapshot
-from archival_core.source.wire.columns import ColumnPlan, plan_columns
-from archival_core.source.wire.gathering import gathered_pages
 
 #: programs whose versions a manifest names
 TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
@@ -73,15 +68,11 @@ class ChunkDescription:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How the chunk is read in one snapshot: columns, parts, and the facts that the copy must equal."""
+    """How the chunk is read in one snapshot: its form, its parts, and the facts that the copy must equal."""
 
     described: ChunkDescription
-    columns: tuple[Column, ...]
-    #: the columns of the table in the lake, one for each of `columns`
-    lake: tuple[LakeColumn, ...]
-    plan: ColumnPlan
+    form: ReadingForm
     facts: ChunkFacts
-    storage: Storage
     #: `None` if nobody could tell later whether the chunk has changed: the chunk has to be read in one run then
     stored: Stored | None
     #: what a removal compares the chunk with; without a nonce until the snapshot's mark is in the source
@@ -89,7 +80,6 @@ class Reading:
     #: archives that were restored into the chunk
     placed: tuple[RestoredArchive, ...]
     ranges: tuple[PartRange, ...]
-    layout: Layout
     started_at: datetime
 
     @classmethod
@@ -103,43 +93,28 @@ class Reading:
         part_bytes: int,
     ) -> Reading:
         """Look at the chunk inside `snapshot`. Raises `TransientError` if it is not the chunk that was described any more."""
-        chunk, table, started_at = described.chunk, described.hypertable_table, snapshot.started_at
+        chunk, table = described.chunk, described.hypertable_table
         async with piped(connection):
-            now, members, columns, shares, storage = await at_once(
-                connection,
-                catalog.find_chunk(connection, chunk.hypertable, chunk.relation),
-                tables.tables_of(connection, chunk),
-                catalog.columns(connection, chunk.hypertable),
-                null_shares(connection, chunk),
-                parts.storage(connection, chunk),
-            )
-            if (now, members) != (chunk, described.tables):
-                raise TransientError(f"{chunk.relation} was compressed or altered just now", code="source-changed")
-            lake = await schema.columns_for(connection, chunk.hypertable, table, columns, started_at)
-            plan = plan_columns(columns, shares, lake=lake, in_utf8=snapshot.in_utf8)
-            order = await order_columns(connection, chunk) if profile == "small" else ()
+            form = await ReadingForm.of(connection, snapshot, chunk, described.tables, table, schema, profile)
             seen, placed = await at_once(
-                connection, look(connection, snapshot, chunk, storage.files), restored_into(connection, chunk)
+                connection, look(connection, snapshot, chunk, form.storage.files), restored_into(connection, chunk)
             )
-            ranges = await parts.plan_parts(connection, chunk, storage, seen.facts, plan.schema, part_bytes)
-        stored = {column.column: column.name for column in lake}
-        layout = Layout(profile, tuple(stored[name] for name in order))
-        known = (described, columns, lake, plan, seen.facts, storage, seen.stored, seen.grounds)
-        return cls(*known, placed, tuple(ranges), layout, started_at)
+            ranges = await parts.plan_parts(connection, chunk, form.storage, seen.facts, form.plan.schema, part_bytes)
+        return cls(described, form, seen.facts, seen.stored, seen.grounds, placed, tuple(ranges), snapshot.started_at)
 
     def standing_on(self, grounds: Grounds) -> Reading:
         """This reading with `grounds`, whose mark is in the source if a mark could be left."""
         return replace(self, grounds=grounds)
 
     @property
-    def time_column(self) -> str:
-        """The name of the time column in the files."""
-        return next(column.name for column in self.lake if column.column == self.described.chunk.time_column)
-
-    @property
     def can_go_on(self) -> bool:
         """Whether another run could go on where this run ends. That run has to prove that the chunk is unchanged."""
         return self.stored is not None and self.grounds.nonce is not None
+
+    @property
+    def can_be_shared(self) -> bool:
+        """Whether parts may be read in snapshots of their own, each of which has to be proven."""
+        return self.can_go_on and can_be_read_apart(self.form.chunk, self.form.storage)
 
     def progress(self, staging: str) -> Progress | None:
         """What the next attempt needs if this attempt ends early; `None` if the next attempt cannot go on. This attempt
@@ -151,15 +126,10 @@ class Reading:
             grounds=self.grounds,
             files=self.stored.files,
             staging=(staging,),
-            columns=self._column_types,
-            lake=self._lake_columns,
+            columns=self.form.column_types,
+            lake=self.form.lake_columns,
             parts=self.ranges,
         )
-
-    @property
-    def gathered_pages(self) -> int | None:
-        """See `source/wire/gathering.py`."""
-        return gathered_pages(self.described.chunk, self.plan, self.storage)
 
     def resumed(self, progress: Progress) -> Reading:
         """This reading with the parts, and the grounds, of an earlier attempt."""
@@ -174,20 +144,7 @@ class Reading:
         """Whether an earlier attempt read the same tables, and its files have the same columns as the files of this
         attempt.
         """
-        return (
-            progress.grounds.tables == self.grounds.tables
-            and progress.columns == self._column_types
-            and progress.lake == self._lake_columns
-        )
-
-    @property
-    def _column_types(self) -> tuple[tuple[int, str, str, str], ...]:
-        columns = zip(self.columns, self.plan.schema, strict=True)
-        return tuple((column.number, column.name, column.type_name, str(field.type)) for column, field in columns)
-
-    @property
-    def _lake_columns(self) -> tuple[tuple[int, str], ...]:
-        return tuple((column.number, column.name) for column in self.lake)
+        return progress.grounds.tables == self.grounds.tables and self.form.is_that_of(progress)
 
     def check_total(self, done: Collection[ManifestPart]) -> None:
         """Compare all parts together with what the database counted. Raises `TransientError` (`count-differs`)."""
@@ -235,7 +192,7 @@ class Reading:
                 ManifestColumn(
                     name=column.name,
                     postgresql_type=column.type_name,
-                    arrow_type=str(self.plan.schema.field(lake.name).type),
+                    arrow_type=str(self.form.plan.schema.field(lake.name).type),
                     not_null=column.not_null,
                     generated=column.generated,
                     number=column.number,
@@ -243,7 +200,7 @@ class Reading:
                     lake_name=lake.name,
                     default=lake.default,
                 )
-                for column, lake in zip(self.columns, self.lake, strict=True)
+                for column, lake in zip(self.form.columns, self.form.lake, strict=True)
             ),
             rows=self.facts.rows,
             min_time=self.facts.min_time,

@@ -6,15 +6,21 @@ Each worker has a folder of its own, because a path of the lake has one writer.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from archival_core.errors import TransientError
+from archival_core.flows.archive.readers import all_or_first_error
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
+from archival_core.ledger.jobs.job_life import Finished
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest, ManifestPart
 
 _LOG = logging.getLogger(__name__)
+
+#: files that are moved at the same time: each takes a request, and waits for its answer
+_MOVERS: Final = 16
 
 
 class Staging:
@@ -28,18 +34,42 @@ class Staging:
         assert job.lease_token is not None, "only a job whose lease is held has a folder"
         return paths.staging_folder(job.job_id, job.attempt, job.lease_token)
 
-    async def take_over(self, job: Job, folders: Iterable[str], done: Collection[ManifestPart]) -> bool:
-        """Make the one of `folders` that holds the finished parts this worker's own, in one step.
+    async def take_over(self, job: Job, finished: Finished) -> bool:
+        """Make the folder that holds the finished parts of earlier attempts this worker's own, in one step.
 
-        Returns false if none of them holds the parts.
+        Parts that were shared may still lie beside the folder. Returns false if a part lies nowhere.
         """
-        for folder in folders:
-            lengths = {found.path: found.length async for found in self._lake.list(folder) if not found.is_directory}
-            if all(lengths.get(f"{folder}/{part.file}") == part.bytes for part in done):
-                await self._lake.publish_directory(folder, self.folder(job))
+        beside = await self._lengths({path.rpartition("/")[0] for path in finished.staged.values()})
+        waiting = {number for number, path in finished.staged.items() if beside.get(path) == finished.parts[number].bytes}
+        for folder in finished.progress.staging:
+            lengths = await self._lengths([folder])
+            if all(number in waiting or _lies_in(folder, part, lengths) for number, part in finished.parts.items()):
+                if lengths:
+                    await self._lake.publish_directory(folder, self.folder(job))
                 return True
         _LOG.warning("job %s: its finished parts are not in staging any more, so it starts over", job.job_id)
         return False
+
+    async def gather(self, job: Job, staged: Mapping[int, str]) -> None:
+        """Move the parts that were shared, whose files lie at `staged`, into the worker's folder.
+
+        What an earlier attempt has moved is in the folder already; `check_complete` says whether all are.
+        """
+        there = await self._lengths({path.rpartition("/")[0] for path in staged.values()})
+        waiting = iter([(number, path) for number, path in staged.items() if path in there])
+
+        async def mover() -> None:
+            for number, path in waiting:
+                await self._lake.move_file(path, paths.part_path(self.folder(job), number))
+
+        await all_or_first_error(mover() for _ in range(_MOVERS))
+
+    async def _lengths(self, folders: Iterable[str]) -> dict[str, int]:
+        """By path: the files in some folders, and their lengths."""
+        found: dict[str, int] = {}
+        for folder in folders:
+            found |= {file.path: file.length async for file in self._lake.list(folder) if not file.is_directory}
+        return found
 
     async def check_complete(self, folder: str, manifest: Manifest) -> None:
         """Check that the folder holds the manifest's parts and nothing else. Raises `TransientError`."""
@@ -70,3 +100,7 @@ class Staging:
         async for found in self._lake.list(paths.job_staging(job.job_id), recursive=False):
             if paths.staging_attempt(found.path) <= job.attempt:
                 await self._lake.delete_tree(found.path)
+
+
+def _lies_in(folder: str, part: ManifestPart, lengths: Mapping[str, int]) -> bool:
+    return lengths.get(f"{folder}/{part.file}") == part.bytes

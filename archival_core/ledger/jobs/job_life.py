@@ -59,6 +59,17 @@ class Marked:
     table_went: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What earlier attempts of a job have begun and finished."""
+
+    progress: Progress
+    #: by number
+    parts: dict[int, ManifestPart]
+    #: where the files of those lie that were shared, by number; the others are in the folder of their attempt
+    staged: dict[int, str]
+
+
 #: Asks the source for the marks of some archives.
 AskSource = Callable[[Collection[UUID]], Awaitable[Marked]]
 
@@ -163,12 +174,13 @@ class Ledger:
         """A part is in staging and verified; raises `LostLeaseError`."""
         await self._guarded("add_part", job, number=number, part=Jsonb(part.model_dump(mode="json")))
 
-    async def parts(self, job: Job) -> tuple[Progress, dict[int, ManifestPart]] | None:
-        """What earlier attempts of the job have begun and finished; `None` if there is nothing that can be gone on with."""
+    async def parts(self, job: Job) -> Finished | None:
+        """What attempts of the job have begun and finished; `None` if there is nothing that can be gone on with."""
         row = await self._pool.one("parts", job_id=job.job_id)
         if row is None or (progress := Progress.read(row["progress"])) is None:
             return None
-        return progress, {int(number): ManifestPart.model_validate(part) for number, part in row["parts"].items()}
+        parts = {int(number): ManifestPart.model_validate(part) for number, part in row["parts"].items()}
+        return Finished(progress, parts, {int(number): path for number, path in row["staged"].items()})
 
     async def postpone(self, job: Job) -> None:
         """Give the job back so that another run goes on with it; raises `LostLeaseError`."""
@@ -297,4 +309,5 @@ def read_job(row: Row) -> Job:
         manifest_sha256=row["manifest_sha256"],
         proof=row["proof"],
         mark_owed=row["mark_owed"],
+        reads_alone=bool(row["reads_alone"]),
     )

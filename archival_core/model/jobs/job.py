@@ -123,6 +123,8 @@ class Job:
     mark_owed: bool = False
     #: where the whole archive was compared with its chunk after it was made: see `model.chunks.grounds`
     proof: dict[str, Any] | None = None
+    #: its chunk has changed while several instances read it, so that one of them reads it in one snapshot
+    reads_alone: bool = False
 
     @property
     def rewrites(self) -> UUID | None:

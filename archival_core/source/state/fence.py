@@ -9,6 +9,11 @@ The answer may be a false alarm, never a false all-clear. Three observations mak
 A compressed chunk consists of two tables, one of compressed batches and one of late rows, and both are looked at. Some
 versions of TimescaleDB do not say which tables these are. There a hash of all rows takes the place of the fence. The hash
 is the same before and after compression, and takes seconds for each million rows.
+
+A chunk that is read in parts, each in a snapshot of its own, is proven part by part (`holds_old_rows_alone`). A row that a
+part's snapshot sees, and that is older than the first snapshot, was there for the first snapshot too, in the same place. So
+what the parts have is never more than what the first snapshot saw, and if all of them together are as many rows, it is the
+same rows.
 """
 
 from __future__ import annotations
@@ -22,8 +27,10 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Column
+from archival_core.model.chunks.part_range import PageRange
 from archival_core.source.catalog.partitioning import timescaledb_internals
 from archival_core.source.session import at_once
+from archival_core.source.state.snapshot.parts import Storage, condition
 from archival_core.source.state.snapshot.snapshot import ChunkFacts
 from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
@@ -100,6 +107,28 @@ async def holds_same_rows(conn: AsyncConnection[Any], chunk: Chunk, snapshot: st
     with source_errors():
         stored = await _stored(conn, chunk, ())
         return stored is not None and await _are_same(conn, stored[0], snapshot, tuples)
+
+
+def can_be_read_apart(chunk: Chunk, on_disk: Storage) -> bool:
+    """Whether parts of `chunk` may be read in snapshots of their own: it is one table, whose rows stay in their pages."""
+    return not chunk.is_compressed and on_disk.is_heap and on_disk.reads_page_ranges
+
+
+async def holds_old_rows_alone(
+    conn: AsyncConnection[Any], chunk: Chunk, snapshot: str, files: tuple[int, ...], on_disk: Storage, pages: PageRange
+) -> bool:
+    """Whether the transaction of `conn` sees rows in `pages` of `chunk` that are older than `snapshot`, and no others, in the
+    file that `snapshot` saw. `files` are those of then, `on_disk` is as it is now.
+
+    The transaction's own snapshot must be later than `snapshot`, in the same history. Rows that are gone do not show here:
+    the rows of all parts have to be counted together.
+    """
+    if not can_be_read_apart(chunk, on_disk) or on_disk.files != files:
+        return False
+    table = sql.SQL("{} WHERE {}").format(name_of(chunk.relation), sql.SQL(condition(chunk, pages)))
+    with source_errors():
+        is_in_reach, (_, newer) = await at_once(conn, _is_in_reach(conn, snapshot), _counts(conn, table, snapshot))
+    return is_in_reach and newer == 0
 
 
 async def hash_content(conn: AsyncConnection[Any], chunk: Chunk, columns: Sequence[Column]) -> str:

@@ -19,8 +19,8 @@ MUTATIONS = (
         name="renamed-over-another",
         file=_CLIENT,
         inside="LakehouseClient._renamed",
-        old='"match_condition": MatchConditions.IfMissing',
-        new='"match_condition": None',
+        old='target["match_condition"] = MatchConditions.IfMissing',
+        new="pass",
         tests=(
             "contract/test_lake_guards.py::test_a_directory_is_published_over_nothing",
             "contract/test_lake.py::test_a_file_is_written_once",

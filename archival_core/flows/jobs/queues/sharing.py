@@ -1,7 +1,7 @@
-"""A timer shares what it finds to do with other instances, by messages of a queue of their own.
+"""A timer, or the worker of a large chunk, shares its work with other instances, by messages of a queue of their own.
 
-A message is no promise: the ledger knows what is due, and the timer finds it again. A message that is lost, or whose work
-somebody else does, therefore does no harm. While the queue is away, nobody helps, and that is all.
+A message is no promise: the ledger knows what is due, and whoever has sent the message does it in the end. A message that is
+lost, or whose work somebody else does, therefore does no harm. While the queue is away, nobody helps, and that is all.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOW_WATER: Final = 20
 
 
 class Sharing:
-    """Shares work on archives."""
+    """Shares work on archives, or on the parts of one."""
 
     def __init__(self, queue: QueueClient) -> None:
         self._queue = queue
@@ -39,3 +39,11 @@ class Sharing:
             _LOG.warning("nobody helps: %s", error)
             return set()
         return {job.job_id for job in jobs}
+
+    async def call(self, job: Job, helpers: int) -> None:
+        """Send as many messages of one job, each of which calls an instance to help with it, unless enough messages wait."""
+        try:
+            if helpers > 0 and await self._queue.count() <= LOW_WATER:
+                await self._queue.send([JobMessage(job.job_id, job.traceparent)] * helpers)
+        except AwayError as error:
+            _LOG.warning("nobody helps with job %s: %s", job.job_id, error)

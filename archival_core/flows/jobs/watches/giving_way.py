@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Final
 
 from archival_core.clients.postgres.database import Connection, Database, process_of
@@ -28,8 +28,8 @@ _END_SECONDS: Final = 0.5
 
 
 @asynccontextmanager
-async def giving_way(source: Database, connection: Connection, tree: Relation) -> AsyncIterator[Sessions]:
-    """Watch who waits for the session of `connection`, and for the sessions that are added inside.
+async def giving_way(source: Database, connection: Connection | None, tree: Relation) -> AsyncIterator[Sessions]:
+    """Watch who waits for the session of `connection`, if there is one, and for the sessions that are added inside.
 
     If somebody waits, the work inside is cancelled, its sessions are ended, and `GaveWayError` is raised. `tree` is the
     hypertable, or the partitioned table, whose chunk is read.
@@ -55,7 +55,9 @@ async def giving_way(source: Database, connection: Connection, tree: Relation) -
                 # takes.
                 _LOG.exception("nobody sees who waits for %s", tree)
 
-    with sessions.with_one_more(process_of(connection)):
+    with ExitStack() as stack:
+        if connection is not None:
+            stack.enter_context(sessions.with_one_more(process_of(connection)))
         async with watched(watch):
             yield sessions
 

@@ -1,4 +1,4 @@
-"""A job's lease is renewed for as long as somebody works on the job."""
+"""A job's lease, or the claim of one of its parts, is renewed for as long as somebody works on it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from archival_core.errors import LostLeaseError, TransientError
+from archival_core.errors import LostClaimError, LostLeaseError, TransientError
 from archival_core.flows.jobs.watches.calling_off import CallOff, watched
 from archival_core.ledger.jobs.job_life import Ledger
+from archival_core.ledger.jobs.shared_parts import SharedParts
 from archival_core.model.jobs.job import Job, Status
+from archival_core.model.jobs.part_claim import PartClaim
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,6 +41,25 @@ async def kept_lease(ledger: Ledger, job: Job, lease: timedelta) -> AsyncIterato
                 # The ledger may be away for a moment only. If it stays away, the lease runs out, and then the token refuses
                 # this worker's writes.
                 _LOG.warning("lease of job %s not renewed: %s", job.job_id, error)
+
+    async with watched(renew):
+        yield
+
+
+@asynccontextmanager
+async def kept_claim(parts: SharedParts, claim: PartClaim, lease: timedelta) -> AsyncIterator[None]:
+    """The same for the claim of one part. If the claim is lost, `LostClaimError` is raised."""
+
+    async def renew(call_off: CallOff) -> None:
+        while True:
+            await asyncio.sleep(lease.total_seconds() / 3)
+            try:
+                await parts.renew(claim, lease)
+            except LostClaimError as error:
+                call_off(error)
+                return
+            except TransientError as error:
+                _LOG.warning("the claim of part %d of job %s is not renewed: %s", claim.number, claim.job_id, error)
 
     async with watched(renew):
         yield

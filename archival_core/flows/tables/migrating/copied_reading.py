@@ -11,6 +11,7 @@ from archival_core.codec.layout import Layout, Profile
 from archival_core.errors import TransientError
 from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.reading import TOOLS, ChunkDescription, Reading
+from archival_core.flows.archive.reading_form import ReadingForm
 from archival_core.lake import paths
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
 from archival_core.model.jobs.job import Job
@@ -71,23 +72,19 @@ class CopiedReading:
         described = ChunkDescription(chunk, identity, table, manifest.tables, manifest.ddl, manifest.source_bytes)
         return Reading(
             described=described,
-            columns=columns,
-            lake=lake,
-            plan=plan,
+            form=ReadingForm(chunk, columns, lake, plan, storage, Layout(profile)),
             facts=facts,
-            storage=storage,
             stored=None,
             grounds=manifest.grounds,
             placed=(),
             ranges=tuple(ranges),
-            layout=Layout(profile),
             started_at=snapshot.started_at,
         )
 
     @staticmethod
     def manifest(job: Job, reading: Reading, former: Manifest, written: Sequence[ManifestPart]) -> Manifest:
         """The manifest of the new archive. What it says of the chunk and its reading is what the former says."""
-        fields = [reading.plan.schema.field(lake.name) for lake in reading.lake]
+        fields = [reading.form.plan.schema.field(lake.name) for lake in reading.form.lake]
         columns = tuple(
             column.model_copy(
                 update={
@@ -97,7 +94,7 @@ class CopiedReading:
                     "default": lake.default,
                 }
             )
-            for column, lake, field in zip(former.columns, reading.lake, fields, strict=True)
+            for column, lake, field in zip(former.columns, reading.form.lake, fields, strict=True)
         )
         return former.model_copy(
             update={

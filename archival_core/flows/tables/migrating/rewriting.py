@@ -11,7 +11,7 @@ hands: until then the former stands in for the rows, and nobody reads the new on
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -28,6 +28,7 @@ from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.flows.tables.migrating.copied_reading import CopiedReading
 from archival_core.flows.tables.migrating.handover import Handover
 from archival_core.flows.tables.migrating.lasting import Lasting
+from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
 from archival_core.ledger.archives.rewrites import OutdatedArchive
 from archival_core.model.chunks.chunk import Relation
@@ -108,14 +109,13 @@ class Rewriting:
                 reading = await self._reading.begin(connection, snapshot, chunk, manifest, *options)
                 archiver = PartArchiver(
                     lake=self._lake,
-                    staging=self._publishing.staging.folder(job),
                     database_url=self._source.url_now,
                     snapshot_id=snapshot.snapshot_id,
                     sessions=Sessions(),
-                    reading=reading,
+                    form=reading.form,
                     job=job,
                 )
-                parts = await self._parts(archiver)
+                parts = await self._parts(archiver, reading.ranges)
             reading.check_total(parts)
             written = self._reading.manifest(job, reading, manifest, parts)
             with telemetry.step("rewrite.prove") as span:
@@ -150,13 +150,14 @@ class Rewriting:
             raise TransientError(f"{copied} of {manifest.rows} rows were copied", code="restore-differs")
         await drop_staging(connection, [made.staging])
 
-    async def _parts(self, archiver: PartArchiver) -> list[ManifestPart]:
+    async def _parts(self, archiver: PartArchiver, ranges: Sequence[PartRange]) -> list[ManifestPart]:
         done: dict[int, ManifestPart] = {}
+        folder = self._publishing.staging.folder(archiver.job)
 
         async def read(number: int, part: PartRange) -> None:
-            done[number] = await archiver.archive(number, part)
+            done[number] = await archiver.archive(number, part, paths.part_path(folder, number))
 
-        await read_parts(self._options.readers, enumerate(archiver.reading.ranges), read)
+        await read_parts(self._options.readers, enumerate(ranges), read)
         return [done[number] for number in sorted(done)]
 
     async def _prove(self, connection: Connection, job: Job, written: Manifest, copy: Relation) -> int:

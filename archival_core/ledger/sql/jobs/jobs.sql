@@ -96,6 +96,8 @@ with owner as (
     update archival.job set progress = %(progress)s
     where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
     returning job_id
+), claims as (
+    delete from archival.part_claim where job_id in (select job_id from owner)
 ), forgotten as (
     delete from archival.part where job_id in (select job_id from owner)
 )
@@ -114,7 +116,8 @@ where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
 returning job_id
 
 -- name: parts
-select j.progress, coalesce(jsonb_object_agg(p.number, p.part) filter (where p.number is not null), '{}') as parts
+select j.progress, coalesce(jsonb_object_agg(p.number, p.part) filter (where p.number is not null), '{}') as parts,
+       coalesce(jsonb_object_agg(p.number, p.staged) filter (where p.staged is not null), '{}') as staged
 from archival.job j left join archival.part p using (job_id)
 where j.job_id = %(job_id)s group by j.job_id
 
@@ -151,6 +154,8 @@ with owner as (
         relation_born = %(relation_born)s
     where job_id = %(job_id)s and lease_token = %(token)s and status = 'running' and %(sha256)s = any(declared)
     returning job_id, status
+), claims as (
+    delete from archival.part_claim where job_id in (select job_id from owner)
 ), done as (
     delete from archival.part where job_id in (select job_id from owner)
 ), superseded as (
@@ -177,6 +182,8 @@ with owner as (
     update archival.job set status = 'failed', finished_at = now(), lease_until = null, progress = null, error = %(error)s
     where job_id = %(job_id)s and lease_token = %(token)s and status = 'running'
     returning job_id
+), claims as (
+    delete from archival.part_claim where job_id in (select job_id from owner)
 ), done as (
     delete from archival.part where job_id in (select job_id from owner)
 )
