@@ -27,6 +27,7 @@ COMPRESSION = "alter table $s.readings set (timescaledb.compress, timescaledb.co
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVE_PART_BYTES", str(4 * 8192))
     monkeypatch.setenv("ARCHIVE_READERS", "2")
+    monkeypatch.setenv("ARCHIVE_SHARED_PARTS", "1000000")
 
 
 @pytest.mark.parametrize("ddl", ["alter table $s.readings add more int", "alter table $s.readings alter device type bigint"])

@@ -22,6 +22,7 @@ from archival_core.ledger.jobs.shared_parts import SharedParts
 from archival_core.model.jobs.message import JobMessage
 from archival_core.runtime import Runtime
 from dev.lake_emulator import Fault
+from tests.acceptance.altering import PATIENCE, altered, slow_lake
 from tests.acceptance.parts import TABLE, assert_archived, finished_parts, interrupt, request, work
 from tests.kit.timescaledb import is_community
 
@@ -394,6 +395,18 @@ async def test_an_interrupted_archive_goes_on(service: Service, readings: Readin
     assert await work(service) == []
     manifest = assert_archived(service)
     assert len(readings.seen) == len(manifest["parts"]) - (0 if change else len(finished))
+
+
+async def test_who_alters_the_table_waits_for_no_part(service: Service) -> None:
+    await request(service)
+    slow_lake(service, "part-00003.parquet")
+    slow_lake(service, "part-00005.parquet")
+    chunk, ddl = f"{service.schema}.jan", "begin; lock table $s.jan in access exclusive mode; commit"
+    assert await altered(service, [chunk], ddl, sessions=2, finished=(0, 1, 2)) < PATIENCE
+    finished = finished_parts(service)
+    assert await work(service) == []
+    manifest = assert_archived(service)
+    assert {number: manifest["parts"][number] for number in finished} == finished
 
 
 async def test_what_a_helper_meets_is_met_by_the_worker(service: Service, other: Runtime, readings: Readings) -> None:

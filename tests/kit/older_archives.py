@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from psycopg.types.json import Jsonb
 
-from archival_core.flows.archive import lake_schema, reading
+from archival_core.flows.archive import lake_schema, reading_form
 from archival_core.lake.paths import archive_manifest
 from archival_core.model.chunks.chunk import Column
 from archival_core.model.lake import lake_column
@@ -63,7 +63,7 @@ def whole_texts(*columns: str) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lake_schema, "arrow_type", text_or)
-        patch.setattr(reading, "plan_columns", partial(plan_columns, as_text=columns))
+        patch.setattr(reading_form, "plan_columns", partial(plan_columns, as_text=columns))
         patch.setattr(lake_column, "lake_name", its_own)
         yield
 
