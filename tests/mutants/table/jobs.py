@@ -19,9 +19,18 @@ MUTATIONS = (
     Mutation(
         name="lost-lease-cancels-nothing",
         file="flows/jobs/watches/lease.py",
+        inside="kept_lease",
         old="call_off(error)",
         new="pass",
         tests=("acceptance/test_lease.py::test_work_whose_job_somebody_else_has_taken_is_stopped",),
+    ),
+    Mutation(
+        name="lost-claim-cancels-nothing",
+        file="flows/jobs/watches/lease.py",
+        inside="kept_claim",
+        old="call_off(error)",
+        new="pass",
+        tests=("acceptance/test_shared_parts.py::test_a_job_that_is_cancelled_lets_its_helpers_go",),
     ),
     Mutation(
         name="outage-counted-against-the-job",
