@@ -54,7 +54,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         "arrays of a hundred numbers",
         "arrays",
         "samples double precision[]",
-        "(select array_agg(random() + i * 0) from generate_series(1, 100))",
+        "(select array_agg(random()) from generate_series(1, 100 + i * 0))",
         400_000,
     ),
     "growing": Shape(
