@@ -28,6 +28,10 @@ from tests.faults.truth import Truth
 # rows that a paused worker has locked are left as they are: their time goes on when it does
 _OTHERS = "job_id in (select job_id from archival.job for update skip locked)"
 _LEASE_OVER = f"update archival.job set lease_until = now() - interval '1 second' where status = 'running' and {_OTHERS}"
+_CLAIMS_OVER = (
+    "update archival.part_claim set claimed_until = now() - interval '1 second' where (job_id, number) in"
+    " (select job_id, number from archival.part_claim where token is not null for update skip locked)"
+)
 _TRY_AGAIN = f"update archival.job set removal_tried_at = null where removal_tried_at is not null and {_OTHERS}"
 _OLDER = (
     "update archival.job set messaged_at = messaged_at - interval '1 hour', requested_at = requested_at - interval '1 hour'"
@@ -104,6 +108,12 @@ class World:
         with self.connect_ledger() as connection, suppress(psycopg.errors.UndefinedTable):
             connection.execute(_LEASE_OVER.encode())
             connection.execute(_TRY_AGAIN.encode())
+        self.let_claims_run_out()
+
+    def let_claims_run_out(self) -> None:
+        """Nobody who is dead or asleep has a part of a chunk any more."""
+        with self.connect_ledger() as connection, suppress(psycopg.errors.UndefinedTable):
+            connection.execute(_CLAIMS_OVER.encode())
 
     def let_an_hour_pass(self) -> None:
         """Long enough for whatever waits for age: a message that has not come by then is lost."""

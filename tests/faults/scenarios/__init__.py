@@ -26,6 +26,7 @@ from tests.faults.scenarios import (
     reshape,
     resources,
     settings,
+    shared,
     silence,
     time,
 )
@@ -56,6 +57,7 @@ FAMILIES: dict[str, tuple[Sequence[Callable[[Stage], None]], int]] = {
     "pooler": (pooler.SCENARIOS, 2),
     "failover": (failover.SCENARIOS, 4),
     "history": (history.SCENARIOS, 6),
+    "shared parts": (shared.SCENARIOS, 8),
 }
 
 #: Scenarios that state the right outcome before the service has it, and what each of them waits for.

@@ -98,7 +98,7 @@ def no_connections(stage: Stage) -> None:
 def changed_meanwhile(stage: Stage) -> None:
     """A row is inserted, updated or deleted while the chunk is copied: the archive is what the chunk was at one moment."""
     if running := _paused(stage):
-        _change(stage)
+        change_a_row(stage)
         _go_on(running)
 
 
@@ -107,7 +107,7 @@ def changed_between_attempts(stage: Stage) -> None:
     if running := _paused(stage, "add_part|begin_parts|read_batches|append|flush", "archive_chunk"):
         running.worker.kill()
         running.end()
-        _change(stage)
+        change_a_row(stage)
 
 
 def locked(stage: Stage) -> None:
@@ -144,7 +144,7 @@ def notices_lost(stage: Stage) -> None:
     stage.commit()
     with stage.world.connect() as connection:
         connection.execute(_LOSE_NOTICES.encode())
-    _change(stage)
+    change_a_row(stage)
     stage.archive_again(*stage.story.chunks)
     stage.recover()
     with stage.world.connect() as connection:
@@ -154,7 +154,8 @@ def notices_lost(stage: Stage) -> None:
     stage.reconcile()
 
 
-def _change(stage: Stage) -> None:
+def change_a_row(stage: Stage) -> None:
+    """A row of one of the story's chunks is inserted, updated or deleted, or some are."""
     truth, rng = stage.world.truth, stage.rng
     chunk = rng.choice(list(stage.story.chunks))
     identity = rng.choice([key for key, row in truth.now.items() if chunk_of(row) == chunk])
