@@ -39,7 +39,7 @@ _ROWS, _QUICK_ROWS = 30_000_000, 1_000_000
 _PEER: Final = {"archived": "duckdb on files", "live": "duckdb on postgresql", "all": "postgresql"}
 _OTHERS: Final = ("duckdb on files", "duckdb on postgresql", "postgresql")
 
-#: seconds, the median of the rounds, and the highest memory, by question, part and contestant
+#: seconds and seconds of the processor, the medians of the rounds, and the highest memory, by question, part and contestant
 Figures = dict[str, dict[str, dict[str, dict[str, float]]]]
 
 
@@ -146,6 +146,7 @@ def _measured(stack: ExitStack, url: str, lake: Path, rounds: int, console: Cons
             figures.setdefault(question, {})[part] = {
                 name: {
                     "wall_s": statistics.median(answer["wall_s"] for answer in answers[1:]),
+                    "cpu_s": statistics.median(answer["cpu_s"] for answer in answers[1:]),
                     "peak_mb": max(answer["peak_mb"] for answer in answers[1:]),
                 }
                 for name, answers in taken.items()
@@ -176,15 +177,19 @@ def _is_same(one: Any, other: Any) -> bool:
 def _report(rows: int, figures: Figures) -> Table:
     report = Table(title=f"{rows:,} rows, half of them archived: seconds, medians", show_edge=False)
     report.add_column("")
-    for title in ("rows of", "ours", "DuckDB on files", "DuckDB on PostgreSQL", "PostgreSQL", "ratio", "ours, peak MB"):
+    titles = ("rows of", "ours", "DuckDB on files", "DuckDB on PostgreSQL", "PostgreSQL", "ratio", "ratio of CPU", "peak MB")
+    for title in titles:
         report.add_column(title, justify="left" if title == "rows of" else "right")
     for question, parts in figures.items():
         for part, found in parts.items():
             ours = found["ours"]["wall_s"]
             peers = (f"{found[name]['wall_s']:.3f}" if name in found else "" for name in _OTHERS)
             ratio = f"{ours / found[_PEER[part]]['wall_s']:.2f} to {_PEER[part]}"
+            # of PostgreSQL nobody here sees the processor time
+            cpu = found[_PEER[part]]["cpu_s"]
+            of_cpu = f"{found['ours']['cpu_s'] / cpu:.2f}" if cpu and part != "all" else ""
             peak = f"{found['ours']['peak_mb']:.0f}"
-            report.add_row(QUESTIONS[question].title, part, f"{ours:.3f}", *peers, ratio, peak)
+            report.add_row(QUESTIONS[question].title, part, f"{ours:.3f}", *peers, ratio, of_cpu, peak)
     return report
 
 

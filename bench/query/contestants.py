@@ -1,13 +1,14 @@
 """Who answers: `python -m bench.query.contestants NAME URL LAKE`, in a process that stays warm.
 
-A line of JSON with `question` and `part` comes in, and one with `wall_s`, `peak_mb` and `rows` goes out. The service's own
-packages are loaded by the service's contestant alone, so that the peers run in their own environment.
+A line of JSON with `question` and `part` comes in, and one with `wall_s`, `cpu_s`, `peak_mb` and `rows` goes out. The service's
+own packages are loaded by the service's contestant alone, so that the peers run in their own environment.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 import time
@@ -147,6 +148,14 @@ def _peak(pid: int | str) -> float:
     return int(match[1]) * 1024 / 1e6 if match else 0.0
 
 
+def _cpu(pid: int | str) -> float:
+    """Seconds of this process, and of the one that answers for it; what the server computes is not in it."""
+    if not isinstance(pid, int):
+        return time.process_time()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return time.process_time() + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     """Answer each line that comes."""
     name, url, lake = sys.argv[1:]
@@ -155,11 +164,12 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         _clear(pid)
-        begun = time.perf_counter()
+        cpu, begun = _cpu(pid), time.perf_counter()
         rows, pid = answer(asked["question"], asked["part"])
         wall = time.perf_counter() - begun
+        cpu = _cpu(pid) - cpu
         told = [[_shown(value) for value in row] for row in rows]
-        print(json.dumps({"wall_s": wall, "peak_mb": _peak(pid), "rows": told}), flush=True)
+        print(json.dumps({"wall_s": wall, "cpu_s": cpu, "peak_mb": _peak(pid), "rows": told}), flush=True)
 
 
 if __name__ == "__main__":
