@@ -385,8 +385,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
         },
         "PostgreSQL, source or ledger": {
             "connections-in-use": ErrorCode(
-                "All connections that this instance of the service keeps to the ledger are in use.",
-                "If it lasts, look for what slows the ledger's server down.",
+                "All connections that an instance keeps to the ledger, or to the source beside its readings, are in use.",
+                "If it lasts, look for what slows the server down.",
             ),
             "database": ErrorCode("A database does not answer."),
             "database-busy": ErrorCode("A database has no memory for the statement now, or another one is in its way."),

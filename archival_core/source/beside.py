@@ -13,6 +13,7 @@ from typing import Final
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.clients.postgres.pool import ConnectionPool
+from archival_core.errors import TransientError
 from archival_core.source.state.snapshot.waiting import BRIEFLY
 
 _SIZE: Final = 2
@@ -36,4 +37,11 @@ class Beside:
         `PostponedError` (`connections-in-use`).
         """
         async with self._pool.connection(_PATIENCE) as connection, self._source.watched(connection):
-            yield connection
+            try:
+                yield connection
+            except TransientError as error:
+                if error.code == "history-changed":
+                    # The address may lead to another server by now, while the former one still answers. The pool forgets
+                    # all of its connections once it is given back one that is closed.
+                    await connection.close()
+                raise

@@ -239,4 +239,11 @@ MUTATIONS = (
         new="pass",
         tests=("contract/test_source_native.py::test_the_copy_is_of_the_snapshot",),
     ),
+    Mutation(
+        name="sessions-of-a-former-server-are-kept",
+        file="source/beside.py",
+        old="await connection.close()",
+        new="pass",
+        tests=("contract/test_beside.py",),
+    ),
 )
