@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from archival_core.flows.upkeep.missing_tables import search
 from tests.acceptance.lineages import published
 
 if TYPE_CHECKING:
@@ -87,3 +88,74 @@ async def test_another_chunk_of_the_name_takes_no_place(world: World) -> None:
     await archive_again(world)
     await world.reconcile()
     assert world.statuses() == ["archived", "archived"]
+
+
+#: The chunk becomes another table of the same rows, in the hypertable under its new name.
+RENAMED = """
+drop view $s.seen;
+alter table $s.readings rename to measurements;
+create table $s.copy (like $s.measurements including all);
+insert into $s.copy select * from $s.jan;
+drop table $s.jan;
+alter table $s.measurements attach partition $s.copy for values from ('2026-01-01Z') to ('2026-02-01Z')
+"""
+
+
+async def compared_here(world: World) -> None:
+    """The source is moved, the archive is compared with its chunk there, and a view keeps the chunk."""
+    await world.archive("jan")
+    await move(world, DUMPED, "create view $s.seen as select * from $s.jan")
+    assert (await world.remove()).removed == 0
+    assert [job["proof"] is not None for job in world.jobs()] == [True]
+
+
+@pytest.mark.parametrize("more", ["", ";create table $s.readings (like $s.measurements) partition by range (time)"])
+async def test_rows_of_a_hypertable_that_was_renamed_here_are_not_gone(world: World, more: str) -> None:
+    """The manifest tells the hypertable's identity on the former server alone."""
+    await compared_here(world)
+    world.service.execute(RENAMED + more)
+    await world.reconcile()
+    assert world.statuses() == ["archived"]
+
+
+async def test_a_chunk_that_others_dropped_here_is_gone(world: World) -> None:
+    await compared_here(world)
+    before = world.live()
+    world.service.execute("drop table $s.jan cascade")
+    await world.reconcile()
+    assert world.statuses() == ["removed"]
+    assert world.whole() == before
+
+
+async def test_a_source_that_moved_once_more(world: World) -> None:
+    """Both archives are of former servers."""
+    await world.archive("jan")
+    await move(world, DUMPED, LATE)
+    await archive_again(world)
+    await move(world, DUMPED)
+    before = world.live()
+    await world.reconcile()
+    assert sorted(world.statuses()) == ["archived", "superseded"]
+    assert (await world.remove()).removed == 1
+    assert world.whole() == before
+
+
+def february(statement: str) -> str:
+    later = statement.replace("2026-02-01Z", "2026-03-01Z").replace("2026-01-", "2026-02-")
+    return later.replace("$s.jan", "$s.feb").replace("to jan;", "to feb;")
+
+
+async def test_what_nobody_can_decide_keeps_nobody_from_its_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_DECIDED", 1)
+    await world.archive("jan", "feb")
+    undecided, _ = sorted(world.jobs(), key=lambda job: job["job_id"])
+    changes = [DUMPED, february(ANOTHER)] if undecided["chunk"].endswith(".feb") else [ANOTHER, february(DUMPED)]
+    await move(world, *changes, LATE, february(LATE))
+    assert (await world.remove()).removed == 0
+    await world.work()
+    assert world.statuses() == ["archived"] * 4
+    for _ in range(12):
+        await world.reconcile()
+        if "superseded" in world.statuses():
+            break
+    assert sorted(world.statuses()) == ["archived", "archived", "archived", "superseded"]

@@ -33,6 +33,7 @@ from archival_core.source.state.look import look
 from archival_core.source.state.origin import origin_of
 from archival_core.source.state.snapshot import parts
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
+from archival_core.source.state.tables import identity_of
 
 #: A chunk of so few rows comes back whole, since slices would have as many rows.
 _FEW_ROWS: Final = 8 * SLICE_ROWS
@@ -120,6 +121,7 @@ class TrialRestore:
                     storage = await parts.storage(connection, chunk)
                     grounds = (await look(connection, snapshot, chunk, storage.files)).grounds
                     span.count(rows=await check_same(connection, chunk, staging, columns, EVERY_ROW))
+                    grounds = grounds.model_copy(update={"hypertable": await identity_of(connection, chunk.hypertable)})
                 return await self._marking.mark(job, snapshot, grounds)
 
 

@@ -173,10 +173,10 @@ class MarkedArchives:
         rows = await self._pool.all("archived_tables", after=after, limit=limit)
         return {row["job_id"]: _table(row) for row in rows}
 
-    async def archived_anew(self, job_ids: Collection[UUID], server: str, limit: int) -> list[tuple[Job, bool]]:
-        """Those of `job_ids`, of former servers, whose range `server` has a later archive of, and whether that is of a chunk of
-        the same name."""
-        rows = await self._pool.all("archived_anew", job_ids=list(job_ids), server=server, limit=limit)
+    async def archived_anew(self, job_ids: Collection[UUID], limit: int) -> list[tuple[Job, bool]]:
+        """Those of `job_ids`, of former servers, whose range a server after theirs has an archive of, and whether that is of a
+        chunk of the same name. In an order that is drawn by chance, so that each has its turn."""
+        rows = await self._pool.all("archived_anew", job_ids=list(job_ids), limit=limit)
         return [(read_job(row), row["is_same_chunk"]) for row in rows]
 
     async def archived(self, job_ids: Collection[UUID]) -> list[tuple[Job, bool]]:

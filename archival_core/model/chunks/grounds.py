@@ -42,3 +42,5 @@ class Grounds(BaseModel):
     content_hash: str | None
     #: every table of the chunk: itself, and of a partition that is partitioned again each table below it
     tables: tuple[TableIdentity, ...]
+    #: the hypertable; `None` if nobody noted which table that is
+    hypertable: TableIdentity | None = None

@@ -143,6 +143,7 @@ class Manifest(_Part):
             tuples=self.tuples,
             content_hash=self.content_hash,
             tables=self.tables,
+            hypertable=self.hypertable_table,
         )
 
     @property

@@ -24,8 +24,8 @@ from archival_core.flows.archive.retiring import Retiring
 from archival_core.flows.upkeep.missing_tables.later_archives import MOST, LaterArchives
 from archival_core.flows.upkeep.missing_tables.rows_elsewhere import RowsElsewhere, RowsFound
 from archival_core.ledger.archives.marked_archives import ArchivedTable, MarkedArchives
-from archival_core.model.chunks.chunk import ServerIdentity
-from archival_core.model.chunks.grounds import TableIdentity
+from archival_core.model.chunks.chunk import ChunkRange, Relation, ServerIdentity
+from archival_core.model.chunks.grounds import Grounds, TableIdentity
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
@@ -33,7 +33,7 @@ from archival_core.source.state import history, tables
 from archival_core.source.state.marks import mark_schema, placed, stand_ins
 from archival_core.source.state.marks.copies import check_settled
 from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
-from archival_core.source.state.origin import origin_of
+from archival_core.source.state.origin import Origin, origin_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -82,7 +82,8 @@ class MissingTables:
             if here.timeline is None:
                 return report  # a standby may not have the tables yet
             former = {job_id for job_id, table in found.items() if table.server not in (None, here.key)}
-            await self._decide_former(connection, former, here, report, deadline)
+            # half of the time at most: what nobody can decide is looked at again and again
+            await self._decide_former(connection, former, here, report, (time.monotonic() + deadline) / 2)
             missing = await _missing(connection, {job_id: table for job_id, table in found.items() if job_id not in former})
             gone = await self._marked.archived(missing[:_DECIDED])
             names = {job.job_id: await _names(connection, job) for job, _ in gone}
@@ -124,7 +125,9 @@ class MissingTables:
         if grounds.nonce is not None and not await history.stands_on(connection, job.job_id, grounds):
             raise PermanentError("it was archived in a history that was put back", code="history-changed")
         own = TableIdentity(oid=manifest.relation_oid, born=manifest.relation_born or "")
-        await check_settled(connection, (await origin_of(connection, manifest)).table, {own, *grounds.tables})
+        origin = await origin_of(connection, manifest)
+        await _check_name(connection, manifest, grounds, origin)
+        await check_settled(connection, origin.table, {own, *grounds.tables})
         # Guard GONE: a table that is gone is not rows that are gone.
         rows = await self._elsewhere.look(connection, manifest)
         later = await self._marked.later(job, MOST + 1)
@@ -154,11 +157,14 @@ class MissingTables:
         """Supersede archives of former servers whose rows have come here, and are archived here."""
         if not here.system_identifier:
             return
-        for job, is_same_chunk in await self._marked.archived_anew(former, here.key, _DECIDED) if former else ():
+        for job, is_same_chunk in await self._marked.archived_anew(former, _DECIDED) if former else ():
             if time.monotonic() > deadline:
                 break
+            manifest = Manifest.model_validate(job.manifest)
             try:
-                rows = await self._elsewhere.look(connection, Manifest.model_validate(job.manifest))
+                if not is_same_chunk and await _is_there(connection, manifest):
+                    continue  # the later archive is of a sibling: chunks of a space dimension share their range
+                rows = await self._elsewhere.look(connection, manifest)
             except AwayError:
                 raise
             except ArchivalError as error:
@@ -214,6 +220,31 @@ async def _names(connection: Connection, job: Job) -> set[str]:
     """What the hypertable of an archive was called then, and is called now."""
     origin = await origin_of(connection, Manifest.model_validate(job.manifest))
     return {str(job.hypertable), str(origin.table)}
+
+
+async def _is_there(connection: Connection, manifest: Manifest) -> bool:
+    """Whether the archive's chunk is there, as far as its name and its range tell."""
+    origin = await origin_of(connection, manifest)
+    try:
+        chunk = await catalog.find_chunk(connection, origin.table, Relation.parse(manifest.chunk))
+    except PermanentError:
+        return False
+    return chunk.range == ChunkRange(manifest.range_start, manifest.range_end)
+
+
+async def _check_name(connection: Connection, manifest: Manifest, grounds: Grounds, origin: Origin) -> None:
+    """Raise `PermanentError` (`other-server`) where the rows of an archive that was read elsewhere, and compared here, would be
+    looked for in another table than its hypertable.
+
+    What the manifest says of the hypertable's identity tells nothing here. What the comparison saw tells it.
+    """
+    if (grounds.system_identifier, grounds.database) == (manifest.source.system_identifier, manifest.source.database):
+        return
+    # Guard GONE: rows of a table that was renamed are not gone.
+    if grounds.hypertable is None or await tables.name_of(connection, grounds.hypertable) not in (None, origin.table):
+        raise PermanentError(
+            f"it was read on a former server, and {origin.table} may not be its hypertable any more", code="other-server"
+        )
 
 
 async def _missing(connection: Connection, found: Mapping[UUID, ArchivedTable]) -> list[UUID]:

@@ -164,16 +164,18 @@ union all
 limit %(limit)s
 
 -- name: archived_anew
--- Those of some archives of former servers whose range this server has a later archive of, and whether that is of a chunk of the same name.
+-- Those of some archives of former servers whose range another server has a later archive of, and whether that is of a chunk of the same
+-- name. The source may have moved once more since. Whom nobody can decide about stays, and must not keep others from their turn.
 select j.*, later.is_same_chunk
 from archival.job j cross join lateral (
     select bool_or(later.chunk = j.chunk) as is_same_chunk from archival.job later
     where later.hypertable = j.hypertable and later.kind = 'archive' and later.status = 'archived' and later.job_id <> j.job_id
-      and later.finished_at > j.finished_at and not later.history_lost and later.read_from = %(server)s
+      and later.finished_at > j.finished_at and not later.history_lost
+      and later.read_from <> coalesce((j.proof ->> 'system_identifier') || '/' || (j.proof ->> 'database'), j.read_from)
       and later.settled and archival.span(later.range_start, later.range_end) && archival.span(j.range_start, j.range_end)
 ) later
 where j.job_id = any(%(job_ids)s) and j.kind = 'archive' and j.status = 'archived' and later.is_same_chunk is not null
-order by j.job_id limit %(limit)s
+order by random() limit %(limit)s
 
 -- name: archived_jobs
 select j.*, coalesce(p.dropped_by_others, 'keep') as dropped_by_others
