@@ -65,6 +65,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         1_010_000,
     ),
     "huge": Shape("texts of 100 MB", "huge", "note text", f"repeat({_NOISE}, 3125000)", 6),
+    "huge-one": Shape("the same, one reader", "huge", settings={"ARCHIVE_READERS": "1"}),
 }
 
 
