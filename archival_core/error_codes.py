@@ -260,6 +260,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "Archives of a table that was dropped, and whose name another one has, are no part of the answer.",
                 "Restore them into a table of their own, which can be asked.",
             ),
+            "large-values": ErrorCode(
+                "Archived values are so large that another reader has to read them, which needs less memory.",
+                "Nothing: the question is asked again by itself.",
+            ),
             "moment-passed": ErrorCode("Tables were dropped or written anew while they were about to be read.", "Ask again."),
             "not-acceptable": ErrorCode("The answer is to be had in none of the forms that `Accept` names.", status=406),
             "numbers-as-text": ErrorCode(

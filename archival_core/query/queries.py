@@ -168,13 +168,19 @@ class Queries:
         self.check_on()
         limits = limits or self.limits
         begun = time.monotonic()
+        own_reader = True
         async with self._turn(limits):
             for tried in range(1, _TRIES + 1):
                 try:
                     async with self._worker(sql) as (worker, statement):
                         await sink.begin()
-                        answer = await self._once(worker, statement, form, sink, frozenset(as_text), limits, explain)
+                        answer = await self._once(
+                            worker, statement, form, sink, frozenset(as_text), limits, explain, own_reader
+                        )
                 except ArchivalError as error:
+                    if error.code == "large-values" and own_reader:
+                        own_reader = False
+                        continue
                     # an archive may have been restored and retired since the snapshot
                     again = error.code in ("moment-passed", "archive-unreadable") or isinstance(error, GaveWayError)
                     if not again or tried == _TRIES or time.monotonic() - begun > limits.seconds / 2:
@@ -238,6 +244,7 @@ class Queries:
         as_text: frozenset[str],
         limits: Limits,
         explain: bool,
+        own_reader: bool,
     ) -> Answer:
         from archival_core.query.process.asked import Asked
 
@@ -253,6 +260,7 @@ class Queries:
                     form=form,
                     limits=limits,
                     explain=explain,
+                    own_reader=own_reader,
                     database_url=await self._source.url(),
                     snapshot_id=then.snapshot_id,
                     settings={

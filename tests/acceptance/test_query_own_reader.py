@@ -145,3 +145,22 @@ async def test_a_file_takes_few_requests(archived: Service) -> None:
     sql = f"select device, max(value), max(note) from {archived.schema}.readings where time < '2026-02-01' group by device"
     assert (await asked(queries_of(archived), sql)).result.num_rows == 9
     assert (looks.hits, reads.hits) == (1, 1)
+
+
+async def test_values_that_are_too_large_for_it_are_read_by_the_other_reader(service: Service) -> None:
+    """On the way to DuckDB's own reader a value is in memory three times."""
+    service.execute(
+        """create table $s.pictures (time timestamptz not null, picture bytea) partition by range (time);
+        create table $s.old partition of $s.pictures for values from ('2026-01-01Z') to ('2026-02-01Z');
+        insert into $s.pictures select '2026-01-01Z', 'small';
+        alter table $s.pictures alter picture set storage external;
+        insert into $s.pictures
+        select '2026-01-02Z', decode(string_agg(md5(n::text), ''), 'hex') from generate_series(1, 2600000) n"""
+    )
+    await service.publish(hypertable=f"{service.schema}.pictures", chunk=f"{service.schema}.old", remove=True)
+    await service.work()
+    assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
+    sql = f"select octet_length(picture) as n, md5(picture) as m from {service.schema}.pictures order by time"
+    answer = await asked(queries_of(service), sql)
+    assert answer.result["n"].to_pylist() == [5, 41_600_000]
+    assert answer.figures.snapshots == 2

@@ -59,6 +59,8 @@ class Question:
     source: LiveSource
     lake: Callable[[], LakeFiles]
     limits: Limits
+    #: whether DuckDB's own reader may read archives
+    own_reader: bool
 
 
 class Spare:
@@ -150,8 +152,12 @@ class Sandbox:
             return {}
 
     def _readings(self, connection: Any) -> dict[tuple[str, str], Reading]:
-        """What is known of how the question reads its tables: nothing if it is told archive by archive what is read."""
-        if self.reading.explains or not any(table.archives for table in self._question.tables):
+        """What is known of how the question reads its tables.
+
+        Nothing where DuckDB's own reader is not to read them, as where it is told archive by archive what is read.
+        """
+        is_wanted = self._question.own_reader and not self.reading.explains
+        if not is_wanted or not any(table.archives for table in self._question.tables):
             return {}
         try:
             return readings(connection, self._question.statement.sql, self._types())

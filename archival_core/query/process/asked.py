@@ -27,6 +27,8 @@ class Asked:
     limits: Limits
     #: whether it is told what is read, in the place of rows
     explain: bool
+    #: whether DuckDB's own reader may read archives
+    own_reader: bool
     #: of the source, with a password that is valid now
     database_url: str
     snapshot_id: str

@@ -140,7 +140,8 @@ class _Worker:
             turns=threading.Semaphore(MOST_AT_A_TIME),
             threads=self._threads,
         )
-        question = Question(asked.statement, asked.tables, source, partial(self._files, asked.arrow_files), asked.limits)
+        lake = partial(self._files, asked.arrow_files)
+        question = Question(asked.statement, asked.tables, source, lake, asked.limits, asked.own_reader)
         sandbox = Sandbox(question, partial(self._service.ask, {"kind": "end"}), self._spare.take)
         try:
             sandbox.reading.explains = asked.explain

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from fsspec import AbstractFileSystem
 
+from archival_core.errors import TransientError
 from archival_core.query.archives.archive import Archive, ArchivedFile
 from archival_core.query.scans.archived_rows import LakeFiles
 from archival_core.query.scans.scans import QuestionReads
@@ -27,6 +28,8 @@ _END_BYTES: Final = 64 * 1024
 _SMALL_BYTES: Final = 1024 * 1024
 #: A request to the lake takes longer than so many bytes: what stands behind a smaller piece comes with it.
 _PIECE_BYTES: Final = 256 * 1024
+#: A row group is smaller, unless it has a value that is larger. On its way to DuckDB a piece is in memory three times.
+_LARGEST_PIECE: Final = 32 * 1024 * 1024
 #: Files whose ends are fetched while DuckDB reads the one before.
 _AHEAD: Final = 4
 #: Files that are kept open for DuckDB's next look at them, and those ahead.
@@ -166,6 +169,8 @@ class _Opened:
     def read(self, size: int = -1) -> bytes:
         wanted = self._file.size - self._offset if size < 0 else size
         with self._reading.keeping_failure(), lake_errors():
+            if wanted > _LARGEST_PIECE:
+                raise TransientError("archived values are too large for DuckDB's own reader", code="large-values")
             found = self._file.read(self._offset, wanted)
         self._offset += len(found)
         return found

@@ -108,4 +108,11 @@ MUTATIONS = (
         new="",
         tests=("unit/query/test_filters.py::test_filters_that_let_more_rows_through_there",),
     ),
+    Mutation(
+        name="values-of-any-size-are-in-memory-three-times",
+        file="query/scans/question_files.py",
+        old="if wanted > _LARGEST_PIECE:",
+        new="if False:",
+        tests=("acceptance/test_query_own_reader.py::test_values_that_are_too_large_for_it_are_read_by_the_other_reader",),
+    ),
 )
