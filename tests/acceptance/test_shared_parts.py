@@ -155,13 +155,16 @@ async def test_two_instances_read_one_chunk(service: Service, other: Runtime, re
     assert_archived(service)
 
 
-async def test_nobody_helps(service: Service, readings: Readings, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_nobody_helps(service: Service, readings: Readings, monkeypatch: pytest.MonkeyPatch, hangs: bool) -> None:
     async def away(*_: Any, **__: Any) -> None:
+        await asyncio.sleep(300 if hangs else 0)
         raise AwayError("the queue does not answer", code="queue", dependency="queue")
 
     monkeypatch.setattr(service.runtime.sharing_parts._sharing._queue, "send", away)
     await request(service)
-    assert await work(service) == []
+    async with asyncio.timeout(60):
+        assert await work(service) == []
     assert readings.snapshots == len(assert_archived(service)["parts"])
 
 

@@ -56,7 +56,15 @@ class SharingParts:
         `SharedReading.read`, and `LostLeaseError`.
         """
         await self._parts.share(job, missing)
-        await self._sharing.call(job, min(HELPERS, -(-len(missing) // self._readers) - 1))
+        # a queue that is away does not hold the worker up
+        calling = asyncio.create_task(self._sharing.call(job, min(HELPERS, -(-len(missing) // self._readers) - 1)))
+        try:
+            await self._read_all(job, progress, deadline)
+        finally:
+            calling.cancel()
+            await asyncio.wait([calling])
+
+    async def _read_all(self, job: Job, progress: Progress, deadline: float) -> None:
         begun = 0
 
         def may_begin() -> bool:
