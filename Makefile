@@ -31,7 +31,7 @@ help:
 	@echo "make questions  a thousand questions while chunks come and go (ARGS='--questions N --seed N --ledger PLACE --timescaledb')"
 	@echo "make mutants  break the lines that guard the promise, one at a time: a test has to notice (ARGS='--only NAME')"
 	@echo "make proof  search the model of the promise with spin (ARGS='--only WORDS --trails FOLDER'); docs/proof.md"
-	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json), the same work beside ever more archives (ARGS=--scale), the console beside 10,000 chunks (ARGS=--console), a commit to ever larger tables of the lake (ARGS=--commits), its memory by the shape of the rows (ARGS=--memory), or questions beside DuckDB and PostgreSQL (ARGS=--query, ARGS='--query --quick')"
+	@echo "make bench  the engine beside its peers (ARGS=--quick, ARGS=--json), the same work beside ever more archives (ARGS=--scale), the console beside 10,000 chunks (ARGS=--console), a commit to ever larger tables of the lake (ARGS=--commits), its memory by the shape of the rows (ARGS=--memory), two hosts beside one (ARGS=--hosts), or questions beside DuckDB and PostgreSQL (ARGS=--query, ARGS='--query --quick')"
 	@echo "make readers  every engine on one table of the lake with every situation at once (ARGS='--only NAME --keep')"
 	@echo "make picture  take the dashboard's picture for the README anew (needs Chromium)"
 	@echo "make package  the zip that Azure runs without a build (.local/package.zip)"

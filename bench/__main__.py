@@ -72,6 +72,10 @@ def main() -> int:
         from bench.commits.__main__ import main as commits
 
         return commits([argument for argument in sys.argv[1:] if argument != "--commits"])
+    if "--hosts" in sys.argv:
+        from bench.hosts.__main__ import main as hosts
+
+        return hosts([argument for argument in sys.argv[1:] if argument != "--hosts"])
     if "--console" in sys.argv:
         from bench.console.__main__ import main as console_views
 

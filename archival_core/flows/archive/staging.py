@@ -20,7 +20,7 @@ from archival_core.model.lake.manifest import Manifest, ManifestPart
 _LOG = logging.getLogger(__name__)
 
 #: files that are moved at the same time: each takes a request, and waits for its answer
-_MOVERS: Final = 16
+_MOVERS: Final = 32
 
 
 class Staging:
