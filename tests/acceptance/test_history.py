@@ -186,8 +186,13 @@ async def test_a_copy_beside_the_original_is_refused(world: World, tmp_path: Pat
                     await duty(MINUTE)
                 assert refused.value.code == "other-owner"
                 assert "archival source takeover" in str(refused.value)
+            await world.service.runtime.ownership.check()
             # somebody says that the copy is the one now
             await theirs.ownership.take_over()
+            # one refusal is enough for all who ask, whatever was believed
+            for check in (world.service.runtime.ownership.check, world.service.runtime.ownership.check_lately):
+                with pytest.raises(PermanentError, match="belongs to"):
+                    await check()
             await theirs.reconciler.reconcile(MINUTE)
         finally:
             await theirs.close()

@@ -50,6 +50,7 @@ class Ownership:
         Guard OWNER: nothing is archived, removed or restored without this check. A lake and a ledger that belong to nobody
         yet become this source's.
         """
+        self._believed_until = -math.inf
         own = self._own = self._own or await self._owner_of_ledger()
         owner = await self._owner_of_lake()
         if owner is None:
