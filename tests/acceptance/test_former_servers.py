@@ -159,3 +159,15 @@ async def test_what_nobody_can_decide_keeps_nobody_from_its_turn(world: World, m
         if "superseded" in world.statuses():
             break
     assert sorted(world.statuses()) == ["archived", "archived", "archived", "superseded"]
+
+
+async def test_an_archive_without_rows_holds_nothing_up(world: World) -> None:
+    world.service.execute("delete from $s.jan")
+    await world.archive("jan")
+    await move(world, DUMPED, LATE)
+    before = world.live()
+    await archive_again(world)
+    await world.reconcile()
+    assert (await world.remove()).removed == 1
+    assert sorted(world.statuses()) == ["removed", "superseded"]
+    assert world.whole() == before

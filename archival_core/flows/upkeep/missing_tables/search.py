@@ -173,7 +173,8 @@ class MissingTables:
                 continue
             # A chunk of the same name and range may be another one, which has none of the rows. One that has
             # some of them is the same, and was written to since, as a chunk is that changed on its own server.
-            if rows is RowsFound.ALL_THERE or (rows is RowsFound.SOME_THERE and is_same_chunk):
+            # An archive without rows stands for none.
+            if not manifest.rows or rows is RowsFound.ALL_THERE or (rows is RowsFound.SOME_THERE and is_same_chunk):
                 report.reshaped += await self._supersede(job)
             else:
                 report.undecided += 1
