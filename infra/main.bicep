@@ -100,7 +100,7 @@ param databaseSku string = 'Standard_D2ds_v5'
 // --- how it runs -----------------------------------------------------------------------------------------------------------
 
 @description('Connections that the service may take of the database. The largest number of instances follows from it.')
-@minValue(105)
+@minValue(108)
 param databaseConnections int = 200
 
 @description('40 in a region that refuses a smaller maximum of instances: docs/deploy.md, how far it scales.')
@@ -252,7 +252,7 @@ var rules = [
   }
   {
     broken: databaseSku == 'Standard_B1ms'
-    sentence: 'DATABASE_SKU=Standard_B1ms has 35 connections, and the service needs 105 at least: take Standard_B2s.'
+    sentence: 'DATABASE_SKU=Standard_B1ms has 35 connections, and the service needs 108 at least: take Standard_B2s.'
   }
   {
     broken: !empty(coolPrefixes) && !empty(lakeAccountId)

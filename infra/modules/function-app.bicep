@@ -37,23 +37,25 @@ param publicApi bool
 // --- how far it may scale ----------------------------------------------------------------------------------------------
 // maximumInstanceCount holds for each function, and for all HTTP functions as one; each instance works on one message at a time
 // (host.json: batchSize 1, newBatchThreshold 0). What one instance opens at most, with L for the pool of the ledger:
-//   archive_chunk, archive_part                    1 to see who waits, 2 for each of archiveReaders: its snapshot and its rows, + L
+//   archive_chunk, archive_part                    1 to see who waits, 2 for each of archiveReaders: its snapshot and its rows, + L;
+//                                                  archive_chunk 1 more, which stays open beside its reading
 //   restore_chunk                                  2 + L
 //   archive_chunk_poison, restore_chunk_poison     L each
-//   remove_chunk                                   3, to look, to load in trial and to see who waits + 1 of the ledger
+//   remove_chunk                                   4, to look, to load in trial, to see who waits, and for the mark of a whole
+//                                                  comparison + 1 of the ledger
 //   verify_archive                                 1 of the ledger
 //   archive_part_poison, remove_chunk_poison,
 //   verify_archive_poison                          1 each
 //   all HTTP functions                             httpConcurrency + L
 //   the five timers, which run once in the app     1 + L each; remove_chunks and reconcile 2 more, to load in trial and to see
-//                                                  who waits
+//                                                  who waits; remove_chunks 1 more, for such a mark
 // Ledger and source count together, as if they were one server. What is left of databaseConnections is never reached, and the
 // role's CONNECTION LIMIT (docs/deploy.md) holds where the platform's own limit does not, as for bursts of HTTP.
 var ledgerPool = 4
 var httpConcurrency = 8
-var timers = 5 * (1 + ledgerPool) + 2 * 2
+var timers = 5 * (1 + ledgerPool) + 2 * 2 + 1
 var reading = 1 + 2 * archiveReaders + ledgerPool
-var perInstance = 2 * reading + (2 + ledgerPool) + 2 * ledgerPool + (4 + 4) + (httpConcurrency + ledgerPool)
+var perInstance = 2 * reading + 1 + (2 + ledgerPool) + 2 * ledgerPool + (5 + 4) + (httpConcurrency + ledgerPool)
 var maximumInstances = min(1000, max(maximumInstancesAtLeast, (databaseConnections - timers) / perInstance))
 
 // --- settings --------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,10 @@ from tests.acceptance.lineages import published
 if TYPE_CHECKING:
     from tests.kit.worlds import World
 
+REPLAYED = """
+insert into $s.readings
+select t, extract(epoch from t)::bigint, 'note ' || t from (values (timestamptz '2026-01-15Z')) v (t)
+"""
 LATE = "insert into $s.readings values ('2026-01-15 00:30Z', 1, 'late')"
 #: A dump is read back into tables that are numbered anew.
 DUMPED = """
@@ -82,9 +86,11 @@ async def test_what_was_compared_here_is_superseded_with_the_commit(world: World
     assert world.statuses() == ["superseded", "archived"]
 
 
-async def test_another_chunk_of_the_name_takes_no_place(world: World) -> None:
+@pytest.mark.parametrize("replayed", [False, True])
+async def test_another_chunk_of_the_name_takes_no_place(world: World, replayed: bool) -> None:
+    """Not even where a replay has brought some of the rows again."""
     await world.archive("jan")
-    await move(world, ANOTHER, LATE)
+    await move(world, ANOTHER, LATE, *([REPLAYED] if replayed else []))
     await archive_again(world)
     await world.reconcile()
     assert world.statuses() == ["archived", "archived"]

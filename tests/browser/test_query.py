@@ -186,6 +186,19 @@ def test_an_error_does_not_stand_beside_the_rows_of_another_question(page: Page)
     expect(page.get_by_label("SQL")).to_have_value("SELECT 1 AS one")
 
 
+def test_an_error_goes_although_somebody_went_back_before_the_tables_were_there(page: Page) -> None:
+    said = page.get_by_role("alert").filter(has=page.locator("strong"))
+    ask(page, "SELECT 1 AS one")
+    expect(page.locator(".rows td")).to_have_text("1")
+    # the update for the next question's address waits for the tables, and the one for the address before does not
+    page.route("**/dashboard/hypertables", lambda _: None, times=1)
+    ask(page, "SELECT nothing")
+    expect(said).to_contain_text("query-invalid")
+    page.go_back()
+    expect(said).to_have_count(0)
+    expect(page.get_by_label("SQL")).to_have_value("SELECT 1 AS one")
+
+
 def test_rows_of_before_say_so_where_the_same_question_has_no_answer(page: Page) -> None:
     ask(page, "SELECT 1 AS one")
     expect(page.locator(".rows td")).to_have_text("1")

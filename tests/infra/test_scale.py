@@ -42,10 +42,10 @@ def test_connections_are_never_more_than_the_budget() -> None:
         return names["maximumInstances"], names["timers"] + names["maximumInstances"] * names["perInstance"]  # type: ignore[operator,return-value]
 
     defaults = main["databaseConnections"].value, main["archiveReaders"].value
-    assert instances(*defaults) == (3, 185)
-    assert instances(*defaults, 40) == (40, 2109)
-    assert "2,109" in (ROOT / "docs/deploy.md").read_text()
-    for budget in range(105, 6000, 7):
+    assert instances(*defaults) == (3, 192)
+    assert instances(*defaults, 40) == (40, 2190)
+    assert "2,190" in (ROOT / "docs/deploy.md").read_text()
+    for budget in range(108, 6000, 7):
         for readers in range(1, 9):
             count, connections = instances(budget, readers)
             assert 1 <= count <= 1000

@@ -207,6 +207,14 @@ MUTATIONS = (
         tests=("acceptance/test_lost_histories.py::test_other_ways_to_be_superseded",),
     ),
     Mutation(
+        name="undecided-former-archives-keep-others-from-their-turn",
+        file="ledger/sql/archives/marks.sql",
+        inside="archived_anew",
+        old="order by random()",
+        new="order by j.job_id",
+        tests=("acceptance/test_former_servers.py::test_what_nobody_can_decide_keeps_nobody_from_its_turn",),
+    ),
+    Mutation(
         name="two-live-jobs-of-a-chunk",
         file="ledger/sql/migrations/0003_removal.sql",
         old="create unique index job_one_live on",

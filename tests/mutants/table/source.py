@@ -244,6 +244,6 @@ MUTATIONS = (
         file="source/beside.py",
         old="await connection.close()",
         new="pass",
-        tests=("contract/test_beside.py",),
+        tests=("contract/test_beside.py::test_an_address_that_leads_elsewhere",),
     ),
 )

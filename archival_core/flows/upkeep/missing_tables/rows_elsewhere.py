@@ -23,6 +23,8 @@ class RowsFound(StrEnum):
     """How many of an archive's rows are in the database."""
 
     ALL_THERE = "all there"
+    #: more than half
+    MOST_THERE = "most there"
     SOME_THERE = "some there"
     NONE_THERE = "none there"
 
@@ -69,7 +71,9 @@ class RowsElsewhere:
                 await _check_again(connection, manifest, origin, columns)
         if missing == 0:
             return RowsFound.ALL_THERE
-        return RowsFound.NONE_THERE if missing == found else RowsFound.SOME_THERE
+        if missing == found:
+            return RowsFound.NONE_THERE
+        return RowsFound.MOST_THERE if 2 * missing < found else RowsFound.SOME_THERE
 
 
 def _check_time_column(manifest: Manifest, chunk: Chunk, columns: Sequence[Column]) -> None:

@@ -171,10 +171,10 @@ class MissingTables:
                 report.undecided += 1
                 _LOG.warning("job %s: it was read on a former server, and nothing is decided: %s", job.job_id, error)
                 continue
-            # A chunk of the same name and range may be another one, which has none of the rows. One that has
-            # some of them is the same, and was written to since, as a chunk is that changed on its own server.
-            # An archive without rows stands for none.
-            if not manifest.rows or rows is RowsFound.ALL_THERE or (rows is RowsFound.SOME_THERE and is_same_chunk):
+            # A chunk of the same name and range may be another one, into which few of the rows have come again, or none. One
+            # that has most of them is the same, and was written to since, as a chunk is that changed on its own server. An
+            # archive without rows stands for none.
+            if not manifest.rows or rows is RowsFound.ALL_THERE or (rows is RowsFound.MOST_THERE and is_same_chunk):
                 report.reshaped += await self._supersede(job)
             else:
                 report.undecided += 1
