@@ -105,9 +105,8 @@ function run() {
   const sql = written(parts.editor);
   if (!sql) return parts.editor.focus();
   kept.sql = parts.editor.value;
-  // Noted at once: the update for this address waits for the tables, and somebody may have gone back by then.
+  // noted at once: the update for this address waits for the tables, and somebody may have gone back by then
   parts.address = sql.length <= LONGEST_ADDRESS ? sql : undefined;
-  // of another question, another drawing
   set({ sql: parts.address ?? "", x: "", y: "" });
   return ask(sql);
 }
