@@ -104,9 +104,8 @@ async function describe(table) {
 function run() {
   const sql = written(parts.editor);
   if (!sql) return parts.editor.focus();
-  kept.sql = parts.editor.value;
-  // noted at once: the update for this address waits for the tables, and somebody may have gone back by then
-  parts.address = sql.length <= LONGEST_ADDRESS ? sql : undefined;
+  // the address is noted at once: its update waits for the tables, and somebody may have gone back by then
+  [kept.sql, parts.address] = [parts.editor.value, sql.length <= LONGEST_ADDRESS ? sql : undefined];
   set({ sql: parts.address ?? "", x: "", y: "" });
   return ask(sql);
 }
