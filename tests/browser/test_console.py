@@ -144,6 +144,10 @@ def test_a_restore_shows_what_comes_back_asks_and_is_followed(page: Page, shown:
     expect(page.locator("#freed-note")).to_have_text("5 chunks removed")
     shown.execute("update archival.job set status = 'removed', restored_at = null where restored_at is not null")
     shown.execute("delete from archival.job where kind = 'restore'")
+    # reconcile follows the mark, which says that the rows are back
+    shown.wait_for(
+        lambda: shown.rows("select from archival.job where chunk = 'demo.readings_2026_01_06' and status = 'archived'")
+    )
 
 
 def test_a_policy_is_looked_at_before_it_is_saved_and_typing_stays(page: Page) -> None:
