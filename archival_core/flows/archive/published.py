@@ -60,15 +60,13 @@ async def read_inner_manifest(lake: LakehouseClient, folder: str) -> Manifest:
     return manifest
 
 
-async def what_lies_at(lake: LakehouseClient, folder: str, *, is_renamed_onto: bool = False) -> str | None:
+async def what_lies_at(lake: LakehouseClient, folder: str) -> str | None:
     """Where something lies that an archive at `folder` would run into; `None` if all its places are free.
 
     An archive has three places: below `tables/`, its manifest, and below `superseded/` once another archive takes its
-    place. The first is not looked at if it `is_renamed_onto`, which fails where something lies there.
+    place.
     """
-    places = [paths.archive_manifest(folder), paths.superseded_folder(folder)]
-    if not is_renamed_onto:
-        places.insert(0, folder)
+    places = (folder, paths.archive_manifest(folder), paths.superseded_folder(folder))
     found = await asyncio.gather(*(lake.stat(path) for path in places))
     return next((path for path, lies in zip(places, found, strict=True) if lies is not None), None)
 

@@ -42,13 +42,9 @@ class Publishing:
         """The archive's revision: the first one whose places in the lake are free.
 
         What lies at a place may be another service's, forged, or of a ledger that was put back. It is left for `reconcile`.
-        The first attempt does not look where the rename will tell, since a place is hardly ever taken; the next attempt does.
         """
         revision = await self._ledger.assign_revision(job, chunk, born)
-        is_first = job.attempt == 1
-        while found := await what_lies_at(
-            self._lake, paths.archive_folder(job.hypertable, job.chunk, revision), is_renamed_onto=is_first
-        ):
+        while found := await what_lies_at(self._lake, paths.archive_folder(job.hypertable, job.chunk, revision)):
             _LOG.warning(
                 "job %s: something else lies at %s in the lake, so a later revision is taken",
                 job.job_id,

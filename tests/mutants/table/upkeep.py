@@ -51,8 +51,8 @@ MUTATIONS = (
         name="planted-manifest-stops-a-job",
         file="flows/archive/published.py",
         inside="what_lies_at",
-        old="places = [paths.archive_manifest(folder), paths.superseded_folder(folder)]",
-        new="places = [paths.superseded_folder(folder)]",
+        old="(folder, paths.archive_manifest(folder), paths.superseded_folder(folder))",
+        new="(folder,)",
         tests=("acceptance/test_publication.py::test_what_lies_in_a_manifest_s_place_stops_no_job",),
     ),
     Mutation(
