@@ -1,4 +1,4 @@
-"""A few connections to one database, opened when they are wanted, and asked whether they answer before they are believed.
+"""A few connections to one database, opened when they are wanted, and asked whether they answer unless they just did.
 
 A pool that connects in the background tells nobody why it cannot, and is late by its own back-off when the server is there
 again. Here whoever wants a connection makes it: what is wrong comes out as it is, and the first who asks after an outage is

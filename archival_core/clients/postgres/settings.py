@@ -117,9 +117,10 @@ NOTHING_MORE: Final[Mapping[LiteralString, LiteralString]] = MappingProxyType({}
 
 
 def first_statement(more: Mapping[LiteralString, LiteralString] = NOTHING_MORE) -> LiteralString:
-    """The first statement of a session, outside of any transaction; its one row is a `Session` (`postgres_session`). It says
-    all of `STARTUP` again, for what stands in between may have kept the connection's `options` to itself; what `more` says
-    goes before `STARTUP`.
+    """The first statement of a session, outside of any transaction. Its one row has what `Database.begin` looks at.
+
+    The statement says all of `STARTUP` again, for what stands in between may have kept the connection's `options` to itself.
+    Where `more` has another value for a setting, that value counts.
 
     A role or a database that is read-only by default is overruled, since that is a setting like the others. A server that is
     read-only by its own configuration is not: Azure does that to a server whose disk is nearly full.

@@ -40,7 +40,7 @@ class Ownership:
         self._believed_until = -math.inf
 
     async def check_lately(self) -> None:
-        """As `check`, unless that was done within the last seconds. What is checked is never of the moment of the work."""
+        """As `check`, unless a check has passed within the last seconds, which is as long as small work takes after one."""
         if time.monotonic() > self._believed_until:
             await self.check()
 
