@@ -71,8 +71,8 @@ lint: setup
 check: lint
 	@$(PY) -m pytest --quiet --no-header tests/infra
 
-# tests wait for servers more than for the processor: four workers keep two cores busy
-SIDE_BY_SIDE := -n 4 --dist loadgroup --no-loadscope-reorder
+# tests wait for servers more than for the processor: five workers keep two cores busy
+SIDE_BY_SIDE := -n 5 --dist loadgroup --no-loadscope-reorder
 
 # the slowest tests are named, so that they stay few
 test: lint

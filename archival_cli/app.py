@@ -26,6 +26,7 @@ from archival_cli.commands.work.dead_letters import dead_letters
 from archival_cli.commands.work.events import events
 from archival_cli.commands.work.intake import pause, resume
 from archival_cli.commands.work.jobs import cancel, dismiss, job, jobs, retry, undismiss
+from archival_cli.commands.work.settle import settle
 from archival_cli.commands.work.status import status
 
 #: In the order of `archival --help`. What a command needs besides click and rich is imported when the command runs.
@@ -44,6 +45,7 @@ _COMMANDS: Final[tuple[click.Command, ...]] = (
     cancel,
     dismiss,
     undismiss,
+    settle,
     policies,
     verify,
     findings,

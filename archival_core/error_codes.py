@@ -2,6 +2,9 @@
 
 Codes are a contract: programs test them, so a code is never given another meaning. A code that raises a `TransientError` is
 tried again by itself; one that raises a `PermanentError` waits for somebody.
+
+All codes are in one file, however long, because a catalogue is read as a whole: whoever wants a code looks here for one that
+says the same already.
 """
 
 from __future__ import annotations
@@ -54,6 +57,11 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 status=422,
             ),
             "no-reason": ErrorCode("A dead letter is discarded for a reason.", "Say the reason.", status=422),
+            "not-undecided": ErrorCode(
+                "The archive's table is there, or what became of its rows is decided.",
+                "Nothing: `archival jobs --not-removed archive-undecided` lists the archives that wait for a word.",
+                status=409,
+            ),
             "not-cancellable": ErrorCode("The job has ended.", "Only queued and running jobs are cancelled.", status=409),
             "not-dismissed": ErrorCode("Nobody has dismissed the failure."),
             "not-in-encoding": ErrorCode(
@@ -121,8 +129,13 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "A file of the archive is missing, short or altered.",
                 "Archive the chunk again with `force`, and find out who writes to the lake.",
             ),
+            "archive-undecided": ErrorCode(
+                "The archive's table is gone, and nobody can tell what became of its rows.",
+                "Say it: `archival settle JOB --rows moved`, or `--rows dropped`; `--dry-run` says how many are there.",
+            ),
             "archive-unsettled": ErrorCode(
-                "An archive of the same range is of a table that is gone; `reconcile` finds out about it."
+                "An archive of the same range is of a table that is gone; `reconcile` finds out about it.",
+                "If it lasts, settle what `archival jobs --not-removed archive-undecided` lists.",
             ),
             "continuous-aggregate": ErrorCode(
                 "A refresh policy of a continuous aggregate reaches back into the range and would delete its aggregates.",
@@ -131,6 +144,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "copy-unsettled": ErrorCode(
                 "The chunk is a copy of an archive that was attached, and the archive stands in for its rows still.",
                 "Restore that archive without `into`, which inserts nothing.",
+                status=409,
             ),
             "dropped-other": ErrorCode("The drop took something else along, and was undone."),
             "frozen": ErrorCode("The chunk is frozen.", "`unfreeze_chunk()` lets it be removed."),
@@ -146,7 +160,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "The service's role may not write to schema `archival_marks`.",
                 "As an administrator of the source: `CREATE SCHEMA archival_marks AUTHORIZATION` the service's role.",
             ),
-            "not-archived": ErrorCode("The archive is not `archived` any more, or the chunk is being archived again."),
+            "not-archived": ErrorCode(
+                "The archive is not `archived` any more, or the chunk is being archived again.", status=409
+            ),
             "not-in-table": ErrorCode("The archive is not in the table of the lake yet, so its chunk stays."),
             "not-restorable": ErrorCode(
                 "Rows of the archive do not come back as they are, or the archive stands for no rows.",
@@ -156,6 +172,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             "not-compared": ErrorCode(
                 "The archive was found in the lake and never compared with its chunk, which is gone.",
                 "If the archive is yours, restore it into a table of its own.",
+                status=409,
             ),
             "removal-blocked": ErrorCode(
                 "A view, a foreign key or something else depends on the chunk.",
@@ -227,7 +244,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
             "unreadable-value": ErrorCode("A value is not taken by its column's type.", "The message names both."),
             "would-double": ErrorCode(
-                "Rows are there already, and some could be there twice.", "Restore `beside`, or into a table of its own."
+                "Rows are there already, and some could be there twice.",
+                "Restore `beside`, or into a table of its own.",
+                status=409,
             ),
         },
         "Questions": {
@@ -332,13 +351,15 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "Somebody alters the table, or waits to, and goes first.",
                 "If it lasts, look for whoever alters the table again and again.",
             ),
-            "history-changed": ErrorCode("The source was put back to before the chunk was read."),
+            "history-changed": ErrorCode("The source was put back to before the chunk was read.", status=409),
             "other-owner": ErrorCode(
                 "The lake belongs to another source or ledger.",
                 "Stop one of the two services; `source takeover` says that this one is the owner.",
             ),
             "other-server": ErrorCode(
-                "The archive is of another server, or the server does not tell who it is.", "The message says which."
+                "The archive is of another server, or the server does not tell who it is.",
+                "The message says which.",
+                status=409,
             ),
             "snapshot-lost": ErrorCode("The session that held the snapshot has ended."),
             "source-busy": ErrorCode("The source has no memory for the statement now, or another one is in its way."),
@@ -383,7 +404,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "If it lasts, look for what slows the server down, and for a pooler or a script that"
                 " sets `statement_timeout` in spite of the service's sessions.",
             ),
-            "source-standby": ErrorCode("The source is a standby.", "Let `SOURCE_DATABASE_URL` name the primary server."),
+            "source-standby": ErrorCode(
+                "The source is a standby.", "Let `SOURCE_DATABASE_URL` name the primary server.", status=409
+            ),
             "source-timeout": ErrorCode("A time-out of the source ended the session, in spite of the session's own settings."),
             "source-unreachable": ErrorCode("The source does not answer."),
         },

@@ -1,4 +1,8 @@
-"""Wires clients into flows, once per process, on first use and inside the running loop."""
+"""Wires clients into flows, once per process, on first use and inside the running loop.
+
+This is the one place where everything is put together, and the file is as long as that takes: a line to import each part, and
+then what each part is given.
+"""
 
 from __future__ import annotations
 
@@ -70,9 +74,12 @@ from archival_core.flows.upkeep.lake.lake_back import LakeBack
 from archival_core.flows.upkeep.lake.verification import Verification, VerificationRules
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.marks.follow_marks import FollowMarks
+from archival_core.flows.upkeep.missing_tables.former_servers import FormerServers
 from archival_core.flows.upkeep.missing_tables.later_archives import LaterArchives
 from archival_core.flows.upkeep.missing_tables.rows_elsewhere import RowsElsewhere
 from archival_core.flows.upkeep.missing_tables.search import MissingTables
+from archival_core.flows.upkeep.missing_tables.settling import Settling
+from archival_core.flows.upkeep.missing_tables.verdicts import Verdicts
 from archival_core.flows.upkeep.rebuild.ledger_rebuild import LedgerRebuild
 from archival_core.flows.upkeep.rebuild.mark_rebuild import MarkRebuild
 from archival_core.flows.upkeep.reconcile import Reconciler
@@ -296,6 +303,8 @@ class Runtime(Connections):
             KeptStream(config.events_stream, config.events_keep_for, config.events_keep, config.events_group),
             KeptStream(config.results_stream, config.results_keep_for, config.results_keep),
         )
+        elsewhere, verdicts = RowsElsewhere(self._source, self._trial), Verdicts(marked, self._retiring)
+        former_servers, later_archives = FormerServers(marked, elsewhere, verdicts), LaterArchives(self._source, self._trial)
         self.policy_jobs = PolicyJobs(
             policies,
             DueChunks(policies, self._find_chunks),
@@ -325,9 +334,10 @@ class Runtime(Connections):
             MissingTables(
                 self._source,
                 marked,
-                RowsElsewhere(self._source, self._trial),
-                LaterArchives(self._source, self._trial),
-                self._retiring,
+                elsewhere,
+                later_archives,
+                former_servers,
+                verdicts,
             ),
             upkeep,
             self._announcer,
@@ -336,6 +346,7 @@ class Runtime(Connections):
             self.table_upkeep,
             JobFolding(self._source, Folding(pool), config.jobs_keep_for, config.events_stream),
         )
+        self.settling = Settling(self._source, self.ownership, marked, elsewhere, later_archives, former_servers, verdicts)
         self.ledger_rebuild = LedgerRebuild(self.lake, archives, self._schema, self._source)
 
     def _intervene(self) -> None:

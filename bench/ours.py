@@ -18,7 +18,7 @@ import pyarrow as pa
 from archival_core.clients.postgres.database import Database
 from archival_core.codec import parquet
 from archival_core.codec.layout import Layout
-from archival_core.ledger.jobs.job_life import NewJob
+from archival_core.ledger.jobs.adding import NewJob
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.chunks.part_range import PartRange
 from archival_core.model.jobs.message import JobMessage

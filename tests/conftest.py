@@ -5,10 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -28,6 +27,16 @@ settings.load_profile("any machine")
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108
 #: Folders whose files each make once what takes long: pages, servers with the traces of whole runs, a copy of the project.
 _MADE_ONCE = frozenset({"browser", "faults", "mutants"})
+
+
+def pytest_configure() -> None:
+    """What tests write for a moment is in memory: a file that is made on a disk costs the system many times as much.
+
+    The workers and all processes that tests start find the place as this one does.
+    """
+    if "TMPDIR" not in os.environ and _has_room_in_memory():
+        os.environ["TMPDIR"] = str(_IN_MEMORY)
+        tempfile.tempdir = None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,13 +94,7 @@ def source_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         return
     from tests.kit.copied_postgres import CopiedPostgres
 
-    with ExitStack() as stack:
-        if _has_room_in_memory():
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="archival-postgres-", dir=_IN_MEMORY)))
-            folder.chmod(0o755)
-        else:
-            folder = tmp_path_factory.mktemp("postgres")
-        server = stack.enter_context(CopiedPostgres(folder))
+    with CopiedPostgres(tmp_path_factory.mktemp("postgres")) as server:
         with psycopg.connect(server.url, autocommit=True) as connection:
             # its transactions come when they like, and while one is open a row that is written looks newer than it is
             connection.execute("alter system set autovacuum = off")
@@ -102,8 +105,10 @@ def source_database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 
 def _has_room_in_memory() -> bool:
-    """Whether the servers of all workers can have their data there: databases are made and dropped at a third of the cost."""
-    return _IN_MEMORY.is_dir() and shutil.disk_usage(_IN_MEMORY).free > 16 * 2**30
+    """Whether all workers can have their files there, programs among them."""
+    if not _IN_MEMORY.is_dir() or os.statvfs(_IN_MEMORY).f_flag & os.ST_NOEXEC:
+        return False
+    return shutil.disk_usage(_IN_MEMORY).free > 16 * 2**30
 
 
 @pytest.fixture(scope="session")

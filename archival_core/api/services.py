@@ -28,6 +28,7 @@ from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.tables.migrating.outdated import Migration
 from archival_core.flows.tables.table_upkeep import TableUpkeep
 from archival_core.flows.upkeep.lake.verification import Verification
+from archival_core.flows.upkeep.missing_tables.settling import Settling
 from archival_core.flows.upkeep.rebuild.mark_rebuild import MarkRebuild
 from archival_core.model.insight.money import Prices
 from archival_core.query.archives.former import FormerTables
@@ -54,6 +55,7 @@ class Services:
     jobs: Jobs
     chunks: ChunkList
     removal_decisions: RemovalDecisions
+    settling: Settling
     intake: IntakeControl
     ownership: Ownership
     mark_rebuild: MarkRebuild

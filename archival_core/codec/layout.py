@@ -44,6 +44,8 @@ _DICTIONARY_SHARE: Final = 0.6
 #: A column of whose sample compression leaves more than this share is not compressed by `fast`. The sample's dictionary, which
 #: shrinks, is a larger part of it than of a row group.
 _COMPRESSED_SHARE: Final = 0.95
+#: What compression leaves is not looked at where there is less than this: to look would take longer than all readers do.
+_SAMPLED_BYTES: Final = 256 * 1024
 #: A sample with less than this to a row says nothing of the rows that follow: NULLs before the first values, a constant.
 _LEAST_BITS: Final = 1
 _ONE_AT_A_TIME: Final = threading.Lock()
@@ -98,7 +100,7 @@ class Layout:
             "write_statistics": _bounded(leaves, sample.schema, unbounded),
             **settings.pages,
         }
-        return options if settings.shrinks or not sample.num_rows else options | _compression(sample, options)
+        return options if settings.shrinks or group.nbytes < _SAMPLED_BYTES else options | _compression(sample, options)
 
     def _keys(self, schema: pa.Schema) -> list[str]:
         if not _SETTINGS[self.profile].shrinks:

@@ -25,6 +25,7 @@ def services() -> Services:
         jobs=wired.jobs,
         chunks=wired.chunks,
         removal_decisions=wired.removal_decisions,
+        settling=wired.settling,
         intake=wired.intake,
         ownership=wired.ownership,
         mark_rebuild=wired.mark_rebuild,

@@ -15,7 +15,7 @@ from azure.storage.blob.aio import BlobServiceClient
 from archival_core.clients import network
 from archival_core.lake import credentials
 from archival_core.lake.errors import lake_errors
-from archival_core.lake.url import parse_lake_url
+from archival_core.lake.url import blob_endpoint, parse_lake_url
 
 #: One answer within seconds: whoever asks has a chunk in hand, and comes again.
 _OPTIONS: dict[str, Any] = {"retry_total": 1, "initial_backoff": 0.5, "connection_timeout": 5, "read_timeout": 10}
@@ -37,7 +37,7 @@ class LakeAccount:
             # a local server has the account in the path, and its second region beside it
             options["secondary_hostname"] = f"{parts.netloc}/{account}-secondary"
         credential: Any = credentials.credential_for(account, account_key)
-        return cls(BlobServiceClient(endpoint.replace(".dfs.", ".blob.", 1), credential=credential, **options), credential)
+        return cls(BlobServiceClient(blob_endpoint(endpoint), credential=credential, **options), credential)
 
     async def close(self) -> None:
         """Close the connections."""

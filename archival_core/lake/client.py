@@ -1,161 +1,33 @@
 """The lake: Azure Data Lake Storage Gen2 through Microsoft's SDK, as the few operations an archive needs.
 
+`filesystem.py` has the connections, and tells what lies in the lake; `contents.py` fills and reads a file. What appears whole,
+or not at all, is here: a directory or a file that gets its name by a rename, and a small file that is written by one request.
+
 Every operation may be repeated: where a lost answer makes the SDK's own retry look like a failure (a rename whose source is
 gone, a file that exists already), the result in the lake decides. Errors are `TransientError` or `PermanentError`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
-from azure.storage.filedatalake.aio import DataLakeFileClient, FileSystemClient
+from azure.storage.filedatalake.aio import DataLakeFileClient
 
-from archival_core.clients import network
-from archival_core.errors import ArchivalError, PermanentError, TransientError
-from archival_core.lake import credentials
-from archival_core.lake.entries import LakePage, LakePath, entry_of, utc
-from archival_core.lake.errors import (
-    DestinationExistsError,
-    error_code,
-    is_missing_path,
-    lake_errors,
-    translate,
-)
+from archival_core.errors import ArchivalError, TransientError
+from archival_core.lake.contents import FileContents
+from archival_core.lake.errors import DestinationExistsError, error_code, lake_errors, translate
 from archival_core.lake.paths import WRITE_ONCE
-from archival_core.lake.transfers import PARALLEL_RANGES, RETRIES, until_intact
-from archival_core.lake.url import parse_lake_url
+from archival_core.lake.transfers import until_intact
 
 
-class LakehouseClient:
-    """One filesystem, or the folder of it that LAKE_URL names; all paths are relative to that."""
-
-    def __init__(self, filesystem: FileSystemClient, prefix: str, credential: Any = None) -> None:
-        self._filesystem = filesystem
-        self._prefix = prefix.strip("/")
-        self._credential = credential
-        self._was_there = False
-
-    @classmethod
-    def open(cls, lake_url: str, account_key: str | None = None) -> Self:
-        """Connect to nothing yet.
-
-        `lake_url` is `https://<account>.dfs.core.windows.net/<filesystem>[/<prefix>]`, or with the account in the path for a
-        local server. Without a key the app's identity is used. Raises `SettingsError`.
-        """
-        endpoint, account, filesystem, prefix = parse_lake_url(lake_url)
-        credential: Any = credentials.credential_for(account, account_key)
-        options = {**RETRIES, **network.DIRECT}
-        return cls(FileSystemClient(endpoint, filesystem, credential=credential, **options), prefix, credential)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._filesystem.close()
-        await credentials.close(self._credential)
-
-    async def prepare(self) -> None:
-        """As `ensure_filesystem`, once.
-
-        Whatever is asked of a filesystem that goes away later says so, and the next look at the lake makes it again.
-        """
-        if not self._was_there:
-            await self.ensure_filesystem()
-
-    async def ensure_filesystem(self) -> None:
-        """Create the filesystem if it is missing; looking first needs no right to create."""
-        with lake_errors("create the filesystem", self._filesystem.file_system_name):
-            if not await self._filesystem.exists():
-                with suppress(ResourceExistsError):
-                    await self._filesystem.create_file_system()
-        self._was_there = True
-
-    async def create_file(self, path: str) -> None:
-        """An empty file in place of whatever file is there; parent directories are implicit."""
-        with lake_errors("create", path):
-            await self._file(path).create_file()
-
-    async def append(self, path: str, data: bytes, offset: int, *, checked: bool = True) -> None:
-        """Send `data` for `offset`, checked by its MD5 on arrival; invisible until `flush`.
-
-        The same data for the same offset may be sent again. One file has one writer. `checked` may be false where the file is
-        read back and compared anyway.
-        """
-        await until_intact("append to", path, lambda: self._append(path, data, offset, checked))
-
-    async def append_last(self, path: str, data: bytes, offset: int, *, checked: bool = True) -> None:
-        """The same for the last data, and commit the file in the same request: it then has all of its bytes, all at once."""
-        try:
-            await until_intact("append to", path, lambda: self._append(path, data, offset, checked, is_last=True))
-        except ArchivalError:
-            # what is committed takes no data for the same offset again, so after a lost answer the length tells
-            if not await self._has_length(path, offset + len(data)):
-                raise
-
-    async def _append(self, path: str, data: bytes, offset: int, checked: bool, *, is_last: bool = False) -> None:
-        await self._file(path).append_data(
-            data, offset, len(data), validate_content="md5" if checked else False, flush=is_last or None
-        )
-
-    async def flush(self, path: str, length: int) -> None:
-        """Commit what was appended: the file then has `length` bytes, all at once."""
-        try:
-            with lake_errors("flush", path):
-                await self._file(path).flush_data(length)
-        except ArchivalError:
-            # The answer may have been lost, not the flush: an uncommitted file is empty, so its length tells.
-            if length == 0 or not await self._has_length(path, length):
-                raise
-
-    async def _has_length(self, path: str, length: int) -> bool:
-        with suppress(ArchivalError):
-            found = await self.stat(path)
-            return found is not None and not found.is_directory and found.length == length
-        return False
-
-    async def read(self, path: str, offset: int, length: int, *, checked: bool = True) -> bytes:
-        """`length` bytes from `offset`, fewer at the end of the file; each range is checked by its MD5.
-
-        `checked` may be false where what is read is compared by other means.
-        """
-        if length == 0:
-            return b""
-        return await until_intact("read", path, lambda: self._read(path, offset, length, checked=checked))
-
-    async def read_all(self, path: str) -> bytes:
-        """The whole file, checked likewise."""
-        return await until_intact("read", path, lambda: self._read(path))
-
-    async def read_if_there(self, path: str) -> bytes | None:
-        """The whole file, checked likewise; `None` if there is none: one request, where a look before the reading is two."""
-        try:
-            return await self.read_all(path)
-        except PermanentError as error:
-            if error.code != "lake-not-found":
-                raise
-            return None
-
-    async def _read(self, path: str, offset: int | None = None, length: int | None = None, *, checked: bool = True) -> bytes:
-        stream = await self._file(path).download_file(
-            offset, length, validate_content="md5" if checked else False, max_concurrency=PARALLEL_RANGES
-        )
-        return await stream.readall()
-
-    async def stat(self, path: str) -> LakePath | None:
-        """What the path names, or None."""
-        with lake_errors("look at", path):
-            try:
-                found = await self._file(path).get_file_properties()
-            except HttpResponseError as error:
-                if is_missing_path(error):
-                    return None
-                raise
-        is_directory = (found.metadata or {}).get("hdi_isfolder") == "true"
-        return LakePath(path.strip("/"), is_directory, 0 if is_directory else int(found.size), utc(found.last_modified))
+class LakehouseClient(FileContents):
+    """Everything that is done in the lake: a filesystem, the contents of its files, and what appears whole."""
 
     async def publish_directory(self, source: str, destination: str) -> bool:
         """Rename a directory in one atomic step, onto a name that must be free. True if the lake said that this was done.
@@ -219,20 +91,31 @@ class LakehouseClient:
         Nothing is made anew: if the file's directory was moved away, this fails.
         """
         await self.append_last(path, data, 0)
+        await self._check_intact(path, data)
+
+    async def _check_intact(self, path: str, data: bytes) -> None:
         # the MD5 covers the way there and the way back, not what lies between
         if await self.read_all(path) != data:
             raise TransientError(f"{path}: what was read back is not what was written", code="lake-damaged-transfer")
 
     async def _stage(self, data: bytes) -> str:
         staged = f"{WRITE_ONCE}/{uuid4()}"
-        await self.create_file(staged)
-        if data:
-            await self.fill(staged, data)
+        try:
+            await until_intact("write", staged, lambda: self._put(staged, data))
+        except ArchivalError:
+            # the answer may have been lost: nobody else writes under this name
+            if not await self._has_length(staged, len(data)):
+                raise
+        await self._check_intact(staged, data)
         return staged
+
+    async def _put(self, path: str, data: bytes) -> None:
+        blob = self._container.get_blob_client(self._full(path))
+        await blob.upload_blob(data, length=len(data), overwrite=True, validate_content=True)
 
     def _stand_in(self, staged: str) -> DataLakeFileClient:
         # see publish_directory: the source of a rename is decoded once too often
-        return self._filesystem.get_file_client(quote(self._full(staged)))
+        return self._clients(quote(self._full(staged)))
 
     async def _check_written(self, path: str, data: bytes, failure: ArchivalError) -> None:
         found = await self.stat(path)
@@ -240,47 +123,6 @@ class LakehouseClient:
             raise failure from None
         if found.is_directory or found.length != len(data) or await self.read_all(path) != data:
             raise DestinationExistsError("what was to be written", path)
-
-    async def list(self, path: str = "", recursive: bool = True) -> AsyncIterator[LakePath]:
-        """What is below a directory, page by page; a missing directory has nothing."""
-        skip = len(self._prefix) + 1 if self._prefix else 0
-        with lake_errors("list", path):
-            try:
-                async for found in self._filesystem.get_paths(self._full(path) or None, recursive=recursive):
-                    yield entry_of(found, skip)
-            except HttpResponseError as error:
-                if not is_missing_path(error):
-                    raise
-
-    async def page(self, path: str, after: str | None, size: int) -> LakePage:
-        """Some of what lies in a directory, by name; `after` is where an earlier page said that the next one begins.
-
-        A missing directory has nothing. Raises `PermanentError` where the lake does not know `after` any more.
-        """
-        skip = len(self._prefix) + 1 if self._prefix else 0
-        with lake_errors("list", path):
-            found = self._filesystem.get_paths(self._full(path) or None, recursive=False, max_results=size)
-            pages: Any = found.by_page(after)
-            try:
-                entries = [entry_of(entry, skip) async for entry in await anext(pages)]
-            except HttpResponseError as error:
-                if not is_missing_path(error):
-                    raise
-                return LakePage((), None)
-            except StopAsyncIteration:
-                return LakePage((), None)
-            return LakePage(tuple(entries), pages.continuation_token or None)
-
-    async def delete_tree(self, path: str) -> None:
-        """Remove a file, or a directory with all it holds; missing is fine."""
-        if not path.strip("/"):
-            raise ValueError("the root of the lake is not deleted")
-        with lake_errors("delete", path):
-            try:
-                await self._filesystem.get_directory_client(self._full(path)).delete_directory()
-            except HttpResponseError as error:
-                if not is_missing_path(error):
-                    raise
 
     async def _renamed(self, rename: Callable[..., Awaitable[Any]], destination: str, *, onto: bool = False) -> None:
         """Rename onto a name that must be free, unless what is there may be replaced. A rename, unlike a create, needs its
@@ -304,12 +146,3 @@ class LakehouseClient:
         with lake_errors("create the directory of", path), suppress(ResourceExistsError):
             directory = self._filesystem.get_directory_client(parent)
             await directory.create_directory(match_condition=MatchConditions.IfMissing)
-
-    def _file(self, path: str) -> DataLakeFileClient:
-        return self._filesystem.get_file_client(self._full(path))
-
-    def _full(self, path: str) -> str:
-        return "/".join(part for part in (self._prefix, path.strip("/")) if part)
-
-    def _new_name(self, path: str) -> str:
-        return f"{self._filesystem.file_system_name}/{self._full(path)}"

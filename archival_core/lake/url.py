@@ -22,6 +22,11 @@ def parse_lake_url(lake_url: str) -> tuple[str, str, str, str]:
     return endpoint, account, segments[0], "/".join(segments[1:])
 
 
+def blob_endpoint(endpoint: str) -> str:
+    """The endpoint of the account's blob service; a local server has one for both."""
+    return endpoint.replace(".dfs.", ".blob.", 1)
+
+
 def _is_local(host: str) -> bool:
     if host == "localhost":
         return True

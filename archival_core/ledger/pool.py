@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from psycopg import AsyncClientCursor
 from psycopg.errors import (
     DeadlockDetected,
     InvalidSchemaName,
@@ -68,8 +69,8 @@ class LedgerPool:
                 cursor = await connection.execute(queries()[query], parameters)
                 return await cursor.fetchall()
 
-    async def each(self, query: str, parameters: Sequence[Row]) -> list[Row]:
-        """One row for each of `parameters`, in one transaction.
+    async def each(self, query: str, parameters: Sequence[Row]) -> list[list[Row]]:
+        """The rows of a statement for each of `parameters`, in one transaction.
 
         When another transaction was at the same rows, it is done again, and finds what that has left.
         """
@@ -79,16 +80,15 @@ class LedgerPool:
         """Every row of a statement. When another transaction was at the same rows, it is done again, as in `each`."""
         return await _again(lambda: self.all(query, **parameters))
 
-    async def _each(self, query: str, parameters: Sequence[Row]) -> list[Row]:
-        rows: list[Row] = []
+    async def _each(self, query: str, parameters: Sequence[Row]) -> list[list[Row]]:
         with self._dependency.call(query):
-            async with self.connection() as connection, connection.transaction(), connection.cursor() as cursor:
-                await cursor.executemany(queries()[query], parameters, returning=True)
-                async for result in cursor.results():
-                    row = await result.fetchone()
-                    assert row is not None, "such a statement inserts or updates one row"
-                    rows.append(row)
-        return rows
+            async with self.connection() as connection, connection.cursor() as cursor:
+                quoting, statement = AsyncClientCursor(connection), queries()[query]
+                # The statements of one message are a transaction, so that a host that is frozen keeps no row locked: the server
+                # does not end a session that is frozen behind a pipeline.
+                message = "\n;".join(quoting.mogrify(statement, values) for values in parameters)
+                await cursor.execute(message.encode(connection.info.encoding), prepare=False)
+                return [await result.fetchall() async for result in cursor.results()]
 
     @asynccontextmanager
     async def transaction(self, what: str) -> AsyncIterator[Connection]:
@@ -126,7 +126,7 @@ async def execute(connection: Connection, query: str, parameters: Row) -> Row | 
     return await cursor.fetchone()
 
 
-async def _again(work: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
+async def _again[Found](work: Callable[[], Awaitable[Found]]) -> Found:
     for left in reversed(range(_TRIES)):
         try:
             return await work()

@@ -10,7 +10,8 @@ from archival_core.clients.credentials import token_source
 from archival_core.clients.postgres.database import ENTRA_SCOPE, Database
 from archival_core.lake.arrow_files import arrow_files
 from archival_core.lake.client import LakehouseClient
-from archival_core.query.queries import Collected, Queries
+from archival_core.query.answer.answer import Collected
+from archival_core.query.queries import Queries
 from archival_core.query.question.forms import Form
 from archival_core.query.question.limits import Limits
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from archival_core.clients.postgres.database import Database, process_of
+from archival_core.clients.postgres.database import Connection, Database, process_of
 from archival_core.errors import ArchivalError, GaveWayError, PermanentError, TransientError
 from archival_core.lake.client import LakehouseClient
+from archival_core.query.answer.answer import Answer, Collected, Figures
 from archival_core.query.answer.notes import Note
+from archival_core.query.answer.sinks import Buffer, Sink
 from archival_core.query.archives.archives import Archives, Ledgers
 from archival_core.query.archives.copies import note_of_copies
 from archival_core.query.archives.former import note_of
-from archival_core.query.question.forms import Cut, Form
+from archival_core.query.kept_sessions import APPLICATION, KeptSessions, LaterSession
+from archival_core.query.question.forms import Form
 from archival_core.query.question.limits import Limits
 from archival_core.query.question.naming import resolved
 from archival_core.query.question.statement import Statement
 from archival_core.query.scans.live_plan import chunks_read
-from archival_core.query.watching import APPLICATION, Watched, beside
+from archival_core.query.watching import Watched
 from archival_core.source.state.snapshot import readable
 from archival_core.source.state.snapshot.moment import Moment, TableThen
 
@@ -33,69 +36,8 @@ if TYPE_CHECKING:
 
 #: Snapshots that are taken for one question where tables change while they are about to be read.
 _TRIES: Final = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What an answer is made of."""
-
-    #: that stand in for rows of the tables, and of these that were read; the others hold no row for the filters
-    archives: int
-    archives_read: int
-    files_read: int
-    #: of the files that were read, as they lie in the lake
-    bytes_read: int
-    #: that came from the database, filtered there as far as PostgreSQL can
-    live_rows: int
-    seconds: float
-    #: snapshots that had to be taken
-    snapshots: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is said of a result beside its rows."""
-
-    #: names, and types of DuckDB
-    columns: tuple[tuple[str, str], ...]
-    rows: int
-    #: `None` if all rows are there
-    cut: Cut | None
-    figures: Figures
-    #: of a question that was to be explained, what it read of each table
-    tables: tuple[dict[str, Any], ...] | None = None
-    #: what to know of a result that is right as it is
-    notes: tuple[Note, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """A result in memory."""
-
-    answer: Answer
-    #: of JSON the rows alone, a list of lists
-    body: bytes
-
-
-class Sink(Protocol):
-    """Where a result goes."""
-
-    async def begin(self) -> None:
-        """A result begins; one that had begun before counts no more."""
-
-    def write(self, data: bytes) -> None:
-        """The next bytes of it; called in a thread."""
-
-
-class _Buffer:
-    def __init__(self) -> None:
-        self.content = bytearray()
-
-    async def begin(self) -> None:
-        self.content.clear()
-
-    def write(self, data: bytes) -> None:
-        self.content += data
+#: An archive may have been restored and retired since the snapshot, and the snapshot may be another server's.
+_AGAIN: Final = frozenset({"archive-unreadable", "moment-passed", "snapshot-lost"})
 
 
 class Queries:
@@ -118,7 +60,7 @@ class Queries:
         #: `None`: no questions; empty: the session's own
         self._role = role
         self.limits = limits or Limits()
-        self._turns = asyncio.Semaphore(at_a_time)
+        self._turns, self._sessions = asyncio.Semaphore(at_a_time), KeptSessions(source, at_a_time)
         #: of its own, made for the first question, unless they are given
         self._given = workers
         self._own: Workers | None = None
@@ -143,7 +85,8 @@ class Queries:
             )
 
     async def close(self) -> None:
-        """End the processes that wait for questions."""
+        """End the processes and the sessions that wait for questions."""
+        await self._sessions.close()
         if self._own is not None:
             await asyncio.to_thread(self._own.close)
 
@@ -172,19 +115,20 @@ class Queries:
         async with self._turn(limits):
             for tried in range(1, _TRIES + 1):
                 try:
-                    async with self._worker(sql) as (worker, statement):
+                    async with self._ready(sql) as (worker, statement, holder):
                         await sink.begin()
                         answer = await self._once(
-                            worker, statement, form, sink, frozenset(as_text), limits, explain, own_reader
+                            worker, statement, holder, form, sink, frozenset(as_text), limits, explain, own_reader
                         )
                 except ArchivalError as error:
                     if error.code == "large-values" and own_reader:
                         own_reader = False
                         continue
-                    # an archive may have been restored and retired since the snapshot
-                    again = error.code in ("moment-passed", "archive-unreadable") or isinstance(error, GaveWayError)
+                    again = error.code in _AGAIN or isinstance(error, GaveWayError)
                     if not again or tried == _TRIES or time.monotonic() - begun > limits.seconds / 2:
                         raise
+                    # the kept ones may lead to a server that the source's address does not lead to any more
+                    self._sessions.forget()
                     await asyncio.sleep(0.05 * tried)
                     continue
                 figures = replace(answer.figures, seconds=time.monotonic() - begun, snapshots=tried)
@@ -205,9 +149,23 @@ class Queries:
         limits = limits or self.limits
         if max_rows is not None:
             limits = replace(limits, rows=min(max_rows, limits.rows))
-        buffer = _Buffer()
+        buffer = Buffer()
         answer = await self.ask(sql, form, buffer, as_text=as_text, limits=limits, explain=explain)
         return Collected(answer, bytes(buffer.content))
+
+    @asynccontextmanager
+    async def _ready(self, sql: str) -> AsyncIterator[tuple[Worker, Statement, Connection]]:
+        """A process that has read the statement, and a session of the source, which is made ready meanwhile."""
+        async with AsyncExitStack() as stack:
+            opening = asyncio.create_task(stack.enter_async_context(self._sessions.connect()))
+            try:
+                worker, statement = await stack.enter_async_context(self._worker(sql))
+                holder = await opening
+            finally:
+                # of a statement that is refused, that is what is told
+                opening.cancel()
+                await asyncio.gather(opening, return_exceptions=True)
+            yield worker, statement, holder
 
     @asynccontextmanager
     async def _worker(self, sql: str) -> AsyncIterator[tuple[Worker, Statement]]:
@@ -239,6 +197,7 @@ class Queries:
         self,
         worker: Worker,
         statement: Statement,
+        holder: Connection,
         form: Form,
         sink: Sink,
         as_text: frozenset[str],
@@ -248,10 +207,10 @@ class Queries:
     ) -> Answer:
         from archival_core.query.process.asked import Asked
 
-        async with beside(self._source) as aside, beside(self._source) as holder:
-            role = await readable.acting_role(aside, self._role or "")
-            named = resolved(statement.tables, await readable.readable_tables(aside, role, {t.name for t in statement.tables}))
-            async with Moment(holder, aside, named, role) as then:
+        async with LaterSession(self._sessions) as aside:
+            role = await readable.acting_role(holder, self._role or "")
+            named = resolved(statement.tables, await readable.readable_tables(holder, role, {t.name for t in statement.tables}))
+            async with Moment(holder, aside.get, named, role) as then:
                 unexplained = await self.archives.learn(then)
                 tables = [await self._whole(table, then, unexplained, as_text) for table in then.then]
                 asked = Asked(
@@ -271,7 +230,7 @@ class Queries:
                     arrow_files=self._arrow_files,
                 )
                 notes = await self._notes(then, tables)
-                watched = Watched(self._source, then, process_of(holder))
+                watched = Watched(self._sessions, then, process_of(holder), aside)
                 done = await watched.answer(worker, asked, sink.write)
                 for told in done["tables"] or ():
                     told["chunks"] = await chunks_read(holder, then, told)

@@ -22,8 +22,9 @@ from pydantic import BaseModel, ConfigDict
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.lake import paths
 from archival_core.lake.client import LakehouseClient
+from archival_core.query.answer.answer import Answer
 from archival_core.query.answer.notes import Note
-from archival_core.query.queries import Answer, Queries
+from archival_core.query.queries import Queries
 from archival_core.query.question.limits import Limits
 
 _LOG = logging.getLogger(__name__)

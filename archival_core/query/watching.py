@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, LiteralString
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
-from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import ArchivalError, GaveWayError
+from archival_core.query.kept_sessions import KeptSessions, LaterSession
 from archival_core.query.question.limits import took_too_long
 from archival_core.source.state.snapshot import waiting
 from archival_core.source.state.snapshot.moment import Moment
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from archival_core.query.process.asked import Asked
     from archival_core.query.process.workers import Worker
 
-APPLICATION: Final[LiteralString] = "archival_query"
-_SAY_WHOSE: Final[LiteralString] = f"SET application_name = '{APPLICATION}'"
 _LOOK_SECONDS: Final = 1.0
 #: A process that does not keep to its time by itself is ended so much later.
 _OVERTIME_SECONDS: Final = 5.0
@@ -29,8 +26,8 @@ _OVERTIME_SECONDS: Final = 5.0
 class Watched:
     """Lets a process answer, and ends it when its time is over, or when somebody waits for a lock that it holds."""
 
-    def __init__(self, source: Database, then: Moment, holder: int) -> None:
-        self._source, self._then = source, then
+    def __init__(self, sessions: KeptSessions, then: Moment, holder: int, aside: LaterSession) -> None:
+        self._sessions, self._then, self._aside = sessions, then, aside
         #: of the process, and all that the question has
         self._theirs, self._all = Sessions(), Sessions()
         self._all.add(holder)
@@ -45,9 +42,15 @@ class Watched:
         def waited(work: Coroutine[Any, Any, None]) -> None:
             asyncio.run_coroutine_threadsafe(work, loop).result()
 
+        def noted(pid: int, is_open: bool) -> None:
+            self._note(pid, is_open)
+            if is_open:
+                # whoever begins to read asks at the first rows whether the tables are what they were
+                loop.call_soon_threadsafe(self._aside.want)
+
         serving = Serving(
             check=lambda oid: waited(self._then.check(self._tables[oid])),
-            session=self._note,
+            session=noted,
             end=lambda: waited(self._end()),
             write=write,
         )
@@ -85,20 +88,12 @@ class Watched:
                 sessions.discard(pid)
 
     async def _who_waits(self) -> str | None:
-        async with beside(self._source) as connection:
+        async with self._sessions.connect() as connection:
             for table in self._then.then:
                 if who := await waiting.who_waits(connection, self._all, table.table.relation):
                     return who
         return None
 
     async def _end(self) -> None:
-        async with beside(self._source) as connection:
+        async with self._sessions.connect() as connection:
             await waiting.end(connection, self._theirs)
-
-
-@asynccontextmanager
-async def beside(source: Database) -> AsyncIterator[Connection]:
-    """A session that says whose it is."""
-    async with source.connect() as connection:
-        await connection.execute(_SAY_WHOSE)
-        yield connection

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final, LiteralString, overload
-from weakref import WeakKeyDictionary, WeakSet
+from functools import lru_cache
+from typing import Any, Final, LiteralString
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import AsyncConnection, sql
 from psycopg.pq import TransactionStatus
-from psycopg.rows import dict_row, tuple_row
+from psycopg.rows import tuple_row
 
 from archival_core.clients.postgres import settings as postgres_settings
 
-type _Question[Answer] = Coroutine[Any, Any, Answer]
 type _Statement = sql.SQL | sql.Composed
 
 #: Everything that changes how PostgreSQL prints a value or a name. It is set once more where a text is kept, because a
@@ -51,21 +50,7 @@ class _Stretch:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """A question that raised an error in place of an answer."""
-
-    #: among those asked at once
-    place: int
-    error: Exception
-
-
 _STRETCHES: Final[WeakKeyDictionary[AsyncConnection[Any], _Stretch]] = WeakKeyDictionary()
-
-#: Connections to which questions are put at once.
-_BUSY: Final[WeakSet[AsyncConnection[Any]]] = WeakSet()
-#: How deep questions lie in questions, at most.
-_NESTED: Final = 4
 
 _BEGIN: Final = sql.SQL("BEGIN")
 _ROLLBACK: Final = sql.SQL("ROLLBACK")
@@ -83,16 +68,24 @@ FROM unnest(%s::pg_catalog.text[], %s::pg_catalog.text[]) AS s (name, value)
 """
 
 
-def pin_statement(settings: Mapping[str, str]) -> sql.Composed:
+def pin_statement(settings: Mapping[str, str]) -> sql.SQL:
     """One SELECT that makes `settings` hold until the transaction ends.
 
     Settings that the server does not know are left out.
     """
-    rows = [sql.SQL("({}, {})").format(name, value) for name, value in settings.items()]
-    return sql.SQL(
+    return _pinning(tuple(settings.items()))
+
+
+@lru_cache
+def _pinning(settings: tuple[tuple[str, str], ...]) -> sql.SQL:
+    # There are a handful of such stretches, and each is begun several times for a chunk: to quote twenty values takes as long
+    # as to ask a question.
+    rows = [sql.SQL("({}, {})").format(name, value) for name, value in settings]
+    statement = sql.SQL(
         "SELECT pg_catalog.set_config(name, value, true)::text AS pinned FROM (VALUES {}) AS s (name, value)"
         " WHERE pg_catalog.current_setting(name, true) IS NOT NULL"
     ).format(sql.SQL(", ").join(rows))
+    return sql.SQL(statement.as_string())
 
 
 @asynccontextmanager
@@ -197,113 +190,13 @@ async def _end(conn: AsyncConnection[Any], outer: _Stretch | None, end: Sequence
         await conn.execute(statement, prepare=False)
 
 
-@overload
-async def at_once[A, B](conn: AsyncConnection[Any], a: _Question[A], b: _Question[B], /) -> tuple[A, B]: ...
-@overload
-async def at_once[A, B, C](
-    conn: AsyncConnection[Any], a: _Question[A], b: _Question[B], c: _Question[C], /
-) -> tuple[A, B, C]: ...
-@overload
-async def at_once[A, B, C, D](
-    conn: AsyncConnection[Any], a: _Question[A], b: _Question[B], c: _Question[C], d: _Question[D], /
-) -> tuple[A, B, C, D]: ...
-@overload
-async def at_once[A, B, C, D, E](
-    conn: AsyncConnection[Any], a: _Question[A], b: _Question[B], c: _Question[C], d: _Question[D], e: _Question[E], /
-) -> tuple[A, B, C, D, E]: ...
-@overload
-async def at_once[A, B, C, D, E, F](
-    conn: AsyncConnection[Any],
-    a: _Question[A],
-    b: _Question[B],
-    c: _Question[C],
-    d: _Question[D],
-    e: _Question[E],
-    f: _Question[F],
-    /,
-) -> tuple[A, B, C, D, E, F]: ...
-async def at_once(conn: AsyncConnection[Any], /, *questions: _Question[Any]) -> tuple[Any, ...]:
-    """The answers to questions of which none needs another's. Inside `piped` their statements share the ways to the server;
-    elsewhere one is asked after the other.
-
-    Raises when all have ended: an error of the server, if there was one, and else what the first of `questions` raised.
-    """
-    if not conn.pgconn.pipeline_status:
-        with ExitStack() as unasked:
-            for question in questions:
-                unasked.callback(question.close)
-            return tuple([await question for question in questions])
-    failed: list[_Failed] = []
-
-    async def answer(place: int, question: _Question[Any]) -> Any:
-        try:
-            return await question
-        except Exception as error:
-            failed.append(_Failed(place, error))
-            return None
-
-    answers = [answer(place, question) for place, question in enumerate(questions)]
-    answered = await (asyncio.gather(*answers) if conn in _BUSY else _in_turn(conn, answers))
-    if failed:
-        raise _told(failed)
-    return tuple(answered)
-
-
-def _told(failed: Sequence[_Failed]) -> Exception:
-    """What has to be told: an error of the server, and else the refusal of whoever was named first.
-
-    After a statement that failed, the server passes over those behind it, which fail for no reason of their own.
-    """
-    at_server = [(one.error, found) for one in failed if (found := _of_psycopg(one.error)) is not None]
-    told = [error for error, found in at_server if found.sqlstate is not None] or [error for error, _ in at_server]
-    return told[0] if told else min(failed, key=lambda one: one.place).error
-
-
-def _of_psycopg(error: BaseException) -> psycopg.Error | None:
-    return next((found for found in (error, error.__cause__) if isinstance(found, psycopg.Error)), None)
-
-
-async def _in_turn(conn: AsyncConnection[Any], answers: Sequence[_Question[Any]]) -> list[Any]:
-    answered = asyncio.gather(*answers)
-    _BUSY.add(conn)
-    try:
-        async with conn.lock:
-            # each waits for its turn before the first fetches its answer; those that ask several questions themselves are later
-            for _ in range(_NESTED):
-                await asyncio.sleep(0)
-        return await answered
-    except asyncio.CancelledError:
-        # nobody may go on asking when the stretch has ended
-        answered.cancel()
-        with suppress(asyncio.CancelledError):
-            await answered
-        raise
-    finally:
-        _BUSY.discard(conn)
-
-
-async def together(
-    conn: AsyncConnection[Any], statements: Sequence[LiteralString], values: Mapping[str, Any]
-) -> list[list[dict[str, Any]]]:
-    """The rows of each statement, asked in one way to the server and back. All have the same `values`."""
-    executed = [conn.cursor(row_factory=dict_row).execute(statement, values) for statement in statements]
-    if conn.pgconn.pipeline_status:
-        # all of them wait for their turn before another question's answer is fetched
-        cursors = await asyncio.gather(*executed)
-    else:
-        async with conn.pipeline():
-            cursors = [await one for one in executed]
-    return [await cursor.fetchall() for cursor in cursors]
-
-
-@asynccontextmanager
-async def held(conn: AsyncConnection[Any], settings: Mapping[str, str]) -> AsyncIterator[None]:
-    """A stretch of the caller's transaction under `settings`. At its end the settings are as before; after an error they
-    stay until the transaction is rolled back.
-    """
+async def settings_now(conn: AsyncConnection[Any], names: Iterable[str]) -> dict[str, str]:
+    """The settings of these names as they are now, without those that the server does not know."""
     async with conn.cursor(row_factory=tuple_row) as cur:
-        await cur.execute(_NOW, ([*settings],))
-        before: dict[str, str] = dict(await cur.fetchall())
-    await conn.execute(pin_statement(settings))
-    yield
+        await cur.execute(_NOW, ([*names],))
+        return dict(await cur.fetchall())
+
+
+async def set_again(conn: AsyncConnection[Any], before: Mapping[str, str]) -> None:
+    """Let the settings be as `settings_now` has found them, until the caller's transaction ends."""
     await conn.execute(_AGAIN, ([*before], [*before.values()]))

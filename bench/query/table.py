@@ -9,7 +9,7 @@ from typing import Final
 
 import psycopg
 
-from archival_core.ledger.jobs.job_life import NewJob
+from archival_core.ledger.jobs.adding import NewJob
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
 from bench.own_service import own_service

@@ -137,7 +137,8 @@ async def put(call: Call) -> web.Response:
         blocks = [element.text or "" for element in ElementTree.fromstring(call.body)]  # noqa: S314 - our own clients
         entry = call.tree.put_block_list(call.filesystem, call.path, blocks)
     elif comp is None:
-        entry = call.tree.put(call.filesystem, call.path, call.body)
+        data = flip_bit(call.body, call.fault.byte) if call.fault and call.fault.kind == "bit_rot" else call.body
+        entry = call.tree.put(call.filesystem, call.path, data)
     else:
         raise StorageError(501, "NotImplemented", f"comp={comp} is not supported here.")
     properties = call.tree.properties(call.filesystem, call.path)

@@ -104,7 +104,9 @@ def error_response(request: web.Request, error: TreeError, request_id: str) -> w
         )
     headers = {"x-ms-error-code": code}
     if request.method == "HEAD" or error.status == 304:
-        return web.Response(status=error.status, headers=headers)
+        # The service says `Transfer-Encoding: chunked` here, which keeps the connection, and which aiohttp leaves out. Without
+        # either, clients take the answer for one that ends with its connection.
+        return web.Response(status=error.status, headers=headers | {"Content-Length": "0"})
     return web.Response(status=error.status, text=body, content_type=content_type, headers=headers)
 
 

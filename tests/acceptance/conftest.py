@@ -232,7 +232,8 @@ async def open_service(
         await redis.aclose()
         queue.close()
         if not schema:
-            service.execute("drop schema $s cascade")
+            # a test that failed may have left a session of this process at work, which would be waited for without an end
+            service.execute("set lock_timeout = '30s'; drop schema $s cascade")
 
 
 def forget_lake(url: str) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from archival_core.errors import PermanentError
 from archival_core.flows.upkeep.reconcile import ReconcileReport
-from archival_core.ledger.jobs.job_life import Ledger, NewJob
+from archival_core.ledger.jobs.adding import NewJob
+from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
 

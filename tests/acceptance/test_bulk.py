@@ -214,6 +214,7 @@ async def test_a_cluster_that_keeps_the_streams_apart_replays_too(tmp_path: Path
         await redis.aclose()
 
 
+@pytest.mark.slow
 async def test_a_thousand_jobs_are_retried_by_code(service: Service, api: httpx.AsyncClient) -> None:
     await failed(service, FEWER)
     await failed(service, 40, "lake-conflict")
@@ -229,6 +230,7 @@ async def test_a_thousand_jobs_are_retried_by_code(service: Service, api: httpx.
     assert (len(page["jobs"]), page["next"]) == (40, None)
 
 
+@pytest.mark.slow
 async def test_retries_that_are_killed_and_made_again_queue_each_job_once(service: Service, api: httpx.AsyncClient) -> None:
     jobs = 400
     await failed(service, jobs)

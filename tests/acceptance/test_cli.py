@@ -163,7 +163,8 @@ async def test_a_day_with_the_command_line(service: Service, cli: CommandLine) -
     await cli("resume")
 
 
-@pytest.mark.parametrize("failed", [60, pytest.param(510, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("failed", [60, 510])
 async def test_many_at_a_time(service: Service, cli: CommandLine, failed: int) -> None:
     """More failures than a list shows, and more than one statement takes."""
     await service.runtime.ledger.ping()

@@ -93,6 +93,7 @@ async def test_a_wrong_password_is_told_with_its_cause(service: Service, tmp_pat
             assert seconds < 2 * SOON, arguments
 
 
+@pytest.mark.slow
 async def test_redis_comes_back_and_a_command_goes_on(service: Service, tmp_path: Path) -> None:
     with ValkeyServer(tmp_path / "valkey") as valkey, host(service, tmp_path / "host", REDIS_URL=valkey.url) as url:
         while (await call(url, "status"))[0] != 0:
@@ -113,7 +114,7 @@ async def test_redis_comes_back_and_a_command_goes_on(service: Service, tmp_path
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("queue", "black_hole"),
+        pytest.param("queue", "black_hole", marks=pytest.mark.slow),
         pytest.param("lake", "refuse", marks=pytest.mark.slow),
         pytest.param("queue", "refuse", marks=pytest.mark.slow),
         pytest.param("lake", "black_hole", marks=pytest.mark.slow),

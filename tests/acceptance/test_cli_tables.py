@@ -19,6 +19,7 @@ __all__ = ["cli"]
 pytestmark = [pytest.mark.own_database, pytest.mark.usefixtures("at_once")]
 
 
+@pytest.mark.slow
 async def test_what_is_shown_for_other_engines(service: Service, cli: CommandLine) -> None:
     table = f"{service.schema}.readings"
     assert "no table in the lake" in await cli("tables", "show", table, expect=1)

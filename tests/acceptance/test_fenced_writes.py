@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 from archival_core.errors import LostLeaseError
-from archival_core.ledger.jobs.job_life import Marked, NewJob
+from archival_core.ledger.jobs.adding import NewJob
+from archival_core.ledger.jobs.job_life import Marked
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
@@ -39,7 +40,7 @@ async def assign_revision(runtime: Runtime, job: Job, _: Manifest) -> None:
 
 async def finish_restore(runtime: Runtime, job: Job, _: Manifest) -> None:
     async with runtime._source.connect() as connection, connection.transaction():
-        await runtime.restore_processor._restores.finish(job, in_place=False, connection=connection)
+        await runtime.restore_processor._restores.finish(job, connection)
 
 
 #: every write of a worker, of the archive's manifest where there has to be one

@@ -13,7 +13,7 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive.finishing import Finishing
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.ledger.jobs.job_life import NewJob
+from archival_core.ledger.jobs.adding import NewJob
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.model.jobs.message import JobMessage
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from archival_core.flows.upkeep.missing_tables import search
+from archival_core.flows.upkeep.missing_tables import former_servers
 from tests.acceptance.lineages import published
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def february(statement: str) -> str:
 
 
 async def test_what_nobody_can_decide_keeps_nobody_from_its_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "_DECIDED", 1)
+    monkeypatch.setattr(former_servers, "_DECIDED", 1)
     await world.archive("jan", "feb")
     undecided, _ = sorted(world.jobs(), key=lambda job: job["job_id"])
     changes = [DUMPED, february(ANOTHER)] if undecided["chunk"].endswith(".feb") else [ANOTHER, february(DUMPED)]

@@ -34,7 +34,7 @@ ADD = "alter table $s.readings add more int"
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVE_PART_BYTES", str(8 * 8192))
     monkeypatch.setenv("ARCHIVE_READERS", "2")
-    # between the snapshots of shared parts there is room for an ALTER TABLE: test_shared_parts
+    # between the snapshots of shared parts there is room for an ALTER TABLE: test_shared_parts_changed
     monkeypatch.setenv("ARCHIVE_SHARED_PARTS", "1000000")
 
 

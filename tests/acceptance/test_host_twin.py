@@ -158,6 +158,7 @@ def test_a_time_out_ends_the_worker_with_all_that_runs_in_it(tmp_path: Path, sto
 # --- timers ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_longer_than_its_interval_is_followed_by_exactly_one_at_once(tmp_path: Path, storage_connection: str) -> None:
     app = tick_app(tmp_path, storage_connection, first_takes=2.5)
     with app.host():

@@ -146,6 +146,7 @@ def test_messages_of_any_text_are_delivered_and_too_large_ones_cannot_be_sent(tm
     assert refused.value.status_code == 413
 
 
+@pytest.mark.slow
 def test_a_tick_that_fails_is_not_tried_again(tmp_path: Path, storage_connection: str) -> None:
     app = small_app(tmp_path, TICK.format(schedule="*/2 * * * * *"), storage_connection)
     with app.host() as process:

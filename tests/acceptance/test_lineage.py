@@ -14,7 +14,7 @@ import pytest
 
 from archival_core.errors import ArchivalError, PermanentError, TransientError
 from archival_core.flows.removal import chunk_proof
-from archival_core.ledger.jobs.job_life import NewJob
+from archival_core.ledger.jobs.adding import NewJob
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
 from tests.acceptance.lineages import (
@@ -98,7 +98,7 @@ async def test_a_restored_archive_is_superseded_only_by_one_that_has_its_rows(ti
     assert set(before) - set(await published(service)) == set(), statuses(service)
 
 
-@pytest.mark.parametrize("ledger", ["apart", "inside"])
+@pytest.mark.parametrize("ledger", ["apart", pytest.param("inside", marks=pytest.mark.slow)])
 async def test_a_server_that_was_restored_to_an_earlier_time(
     ledger: str,
     own_database_url: str,
@@ -364,6 +364,7 @@ async def test_a_paused_remover_does_not_stop_ingest(service: Service, monkeypat
     assert answers == []
 
 
+@pytest.mark.slow
 async def test_rows_older_than_two_billion_transactions(
     redis_url: str, storage_connection: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

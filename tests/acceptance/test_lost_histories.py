@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import psycopg
 import pytest
 
-from archival_core.ledger.jobs.job_life import NewJob
+from archival_core.ledger.jobs.adding import NewJob
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
 from tests.kit.worlds import MINUTE, TABLE, World

@@ -147,7 +147,7 @@ async def test_a_manifest_that_is_damaged_in_the_lake_is_not_published(service: 
     await service.publish(hypertable=f"{service.schema}.readings", chunk=f"{service.schema}.jan")
     await service.runtime.event_drain.drain()
     [message] = service.messages()
-    service.emulator.faults.append(Fault("PATCH", "write-once", "bit_rot"))
+    service.emulator.faults.append(Fault("PUT", "write-once", "bit_rot"))
     with pytest.raises(TransientError):
         await service.runtime.archival_processor.process(message)
     assert service.files("tables") == []

@@ -10,7 +10,7 @@ import pytest
 
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.flows.upkeep.missing_tables.search import MissingTablesReport
+from archival_core.flows.upkeep.missing_tables.report import MissingTablesReport
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from tests.acceptance.reconciling import (
     TABLE,
@@ -72,23 +72,23 @@ async def test_a_new_table_under_an_archived_name_is_archived(service: Service) 
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "undecided"),
     [
-        "alter table $s.jan rename to january",
-        "alter table $s.readings detach partition $s.jan",
-        "vacuum full $s.jan",
+        ("alter table $s.jan rename to january", 0),
+        ("alter table $s.readings detach partition $s.jan", 0),
+        ("vacuum full $s.jan", 0),
         # a copy of the server
-        "drop table $s.jan;update archival.job set manifest = jsonb_set(manifest, '{source,system_identifier}', '\"7\"')",
+        ("drop table $s.jan;update archival.job set manifest = jsonb_set(manifest, '{source,system_identifier}', '\"7\"')", 1),
         # its rows are back, in another table
-        "drop table $s.jan; update archival.job set restored_at = now()",
+        ("drop table $s.jan; update archival.job set restored_at = now()", 0),
     ],
 )
-async def test_what_may_be_there_does_not_count_as_removed(service: Service, change: str) -> None:
+async def test_what_may_be_there_does_not_count_as_removed(service: Service, change: str, undecided: int) -> None:
     service.execute(TABLE)
     await archive(service, "jan")
     for statement in change.split(";"):
         service.execute(statement)
-    assert (await reconcile(service)).missing_tables == MissingTablesReport()
+    assert (await reconcile(service)).missing_tables == MissingTablesReport(undecided=undecided)
     assert statuses(service) == ["archived"]
 
 

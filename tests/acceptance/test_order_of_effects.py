@@ -30,7 +30,7 @@ async def test_every_flow_writes_in_its_order(world: World) -> None:
     assert _last(effects, "ledger: part") < effects.index("ledger: hash")
     with recorded() as effects:
         assert (await world.remove()).removed == 1
-    assert effects == [
+    assert _as_one_message(effects, "ledger: removed") == [
         *["lake: commit", "ledger: commit", "source: mark"],
         *(["ledger: removed", "source: dropped", "source: committed"] if inside else []),
         *([] if inside else ["source: dropped", "source: committed", "ledger: removed"]),
@@ -38,11 +38,20 @@ async def test_every_flow_writes_in_its_order(world: World) -> None:
     ]
     with recorded() as effects:
         await world.restore()
-    assert [effect for effect in effects if effect not in ("queue: messages", "ledger: messaged")] == [
+    found = [effect for effect in effects if effect not in ("queue: messages", "ledger: messaged")]
+    assert _as_one_message(found, "ledger: restored") == [
         *["source: rows", "source: mark"],
         *(["ledger: restored", "source: committed"] if inside else ["source: committed", "ledger: restored"]),
         *["redis: told", "ledger: told"],
     ]
+
+
+def _as_one_message(effects: list[str], of_ledger: str) -> list[str]:
+    """The mark and the ledger's row are one message, where they are in one transaction: whoever is told first says nothing."""
+    first = effects.index("source: mark") - 1
+    if effects[first] != of_ledger:
+        return effects
+    return [*effects[:first], effects[first + 1], effects[first], *effects[first + 2 :]]
 
 
 def _last(effects: list[str], name: str) -> int:

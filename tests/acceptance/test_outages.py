@@ -282,6 +282,7 @@ async def test_an_event_that_is_not_understood_now_comes_again(world: World) -> 
     assert (await drain.drain()).queued == 1
 
 
+@pytest.mark.slow
 async def test_removals_and_verifications_wait(world: World) -> None:
     await world.ask(0, 3)
     assert await world.host.run(lambda: world.archived() == 3, PATIENCE_SECONDS)

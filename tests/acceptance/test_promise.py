@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from archival_core.flows.archive.finishing import Finishing
-from archival_core.ledger.jobs.job_life import NewJob
+from archival_core.ledger.jobs.adding import NewJob
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
 from archival_core.source.removal import dropping

@@ -17,7 +17,8 @@ from archival_core.errors import ArchivalError, LostLeaseError, TransientError
 from archival_core.flows.archive.staging import Staging
 from archival_core.flows.asking.archive_requests import ArchiveWish
 from archival_core.lake.client import LakehouseClient
-from archival_core.ledger.jobs.job_life import Ledger, NewJob
+from archival_core.ledger.jobs.adding import NewJob
+from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
 from dev.lake_emulator import Fault
@@ -301,12 +302,14 @@ async def test_nothing_is_put_aside_or_announced_before_what_takes_its_place_is_
 async def test_what_a_later_attempt_has_in_staging_is_left_alone(service: Service) -> None:
     service.execute(TABLE)
     message = await asked(service)
-    file = service.lake / f"staging/{message.job_id}/2/part-00000.parquet"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"the next worker has just begun")
+    service.execute("update archival.job set attempt = 1")
+    former, later = (service.lake / f"staging/{message.job_id}/{attempt}/part-00000.parquet" for attempt in (1, 3))
+    for file in (former, later):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"of another worker")
     await service.runtime.archival_processor.process(message)
     assert [job["status"] for job in service.jobs()] == ["archived"]
-    assert service.files("staging") == [str(file.relative_to(service.lake))]
+    assert service.files("staging") == [str(later.relative_to(service.lake))]
 
 
 async def test_an_encoder_that_changes_a_value_is_found_out(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

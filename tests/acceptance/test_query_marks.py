@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from archival_core.clients.postgres.database import Database
+from archival_core.query.kept_sessions import KeptSessions, LaterSession
 from archival_core.source.state.marks import mark_schema
 from archival_core.source.state.snapshot import moment, readable
 from tests.kit.asking import asked, queries_of
@@ -30,14 +31,14 @@ async def test_marks_and_rows_are_of_one_snapshot(world: World, monkeypatch: pyt
 
     monkeypatch.setattr(mark_schema, "is_there", removed_meanwhile)
     source = Database(service.runtime.settings.source_database_url)
-    async with source.connect() as holder, source.connect() as beside:
-        role = await readable.acting_role(beside, "")
-        named = [t for t in await readable.readable_tables(beside, role, {"readings"}) if t.relation.schema == service.schema]
-        async with moment.Moment(holder, beside, named, role) as then:
+    async with source.connect() as holder, LaterSession(KeptSessions(source, 1)) as beside:
+        role = await readable.acting_role(holder, "")
+        named = [t for t in await readable.readable_tables(holder, role, {"readings"}) if t.relation.schema == service.schema]
+        async with moment.Moment(holder, beside.get, named, role) as then:
             cursor = await holder.execute(f"select from {service.schema}.jan".encode())
             assert (cursor.rowcount, then.standing) == (rows, ())
         monkeypatch.undo()
-        async with moment.Moment(holder, beside, named, role) as then:
+        async with moment.Moment(holder, beside.get, named, role) as then:
             cursor = await holder.execute(f"select from {service.schema}.jan".encode())
             assert (cursor.rowcount, len(then.standing)) == (0, 1)
 

@@ -19,6 +19,7 @@ from archival_core.model.chunks.chunk import ChunkRange, Relation
 from tests.acceptance.conftest import Service
 from tests.kit.asking import asked, queries_of
 from tests.kit.counting_writers import CountingWriters
+from tests.kit.large_tables import look_large
 from tests.kit.timescaledb import chunks
 
 #: in seconds; TEST_QUERY_SECONDS=600 is the long form
@@ -51,6 +52,8 @@ async def _cycle(service: Service, over: asyncio.Event, counts: dict[str, int]) 
     """Archive, remove and restore, again and again; what must come again comes again."""
     table = Relation(service.schema, "readings")
     while not over.is_set():
+        # live rows of tables that look large are read otherwise
+        look_large(service.url, service.schema, 4096 * (counts["restored"] % 2))
         await service.publish(hypertable=str(table), older_than="2026-01-06T00:00:00Z", remove=True)
         await service.runtime.event_drain.drain()
         for message in service.messages():

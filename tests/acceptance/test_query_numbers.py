@@ -45,6 +45,7 @@ async def _prepared(service: Service) -> Queries:
     return queries_of(service)
 
 
+@pytest.mark.slow
 async def test_a_comparison_needs_a_cast_and_is_as_postgresql_has_it(service: Service) -> None:
     queries, table = await _prepared(service), f"{service.schema}.readings"
     for name, (kind, _, cast) in COLUMNS.items():

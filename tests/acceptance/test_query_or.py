@@ -93,6 +93,7 @@ CONDITIONS = (
 )
 
 
+@pytest.mark.slow
 async def test_the_rows_are_those_that_postgresql_has(halved: Service) -> None:
     queries = queries_of(halved)
     for condition in CONDITIONS:

@@ -99,6 +99,7 @@ async def test_the_rows_are_those_that_postgresql_has(archived: Service) -> None
         assert [tuple(row.values()) for row in found] == expected, question
 
 
+@pytest.mark.slow
 async def test_a_file_that_is_gone_damaged_or_away(archived: Service) -> None:
     queries, sql = queries_of(archived), f"select sum(value), max(note), max(time) from {archived.schema}.readings"
     file = _file(archived, "jan")

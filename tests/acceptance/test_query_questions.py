@@ -20,6 +20,7 @@ from archival_core.model.asking.policy import Policy
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from tests.acceptance.conftest import Service
 from tests.kit.asking import queries_of
+from tests.kit.large_tables import look_large
 from tests.questions.asking import BASE, Asking, Tally
 from tests.questions.rows import COLUMNS, EVENTS, Row
 from tests.questions.writers import Writers, insert
@@ -76,6 +77,8 @@ async def _cycle(service: Service, first_day: datetime, over: asyncio.Event, cou
     """Policies archive and remove, and one chunk after the other comes back."""
     dice = random.Random(SEED)
     while not over.is_set():
+        # live rows of tables that look large are read otherwise
+        look_large(service.url, service.schema, dice.choice((0, 4096)))
         await service.runtime.policy_jobs.fill_backlog()
         for table in TABLES:
             # a restored chunk is the policy's no more, until somebody asks for it again

@@ -140,6 +140,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_a_result_whose_instance_was_killed_is_said_to_be_lost(
     client: httpx.AsyncClient, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ async def test_what_keeps_every_value_is_converted(service: Service) -> None:
         assert one == other, kept
 
 
+@pytest.mark.slow
 async def test_what_postgresql_converts_by_rules_of_its_own_is_refused(service: Service) -> None:
     queries = await _prepare(service, [(before, value, after) for before, value, after, _ in REFUSED])
     table = f"{service.schema}.readings"

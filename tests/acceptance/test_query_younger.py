@@ -70,6 +70,7 @@ async def _refused(service: Service, column: str) -> None:
     assert (refused.value.code, "not certain" in str(refused.value)) == ("value-without-form", True)
 
 
+@pytest.mark.slow
 async def test_a_default_is_read_as_live_values_are(service: Service) -> None:
     service.execute(TABLE)
     await _remove(service, "jan")

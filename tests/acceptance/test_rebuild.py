@@ -177,6 +177,7 @@ async def test_another_server_says_nothing_about_what_was_removed(service: Servi
 
 
 @pytest.mark.timeout(480)
+@pytest.mark.slow
 async def test_the_command(service: Service) -> None:
     await a_life(service)
     before = known(service)

@@ -11,6 +11,7 @@ import psycopg
 import pyarrow.dataset as ds
 import pytest
 
+from archival_core.flows.removal.chunk_proof import ChunkProof
 from archival_core.flows.removal.chunk_removal import RemovalReport
 from archival_core.source import catalog
 from archival_core.source.removal import dropping, guards
@@ -244,8 +245,20 @@ def _only_under_lock(under_lock: Any, otherwise: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("where", "what", "before"),
-    [(dropping, "drop", 0), (history, "holds_same_rows", 1), (guards, "check_all", 1), (catalog, "find_chunk", 1)],
-    ids=["before the drop", "before the count", "before it is known who would suffer", "before the chunk is found"],
+    [
+        (ChunkProof, "check_again", 0),
+        (catalog, "find_chunk", 1),
+        (guards, "check_all", 1),
+        (history, "holds_same_rows", 1),
+        (dropping, "drop", 0),
+    ],
+    ids=[
+        "as soon as it has the lock",
+        "before the chunk is found",
+        "before it is known who would suffer",
+        "before the count",
+        "before the drop",
+    ],
 )
 async def test_a_frozen_remover_does_not_stop_ingest(
     service: Service, monkeypatch: pytest.MonkeyPatch, where: Any, what: str, before: int

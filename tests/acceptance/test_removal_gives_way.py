@@ -64,7 +64,7 @@ async def give_way(service: Service, table: str, beforehand: str = "select 1") -
     removing = asyncio.create_task(remove(service))
     application = Application(service.url)
     for _ in range(2):  # a question to the catalog may lock a table too, for a moment
-        await application.until_read(f"{service.schema}.{table}")
+        await application.until_locked(f"{service.schema}.{table}")
         await asyncio.sleep(0.3)
     waited = await application.alter(
         LOCK.format(f"{service.schema}.{table}"), f"select count(*) from {service.schema}.readings"

@@ -14,7 +14,7 @@ from archival_core.errors import PermanentError
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.archive_loader import ArchiveLoader
 from archival_core.flows.restore.chunk_restore import RestoreWish
-from archival_core.flows.upkeep.missing_tables.search import MissingTablesReport
+from archival_core.flows.upkeep.missing_tables.report import MissingTablesReport
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.model.jobs.message import JobMessage
 from archival_core.source.restore.proof import trial

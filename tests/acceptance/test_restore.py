@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -11,8 +12,10 @@ import pytest
 from archival_core.errors import PermanentError
 from archival_core.flows.asking.restore_requests import RestoreRequest
 from archival_core.flows.restore.chunk_restore import RestoreWish
+from archival_core.ledger.archives.restores import Restores
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.model.jobs.message import JobMessage
+from archival_core.source.restore.placing import placing
 from tests.kit.lake_tables import rows_in_tables
 
 if TYPE_CHECKING:
@@ -139,7 +142,7 @@ async def test_restored_rows_that_are_archived_again_are_in_one_archive(filled: 
         True: "select chunk_schema || '.' || chunk_name from timescaledb_information.chunks where hypertable_schema = '$s'",
         False: "select inhrelid::regclass::text from pg_inherits where inhparent = '$s.readings'::regclass",
     }[service.has_timescaledb]
-    from archival_core.ledger.jobs.job_life import NewJob
+    from archival_core.ledger.jobs.adding import NewJob
 
     jobs = [
         NewJob(Relation(service.schema, "readings"), Relation.parse(name), True, "again", "a person", None, force=True)
@@ -185,3 +188,42 @@ async def test_what_a_killed_restore_left_is_swept(any_service: Service) -> None
     # it may be the work of another service that shares the database
     assert f"{unknown.hex}_1" in left
     service.execute(f'drop table archival_restore."{unknown.hex}_1"')
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [(placing, "insert"), (placing, "record"), (Restores, "finish"), (Restores, "mark")],
+    ids=["before the rows go in", "before it is noted where they are", "before the job ends", "before the commit"],
+)
+async def test_a_frozen_restore_holds_up_nobody_who_alters_the_table(
+    filled: Service, monkeypatch: pytest.MonkeyPatch, where: Any, what: str
+) -> None:
+    service = filled
+    before = all_rows(service)
+    await archive_and_remove(service)
+    assert placing._BOUNDED["idle_in_transaction_session_timeout"] == "10s"
+    monkeypatch.setitem(placing._BOUNDED, "idle_in_transaction_session_timeout", "1s")
+    call, has_locks, goes_on = getattr(where, what), asyncio.Event(), asyncio.Event()
+
+    async def freeze(*arguments: Any) -> Any:
+        found = await call(*arguments) if what == "mark" else None
+        has_locks.set()
+        await goes_on.wait()
+        return found if what == "mark" else await call(*arguments)
+
+    assert await ask(service, "one") >= 2
+    with monkeypatch.context() as patched:
+        patched.setattr(where, what, freeze)
+        restoring = asyncio.create_task(service.restore())
+        await has_locks.wait()
+        try:
+            await asyncio.to_thread(
+                service.execute, "set lock_timeout = '30s'; alter table $s.readings alter column note set default 'none'"
+            )
+        finally:
+            goes_on.set()
+        await restoring
+    for _ in range(3):
+        await service.restore()
+    assert all_rows(service) == before
+    assert statuses(service, "restore") == {"restored"}

@@ -45,6 +45,7 @@ def started(folder: Path, stack: ExitStack) -> Process:
     return host
 
 
+@pytest.mark.slow
 async def test_two_hosts_share_a_chunk(service: Service, tmp_path: Path) -> None:
     # so that helpers come while there is something to do
     service.emulator.faults.append(Fault("PATCH", ".parquet?action=append", "delay", seconds=1.0, times=1000))

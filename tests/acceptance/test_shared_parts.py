@@ -3,136 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
-from azure.core.exceptions import ResourceExistsError
-from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 
-from archival_core import settings
 from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.archive.part_archiver import PartArchiver
 from archival_core.ledger.jobs.shared_parts import SharedParts
 from archival_core.model.jobs.message import JobMessage
 from archival_core.runtime import Runtime
 from dev.lake_emulator import Fault
-from tests.acceptance.altering import PATIENCE, altered, slow_lake
-from tests.acceptance.parts import TABLE, assert_archived, finished_parts, interrupt, request, work
-from tests.kit.timescaledb import is_community
+from tests.acceptance.parts import assert_archived, finished_parts, request, work
+from tests.acceptance.shared_parts import MINUTE, Readings, calls, helped, other, readings, small_parts
+
+__all__ = ["other", "readings", "small_parts"]
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service
 
-MINUTE = timedelta(minutes=1)
-#: rows of one size each, so that another order of them fills the pages as before
-EVEN = """
-create table $s.readings (time timestamptz not null, value int, note int) partition by range (time);
-create table $s.jan partition of $s.readings for values from ('2026-01-01Z') to ('2026-02-01Z');
-insert into $s.readings
-select timestamptz '2026-01-01Z' + (i * 7919 % 8000) * interval '5 minutes', i, i * 3 from generate_series(0, 7999) i;
-create index by_time on $s.jan (time)
-"""
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ARCHIVE_PART_BYTES", str(8 * 8192))
-    monkeypatch.setenv("ARCHIVE_SHARED_PARTS", "4")
-
-
-@pytest.fixture
-def one_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts are read in their order."""
-    monkeypatch.setenv("ARCHIVE_READERS", "1")
-
-
-@pytest.fixture
-async def other(service: Service) -> AsyncIterator[Runtime]:
-    """Another instance of the service."""
-    instance = Runtime(settings.load())
-    yield instance
-    await instance.close()
-
-
-Part = Callable[[PartArchiver, int], Awaitable[None]]
-
-
-class Readings:
-    """Whoever archives a part, and what happens before and after."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        #: number of the part and identifier of the snapshot, by the lake's client of who reads it
-        self.seen: list[tuple[object, int, str]] = []
-        self.before: Part | None = None
-        self._after: list[Callable[[], Any]] = []
-        archive = PartArchiver.archive
-
-        async def noted(archiver: PartArchiver, number: int, *given: Any) -> Any:
-            self.seen.append((archiver.lake, number, archiver.snapshot_id))
-            if self.before is not None:
-                await self.before(archiver, number)
-            return await archive(archiver, number, *given)
-
-        finish = SharedParts.finish
-
-        async def finished(*given: Any) -> None:
-            await finish(*given)
-            if self._after:
-                await asyncio.to_thread(self._after.pop())
-
-        monkeypatch.setattr(PartArchiver, "archive", noted)
-        monkeypatch.setattr(SharedParts, "finish", finished)
-
-    @property
-    def snapshots(self) -> int:
-        return len({snapshot for _, _, snapshot in self.seen})
-
-    @property
-    def numbers(self) -> Counter[int]:
-        return Counter(number for _, number, _ in self.seen)
-
-    def of(self, instance: Runtime) -> int:
-        return sum(lake is instance.lake for lake, _, _ in self.seen)
-
-    def once(self, happens: Callable[[], Any]) -> None:
-        """Let something happen when a first part is finished."""
-        self._after = [happens]
-
-
-@pytest.fixture
-def readings(monkeypatch: pytest.MonkeyPatch) -> Readings:
-    return Readings(monkeypatch)
-
-
-def calls(service: Service) -> list[JobMessage]:
-    """The messages that call others to help."""
-    with QueueClient.from_connection_string(
-        service.names["AzureWebJobsStorage"], service.names["PART_QUEUE"], message_decode_policy=TextBase64DecodePolicy()
-    ) as queue:
-        with suppress(ResourceExistsError):
-            queue.create_queue()
-        found = []
-        for message in queue.receive_messages(messages_per_page=32):
-            found.append(JobMessage.from_json(message.content))
-            queue.delete_message(message)
-        return found
-
-
-async def helped(service: Service, other: Runtime, *, until: Callable[[], bool]) -> int:
-    """The other instance takes every message, as its host would; returns how many."""
-    taken = 0
-    while not until():
-        for message in calls(service):
-            await other.sharing_parts.help(message, MINUTE)
-            taken += 1
-        await asyncio.sleep(0.02)
-    return taken
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 async def test_two_instances_read_one_chunk(service: Service, other: Runtime, readings: Readings) -> None:
@@ -179,76 +69,6 @@ async def test_a_chunk_of_few_parts_is_read_in_one_snapshot(
     assert await work(service) == []
     assert 1 < len(assert_archived(service)["parts"]) < 4
     assert readings.snapshots == 1
-
-
-@pytest.mark.usefixtures("one_reader")
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(
-            # as many rows as before, of which five would be archived twice, and five others never
-            "begin; update $s.readings set note = note where value < 0.05; delete from $s.readings"
-            " where value between 40 and 40.04; commit",
-            id="rows move behind, and others go",
-        ),
-        pytest.param(
-            "begin; update $s.readings set note = 'changed' where value in (0.01, 79.98); commit",
-            id="one change of two parts",
-        ),
-        pytest.param("delete from $s.readings where value between 40 and 40.04", id="rows go"),
-        pytest.param("insert into $s.readings values ('2026-01-15Z', 1, 'late')", id="a row comes"),
-        pytest.param("alter table $s.readings add column more int default 7", id="a column comes"),
-        pytest.param("alter table $s.readings alter column value type numeric(9, 2)", id="a column has another type"),
-        pytest.param("delete from archival_marks.reading", id="the server was put back"),
-    ],
-)
-async def test_a_chunk_that_changes_meanwhile_is_read_in_one_snapshot(
-    service: Service, readings: Readings, change: str
-) -> None:
-    await request(service)
-    readings.once(lambda: service.execute(change))
-    # the first run finds out, and the next one reads alone
-    assert await work(service) == []
-    [job] = service.jobs()
-    assert (job["status"], job["reads_alone"], finished_parts(service)) == ("queued", True, {})
-    readings.seen.clear()
-    assert await work(service) == []
-    assert readings.snapshots == 1
-    assert_archived(service)
-
-
-@pytest.mark.usefixtures("one_reader")
-async def test_rows_that_another_order_has_moved(service: Service, readings: Readings) -> None:
-    """They are as old as before, and as many, in a file of their own."""
-    await request(service, EVEN)
-    readings.once(lambda: service.execute("cluster $s.jan using by_time"))
-    assert await work(service) == []
-    assert service.jobs()[0]["reads_alone"] is True
-    assert await work(service) == []
-    assert_archived(service)
-
-
-async def test_a_chunk_that_is_always_written_to(service: Service, readings: Readings) -> None:
-    async def written(_: PartArchiver, number: int) -> None:
-        service.execute(f"update $s.readings set note = 'changed {number}' where value < 0.05")
-
-    readings.before = written
-    await request(service)
-    for _ in range(2):
-        assert await work(service) == []
-    [job] = service.jobs()
-    assert (job["status"], job["attempt"], job["rows"]) == ("archived", 2, 8000)
-
-
-async def test_what_was_open_at_the_first_snapshot_and_commits_later(service: Service, readings: Readings) -> None:
-    await request(service)
-    with psycopg.connect(service.url) as writer:
-        writer.execute(f"insert into {service.schema}.readings values ('2026-01-15Z', 1, 'late')".encode())
-        readings.once(writer.commit)
-        assert await work(service) == []
-    assert service.jobs()[0]["reads_alone"] is True
-    assert await work(service) == []
-    assert_archived(service)
 
 
 async def test_a_claim_that_ran_out(service: Service, other: Runtime, readings: Readings) -> None:
@@ -388,30 +208,6 @@ async def test_a_run_whose_time_is_over_leaves_the_rest_to_the_next(
     assert_archived(service)
 
 
-@pytest.mark.parametrize("change", ["", "update $s.readings set note = 'changed' where value = 79.99"], ids=["same", "changed"])
-async def test_an_interrupted_archive_goes_on(service: Service, readings: Readings, change: str) -> None:
-    await request(service)
-    finished = await interrupt(service)
-    if change:
-        service.execute(change)
-    readings.seen.clear()
-    assert await work(service) == []
-    manifest = assert_archived(service)
-    assert len(readings.seen) == len(manifest["parts"]) - (0 if change else len(finished))
-
-
-async def test_who_alters_the_table_waits_for_no_part(service: Service) -> None:
-    await request(service)
-    slow_lake(service, "part-00003.parquet")
-    slow_lake(service, "part-00005.parquet")
-    chunk, ddl = f"{service.schema}.jan", "begin; lock table $s.jan in access exclusive mode; commit"
-    assert await altered(service, [chunk], ddl, sessions=2, finished=(0, 1, 2)) < PATIENCE
-    finished = finished_parts(service)
-    assert await work(service) == []
-    manifest = assert_archived(service)
-    assert {number: manifest["parts"][number] for number in finished} == finished
-
-
 async def test_what_a_helper_meets_is_met_by_the_worker(service: Service, other: Runtime, readings: Readings) -> None:
     """A part that cannot be read by one of them is given back at once."""
 
@@ -435,27 +231,3 @@ async def test_a_part_that_is_damaged_on_its_way(service: Service) -> None:
     [error] = await work(service)
     assert error.code == "read-back-differs"
     assert service.files("tables") == []
-
-
-@pytest.mark.timescaledb
-@pytest.mark.usefixtures("one_reader")
-async def test_compression_meanwhile(timescaledb_service: Service, readings: Readings) -> None:
-    service = timescaledb_service
-    if not is_community(service):
-        pytest.skip("compression is not in the Apache edition")
-    service.execute("create table $s.readings (time timestamptz not null, value numeric(8, 2), note text)")
-    service.rows("select create_hypertable('$s.readings', 'time', chunk_time_interval => interval '30 days')::text")
-    service.execute(TABLE.partition("insert")[1] + TABLE.partition("insert")[2])
-    service.execute("alter table $s.readings set (timescaledb.compress)")
-    [(chunk,)] = service.rows(
-        "select min(chunk_schema || '.' || chunk_name) from timescaledb_information.chunks where hypertable_schema = '$s'"
-    )
-    await service.publish(hypertable=f"{service.schema}.readings", chunk=chunk)
-    await service.runtime.event_drain.drain()
-    readings.once(lambda: service.rows(f"select compress_chunk('{chunk}')::text"))
-    for _ in range(2):
-        assert await work(service) == []
-    [job] = service.jobs()
-    assert job["status"] == "archived"
-    [(rows,)] = service.rows(f"select count(*) from {chunk}")
-    assert job["rows"] == rows

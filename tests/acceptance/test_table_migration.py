@@ -69,6 +69,7 @@ async def test_an_archive_whose_chunk_is_gone_is_written_anew(world: World) -> N
 
 
 @most_telling_apart
+@pytest.mark.slow
 async def test_another_table_under_the_name_says_nothing_about_columns(world: World) -> None:
     await older(world)
     world.service.execute(

@@ -69,6 +69,7 @@ async def kill(world: World, message: JobMessage, monkeypatch: pytest.MonkeyPatc
 
 
 @most_telling_apart
+@pytest.mark.slow
 async def test_killed_at_any_step_and_run_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = await older(world)
     before = await answers(world)

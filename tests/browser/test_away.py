@@ -62,7 +62,8 @@ def settings(servers: Servers) -> dict[str, str]:
     return servers.settings
 
 
-@pytest.mark.parametrize("name", ["lake", pytest.param("queue", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lake", "queue"])
 def test_what_is_silent_is_named_with_its_cause_and_comes_back(
     chromium: Browser, shown: Shown, servers: Servers, name: str
 ) -> None:

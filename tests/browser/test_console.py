@@ -235,6 +235,7 @@ def test_the_policy_lets_no_string_become_html(chromium: Browser, shown: Shown) 
     context.close()
 
 
+@pytest.mark.slow
 def test_failures_are_chosen_and_dismissed_and_a_job_is_retried(page: Page, shown: Shown) -> None:
     shown.execute(f"create table {LATE} partition of demo.readings for values from ('2026-01-13Z') to ('2026-01-14Z')")
     go(page, "#/jobs?status=failed&open=true")
@@ -280,6 +281,7 @@ def test_the_key_is_asked_for_once_and_forgotten_when_told(chromium: Browser, sh
     context.close()
 
 
+@pytest.mark.slow
 def test_it_says_when_it_cannot_refresh_and_comes_back(chromium: Browser, shown: Shown) -> None:
     context = chromium.new_context()
     page = context.new_page()
@@ -295,3 +297,33 @@ def test_it_says_when_it_cannot_refresh_and_comes_back(chromium: Browser, shown:
     expect(page.locator("#trouble")).to_be_hidden()
     expect(page.locator("#freshness")).to_have_attribute("data-state", "fresh")
     context.close()
+
+
+#: Somebody drops a chunk, and brings half of its rows again.
+HALVED = """
+create table demo.half as select * from demo.readings_2026_01_08 where time < '2026-01-08 12:00Z';
+drop table demo.readings_2026_01_08;
+create table demo.readings_2026_01_08 partition of demo.readings for values from ('2026-01-08Z') to ('2026-01-09Z');
+insert into demo.readings table demo.half
+"""
+
+
+def test_what_became_of_rows_is_said_where_nobody_else_can_tell(page: Page, shown: Shown) -> None:
+    shown.execute(HALVED)
+    undecided = "select from archival.job where removal_error ->> 'code' = 'archive-undecided'"
+    shown.wait_for(lambda: shown.rows(undecided))
+    go(page, "#/")
+    page.get_by_role("link", name="archive-undecided").first.click()
+    go(page, "#/jobs?removal_error_code=archive-undecided")
+    page.locator("tbody tr a.mono").click()
+    page.get_by_role("button", name="Settle").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".preview")).to_have_text("Say what became of them.")
+    dialog.get_by_label("Its rows were").select_option("dropped")
+    expect(dialog.locator(".preview")).to_contain_text("Now some of its rows are in demo.readings.")
+    expect(dialog.get_by_role("button", name="Settle")).to_be_disabled()
+    dialog.get_by_label("Why").fill("I dropped it")
+    dialog.get_by_role("button", name="Settle").click()
+    expect(page.locator("h1 .status")).to_have_text("removed")
+    [job] = shown.rows("select dropped_by from archival.job where chunk = 'demo.readings_2026_01_08' and status = 'removed'")
+    assert job["dropped_by"] == "others"

@@ -12,6 +12,9 @@ from archival_core.lake.client import LakehouseClient
 from dev.lake_emulator import Emulator
 from tests.contract.restore_support import Bench
 
+#: A test that failed may have left a session of this process at work, which would be waited for without an end.
+_PATIENCE = "SET lock_timeout = '30s'"
+
 
 @pytest.fixture
 def schema(source_database_url: str) -> Iterator[str]:
@@ -20,7 +23,7 @@ def schema(source_database_url: str) -> Iterator[str]:
     with psycopg.connect(source_database_url, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}".encode())
         yield name
-        connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+        connection.execute(f"{_PATIENCE}; DROP SCHEMA {name} CASCADE".encode())
 
 
 async def open_bench(url: str, emulator: Emulator) -> AsyncIterator[Bench]:
@@ -32,7 +35,7 @@ async def open_bench(url: str, emulator: Emulator) -> AsyncIterator[Bench]:
         connection.execute(f"CREATE SCHEMA {schema}".encode())
     yield Bench(url, schema, lake)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
+        connection.execute(f"{_PATIENCE}; DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
     await lake.close()
 
 

@@ -14,12 +14,12 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Relation, quote_identifier
 from archival_core.model.chunks.part_range import TimeRange
 from archival_core.source import catalog
-from archival_core.source.session import ALONE, READ_SETTINGS, held
+from archival_core.source.session import ALONE, READ_SETTINGS, pinned
 from archival_core.source.state.snapshot import parts
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from archival_core.source.wire.columns import Output, plan_columns
 from archival_core.source.wire.extract import read_batches
-from archival_core.source.wire.gathering import BY_PAGES, gathered_pages, gathered_query, pages_behind, ungathered
+from archival_core.source.wire.gathering import BY_PAGES, Gathering, gathered_pages
 from tests.contract.source_support import assert_equal_rows, read_chunk, rows
 
 Connection = psycopg.AsyncConnection[Any]
@@ -96,8 +96,8 @@ async def test_only_the_pages_of_a_group_are_read(conn: Connection, schema: str,
     assert table.num_rows == 50_000
     # counted once and read once
     assert pages <= read < 3 * pages
-    async with held(conn, READ_SETTINGS | ALONE | BY_PAGES):
-        query = f"EXPLAIN {gathered_query(chunk, plan.outputs, range(pages))}"
+    async with pinned(conn, **READ_SETTINGS | ALONE | BY_PAGES):
+        query = f"EXPLAIN {Gathering(chunk.relation, plan.outputs, range(pages)).query}"
         assert "Tid Range Scan" in str(await (await conn.execute(query.encode())).fetchall())
 
 
@@ -172,18 +172,19 @@ def test_outputs_that_do_not_belong_together_are_noticed() -> None:
     columns = [pa.array([0, 64]), pa.array([2, 1]), pa.array([[1, 2], [3]]), pa.array([["a"], ["b", "c"]])]
     groups = pa.RecordBatch.from_arrays(columns, ["page", "rows", "a", "b"])
     with pytest.raises(PermanentError, match="as many"):
-        ungathered(groups, [Output("a"), Output("b")])
+        Gathering(Relation("s", "t"), (Output("a"), Output("b")), range(99)).rows(groups)
 
 
 def test_groups_that_come_in_another_order_are_noticed() -> None:
     def groups(*pages: int) -> pa.RecordBatch:
         return pa.RecordBatch.from_arrays([pa.array(pages), pa.array([1] * len(pages))], ["page", "rows"])
 
-    assert pages_behind(groups(7, 71, 263), range(7, 300)) == range(327, 300)
-    assert pages_behind(groups(71), range(7, 300)) == range(135, 300)
+    gathering = Gathering(Relation("s", "t"), (), range(7, 300))
+    assert gathering.behind(groups(7, 71, 263)).pages == range(327, 300)
+    assert gathering.behind(groups(71)).pages == range(135, 300)
     for wrong in ((71, 7), (7, 7), (0, 64), (7, 70)):
         with pytest.raises(PermanentError, match="another order"):
-            pages_behind(groups(*wrong), range(7, 300))
+            gathering.behind(groups(*wrong))
 
 
 def _as_text(column: pa.ChunkedArray) -> list[str | None]:

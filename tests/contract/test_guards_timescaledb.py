@@ -13,7 +13,7 @@ import pytest
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source import catalog
-from archival_core.source.catalog.partitioning import timescaledb_internals
+from archival_core.source.catalog.partitioning.timescaledb_internals import compressed_rows, forms, invalidations
 from archival_core.source.catalog.partitioning.tree import tree
 from archival_core.source.removal import dropping, guards
 from archival_core.source.state.fence import stored_at
@@ -377,11 +377,11 @@ async def test_pending_changes_in_the_form_of_each_version(
             values = {"table": table, "schema": schema, "at": NOON, "is_fixed": str(is_fixed).lower()}
             await conn.execute(FORGED.format(width=widths.get(table, ""), **values).encode())
         found = [
-            await timescaledb_internals.pending(conn, Relation(schema, "t"), start, start + DAY - 1, is_integer=False)
+            await invalidations.pending(conn, Relation(schema, "t"), start, start + DAY - 1, is_integer=False)
             for start in (NOON + (day - 1) * DAY - DAY // 2 for day in range(4))
         ]
         assert [len(entries) for entries in found] == days
-        assert found[1] == [timescaledb_internals.Pending('forged."Some ""view"""', NOON, NOON)]
+        assert found[1] == [invalidations.Pending('forged."Some ""view"""', NOON, NOON)]
 
 
 async def test_the_compressed_table_in_the_form_of_each_version(conn: Connection, schema: str) -> None:
@@ -397,7 +397,7 @@ async def test_the_compressed_table_in_the_form_of_each_version(conn: Connection
     async with conn.transaction(force_rollback=True):
         await conn.execute(forged.encode())
         assert [leaf.oid for leaf in await tree(conn, chunk)] == sorted([chunk.oid, other.oid])
-        assert (await timescaledb_internals.compressed_table(conn, chunk))[0] == other.relation
+        assert (await compressed_rows.compressed_table(conn, chunk))[0] == other.relation
     assert [leaf.oid for leaf in await tree(conn, chunk)] == [chunk.oid]
 
 
@@ -418,8 +418,8 @@ async def test_a_form_that_nobody_knows_keeps_the_chunk(
         await conn.execute(change.encode())
         with pytest.raises(PermanentError, match="update the service") as caught:
             await ask(conn, chunk)
-        assert caught.value.code == timescaledb_internals.UNKNOWN
-        assert timescaledb_internals.UNKNOWN in codes(caplog)
+        assert caught.value.code == forms.UNKNOWN
+        assert forms.UNKNOWN in codes(caplog)
         # what is not compressed has its rows in its own table, whatever the form
         assert [leaf.oid for leaf in await tree(conn, chunk)] == [chunk.oid]
 
@@ -442,7 +442,7 @@ async def test_an_unknown_form_of_compressed_chunks(conn: Connection, schema: st
             await conn.execute(f"ALTER TABLE _timescaledb_catalog.{table} RENAME COLUMN {column} TO elsewhere".encode())
         with pytest.raises(PermanentError) as caught:
             await tree(conn, chunk)
-        assert caught.value.code == timescaledb_internals.UNKNOWN
+        assert caught.value.code == forms.UNKNOWN
         # it is archived all the same, with a hash of its content in place of the mark
         assert await stored_at(conn, chunk, facts, ()) is None
 
@@ -456,7 +456,7 @@ async def test_an_unknown_form_of_invalidations(conn: Connection, aggregate: str
         )
         with pytest.raises(PermanentError) as caught:
             await guards.check_aggregates(conn, chunk)
-    assert caught.value.code == timescaledb_internals.UNKNOWN
+    assert caught.value.code == forms.UNKNOWN
 
 
 async def has_column(conn: Connection, table: str, column: str) -> bool:

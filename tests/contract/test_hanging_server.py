@@ -65,6 +65,7 @@ def copy(url: str, server: PostgresServer) -> None:
                 pass
 
 
+@pytest.mark.slow
 async def test_a_copy_from_a_hanging_server_ends(server: PostgresServer) -> None:
     began = time.monotonic()
     with pytest.raises(TransientError) as ended:
@@ -81,6 +82,7 @@ async def test_a_statement_that_a_hanging_server_owes_ends(server: PostgresServe
         assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 async def test_what_merely_takes_long_is_waited_for(server: PostgresServer) -> None:
     """Without a byte, from a server that answers others."""
 

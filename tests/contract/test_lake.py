@@ -111,6 +111,7 @@ async def test_an_empty_file(lake: LakehouseClient) -> None:
         ("PUT", "resource=directory"),
         ("PATCH", "action=append"),
         ("PATCH", "action=flush"),
+        ("PUT", "x-ms-blob-type"),
         ("PUT", "x-ms-rename-source"),
         ("HEAD", ""),
         ("GET", ""),
@@ -142,6 +143,7 @@ async def test_an_answer_lost_for_good_is_looked_up(lake: LakehouseClient, emula
         await write(lake, f"{folder}/before", b"")
     emulator.faults.append(Fault("PATCH", "action=flush", kind, times=99))
     emulator.faults.append(Fault("PATCH", "flush=true", kind, times=99))
+    emulator.faults.append(Fault("PUT", "x-ms-blob-type", kind, times=99))
     emulator.faults.append(Fault("PUT", "x-ms-rename-source", kind, times=99))
     await write(lake, "staging/1/part", b"rows")
     await lake.publish_directory("staging/1", "tables/c")
@@ -152,9 +154,12 @@ async def test_an_answer_lost_for_good_is_looked_up(lake: LakehouseClient, emula
 
 async def test_damage_on_the_way_is_repaired(lake: LakehouseClient, emulator: Emulator) -> None:
     emulator.faults.append(Fault("PATCH", "action=append", "flip_bit"))
+    emulator.faults.append(Fault("PUT", "x-ms-blob-type", "flip_bit"))
     emulator.faults.append(Fault("GET", "x-ms-range", "flip_bit"))
     await write(lake, "a", b"rows")
     assert await lake.read_all("a") == b"rows"
+    await lake.write_once("b", b"{}")
+    assert await lake.read_all("b") == b"{}"
     assert all(fault.hits == 1 for fault in emulator.faults)
     emulator.faults.append(Fault("PATCH", "action=append", "flip_bit", times=99))
     with pytest.raises(TransientError) as caught:

@@ -203,6 +203,17 @@ async def test_a_connection_that_is_old_is_not_used_again(server: PostgresServer
         assert await use(pool, 1) != await use(pool, 1)
 
 
+async def test_a_connection_that_grew_old_while_nobody_used_it_is_not_used_again(server: PostgresServer) -> None:
+    pool = postgres_pool.ConnectionPool(Database(server.url), 1, lifetime_seconds=1.0)
+    pids = []
+    for pause in (0.0, 1.1, 0.0):
+        async with pool.connection(5.0) as connection:
+            pids.append(connection.info.backend_pid)
+        await asyncio.sleep(pause)
+    await pool.close()
+    assert pids[0] == pids[1] != pids[2]
+
+
 async def test_every_connection_asks_for_a_token_of_its_own(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archival_core.clients.postgres.database._LOCAL_HOSTS", frozenset())
     parts = urlsplit(server.url)

@@ -10,9 +10,10 @@ import psycopg
 import pytest
 
 from archival_core.clients.postgres.database import Connection, Database
-from archival_core.errors import LostLeaseError, PermanentError
+from archival_core.errors import LostLeaseError, PermanentError, TransientError
 from archival_core.flows.restore.chunk_restore import Restored, RestoreWish, _prepare
 from archival_core.source.restore.loading.staging import StagingTable, drop_job_staging, staging_tables
+from archival_core.source.restore.placing import placing
 from archival_core.source.restore.placing.placing import place
 from archival_core.source.state.origin import origin_of
 from tests.contract.restore_support import READINGS, Bench, refused
@@ -119,6 +120,16 @@ async def test_an_overtaken_attempt_restores_nothing(bench: Bench) -> None:
     assert await refused(bench, manifest, record=lost) == "lost-lease"
 
 
+async def test_rows_that_are_there_need_no_place(bench: Bench) -> None:
+    """Whatever has the name of their partition by now."""
+    bench.execute(READINGS)
+    before = bench.rows("readings")
+    manifest = await bench.archive("readings", "jan")
+    bench.execute("ALTER TABLE jan RENAME TO january", "CREATE VIEW jan AS SELECT 1 AS one")
+    assert (await bench.restore(manifest)).inserted == 0
+    assert bench.rows("readings") == before
+
+
 async def test_rows_are_never_doubled(bench: Bench) -> None:
     bench.execute(READINGS)
     manifest = await bench.archive("readings", "jan")
@@ -166,6 +177,33 @@ async def test_beside_rows_of_others(bench: Bench) -> None:
     assert bench.rows("readings") == before + late
     assert (await bench.restore(manifest, beside=True)).inserted == 0
     assert bench.rows("readings") == before + late
+
+
+async def test_a_schema_that_takes_the_name_of_another(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are placed by the table's name, and no lock of a table keeps its schema's name."""
+    bench.execute(READINGS)
+    manifest = await bench.archive("readings", "jan")
+    former, next_one = f"{bench.schema}_former", f"{bench.schema}_next"
+    bench.execute("DELETE FROM jan", f"CREATE SCHEMA {next_one}")
+    # the search path does not tell of the other schema's tables
+    with psycopg.connect(bench.url, autocommit=True, options=f"-c search_path={next_one}") as other:
+        other.execute(READINGS.encode())
+        other.execute(b"DELETE FROM jan")
+    is_there = placing._is_there
+
+    async def swapped(*arguments: Any) -> bool:
+        bench.execute(f"ALTER SCHEMA {bench.schema} RENAME TO {former}", f"ALTER SCHEMA {next_one} RENAME TO {bench.schema}")
+        return await is_there(*arguments)
+
+    monkeypatch.setattr(placing, "_is_there", swapped)
+    try:
+        with pytest.raises(TransientError) as raised:
+            await bench.restore(manifest)
+        assert raised.value.code == "source-changed"
+        for schema in (bench.schema, former):
+            assert bench.query(f"SELECT count(*) FROM {schema}.jan") == [(0,)]
+    finally:
+        bench.execute(f"DROP SCHEMA IF EXISTS {former} CASCADE", f"DROP SCHEMA IF EXISTS {next_one} CASCADE")
 
 
 async def test_equal_rows_are_as_many_as_before(bench: Bench) -> None:

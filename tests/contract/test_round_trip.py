@@ -6,7 +6,7 @@ every value as PostgreSQL prints it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +27,9 @@ from archival_core.source import catalog
 from archival_core.source.catalog.definition.ordering import order_columns
 from archival_core.source.state.snapshot import parts
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
-from archival_core.source.wire import extract
-from archival_core.source.wire.columns import Output, plan_columns
+from archival_core.source.wire.columns import plan_columns
 from archival_core.source.wire.extract import read_batches
-from archival_core.source.wire.gathering import gathered_pages, ungathered
+from archival_core.source.wire.gathering import Gathering, gathered_pages
 from dev.demo.comparison import Comparison, compare
 from tests.contract.type_values import CORRECTED, NOT_HELD, TYPES
 from tests.kit.examples import examples
@@ -66,7 +65,7 @@ class Trip:
         """There and back; `how` to read may turn out to be impossible."""
         self.read = how
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
-            with patch.object(extract, "ungathered", self._ungathered):
+            with patch.object(Gathering, "rows", self._ungathered()):
                 await self._archive(connection, layout, how)
         with psycopg.connect(self._url, autocommit=True) as plain:
             plain.execute(f"SET search_path = {self._schema}, public".encode())
@@ -98,10 +97,15 @@ class Trip:
             read.add(batch)
         assert read.content() == written.content()
 
-    def _ungathered(self, groups: pa.RecordBatch, outputs: Sequence[Output]) -> pa.RecordBatch:
-        if all(output.joined is None for output in outputs):
-            self.read = "arrays"
-        return ungathered(groups, outputs)
+    def _ungathered(self) -> Callable[[Gathering, pa.RecordBatch], pa.RecordBatch]:
+        rows = Gathering.rows
+
+        def noticed(gathering: Gathering, groups: pa.RecordBatch) -> pa.RecordBatch:
+            if all(output.joined is None for output in gathering.outputs):
+                self.read = "arrays"
+            return rows(gathering, groups)
+
+        return noticed
 
 
 @pytest.fixture

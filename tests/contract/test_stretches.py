@@ -13,8 +13,9 @@ from psycopg.pq import TransactionStatus
 
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.errors import PermanentError
-from archival_core.source.session import _STRETCHES, at_once, pinned, piped
-from tests.kit.trips import goes_to_server
+from archival_core.source.at_once import at_once
+from archival_core.source.session import _STRETCHES, pinned, piped
+from tests.kit.trips import Ways
 
 Stretch = Callable[..., AbstractAsyncContextManager[None]]
 
@@ -82,10 +83,10 @@ async def test_a_stretch_that_is_cancelled_ends(source_database_url: str, stretc
 async def test_questions_that_are_asked_at_once_share_their_ways(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ways, wait = list[str](), psycopg.AsyncConnection.wait
+    ways, telling, wait = list[str](), Ways(), psycopg.AsyncConnection.wait
 
     async def counting(self: Any, work: Any, *arguments: Any, **options: Any) -> Any:
-        if goes_to_server(self, work.__qualname__):
+        if telling.goes(self, work.__qualname__):
             ways.append(work.__qualname__)
         return await wait(self, work, *arguments, **options)
 

@@ -50,7 +50,7 @@ def copy_in(url: str, network: SilentNetwork) -> None:
         cursor.adbc_ingest("silent", reader, mode="append", db_schema_name="public")
 
 
-@pytest.mark.parametrize("work", [copy_out, copy_in])
+@pytest.mark.parametrize("work", [copy_out, pytest.param(copy_in, marks=pytest.mark.slow)])
 async def test_a_copy_that_falls_silent_ends(source_database_url: str, work: object) -> None:
     with psycopg.connect(source_database_url, autocommit=True) as admin:
         admin.execute("create table if not exists public.silent (a text)")

@@ -12,7 +12,7 @@ from archival_core.model.chunks.chunk import Relation
 from archival_core.source import catalog
 from archival_core.source.catalog.statistics import null_shares
 from archival_core.source.wire.columns import plan_columns
-from archival_core.source.wire.gathering import gathered_query
+from archival_core.source.wire.gathering import Gathering
 
 PAGE = (Path(__file__).parents[2] / "docs" / "wire.md").read_text()
 TABLE = """
@@ -34,7 +34,7 @@ async def test_the_page_tells_the_statement_and_what_it_gives(source_database_ur
                 chunk = await catalog.find_chunk(connection, Relation("wire", "readings"), Relation("wire", "jan"))
                 columns = await catalog.columns(connection, chunk.hypertable)
                 plan = plan_columns(columns, await null_shares(connection, chunk), in_utf8=True)
-            query = gathered_query(chunk, list(plan.outputs), range(1))
+            query = Gathering(chunk.relation, plan.outputs, range(1)).query
             [shown] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
             assert " ".join(shown.split()) == " ".join(query.split()).replace("( ", "(")
             [(page, count, numbers, times, notes)] = admin.execute(query.encode()).fetchall()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -98,12 +97,12 @@ def ignores_the_fence() -> None:
 
 @_way
 def keeps_a_lock() -> None:
-    """The chunk stays locked for as long as the lake takes, whoever waits for it."""
+    """The chunk stays locked by a statement, whoever waits for it, and also when its client has gone."""
 
     def hold() -> None:
         with psycopg.connect(os.environ["SOURCE_DATABASE_URL"], application_name="archival_service") as connection:
             connection.execute("lock table weather.m1 in access share mode")
-            time.sleep(20)
+            connection.execute("select pg_sleep(20)")
 
     threading.Thread(target=hold, daemon=True).start()
 

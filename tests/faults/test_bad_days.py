@@ -29,6 +29,7 @@ def test_a_lock_that_is_kept_is_found(runner: Runner) -> None:
     assert "the application waits for more than 4.0 s" in result.report
 
 
+@pytest.mark.slow
 def test_a_silent_connection_that_is_waited_for_is_found(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(silence, "MOST_SECONDS", 6.0)
 

@@ -13,10 +13,9 @@ from tests.faults.scenarios import FAMILIES
 pytestmark = pytest.mark.timeout(600)
 
 #: Runs of `make test`, which take seconds; the number chooses the scenario.
-_SHORT = {"crash": 2, "duplicates": 0, "acknowledgements": 5, "conflict": 0, "network": 0, "lake": 0, "database": 0}
-_SHORT |= {"time": 0, "platform": 0, "settings": 6, "silence": 0, "history": 1}
+_SHORT = {"crash": 2, "acknowledgements": 5, "conflict": 0, "network": 0, "lake": 0, "database": 0, "history": 1}
 #: Runs of `make test-long`; of a kind that is not named here, the first.
-_LONG = {"crash": (0, 1, 5), "acknowledgements": (14,), "database": (2,), "network": (9,)}
+_LONG = {"crash": (0, 1, 5), "acknowledgements": (14,), "database": (2,), "network": (9,), "settings": (6,)}
 _LONG |= {"lake-writer": (0, 12), "reshape": (0, 13), "locks": (6,), "pooler": (1,), "failover": (6,), "history": (7,)}
 # an outage takes a minute: `make faults` has all of them, tests/acceptance/test_outages.py shorter ones
 _LONG |= {"outage": ()}

@@ -35,6 +35,7 @@ NEWEST = {
 
 def file(folder: Path, name: str, text: str) -> Bicep:
     (folder / name).write_text(text)
+    load.cache_clear()  # a test's folder may have the name of an earlier one's
     return Bicep(folder / name)
 
 

@@ -11,9 +11,10 @@ from archival_core.clients.postgres.database import Database
 from archival_core.lake.arrow_files import arrow_files
 from archival_core.ledger.archives.standing import StandingArchives
 from archival_core.ledger.tables.lake_columns import LakeColumns
+from archival_core.query.answer.answer import Collected
 from archival_core.query.archives.archives import Ledgers
 from archival_core.query.process.workers import Workers
-from archival_core.query.queries import Collected, Queries
+from archival_core.query.queries import Queries
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import Service

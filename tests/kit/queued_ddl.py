@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +14,11 @@ import psycopg
 #: Nobody's statement hangs for longer, whatever the service does.
 _PATIENCE = "SET statement_timeout = '40s'"
 _IS_QUEUED = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
+# A question to the catalog locks a table for a moment too. Who holds a snapshot holds the lock of its nonce as well.
 _WHO_READS = """
-SELECT count(DISTINCT l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+SELECT count(DISTINCT l.pid), bool_or(nonce.pid IS NOT NULL)
+FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+LEFT JOIN pg_locks nonce ON nonce.pid = l.pid AND nonce.locktype = 'advisory'
 WHERE l.relation = to_regclass(%s) AND l.granted AND a.application_name = 'archival_service'
 """
 
@@ -27,11 +30,18 @@ class Application:
     url: str
 
     async def until_read(self, table: str, sessions: int = 1) -> None:
-        """Wait until so many of the service's sessions hold a lock of `table`."""
+        """Wait until so many of the service's sessions hold a lock of `table`, one of them with a snapshot."""
+        await self._until_locked(table, lambda locking, has_snapshot: locking >= sessions and has_snapshot)
+
+    async def until_locked(self, table: str) -> None:
+        """Wait until any of the service's sessions holds a lock of `table`."""
+        await self._until_locked(table, lambda locking, _: locking > 0)
+
+    async def _until_locked(self, table: str, is_enough: Callable[[int, bool], bool]) -> None:
         async with asyncio.timeout(20), await self._connect() as connection:
             while True:
                 row = await (await connection.execute(_WHO_READS, (table,))).fetchone()
-                if row is not None and row[0] >= sessions:
+                if row is not None and is_enough(row[0], bool(row[1])):
                     return
                 await asyncio.sleep(0.02)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 import pytest
@@ -31,7 +32,7 @@ class Trips:
 @contextmanager
 def counted(emulator: Emulator) -> Iterator[Trips]:
     """Count what is inside."""
-    trips, faults = Trips(), emulator.faults
+    trips, faults, ways = Trips(), emulator.faults, Ways()
     wait, connect = psycopg.AsyncConnection.wait, psycopg.AsyncConnection.connect
     take = faults.take
 
@@ -40,7 +41,7 @@ def counted(emulator: Emulator) -> Iterator[Trips]:
         return take(request)
 
     async def waiting(self: Any, work: Any, *arguments: Any, **options: Any) -> Any:
-        trips.postgresql += goes_to_server(self, work.__qualname__)
+        trips.postgresql += ways.goes(self, work.__qualname__)
         return await wait(self, work, *arguments, **options)
 
     async def connecting(*arguments: Any, **options: Any) -> Any:
@@ -54,16 +55,29 @@ def counted(emulator: Emulator) -> Iterator[Trips]:
         yield trips
 
 
-def goes_to_server(connection: psycopg.AsyncConnection[Any], work: str) -> bool:
-    """Statements of a pipeline go together, when the answer to one of them is waited for, or the pipeline ends. Settings of
-    psycopg's own stay here, and so does the commit of a connection in autocommit mode.
-    """
-    if connection.pgconn.pipeline_status:
-        is_awaited = connection._pipeline is not None and bool(connection._pipeline.result_queue)
-        return work in ("BasePipeline._exit_gen", "BasePipeline._sync_gen") or (
-            work == "BasePipeline._fetch_gen" and is_awaited
-        )
-    return not re.search(r"\._set_|BasePipeline|_commit_gen", work)
+class Ways:
+    """Tells which work of psycopg's goes to the server."""
+
+    def __init__(self) -> None:
+        #: connections in pipelines with statements that nobody waits for yet
+        self._asked: WeakSet[psycopg.AsyncConnection[Any]] = WeakSet()
+
+    def goes(self, connection: psycopg.AsyncConnection[Any], work: str) -> bool:
+        """Statements of a pipeline go together, when the answer to one of them is waited for, or the pipeline ends. Their
+        answers may come in pieces. Settings of psycopg's own stay here, and so does the commit of a connection in autocommit
+        mode.
+        """
+        if not connection.pgconn.pipeline_status:
+            return not re.search(r"\._set_|BasePipeline|_commit_gen", work)
+        if work == "BasePipeline._fetch_gen":
+            is_awaited = connection._pipeline is not None and bool(connection._pipeline.result_queue)
+            goes = is_awaited and connection in self._asked
+        else:
+            goes = work in ("BasePipeline._exit_gen", "BasePipeline._sync_gen")
+            self._asked.add(connection)
+        if goes:
+            self._asked.discard(connection)
+        return goes
 
 
 def _asked_for(request: web.Request) -> str:

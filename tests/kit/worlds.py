@@ -100,12 +100,12 @@ class World:
 
     def archived(self, *statuses: str) -> list[str]:
         """Rows of archives in one of these states, as the database printed them."""
-        found = []
-        for job in self.jobs():
-            if job["status"] in statuses:
-                folder = self.service.lake / job["lake_path"]
-                found += [_printed(row) for row in ds.dataset(folder, format="parquet").to_table().to_pylist()]
-        return sorted(found)
+        return sorted(row for job in self.jobs() if job["status"] in statuses for row in self.rows_of(job))
+
+    def rows_of(self, archive: dict[str, Any]) -> list[str]:
+        """The rows of an archive, by its row of the ledger."""
+        folder = self.service.lake / archive["lake_path"]
+        return [_printed(row) for row in ds.dataset(folder, format="parquet").to_table().to_pylist()]
 
     def whole(self) -> list[str]:
         """What there is: live rows, and archives that stand in for rows, each as often as it is there."""

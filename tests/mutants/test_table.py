@@ -51,7 +51,10 @@ def names_in(file: Path) -> frozenset[str]:
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_a_mutation_fits_the_code(mutation: Mutation) -> None:
     text = (PACKAGE / mutation.file).read_text()
-    assert mutation.apply(text) != text
+    mutated = mutation.apply(text)
+    assert mutated != text
+    if mutation.file.endswith(".py"):
+        ast.parse(mutated)  # what cannot be loaded is noticed by any test
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)

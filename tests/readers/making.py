@@ -21,7 +21,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from archival_core.ledger.jobs.job_life import NewJob
+from archival_core.ledger.jobs.adding import NewJob
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
 from archival_core.runtime import Runtime

@@ -46,10 +46,22 @@ class _Kept:
 
 
 class ConnectionPool:
-    """At most `size` connections of one event loop to `database`, whose sessions begin with `settings`."""
+    """At most `size` connections of one event loop to `database`, whose sessions begin with `settings`.
 
-    def __init__(self, database: Database, size: int, settings: Mapping[LiteralString, LiteralString] = NOTHING_MORE) -> None:
+    A connection is used for `lifetime_seconds` at most, or for an hour.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        size: int,
+        settings: Mapping[LiteralString, LiteralString] = NOTHING_MORE,
+        *,
+        lifetime_seconds: float = math.inf,
+    ) -> None:
         self._database, self._places, self._settings = database, asyncio.Semaphore(size), settings
+        self._lifetime_seconds = min(lifetime_seconds, _LIFETIME_SECONDS)
+        self._idle_seconds = min(lifetime_seconds, _IDLE_SECONDS)
         #: in the order of their last use
         self._idle: list[_Kept] = []
         self._sweep: asyncio.TimerHandle | None = None
@@ -61,7 +73,7 @@ class ConnectionPool:
         self._is_closed = True
         if self._sweep is not None:
             self._sweep.cancel()
-        self._forget()
+        self.forget()
         await asyncio.gather(*self._closing)
 
     @asynccontextmanager
@@ -78,7 +90,7 @@ class ConnectionPool:
             except psycopg.errors.ReadOnlySqlTransaction:
                 # the address may lead to another server by now, which is the primary
                 session.born = -math.inf
-                self._forget()
+                self.forget()
                 raise
             finally:
                 self._give_back(session)
@@ -97,24 +109,33 @@ class ConnectionPool:
 
     async def _living(self) -> _Kept | None:
         """The connection that was used last, if it still answers. If not, none of the others is believed either."""
-        if not self._idle:
+        newest = self._newest()
+        if newest is None:
             return None
-        newest = self._idle.pop()
         if time.monotonic() - newest.since < _BELIEVED_SECONDS and _is_quiet(newest.connection):
             return newest
         try:
             await check(newest.connection)
         except psycopg.Error:
             self._close(newest.connection)
-            self._forget()
+            self.forget()
             return None
         except BaseException:
             self._close(newest.connection)
             raise
         return newest
 
-    def _forget(self) -> None:
-        """What happened to one connection happened to all: the server is gone, or another one is the primary."""
+    def _newest(self) -> _Kept | None:
+        """The connection that was used last; those that are too old are closed."""
+        while self._idle:
+            newest = self._idle.pop()
+            if time.monotonic() - newest.born < self._lifetime_seconds:
+                return newest
+            self._close(newest.connection)
+        return None
+
+    def forget(self) -> None:
+        """Close those that nobody uses: what happened to one happened to all, as when another server is the primary."""
         for kept in self._idle:
             self._close(kept.connection)
         self._idle.clear()
@@ -137,9 +158,9 @@ class ConnectionPool:
     def _give_back(self, session: _Kept) -> None:
         connection, now = session.connection, time.monotonic()
         if connection.closed:
-            self._forget()
-        is_usable = connection.info.transaction_status is TransactionStatus.IDLE and now - session.born < _LIFETIME_SECONDS
-        if self._is_closed or not is_usable:
+            self.forget()
+        is_idle = connection.info.transaction_status is TransactionStatus.IDLE
+        if self._is_closed or not is_idle or now - session.born >= self._lifetime_seconds:
             self._close(connection)
             return
         session.since = now
@@ -148,12 +169,12 @@ class ConnectionPool:
 
     def _sweep_later(self) -> None:
         if self._sweep is None and self._idle:
-            wait = max(min(kept.since for kept in self._idle) + _IDLE_SECONDS - time.monotonic(), 0.0)
+            wait = max(min(kept.since for kept in self._idle) + self._idle_seconds - time.monotonic(), 0.0)
             self._sweep = asyncio.get_running_loop().call_later(wait, self._sweep_now)
 
     def _sweep_now(self) -> None:
         self._sweep = None
-        limit = time.monotonic() - _IDLE_SECONDS
+        limit = time.monotonic() - self._idle_seconds
         for kept in [kept for kept in self._idle if kept.since <= limit]:
             self._idle.remove(kept)
             self._close(kept.connection)

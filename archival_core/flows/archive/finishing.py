@@ -11,8 +11,9 @@ from archival_core.flows.archive.retiring import Retiring
 from archival_core.ledger.jobs.job_life import Ledger, Marked
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
+from archival_core.source.at_once import at_once
 from archival_core.source.beside import Beside
-from archival_core.source.session import at_once, piped
+from archival_core.source.session import piped
 from archival_core.source.state import history
 from archival_core.source.state.marks import stand_ins
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Final
 
@@ -22,7 +23,8 @@ from archival_core.model.jobs.job import Job
 from archival_core.model.jobs.progress import Progress
 from archival_core.model.lake.manifest import Manifest, ManifestColumn, ManifestPart, ManifestSource
 from archival_core.source import catalog
-from archival_core.source.session import at_once, piped
+from archival_core.source.at_once import at_once
+from archival_core.source.session import piped
 from archival_core.source.state import tables
 from archival_core.source.state.fence import Stored, can_be_read_apart
 from archival_core.source.state.look import look
@@ -31,7 +33,7 @@ from archival_core.source.state.snapshot import parts
 from archival_core.source.state.snapshot.snapshot import ChunkFacts, ReadSnapshot
 
 #: programs whose versions a manifest names
-TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
+_TOOLS: Final = ("pyarrow", "adbc-driver-postgresql", "psycopg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,17 @@ class ChunkDescription:
     async def of(cls, connection: Connection, job: Job) -> ChunkDescription:
         """Ask the source. Raises `PermanentError` for a chunk or a hypertable that is not there."""
         async with catalog.asked(connection):
-            chunk, identity, table, ddl = await at_once(
+            chunk, identity, table = await at_once(
                 connection,
                 catalog.find_chunk(connection, job.hypertable, job.chunk),
                 catalog.server_identity(connection),
                 tables.identity_of(connection, job.hypertable),
-                catalog.describe_ddl(connection, job.hypertable),
             )
-            members = await tables.tables_of(connection, chunk)
+            members, ddl = await at_once(
+                connection,
+                tables.tables_of(connection, chunk),
+                catalog.describe_ddl(connection, job.hypertable, chunk.kind),
+            )
         # by itself, because to measure the chunk locks it until the stretch ends
         return cls(chunk, identity, table, members, ddl, await catalog.source_bytes(connection, chunk))
 
@@ -217,8 +222,14 @@ class Reading:
             lake_path=paths.archive_folder(job.hypertable, job.chunk, job.revision),
             parts=tuple(part for _, part in sorted(done.items())),
             archived_at=self.started_at,
-            tools={name: version(name) for name in TOOLS},
+            tools=tools(),
         )
+
+
+@cache
+def tools() -> dict[str, str]:
+    """The programs that wrote an archive, and their versions, which a process does not change."""
+    return {name: version(name) for name in _TOOLS}
 
 
 def _order(value: int | str) -> tuple[float, str]:

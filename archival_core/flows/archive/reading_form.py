@@ -14,9 +14,10 @@ from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.jobs.progress import Progress
 from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.source import catalog
+from archival_core.source.at_once import at_once
 from archival_core.source.catalog.definition.ordering import order_columns
 from archival_core.source.catalog.statistics import null_shares
-from archival_core.source.session import at_once, piped
+from archival_core.source.session import piped
 from archival_core.source.state import tables
 from archival_core.source.state.snapshot import parts
 from archival_core.source.state.snapshot.parts import Storage

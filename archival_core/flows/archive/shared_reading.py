@@ -34,7 +34,8 @@ from archival_core.model.jobs.part_claim import PartClaim
 from archival_core.model.jobs.progress import Progress
 from archival_core.model.lake.manifest import ManifestPart
 from archival_core.source import catalog
-from archival_core.source.session import at_once, piped
+from archival_core.source.at_once import at_once
+from archival_core.source.session import piped
 from archival_core.source.state import history, tables
 from archival_core.source.state.fence import holds_old_rows_alone
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot

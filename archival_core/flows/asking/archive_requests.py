@@ -10,7 +10,8 @@ from archival_core.clients.postgres.database import Database
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PermanentError
 from archival_core.flows.jobs.queues.messages import submit
-from archival_core.ledger.jobs.job_life import AddedJob, Ledger, NewJob
+from archival_core.ledger.jobs.adding import AddedJob, NewJob
+from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.insight.chunk_state import position
 from archival_core.source import catalog

@@ -28,7 +28,8 @@ from archival_core.flows.jobs.dependencies import Dependencies
 from archival_core.flows.jobs.queues.messages import send_for_queued
 from archival_core.ledger.asking.event_trials import EventTrials
 from archival_core.ledger.asking.intake import Intake
-from archival_core.ledger.jobs.job_life import AddedJob, Ledger, NewJob
+from archival_core.ledger.jobs.adding import AddedJob, NewJob
+from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.model.jobs.job import Status
 

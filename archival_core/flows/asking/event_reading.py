@@ -7,7 +7,7 @@ from archival_core.clients.redis.messaging import StreamEntry
 from archival_core.errors import InvalidEventError, PermanentError
 from archival_core.flows.asking.wide_requests import WideRequest
 from archival_core.ledger.asking.chunk_requests import ChunksRequest
-from archival_core.ledger.jobs.job_life import NewJob
+from archival_core.ledger.jobs.adding import NewJob
 from archival_core.model.asking.event import MAX_EVENT_BYTES, MAX_EVENT_FIELDS, ArchivalEvent, parse_entry
 from archival_core.telemetry import Channel
 

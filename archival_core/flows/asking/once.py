@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from archival_core.errors import PermanentError
 from archival_core.ledger.asking.requests import Requests
-from archival_core.ledger.jobs.job_life import AddedJob
+from archival_core.ledger.jobs.adding import AddedJob
 
 #: Does the request under a key, with which its jobs are recorded. Done twice under one key, it finds its own jobs again.
 Work = Callable[[str], Awaitable[Sequence[AddedJob]]]

@@ -18,7 +18,8 @@ from archival_core.flows.jobs.dependencies import OF_JOBS, Dependencies
 from archival_core.flows.jobs.queues.messages import submit
 from archival_core.ledger.asking.intake import Intake
 from archival_core.ledger.asking.policies import DuePolicy, Policies
-from archival_core.ledger.jobs.job_life import Ledger, NewJob
+from archival_core.ledger.jobs.adding import NewJob
+from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.ledger.upkeep.rounds import Rounds
 from archival_core.model.chunks.chunk import Chunk
 from archival_core.model.chunks.moment import moment

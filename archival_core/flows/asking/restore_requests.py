@@ -12,7 +12,8 @@ from archival_core.flows.jobs.chunk_places import ChunkPlaces, hypertable_chunks
 from archival_core.flows.jobs.queues.messages import send_for_queued
 from archival_core.flows.restore.chunk_restore import RestoreWish
 from archival_core.ledger.archives.restores import NewRestore, Restores
-from archival_core.ledger.jobs.job_life import AddedJob, Ledger
+from archival_core.ledger.jobs.adding import AddedJob
+from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.chunks.chunk import ChunkRange, Relation
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.jobs.job import Job, Status

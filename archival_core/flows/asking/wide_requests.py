@@ -14,7 +14,8 @@ from typing import Final
 from archival_core.clients.queue import QueueClient
 from archival_core.flows.jobs.queues.messages import send_for_queued
 from archival_core.ledger.asking.chunk_requests import ChunkRequests, ChunksRequest
-from archival_core.ledger.jobs.job_life import AddedJob, Ledger
+from archival_core.ledger.jobs.adding import AddedJob
+from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.chunks.chunk import Chunk, Relation
 
 #: chunks of one transaction

@@ -23,10 +23,11 @@ from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
+from archival_core.source.at_once import at_once
 from archival_core.source.catalog.definition.used_types import holds_names
 from archival_core.source.removal import guards
 from archival_core.source.restore.proof.trial import ComesBackOtherwiseError
-from archival_core.source.session import at_once, pinned, piped
+from archival_core.source.session import pinned, piped
 from archival_core.source.state import history
 from archival_core.source.state.marks import mark_schema
 from archival_core.source.state.marks.copies import check_settled
@@ -190,18 +191,19 @@ class ChunkProof:
 
         Guard UNDERLOCK: facts from before the lock may be from before an ALTER TABLE that the lock waited for.
         """
-        # No pipeline: the server counts a session as idle, and ends one that is frozen, only between statements that each have
-        # their answer. And writers wait, so nothing is waited for here.
+        # No stretch of pipelines: the server counts a session as idle, and ends one that is frozen, only between ways that each
+        # end with a Sync. And writers wait, so nothing is waited for here.
         async with pinned(connection, lock_timeout="100ms", **_EVERY_ROW):
-            chunk = await _find(connection, job, proven.manifest)
-            is_same_table, stands, _ = await at_once(
+            chunk = proven.chunk
+            found, is_same_table, stands, _ = await at_once(
                 connection,
+                _find(connection, job, proven.manifest),
                 history.is_same_table(connection, chunk, proven.grounds),
                 history.stands_on(connection, job.job_id, proven.grounds),
                 _check_facts(connection, chunk),
             )
-            if chunk != proven.chunk or not is_same_table:
-                raise ChangedError(proven.chunk, "its table was altered or replaced")
+            if found != chunk or not is_same_table:
+                raise ChangedError(chunk, "its table was altered or replaced")
             if proven.grounds.nonce is not None and not stands:
                 raise ChangedError(chunk, "its server was put back")
             await _check_rows(connection, chunk, proven.grounds)

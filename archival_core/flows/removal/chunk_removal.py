@@ -32,10 +32,12 @@ from archival_core.flows.jobs.watches.giving_way import giving_way
 from archival_core.flows.removal.chunk_proof import ChangedError, ChunkProof, Proven, RenamedError
 from archival_core.flows.tables.standing import OutdatedError
 from archival_core.ledger.archives.removals import Removals
-from archival_core.ledger.jobs.job_life import Ledger, NewJob
+from archival_core.ledger.jobs.adding import NewJob
+from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.job import Job
 from archival_core.model.jobs.message import JobMessage
+from archival_core.source.at_once import at_once
 from archival_core.source.removal import dropping
 from archival_core.source.state.marks import stand_ins
 from archival_core.source.state.marks.stand_ins import StandInKind
@@ -238,9 +240,10 @@ class ChunkRemoval:
                 async with giving_way(self._source, connection, job.hypertable):
                     await self._proof.check_again(connection, job, proven)
             with telemetry.step("removal.drop"):
-                await stand_ins.record(connection, proven.stand_in(job, StandInKind.REMOVED))
+                said = [stand_ins.record(connection, proven.stand_in(job, StandInKind.REMOVED))]
                 if elsewhere is None:
-                    await self._removals.finish(job, proven.manifest_sha256, connection)
+                    said.append(self._removals.finish(job, proven.manifest_sha256, connection))
+                await at_once(connection, *said)
                 await dropping.drop(connection, proven.chunk)
                 await stack.aclose()  # commits
             if elsewhere is not None:

@@ -25,10 +25,11 @@ from archival_core.model.chunks.time_slice import TimeSlice
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
+from archival_core.source.at_once import at_once
 from archival_core.source.restore.columns.fitting import COMPUTED, FittedColumn, fit_columns
 from archival_core.source.restore.loading.staging import StagingTable, drop_staging, ensure_schema
 from archival_core.source.restore.proof.trial import EVERY_ROW, check_same, condition, missing_from_staged
-from archival_core.source.session import READ_SETTINGS, at_once, pin_statement, piped
+from archival_core.source.session import READ_SETTINGS, pin_statement, piped
 from archival_core.source.state.look import look
 from archival_core.source.state.origin import origin_of
 from archival_core.source.state.snapshot import parts
@@ -70,27 +71,31 @@ class TrialRestore:
                 async with piped(connection, **READ_SETTINGS):
                     span.count(rows=await check_same(connection, chunk, staging, loaded.columns, where))
 
-    async def load(self, connection: Connection, chunk: Chunk, manifest: Manifest, staging: StagingTable) -> Loaded:
-        """Slices of an archive into `staging`, or the whole archive if it is small or has no order of time.
+    async def load(
+        self, connection: Connection, chunk: Chunk, manifest: Manifest, staging: StagingTable, *, whole: bool = False
+    ) -> Loaded:
+        """Slices of an archive into `staging`, or the whole archive if it is small, has no order of time, or `whole` says so.
 
         `chunk` is the archive's. Raises `PermanentError` (`not-restorable`).
         """
         columns = await _fitted(connection, chunk, manifest)
         loader = (self._lake, self._source.url_now, staging, manifest, columns)
         with _not_restorable(chunk):
-            if manifest.rows > _FEW_ROWS and _has_order(manifest):
+            if not whole and manifest.rows > _FEW_ROWS and _has_order(manifest):
                 return Loaded(columns, await SliceLoader(*loader).load())
             await ArchiveLoader(*loader).load()
         return Loaded(columns, [])
 
-    async def shares_rows(self, connection: Connection, chunk: Chunk, manifest: Manifest, other: Manifest) -> bool:
-        """Whether a row of one archive is in another archive too, as far as slices of the first tell.
+    async def shares_rows(
+        self, connection: Connection, chunk: Chunk, manifest: Manifest, other: Manifest, *, whole: bool
+    ) -> bool:
+        """Whether a row of one archive is in another archive too, as far as slices of the first tell, or all of it.
 
         `chunk` is that of the first. Rows are compared as the hypertable has its columns now. Raises `PermanentError`
         (`not-restorable`, `columns-differ`) where nobody can tell.
         """
         async with staged(connection) as staging, staged(connection) as beside:
-            loaded = await self.load(connection, chunk, manifest, staging)
+            loaded = await self.load(connection, chunk, manifest, staging, whole=whole)
             columns = await _fitted(connection, chunk, other)
             loader = (self._lake, self._source.url_now, beside, other, columns)
             with _not_restorable(chunk):

@@ -26,18 +26,21 @@ from archival_core.model.chunks.column_names import are_told_apart
 from archival_core.model.jobs.job import Job
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
+from archival_core.source.at_once import at_once
 from archival_core.source.catalog.definition.defaults import stored_before
 from archival_core.source.restore.columns.fitting import fit_columns
-from archival_core.source.restore.loading.staging import StagingTable, drop_job_staging, drop_staging, ensure_schema
+from archival_core.source.restore.loading import staging as staging_tables
+from archival_core.source.restore.loading.staging import StagingTable
+from archival_core.source.restore.placing import partition
 from archival_core.source.restore.placing.chunk_room import make_chunk
 from archival_core.source.restore.placing.compression import compress_again
-from archival_core.source.restore.placing.partition import in_its_schema
-from archival_core.source.restore.placing.placing import check_room, place
+from archival_core.source.restore.placing.placing import LOOKING, check_room, place
 from archival_core.source.restore.plan.attributes import check_attributes
 from archival_core.source.restore.plan.kinship import check_apart
 from archival_core.source.restore.plan.labels import check_labels
 from archival_core.source.restore.plan.restore_plan import RestorePlan
 from archival_core.source.restore.plan.target import Target, original_target, own_target
+from archival_core.source.session import pinned
 from archival_core.source.state.history import is_same_server
 from archival_core.source.state.marks import copies, mark_schema
 from archival_core.source.state.marks.copies import Copy
@@ -137,10 +140,15 @@ class ChunkRestorer:
         """
         async with self._source.connect() as connection:
             with telemetry.step("restore.catalog"):
-                origin = await origin_of(connection, manifest)
+                origin, has_schema, left = await at_once(
+                    connection,
+                    origin_of(connection, manifest),
+                    staging_tables.has_schema(connection),
+                    staging_tables.job_staging(connection, worker.job_id, worker.attempt),
+                )
                 async with giving_way(self._source, connection, wish.into or origin.table):
-                    plan = await _prepare(connection, manifest, wish, origin)
-                await drop_job_staging(connection, worker.job_id, worker.attempt)
+                    plan = await _prepare(connection, manifest, wish, origin, has_schema=has_schema)
+                await staging_tables.drop_staging(connection, left)
         staging = StagingTable.of_worker(worker.job_id, worker.attempt, worker.lease_token)
         try:
             loader = ArchiveLoader(self._lake, self._source.url_now, staging, manifest, plan.columns)
@@ -184,35 +192,63 @@ class ChunkRestorer:
         """Leave no staging table, if that is possible now."""
         try:
             async with self._source.connect() as connection:
-                await drop_staging(connection, [staging])
+                await staging_tables.drop_staging(connection, [staging])
         except ArchivalError as error:
             # nobody reads the table: it only takes space, and the next attempt drops it
             _LOG.warning("%s is left behind: %s", staging.relation, error)
 
 
-async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish, origin: Origin) -> RestorePlan:
-    """Find or make the target table, and refuse early what cannot be restored."""
-    target: Target
+async def _prepare(
+    connection: Connection, manifest: Manifest, wish: RestoreWish, origin: Origin, *, has_schema: bool = False
+) -> RestorePlan:
+    """Find or make the target table and what a restore keeps in the source, and refuse early what cannot be restored.
+
+    Whether the schema of staging tables is there is asked unless the caller has seen it.
+    """
+    target = await _find_target(connection, manifest, wish, origin)
+    copy = None if wish.into is None else await _note_of(connection, manifest)
+    if not has_schema:
+        await staging_tables.ensure_schema(connection)
+    with source_errors():
+        # nothing is made from here on, so that all questions share one transaction, which rolls back
+        async with pinned(connection, **LOOKING):
+            plan = await _plan(connection, manifest, wish, origin, target, copy)
+            return replace(plan, makes_partition=await check_room(connection, plan))
+
+
+async def _find_target(connection: Connection, manifest: Manifest, wish: RestoreWish, origin: Origin) -> Target:
+    """Find or make the table that takes the rows."""
     await check_labels(connection, manifest.ddl, wish.into or origin.table)
     await check_attributes(connection, manifest.ddl, wish.into or origin.table)
     if wish.into is None:
-        target = await original_target(connection, manifest, origin.table, recreate=wish.recreate)
-    else:
-        # before a table of that name is made
-        await check_apart(connection, wish.into, Relation.parse(manifest.hypertable), manifest.hypertable_table)
-        target = await own_target(connection, manifest, wish.into)
-    columns = await catalog.columns(connection, target.relation)
+        return await original_target(connection, manifest, origin.table, recreate=wish.recreate)
+    # before a table of that name is made
+    await check_apart(connection, wish.into, Relation.parse(manifest.hypertable), manifest.hypertable_table)
+    return await own_target(connection, manifest, wish.into)
+
+
+async def _plan(
+    connection: Connection, manifest: Manifest, wish: RestoreWish, origin: Origin, target: Target, copy: Copy | None
+) -> RestorePlan:
+    """Which rows go into which columns. Raises `PermanentError` where the columns do not take them."""
+    columns, has_schema, identity = await at_once(
+        connection,
+        catalog.columns(connection, target.relation),
+        partition.has_schema(connection, Relation.parse(manifest.chunk)),
+        identity_of(connection, target.relation),
+    )
     if wish.into is None and not target.is_new:
         await _check_names(connection, manifest, target.relation, columns)
-    chunk = await in_its_schema(connection, origin.chunk(manifest, target.relation, columns))
-    identity = await identity_of(connection, target.relation)
+    chunk = origin.chunk(manifest, target.relation, columns)
+    if not has_schema:
+        chunk = partition.in_schema_of_its_table(chunk)
     younger: dict[str, str] = {}
     then = {column.number for column in manifest.columns}
     if origin.has_numbers(target.relation) and 0 not in then:
         added = [column.name for column in columns if column.number not in then and column.generated is None]
         younger = await stored_before(connection, target.relation, added)
     fitted = fit_columns(manifest, columns, target.relation, by_number=origin.has_numbers(target.relation))
-    plan = RestorePlan(
+    return RestorePlan(
         archive=UUID(manifest.job_id),
         chunk=chunk,
         rows=manifest.rows,
@@ -223,12 +259,10 @@ async def _prepare(connection: Connection, manifest: Manifest, wish: RestoreWish
         stored_before=younger,
         is_in_place=wish.into is None,
         origin=manifest.hypertable_table,
-        copy=None if wish.into is None else await _note_of(connection, manifest),
+        copy=copy,
         beside=wish.beside,
         fire_triggers=wish.fire_triggers,
     )
-    await ensure_schema(connection)
-    return replace(plan, makes_partition=await check_room(connection, plan))
 
 
 async def _check_names(connection: Connection, manifest: Manifest, table: Relation, columns: Sequence[Column]) -> None:

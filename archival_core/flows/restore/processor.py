@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from typing import Any
 
 from archival_core import telemetry
 from archival_core.clients.postgres.database import Connection
@@ -14,6 +16,7 @@ from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.jobs.message import JobMessage
 from archival_core.model.lake.manifest import Manifest
+from archival_core.source.at_once import at_once
 from archival_core.source.state.marks import mark_schema, placed, stand_ins
 from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
 
@@ -42,19 +45,29 @@ class RestoreProcessor:
             async def record(connection: Connection, restored: Restored) -> None:
                 nonlocal elsewhere
                 elsewhere = await stack.enter_async_context(self._restores.held(job, in_place=in_place))
+                said = []
                 if in_place:
-                    await _mark_restored(connection, archive, manifest, restored)
+                    mark = await _mark_of_restore(connection, archive, manifest, restored)
+                    said.append(stand_ins.record(connection, mark))
                 if elsewhere is None:
-                    await self._restores.finish(job, in_place=in_place, connection=connection)
+                    said += self._ends(job, in_place, connection)
+                await at_once(connection, *said)
 
             async def committed() -> None:
                 if elsewhere is not None:
                     with telemetry.step("restore.ledger"):
-                        await self._restores.finish(job, in_place=in_place, connection=elsewhere)
+                        await at_once(elsewhere, *self._ends(job, in_place, elsewhere))
                     await stack.aclose()
 
             await self._restorer.restore(Worker.of(job), manifest, wish, record, committed)
         return True
+
+    def _ends(self, job: Job, in_place: bool, connection: Connection) -> list[Coroutine[Any, Any, None]]:
+        """Questions that end the job in the ledger, each of which fails where it has nothing to end."""
+        ends = [self._restores.finish(job, connection)]
+        if in_place:
+            ends.append(self._restores.mark(job, connection))
+        return ends
 
     async def _archive_of(self, job: Job, in_place: bool) -> Job:
         """The job of the archive.
@@ -76,19 +89,22 @@ class RestoreProcessor:
         return found[0]
 
 
-async def _mark_restored(connection: Connection, archive: Job, manifest: Manifest, restored: Restored) -> None:
-    """Replace the archive's mark by that of the restore, in the transaction that has placed the rows.
+async def _mark_of_restore(connection: Connection, archive: Job, manifest: Manifest, restored: Restored) -> StandIn:
+    """What is to replace the archive's mark, in the transaction that has placed the rows.
 
     Guard MARKED: while the restore waited for a lock, another archive may have come to stand in for these rows, or the rows
     may have come back. Raises `PermanentError` (`not-restorable`).
     """
-    if not await mark_schema.ensure(connection):
+    is_there, table = await at_once(
+        connection, mark_schema.is_there(connection), placed.first_table(connection, archive.job_id)
+    )
+    if not is_there and not await mark_schema.ensure(connection):
         raise PermanentError(
             f"{archive.chunk} is not restored, because the service's role may not write to schema {mark_schema.SCHEMA} of the"
             " source; an administrator makes the schema and lets the role own it",
             code="marks-not-permitted",
         )
-    found = await stand_ins.lock_stand_in(connection, archive.job_id)
+    found = await stand_ins.lock_stand_in(connection, archive.job_id, are_marks_there=True)
     if found is None and not archive.mark_owed:
         raise PermanentError(f"the source has no mark that {archive.chunk} was removed", code="not-restorable")
     if found is None:
@@ -107,18 +123,14 @@ async def _mark_restored(connection: Connection, archive: Job, manifest: Manifes
             f"the archive of {archive.chunk} was restored already, and stands for no rows", code="not-restorable"
         )
     # Guard BACKMARK: the mark says into which table, so that a later archive of that table takes the archive's place.
-    table = await placed.first_table(connection, archive.job_id)
-    await stand_ins.record(
-        connection,
-        StandIn(
-            archive=archive.job_id,
-            kind=StandInKind.RESTORED,
-            hypertable=str(archive.hypertable),
-            chunk=str(archive.chunk),
-            lake_path=manifest.lake_path,
-            manifest=found.manifest if found else archive.manifest_sha256 or "",
-            # an archive without rows is in no table
-            oid=table.oid if table else 0,
-            born=table.born if table else "",
-        ),
+    return StandIn(
+        archive=archive.job_id,
+        kind=StandInKind.RESTORED,
+        hypertable=str(archive.hypertable),
+        chunk=str(archive.chunk),
+        lake_path=manifest.lake_path,
+        manifest=found.manifest if found else archive.manifest_sha256 or "",
+        # an archive without rows is in no table
+        oid=table.oid if table else 0,
+        born=table.born if table else "",
     )

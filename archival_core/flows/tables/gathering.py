@@ -22,7 +22,7 @@ from archival_core.model.lake.lake_table import Candidate, TableKey
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
 from archival_core.source.state.marks import readings, table_marks
-from archival_core.source.state.marks.stand_ins import StandIn
+from archival_core.source.state.marks.stand_ins import StandIn, StandInKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,7 @@ def _of_ledger(archive: TableArchive, read: set[UUID] | None, stand_ins: dict[UU
         supersedes=frozenset(archive.supersedes),
         is_restored=archive.restored,
         stands_in=mark.manifest if mark is not None and mark.kind.stands_in else None,
+        is_forgotten=mark is not None and mark.kind is StandInKind.FORGOTTEN,
         in_table=archive.in_table,
     )
 
@@ -162,6 +163,7 @@ def _of_log(manifest: Manifest, read: set[UUID] | None, stand_ins: dict[UUID, St
         # an archive from before there were marks has none
         is_marked=read is None or manifest.nonce is None or job in read,
         stands_in=mark.manifest if mark is not None and mark.kind.stands_in else None,
+        is_forgotten=mark is not None and mark.kind is StandInKind.FORGOTTEN,
         supersedes=frozenset(manifest.supersedes),
         in_table=True,
     )
@@ -178,6 +180,7 @@ def _of_mark(mark: StandIn) -> Candidate:
         revision=0,
         is_marked=True,
         stands_in=mark.manifest,
+        is_forgotten=mark.kind is StandInKind.FORGOTTEN,
     )
 
 

@@ -35,7 +35,8 @@ from archival_core.flows.upkeep.lake.adoption import Adoption, AdoptionReport
 from archival_core.flows.upkeep.lake.lake_back import LakeBack
 from archival_core.flows.upkeep.lost_messages import LostMessages
 from archival_core.flows.upkeep.marks.follow_marks import FollowMarks, MarksReport
-from archival_core.flows.upkeep.missing_tables.search import MissingTables, MissingTablesReport
+from archival_core.flows.upkeep.missing_tables.report import MissingTablesReport
+from archival_core.flows.upkeep.missing_tables.search import MissingTables
 from archival_core.flows.upkeep.sweeps.job_folding import FoldingReport, JobFolding
 from archival_core.flows.upkeep.sweeps.restore_sweep import RestoreSweep
 from archival_core.flows.upkeep.sweeps.results_sweep import ResultsSweep

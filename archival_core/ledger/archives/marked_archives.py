@@ -17,7 +17,8 @@ from archival_core.ledger.archives.holding import held_elsewhere
 from archival_core.ledger.archives.published import row_of
 from archival_core.ledger.jobs.job_life import read_job
 from archival_core.ledger.pool import LedgerPool, Row, execute
-from archival_core.model.chunks.chunk import ServerIdentity
+from archival_core.model.chunks.chunk import Relation, ServerIdentity
+from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest
 
@@ -57,6 +58,11 @@ class ArchivedTable:
     restored: bool
     #: `ServerIdentity.key` of where the archive was compared last, or else read
     server: str | None
+    chunk: Relation
+    #: nobody could tell what became of the rows
+    is_undecided: bool
+    #: and that was so within the last hour
+    rests: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +174,30 @@ class MarkedArchives:
         """Its rows are in other tables or archives; nothing happens unless the archive is in one of `statuses`."""
         return await self._pool.one("supersede_archive", job_id=archive, from_statuses=list(statuses)) is not None
 
+    async def leave_undecided(self, archive: UUID, error: ArchivalError) -> bool:
+        """Nobody can tell what became of its rows, as `error` says; false if that is recorded already."""
+        row = await self._pool.one("leave_undecided", job_id=archive, error=Jsonb(as_json(error)))
+        return row is not None and bool(row["is_new"])
+
+    async def take_back_undecided(self, archives: Collection[UUID]) -> None:
+        """What `leave_undecided` has recorded of these holds no longer."""
+        await self._pool.all("take_back_undecided", archives=list(archives))
+
     async def tables(self, after: UUID, limit: int) -> dict[UUID, ArchivedTable]:
         """The table of each archive that is not removed; begins behind `after`."""
         rows = await self._pool.all("archived_tables", after=after, limit=limit)
         return {row["job_id"]: _table(row) for row in rows}
 
-    async def archived_anew(self, job_ids: Collection[UUID], limit: int) -> list[tuple[Job, bool]]:
+    async def table(self, archive: UUID) -> ArchivedTable | None:
+        """The table of one archive; `None` if the archive is removed, or is none."""
+        row = await self._pool.one("archived_table", job_id=archive)
+        return _table(row) if row else None
+
+    async def archived_anew(self, job_ids: Collection[UUID], limit: int) -> dict[UUID, bool]:
         """Those of `job_ids`, of former servers, whose range a server after theirs has an archive of, and whether that is of a
-        chunk of the same name. In an order that is drawn by chance, so that each has its turn."""
+        chunk of the same name. Which of them are named is drawn by chance where there are more than `limit`."""
         rows = await self._pool.all("archived_anew", job_ids=list(job_ids), limit=limit)
-        return [(read_job(row), row["is_same_chunk"]) for row in rows]
+        return {row["job_id"]: row["is_same_chunk"] for row in rows}
 
     async def archived(self, job_ids: Collection[UUID]) -> list[tuple[Job, bool]]:
         """Those of `job_ids` that are archived, and whether their policy forgets what others drop."""
@@ -198,13 +218,14 @@ class MarkedArchives:
         values = {"job_id": job.job_id}
         return held_elsewhere(self._pool, "hold_removal", values, _no_longer(job), shares_source=self.shares_source)
 
-    async def finish_dropped(self, job: Job, note: ArchivalError, connection: Connection) -> None:
-        """Somebody else has dropped the chunk, in the transaction of `connection`.
+    async def finish_dropped(self, job: Job, table: TableIdentity, note: ArchivalError, connection: Connection) -> None:
+        """Somebody else has dropped the chunk, in the transaction of `connection`, whose mark names `table`.
 
         Raises `PermanentError` (`not-archived`) if the job is not archived any more, or its chunk is being archived anew.
         """
+        values = {"job_id": job.job_id, "oid": table.oid, "born": table.born or None, "note": Jsonb(as_json(note))}
         with translated("the ledger"):
-            if await execute(connection, "finish_dropped", {"job_id": job.job_id, "note": Jsonb(as_json(note))}) is None:
+            if await execute(connection, "finish_dropped", values) is None:
                 raise _no_longer(job)
 
     @asynccontextmanager
@@ -228,7 +249,16 @@ def as_json(error: ArchivalError) -> dict[str, object]:
 
 
 def _table(row: Row) -> ArchivedTable:
-    return ArchivedTable(row["relation_oid"], row["relation_born"], row["restored"], row["server"])
+    chunk = Relation.parse(row["chunk"])
+    return ArchivedTable(
+        oid=row["relation_oid"],
+        born=row["relation_born"],
+        restored=row["restored"],
+        server=row["server"],
+        chunk=chunk,
+        is_undecided=row["undecided"],
+        rests=row["rests"],
+    )
 
 
 def _removed(row: Row) -> RemovedArchive:

@@ -14,7 +14,8 @@ from archival_core.clients.postgres.database import Connection, translated
 from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import LostLeaseError, PermanentError, TransientError
 from archival_core.ledger.archives.holding import held_elsewhere
-from archival_core.ledger.jobs.job_life import AddedJob, read_job
+from archival_core.ledger.jobs.adding import AddedJob
+from archival_core.ledger.jobs.job_life import read_job
 from archival_core.ledger.pool import LedgerPool, execute
 from archival_core.model.chunks.chunk import ChunkRange, Relation, ServerIdentity
 from archival_core.model.chunks.grounds import TableIdentity
@@ -84,7 +85,7 @@ class Restores:
             for new in restores
         ]
         try:
-            rows = await self._pool.each("add_restore", parameters) if restores else []
+            rows = [row for [row] in await self._pool.each("add_restore", parameters)] if restores else []
         except TransientError as error:
             if not isinstance(error.__cause__, UniqueViolation):
                 raise
@@ -102,16 +103,19 @@ class Restores:
         values, unlocked = {"archive": job.restores}, _stands_for_none(job) if in_place else None
         return held_elsewhere(self._pool, "hold_restore", values, unlocked, shares_source=self.shares_source)
 
-    async def finish(self, job: Job, *, in_place: bool, connection: Connection) -> None:
-        """The rows are back, in the transaction of `connection`; `in_place` says that they are in their hypertable again.
-
-        Raises `LostLeaseError`, and `PermanentError` (`not-restorable`) if the archive stands for no rows any more (guard
-        MARKED).
-        """
+    async def finish(self, job: Job, connection: Connection) -> None:
+        """The rows are back, in the transaction of `connection`. Raises `LostLeaseError`."""
         with translated("the ledger"):
             if await execute(connection, "finish_restore", {"job_id": job.job_id, "token": job.lease_token}) is None:
                 raise LostLeaseError(job.job_id, job.attempt)
-            if in_place and await execute(connection, "mark_restored", {"archive": job.restores}) is None:
+
+    async def mark(self, job: Job, connection: Connection) -> None:
+        """The rows are in their hypertable again, in the transaction that ends the job by `finish`.
+
+        Raises `PermanentError` (`not-restorable`) if the archive stands for no rows any more (guard MARKED).
+        """
+        with translated("the ledger"):
+            if await execute(connection, "mark_restored", {"archive": job.restores}) is None:
                 raise _stands_for_none(job)
 
 

@@ -12,7 +12,7 @@ from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import LostLeaseError, PermanentError
 from archival_core.ledger.archives.holding import held_elsewhere
 from archival_core.ledger.archives.published import row_of
-from archival_core.ledger.jobs.job_life import AddedJob
+from archival_core.ledger.jobs.adding import AddedJob
 from archival_core.ledger.pool import LedgerPool, Row, execute
 from archival_core.model.jobs.job import Job, Status
 from archival_core.model.lake.manifest import Manifest

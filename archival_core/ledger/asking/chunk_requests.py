@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archival_core.clients.postgres.prose import Prose
-from archival_core.ledger.jobs.job_life import AddedJob
+from archival_core.ledger.jobs.adding import AddedJob
 from archival_core.ledger.pool import LedgerPool
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.job import Status

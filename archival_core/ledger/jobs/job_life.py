@@ -17,36 +17,13 @@ from psycopg.types.json import Jsonb
 from archival_core import telemetry
 from archival_core.clients.postgres.prose import Prose
 from archival_core.errors import LostLeaseError
+from archival_core.ledger.jobs.adding import AddedJob, NewJob, add
 from archival_core.ledger.pool import LedgerPool, Row, execute
 from archival_core.ledger.sql import queries
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation, ServerIdentity
 from archival_core.model.jobs.job import Job, Kind, Status
 from archival_core.model.jobs.progress import Progress
 from archival_core.model.lake.manifest import Manifest, ManifestPart
-
-
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """What `Ledger.add_jobs` records."""
-
-    hypertable: Relation
-    chunk: Relation
-    remove: bool | None
-    #: which entry of the stream, or which request, asked
-    request_key: str
-    requested_by: str
-    traceparent: str | None
-    #: archive again although there is a finished archive
-    force: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AddedJob:
-    """What became of a `NewJob`: `queued` wants a message, `skipped` is a duplicate, anything else is in hand already."""
-
-    job_id: UUID
-    status: Status
-    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +59,7 @@ class Ledger:
 
     async def add_jobs(self, jobs: Sequence[NewJob]) -> list[AddedJob]:
         """Record each request, in one transaction; the answer has the same order."""
-        parameters = [
-            {
-                "hypertable": str(job.hypertable),
-                "chunk": str(job.chunk),
-                "remove": job.remove,
-                "request_key": Prose(job.request_key),
-                "requested_by": Prose(job.requested_by),
-                # a request that nobody traces begins a trace of its own
-                "traceparent": job.traceparent or telemetry.new_trace("archive.request"),
-                "force": job.force,
-            }
-            for job in jobs
-        ]
-        rows = await self._pool.each("add_job", parameters) if jobs else []
-        return [AddedJob(row["job_id"], Status(row["status"]), row["traceparent"]) for row in rows]
+        return await add(self._pool, jobs)
 
     async def messaged(self, job_ids: Sequence[UUID]) -> None:
         """A message for each of these is in the queue."""

@@ -1,8 +1,9 @@
 """What is in a table of the lake: a function of the source's marks and the ledger, and of nothing that happened before.
 
 Guard TABLEMARK: the marks go before the ledger, which may have been put back. An archive that stands in for rows is in the
-table, and nothing else of the same rows is. An archive that the ledger does not know stays while the source has the mark of
-its reading: the ledger was put back, and not the source. An archive of whose reading the source has no mark leaves.
+table, unless these are to be forgotten, and nothing else of the same rows is. An archive that the ledger does not know stays
+while the source has the mark of its reading: the ledger was put back, and not the source. An archive of whose reading the
+source has no mark leaves.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class Candidate:
     is_restored: bool = False
     #: a drop's mark in the source: the manifest that it names; `None` where there is no such mark
     stands_in: str | None = None
+    #: that mark says that the rows are no part of the table any more
+    is_forgotten: bool = False
     #: folders whose place it takes by its manifest
     supersedes: frozenset[str] = frozenset()
     #: the log has it
@@ -71,7 +74,7 @@ def counted(candidates: Iterable[Candidate]) -> set[str]:
         if candidate.table is not None:
             newest[candidate.table] = max(newest.get(candidate.table, -1), candidate.revision)
     replaced = {folder for candidate in standing if _is_unknown(candidate) for folder in candidate.supersedes}
-    return {candidate.folder for candidate in found if _stands_in(candidate)} | {
+    return {candidate.folder for candidate in found if _stands_in(candidate) and not candidate.is_forgotten} | {
         candidate.folder
         for candidate in standing
         if candidate.stands_in is None

@@ -109,10 +109,11 @@ class _Json:
         self._write, self._separator = write, "["
 
     def add(self, table: pa.Table) -> None:
-        texts = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows_of(table)]
-        if texts:
-            self._write((self._separator + ",".join(texts)).encode())
-            self._separator = ","
+        # all rows in one call, since each call makes an encoder of its own
+        listed = json.dumps(list(rows_of(table)), ensure_ascii=False, allow_nan=False)
+        if table.num_rows:
+            self._write((self._separator + listed[1:-1]).encode())
+            self._separator = ", "
 
     def end(self) -> None:
         self._write(b"[]" if self._separator == "[" else b"]")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -92,30 +92,25 @@ def _moment(value: int, zone: str) -> str:
     if value in _INFINITIES:
         return _INFINITIES[value]
     days, rest = divmod(value, DAY)
-    return f"{_day(days)}T{_time(rest)}{zone}{_era(days)}"
+    day, era = _day(days)
+    return f"{day}T{_time(rest)}{zone}{era}"
 
 
 def _date(days: int) -> str:
     if abs(days) == INFINITE_DAYS:
         return "infinity" if days > 0 else "-infinity"
-    return _day(days) + _era(days)
+    return "".join(_day(days))
 
 
-def _day(days: int) -> str:
-    year, rest = _year(days)
-    return f"{year if year > 0 else 1 - year:04d}-{rest}"
-
-
-def _era(days: int) -> str:
-    return " BC" if _year(days)[0] <= 0 else ""
-
-
-def _year(days: int) -> tuple[int, str]:
-    """The year, 0 is 1 BC, and month and day."""
+# an answer's rows fall on few days, and writing a day takes longer than writing its time
+@lru_cache(maxsize=4096)
+def _day(days: int) -> tuple[str, str]:
+    """The day, and ` BC` for one before year 1."""
     cycles, rest = divmod(days, _CYCLE_DAYS)
     # the first cycle of 1970 lies in the reach of `datetime`
     found = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=rest)
-    return found.year + cycles * _CYCLE_YEARS, f"{found:%m-%d}"
+    year = found.year + cycles * _CYCLE_YEARS
+    return f"{year if year > 0 else 1 - year:04d}-{found:%m-%d}", "" if year > 0 else " BC"
 
 
 def _time(value: int) -> str:

@@ -33,7 +33,8 @@ from archival_core.query.archives.by_name import in_doubt
 from archival_core.query.archives.unexplained import Unexplained, refused
 from archival_core.query.columns.younger import Known, known
 from archival_core.source.catalog.definition.enum_labels import labels_then
-from archival_core.source.state.snapshot.moment import Moment, StandingArchive, TableThen
+from archival_core.source.state.marks.standing import StandingArchive
+from archival_core.source.state.snapshot.moment import Moment, TableThen
 
 _LOG = logging.getLogger(__name__)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from archival_core.errors import PermanentError
-from archival_core.source.state.snapshot.moment import StandingArchive, TableThen
+from archival_core.source.state.marks.standing import StandingArchive
+from archival_core.source.state.snapshot.moment import TableThen
 
 
 def in_doubt(mark: StandingArchive, table: TableThen) -> PermanentError:

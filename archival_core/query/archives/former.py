@@ -19,7 +19,7 @@ from archival_core.source import catalog
 from archival_core.source.state import tables
 from archival_core.source.state.marks import stand_ins
 from archival_core.source.state.marks.stand_ins import LastMark, StandInKind
-from archival_core.source.state.snapshot.moment import StandingArchive, standing
+from archival_core.source.state.marks.standing import StandingArchive, standing
 
 
 class Marks(Protocol):

@@ -14,7 +14,8 @@ from typing import Final
 from archival_core.errors import PermanentError
 from archival_core.lake.paths import INNER_MANIFEST, archive_manifest
 from archival_core.model.chunks.grounds import TableIdentity
-from archival_core.source.state.snapshot.moment import Bearer, StandingArchive, TableThen
+from archival_core.source.state.marks.standing import StandingArchive
+from archival_core.source.state.snapshot.moment import Bearer, TableThen
 
 _HALF: Final = 1 << 31
 

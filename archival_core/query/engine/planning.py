@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 
 from archival_core.model.chunks.chunk import quote_identifier
@@ -53,8 +54,15 @@ def drop_empty(connection: Any, tables: Tables) -> None:
 
 def optimized_by(connection: Any, wanted: Collection[str]) -> None:
     """From now on plans are optimized by these steps of DuckDB's alone."""
-    known = {name for (name,) in connection.execute("SELECT name FROM duckdb_optimizers()").fetchall()}
-    connection.execute(f"SET disabled_optimizers = '{','.join(sorted(known.difference(wanted)))}'")
+    connection.execute(f"SET disabled_optimizers = '{','.join(sorted(_known_optimizers().difference(wanted)))}'")
+
+
+@cache
+def _known_optimizers() -> frozenset[str]:
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        return frozenset(name for (name,) in connection.execute("SELECT name FROM duckdb_optimizers()").fetchall())
 
 
 def planned(connection: Any, sql: str, *, optimize: bool) -> dict[str, Any]:

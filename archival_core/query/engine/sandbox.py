@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import duckdb
@@ -63,6 +64,22 @@ class Question:
     own_reader: bool
 
 
+#: What every question's DuckDB is told; the limits of the question and its files come after it.
+_SETTINGS: Final = MappingProxyType(
+    {
+        "python_enable_replacements": "false",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_community_extensions": "false",
+        "temp_directory": "''",
+        "preserve_insertion_order": "false",
+        "TimeZone": "'UTC'",
+        # no file is read twice, and what would be kept counts as memory of the question
+        "enable_external_file_cache": "false",
+    }
+)
+
+
 class Spare:
     """A DuckDB that waits for the next question: to make one takes as long as a small question."""
 
@@ -78,7 +95,11 @@ class Spare:
     def make(self) -> None:
         """Make one, if none waits."""
         if self._waiting is None:
-            self._waiting = duckdb.connect(":memory:")
+            made = duckdb.connect(":memory:")
+            _set(made, _SETTINGS)
+            made.execute(f"CREATE SCHEMA {_SCHEMA}")
+            made.execute(f"SET schema = '{_SCHEMA}'")
+            self._waiting = made
 
 
 class Sandbox:
@@ -174,26 +195,15 @@ class Sandbox:
         connection = self._connect()
         try:
             connection.register_filesystem(self._files)
-            for name, value in {
-                "python_enable_replacements": "false",
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "allow_community_extensions": "false",
-                "temp_directory": "''",
+            settings = {
                 "memory_limit": f"'{limits.memory_mib}MiB'",
                 "threads": str(limits.threads),
-                "preserve_insertion_order": "false",
-                "TimeZone": "'UTC'",
-                # no file is read twice, and what would be kept counts as memory of the question
-                "enable_external_file_cache": "false",
                 # all that may be opened; the files themselves say which names are there
                 "allowed_directories": f"['{self._files.folder}']",
                 # the last one, after which some of the others cannot be said any more
                 "enable_external_access": "false",
-            }.items():
-                connection.execute(f"SET {name} = {value}")
-            connection.execute(f"CREATE SCHEMA {_SCHEMA}")
-            connection.execute(f"SET schema = '{_SCHEMA}'")
+            }
+            _set(connection, settings)
             with self._lock:
                 self._connection = connection
                 if self._stopped:
@@ -217,6 +227,11 @@ class Sandbox:
             if self.reading.files_read and _is_of_a_file(error, self._files.folder):
                 raise unreadable(self._files.plainly(_said(error))) from error
             raise _translated(error, self._question.limits) from error
+
+
+def _set(connection: Any, settings: Mapping[str, str]) -> None:
+    for name, value in settings.items():
+        connection.execute(f"SET {name} = {value}")
 
 
 def _name(table: WholeTable) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from archival_core.query.engine.readings import Reading
 from archival_core.query.scans.archived_rows import ArchivedRows, Forms, LakeFiles
 from archival_core.query.scans.live_rows import LiveRows, LiveSource
 from archival_core.query.scans.predicate import Predicate, renamed
-from archival_core.query.scans.pruning import may_hold
+from archival_core.query.scans.pruning import counts_time, may_hold
 from archival_core.query.scans.scans import QuestionReads
 from archival_core.source.state.snapshot.moment import TableThen
 
@@ -144,6 +144,4 @@ def _time_column(schema: pa.Schema, archive: Archive) -> str | None:
     number = schema.get_field_index(name)
     if number < 0:
         return None
-    kind = schema.field(number).type
-    is_number = pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_date32(kind)
-    return name if is_number else None
+    return name if counts_time(schema.field(number).type) else None

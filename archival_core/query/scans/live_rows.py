@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
@@ -15,14 +15,16 @@ from archival_core.errors import PermanentError, TransientError
 from archival_core.query.columns.presentation import PresentColumn
 from archival_core.query.columns.truth import UnfitError, true_batch
 from archival_core.query.scans.filters import is_exact, to_arrow, to_sql
-from archival_core.query.scans.predicate import Predicate, both, columns_of
+from archival_core.query.scans.predicate import Predicate, both, columns_of, range_of
+from archival_core.query.scans.pruning import counts_time
 from archival_core.query.scans.scans import QuestionReads, Scanned
 from archival_core.query.scans.threads import Threads
+from archival_core.source.state.snapshot.members import COMPRESSED
 from archival_core.source.state.snapshot.moment import TableThen
 from archival_core.source.state.snapshot.waiting import Sessions
-from archival_core.source.wire.columns import plan_columns
+from archival_core.source.wire.columns import ColumnPlan, plan_columns
 from archival_core.source.wire.driver import DatabaseUrl
-from archival_core.source.wire.extract import read_table
+from archival_core.source.wire.whole_tables import WholeTable
 
 #: Batches that wait for DuckDB, for each table.
 _AHEAD: Final = 2
@@ -65,42 +67,60 @@ class LiveRows(Scanned):
     def _read(self, columns: list[str], predicate: Predicate | None) -> Iterator[pa.RecordBatch]:
         asked = [name for name in self.schema.names if name in columns or name in columns_of(predicate)]
         present = [self._present[name] for name in asked]
-        plan = plan_columns([one.column for one in present], as_text=[one.column.name for one in present if one.as_text])
         known = {one.column.name: one.column for one in present if not one.as_text}
         condition = to_sql(both(predicate, self._implied), known, self.schema) or "true"
         told = self._reading.table(str(self._table.table.relation))
         told.conditions.append(condition)
+        if self._ends_before(both(predicate, self._implied)):
+            return iter(())
         # to filter them once more takes a tenth of the time that rows take to arrive
         exactly = None if predicate is None or is_exact(predicate, known, self.schema) else to_arrow(predicate, self.schema)
-        source, table = self._source, self._table
         asked_schema = pa.schema([self.schema.field(name) for name in asked])
 
+        def plan_of(nulls: Mapping[str, float]) -> ColumnPlan:
+            as_text = [one.column.name for one in present if one.as_text]
+            return plan_columns([one.column for one in present], nulls, as_text=as_text)
+
         def rows() -> Generator[pa.RecordBatch]:
-            arriving = read_table(
-                source.url, source.snapshot_id, table.table.relation, plan, condition, source.settings, source.sessions
-            )
-            begun = False
-            with closing(arriving):
+            with closing(self._whole_table().read(asked, plan_of, condition)) as arriving:
                 for batch in arriving:
-                    if not begun:
-                        source.check(table)
-                        begun = True
                     self._reading.live_rows += batch.num_rows
                     told.live_rows += batch.num_rows
                     found = pa.Table.from_batches([true_batch(batch, asked_schema)])
                     yield from (found if exactly is None else found.filter(exactly)).select(columns).to_batches()
-                if not begun:
-                    source.check(table)
 
         # to wait for a turn could be to wait for ever: DuckDB may read this table before it goes on with another one
-        if not source.turns.acquire(blocking=False):
+        if not self._source.turns.acquire(blocking=False):
             raise PermanentError(
                 f"the question reads more than {MOST_AT_A_TIME} tables of the database at a time: ask for fewer at once",
                 code="query-too-wide",
             )
-        feed = _Feed(self._translated(rows()), source)
+        feed = _Feed(self._translated(rows()), self._source)
         self._reading.feeds.append(feed)
         return feed.batches()
+
+    def _whole_table(self) -> WholeTable:
+        source, table = self._source, self._table
+        # rows of a compressed chunk lie in another table
+        members = () if any(file.endswith(COMPRESSED) for file in table.members.values()) else tuple(table.members)
+        return WholeTable(
+            source.url,
+            source.snapshot_id,
+            table.table.relation,
+            members,
+            source.settings,
+            source.sessions,
+            lambda: source.check(table),
+        )
+
+    def _ends_before(self, predicate: Predicate | None) -> bool:
+        """Whether all rows for which `predicate` holds are older than any row of the table that the snapshot sees."""
+        begin = self._table.begin
+        number = -1 if begin is None else self.schema.get_field_index(begin.column)
+        if begin is None or number < 0 or not counts_time(self.schema.field(number).type):
+            return False
+        _, last = range_of(predicate, begin.column)
+        return last is not None and last < begin.value
 
     def _translated(self, batches: Generator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
         try:

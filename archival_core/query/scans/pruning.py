@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from archival_core.query.archives.archive import ArchivedFile
 from archival_core.query.scans.predicate import Predicate, range_of
+
+
+def counts_time(kind: pa.DataType) -> bool:
+    """Whether values of a time column of this type are numbers, in the units that manifests have."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_date32(kind))
 
 
 def may_hold(file: ArchivedFile, time_column: str | None, predicate: Predicate | None) -> bool:

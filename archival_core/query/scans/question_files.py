@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,6 +33,8 @@ _PIECE_BYTES: Final = 256 * 1024
 _LARGEST_PIECE: Final = 32 * 1024 * 1024
 #: Files whose ends are fetched while DuckDB reads the one before.
 _AHEAD: Final = 4
+#: Seconds: where an end comes sooner, to fetch it in another thread takes longer than to wait for it.
+_NEAR_SECONDS: Final = 0.001
 #: Files that are kept open for DuckDB's next look at them, and those ahead.
 _KEPT: Final = 16
 #: Files of archives never change.
@@ -51,8 +54,12 @@ class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
         #: by name, those of the files that DuckDB reads after it
         self._next: dict[str, Sequence[str]] = {}
         self._open: OrderedDict[str, Future[_LakeFile]] = OrderedDict()
+        #: by name, those that DuckDB has looked at: it asks for a file's size eight times
+        self._asked_for: set[str] = set()
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(_AHEAD, "lake files")
+        #: whether the last end that was fetched came soon
+        self._is_near = False
 
     @property
     def folder(self) -> str:
@@ -84,31 +91,46 @@ class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
             return _Opened(self._opened(path), self._reading)
 
     def _opened(self, name: str) -> _LakeFile:
-        archive, file = self._named[name]
+        is_near = self._is_near
+        opening = self._begun(name, is_near)
+        if name not in self._asked_for:
+            self._asked_for.add(name)
+            self._count(*self._named[name])
+            for following in () if is_near else self._next[name]:
+                self._begun(following, is_near)
+        return opening.result()
+
+    def _count(self, archive: Archive, file: ArchivedFile) -> None:
         with self._reading.lock:
             self._reading.archives_read.add(archive.lake_path)
             if file.path not in self._reading.files_read:
                 self._reading.files_read.add(file.path)
                 self._reading.bytes_read += file.bytes
-        opening = self._begun(name)
-        for following in self._next[name]:
-            self._begun(following)
-        return opening.result()
 
-    def _begun(self, name: str) -> Future[_LakeFile]:
+    def _begun(self, name: str, is_near: bool) -> Future[_LakeFile]:
+        fetched_here: Future[_LakeFile] | None = None
         with self._lock:
             opening = self._open.get(name)
             if opening is None:
-                opening = self._open[name] = self._threads.submit(self._fetched, self._named[name][1].path)
+                fetched_here = Future() if is_near else None
+                opening = self._open[name] = fetched_here or self._threads.submit(self._fetched, name)
                 if len(self._open) > _KEPT:
                     self._open.popitem(last=False)
             self._open.move_to_end(name)
-            return opening
+        if fetched_here is not None:
+            try:
+                fetched_here.set_result(self._fetched(name))
+            except BaseException as error:
+                fetched_here.set_exception(error)
+        return opening
 
-    def _fetched(self, path: str) -> _LakeFile:
+    def _fetched(self, name: str) -> _LakeFile:
+        begun = time.perf_counter()
         lake = self._lake()
         with lake_errors():
-            return _LakeFile(lake.files.open_input_file(f"{lake.root}/{path}"))
+            found = _LakeFile(lake.files.open_input_file(f"{lake.root}/{self._named[name][1].path}"))
+        self._is_near = time.perf_counter() - begun < _NEAR_SECONDS
+        return found
 
     def glob(self, path: str, **_: Any) -> list[str]:
         """The file of this name, which is no pattern."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, LiteralString
+from typing import Any, Final, Literal, LiteralString
 from weakref import WeakKeyDictionary
 
 from psycopg import AsyncConnection
@@ -20,10 +20,12 @@ from archival_core.model.chunks.chunk import Chunk, Column, DatabaseIdentity, Re
 from archival_core.source.catalog.definition import ddl
 from archival_core.source.catalog.partitioning import native, timescaledb
 from archival_core.source.catalog.partitioning.tree import readable_leaves
-from archival_core.source.catalog.primary import check_primary
-from archival_core.source.session import at_once, pinned, piped
+from archival_core.source.catalog.primary import standby_error
+from archival_core.source.session import pinned, piped
 from archival_core.source.translate import source_errors
 
+# What belongs to one type is looked up in subqueries. As joins, they made the statement take twice the time in a new session,
+# all of it to find in which order to join.
 COLUMNS: Final[LiteralString] = """
 -- NOT MATERIALIZED: each type is found by its oid, however many types there are
 WITH RECURSIVE type AS NOT MATERIALIZED (
@@ -50,25 +52,26 @@ WITH RECURSIVE type AS NOT MATERIALIZED (
 )
 SELECT d.attname AS name, d.attnum::int AS number, format_type(d.atttypid, d.atttypmod) AS type_name, d.attnotnull AS not_null,
        -- arrays in arrays, which only domains make, are of no type that the driver knows: all of it goes as text
-       CASE WHEN r.is_nested THEN format_type(d.atttypid, NULL) ELSE n.nspname || '.' || t.typname END AS base_type,
-       r.is_array AND NOT r.is_nested AS is_array, r.modifier, e.extname AS extension,
+       CASE WHEN r.is_nested THEN format_type(d.atttypid, NULL) ELSE
+           (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = t.typnamespace) || '.' || t.typname END AS base_type,
+       r.is_array AND NOT r.is_nested AS is_array, r.modifier,
+       (SELECT e.extname FROM pg_catalog.pg_depend b JOIN pg_catalog.pg_extension e ON e.oid = b.refobjid
+        WHERE b.classid = 'pg_catalog.pg_type'::regclass AND b.objid = t.oid AND b.deptype = 'e'
+          AND b.refclassid = 'pg_catalog.pg_extension'::regclass) AS extension,
        CASE WHEN d.attgenerated = 's' THEN 'stored' WHEN d.attgenerated = 'v' THEN 'virtual'
             WHEN d.attidentity = 'a' THEN 'identity always' WHEN d.attidentity = 'd' THEN 'identity by default'
        END AS generated,
-       CASE WHEN NOT r.is_nested AND t.oid IN (d.atttypid, r.element) THEN o.proname END AS output,
+       CASE WHEN NOT r.is_nested AND t.oid IN (d.atttypid, r.element) THEN
+           (SELECT o.proname FROM pg_catalog.pg_proc o
+            WHERE o.oid = t.typoutput AND o.pronamespace = 'pg_catalog'::regnamespace) END AS output,
        CASE WHEN NOT r.is_nested THEN format_type(r.element, r.element_modifier) END AS element_type,
        NOT r.is_nested AND coalesce(r.element <> t.oid, false) AS has_domain_elements,
        EXISTS (SELECT FROM pg_catalog.pg_cast k WHERE k.castsource = 'pg_catalog.text'::regtype AND k.castmethod = 'f'
-               AND k.casttarget IN (t.oid, t.typarray, i.typarray)) AS has_cast_from_text
+               AND k.casttarget IN (t.oid, t.typarray, (SELECT i.typarray FROM pg_catalog.pg_type i WHERE i.oid = r.element)))
+       AS has_cast_from_text
 FROM declared d
 JOIN resolved r ON r.attnum = d.attnum
 JOIN type t ON t.oid = r.type AND t.typtype <> 'd' AND NOT t.is_array
-JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-LEFT JOIN type i ON i.oid = r.element
-LEFT JOIN pg_catalog.pg_proc o ON o.oid = t.typoutput AND o.pronamespace = 'pg_catalog'::regnamespace
-LEFT JOIN pg_catalog.pg_depend b
-    ON b.classid = 'pg_catalog.pg_type'::regclass AND b.objid = t.oid AND b.deptype = 'e'
-LEFT JOIN pg_catalog.pg_extension e ON b.refclassid = 'pg_catalog.pg_extension'::regclass AND e.oid = b.refobjid
 ORDER BY d.attnum
 """
 
@@ -84,9 +87,9 @@ SYSTEM_IDENTIFIER: Final[LiteralString] = "SELECT system_identifier::text FROM p
 #: By connection: the database that a session is in stays the one it is.
 _DATABASES: Final[WeakKeyDictionary[AsyncConnection[Any], DatabaseIdentity]] = WeakKeyDictionary()
 
-#: Whether there may be hypertables, and by what the table is partitioned, if it is.
+#: Whether the server is a standby, whether there may be hypertables, and by what the table is partitioned, if it is.
 _DIVIDED: Final[LiteralString] = f"""
-SELECT EXISTS ({timescaledb.EXTENSION}) AS has_timescaledb, p.*
+SELECT pg_catalog.pg_is_in_recovery() AS is_standby, EXISTS ({timescaledb.EXTENSION}) AS has_timescaledb, p.*
 FROM (SELECT) AS always LEFT JOIN ({native.PARTITIONED_TABLE}) AS p ON true
 """
 _BRIEF: Final = {"lock_timeout": "2s"}
@@ -114,7 +117,7 @@ async def find_chunk(conn: AsyncConnection[Any], hypertable: Relation, chunk: Re
     """
     with source_errors():
         async with piped(conn):
-            _, key = await at_once(conn, check_primary(conn), _range_key(conn, hypertable))
+            key = await _range_key(conn, hypertable, may_be_standby=False)
             if key is None:
                 found = await timescaledb.find_chunk(conn, hypertable, chunk)
             else:
@@ -137,7 +140,7 @@ async def chunks_ending_by(conn: AsyncConnection[Any], hypertable: Relation, old
     """
     with source_errors():
         async with piped(conn):
-            _, key = await at_once(conn, check_primary(conn), _range_key(conn, hypertable))
+            key = await _range_key(conn, hypertable, may_be_standby=False)
             if key is None:
                 return await timescaledb.chunks_ending_by(conn, hypertable, older_than)
             return await native.chunks_ending_by(conn, hypertable, key, older_than)
@@ -187,12 +190,18 @@ async def database_identity(conn: AsyncConnection[Any]) -> DatabaseIdentity:
     return _DATABASES.get(conn) or await server_identity(conn)
 
 
-async def describe_ddl(conn: AsyncConnection[Any], hypertable: Relation) -> str:
-    """SQL that makes the hypertable again, without its data; see `definition/ddl.py` for what is in it."""
+async def describe_ddl(
+    conn: AsyncConnection[Any], hypertable: Relation, kind: Literal["timescaledb", "native"] | None = None
+) -> str:
+    """SQL that makes the hypertable again, without its data; see `definition/ddl.py` for what is in it.
+
+    `kind` is that of its chunks, where the caller has just seen one.
+    """
     with source_errors():
         async with piped(conn):
-            key = await _range_key(conn, hypertable)
-            return await ddl.describe(conn, hypertable, is_timescaledb=key is None)
+            if kind is None:
+                kind = "timescaledb" if await _range_key(conn, hypertable) is None else "native"
+            return await ddl.describe(conn, hypertable, is_timescaledb=kind == "timescaledb")
 
 
 async def source_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int:
@@ -214,11 +223,18 @@ async def source_bytes(conn: AsyncConnection[Any], chunk: Chunk) -> int:
     return int(row[0])
 
 
-async def _range_key(conn: AsyncConnection[Any], hypertable: Relation) -> native.RangeKey | None:
-    """The key of a natively partitioned table, `None` for a hypertable; all else is unknown here."""
+async def _range_key(
+    conn: AsyncConnection[Any], hypertable: Relation, *, may_be_standby: bool = True
+) -> native.RangeKey | None:
+    """The key of a natively partitioned table, `None` for a hypertable; all else is unknown here.
+
+    Raises `AwayError` (`source-standby`) unless the server `may_be_standby`: see `check_primary`.
+    """
     names = {"schema": hypertable.schema, "name": hypertable.name}
     async with conn.cursor(row_factory=dict_row) as cur:
         [row] = await (await cur.execute(_DIVIDED, names)).fetchall()
+    if row.pop("is_standby") and not may_be_standby:
+        raise standby_error()
     if row.pop("has_timescaledb") and await timescaledb.is_among_hypertables(conn, hypertable):
         return None
     key = native.key_of(hypertable, [row] if row["key_columns"] is not None else [])

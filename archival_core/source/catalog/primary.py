@@ -23,9 +23,14 @@ async def check_primary(conn: AsyncConnection[Any]) -> None:
         async with conn.cursor(row_factory=tuple_row) as cur:
             row = await (await cur.execute(IN_RECOVERY)).fetchone()
     if row == (True,):
-        raise AwayError(
-            "the source database is a standby, from which nothing is archived or removed: let SOURCE_DATABASE_URL name the"
-            " primary server",
-            code="source-standby",
-            dependency="source",
-        )
+        raise standby_error()
+
+
+def standby_error() -> AwayError:
+    """What to raise for a standby, whatever question has shown that it is one."""
+    return AwayError(
+        "the source database is a standby, from which nothing is archived or removed: let SOURCE_DATABASE_URL name the"
+        " primary server",
+        code="source-standby",
+        dependency="source",
+    )

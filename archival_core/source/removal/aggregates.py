@@ -11,9 +11,10 @@ from psycopg.rows import dict_row, tuple_row
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk
 from archival_core.model.chunks.moment import moment
-from archival_core.source.catalog.partitioning import timescaledb_internals
 from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES
-from archival_core.source.catalog.partitioning.timescaledb_internals import NO_BEGIN, NO_END, Pending
+from archival_core.source.catalog.partitioning.timescaledb_internals import invalidations
+from archival_core.source.catalog.partitioning.timescaledb_internals.forms import NO_BEGIN, NO_END
+from archival_core.source.catalog.partitioning.timescaledb_internals.invalidations import Pending
 from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
 
@@ -24,7 +25,8 @@ SELECT EXISTS (
 )
 """
 
-# Aggregates whose next refresh looks at the range again, and finds no rows there.
+# Aggregates whose next refresh looks at the range again, and finds no rows there. The end of a range of integers is no time,
+# and as a text it is not read as one.
 REFRESHED_AGGREGATES: Final[LiteralString] = """
 SELECT format('%%I.%%I', a.view_schema, a.view_name) AS name, j.config ->> 'start_offset' AS start_offset
 FROM timescaledb_information.continuous_aggregates a
@@ -36,7 +38,7 @@ JOIN timescaledb_information.jobs j
    )
 WHERE a.hypertable_schema = %(schema)s AND a.hypertable_name = %(name)s
   AND CASE WHEN j.config ->> 'start_offset' IS NULL OR %(range_end)s::text IS NULL OR %(is_integer)s THEN true
-           ELSE %(range_end)s::timestamptz > now() - (j.config ->> 'start_offset')::interval END
+           ELSE (%(range_end)s::text)::timestamptz > now() - (j.config ->> 'start_offset')::interval END
 ORDER BY 1
 """
 
@@ -97,7 +99,7 @@ async def _check_refreshed(conn: AsyncConnection[Any], chunk: Chunk) -> None:
             )
     first, last = _span(chunk)
     is_integer = chunk.time_type in INTEGER_TIMES
-    for found in await timescaledb_internals.pending(conn, chunk.hypertable, first, last, is_integer=is_integer):
+    for found in await invalidations.pending(conn, chunk.hypertable, first, last, is_integer=is_integer):
         if await _has_rows(conn, chunk, found):
             raise _not_refreshed(chunk, found.aggregate)
 

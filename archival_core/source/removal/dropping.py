@@ -11,7 +11,7 @@ needs it, because to begin with a lower lock and rise later deadlocks.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -22,6 +22,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError, TransientError
 from archival_core.model.chunks.chunk import Chunk, Relation
+from archival_core.source.at_once import at_once
 from archival_core.source.session import READ_SETTINGS, counted_as_pinned, pin_statement
 from archival_core.source.statement import name_of
 from archival_core.source.translate import source_errors
@@ -48,6 +49,9 @@ _LOCK_CHUNK: Final = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE")
 _LOCK_AGAINST_VACUUM: Final = sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE")
 _DETACH: Final = sql.SQL("ALTER TABLE {} DETACH PARTITION {}")
 _DROP: Final = sql.SQL("DROP TABLE {}")
+# A table is dropped by its name, and no lock keeps its schema from being renamed, and another one from taking the
+# name. The table that was proven has to be gone.
+_IS_THERE: Final = sql.SQL("SELECT FROM pg_catalog.pg_class WHERE oid = {}::pg_catalog.int8::pg_catalog.oid")
 # Such a sequence would go with the table. Others may draw from it all the same: a table that was attached as the first
 # partition of the one that took its place has brought the sequence along.
 _SEQUENCES: Final[LiteralString] = """
@@ -98,13 +102,15 @@ async def locked(conn: AsyncConnection[Any], chunk: Chunk) -> AsyncIterator[None
         # a snapshot from before the lock would not show what was committed while the lock was waited for
         await conn.set_isolation_level(IsolationLevel.READ_COMMITTED)
         async with conn.transaction():
-            # in one way to the server: writers wait from the second lock on
+            # in one message: writers wait from the second lock on, and after a pipeline a frozen session would not be ended
             with _blockers(chunk.relation):
-                async with conn.pipeline():
-                    await conn.execute(pin_statement(READ_SETTINGS | _BOUNDED))
-                    await _waiting(conn, _TURN_TIMEOUT, _TURN.format(_key(f"turn {chunk.hypertable}")))
-                    await _waiting(conn, _PARENT_TIMEOUT, parent_lock.format(name_of(chunk.hypertable)))
-                    await _waiting(conn, _CHUNK_TIMEOUT, _LOCK_CHUNK.format(name_of(chunk.relation)))
+                statements = [
+                    pin_statement(READ_SETTINGS | _BOUNDED),
+                    *_waiting(_TURN_TIMEOUT, _TURN.format(_key(f"turn {chunk.hypertable}"))),
+                    *_waiting(_PARENT_TIMEOUT, parent_lock.format(name_of(chunk.hypertable))),
+                    *_waiting(_CHUNK_TIMEOUT, _LOCK_CHUNK.format(name_of(chunk.relation))),
+                ]
+                await conn.execute(sql.SQL("; ").join(statements), prepare=False)
             with counted_as_pinned(conn, READ_SETTINGS | _BOUNDED | {"lock_timeout": _CHUNK_TIMEOUT}):
                 yield
 
@@ -125,7 +131,8 @@ async def let_vacuum_give_way(conn: AsyncConnection[Any], chunk: Chunk) -> None:
 async def drop(conn: AsyncConnection[Any], chunk: Chunk) -> None:
     """Drop `chunk`, locked, and nothing else. Sequences that a partition's columns own stay, and belong to no column then.
 
-    Raises `PermanentError` (`removal-blocked`) when a view or a foreign key stands in the way, or the chunk is frozen.
+    Raises `PermanentError` (`removal-blocked`) when a view or a foreign key stands in the way, or the chunk is frozen, and
+    `TransientError` (`dropped-other`) when another table went, which the caller has to undo.
     """
     with source_errors():
         if chunk.kind == "native":
@@ -139,7 +146,10 @@ async def _drop_partition(conn: AsyncConnection[Any], chunk: Chunk) -> None:
         for sequence in await _sequences(conn, chunk):
             await conn.execute(_KEEP_SEQUENCE.format(name_of(sequence)))
         detach, drop = _DETACH.format(name_of(chunk.hypertable), name_of(chunk.relation)), _DROP.format(name_of(chunk.relation))
-        await conn.execute(sql.SQL("{}; {}").format(detach, drop), prepare=False)
+        done = await conn.execute(sql.SQL("{}; {}; {}").format(detach, drop, _IS_THERE.format(chunk.oid)), prepare=False)
+        await done.set_result(-1)
+        if done.rowcount:
+            raise _dropped_other(chunk, [chunk.relation])
 
 
 async def _drop_chunk(conn: AsyncConnection[Any], chunk: Chunk) -> None:
@@ -148,9 +158,13 @@ async def _drop_chunk(conn: AsyncConnection[Any], chunk: Chunk) -> None:
     with _blockers(chunk.relation):
         # The chunk is named, because chunks of a space dimension share their range.
         await conn.execute(_DROP.format(name_of(chunk.relation)))
-    gone = before - await _chunks(conn, chunk)
-    if gone != {chunk.relation}:
-        raise TransientError(f"dropping {chunk.relation} took {sorted(map(str, gone))}: undone", code="dropped-other")
+    after, is_there = await at_once(conn, _chunks(conn, chunk), _is_there(conn, chunk))
+    if is_there or before - after != {chunk.relation}:
+        raise _dropped_other(chunk, before - after)
+
+
+def _dropped_other(chunk: Chunk, gone: Collection[Relation]) -> TransientError:
+    return TransientError(f"dropping {chunk.relation} took {sorted(map(str, gone))}: undone", code="dropped-other")
 
 
 def _key(of: str) -> int:
@@ -158,16 +172,19 @@ def _key(of: str) -> int:
     return int.from_bytes(hashlib.sha256(f"archival removal: {of}".encode()).digest()[:8], signed=True)
 
 
-async def _waiting(conn: AsyncConnection[Any], most: str, lock: sql.Composed) -> None:
-    """Take a lock, waited for no longer than `most`."""
-    await conn.execute(_WAITING.format(most), prepare=False)
-    await conn.execute(lock, prepare=False)
+def _waiting(most: str, lock: sql.Composed) -> tuple[sql.Composed, sql.Composed]:
+    """SQL that takes a lock, waited for no longer than `most`."""
+    return _WAITING.format(most), lock
 
 
 async def _chunks(conn: AsyncConnection[Any], chunk: Chunk) -> set[Relation]:
     async with conn.cursor(row_factory=tuple_row) as cur:
         await cur.execute(_CHUNKS, (chunk.hypertable.sql,))
         return {Relation(schema, name) for schema, name in await cur.fetchall()}
+
+
+async def _is_there(conn: AsyncConnection[Any], chunk: Chunk) -> bool:
+    return bool((await conn.execute(_IS_THERE.format(chunk.oid))).rowcount)
 
 
 async def _sequences(conn: AsyncConnection[Any], chunk: Chunk) -> list[Relation]:

@@ -14,10 +14,11 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Leaf, Relation
-from archival_core.source.catalog.partitioning import timescaledb, timescaledb_internals
+from archival_core.source.at_once import at_once
+from archival_core.source.catalog.partitioning import timescaledb
+from archival_core.source.catalog.partitioning.timescaledb_internals.chunks import is_frozen
 from archival_core.source.catalog.partitioning.tree import check_readable, tree
 from archival_core.source.removal.aggregates import check_aggregates
-from archival_core.source.session import at_once
 from archival_core.source.translate import source_errors
 
 __all__ = ["check_aggregates", "check_all", "check_frozen", "check_leaves", "check_references", "siblings"]
@@ -77,7 +78,7 @@ async def check_frozen(conn: AsyncConnection[Any], chunk: Chunk) -> None:
     if chunk.kind == "native":
         return
     with source_errors():
-        if await timescaledb_internals.is_frozen(conn, chunk):
+        if await is_frozen(conn, chunk):
             raise PermanentError(f"{chunk.relation} is frozen and stays; unfreeze_chunk() lets it be removed", code="frozen")
 
 

@@ -28,8 +28,8 @@ from psycopg.rows import tuple_row
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Column
 from archival_core.model.chunks.part_range import PageRange
-from archival_core.source.catalog.partitioning import timescaledb_internals
-from archival_core.source.session import at_once
+from archival_core.source.at_once import at_once
+from archival_core.source.catalog.partitioning.timescaledb_internals import compressed_rows, forms
 from archival_core.source.state.snapshot.parts import Storage, condition
 from archival_core.source.state.snapshot.snapshot import ChunkFacts
 from archival_core.source.statement import name_of
@@ -170,9 +170,9 @@ async def _stored(
     if not chunk.is_compressed:
         return (name_of(chunk.relation),), files
     try:
-        table, file = await timescaledb_internals.compressed_table(conn, chunk)
+        table, file = await compressed_rows.compressed_table(conn, chunk)
     except PermanentError as error:
-        if error.code != timescaledb_internals.UNKNOWN:
+        if error.code != forms.UNKNOWN:
             raise
         return None
     return (sql.SQL("ONLY {}").format(name_of(chunk.relation)), name_of(table)), (*files, file)

@@ -16,7 +16,8 @@ from archival_core.model.chunks.chunk import Chunk, DatabaseIdentity, Relation
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.session import at_once, piped
+from archival_core.source.at_once import at_once
+from archival_core.source.session import piped
 from archival_core.source.state import fence
 from archival_core.source.state.marks import placed, readings, stand_ins
 from archival_core.source.state.tables import identity_of, tables_of

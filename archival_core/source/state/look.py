@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from archival_core.model.chunks.chunk import Chunk
 from archival_core.model.chunks.grounds import Grounds
 from archival_core.source import catalog
-from archival_core.source.session import at_once
+from archival_core.source.at_once import at_once
 from archival_core.source.state.fence import Stored, hash_content, stored_at
 from archival_core.source.state.snapshot.snapshot import ChunkFacts, ReadSnapshot
 from archival_core.source.state.tables import tables_of

@@ -18,7 +18,7 @@ from archival_core.model.chunks.chunk import Chunk, ChunkRange, Column, Relation
 from archival_core.model.chunks.grounds import TableIdentity
 from archival_core.model.lake.manifest import Manifest
 from archival_core.source import catalog
-from archival_core.source.session import at_once
+from archival_core.source.at_once import at_once
 from archival_core.source.state.history import is_same_server
 from archival_core.source.state.tables import name_of
 

@@ -38,6 +38,11 @@ SELECT asked.oid, asked.born FROM unnest(%s::bigint[], %s::text[]) AS asked (oid
 JOIN pg_catalog.pg_attribute a ON a.attrelid = asked.oid::oid AND a.attname = 'tableoid' AND a.attnum < 0
 WHERE asked.born IS NULL OR a.xmin::text = asked.born
 """
+_NAMED: Final[LiteralString] = """
+SELECT n.nspname, c.relname FROM unnest(%s::text[], %s::text[]) AS asked (schema, name)
+JOIN pg_catalog.pg_namespace n ON n.nspname = asked.schema
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = asked.name
+"""
 
 
 async def tables_of(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[TableIdentity, ...]:
@@ -81,6 +86,16 @@ async def those_there(conn: AsyncConnection[Any], asked: Collection[tuple[int, s
         async with conn.cursor(row_factory=tuple_row) as cur:
             await cur.execute(_THERE, ([oid for oid, _ in asked], [known for _, known in asked]))
             return set(await cur.fetchall())
+
+
+async def names_there(conn: AsyncConnection[Any], asked: Collection[Relation]) -> set[Relation]:
+    """Those of `asked` by whose name there is a table."""
+    if not asked:
+        return set()
+    with source_errors():
+        async with conn.cursor(row_factory=tuple_row) as cur:
+            await cur.execute(_NAMED, ([table.schema for table in asked], [table.name for table in asked]))
+            return {Relation(*row) for row in await cur.fetchall()}
 
 
 async def still_there(conn: AsyncConnection[Any], asked: Collection[TableIdentity]) -> set[TableIdentity]:

@@ -9,14 +9,15 @@ follows three rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
 
 from archival_core.errors import PermanentError
-from archival_core.model.chunks.chunk import Chunk
+from archival_core.model.chunks.chunk import Chunk, Relation
 from archival_core.source.state.snapshot.parts import Storage
 from archival_core.source.wire.columns import ColumnPlan, Output
 
@@ -49,45 +50,70 @@ def gathered_pages(chunk: Chunk, plan: ColumnPlan, on_disk: Storage) -> int | No
     size. Other values are at most what compression took out of their pages.
     """
     has_pages = not chunk.is_compressed and on_disk.is_heap and on_disk.reads_page_ranges
+    return on_disk.pages if has_pages and is_cheap(plan) and not on_disk.has_large_values else None
+
+
+def is_cheap(plan: ColumnPlan) -> bool:
+    """Whether rows that are read by `plan` cost less gathered than one by one."""
     arrays = sum(output.joined is None for output in plan.outputs)
-    is_cheap = arrays <= _MOST_ARRAYS and len(plan.outputs) <= _MOST_OUTPUTS and not plan.has_arrays
-    return on_disk.pages if has_pages and is_cheap and not on_disk.has_large_values else None
+    return arrays <= _MOST_ARRAYS and len(plan.outputs) <= _MOST_OUTPUTS and not plan.has_arrays
 
 
-def gathered_query(chunk: Chunk, outputs: Sequence[Output], pages: range) -> str:
-    """SQL of the rows in `pages` as groups, by the page with which each begins."""
-    end = f"LEAST(groups.page + {_GROUP_PAGES}, {pages.stop})"
-    aggregates = [output.joined.aggregate if output.joined else f"pg_catalog.array_agg({output.sql})" for output in outputs]
-    return (
-        f"SELECT groups.page, gathered.*"
-        f" FROM pg_catalog.generate_series({pages.start}, {pages.stop - 1}, {_GROUP_PAGES}) AS groups (page),"
-        f" LATERAL (SELECT {', '.join(['pg_catalog.count(*)', *aggregates])} FROM {chunk.relation.sql} AS chunk"
-        f" WHERE chunk.ctid >= {_tid('groups.page')} AND chunk.ctid < {_tid(end)} HAVING pg_catalog.count(*) > 0) AS gathered"
-    )
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """Rows of a table without partitions as groups, each of which has the rows of some pages."""
 
+    table: Relation
+    outputs: tuple[Output, ...]
+    pages: range
+    #: SQL that is true for the rows that are wanted; `None` if all are
+    condition: str | None = None
 
-def ungathered(groups: pa.RecordBatch, outputs: Sequence[Output]) -> pa.RecordBatch:
-    """The rows again, each with one value of each output. Raises `NotJoinedError`."""
-    _, counts, *arrived = groups.columns
-    rows = counts.to_numpy()
-    values: list[pa.Array | None] = []
-    for output, column in zip(outputs, arrived, strict=True):
-        values.append(output.joined.split(column, rows, values) if output.joined else _flat(column, rows))
-    if apart := [number for number, value in enumerate(values) if value is None]:
-        raise NotJoinedError(apart)
-    return pa.RecordBatch.from_arrays(values, [output.sql for output in outputs])
+    @property
+    def query(self) -> str:
+        """SQL of the groups, by the page with which each begins."""
+        wanted = f" AND ({self.condition})" if self.condition else ""
+        end = f"LEAST(groups.page + {_GROUP_PAGES}, {self.pages.stop})"
+        aggregates = [one.joined.aggregate if one.joined else f"pg_catalog.array_agg({one.sql})" for one in self.outputs]
+        return (
+            f"SELECT groups.page, gathered.*"
+            f" FROM pg_catalog.generate_series({self.pages.start}, {self.pages.stop - 1}, {_GROUP_PAGES}) AS groups (page),"
+            f" LATERAL (SELECT {', '.join(['pg_catalog.count(*)', *aggregates])} FROM {self.table.sql} AS chunk"
+            f" WHERE chunk.ctid >= {_tid('groups.page')} AND chunk.ctid < {_tid(end)}{wanted}"
+            f" HAVING pg_catalog.count(*) > 0) AS gathered"
+        )
 
+    def rows(self, groups: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows again, each with one value of each output. Raises `NotJoinedError`."""
+        _, counts, *arrived = groups.columns
+        rows = counts.to_numpy()
+        values: list[pa.Array | None] = []
+        for output, column in zip(self.outputs, arrived, strict=True):
+            values.append(output.joined.split(column, rows, values) if output.joined else _flat(column, rows))
+        if apart := [number for number, value in enumerate(values) if value is None]:
+            raise NotJoinedError(apart)
+        return pa.RecordBatch.from_arrays(values, [output.sql for output in self.outputs])
 
-def pages_behind(groups: pa.RecordBatch, pages: range) -> range:
-    """The part of `pages` that lies behind these groups.
+    def behind(self, groups: pa.RecordBatch) -> Self:
+        """What lies behind these groups.
 
-    Raises `PermanentError` if the groups did not come in the order of their pages: to go on from there would leave rows
-    out, or read them again.
-    """
-    starts = groups.column(0).to_pylist()
-    if starts[0] < pages.start or any(second - first < _GROUP_PAGES for first, second in pairwise(starts)):
-        raise PermanentError("groups of pages came in another order than was asked for", code="unexpected-schema")
-    return range(starts[-1] + _GROUP_PAGES, pages.stop)
+        Raises `PermanentError` if the groups did not come in the order of their pages: to go on from there would leave rows
+        out, or read them again.
+        """
+        starts = groups.column(0).to_pylist()
+        if starts[0] < self.pages.start or any(second - first < _GROUP_PAGES for first, second in pairwise(starts)):
+            raise PermanentError("groups of pages came in another order than was asked for", code="unexpected-schema")
+        return replace(self, pages=range(starts[-1] + _GROUP_PAGES, self.pages.stop))
+
+    def names(self, error: NotJoinedError) -> list[str]:
+        """SQL of the outputs that cannot be joined."""
+        return [self.outputs[number].sql for number in error.outputs]
+
+    def with_arrays(self, error: NotJoinedError) -> Self:
+        """The same, where these outputs travel as arrays."""
+        apart = self.names(error)
+        outputs = tuple(Output(output.sql) if output.sql in apart else output for output in self.outputs)
+        return replace(self, outputs=outputs)
 
 
 def _flat(arrays: pa.ListArray, rows: np.ndarray) -> pa.Array:

@@ -116,6 +116,15 @@ def words_of(joined: pa.FixedSizeBinaryArray) -> np.ndarray:
     return words.reshape(len(joined), width)
 
 
+def apart(batch: pa.RecordBatch, packed: int) -> pa.RecordBatch:
+    """Copies of the columns behind the first, as many as `packed` says: a batch is freed as a whole, and would keep the packed
+    numbers in memory with them.
+    """
+    memory = pa.default_cpu_memory_manager()
+    columns = [column.copy_to(memory) if number >= packed else column for number, column in enumerate(batch.columns)]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
 def packs(columns: Sequence[tuple[str, pa.DataType]]) -> list[Pack]:
     """The packs of `columns`, which are all of `PACKED_TYPES`. A column that is in no pack travels by itself."""
     ordered = sorted(columns[:_WIDEST], key=lambda column: column[1] != pa.float64())

@@ -14,6 +14,7 @@ _LAKE = {
     "create directory": ("PUT", "resource=directory"),
     "append": ("PATCH", "action=append"),
     "flush": ("PATCH", "action=flush"),
+    "put": ("PUT", "x-ms-blob-type"),
     "rename": ("PUT", "x-ms-rename-source: /"),
     "publish": ("PUT", "/tables/"),
     "manifest": ("PUT", "/manifests/"),

@@ -18,8 +18,8 @@ _OF_A_PART = (
     "snapshot.snapshot.ReadSnapshot.__aenter__",
     "state.fence.holds_old_rows_alone",
     "wire.extract.read_batches",
-    "lake.client.LakehouseClient.create_file",
-    "lake.client.LakehouseClient.append_last",
+    "lake.contents.FileContents.create_file",
+    "lake.contents.FileContents.append_last",
     "jobs.shared_parts.SharedParts.finish",
 )
 _OF_THE_WORKER = (

@@ -110,14 +110,14 @@ MUTATIONS = (
         inside="ChunkArchiver._whole",
         old="reading.check_total(done.values())",
         new="pass",
-        tests=("acceptance/test_shared_parts.py::test_a_chunk_that_changes_meanwhile_is_read_in_one_snapshot",),
+        tests=("acceptance/test_shared_parts_changed.py::test_a_chunk_that_changes_meanwhile_is_read_in_one_snapshot",),
     ),
     Mutation(
         name="changed-while-it-was-shared-for-ever",
         file=_ARCHIVER,
         old="return not job.reads_alone and",
         new="return",
-        tests=("acceptance/test_shared_parts.py::test_a_chunk_that_is_always_written_to",),
+        tests=("acceptance/test_shared_parts_changed.py::test_a_chunk_that_is_always_written_to",),
     ),
     Mutation(
         name="finished-in-a-history-that-was-put-back",
@@ -228,14 +228,14 @@ MUTATIONS = (
         file="flows/archive/shared_reading.py",
         old="if not (stands and is_old and",
         new="if not (is_old and",
-        tests=("acceptance/test_shared_parts.py::test_a_chunk_that_changes_meanwhile_is_read_in_one_snapshot",),
+        tests=("acceptance/test_shared_parts_changed.py::test_a_chunk_that_changes_meanwhile_is_read_in_one_snapshot",),
     ),
     Mutation(
         name="shared-part-with-other-columns",
         file="flows/archive/shared_reading.py",
         old="and is_old and form.is_that_of(progress))",
         new="and is_old)",
-        tests=("acceptance/test_shared_parts.py::test_a_chunk_that_changes_meanwhile_is_read_in_one_snapshot",),
+        tests=("acceptance/test_shared_parts_changed.py::test_a_chunk_that_changes_meanwhile_is_read_in_one_snapshot",),
     ),
     Mutation(
         name="shared-part-of-a-claim-that-ran-out",

@@ -78,6 +78,30 @@ MUTATIONS = (
         )
     ),
     Mutation(
+        name="chunk-of-a-name-that-is-undecided-is-a-duplicate",
+        file="ledger/sql/jobs/jobs.sql",
+        inside="add_jobs",
+        old="and removal_error ->> 'code' is distinct from 'archive-undecided'))",
+        new="))",
+        tests=("acceptance/test_settling_rows.py::test_a_chunk_of_the_name_is_archived",),
+    ),
+    Mutation(
+        name="request-that-wants-a-removal-is-not-heard",
+        file="ledger/sql/jobs/jobs.sql",
+        inside="add_jobs",
+        old="from twin where job.job_id = twin.job_id and twin.remove",
+        new="from twin where job.job_id = twin.job_id and twin.remove and false",
+        tests=("acceptance/test_adding_jobs.py::test_each_is_recorded_as_if_it_had_come_alone",),
+    ),
+    Mutation(
+        name="answers-to-requests-in-another-order",
+        file="ledger/sql/jobs/jobs.sql",
+        inside="add_jobs",
+        old="from asked a join added using (hypertable, chunk) order by a.position",
+        new="from asked a join added using (hypertable, chunk) order by a.position desc",
+        tests=("acceptance/test_adding_jobs.py::test_each_is_recorded_as_if_it_had_come_alone",),
+    ),
+    Mutation(
         name="lease-taken-from-a-worker-that-holds-it",
         file="ledger/sql/jobs/jobs.sql",
         inside="take_lease",
@@ -104,7 +128,7 @@ MUTATIONS = (
     Mutation(
         name="duplicate-of-a-live-job",
         file="ledger/sql/jobs/jobs.sql",
-        inside="add_job",
+        inside="add_jobs",
         old="status in ('queued', 'running') or ",
         new="",
         tests=("acceptance/test_main_job.py::test_duplicates_give_one_archive",),
@@ -205,14 +229,6 @@ MUTATIONS = (
         new="",
         guard="DROPPED",
         tests=("acceptance/test_lost_histories.py::test_other_ways_to_be_superseded",),
-    ),
-    Mutation(
-        name="undecided-former-archives-keep-others-from-their-turn",
-        file="ledger/sql/archives/marks.sql",
-        inside="archived_anew",
-        old="order by random()",
-        new="order by j.job_id",
-        tests=("acceptance/test_former_servers.py::test_what_nobody_can_decide_keeps_nobody_from_its_turn",),
     ),
     Mutation(
         name="two-live-jobs-of-a-chunk",

@@ -9,8 +9,8 @@ _CLIENT = "lake/client.py"
 MUTATIONS = (
     Mutation(
         name="length-after-a-lost-answer",
-        file=_CLIENT,
-        inside="LakehouseClient.flush",
+        file="lake/contents.py",
+        inside="FileContents.flush",
         old="if length == 0 or not await self._has_length(path, length):",
         new="if length == 0:",
         tests=("contract/test_lake_guards.py::test_a_flush_that_is_refused_has_not_happened",),
@@ -37,7 +37,7 @@ MUTATIONS = (
     Mutation(
         name="small-file-is-not-read-back",
         file=_CLIENT,
-        inside="LakehouseClient.fill",
+        inside="LakehouseClient._check_intact",
         old="if await self.read_all(path) != data:",
         new="if False:",
         tests=("acceptance/test_main_job.py::test_a_manifest_that_is_damaged_in_the_lake_is_not_published",),

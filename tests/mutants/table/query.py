@@ -5,25 +5,85 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 _COPIES = "source/state/marks/copies.py"
-_MOMENT = "source/state/snapshot/moment.py"
 
 MUTATIONS = (
     Mutation(
         name="marks-of-another-moment-than-the-rows",
-        file=_MOMENT,
-        inside="Moment._begin",
-        old="self.standing = await standing(conn)",
-        new="self.standing = await standing(self._beside)",
+        file="source/state/snapshot/moment.py",
+        inside="Moment._look",
+        old="standing(conn)",
+        new="standing(await self._beside())",
         tests=("acceptance/test_query_marks.py::test_marks_and_rows_are_of_one_snapshot",),
         guard="BYMARK",
     ),
     Mutation(
         name="restored-archives-are-counted",
-        file=_MOMENT,
+        file="source/state/marks/standing.py",
         old="WHERE kind IN ('removed', 'dropped by others')",
         new="WHERE kind <> 'forgotten'",
         tests=("acceptance/test_query.py::test_each_row_is_there_once_before_and_after_its_chunk_went_and_came_back",),
         guard="BYMARK",
+    ),
+    Mutation(
+        name="a-partition-s-own-policies-hide-rows",
+        file="source/wire/whole_tables.py",
+        old=" OR NOT c.relrowsecurity",
+        new=" OR true",
+        tests=("contract/test_whole_tables.py::test_rights_are_those_to_the_table",),
+    ),
+    Mutation(
+        name="rows-of-another-condition-are-gathered",
+        file="source/wire/whole_tables.py",
+        old='None if condition == "true" else condition',
+        new="None",
+        tests=("contract/test_whole_tables.py::test_rows_that_are_scanned_are_gathered",),
+    ),
+    Mutation(
+        name="another-session-gathers-without-locks",
+        file="source/wire/whole_tables.py",
+        old="session.plan(one_by_one)",
+        new="pass",
+        tests=("contract/test_whole_tables.py::test_a_null_that_the_statistics_know_nothing_of",),
+    ),
+    Mutation(
+        name="rows-of-a-table-that-took-the-name-are-gathered",
+        file="source/wire/whole_tables.py",
+        old="!= [(0,)]:",
+        new="== []:",
+        tests=("contract/test_whole_tables.py::test_a_schema_that_takes_the_name_of_another",),
+    ),
+    Mutation(
+        name="live-rows-at-the-very-begin-are-left-out",
+        file="query/scans/live_rows.py",
+        inside="LiveRows._ends_before",
+        old="last < begin.value",
+        new="last <= begin.value",
+        tests=("acceptance/test_query_sessions.py::test_older_rows_than_any_live_one_need_the_session_of_the_snapshot_alone",),
+    ),
+    Mutation(
+        name="partitions-without-a-begin-do-not-count",
+        file="source/catalog/partitioning/native.py",
+        inside="least_bound",
+        old="except PermanentError:\n            return None",
+        new="except PermanentError:\n            continue",
+        tests=(
+            "acceptance/test_query_sessions.py::test_rows_that_came_late_into_an_older_range_are_found",
+            "contract/test_live_begin.py::test_partitions_by_range",
+        ),
+    ),
+    Mutation(
+        name="order-of-a-key-is-taken-for-that-of-its-numbers",
+        file="source/catalog/partitioning/native.py",
+        old="AND o.opcdefault",
+        new="",
+        tests=("contract/test_live_begin.py::test_what_is_not_divided_by_the_values_of_one_column_has_no_begin",),
+    ),
+    Mutation(
+        name="days-of-a-domain-are-taken-for-microseconds",
+        file="source/state/snapshot/live_begin.py",
+        old="if time_type not in INTEGER_TIMES | CLOCK_TIMES:",
+        new="if False:",
+        tests=("contract/test_live_begin.py::test_what_is_not_divided_by_the_values_of_one_column_has_no_begin",),
     ),
     Mutation(
         name="copy-that-is-attached-is-read-twice",

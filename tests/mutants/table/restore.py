@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 _PLACING = "source/restore/placing/placing.py"
+_FILLING = "source/restore/placing/filling.py"
 
 MUTATIONS = (
     Mutation(
@@ -91,7 +92,7 @@ MUTATIONS = (
     Mutation(
         name="restored-although-another-archive-stands-in",
         file="flows/restore/processor.py",
-        inside="_mark_restored",
+        inside="_mark_of_restore",
         old="if found is None and not archive.mark_owed:",
         new="if False:",
         guard="MARKED",
@@ -100,7 +101,7 @@ MUTATIONS = (
     Mutation(
         name="restored-although-it-was-written-anew",
         file="flows/restore/processor.py",
-        inside="_mark_restored",
+        inside="_mark_of_restore",
         old="if await stand_ins.took_its_place(",
         new="if False and await stand_ins.took_its_place(",
         guard="MARKED",
@@ -109,7 +110,7 @@ MUTATIONS = (
     Mutation(
         name="restored-on-the-grounds-of-another-manifest",
         file="flows/restore/processor.py",
-        inside="_mark_restored",
+        inside="_mark_of_restore",
         old="if found is not None and archive.manifest_sha256 not in (None, found.manifest):",
         new="if False:",
         guard="MARKED",
@@ -118,7 +119,7 @@ MUTATIONS = (
     Mutation(
         name="restored-twice",
         file="flows/restore/processor.py",
-        inside="_mark_restored",
+        inside="_mark_of_restore",
         old="if found is not None and found.kind is StandInKind.RESTORED and restored.inserted:",
         new="if False:",
         guard="MARKED",
@@ -127,7 +128,7 @@ MUTATIONS = (
     Mutation(
         name="restored-and-its-mark-says-removed",
         file="flows/restore/processor.py",
-        inside="_mark_restored",
+        inside="_mark_of_restore",
         old="kind=StandInKind.RESTORED,",
         new="kind=StandInKind.REMOVED,",
         guard="BACKMARK",
@@ -136,11 +137,19 @@ MUTATIONS = (
     Mutation(
         name="mark-does-not-say-into-which-table",
         file="flows/restore/processor.py",
-        inside="_mark_restored",
-        old="table = await placed.first_table(connection, archive.job_id)",
-        new="table = None",
+        inside="_mark_of_restore",
+        old="table.born if table else",
+        new="",
         guard="BACKMARK",
         tests=("acceptance/test_finishing.py::test_the_mark_of_a_restore_says_into_which_table",),
+    ),
+    Mutation(
+        name="restored-and-still-removed",
+        file="flows/restore/processor.py",
+        inside="RestoreProcessor._ends",
+        old="if in_place:",
+        new="if False:",
+        tests=("acceptance/test_restore.py::test_everything_comes_back_and_stays",),
     ),
     Mutation(
         name="end-of-a-restore-that-nobody-has-any-more",
@@ -151,17 +160,9 @@ MUTATIONS = (
         tests=("acceptance/test_management.py::test_a_restore_that_is_cancelled_leaves_no_row",),
     ),
     Mutation(
-        name="restored-and-still-removed",
-        file="ledger/archives/restores.py",
-        inside="Restores.finish",
-        old="if in_place and await",
-        new="if False and await",
-        tests=("acceptance/test_restore.py::test_everything_comes_back_and_stays",),
-    ),
-    Mutation(
         name="beside-counts-as-in-place",
         file="flows/restore/chunk_restore.py",
-        inside="_prepare",
+        inside="_plan",
         old="is_in_place=wish.into is None",
         new="is_in_place=True",
         tests=("acceptance/test_restore_guards.py::test_a_copy_in_a_table_of_its_own_is_nothing_to_the_archives",),
@@ -169,7 +170,7 @@ MUTATIONS = (
     Mutation(
         name="in-place-counts-as-beside",
         file="flows/restore/chunk_restore.py",
-        inside="_prepare",
+        inside="_plan",
         old="is_in_place=wish.into is None",
         new="is_in_place=False",
         tests=(
@@ -181,7 +182,7 @@ MUTATIONS = (
     Mutation(
         name="restored-by-the-name",
         file="flows/restore/chunk_restore.py",
-        inside="_prepare",
+        inside="_find_target",
         old="origin.table, recreate=wish.recreate",
         new="Relation.parse(manifest.hypertable), recreate=wish.recreate",
         tests=("acceptance/test_renamed_tables.py::test_a_renamed_table_gets_its_rows_back",),
@@ -189,7 +190,7 @@ MUTATIONS = (
     Mutation(
         name="values-go-by-their-columns-names",
         file="flows/restore/chunk_restore.py",
-        inside="_prepare",
+        inside="_plan",
         old="by_number=origin.has_numbers(target.relation)",
         new="by_number=False",
         tests=("acceptance/test_renamed_tables.py::test_values_come_back_into_their_columns",),
@@ -197,7 +198,7 @@ MUTATIONS = (
     Mutation(
         name="old-rows-get-the-default-of-today",
         file="flows/restore/chunk_restore.py",
-        inside="_prepare",
+        inside="_plan",
         old="stored_before=younger,",
         new="stored_before={},",
         tests=("acceptance/test_renamed_tables.py::test_values_come_back_into_their_columns",),
@@ -211,6 +212,14 @@ MUTATIONS = (
         tests=("contract/test_restore_changed_tables.py::test_names_that_may_be_those_of_other_columns_in_a_copy",),
     ),
     Mutation(
+        name="frozen-restore-keeps-its-locks",
+        file=_PLACING,
+        inside="_begin",
+        old="pin_statement(settings | _BOUNDED)",
+        new="pin_statement(settings)",
+        tests=("acceptance/test_restore.py::test_a_frozen_restore_holds_up_nobody_who_alters_the_table",),
+    ),
+    Mutation(
         name="copied-into-what-is-attached-meanwhile",
         file=_PLACING,
         inside="place",
@@ -219,33 +228,33 @@ MUTATIONS = (
         tests=("acceptance/test_restore_apart.py::test_a_table_that_is_attached_while_the_archive_is_loaded",),
     ),
     Mutation(
-        name="two-restores-into-one-table",
+        name="placed-into-another-schema-s-table",
         file=_PLACING,
         inside="place",
-        old='await conn.execute(_LOCK, (f"archival_restore {plan.target.relation.sql}",))',
-        new="pass",
+        old="_check_identity(conn, plan),",
+        new="",
+        tests=("contract/test_restore_once.py::test_a_schema_that_takes_the_name_of_another",),
+    ),
+    Mutation(
+        name="two-restores-into-one-table",
+        file=_PLACING,
+        inside="_begin",
+        old="_take_turn(conn, plan),",
+        new="",
         tests=("contract/test_restore_once.py::test_two_restores_at_once_do_not_double",),
     ),
     Mutation(
         name="rows-are-placed-that-others-cannot-see",
         file=_PLACING,
-        inside="place",
-        old="await _check_isolation(conn)",
-        new="pass",
+        inside="_begin",
+        old="_check_isolation(conn),",
+        new="",
         tests=("contract/test_restore_once.py::test_rows_are_placed_only_in_a_transaction_that_sees_the_others",),
-    ),
-    Mutation(
-        name="sequences-stay-behind",
-        file=_PLACING,
-        inside="place",
-        old="await advance_sequences(conn, plan.target.relation, staging, plan.columns)",
-        new="pass",
-        tests=("contract/test_restore_changed_tables.py::test_a_table_that_is_gone",),
     ),
     Mutation(
         name="where-the-rows-went-is-not-noted",
         file=_PLACING,
-        inside="place",
+        inside="_note",
         old="if plan.is_in_place:",
         new="if False:",
         tests=("acceptance/test_restore.py::test_restored_rows_that_are_archived_again_are_in_one_archive",),
@@ -253,9 +262,9 @@ MUTATIONS = (
     Mutation(
         name="staging-that-was-lost",
         file=_PLACING,
-        inside="_staged",
-        old=" or wanted.count != plan.rows",
-        new="",
+        inside="_check_staged",
+        old="if rows != plan.rows:",
+        new="if False:",
         tests=("contract/test_restore_native.py::test_staging_that_was_lost",),
     ),
     Mutation(
@@ -278,35 +287,51 @@ MUTATIONS = (
         ),
     ),
     Mutation(
-        name="deferred-to-the-commit",
+        name="placed-into-whatever-has-the-name",
         file=_PLACING,
+        inside="_check_identity",
+        old="!= plan.identity:",
+        new="is None:",
+        tests=("acceptance/test_renamed_tables.py::test_a_name_that_changes_hands_while_rows_are_loaded",),
+    ),
+    Mutation(
+        name="placed-where-the-name-points-by-now",
+        file=_PLACING,
+        inside="place",
+        old="await _check_target(conn, plan, staging)",
+        new="pass",
+        tests=("acceptance/test_renamed_tables.py::test_a_name_that_changes_hands_while_rows_are_loaded",),
+    ),
+    Mutation(
+        name="sequences-stay-behind",
+        file=_FILLING,
+        inside="insert",
+        old="await advance(conn, sequences, staging, plan.columns)",
+        new="pass",
+        tests=("contract/test_restore_changed_tables.py::test_a_table_that_is_gone",),
+    ),
+    Mutation(
+        name="deferred-to-the-commit",
+        file=_FILLING,
         old='await conn.execute("SET CONSTRAINTS ALL IMMEDIATE")',
         new="pass",
         tests=("contract/test_restore_changed_tables.py::test_a_trigger_that_waits_for_the_commit_is_found_out",),
     ),
     Mutation(
         name="what-the-table-made-of-the-rows",
-        file=_PLACING,
-        inside="_insert",
-        old="Rows(*row) != wanted or ",
+        file=_FILLING,
+        inside="insert",
+        old="taken != wanted or ",
         new="",
         tests=("contract/test_restore_changed_tables.py::test_a_trigger_that_changes_rows_is_found_out",),
     ),
     Mutation(
         name="rows-that-went-elsewhere",
-        file=_PLACING,
-        inside="_insert",
-        old=" or await _count(conn, plan) < wanted.count",
+        file=_FILLING,
+        inside="insert",
+        old=" or counted < wanted.count",
         new="",
         tests=("contract/test_restore_changed_tables.py::test_a_trigger_that_waits_for_the_commit_is_found_out",),
-    ),
-    Mutation(
-        name="placed-where-the-name-points-by-now",
-        file=_PLACING,
-        inside="place",
-        old="await _check_target(conn, plan)",
-        new="pass",
-        tests=("acceptance/test_renamed_tables.py::test_a_name_that_changes_hands_while_rows_are_loaded",),
     ),
     Mutation(
         name="number-of-another-origin-ends-a-sequence",

@@ -8,6 +8,13 @@ _STATE = "source/state/fence.py"
 
 MUTATIONS = (
     Mutation(
+        name="a-question-takes-the-answer-to-another",
+        file="source/at_once.py",
+        old="if answers.arrived != len(asked):",
+        new="if False:",
+        tests=("contract/test_at_once.py::test_nobody_takes_the_answer_to_another_question",),
+    ),
+    Mutation(
         name="labels-inside-of-rows-are-not-described",
         file="source/catalog/definition/used_types.py",
         old="WHERE t.typtype = 'c' AND",
@@ -101,7 +108,7 @@ MUTATIONS = (
         inside="holds_old_rows_alone",
         old="return is_in_reach and newer == 0",
         new="return is_in_reach",
-        tests=("acceptance/test_shared_parts.py::test_a_chunk_that_changes_meanwhile_is_read_in_one_snapshot",),
+        tests=("acceptance/test_shared_parts_changed.py::test_a_chunk_that_changes_meanwhile_is_read_in_one_snapshot",),
     ),
     Mutation(
         name="shared-part-in-another-file",
@@ -109,7 +116,7 @@ MUTATIONS = (
         inside="holds_old_rows_alone",
         old="or on_disk.files != files",
         new="",
-        tests=("acceptance/test_shared_parts.py::test_rows_that_another_order_has_moved",),
+        tests=("acceptance/test_shared_parts_changed.py::test_rows_that_another_order_has_moved",),
     ),
     Mutation(
         name="shared-part-beyond-the-reach-of-numbers",
@@ -193,7 +200,7 @@ MUTATIONS = (
         old="WHERE EXISTS (",
         new="WHERE true OR EXISTS (",
         guard="ALIVE",
-        tests=("acceptance/test_marks.py::test_disks_put_back_between_a_comparison_and_its_mark",),
+        tests=("contract/test_marked_readings.py::test_it_is_not_there",),
     ),
     Mutation(
         name="a-server-put-back-is-the-same",
@@ -233,9 +240,9 @@ MUTATIONS = (
     ),
     Mutation(
         name="parts-of-several-snapshots",
-        file="source/wire/extract.py",
+        file="source/wire/joined_session.py",
         inside="_join_snapshot",
-        old="cur.execute(f\"SET TRANSACTION SNAPSHOT '{snapshot_id}'\")",
+        old="_run(cur, f\"SET TRANSACTION SNAPSHOT '{snapshot_id}'\")",
         new="pass",
         tests=("contract/test_source_native.py::test_the_copy_is_of_the_snapshot",),
     ),

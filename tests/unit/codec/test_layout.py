@@ -90,6 +90,10 @@ def test_fast_compresses_what_its_sample_does_not_show() -> None:
     assert compressions(written(table, Layout("fast"))) == dict.fromkeys(table.column_names, "ZSTD")
 
 
+def test_fast_compresses_a_small_file_without_a_look() -> None:
+    assert set(compressions(written(readings().slice(0, 1000), Layout("fast"))).values()) == {"ZSTD"}
+
+
 def test_small_compresses_everything() -> None:
     assert set(compressions(written(readings(), SMALL)).values()) == {"ZSTD"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from archival_core.query.archives.archive import Archive, ArchivedFile
 from archival_core.query.engine.own_reader import by_own_reader, read_parquet
 from archival_core.query.engine.readings import Reading
 from archival_core.query.engine.sandbox import _is_of_a_file
+from archival_core.query.scans import question_files
 from archival_core.query.scans.archived_rows import Forms, LakeFiles
 from archival_core.query.scans.predicate import Comparison
 from archival_core.query.scans.pruning import may_hold
@@ -132,6 +134,9 @@ def test_files_ahead_are_fetched_while_one_is_read(lake: Path) -> None:
     names = question.files.named(archives)
     question.files.open(names[0])
     assert len(question.files._open) == 5
+    question.files._is_near = True
+    question.files.open(names[4])
+    assert len(question.files._open) == 5
     for name in names:
         assert question.files.open(name).read(4) == b"PAR1"
     # those that were looked at long ago are let go, and counted once
@@ -139,6 +144,23 @@ def test_files_ahead_are_fetched_while_one_is_read(lake: Path) -> None:
     assert len(question.files._open) <= 16
     assert len(question.reading.files_read) == 12
     assert question.reading.bytes_read == sum(file.bytes for _, file in archives)
+    question.files.close()
+
+
+def test_how_soon_a_file_came_says_whether_others_are_fetched_ahead(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = _Question(lake)
+    names = question.files.named([_archive(lake, number) for number in range(8)])
+    for seconds, ahead in ((0.0, 1 + 4), (60.0, 2 + 4)):
+        monkeypatch.setattr(question_files, "_NEAR_SECONDS", seconds)
+        question.files.open(names[1 if seconds else 0]).read(4)
+        assert len(question.files._open) == ahead
+    while not all(opening.done() for opening in question.files._open.values()):
+        time.sleep(0.01)
+    question.files.open(names[6])
+    question.files.open(names[7])
+    assert len(question.files._open) == 8
+    with pytest.raises(PermissionError):
+        question.files.open("nowhere")
     question.files.close()
 
 

@@ -1,6 +1,6 @@
 // One job: its attempts, how far it has come, what went wrong, and its trace.
 
-import { act, ask } from "../core/act.js";
+import { Wanted, act, ask } from "../core/act.js";
 import { post, read } from "../core/api.js";
 import { copy, el, show as put } from "../core/dom.js";
 import * as show from "../core/format.js";
@@ -33,8 +33,10 @@ export function make({ id }) {
 }
 
 function head(job) {
-  put(parts.head, [job.status, job.job_id, job.dismissed], () => {
+  const isUndecided = job.removal_error?.code === "archive-undecided";
+  put(parts.head, [job.status, job.job_id, job.dismissed, isUndecided], () => {
     const buttons = [];
+    if (isUndecided) buttons.push(act("Settle …", () => settle(job), { class: "strong" }));
     if (["failed", "cancelled"].includes(job.status)) buttons.push(act("Retry", () => request(job, "retry", "Retry", "It is queued again."), { class: "strong" }));
     if (job.status === "failed") buttons.push(job.dismissed ? act("Undo the dismissal", () => undismiss(job)) : act("Dismiss …", () => dismiss(job)));
     if (["queued", "running"].includes(job.status)) buttons.push(act("Cancel …", () => request(job, "cancel", "Cancel", "It is cancelled.")));
@@ -76,6 +78,27 @@ function undismiss(job) {
       await post("jobs/undismiss", { job_ids: [job.job_id] });
       return "The failure waits for somebody again.";
     },
+  });
+}
+
+function settle(job) {
+  const rows = el("select", { id: "settle-rows" }, el("option", { value: "" }, "choose"), el("option", { value: "moved" }, "moved: other tables have them"), el("option", { value: "dropped" }, "dropped: the lake alone has them"));
+  const said = (reason, others) => post(`jobs/${job.job_id}/settle`, { rows: rows.value, reason, ...others });
+  ask({
+    title: `Settle the archive ${show.shortId(job.job_id)}`,
+    text: `The table of ${job.chunk} is gone, and nobody else can tell what became of its rows.`,
+    fields: [el("label", { for: "settle-rows" }, "Its rows were"), rows],
+    preview: async () => {
+      if (!rows.value) throw new Wanted("Say what became of them.");
+      const { rows_there: there, later_archive: later, untold } = await said("looked at", { dry_run: true });
+      const becomes = rows.value === "moved" ? "The archive leaves its table, and can be restored." : "The archive stands for the rows.";
+      if (there === null) return `How many of its rows are in ${job.hypertable}, nobody can tell: ${untold}. ${becomes}`;
+      const also = later === null ? `, and nobody can tell whether a later archive has some of them: ${untold}` : later ? ", and a later archive may have some of them" : "";
+      return `Now ${there} of its rows are in ${job.hypertable}${also}. ${becomes}`;
+    },
+    reason: "required",
+    label: "Settle",
+    run: async ({ reason }) => `The archive is ${(await said(reason)).job.status}.`,
   });
 }
 

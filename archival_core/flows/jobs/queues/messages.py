@@ -11,7 +11,8 @@ from contextlib import suppress
 
 from archival_core.clients.queue import QueueClient
 from archival_core.errors import PostponedError
-from archival_core.ledger.jobs.job_life import AddedJob, Ledger, NewJob
+from archival_core.ledger.jobs.adding import AddedJob, NewJob
+from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.jobs.job import Status
 from archival_core.model.jobs.message import JobMessage
 

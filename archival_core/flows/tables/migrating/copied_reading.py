@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 
 from archival_core.clients.postgres.database import Connection
 from archival_core.codec.layout import Layout, Profile
 from archival_core.errors import TransientError
 from archival_core.flows.archive.lake_schema import LakeSchema
-from archival_core.flows.archive.reading import TOOLS, ChunkDescription, Reading
+from archival_core.flows.archive.reading import ChunkDescription, Reading, tools
 from archival_core.flows.archive.reading_form import ReadingForm
 from archival_core.lake import paths
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
@@ -106,6 +105,6 @@ class CopiedReading:
                 "parquet_bytes": sum(part.bytes for part in written),
                 "lake_path": paths.archive_folder(job.hypertable, job.chunk, job.revision),
                 "parts": tuple(written),
-                "tools": {name: version(name) for name in TOOLS},
+                "tools": tools(),
             }
         )

@@ -14,7 +14,8 @@ from archival_core.clients.queue import QueueClient
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.flows.jobs.queues.messages import send_for_queued, submit
 from archival_core.ledger.archives.rewrites import OutdatedArchive, Rewrites
-from archival_core.ledger.jobs.job_life import AddedJob, Ledger, NewJob
+from archival_core.ledger.jobs.adding import AddedJob, NewJob
+from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.job import Status
 from archival_core.source.state import tables

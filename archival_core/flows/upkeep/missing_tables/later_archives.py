@@ -28,7 +28,7 @@ class LaterArchives:
         self._source, self._trial = source, trial_restore
 
     async def may_hold_rows(self, connection: Connection, manifest: Manifest, later: Sequence[Manifest]) -> bool:
-        """Whether a row of the archive is in one of `later`, as far as slices of the archive tell.
+        """Whether a row of the archive is in one of `later`, all of which are compared unless slices find one.
 
         Raises `PermanentError` where the rows cannot be compared, and `GaveWayError`.
         """
@@ -39,7 +39,9 @@ class LaterArchives:
         origin = await origin_of(connection, manifest)
         chunk = origin.chunk(manifest, origin.table, await catalog.columns(connection, origin.table))
         async with giving_way(self._source, connection, chunk.hypertable):
-            for other in later:
-                if manifest.rows and other.rows and await self._trial.shares_rows(connection, chunk, manifest, other):
-                    return True
+            others = [other for other in later if manifest.rows and other.rows]
+            for whole in (False, True):
+                for other in others:
+                    if await self._trial.shares_rows(connection, chunk, manifest, other, whole=whole):
+                        return True
         return False

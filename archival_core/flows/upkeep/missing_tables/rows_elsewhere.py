@@ -22,11 +22,11 @@ from archival_core.source.state.origin import Origin, origin_of
 class RowsFound(StrEnum):
     """How many of an archive's rows are in the database."""
 
-    ALL_THERE = "all there"
+    ALL_THERE = "all"
     #: more than half
-    MOST_THERE = "most there"
-    SOME_THERE = "some there"
-    NONE_THERE = "none there"
+    MOST_THERE = "most"
+    SOME_THERE = "some"
+    NONE_THERE = "none"
 
 
 class RowsElsewhere:
@@ -35,16 +35,23 @@ class RowsElsewhere:
     def __init__(self, source: Database, trial_restore: TrialRestore) -> None:
         self._source, self._trial = source, trial_restore
 
-    async def look(self, connection: Connection, manifest: Manifest) -> RowsFound:
+    async def look(self, connection: Connection, manifest: Manifest, *, surely: bool = False) -> RowsFound:
         """Bring slices of the archive back in trial, and look for their rows in the hypertable, whatever it is called now.
+
+        What slices say is a guess, unless they have found some rows and missed others. With `surely` it is none: the whole
+        archive comes back where slices leave a doubt.
 
         Raises `PermanentError` where the hypertable has other columns now, so that nobody can tell, and `GaveWayError`.
         """
         origin = await origin_of(connection, manifest)
         async with giving_way(self._source, connection, origin.table):
-            return await self._look(connection, manifest, origin)
+            found, is_sure = await self._look(connection, manifest, origin, whole=False)
+            if surely and not is_sure:
+                found, _ = await self._look(connection, manifest, origin, whole=True)
+            return found
 
-    async def _look(self, connection: Connection, manifest: Manifest, origin: Origin) -> RowsFound:
+    async def _look(self, connection: Connection, manifest: Manifest, origin: Origin, *, whole: bool) -> tuple[RowsFound, bool]:
+        """How many rows are there, and whether that is no guess."""
         try:
             columns = await catalog.columns(connection, origin.table)
         except PermanentError as error:
@@ -53,27 +60,28 @@ class RowsElsewhere:
                 raise
             if error.code != "unknown-hypertable":
                 raise
-            return RowsFound.NONE_THERE
+            return RowsFound.NONE_THERE, True
         chunk = origin.chunk(manifest, origin.table, columns)
         _check_time_column(manifest, chunk, columns)
         async with connection.transaction():
             await connection.execute(pin_statement(READ_SETTINGS))
             if not manifest.rows or not await trial.has_rows(connection, chunk):
                 await _check_again(connection, manifest, origin, columns)
-                return RowsFound.NONE_THERE
+                return RowsFound.NONE_THERE, True
         async with staged(connection) as staging:
-            loaded = await self._trial.load(connection, chunk, manifest, staging)
+            loaded = await self._trial.load(connection, chunk, manifest, staging, whole=whole)
             async with connection.transaction():
                 await connection.execute(pin_statement(READ_SETTINGS))
                 # what PostgreSQL computes may follow another expression by now, in the same rows
                 told = [column for column in loaded.columns if column.target.generated not in COMPUTED]
                 found, missing = await trial.missing_from(connection, chunk, staging, told)
                 await _check_again(connection, manifest, origin, columns)
+        is_whole = not loaded.slices
         if missing == 0:
-            return RowsFound.ALL_THERE
+            return RowsFound.ALL_THERE, is_whole
         if missing == found:
-            return RowsFound.NONE_THERE
-        return RowsFound.MOST_THERE if 2 * missing < found else RowsFound.SOME_THERE
+            return RowsFound.NONE_THERE, is_whole
+        return (RowsFound.MOST_THERE, is_whole) if 2 * missing < found else (RowsFound.SOME_THERE, True)
 
 
 def _check_time_column(manifest: Manifest, chunk: Chunk, columns: Sequence[Column]) -> None:

@@ -14,6 +14,7 @@ with owner as (
     set status = case when %(dropped_by)s::text is null then 'archived' else 'removed' end,
         removed_at = case when %(dropped_by)s::text is not null then coalesce(removed_at, now()) end,
         restored_at = case when %(dropped_by)s::text is null then coalesce(restored_at, now()) end,
+        removal_error = case when removal_error ->> 'code' = 'archive-undecided' then null else removal_error end,
         finished_at = coalesce(finished_at, now()), lease_until = null, lease_token = null, progress = null, error = null,
         settled = true, announced = announced or %(dropped_by)s::text is null, mark_owed = false, revision = %(revision)s,
         relation_oid = %(relation_oid)s, relation_born = %(relation_born)s, range_start = %(range_start)s,
@@ -74,9 +75,21 @@ where job_id = %(job_id)s and kind = 'archive' and status = 'removed'
 returning job_id
 
 -- name: supersede_archive
-update archival.job set status = 'superseded'
+update archival.job set status = 'superseded', removal_error = null
 where job_id = %(job_id)s and kind = 'archive' and status = any(%(from_statuses)s)
 returning lake_path
+
+-- name: leave_undecided
+-- No removal is tried before it is taken back.
+update archival.job j set removal_error = %(error)s, removal_tried_at = now()
+from archival.job before
+where j.job_id = %(job_id)s and j.kind = 'archive' and j.status = 'archived' and before.job_id = j.job_id
+returning before.removal_error is distinct from j.removal_error as is_new
+
+-- name: take_back_undecided
+update archival.job set removal_error = null, removal_tried_at = null
+where job_id = any(%(archives)s) and kind = 'archive' and status = 'archived' and removal_error ->> 'code' = 'archive-undecided'
+returning job_id
 
 -- name: readings
 -- Archives of a server, with the nonces of their reading and of the comparison that came after it. In one order that begins anywhere and
@@ -135,7 +148,7 @@ where job_id = %(job_id)s and status = 'superseded' returning job_id
 -- Somebody else has dropped the chunk: its rows live in the archive alone.
 update archival.job j
 set status = 'removed', removed_at = now(), restored_at = null, removal_error = %(note)s, dropped_by = 'others', announced = false,
-    mark_owed = false
+    mark_owed = false, relation_oid = %(oid)s, relation_born = %(born)s
 where j.job_id = %(job_id)s and j.status = 'archived'
   and not exists (select from archival.job live where live.kind = 'archive' and live.status in ('queued', 'running')
                   and live.hypertable = j.hypertable and live.chunk = j.chunk)
@@ -154,19 +167,29 @@ order by later.finished_at, later.job_id limit %(limit)s
 -- name: archived_tables
 -- In one order that begins anywhere and comes round. What was restored has another table now. The server is that of the last comparison
 -- of the whole archive, or else that of the reading.
-(select job_id, relation_oid, relation_born, restored_at is not null as restored, coalesce((proof ->> 'system_identifier') || '/' || (proof ->> 'database'), read_from) as server
+(select job_id, relation_oid, relation_born, restored_at is not null as restored, coalesce((proof ->> 'system_identifier') || '/' || (proof ->> 'database'), read_from) as server,
+       chunk, coalesce(removal_error ->> 'code' = 'archive-undecided', false) as undecided,
+       coalesce(removal_error ->> 'code' = 'archive-undecided' and removal_tried_at > now() - interval '1 hour', false) as rests
  from archival.job where kind = 'archive' and status = 'archived' and relation_oid is not null and job_id > %(after)s
  order by job_id limit %(limit)s)
 union all
-(select job_id, relation_oid, relation_born, restored_at is not null as restored, coalesce((proof ->> 'system_identifier') || '/' || (proof ->> 'database'), read_from) as server
+(select job_id, relation_oid, relation_born, restored_at is not null as restored, coalesce((proof ->> 'system_identifier') || '/' || (proof ->> 'database'), read_from) as server,
+       chunk, coalesce(removal_error ->> 'code' = 'archive-undecided', false) as undecided,
+       coalesce(removal_error ->> 'code' = 'archive-undecided' and removal_tried_at > now() - interval '1 hour', false) as rests
  from archival.job where kind = 'archive' and status = 'archived' and relation_oid is not null and job_id <= %(after)s
  order by job_id limit %(limit)s)
 limit %(limit)s
 
+-- name: archived_table
+select job_id, relation_oid, relation_born, restored_at is not null as restored, coalesce((proof ->> 'system_identifier') || '/' || (proof ->> 'database'), read_from) as server,
+       chunk, coalesce(removal_error ->> 'code' = 'archive-undecided', false) as undecided,
+       coalesce(removal_error ->> 'code' = 'archive-undecided' and removal_tried_at > now() - interval '1 hour', false) as rests
+from archival.job where job_id = %(job_id)s and kind = 'archive' and status = 'archived' and relation_oid is not null
+
 -- name: archived_anew
 -- Those of some archives of former servers whose range another server has a later archive of, and whether that is of a chunk of the same
 -- name. The source may have moved once more since. Whom nobody can decide about stays, and must not keep others from their turn.
-select j.*, later.is_same_chunk
+select j.job_id, later.is_same_chunk
 from archival.job j cross join lateral (
     select bool_or(later.chunk = j.chunk) as is_same_chunk from archival.job later
     where later.hypertable = j.hypertable and later.kind = 'archive' and later.status = 'archived' and later.job_id <> j.job_id

@@ -1,8 +1,8 @@
 -- name: removal_candidates
 -- Archives whose chunk is to go now: the request says so, or the hypertable's policy, or the default. A refusal waits before it is tried
 -- again: a minute if it may pass by itself, five if somebody has to do something, an hour if the archive is damaged, since every try reads
--- every byte. A chunk that is being archived anew is not touched. Who asks about one archive is not alone, and leaves a hypertable be that
--- somebody else holds.
+-- every byte. A chunk that is being archived anew is not touched, nor an archive that waits for a person's word. Who asks about one archive
+-- is not alone, and leaves a hypertable be that somebody else holds.
 select j.* from (
     select o.job_id from archival.job o
     where o.kind = 'archive' and o.status = 'archived' and o.restored_at is null and o.remove
@@ -19,6 +19,7 @@ select j.* from (
 ) wanted join archival.job j on j.job_id = wanted.job_id
 where j.hypertable <> all(%(busy)s::text[]) and j.job_id <> all(%(passed)s::uuid[])
   and j.finished_at + %(grace)s <= now()
+  and j.removal_error ->> 'code' is distinct from 'archive-undecided'
   and coalesce(j.removal_tried_at + case when j.removal_error ->> 'code' = 'archive-damaged' then interval '1 hour'
                                          when j.removal_error ->> 'transient' = 'false' then interval '5 minutes'
                                          else interval '1 minute' end <= now(), true)

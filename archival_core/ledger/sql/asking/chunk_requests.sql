@@ -1,12 +1,13 @@
 -- name: add_chunk_jobs
--- As `add_job`, for many chunks of one request: a chunk that has a job of somebody else gets no row, and is returned as `taken`.
+-- As `add_jobs`, for many chunks of one request: a chunk that has a job of somebody else gets no row, and is returned as `taken`.
 with asked as materialized (
     select chunk, position from unnest(%(chunks)s::text[]) with ordinality a (chunk, position)
 ), twin as materialized (
     select a.chunk, a.position, t.job_id from asked a cross join lateral (
         select job_id from archival.job
         where hypertable = %(hypertable)s and chunk = a.chunk and kind = 'archive'
-          and (status in ('queued', 'running') or (status = 'archived' and restored_at is null))
+          and (status in ('queued', 'running') or (status = 'archived' and restored_at is null
+               and removal_error ->> 'code' is distinct from 'archive-undecided'))
           and request_key <> %(request_key)s
         order by status = 'archived', requested_at limit 1) t
 ), wished as (

@@ -44,7 +44,8 @@ order by l.requested_at desc, l.job_id desc limit %(limit)s
 -- name: list_refused_jobs
 -- Archives whose chunk is to leave and is refused: as many as the index of the refusals has, which are few.
 select l.* from archival.job j join archival.listed_job l using (job_id)
-where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null and j.removal_error is not null
+where j.kind = 'archive' and j.status = 'archived' and j.removal_error is not null
+  and (j.restored_at is null or j.removal_error ->> 'code' = 'archive-undecided')
   and coalesce(j.removal_error ->> 'code', 'unknown') = any(%(removal_codes)s)
   and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
   and j.status = any(%(statuses)s) and j.kind = any(%(kinds)s) and j.requested_at >= %(since)s::timestamptz
@@ -137,7 +138,8 @@ where f.kind = any(%(kinds)s) and (%(hypertable)s::text is null or f.hypertable 
 
 -- name: refused_job_total
 select count(*) as jobs from archival.job j
-where j.kind = 'archive' and j.status = 'archived' and j.restored_at is null and j.removal_error is not null
+where j.kind = 'archive' and j.status = 'archived' and j.removal_error is not null
+  and (j.restored_at is null or j.removal_error ->> 'code' = 'archive-undecided')
   and coalesce(j.removal_error ->> 'code', 'unknown') = any(%(removal_codes)s)
   and (%(hypertable)s::text is null or j.hypertable = %(hypertable)s)
 

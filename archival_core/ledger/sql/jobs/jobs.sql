@@ -1,27 +1,37 @@
--- name: add_job
+-- name: add_jobs
 -- The same request finds its own row again. A request for a chunk that has a live archive, or a finished one and no `force`, is
 -- recorded as skipped; that it wants the chunk removed counts for the other job. A removed or restored archive is no reason: who asks
--- wants the rows that are there now to be archived.
-with twin as (
-    select job_id, status from archival.job
-    where hypertable = %(hypertable)s and chunk = %(chunk)s and kind = 'archive'
-      and (status in ('queued', 'running') or (status = 'archived' and restored_at is null and not %(force)s))
-      and request_key <> %(request_key)s
-    order by status = 'archived', requested_at limit 1
+-- wants the rows that are there now to be archived. Nor is one whose table is gone: a chunk of its name is another one. No two of the
+-- requests are for one chunk.
+with asked as materialized (
+    select * from unnest(%(hypertables)s::text[], %(chunks)s::text[], %(removes)s::boolean[], %(keys)s::text[], %(requesters)s::text[],
+                         %(traceparents)s::text[], %(forces)s::boolean[])
+         with ordinality a (hypertable, chunk, remove, request_key, requested_by, traceparent, force, position)
+), twin as materialized (
+    select a.position, a.remove, t.job_id, t.status from asked a cross join lateral (
+        select job_id, status from archival.job
+        where hypertable = a.hypertable and chunk = a.chunk and kind = 'archive'
+          and (status in ('queued', 'running') or (status = 'archived' and restored_at is null and not a.force
+               and removal_error ->> 'code' is distinct from 'archive-undecided'))
+          and request_key <> a.request_key
+        order by status = 'archived', requested_at limit 1) t
 ), wished as (
     -- whoever asks again may have mended what stood in the way: the removal is tried at once
-    update archival.job set remove = true, removal_tried_at = null from twin where job.job_id = twin.job_id and %(remove)s::boolean
+    update archival.job set remove = true, removal_tried_at = null from twin where job.job_id = twin.job_id and twin.remove
+), added as (
+    insert into archival.job (kind, hypertable, chunk, status, remove, request_key, requested_by, traceparent, force, finished_at,
+                              error)
+    select 'archive', a.hypertable, a.chunk, case when twin.job_id is null then 'queued' else 'skipped' end,
+           a.remove, a.request_key, a.requested_by, a.traceparent, a.force,
+           case when twin.job_id is not null then now() end,
+           case when twin.job_id is not null then jsonb_build_object('code', 'duplicate', 'message',
+                format('the chunk has job %%s already, which was %%s then', twin.job_id, twin.status), 'job_id', twin.job_id) end
+    -- in one order whoever asks, so that two drains do not wait for each other
+    from asked a left join twin using (position) order by a.hypertable, a.chunk
+    on conflict (request_key, hypertable, chunk) do update set request_key = excluded.request_key
+    returning job_id, status, traceparent, hypertable, chunk
 )
-insert into archival.job (kind, hypertable, chunk, status, remove, request_key, requested_by, traceparent, force, finished_at,
-                          error)
-select 'archive', %(hypertable)s, %(chunk)s, case when twin.job_id is null then 'queued' else 'skipped' end,
-       %(remove)s::boolean, %(request_key)s, %(requested_by)s, %(traceparent)s, %(force)s,
-       case when twin.job_id is not null then now() end,
-       case when twin.job_id is not null then jsonb_build_object('code', 'duplicate', 'message',
-            format('the chunk has job %%s already, which was %%s then', twin.job_id, twin.status), 'job_id', twin.job_id) end
-from (select 1) one left join twin on true
-on conflict (request_key, hypertable, chunk) do update set request_key = excluded.request_key
-returning job_id, status, traceparent
+select added.job_id, added.status, added.traceparent from asked a join added using (hypertable, chunk) order by a.position
 
 -- name: messaged
 update archival.job set messaged_at = now() where job_id = any(%(job_ids)s) and status in ('queued', 'running') returning job_id

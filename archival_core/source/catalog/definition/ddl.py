@@ -17,9 +17,9 @@ from psycopg import AsyncConnection, sql
 
 from archival_core.errors import TransientError
 from archival_core.model.chunks.chunk import Relation, quote_identifier
+from archival_core.source.at_once import together
 from archival_core.source.catalog.definition.used_types import USED_TYPES
 from archival_core.source.catalog.partitioning import timescaledb
-from archival_core.source.session import together
 
 #: Fields that are SQL. They are NULL only for what was dropped meanwhile.
 _TEXTS: Final = frozenset({"clause", "statement", "ownership"})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
 from archival_core import telemetry
 from archival_core.errors import PermanentError
@@ -50,6 +50,17 @@ WHERE pn.nspname = %(schema)s AND p.relname = %(name)s
 """
 ONE_PARTITION: Final[LiteralString] = PARTITIONS + " AND n.nspname = %(chunk_schema)s AND c.relname = %(chunk_name)s"
 
+# An operator class of somebody's own may have another order. A bound has no columns, so no table is looked at to print it.
+_BOUNDS: Final[LiteralString] = """
+SELECT a.attname, format_type(a.atttypid, NULL), pg_get_expr(c.relpartbound, 0)
+FROM pg_catalog.pg_partitioned_table p
+JOIN pg_catalog.pg_opclass o ON o.oid = p.partclass[0] AND o.opcdefault
+JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] AND a.attnum > 0
+JOIN pg_catalog.pg_inherits i ON i.inhparent = p.partrelid
+JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+WHERE p.partrelid = %s::bigint::oid AND p.partstrat = 'r' AND p.partnatts = 1
+"""
+
 _DEFAULT = "DEFAULT"
 _BOUND = re.compile(r"FOR VALUES FROM \((MINVALUE|'?[^']*'?)\) TO \((MAXVALUE|'?[^']*'?)\)")
 
@@ -65,10 +76,13 @@ class RangeKey:
 
 async def range_key(conn: AsyncConnection[Any], table: Relation) -> RangeKey | None:
     """The partition key of `table`; `None` if it is not partitioned. Raises as `key_of` does."""
+    return key_of(table, await key_answer(conn, table))
+
+
+async def key_answer(conn: AsyncConnection[Any], table: Relation) -> list[dict[str, Any]]:
+    """What `key_of` tells the partition key of `table` by."""
     async with conn.cursor(row_factory=dict_row) as cur:
-        return key_of(
-            table, await (await cur.execute(PARTITIONED_TABLE, {"schema": table.schema, "name": table.name})).fetchall()
-        )
+        return await (await cur.execute(PARTITIONED_TABLE, {"schema": table.schema, "name": table.name})).fetchall()
 
 
 def key_of(table: Relation, answer: Sequence[dict[str, Any]]) -> RangeKey | None:
@@ -94,14 +108,23 @@ def key_of(table: Relation, answer: Sequence[dict[str, Any]]) -> RangeKey | None
 
 
 async def find_chunk(conn: AsyncConnection[Any], table: Relation, key: RangeKey, chunk: Relation) -> Chunk | None:
-    """The partition of that name if it is one of the table's.
+    """The partition of that name if it is one of the table's. Raises as `chunk_of` does."""
+    return chunk_of(table, key, chunk, await chunk_answer(conn, table, chunk))
+
+
+async def chunk_answer(conn: AsyncConnection[Any], table: Relation, chunk: Relation) -> dict[str, Any] | None:
+    """What `chunk_of` tells the partition by."""
+    names = {"schema": table.schema, "name": table.name, "chunk_schema": chunk.schema, "chunk_name": chunk.name}
+    async with conn.cursor(row_factory=dict_row) as cur:
+        return await (await cur.execute(ONE_PARTITION, names)).fetchone()
+
+
+def chunk_of(table: Relation, key: RangeKey, chunk: Relation, row: dict[str, Any] | None) -> Chunk | None:
+    """The partition of that name by the answer to `ONE_PARTITION`, if it is one of the table's.
 
     Raises `PermanentError` for the DEFAULT partition (`default-partition`), which has no range, for a foreign table
     (`foreign-partition`), which no snapshot covers, and for one that is being detached (`detach-pending`).
     """
-    names = {"schema": table.schema, "name": table.name, "chunk_schema": chunk.schema, "chunk_name": chunk.name}
-    async with conn.cursor(row_factory=dict_row) as cur:
-        row = await (await cur.execute(ONE_PARTITION, names)).fetchone()
     if row is None or row["bound"] is None:
         return None
     if row["bound"] == _DEFAULT:
@@ -150,6 +173,25 @@ async def all_chunks(conn: AsyncConnection[Any], table: Relation, key: RangeKey)
                 extra=telemetry.named("archival.partition.unreadable", partition=row["name"]),
             )
     return found
+
+
+async def least_bound(conn: AsyncConnection[Any], oid: int) -> tuple[str, str, int] | None:
+    """The key's column, its type, and where the first partition begins: microseconds since 1970, or the integer.
+
+    `None` unless every partition of the table `oid` has such a begin: MINVALUE, an infinity and the DEFAULT partition are none.
+    """
+    async with conn.cursor(row_factory=tuple_row) as cur:
+        rows = await (await cur.execute(_BOUNDS, (oid,))).fetchall()
+    begins: list[int] = []
+    for _, time_type, bound in rows:
+        try:
+            begin = moment(_range("a partition", bound, time_type).start)
+        except PermanentError:
+            return None
+        if not isinstance(begin, int):
+            return None
+        begins.append(begin)
+    return (rows[0][0], rows[0][1], min(begins)) if begins else None
 
 
 def _ends_by(span: ChunkRange, bound: int) -> bool:

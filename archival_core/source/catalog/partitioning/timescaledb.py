@@ -1,7 +1,7 @@
 """Hypertables and their chunks, as TimescaleDB's information views describe them (2.10 and later, both editions).
 
 Only `timescaledb_information` is read here, for `_timescaledb_catalog` changes between versions
-(`timescaledb_internals.py`). The view of all chunks costs as much for one chunk as for all. One chunk is therefore
+(`timescaledb_internals/`). The view of all chunks costs as much for one chunk as for all. One chunk is therefore
 looked up in the catalog itself, where the catalog's form is known.
 """
 
@@ -17,7 +17,8 @@ from psycopg.rows import dict_row
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, ChunkRange, Relation
 from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES, check_bound, check_time_type, normalise
-from archival_core.source.catalog.partitioning.timescaledb_internals import NO_BEGIN, NO_END, one_chunk
+from archival_core.source.catalog.partitioning.timescaledb_internals.chunks import one_chunk
+from archival_core.source.catalog.partitioning.timescaledb_internals.forms import NO_BEGIN, NO_END
 
 _LOG = logging.getLogger(__name__)
 

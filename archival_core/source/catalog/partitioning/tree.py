@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk, Leaf, Relation
-from archival_core.source.catalog.partitioning import timescaledb_internals
+from archival_core.source.catalog.partitioning.timescaledb_internals import compressed_rows
 from archival_core.source.translate import source_errors
 
 # The planner does not know how few members there are. An array and OFFSET 0 keep it from reading the whole catalog, or from
@@ -57,7 +57,7 @@ async def tree(conn: AsyncConnection[Any], chunk: Chunk) -> tuple[Leaf, ...]:
     with source_errors():
         compressed = None
         if chunk.kind == "timescaledb":
-            compressed = await timescaledb_internals.compressed_oid(conn, chunk)
+            compressed = await compressed_rows.compressed_oid(conn, chunk)
         return await _leaves(conn, chunk, f" UNION ALL {compressed}" if compressed else "")
 
 

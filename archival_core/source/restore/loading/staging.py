@@ -79,10 +79,16 @@ class StagingTable:
         return int(match[1]) if match else None
 
 
+async def has_schema(conn: AsyncConnection[Any]) -> bool:
+    """Whether the schema is there, with what is kept in it."""
+    with source_errors():
+        return await (await conn.execute(placed.IS_MADE)).fetchone() is not None
+
+
 async def ensure_schema(conn: AsyncConnection[Any]) -> None:
     """Make the schema, and what is kept in it, if they are not there. Raises `PermanentError` (`source-permission-denied`)."""
     with source_errors():
-        if await (await conn.execute(placed.IS_MADE)).fetchone() is None:
+        if not await has_schema(conn):
             try:
                 async with conn.transaction():
                     if await (await conn.execute(_SCHEMA_EXISTS, (SCHEMA,))).fetchone() is None:
@@ -98,14 +104,9 @@ async def ensure_schema(conn: AsyncConnection[Any]) -> None:
                 ) from error
 
 
-async def is_staged(conn: AsyncConnection[Any], table: StagingTable) -> bool:
-    """Whether the table is there; inside the caller's transaction it is then kept from being dropped until its end."""
-    try:
-        async with conn.transaction():
-            await conn.execute(_LOCK.format(name_of(table.relation)))
-    except (postgres.UndefinedTable, postgres.InvalidSchemaName):
-        return False
-    return True
+async def keep_staged(conn: AsyncConnection[Any], table: StagingTable) -> None:
+    """Keep the table from being dropped until the caller's transaction ends, which fails where the table is gone."""
+    await conn.execute(_LOCK.format(name_of(table.relation)))
 
 
 async def staging_tables(conn: AsyncConnection[Any]) -> list[StagingTable]:
@@ -135,6 +136,10 @@ async def drop_staging(conn: AsyncConnection[Any], tables: Collection[StagingTab
 
 async def drop_job_staging(conn: AsyncConnection[Any], job_id: UUID, up_to_attempt: int) -> list[StagingTable]:
     """Drop what this and earlier attempts of a job left, never what a later one has."""
+    return await drop_staging(conn, await job_staging(conn, job_id, up_to_attempt))
+
+
+async def job_staging(conn: AsyncConnection[Any], job_id: UUID, up_to_attempt: int) -> list[StagingTable]:
+    """What this and earlier attempts of a job left, and nothing that a later one has."""
     owned = [(table, table.owner) for table in await staging_tables(conn)]
-    mine = [table for table, owner in owned if owner and owner[0] == job_id and owner[1] <= up_to_attempt]
-    return await drop_staging(conn, mine)
+    return [table for table, owner in owned if owner and owner[0] == job_id and owner[1] <= up_to_attempt]

@@ -36,25 +36,31 @@ WHERE top > s.last_value OR (top = s.last_value AND NOT s.is_called)
 """)
 
 
-async def advance_sequences(
-    conn: AsyncConnection[Any], target: Relation, staging: StagingTable, columns: Sequence[FittedColumn]
+async def owned_sequences(conn: AsyncConnection[Any], target: Relation) -> list[dict[str, Any]]:
+    """The sequences behind columns of `target`, for `advance`."""
+    async with conn.cursor(row_factory=dict_row) as cur:
+        return await (await cur.execute(_OWNED, (target.sql,))).fetchall()
+
+
+async def advance(
+    conn: AsyncConnection[Any], sequences: Sequence[dict[str, Any]], staging: StagingTable, columns: Sequence[FittedColumn]
 ) -> None:
     """Move each sequence past the greatest restored value that it could have given, if it is not there yet.
 
     The sequence of a table that was made anew is at its beginning.
     """
     by_name = {column.target.name: column for column in columns}
-    async with conn.cursor(row_factory=dict_row) as cur:
-        for row in await (await cur.execute(_OWNED, (target.sql,))).fetchall():
+    async with conn.cursor() as cur:
+        for row in sequences:
             column = by_name.get(row["column"])
             if column is None or column.target.is_array or column.target.base_type not in _NUMBERS:
                 continue
             sequence = Relation(row["schema"], row["name"])
-            advance = _ADVANCE.format(
+            statement = _ADVANCE.format(
                 name=sequence.sql,
                 value=expression(f"({column.value})"),
                 staging=name_of(staging.relation),
                 sequence=name_of(sequence),
                 last=row["last"],
             )
-            await cur.execute(advance)
+            await cur.execute(statement)

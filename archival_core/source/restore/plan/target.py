@@ -15,6 +15,7 @@ from psycopg.rows import tuple_row
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.lake.manifest import Manifest
+from archival_core.source.at_once import at_once
 from archival_core.source.catalog.partitioning import timescaledb
 from archival_core.source.restore.errors import restore_errors
 from archival_core.source.session import TEXT_FORMS, pin_statement
@@ -87,15 +88,21 @@ async def copy_target(conn: AsyncConnection[Any], manifest: Manifest, table: Rel
 
 
 async def _find(conn: AsyncConnection[Any], table: Relation) -> Target | None:
+    kind, is_hypertable = await at_once(conn, _kind_of(conn, table), timescaledb.is_hypertable(conn, table))
+    if kind is None:
+        return None
+    if kind not in ("r", "p"):
+        raise PermanentError(f"{table} is no table; restore into another one", code="another-table")
+    if is_hypertable:
+        return Target(table, "timescaledb")
+    return Target(table, "native" if kind == "p" else "plain")
+
+
+async def _kind_of(conn: AsyncConnection[Any], table: Relation) -> str | None:
+    """The kind of relation by PostgreSQL's letter for it; `None` if there is none of that name."""
     async with conn.cursor(row_factory=tuple_row) as cur:
         row = await (await cur.execute(_RELKIND, (table.schema, table.name))).fetchone()
-    if row is None:
-        return None
-    if row[0] not in ("r", "p"):
-        raise PermanentError(f"{table} is no table; restore into another one", code="another-table")
-    if await timescaledb.is_hypertable(conn, table):
-        return Target(table, "timescaledb")
-    return Target(table, "native" if row[0] == "p" else "plain")
+    return str(row[0]) if row else None
 
 
 async def _recreate(conn: AsyncConnection[Any], table: Relation, ddl: str) -> Target:

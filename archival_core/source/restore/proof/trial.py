@@ -12,11 +12,11 @@ from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Chunk
 from archival_core.model.chunks.moment import DAY, INFINITE_DAYS, INFINITE_MICROSECONDS
 from archival_core.model.chunks.time_slice import TimeSlice
+from archival_core.source.at_once import at_once
 from archival_core.source.catalog.partitioning.bounds import INTEGER_TIMES
 from archival_core.source.restore.columns.fitting import FittedColumn
 from archival_core.source.restore.loading.staging import StagingTable
 from archival_core.source.restore.proof import row_hash
-from archival_core.source.session import at_once
 from archival_core.source.statement import expression, name_of
 from archival_core.source.translate import source_errors
 

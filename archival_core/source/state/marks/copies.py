@@ -147,20 +147,29 @@ async def ensure(conn: AsyncConnection[Any]) -> bool:
     return True
 
 
+async def is_there(conn: AsyncConnection[Any]) -> bool:
+    """Whether this database has the table of notes."""
+    with source_errors():
+        return await mark_schema.has_table(conn, "archival_marks.copy")
+
+
+async def forget(conn: AsyncConnection[Any], copy: Copy, target: Relation) -> None:
+    """Forget where an earlier copy is, in the transaction that makes the copy anew and before `record`."""
+    await conn.execute(_FORGET.format(archive=sql.Literal(copy.archive), target=sql.Literal(target.sql)))
+
+
 async def record(conn: AsyncConnection[Any], copy: Copy, target: Relation, there: sql.Composable) -> None:
     """Note where the copy is, in the transaction that makes it: in the tables that have rows of `there`.
 
     `target` is the table that was named to restore into, and `there` is SQL of the archive's range in it.
     """
-    archive, table = sql.Literal(copy.archive), sql.Literal(target.sql)
-    await conn.execute(_FORGET.format(archive=archive, target=table))
     await conn.execute(
         _RECORD.format(
-            archive=archive,
+            archive=sql.Literal(copy.archive),
             lake_path=copy.lake_path,
             hypertable_oid=copy.hypertable.oid if copy.hypertable else None,
             hypertable_born=copy.hypertable.born if copy.hypertable else None,
-            target=table,
+            target=sql.Literal(target.sql),
             system_identifier=copy.system_identifier,
             there=there,
         )
@@ -170,11 +179,9 @@ async def record(conn: AsyncConnection[Any], copy: Copy, target: Relation, there
 async def among(conn: AsyncConnection[Any], server: str, members: Mapping[int, str]) -> CopiesThere:
     """The copies of archives among `members`, the tables of one tree: each with its file, by its oid.
 
-    `server` is the system identifier of the server, empty if it does not tell.
+    `server` is the system identifier of the server, empty if it does not tell. The table of notes has to be there (`is_there`).
     """
     with source_errors():
-        if not await mark_schema.has_table(conn, "archival_marks.copy"):
-            return CopiesThere()
         async with conn.cursor(row_factory=tuple_row) as cur:
             values = {"oids": [*members], "files": [*members.values()], "server": server}
             found = await (await cur.execute(_AMONG, values)).fetchall()

@@ -132,9 +132,12 @@ async def record_missing(conn: AsyncConnection[Any], stand_in: StandIn) -> bool:
     return await _insert(conn, _RECORD_MISSING, stand_in)
 
 
-async def lock_stand_in(conn: AsyncConnection[Any], archive: UUID) -> StandIn | None:
-    """The mark of an archive, which nobody else changes until the transaction of `conn` ends."""
-    return (await _read(conn, _LOCKED, (archive,))).get(archive)
+async def lock_stand_in(conn: AsyncConnection[Any], archive: UUID, *, are_marks_there: bool = False) -> StandIn | None:
+    """The mark of an archive, which nobody else changes until the transaction of `conn` ends.
+
+    The table of marks is not looked for if the caller knows that the transaction sees it.
+    """
+    return (await _read(conn, _LOCKED, (archive,), are_marks_there=are_marks_there)).get(archive)
 
 
 async def last_mark(conn: AsyncConnection[Any], archives: Collection[UUID]) -> LastMark:
@@ -190,9 +193,11 @@ async def took_its_place(
         return await (await conn.execute(_TOOK_ITS_PLACE, values)).fetchone() is not None
 
 
-async def _read(conn: AsyncConnection[Any], query: LiteralString, values: tuple[Any, ...]) -> dict[UUID, StandIn]:
+async def _read(
+    conn: AsyncConnection[Any], query: LiteralString, values: tuple[Any, ...], *, are_marks_there: bool = False
+) -> dict[UUID, StandIn]:
     with source_errors():
-        if not await is_there(conn):
+        if not are_marks_there and not await is_there(conn):
             return {}
         async with conn.cursor(row_factory=dict_row) as cur:
             rows = await (await cur.execute(query, values)).fetchall()

@@ -26,8 +26,15 @@ _SPLIT_BYTES: Final = 32 * 1024 * 1024
 #: What a value of variable length is taken for when a part's size is estimated.
 _VARIABLE_BYTES: Final = 24
 
+#: SQL that is true for an attribute `a` of type `t` whose values may be larger than a page, though nothing of them is in TOAST:
+#: they are in the catalog (a column added with a default), or computed when they are read, or as text many times longer than
+#: they are stored.
+IS_LARGE: Final[LiteralString] = """
+a.atthasmissing OR a.attgenerated = 'v' OR t.typoutput::pg_catalog.text IN
+('bit_out', 'jsonb_out', 'multirange_out', 'range_out', 'record_out', 'varbit_out')
+"""
 # A partition may be partitioned again; a plain table is no partition tree.
-STORAGE: Final[LiteralString] = """
+STORAGE: Final[LiteralString] = f"""
 WITH leaf AS (
     SELECT to_regclass(%(name)s)::oid AS oid
     UNION SELECT relid FROM pg_catalog.pg_partition_tree(to_regclass(%(name)s)) WHERE isleaf
@@ -37,11 +44,10 @@ SELECT coalesce(sum(pg_catalog.pg_table_size(c.oid)), 0)::bigint,
        coalesce(bool_and(am.amname IS NOT DISTINCT FROM 'heap'), true),
        coalesce(bool_or(pg_catalog.pg_relation_size(NULLIF(c.reltoastrelid, 0)) > 0 OR EXISTS (
            SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-           WHERE a.attrelid = c.oid AND a.attlen = -1 AND (a.atthasmissing OR a.attgenerated = 'v' OR t.typoutput::text IN
-               ('bit_out', 'jsonb_out', 'multirange_out', 'range_out', 'record_out', 'varbit_out')))), false),
+           WHERE a.attrelid = c.oid AND a.attlen = -1 AND ({IS_LARGE}))), false),
        current_setting('server_version_num')::int >= 140000
            AND coalesce(bool_and(c.oid = to_regclass(%(name)s) AND NOT c.relhassubclass), false),
-       coalesce(array_agg(pg_catalog.pg_relation_filenode(c.oid)::bigint ORDER BY c.oid), '{}')
+       coalesce(array_agg(pg_catalog.pg_relation_filenode(c.oid)::bigint ORDER BY c.oid), '{{}}')
 FROM leaf JOIN pg_catalog.pg_class c ON c.oid = leaf.oid AND c.relkind <> 'p'
 LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
 """

@@ -11,6 +11,7 @@ from psycopg.rows import tuple_row
 
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import Relation
+from archival_core.source.at_once import together
 from archival_core.source.translate import source_errors
 
 #: Schemas whose tables are nobody's data.
@@ -18,7 +19,8 @@ _OURS: Final = ["archival", "archival_marks", "archival_restore"]
 
 # Parts of tables are none by themselves: what is archived of a chunk is not there under the chunk's name.
 _TABLES: Final[LiteralString] = """
-SELECT n.nspname, c.relname, CASE WHEN c.relkind = 'p' THEN 'native' ELSE 'plain' END, c.oid::bigint
+SELECT n.nspname AS schema, c.relname AS name, CASE WHEN c.relkind = 'p' THEN 'native' ELSE 'plain' END AS kind,
+       c.oid::bigint AS oid, c.relkind = 'm' AS is_materialized
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispartition
   AND (%(names)s::text[] IS NULL OR pg_catalog.lower(c.relname) = ANY(%(names)s))
@@ -47,6 +49,8 @@ class NamedTable:
     relation: Relation
     kind: TableKind
     oid: int
+    #: a materialized view, which is read like a table
+    is_materialized: bool
 
 
 async def acting_role(conn: AsyncConnection[Any], role: str) -> str:
@@ -70,12 +74,17 @@ async def readable_tables(conn: AsyncConnection[Any], role: str, names: Collecti
     """Tables that `role` may read columns of; those with one of `names`, in lower case, where they are given."""
     given = {"names": None if names is None else [name.lower() for name in names], "ours": _OURS, "role": role}
     with source_errors():
-        async with conn.cursor(row_factory=tuple_row) as cur:
-            found = await (await cur.execute(_TABLES, given)).fetchall()
-            hypertables: set[tuple[str, str]] = set()
-            if await (await cur.execute(_HAS_TIMESCALEDB)).fetchone() is not None:
+        found, extension = await together(conn, (_TABLES, _HAS_TIMESCALEDB), given)
+        hypertables: set[tuple[str, str]] = set()
+        if extension:
+            async with conn.cursor(row_factory=tuple_row) as cur:
                 hypertables = set(await (await cur.execute(_HYPERTABLES)).fetchall())
     return [
-        NamedTable(Relation(schema, name), "timescaledb" if (schema, name) in hypertables else kind, oid)
-        for schema, name, kind, oid in found
+        NamedTable(
+            Relation(row["schema"], row["name"]),
+            "timescaledb" if (row["schema"], row["name"]) in hypertables else row["kind"],
+            row["oid"],
+            row["is_materialized"],
+        )
+        for row in found
     ]
