@@ -33,7 +33,8 @@ _PIECE_BYTES: Final = 256 * 1024
 _LARGEST_PIECE: Final = 32 * 1024 * 1024
 #: Files whose ends are fetched while DuckDB reads the one before.
 _AHEAD: Final = 4
-#: Seconds: where an end comes sooner, to fetch it in another thread takes longer than to wait for it.
+#: Seconds: where an end comes sooner, to fetch it in another thread takes longer than to wait for it, and a second request takes
+#: less than bytes that nobody needs.
 _NEAR_SECONDS: Final = 0.001
 #: Files that are kept open for DuckDB's next look at them, and those ahead.
 _KEPT: Final = 16
@@ -128,7 +129,8 @@ class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
         begun = time.perf_counter()
         lake = self._lake()
         with lake_errors():
-            found = _LakeFile(lake.files.open_input_file(f"{lake.root}/{self._named[name][1].path}"))
+            file = lake.files.open_input_file(f"{lake.root}/{self._named[name][1].path}")
+            found = _LakeFile(file, self._is_near)
         self._is_near = time.perf_counter() - begun < _NEAR_SECONDS
         return found
 
@@ -156,11 +158,13 @@ class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
 class _LakeFile:
     """A file of the lake, for several readers."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, is_near: bool) -> None:
         self._file = file
         self.size: int = file.size()
+        #: least bytes of a request
+        self._least = 0 if is_near else _PIECE_BYTES
         #: offset and content of what is kept: the end, and the last small pieces
-        begin = 0 if self.size <= _SMALL_BYTES else self.size - _END_BYTES
+        begin = 0 if self.size <= (_END_BYTES if is_near else _SMALL_BYTES) else self.size - _END_BYTES
         self._end: tuple[int, bytes] = begin, file.read_at(self.size - begin, begin)
         self._pieces: deque[tuple[int, bytes]] = deque(maxlen=2)
 
@@ -168,7 +172,7 @@ class _LakeFile:
         for begin, content in (self._end, *self._pieces):
             if begin <= offset and offset + size <= begin + len(content):
                 return content[offset - begin : offset - begin + size]
-        found: bytes = self._file.read_at(max(size, _PIECE_BYTES), offset)
+        found: bytes = self._file.read_at(max(size, self._least), offset)
         if len(found) > size:
             self._pieces.append((offset, found))
         return found[:size]
