@@ -474,7 +474,11 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
             ),
         },
         "The lake": {
-            "invalid-manifest": ErrorCode("A manifest cannot be read.", "Find out who wrote it."),
+            "invalid-manifest": ErrorCode(
+                "A manifest in the lake, or the ledger's copy of one, cannot be read.",
+                "Find out who wrote it. Two are in the lake, at the archive and below `manifests/`; `archival.job` has a copy.",
+                status=409,
+            ),
             "lake-aborted": ErrorCode("A transfer was called off."),
             "lake-attempt-refused": ErrorCode("The lake refused this attempt."),
             "lake-back": ErrorCode(

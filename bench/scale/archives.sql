@@ -9,10 +9,12 @@ select md5('archive ' || i)::uuid, 'archive', hypertable, chunk, to_char(first, 
            'version', 1, 'job_id', md5('archive ' || i), 'revision', 0, 'hypertable', hypertable, 'chunk', chunk, 'kind', 'native',
            'relation_oid', 100000000 + i, 'relation_born', (1000 + i)::text, 'snapshot', '1000:1000:', 'nonce', md5('nonce ' || i),
            'source', jsonb_build_object('system_identifier', (select system_identifier::text from pg_control_system()), 'database', current_database()), 'lake_path', path, 'supersedes', case when superseder then jsonb_build_array(before) else '[]' end,
-           'columns', (select jsonb_agg(jsonb_build_object('name', 'usage_' || c, 'type', 'double precision', 'number', c))
+           'columns', (select jsonb_agg(jsonb_build_object('name', 'usage_' || c, 'postgresql_type', 'double precision',
+                                                         'arrow_type', 'double', 'not_null', false, 'number', c))
                        from generate_series(1, 13) c),
-           'parts', (select jsonb_agg(jsonb_build_object('file', format('part-%%s.parquet', p), 'sha256', md5(i || 'p' || p)
-                                                         || md5(i || 'q' || p), 'rows', 50000, 'bytes', 50000000))
+           'parts', (select jsonb_agg(jsonb_build_object('file', format('part-0000%%s.parquet', p), 'sha256', md5(i || 'p' || p)
+                                                         || md5(i || 'q' || p), 'rows', 50000, 'bytes', 50000000,
+                                                         'min_time', null, 'max_time', null, 'digests', '{}'::jsonb))
                      from generate_series(1, 2) p)),
        md5('a' || i) || md5('b' || i), true, asked, now() - i * interval '1 second'
 from (select i, format('scale.h%%s', i %% %(hypertables)s) as hypertable,

@@ -6,13 +6,19 @@ Ten seconds, because both ledgers have to be large enough for an index to be wor
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
+
 import psycopg
+import pytest
 
 from archival_core.clients.postgres.database import Database
 from archival_core.ledger.pool import LedgerPool
 from archival_core.ledger.sql import queries
 from bench.scale import plans
 from bench.scale.archives import fill
+from dev.stack.state import ROOT
 from tests.kit.databases import own_database
 
 SMALL, LARGE = 800, 6400
@@ -37,3 +43,13 @@ async def test_no_statement_looks_at_all_archives(source_database_url: str) -> N
     assert len(large) > 120
     grown = {name: (small[name], large[name]) for name in large if large[name] > GROWTH * small[name] + PAGES}
     assert grown.keys() <= plans.GROWS.keys(), {name: grown[name] for name in grown.keys() - plans.GROWS.keys()}
+
+
+@pytest.mark.slow
+async def test_the_bench_of_growth_measures_all_there_is() -> None:
+    """What it makes up has to be what the service would read: a run of `reconcile` without a failure, chunks that go."""
+    command = [sys.executable, "-m", "bench", "--scale", "--sizes", "10", "--json"]
+    bench = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    told, _ = await bench.communicate()
+    assert bench.returncode == 0
+    assert {"archive, a chunk", "removal, a chunk", "reconcile, a run", "hypertables"} <= set(json.loads(told)["10"])

@@ -97,7 +97,7 @@ class RestoreRequests:
 
     async def _check_apart(self, into: Relation, archives: list[Job]) -> None:
         """Tell now what each job would be told under its lock: `into` is part of the table that it is to be apart from."""
-        tables = {(job.hypertable, Manifest.model_validate(job.manifest).hypertable_table) for job in archives}
+        tables = {(job.hypertable, Manifest.of_ledger(job.manifest, job.job_id).hypertable_table) for job in archives}
         async with self._source.connect() as connection:
             for hypertable, identity in tables:
                 await check_apart(connection, into, hypertable, identity)
@@ -119,7 +119,7 @@ async def _without_others(connection: Connection, hypertable: Relation, named: T
     """
     theirs, others = [], dict[Relation, Job]()
     for job in found:
-        manifest = Manifest.model_validate(job.manifest)
+        manifest = Manifest.of_ledger(job.manifest, job.job_id)
         origin = await origin_of(connection, manifest)
         if origin.is_known and manifest.hypertable_table != named:
             others[origin.table] = job
@@ -142,7 +142,7 @@ def _of_one_table(named: TableIdentity | None, found: list[Job]) -> list[Job]:
     chunk. Where no archive is of the present table (it is gone, or came with a dump), the newest archive tells which table is
     meant.
     """
-    tables = {job.job_id: Manifest.model_validate(job.manifest).hypertable_table for job in found}
+    tables = {job.job_id: Manifest.of_ledger(job.manifest, job.job_id).hypertable_table for job in found}
     meant = named
     if meant not in tables.values():
         newest = max(found, key=lambda job: (job.requested_at, job.job_id), default=None)

@@ -114,7 +114,7 @@ class ChunkProof:
 
         Raises `ChangedError`, and `PermanentError` for what stands in the way.
         """
-        manifest = _manifest_of(job)
+        manifest = Manifest.of_ledger(job.manifest, job.job_id)
         async with catalog.asked(connection, **_EVERY_ROW):
             chunk = await _find(connection, job, manifest)
             siblings, restored_with, grounds, names, _ = await at_once(
@@ -286,9 +286,3 @@ async def _check_rows(connection: Connection, chunk: Chunk, grounds: Grounds) ->
     async with piped(connection, **_EVERY_ROW):
         if not await history.holds_same_rows(connection, chunk, grounds):
             raise ChangedError(chunk, "its rows may have changed")
-
-
-def _manifest_of(job: Job) -> Manifest:
-    if job.manifest is None:
-        raise PermanentError(f"job {job.job_id} has no manifest in the ledger", code="no-manifest")
-    return Manifest.model_validate(job.manifest)

@@ -36,7 +36,7 @@ class RestoreProcessor:
         await self._runner.give_up(message)
 
     async def _restore(self, job: Job) -> bool:
-        wish, manifest = RestoreWish.from_options(job.options or {}), Manifest.model_validate(job.manifest)
+        wish, manifest = RestoreWish.from_options(job.options or {}), Manifest.of_ledger(job.manifest, job.job_id)
         in_place = wish.into is None
         archive = await self._archive_of(job, in_place)
         async with AsyncExitStack() as stack:

@@ -90,5 +90,5 @@ class Standing:
 
 
 def _is_of_before(job: Job) -> bool:
-    manifest = Manifest.model_validate(job.manifest)
+    manifest = Manifest.of_ledger(job.manifest, job.job_id)
     return "%" in manifest.lake_path or any(column.lake_number == 0 for column in manifest.columns)

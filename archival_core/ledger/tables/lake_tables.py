@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
+from pydantic import ValidationError
 
 from archival_core.clients.postgres.prose import Prose
 from archival_core.ledger.pool import LedgerPool, Row, execute
@@ -19,7 +20,7 @@ from archival_core.model.lake.delta_log import TableColumn
 from archival_core.model.lake.lake_column import LakeColumn
 from archival_core.model.lake.lake_table import TableKey
 from archival_core.model.lake.lake_table_state import LakeTableState
-from archival_core.model.lake.manifest import ManifestColumn, ManifestPart
+from archival_core.model.lake.manifest import ManifestColumn, ManifestPart, invalid_in_ledger
 
 #: To follow what so many archives bear on takes longer than to look at all archives of their table: each leads to all others.
 _MANY: Final = 250
@@ -136,18 +137,11 @@ class HeldTable:
         return [_table_archive(row) for row in rows if row["job_id"] is not None or row["in_table"]]
 
     async def additions(self, folders: Collection[str]) -> list[Addition]:
-        """What the ledger knows of those of `folders` that are published archives."""
-        return [
-            Addition(
-                row["lake_path"],
-                tuple(ManifestColumn.model_validate(column) for column in row["columns"]),
-                tuple(ManifestPart.model_validate(part) for part in row["parts"]),
-                row["time_column"],
-                row["rows"],
-                row["finished_at"],
-            )
-            for row in await self._all("table_additions", folders=list(folders))
-        ]
+        """What the ledger knows of those of `folders` that are published archives.
+
+        Raises `PermanentError` (`invalid-manifest`).
+        """
+        return [_addition(row) for row in await self._all("table_additions", folders=list(folders))]
 
     async def take_due(self) -> frozenset[str] | None:
         """The archives that have changed until now, which the commit that follows looks at: none where another has looked
@@ -275,6 +269,15 @@ class LakeTables:
 def _known(row: Row) -> KnownLog:
     columns = tuple(TableColumn(c["name"], c["form"], c["metadata"]) for c in row["columns"])
     return KnownLog(row["hypertable"], row["history"], row["sequence"], row["version"], row["checkpoint"], columns, row["now"])
+
+
+def _addition(row: Mapping[str, Any]) -> Addition:
+    try:
+        columns = tuple(ManifestColumn.model_validate(column) for column in row["columns"])
+        parts = tuple(ManifestPart.model_validate(part) for part in row["parts"])
+    except ValidationError as error:
+        raise invalid_in_ledger(error, row["lake_path"]) from error
+    return Addition(row["lake_path"], columns, parts, row["time_column"], row["rows"], row["finished_at"])
 
 
 def _table_archive(row: Row) -> TableArchive:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from archival_core.errors import PermanentError
 from archival_core.model.chunks.grounds import Grounds, TableIdentity
 from archival_core.model.lake.lake_column import EXACT_NUMBER, LakeColumn
 
@@ -78,6 +80,15 @@ class ManifestPart(_Part):
     bounds: dict[str, tuple[int | str | None, int | str | None, int]] = Field(default={}, exclude_if=lambda bounds: not bounds)
 
 
+def invalid_in_ledger(error: ValidationError, whose: object) -> PermanentError:
+    """What the ledger has of a manifest cannot be read: one archive's trouble, and no other's."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return PermanentError(
+        f"the ledger's copy of the manifest of {whose} is no manifest ({place}: {first['msg']})", code="invalid-manifest"
+    )
+
+
 class Manifest(_Part):
     """Written once, after the archive is published; never changed."""
 
@@ -127,6 +138,16 @@ class Manifest(_Part):
     #: the database's clock
     archived_at: datetime
     tools: dict[str, str]
+
+    @classmethod
+    def of_ledger(cls, content: Mapping[str, Any] | None, whose: object) -> Self:
+        """The ledger's copy, of the archive `whose`. Raises `PermanentError`: `no-manifest`, `invalid-manifest`."""
+        if content is None:
+            raise PermanentError(f"job {whose} has no manifest in the ledger", code="no-manifest")
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise invalid_in_ledger(error, whose) from error
 
     def grounds_since(self, proof: dict[str, Any] | None) -> Grounds:
         """What a removal compares with: `proof`, the grounds of the last comparison of the whole archive, or else `grounds`."""

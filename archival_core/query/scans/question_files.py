@@ -33,8 +33,8 @@ _PIECE_BYTES: Final = 256 * 1024
 _LARGEST_PIECE: Final = 32 * 1024 * 1024
 #: Files whose ends are fetched while DuckDB reads the one before.
 _AHEAD: Final = 4
-#: Seconds: where an end comes sooner, to fetch it in another thread takes longer than to wait for it, and a second request takes
-#: less than bytes that nobody needs.
+#: Seconds: where an end comes sooner, to fetch it in another thread takes longer than to wait for it, and to fetch bytes that
+#: nobody needs takes longer than a second request.
 _NEAR_SECONDS: Final = 0.001
 #: Files that are kept open for DuckDB's next look at them, and those ahead.
 _KEPT: Final = 16

@@ -89,6 +89,14 @@ MUTATIONS = (
         tests=("acceptance/test_lost_histories.py::test_what_a_lost_archive_had_superseded_counts_again",),
     ),
     Mutation(
+        name="one-manifest-ends-the-search",
+        file="flows/upkeep/missing_tables/search.py",
+        inside="_names",
+        old="except PermanentError:",
+        new="except AwayError:",
+        tests=("acceptance/test_unreadable_manifests.py::test_what_others_dropped_is_found_all_the_same",),
+    ),
+    Mutation(
         name="merged-is-gone",
         file="flows/upkeep/missing_tables/search.py",
         inside="MissingTables._decide",

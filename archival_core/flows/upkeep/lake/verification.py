@@ -16,8 +16,6 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from pydantic import ValidationError
-
 from archival_core import telemetry
 from archival_core.errors import ArchivalError, AwayError, PermanentError, TransientError
 from archival_core.flows.archive.archive_check import check_archive
@@ -194,10 +192,9 @@ class Verification:
         """What is wrong with the archive; `None` if a later archive is just superseding it."""
         folder = job.lake_path or paths.archive_folder(job.hypertable, job.chunk, job.revision)
         try:
-            findings = await check_archive(self._lake, Manifest.model_validate(job.manifest), content=content)
-        except (ValidationError, PermanentError) as error:
-            what = "the ledger's copy is no manifest" if isinstance(error, ValidationError) else str(error)
-            findings = [Finding(f"{folder}/{paths.INNER_MANIFEST}", Problem.ALTERED, what)]
+            findings = await check_archive(self._lake, Manifest.of_ledger(job.manifest, job.job_id), content=content)
+        except PermanentError as error:
+            findings = [Finding(f"{folder}/{paths.INNER_MANIFEST}", Problem.ALTERED, str(error))]
         if findings and await self._lake.stat(paths.superseded_folder(folder)) is not None:
             return None
         return [_advised(finding, job.status) for finding in findings]

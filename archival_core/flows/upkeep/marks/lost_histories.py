@@ -12,6 +12,7 @@ from typing import Final
 from uuid import uuid4
 
 from archival_core.clients.postgres.database import Connection
+from archival_core.errors import ArchivalError, AwayError
 from archival_core.flows.archive.retiring import Retiring
 from archival_core.ledger.archives.marked_archives import MarkedArchives
 from archival_core.model.jobs.job import Job
@@ -53,12 +54,19 @@ class LostHistories:
 
     async def bring_back(self, connection: Connection) -> int:
         """Make archives that only lost archives had superseded `archived` again; returns how many."""
-        return sum(
-            [await self._bring_one_back(connection, job) for job in await self._marked.superseded_by_lost(_BROUGHT_BACK)]
-        )
+        brought = 0
+        for job in await self._marked.superseded_by_lost(_BROUGHT_BACK):
+            try:
+                brought += await self._bring_one_back(connection, job)
+            except AwayError:
+                raise
+            except ArchivalError as error:
+                # it keeps no other from coming back
+                _LOG.error("archive %s is not brought back: %s", job.job_id, error)
+        return brought
 
     async def _bring_one_back(self, connection: Connection, job: Job) -> bool:
-        manifest = Manifest.model_validate(job.manifest)
+        manifest = Manifest.of_ledger(job.manifest, job.job_id)
         grounds = manifest.grounds_since(job.proof)
         async with self._marked.superseded(job.job_id) as ledger:
             if ledger is None or not await history.stands_on(connection, job.job_id, grounds):

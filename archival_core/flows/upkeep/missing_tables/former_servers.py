@@ -65,19 +65,25 @@ class FormerServers:
         for job, _ in await self._marked.archived(random.sample(sorted(wanted), min(_DECIDED, len(wanted)))):
             if time.monotonic() > deadline:
                 return
-            await self._decide(connection, job, former[job.job_id], anew.get(job.job_id), report)
+            try:
+                await self._decide(connection, job, former[job.job_id], anew.get(job.job_id), report)
+            except AwayError:
+                raise
+            except ArchivalError as error:
+                report.undecided += 1
+                await self._verdicts.leave(job, error)
 
     async def is_undecided(self, connection: Connection, job: Job) -> bool:
         """Whether nobody can tell what became of the rows of an archive of a former server."""
         anew = await self._marked.archived_anew([job.job_id], 1)
-        return any(anew.values()) or not await _is_there(connection, Manifest.model_validate(job.manifest))
+        return any(anew.values()) or not await _is_there(connection, Manifest.of_ledger(job.manifest, job.job_id))
 
     async def _decide(
         self, connection: Connection, job: Job, table: ArchivedTable, is_same_chunk: bool | None, report: MissingTablesReport
     ) -> None:
         """`is_same_chunk` says of a later archive of the range whether it is of a chunk of the same name; `None` if there is
         no later one."""
-        manifest = Manifest.model_validate(job.manifest)
+        manifest = Manifest.of_ledger(job.manifest, job.job_id)
         if (is_same_chunk is None and table.restored) or (not is_same_chunk and await _is_there(connection, manifest)):
             # what may be archived anew is a sibling: chunks of a space dimension share their range
             await self._verdicts.take_back([job.job_id] if table.is_undecided else [])
@@ -86,9 +92,7 @@ class FormerServers:
             report.undecided += 1
             return
         is_anew = is_same_chunk is not None
-        rows = await self._look(connection, job, manifest, report, surely=is_anew)
-        if rows is None:
-            return
+        rows = await self._elsewhere.look(connection, manifest, surely=is_anew)
         if not is_anew:
             # the chunk has another name here, and is archived under that
             is_settled = not manifest.rows or rows in (RowsFound.ALL_THERE, RowsFound.MOST_THERE)
@@ -107,18 +111,6 @@ class FormerServers:
         what = "its range is archived anew" if is_anew else "its chunk is not here"
         why = f"it was read on a former server, {what}, and {rows} of its rows are in {job.hypertable}"
         await self._verdicts.leave(job, PermanentError(why, code="archive-undecided"))
-
-    async def _look(
-        self, connection: Connection, job: Job, manifest: Manifest, report: MissingTablesReport, *, surely: bool
-    ) -> RowsFound | None:
-        try:
-            return await self._elsewhere.look(connection, manifest, surely=surely)
-        except AwayError:
-            raise
-        except ArchivalError as error:
-            report.undecided += 1
-            await self._verdicts.leave(job, error)
-            return None
 
 
 async def _is_there(connection: Connection, manifest: Manifest) -> bool:

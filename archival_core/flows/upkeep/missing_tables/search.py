@@ -78,8 +78,8 @@ class MissingTables:
             for job, forget in gone:
                 if time.monotonic() > deadline:
                     break
-                manifest = Manifest.model_validate(job.manifest)
                 try:
+                    manifest = Manifest.of_ledger(job.manifest, job.job_id)
                     await self._decide(connection, job, manifest, forget, not unfollowed.isdisjoint(names[job.job_id]), report)
                 except AwayError:
                     raise
@@ -129,7 +129,11 @@ class MissingTables:
 
 async def _names(connection: Connection, job: Job) -> set[str]:
     """What the hypertable of an archive was called then, and is called now."""
-    origin = await origin_of(connection, Manifest.model_validate(job.manifest))
+    try:
+        origin = await origin_of(connection, Manifest.of_ledger(job.manifest, job.job_id))
+    except PermanentError:
+        # it is told where this one is decided about, and keeps no other from its turn
+        return {str(job.hypertable)}
     return {str(job.hypertable), str(origin.table)}
 
 

@@ -146,7 +146,7 @@ class Settling:
             is_gone = bool(await missing_of(connection, {archive: table}))
         if not is_gone:
             raise _not_undecided(archive)
-        return _Undecided(job, Manifest.model_validate(job.manifest), forget, is_former)
+        return _Undecided(job, Manifest.of_ledger(job.manifest, job.job_id), forget, is_former)
 
     async def _check(self, connection: Connection, undecided: _Undecided, became: Became) -> None:
         """Raise `PermanentError` if the archive is to stand in for rows, and may not."""
