@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from archival_core.clients.postgres.database import Connection, Database, process_of
-from archival_core.errors import ArchivalError, GaveWayError, PermanentError, TransientError
+from archival_core.errors import ArchivalError, AwayError, GaveWayError, PermanentError, TransientError
 from archival_core.lake.client import LakehouseClient
 from archival_core.query.answer.answer import Answer, Collected, Figures
 from archival_core.query.answer.notes import Note
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _TRIES: Final = 6
 #: An archive may have been restored and retired since the snapshot, and the snapshot may be another server's.
 _AGAIN: Final = frozenset({"archive-unreadable", "moment-passed", "snapshot-lost"})
+#: In seconds: a source that is away so soon may be one that has ended a kept session, and takes a new one.
+_SOON: Final = 1.0
 
 
 class Queries:
@@ -124,7 +126,8 @@ class Queries:
                     if error.code == "large-values" and own_reader:
                         own_reader = False
                         continue
-                    again = error.code in _AGAIN or isinstance(error, GaveWayError)
+                    ended = isinstance(error, AwayError) and tried == 1 and time.monotonic() - begun < _SOON
+                    again = error.code in _AGAIN or isinstance(error, GaveWayError) or ended
                     if not again or tried == _TRIES or time.monotonic() - begun > limits.seconds / 2:
                         raise
                     # the kept ones may lead to a server that the source's address does not lead to any more

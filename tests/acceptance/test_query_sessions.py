@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from archival_core.clients.postgres import pool
 from archival_core.clients.postgres.database import Database, process_of
 from archival_core.errors import AwayError, GaveWayError, TransientError
 from archival_core.query.kept_sessions import KeptSessions, LaterSession
@@ -114,6 +115,19 @@ async def test_the_next_question_has_the_session_of_the_one_before(archived: Ser
     monkeypatch.setattr(queries._sessions._pool, "_lifetime_seconds", 0.0)
     assert (await asked(queries, sql)).result.to_pylist() == [{"n": 744}]
     await _none_is_left(archived)
+
+
+async def test_a_kept_session_that_ends_while_it_is_taken_fails_no_question(
+    archived: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server says at the end of a session may be on its way still."""
+    monkeypatch.setattr(pool, "_is_quiet", lambda _: True)
+    monkeypatch.setattr(pool, "_BELIEVED_SECONDS", 60.0)
+    queries, sql = queries_of(archived), f"select count(*) as n from {archived.schema}.readings where time < '2026-02-01'"
+    await asked(queries, sql)
+    archived.execute(SESSIONS.replace("count(*)", "pg_terminate_backend(pid, 5000)"))
+    assert (await asked(queries, sql)).result.to_pylist() == [{"n": 744}]
+    await queries.close()
 
 
 async def test_a_snapshot_of_a_server_that_is_not_the_source_any_more_is_taken_anew(
