@@ -21,7 +21,6 @@ from redis.asyncio import Redis
 from archival_core import runtime, settings
 from archival_core.clients.postgres.database import Database
 from archival_core.errors import ArchivalError
-from archival_core.flows.insight import readiness
 from archival_core.ledger.jobs.job_life import Marked
 from archival_core.ledger.pool import LedgerPool
 from archival_core.model.jobs.message import JobMessage
@@ -213,8 +212,6 @@ async def open_service(
     }
     for name, value in names.items():
         monkeypatch.setenv(name, value)
-    # a change is refused while something does not answer in time: a busy machine is no outage
-    monkeypatch.setattr(readiness, "_DEADLINE_SECONDS", 20.0)
     settings.load.cache_clear()
     queue = QueueClient.from_connection_string(
         storage_connection, names["ARCHIVE_QUEUE"], message_decode_policy=TextBase64DecodePolicy()

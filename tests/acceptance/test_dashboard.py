@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from archival_core.api.dashboard import dashboarding
-from archival_core.flows.insight import chunk_map, insights
+from archival_core.flows.insight import chunk_map, insights, readiness
 from tests.acceptance.api_client import api_client
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunk_map, "_GOOD_FOR", 0.0)
     # a busy machine is no outage
     monkeypatch.setattr(dashboarding, "_PATIENCE", 20.0)
+    monkeypatch.setattr(readiness, "_DEADLINE_SECONDS", 20.0)
 
 
 @pytest.fixture

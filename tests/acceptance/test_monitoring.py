@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 from redis.asyncio import Redis
 
-from archival_core.flows.insight import insights, readiness
+from archival_core.flows.insight import insights
 from archival_core.model.asking.policy import Policy
 from archival_core.model.chunks.chunk import Relation
 from tests.acceptance.api_client import api_client
@@ -194,8 +194,6 @@ async def test_what_is_away_takes_nothing_else_with_it(
 ) -> None:
     await archive(service, "jan")
     monkeypatch.setattr(service.runtime.messaging, "_redis", Redis(port=1))
-    # its driver tries again for longer than a scrape may take
-    monkeypatch.setattr(readiness, "_DEADLINE_SECONDS", 2.0)
     found = await scrape(client)
     assert found["archival_scrape_success", "stream"] == 0
     assert found["archival_scrape_success", "ledger"] == 1

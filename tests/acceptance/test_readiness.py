@@ -78,7 +78,6 @@ async def distant(
             settings.load.cache_clear()
             monkeypatch.setattr(runtime, "_current", None)
             service.runtime = runtime.get()
-            monkeypatch.setattr(readiness, "_DEADLINE_SECONDS", 2.0)
             async with api_client() as client:
                 yield Distant(service, client, proxies)
             for proxy in proxies.values():

@@ -55,8 +55,10 @@ class ReadinessCheck:
             self._good_until = now + _GOOD_FOR
             # A question without an answer is not asked again meanwhile, or a silent server would be sent all connections.
             self._asked |= {name: self._ask(name) for name in self._probes if self._is_over(name)}
-        await asyncio.wait(self._asked.values(), timeout=_DEADLINE_SECONDS)
-        return {name: self._state(name, task) for name, task in self._asked.items()}
+        # these: whoever asks next may ask anew before this caller goes on, and what is asked anew has no answer yet
+        asked = dict(self._asked)
+        await asyncio.wait(asked.values(), timeout=_DEADLINE_SECONDS)
+        return {name: self._state(name, task) for name, task in asked.items()}
 
     def _state(self, name: str, task: asyncio.Task[tuple[str, str] | None]) -> Away | None:
         trouble = task.result() if task.done() else ("no-answer", f"no answer within {_DEADLINE_SECONDS:g} s")

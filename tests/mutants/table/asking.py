@@ -6,6 +6,14 @@ from tests.mutants.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        name="asked-anew-is-away",
+        file="flows/insight/readiness.py",
+        inside="ReadinessCheck.states",
+        old="asked = dict(self._asked)",
+        new="asked = self._asked",
+        tests=("unit/flows/test_readiness.py::test_who_asks_anew_makes_no_outage_for_those_who_asked_before",),
+    ),
+    Mutation(
         name="backlog-from-before-the-group",
         file="clients/redis/messaging.py",
         old='id="0"',
