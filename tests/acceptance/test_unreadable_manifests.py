@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from archival_core.errors import PermanentError
@@ -23,12 +24,14 @@ pytestmark = pytest.mark.own_database
 OTHER = TABLE.replace("$s.readings", "$s.other").replace("$s.jan", "$s.other_jan").replace("$s.feb", "$s.other_feb")
 
 
-def break_january(service: Service) -> None:
-    """The first archive of January has a manifest without columns."""
-    service.forge_ledger(
-        "update archival.job set manifest = jsonb_set(manifest, '{columns}', '[{\"name\": \"time\"}]') where job_id ="
-        " (select job_id from archival.job where chunk = '$s.jan' order by requested_at limit 1)"
-    )
+def break_january(service: Service, ledger_url: str | None = None) -> None:
+    """The first archive of January has a manifest in which a column has a name alone."""
+    with psycopg.connect(ledger_url or service.url, autocommit=True) as ledger:
+        ledger.execute(
+            "update archival.job set manifest = jsonb_set(manifest, '{columns}', '[{\"name\": \"time\"}]') where job_id ="
+            " (select job_id from archival.job where chunk = %s order by requested_at limit 1)",
+            (f"{service.schema}.jan",),
+        )
 
 
 def by_chunk(service: Service) -> dict[str, dict[str, Any]]:
@@ -85,7 +88,7 @@ async def test_archives_of_a_former_server_are_decided_about(world: World) -> No
     await move(world, DUMPED, february(DUMPED), LATE, february(LATE))
     assert (await world.remove()).removed == 0
     await world.work()
-    break_january(world.service)
+    break_january(world.service, world.ledger_url)
     await world.reconcile()
     found = sorted((job["chunk"].rpartition(".")[2], job["status"]) for job in world.jobs())
     assert found == [("feb", "archived"), ("feb", "superseded"), ("jan", "archived"), ("jan", "archived")]
