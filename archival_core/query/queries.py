@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _TRIES: Final = 6
 #: An archive may have been restored and retired since the snapshot, and the snapshot may be another server's.
 _AGAIN: Final = frozenset({"archive-unreadable", "moment-passed", "snapshot-lost"})
-#: In seconds: a source that is away so soon may be one that has ended a kept session, and takes a new one.
+#: In seconds: a source that is found away so soon may have ended a kept session alone, and take a new session.
 _SOON: Final = 1.0
 
 

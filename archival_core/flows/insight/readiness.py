@@ -55,7 +55,7 @@ class ReadinessCheck:
             self._good_until = now + _GOOD_FOR
             # A question without an answer is not asked again meanwhile, or a silent server would be sent all connections.
             self._asked |= {name: self._ask(name) for name in self._probes if self._is_over(name)}
-        # these: whoever asks next may ask anew before this caller goes on, and what is asked anew has no answer yet
+        # The next caller may put new questions before this caller goes on, and new questions have no answers yet.
         asked = dict(self._asked)
         await asyncio.wait(asked.values(), timeout=_DEADLINE_SECONDS)
         return {name: self._state(name, task) for name, task in asked.items()}

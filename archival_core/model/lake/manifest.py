@@ -81,7 +81,7 @@ class ManifestPart(_Part):
 
 
 def invalid_in_ledger(error: ValidationError, whose: object) -> PermanentError:
-    """What the ledger has of a manifest cannot be read: one archive's trouble, and no other's."""
+    """The error of an archive of whose manifest the ledger's copy cannot be read; `whose` names the archive."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"]))
     return PermanentError(

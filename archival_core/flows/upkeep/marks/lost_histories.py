@@ -61,7 +61,7 @@ class LostHistories:
             except AwayError:
                 raise
             except ArchivalError as error:
-                # it keeps no other from coming back
+                # One archive that cannot come back keeps no other archive from coming back.
                 _LOG.error("archive %s is not brought back: %s", job.job_id, error)
         return brought
 

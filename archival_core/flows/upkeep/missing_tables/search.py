@@ -132,7 +132,7 @@ async def _names(connection: Connection, job: Job) -> set[str]:
     try:
         origin = await origin_of(connection, Manifest.of_ledger(job.manifest, job.job_id))
     except PermanentError:
-        # it is told where this one is decided about, and keeps no other from its turn
+        # The error is told where this archive is decided about, and keeps no other archive from its turn.
         return {str(job.hypertable)}
     return {str(job.hypertable), str(origin.table)}
 
