@@ -2,21 +2,26 @@
 -- Archives whose chunk is to go now: the request says so, or the hypertable's policy, or the default. A refusal waits before it is tried
 -- again: a minute if it may pass by itself, five if somebody has to do something, an hour if the archive is damaged, since every try reads
 -- every byte. A chunk that is being archived anew is not touched, nor an archive that waits for a person's word. Who asks about one archive
--- is not alone, and leaves a hypertable be that somebody else holds.
+-- is not alone, and leaves a hypertable be that somebody else holds. `offset 0` keeps the joins to one policy and one archive at a time: while
+-- policies are new, their number is a guess, and for a wrong one every archive would be read.
 select j.* from (
     select o.job_id from archival.job o
     where o.kind = 'archive' and o.status = 'archived' and o.restored_at is null and o.remove
     union all
-    select o.job_id from archival.policy p join archival.job o on o.hypertable = p.hypertable
-    where o.kind = 'archive' and o.status = 'archived' and o.restored_at is null and o.remove is null
-      and p.enabled and archival.bound(o.range_end) <= extract(epoch from now() - p.remove_after)
-      -- an age is one of clock time: integers have none, and a small integer would always be long ago
-      and o.range_end !~ '^-?\d+$'
+    select old_enough.job_id from archival.policy p, lateral (
+        select o.job_id from archival.job o
+        where o.hypertable = p.hypertable and o.kind = 'archive' and o.status = 'archived' and o.restored_at is null and o.remove is null
+          and archival.bound(o.range_end) <= extract(epoch from now() - p.remove_after)
+          -- an age is one of clock time: integers have none, and a small integer would always be long ago
+          and o.range_end !~ '^-?\d+$'
+        offset 0
+    ) old_enough
+    where p.enabled
     union all
     select o.job_id from archival.job o
     where %(default_drop)s and o.kind = 'archive' and o.status = 'archived' and o.restored_at is null and o.remove is null
       and not exists (select from archival.policy p where p.hypertable = o.hypertable)
-) wanted join archival.job j on j.job_id = wanted.job_id
+) wanted, lateral (select * from archival.job o where o.job_id = wanted.job_id offset 0) j
 where j.hypertable <> all(%(busy)s::text[]) and j.job_id <> all(%(passed)s::uuid[])
   and j.finished_at + %(grace)s <= now()
   and j.removal_error ->> 'code' is distinct from 'archive-undecided'
