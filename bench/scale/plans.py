@@ -204,7 +204,7 @@ def pages_of_marks(connection: psycopg.Connection[Any]) -> int:
 def _touched(connection: psycopg.Connection[Any], query: str, asked: Mapping[str, Any] | Sequence[Any]) -> int:
     explain = f"explain (analyze, buffers, timing off, format json) {query}".encode()
     touched: list[int] = []
-    # the first execution reads the catalog as well, and so does a later one if another database of the server has changed much meanwhile
+    # the first execution reads the catalog as well, and so may a later one, if much has changed on the server meanwhile
     for _ in range(3):
         with connection.transaction(force_rollback=True):
             row = connection.execute(explain, asked).fetchone()

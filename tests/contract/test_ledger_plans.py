@@ -1,8 +1,8 @@
 """No statement of the ledger costs more with eight times the archives: none of them looks at all of them. Nor does a commit to
 a table look at the marks of other tables.
 
-Ten seconds, because both ledgers have to be large enough for an index to be worth its while, and because each statement is asked
-twice: also as a new ledger has it, where nobody knows yet how many rows its small tables have.
+Ten seconds, because both ledgers have to be large enough for an index to be worth its while, and because each statement is
+asked twice: also as in a new ledger, where nobody knows yet how many rows its small tables have.
 """
 
 from __future__ import annotations
