@@ -28,41 +28,17 @@ CREATE FUNCTION archival.bytes_bounds() RETURNS double precision[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ARRAY[((2)::double precision ^ (20)::double precision), ((2)::double precision ^ (22)::double precision), ((2)::double precision ^ (24)::double precision), ((2)::double precision ^ (26)::double precision), ((2)::double precision ^ (28)::double precision), ((2)::double precision ^ (30)::double precision), ((2)::double precision ^ (32)::double precision), ((2)::double precision ^ (34)::double precision), ((2)::double precision ^ (36)::double precision)];
 
--- FUNCTION seconds_bounds()
+-- TABLE freed_tally
 
-CREATE FUNCTION archival.seconds_bounds() RETURNS double precision[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN ARRAY[(1)::double precision, (2)::double precision, (5)::double precision, (10)::double precision, (30)::double precision, (60)::double precision, (120)::double precision, (300)::double precision, (600)::double precision, (1200)::double precision, (1800)::double precision, (3600)::double precision, (7200)::double precision, (14400)::double precision];
-
--- TABLE day_tally
-
-CREATE TABLE archival.day_tally (
+CREATE TABLE archival.freed_tally (
     day date NOT NULL,
     hypertable text NOT NULL,
-    outcome text NOT NULL,
-    jobs bigint NOT NULL,
-    rows numeric NOT NULL,
-    source_bytes numeric NOT NULL,
-    parquet_bytes numeric NOT NULL
+    source_bytes numeric NOT NULL
 );
 
--- COMMENT TABLE day_tally
+-- COMMENT TABLE freed_tally
 
-COMMENT ON TABLE archival.day_tally IS 'The outcomes of each day, in UTC.';
-
--- TABLE folded_job
-
-CREATE TABLE archival.folded_job (
-    day date NOT NULL,
-    hypertable text NOT NULL,
-    kind text NOT NULL,
-    status text NOT NULL,
-    jobs bigint NOT NULL
-);
-
--- COMMENT TABLE folded_job
-
-COMMENT ON TABLE archival.folded_job IS 'Ended jobs whose rows are gone, counted. An archive is never among them.';
+COMMENT ON TABLE archival.freed_tally IS 'Bytes of the archives that are removed now, by the day of their removal: the sum of its rows. What was brought back is not among them.';
 
 -- TABLE job
 
@@ -133,6 +109,60 @@ COMMENT ON TABLE archival.job IS 'One row per request and chunk. Written by arch
 -- COMMENT COLUMN job.reads_alone
 
 COMMENT ON COLUMN archival.job.reads_alone IS 'The chunk has changed while its parts were shared: one instance reads it, in one snapshot, whoever else writes to it. Null where that is not so.';
+
+-- FUNCTION count_freed_again()
+
+CREATE FUNCTION archival.count_freed_again() RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ DELETE FROM archival.freed_tally;
+ INSERT INTO archival.freed_tally (day, hypertable, source_bytes)  SELECT ((job.removed_at AT TIME ZONE 'UTC'::text))::date AS timezone,
+             job.hypertable,
+             COALESCE(sum(job.source_bytes), (0)::numeric) AS "coalesce"
+            FROM archival.job
+           WHERE ((job.kind = 'archive'::text) AND (job.status = 'removed'::text) AND (job.removed_at IS NOT NULL))
+           GROUP BY (((job.removed_at AT TIME ZONE 'UTC'::text))::date), job.hypertable;
+END;
+
+-- COMMENT FUNCTION count_freed_again()
+
+COMMENT ON FUNCTION archival.count_freed_again() IS 'Makes the sums of what has left the database anew.';
+
+-- FUNCTION seconds_bounds()
+
+CREATE FUNCTION archival.seconds_bounds() RETURNS double precision[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ARRAY[(1)::double precision, (2)::double precision, (5)::double precision, (10)::double precision, (30)::double precision, (60)::double precision, (120)::double precision, (300)::double precision, (600)::double precision, (1200)::double precision, (1800)::double precision, (3600)::double precision, (7200)::double precision, (14400)::double precision];
+
+-- TABLE day_tally
+
+CREATE TABLE archival.day_tally (
+    day date NOT NULL,
+    hypertable text NOT NULL,
+    outcome text NOT NULL,
+    jobs bigint NOT NULL,
+    rows numeric NOT NULL,
+    source_bytes numeric NOT NULL,
+    parquet_bytes numeric NOT NULL
+);
+
+-- COMMENT TABLE day_tally
+
+COMMENT ON TABLE archival.day_tally IS 'The outcomes of each day, in UTC.';
+
+-- TABLE folded_job
+
+CREATE TABLE archival.folded_job (
+    day date NOT NULL,
+    hypertable text NOT NULL,
+    kind text NOT NULL,
+    status text NOT NULL,
+    jobs bigint NOT NULL
+);
+
+-- COMMENT TABLE folded_job
+
+COMMENT ON TABLE archival.folded_job IS 'Ended jobs whose rows are gone, counted. An archive is never among them.';
 
 -- TABLE job_tally
 
@@ -223,9 +253,9 @@ CREATE TABLE archival.outcome_tally (
 
 COMMENT ON TABLE archival.outcome_tally IS 'How often jobs have come to each outcome. It only grows, whatever becomes of the jobs.';
 
--- FUNCTION count_again()
+-- FUNCTION count_jobs_again()
 
-CREATE FUNCTION archival.count_again() RETURNS void
+CREATE FUNCTION archival.count_jobs_again() RETURNS void
     LANGUAGE sql
     BEGIN ATOMIC
  DELETE FROM archival.job_tally;
@@ -300,6 +330,19 @@ CREATE FUNCTION archival.count_again() RETURNS void
             FROM archival.folded_job
            WHERE (folded_job.status = 'failed'::text)
            GROUP BY folded_job.day, folded_job.hypertable;
+END;
+
+-- COMMENT FUNCTION count_jobs_again()
+
+COMMENT ON FUNCTION archival.count_jobs_again() IS 'Makes the sums of jobs and of their outcomes anew.';
+
+-- FUNCTION count_again()
+
+CREATE FUNCTION archival.count_again() RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ SELECT archival.count_jobs_again() AS count_jobs_again;
+ SELECT archival.count_freed_again() AS count_freed_again;
 END;
 
 -- COMMENT FUNCTION count_again()
@@ -466,6 +509,23 @@ COMMENT ON FUNCTION archival.note_superseding() IS 'Writes table superseding in 
 CREATE FUNCTION archival.one_more(counts jsonb, what text) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     RETURN (counts || jsonb_build_object(what, (COALESCE(((counts ->> what))::integer, 0) + 1)));
+
+-- FUNCTION tally_freed()
+
+CREATE FUNCTION archival.tally_freed() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if tg_op <> 'INSERT' and old.kind = 'archive' and old.status = 'removed' and old.removed_at is not null then
+        insert into archival.freed_tally
+        values ((old.removed_at at time zone 'UTC')::date, old.hypertable, -coalesce(old.source_bytes, 0));
+    end if;
+    if tg_op <> 'DELETE' and new.kind = 'archive' and new.status = 'removed' and new.removed_at is not null then
+        insert into archival.freed_tally
+        values ((new.removed_at at time zone 'UTC')::date, new.hypertable, coalesce(new.source_bytes, 0));
+    end if;
+    return null;
+end $$;
 
 -- FUNCTION tally_job()
 
@@ -1074,6 +1134,10 @@ ALTER TABLE ONLY archival.table_due
 
 CREATE INDEX day_tally_day ON archival.day_tally USING btree (day);
 
+-- INDEX freed_tally_day
+
+CREATE INDEX freed_tally_day ON archival.freed_tally USING btree (day);
+
 -- INDEX job_by_origin
 
 CREATE INDEX job_by_origin ON archival.job USING btree (((manifest #>> '{hypertable_table,oid}'::text[]))) WHERE ((kind = 'archive'::text) AND (status = ANY (ARRAY['archived'::text, 'removed'::text])));
@@ -1158,10 +1222,6 @@ CREATE INDEX job_published_from ON archival.job USING btree (hypertable, COALESC
 
 CREATE INDEX job_refused ON archival.job USING btree (hypertable) WHERE ((kind = 'archive'::text) AND (status = 'archived'::text) AND (removal_error IS NOT NULL));
 
--- INDEX job_removed
-
-CREATE INDEX job_removed ON archival.job USING btree (removed_at) INCLUDE (hypertable, source_bytes) WHERE ((kind = 'archive'::text) AND (status = 'removed'::text));
-
 -- INDEX job_request
 
 CREATE UNIQUE INDEX job_request ON archival.job USING btree (request_key, hypertable, chunk);
@@ -1229,6 +1289,18 @@ CREATE TRIGGER follow_job BEFORE UPDATE OF status ON archival.job FOR EACH ROW E
 -- TRIGGER job forget_dismissal
 
 CREATE TRIGGER forget_dismissal BEFORE UPDATE OF status ON archival.job FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (new.dismissed IS NOT NULL))) EXECUTE FUNCTION archival.forget_dismissal();
+
+-- TRIGGER job freed_added
+
+CREATE TRIGGER freed_added AFTER INSERT ON archival.job FOR EACH ROW WHEN ((new.status = 'removed'::text)) EXECUTE FUNCTION archival.tally_freed();
+
+-- TRIGGER job freed_deleted
+
+CREATE TRIGGER freed_deleted AFTER DELETE ON archival.job FOR EACH ROW WHEN ((old.status = 'removed'::text)) EXECUTE FUNCTION archival.tally_freed();
+
+-- TRIGGER job freed_moved
+
+CREATE TRIGGER freed_moved AFTER UPDATE ON archival.job FOR EACH ROW WHEN (((('removed'::text = old.status) OR ('removed'::text = new.status)) AND ((((old.status IS DISTINCT FROM new.status) OR (old.removed_at IS DISTINCT FROM new.removed_at)) OR (old.hypertable IS DISTINCT FROM new.hypertable)) OR (old.source_bytes IS DISTINCT FROM new.source_bytes)))) EXECUTE FUNCTION archival.tally_freed();
 
 -- TRIGGER job note_due_table
 

@@ -57,7 +57,6 @@ GROWS: Final = {
     "count_in_lake_alone": "a person looks at the hypertables: of the archives that are not removed, how many have no table",
     "failure_groups": "failures that nobody has dealt with are grouped by their cause",
     "open_failures": "of these, the newest of each hypertable",
-    "freed_since": "what left the database this month is summed: here, all of it did",
     "fold_day_tally": "sums of many days become sums of one day",
 }
 

@@ -33,6 +33,7 @@ TALLIES = {
     "jobs": "select hypertable, kind, status, sum(jobs) from archival.job_tally group by 1, 2, 3 having sum(jobs) <> 0",
     "outcomes": "select hypertable, outcome, sum(jobs), sum(rows) from archival.outcome_tally group by 1, 2",
     "days": "select day, hypertable, outcome, sum(jobs), sum(rows) from archival.day_tally group by 1, 2, 3",
+    "freed": "select day, hypertable, sum(source_bytes) from archival.freed_tally group by 1, 2 having sum(source_bytes) <> 0",
 }
 FILL = """
 insert into archival.job (kind, hypertable, chunk, status, request_key, requested_by, requested_at, finished_at, announced)

@@ -39,6 +39,7 @@ TALLIES = {
     " sum(parquet_bytes), round(sum(seconds)::numeric, 3) from archival.outcome_tally group by 1, 2, 3, 4",
     "day_tally": "select day, hypertable, outcome, sum(jobs), sum(rows), sum(source_bytes), sum(parquet_bytes)"
     " from archival.day_tally group by 1, 2, 3",
+    "freed_tally": "select day, hypertable, sum(source_bytes) from archival.freed_tally group by 1, 2 having sum(source_bytes) <> 0",
 }
 
 
@@ -110,7 +111,7 @@ async def test_sums_are_those_of_the_jobs_whatever_they_went_through(service: Se
 async def test_counters_never_go_back_and_folding_changes_nothing(service: Service, client: httpx.AsyncClient) -> None:
     await archive(service, "jan", "feb", remove=True)
     before, kept = await scrape(client), tallies(service)
-    for fold in ("job", "outcome", "day"):
+    for fold in ("job", "outcome", "day", "freed"):
         await service.runtime._pool.one(f"fold_{fold}_tally")
     assert tallies(service) == kept
     assert service.rows("select count(*) from archival.job_tally") == [(1,)]

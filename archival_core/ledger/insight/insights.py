@@ -167,6 +167,7 @@ class InsightReader:
         if sum(row["differences"] for row in outcomes) > _FOLDED_FROM + len(outcomes):
             await self._pool.one("fold_outcome_tally")
             await self._pool.one("fold_day_tally")
+            await self._pool.one("fold_freed_tally")
 
 
 def _failure(row: Row) -> Failure:

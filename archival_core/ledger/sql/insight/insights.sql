@@ -34,6 +34,12 @@ insert into archival.day_tally
 select day, hypertable, outcome, sum(jobs), sum(rows), sum(source_bytes), sum(parquet_bytes) from gone group by 1, 2, 3
 returning hypertable
 
+-- name: fold_freed_tally
+with gone as (delete from archival.freed_tally returning *)
+insert into archival.freed_tally
+select day, hypertable, sum(source_bytes) from gone group by 1, 2 having sum(source_bytes) <> 0
+returning hypertable
+
 -- name: oldest_unremoved
 -- One step of the index for each hypertable.
 select h.hypertable, oldest.finished_at
@@ -96,7 +102,6 @@ from archival.day_tally where day >= %(first)s and (%(hypertable)s::text is null
 group by day, outcome order by day
 
 -- name: freed_since
--- By the jobs, and not by the tallies of what happened on each day: what a restore has brought back is not free any more, as in the sums
--- by state.
-select hypertable, coalesce(sum(source_bytes), 0)::bigint as source_bytes from archival.job
-where kind = 'archive' and status = 'removed' and removed_at >= %(first)s::timestamp at time zone 'UTC' group by hypertable
+-- Not by the tallies of what happened on each day: what a restore has brought back is not free any more, as in the sums by state.
+select hypertable, sum(source_bytes)::bigint as source_bytes from archival.freed_tally
+where day >= %(first)s group by hypertable having sum(source_bytes) <> 0
