@@ -96,6 +96,7 @@ CREATE TABLE archival.job (
     read_from text GENERATED ALWAYS AS ((((manifest #>> '{source,system_identifier}'::text[]) || '/'::text) || (manifest #>> '{source,database}'::text[]))) STORED,
     dismissed jsonb,
     reads_alone boolean,
+    made_up boolean,
     CONSTRAINT job_dropped_by_check CHECK ((dropped_by = ANY (ARRAY['service'::text, 'others'::text]))),
     CONSTRAINT job_kind_check CHECK ((kind = ANY (ARRAY['archive'::text, 'restore'::text]))),
     CONSTRAINT job_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'archived'::text, 'superseded'::text, 'removed'::text, 'restored'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])))
@@ -109,6 +110,10 @@ COMMENT ON TABLE archival.job IS 'One row per request and chunk. Written by arch
 -- COMMENT COLUMN job.reads_alone
 
 COMMENT ON COLUMN archival.job.reads_alone IS 'The chunk has changed while its parts were shared: one instance reads it, in one snapshot, whoever else writes to it. Null where that is not so.';
+
+-- COMMENT COLUMN job.made_up
+
+COMMENT ON COLUMN archival.job.made_up IS 'Of a failed job: a later one of its chunk has come to a good end, so nobody has to look at the failure. Null where that is not so.';
 
 -- FUNCTION count_freed_again()
 
@@ -403,6 +408,20 @@ end $$;
 
 COMMENT ON FUNCTION archival.forget_dismissal() IS 'A dismissal is of one failure: a job that goes on may fail anew.';
 
+-- FUNCTION forget_made_up()
+
+CREATE FUNCTION archival.forget_made_up() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.made_up := null;
+    return new;
+end $$;
+
+-- COMMENT FUNCTION forget_made_up()
+
+COMMENT ON FUNCTION archival.forget_made_up() IS 'A job that goes on may fail anew.';
+
 -- FUNCTION in_lake_alone(text, timestamp with time zone, bigint, bigint[])
 
 CREATE FUNCTION archival.in_lake_alone(status text, restored_at timestamp with time zone, relation_oid bigint, oids bigint[]) RETURNS boolean
@@ -462,6 +481,26 @@ CREATE FUNCTION archival.lies_in_other_table(archive archival.job, other archiva
 -- COMMENT FUNCTION lies_in_other_table(archive archival.job, other archival.job)
 
 COMMENT ON FUNCTION archival.lies_in_other_table(archive archival.job, other archival.job) IS 'Whether rows of an archive may be in another archive too, of another table: merged, split and renamed chunks are that. A hypertable makes a chunk anew for late rows of a range that is gone: that has the same range, and none of the rows from before.';
+
+-- FUNCTION make_up()
+
+CREATE FUNCTION archival.make_up() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    -- whoever tries such a job again at this moment holds its row, and would wait for this job: it is no failure then
+    update archival.job f set made_up = true
+    where f.job_id in (
+        select e.job_id from archival.job e
+        where e.hypertable = new.hypertable and e.chunk = new.chunk and e.kind = new.kind and e.requested_at < new.requested_at
+          and e.status = 'failed' and e.made_up is null
+        for update skip locked);
+    return null;
+end $$;
+
+-- COMMENT FUNCTION make_up()
+
+COMMENT ON FUNCTION archival.make_up() IS 'Marks the failures of its chunk before a job that has come to a good end.';
 
 -- FUNCTION note_due_table()
 
@@ -840,9 +879,10 @@ CREATE VIEW archival.open_failure AS
     finished_at,
     error
    FROM archival.job f
-  WHERE ((status = 'failed'::text) AND (dismissed IS NULL) AND (NOT (EXISTS ( SELECT
+  WHERE ((status = 'failed'::text) AND (dismissed IS NULL) AND (made_up IS NULL) AND (NOT (EXISTS ( SELECT
            FROM archival.job later
-          WHERE ((later.hypertable = f.hypertable) AND (later.chunk = f.chunk) AND (later.kind = f.kind) AND (later.requested_at > f.requested_at) AND (later.status = ANY (ARRAY['queued'::text, 'running'::text, 'archived'::text, 'removed'::text, 'restored'::text])))))));
+          WHERE ((later.hypertable = f.hypertable) AND (later.chunk = f.chunk) AND (later.kind = f.kind) AND (later.requested_at > f.requested_at) AND (later.status = ANY (ARRAY['queued'::text, 'running'::text, 'archived'::text, 'removed'::text, 'restored'::text])))
+         OFFSET 0))));
 
 -- COMMENT VIEW open_failure
 
@@ -1214,6 +1254,10 @@ CREATE UNIQUE INDEX job_one_live ON archival.job USING btree (hypertable, chunk)
 
 CREATE UNIQUE INDEX job_one_live_restore ON archival.job USING btree (restores) WHERE ((status = ANY (ARRAY['queued'::text, 'running'::text])) AND (kind = 'restore'::text));
 
+-- INDEX job_open_failure
+
+CREATE INDEX job_open_failure ON archival.job USING btree (finished_at DESC) WHERE ((status = 'failed'::text) AND (dismissed IS NULL) AND (made_up IS NULL));
+
 -- INDEX job_published_from
 
 CREATE INDEX job_published_from ON archival.job USING btree (hypertable, COALESCE(archival.bound(range_start), '-Infinity'::numeric), chunk COLLATE "C", revision) WHERE ((kind = 'archive'::text) AND (status = ANY (ARRAY['archived'::text, 'removed'::text])));
@@ -1290,6 +1334,10 @@ CREATE TRIGGER follow_job BEFORE UPDATE OF status ON archival.job FOR EACH ROW E
 
 CREATE TRIGGER forget_dismissal BEFORE UPDATE OF status ON archival.job FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (new.dismissed IS NOT NULL))) EXECUTE FUNCTION archival.forget_dismissal();
 
+-- TRIGGER job forget_made_up
+
+CREATE TRIGGER forget_made_up BEFORE UPDATE OF status ON archival.job FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND new.made_up)) EXECUTE FUNCTION archival.forget_made_up();
+
 -- TRIGGER job freed_added
 
 CREATE TRIGGER freed_added AFTER INSERT ON archival.job FOR EACH ROW WHEN ((new.status = 'removed'::text)) EXECUTE FUNCTION archival.tally_freed();
@@ -1301,6 +1349,14 @@ CREATE TRIGGER freed_deleted AFTER DELETE ON archival.job FOR EACH ROW WHEN ((ol
 -- TRIGGER job freed_moved
 
 CREATE TRIGGER freed_moved AFTER UPDATE ON archival.job FOR EACH ROW WHEN (((('removed'::text = old.status) OR ('removed'::text = new.status)) AND ((((old.status IS DISTINCT FROM new.status) OR (old.removed_at IS DISTINCT FROM new.removed_at)) OR (old.hypertable IS DISTINCT FROM new.hypertable)) OR (old.source_bytes IS DISTINCT FROM new.source_bytes)))) EXECUTE FUNCTION archival.tally_freed();
+
+-- TRIGGER job make_up_added
+
+CREATE TRIGGER make_up_added AFTER INSERT ON archival.job FOR EACH ROW WHEN ((new.status = ANY (ARRAY['archived'::text, 'removed'::text, 'restored'::text]))) EXECUTE FUNCTION archival.make_up();
+
+-- TRIGGER job make_up_moved
+
+CREATE TRIGGER make_up_moved AFTER UPDATE ON archival.job FOR EACH ROW WHEN (((new.status = ANY (ARRAY['archived'::text, 'removed'::text, 'restored'::text])) AND (old.status IS DISTINCT FROM new.status))) EXECUTE FUNCTION archival.make_up();
 
 -- TRIGGER job note_due_table
 

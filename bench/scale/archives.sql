@@ -26,9 +26,12 @@ from (select i, format('scale.h%%s', i %% %(hypertables)s) as hypertable,
              case when i %% 20 = 7 - %(hypertables)s then 'superseded' when i %% 20 > 15 and %(kept)s then 'archived' else 'removed'
              end as status
       from generate_series(1, %(archives)s) i) made;
-insert into archival.job (job_id, kind, hypertable, chunk, status, request_key, requested_by, requested_at, finished_at, announced, error)
-select md5('again ' || i)::uuid, 'archive', hypertable, chunk, case when i %% 10 = 0 then 'failed' else 'skipped' end, 'again/' || i, 'event',
-       requested_at, finished_at, true, '{"code": "duplicate", "message": "made up"}'
+-- Failures are made up for by the archive, but for twenty that wait.
+insert into archival.job (job_id, kind, hypertable, chunk, status, made_up, request_key, requested_by, requested_at, finished_at, announced, error)
+select md5('again ' || i)::uuid, 'archive', hypertable, chunk, case when i %% 10 = 0 then 'failed' else 'skipped' end,
+       case when i %% 10 = 0 and i > 200 then true end, 'again/' || i, 'event',
+       requested_at - case when i %% 10 = 0 and i > 200 then interval '1 hour' else interval '0' end, finished_at, true,
+       '{"code": "duplicate", "message": "made up"}'
 from (select row_number() over (order by requested_at) as i, * from archival.job) j where i %% 5 = 0;
 insert into archival.job_event (job_id, at, from_status, to_status, attempt)
 select job_id, finished_at, 'running', 'archived', 1 from archival.job where kind = 'archive';

@@ -55,8 +55,6 @@ GROWS: Final = {
     "note_lake_back": "the lake went back: everything since then is verified",
     "table_candidates": "now and then, and in doubt, what is in a table of the lake is decided from all of its archives",
     "count_in_lake_alone": "a person looks at the hypertables: of the archives that are not removed, how many have no table",
-    "failure_groups": "failures that nobody has dealt with are grouped by their cause",
-    "open_failures": "of these, the newest of each hypertable",
     "fold_day_tally": "sums of many days become sums of one day",
 }
 

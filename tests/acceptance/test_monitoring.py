@@ -39,7 +39,8 @@ TALLIES = {
     " sum(parquet_bytes), round(sum(seconds)::numeric, 3) from archival.outcome_tally group by 1, 2, 3, 4",
     "day_tally": "select day, hypertable, outcome, sum(jobs), sum(rows), sum(source_bytes), sum(parquet_bytes)"
     " from archival.day_tally group by 1, 2, 3",
-    "freed_tally": "select day, hypertable, sum(source_bytes) from archival.freed_tally group by 1, 2 having sum(source_bytes) <> 0",
+    "freed_tally": "select day, hypertable, sum(source_bytes) from archival.freed_tally group by 1, 2"
+    " having sum(source_bytes) <> 0",
 }
 
 

@@ -246,6 +246,20 @@ MUTATIONS = (
         tests=("acceptance/test_lost_histories.py::test_what_a_lost_archive_had_superseded_counts_again",),
     ),
     Mutation(
+        name="job-that-ends-waits-for-its-failures",
+        file="ledger/sql/migrations/0035_made_up_for.sql",
+        old="for update skip locked",
+        new="for update",
+        tests=("contract/test_made_up_failures.py::test_no_end_of_a_job_waits_for_who_tries_a_failure_again",),
+    ),
+    Mutation(
+        name="restore-makes-up-for-a-failed-archive",
+        file="ledger/sql/migrations/0035_made_up_for.sql",
+        old=" and e.kind = new.kind",
+        new="",
+        tests=("contract/test_made_up_failures.py::test_a_later_job_makes_up_for_failures_of_its_chunk_alone",),
+    ),
+    Mutation(
         name="any-attempt-may-finish-restore",
         file="ledger/sql/archives/restores.sql",
         inside="finish_restore",
