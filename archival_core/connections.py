@@ -19,6 +19,7 @@ from archival_core.ledger.probe import LedgerProbe
 from archival_core.model.jobs.job import Kind
 from archival_core.settings import Settings
 from archival_core.source.beside import Beside
+from archival_core.source.reading_sessions import ReadingSessions
 
 
 class Connections:
@@ -27,7 +28,7 @@ class Connections:
     def __init__(self, config: Settings) -> None:
         token = token_source(ENTRA_SCOPE, "source")
         self._source = Database(config.source_database_url, token)
-        self._beside = Beside(self._source)
+        self._beside, self._readings = Beside(self._source), ReadingSessions(self._source)
         self._pool = LedgerPool(Database(config.ledger_url, token, dependency="ledger"))
         self.lake = LakehouseClient.open(config.lake_url, config.lake_account_key)
         self._lake_account = LakeAccount.open(config.lake_url, config.lake_account_key)
@@ -70,6 +71,7 @@ class Connections:
         """Close every connection."""
         closing: Sequence[Callable[[], Awaitable[None]]] = (
             self._beside.close,
+            self._readings.close,
             self._pool.close,
             self.messaging.close,
             self.queue.close,

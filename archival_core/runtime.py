@@ -206,7 +206,15 @@ class Runtime(Connections):
             readers=options.readers,
         )
         self.chunk_archiver = ChunkArchiver(
-            self._source, self.lake, self.ledger, publishing, self._marking, self._schema, self.sharing_parts, options
+            self._source,
+            self._readings,
+            self.lake,
+            self.ledger,
+            publishing,
+            self._marking,
+            self._schema,
+            self.sharing_parts,
+            options,
         )
         self._lake_marker = LakeMarker(self.lake, LakeGenerations(self._pool))
         self._second_region = SecondRegion(self._lake_account, self.lake, config.lake_replication)

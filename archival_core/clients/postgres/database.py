@@ -171,6 +171,19 @@ class Database:
         _PROCESSES[connection] = session["backend_pid"]
         postgres_prose.adapt(connection)
 
+    async def begin_anew(
+        self,
+        connection: Connection,
+        settings: Mapping[LiteralString, LiteralString] = postgres_settings.NOTHING_MORE,
+    ) -> None:
+        """Begin another session on a connection that is in no transaction: nothing is left of what the last one did.
+
+        What the server has read of its catalogs stays with the connection. Raises as `begin`, and psycopg's errors.
+        """
+        with cut_after(connection, network.CONNECT_SECONDS):
+            await connection.execute("DISCARD ALL", prepare=False)
+        await self.begin(connection, settings)
+
     async def _connect(self, settings: Mapping[LiteralString, LiteralString]) -> Connection:
         try:
             connection = await Connection.connect(await self.conninfo(), **OPTIONS)

@@ -48,7 +48,8 @@ class _Kept:
 class ConnectionPool:
     """At most `size` connections of one event loop to `database`, whose sessions begin with `settings`.
 
-    A connection is used for `lifetime_seconds` at most, or for an hour.
+    A connection is used for `lifetime_seconds` at most, or for an hour. With `begins_anew`, each use has a session of its own:
+    nothing is left in it of the use before.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class ConnectionPool:
         settings: Mapping[LiteralString, LiteralString] = NOTHING_MORE,
         *,
         lifetime_seconds: float = math.inf,
+        begins_anew: bool = False,
     ) -> None:
         self._database, self._places, self._settings = database, asyncio.Semaphore(size), settings
+        self._begins_anew = begins_anew
         self._lifetime_seconds = min(lifetime_seconds, _LIFETIME_SECONDS)
         self._idle_seconds = min(lifetime_seconds, _IDLE_SECONDS)
         #: in the order of their last use
@@ -112,10 +115,14 @@ class ConnectionPool:
         newest = self._newest()
         if newest is None:
             return None
-        if time.monotonic() - newest.since < _BELIEVED_SECONDS and _is_quiet(newest.connection):
+        is_believed = time.monotonic() - newest.since < _BELIEVED_SECONDS and _is_quiet(newest.connection)
+        if is_believed and not self._begins_anew:
             return newest
         try:
-            await check(newest.connection)
+            if self._begins_anew:
+                await self._database.begin_anew(newest.connection, self._settings)
+            else:
+                await check(newest.connection)
         except psycopg.Error:
             self._close(newest.connection)
             self.forget()
@@ -152,6 +159,9 @@ class ConnectionPool:
                 await asyncio.sleep(pause)
                 tries += 1
             else:
+                if self._begins_anew:
+                    # what the driver prepares ends with the session, which the driver does not notice
+                    connection.prepare_threshold = None
                 now = time.monotonic()
                 return _Kept(connection, born=now, since=now)
 

@@ -25,6 +25,7 @@ from archival_core import telemetry
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.codec.layout import Profile
 from archival_core.errors import PermanentError, TransientError
+from archival_core.flows.archive.begun import begun
 from archival_core.flows.archive.lake_schema import LakeSchema
 from archival_core.flows.archive.marking import Marking
 from archival_core.flows.archive.part_archiver import PartArchiver
@@ -41,6 +42,7 @@ from archival_core.model.chunks.part_range import PartRange
 from archival_core.model.jobs.job import Job
 from archival_core.model.jobs.progress import Progress
 from archival_core.model.lake.manifest import Manifest, ManifestPart
+from archival_core.source.reading_sessions import ReadingSessions
 from archival_core.source.state import history
 from archival_core.source.state.fence import Stored, is_unchanged
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
@@ -72,6 +74,7 @@ class ChunkArchiver:
     def __init__(
         self,
         source: Database,
+        readings: ReadingSessions,
         lake: LakehouseClient,
         ledger: Ledger,
         publishing: Publishing,
@@ -80,7 +83,8 @@ class ChunkArchiver:
         sharing: SharingParts,
         options: ArchiveOptions,
     ) -> None:
-        self._source, self._lake, self._ledger, self._options = source, lake, ledger, options
+        self._source, self._readings = source, readings
+        self._lake, self._ledger, self._options = lake, ledger, options
         self._sharing = sharing
         self._publishing, self._staging = publishing, publishing.staging
         self._marking, self._schema = marking, schema
@@ -131,17 +135,18 @@ class ChunkArchiver:
     async def _copy(self, job: Job, deadline: float) -> Manifest | None:
         """Write every part into staging; `None` if another run has to go on."""
         earlier = await self._ledger.parts(job)
-        async with self._source.connect(BRIEFLY) as connection:
+        async with self._readings.connect() as connection:
             with telemetry.step("archive.catalog"):
                 described = await ChunkDescription.of(connection, job)
-                job = replace(job, revision=await self._publishing.free_revision(job, described.chunk, described.born))
             async with (
                 giving_way(self._source, connection, job.hypertable) as sessions,
+                begun(self._publishing.free_revision(job, described.chunk, described.born)) as revision,
                 ReadSnapshot(connection, described.chunk) as snapshot,
             ):
                 with telemetry.step("archive.snapshot"):
                     options = (self._options.profile, self._options.part_bytes)
                     reading = await Reading.begin(connection, snapshot, described, self._schema, *options)
+                job = replace(job, revision=await revision)
                 with telemetry.step("archive.mark"):
                     reading, finished = await self._resume(job, connection, snapshot, reading, earlier)
                 done = finished.parts if finished else {}

@@ -8,6 +8,7 @@ import logging
 from archival_core import telemetry
 from archival_core.errors import PermanentError, TransientError
 from archival_core.flows.archive.published import has_room, parse_manifest, what_lies_at
+from archival_core.flows.archive.readers import all_or_first_error
 from archival_core.flows.archive.staging import Staging
 from archival_core.flows.jobs.ownership import Ownership
 from archival_core.lake import paths
@@ -84,10 +85,12 @@ class Publishing:
     async def _fill(self, staging: str, manifest: Manifest) -> None:
         """Write the manifest beside the parts. Raises `TransientError` (`staging-differs`)."""
         path = f"{staging}/{paths.INNER_MANIFEST}"
-        # Made before the parts are looked at, and filled afterwards. To make a file makes its folder too: if a later attempt
-        # has taken the folder over, the parts are missing, or the file is, and this attempt publishes no empty folder.
+        # Made before the parts are looked at. To make a file makes its folder too: if a later attempt has taken the folder
+        # over, the parts are missing, or the file is, and this attempt publishes no empty folder.
         await self._lake.create_file(path)
-        await self.staging.check_complete(staging, manifest)
+        await all_or_first_error((self.staging.check_complete(staging, manifest), self._write(path, manifest)))
+
+    async def _write(self, path: str, manifest: Manifest) -> None:
         try:
             await self._lake.fill(path, manifest.to_json())
         except PermanentError as error:
