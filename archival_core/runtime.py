@@ -193,6 +193,7 @@ class Runtime(Connections):
             shared,
             SharedReading(
                 self._source,
+                self._readings,
                 self.lake,
                 shared,
                 self._schema,

@@ -8,9 +8,10 @@ begins anew, as after a new connection; a session in which anything went wrong e
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
+from archival_core import telemetry
 from archival_core.clients.postgres.database import Connection, Database
 from archival_core.clients.postgres.pool import ConnectionPool
 from archival_core.source.state.snapshot.waiting import BRIEFLY
@@ -26,7 +27,7 @@ class ReadingSessions:
     """Sessions of one event loop with one source."""
 
     def __init__(self, source: Database) -> None:
-        self._source = source
+        self._source, self._dependency = source, telemetry.Dependency("source", source.described)
         self._pool = ConnectionPool(source, _SIZE, BRIEFLY, lifetime_seconds=_LIFETIME_SECONDS, begins_anew=True)
 
     async def close(self) -> None:
@@ -38,7 +39,10 @@ class ReadingSessions:
         """A session in autocommit mode, which waits only briefly for a lock; raises as `Database.connect`, and
         `PostponedError` (`connections-in-use`).
         """
-        async with self._pool.connection(_PATIENCE_SECONDS) as connection, self._source.watched(connection):
+        async with AsyncExitStack() as stack:
+            with self._dependency.call("connect"):
+                connection = await stack.enter_async_context(self._pool.connection(_PATIENCE_SECONDS))
+            await stack.enter_async_context(self._source.watched(connection))
             try:
                 yield connection
             except BaseException:

@@ -21,6 +21,7 @@ from archival_core.ledger.jobs.adding import NewJob
 from archival_core.ledger.jobs.job_life import Ledger
 from archival_core.model.chunks.chunk import Relation
 from archival_core.model.jobs.message import JobMessage
+from archival_core.source.state.snapshot.snapshot import ReadSnapshot
 from dev.lake_emulator import Fault
 from tests.kit.log_records import events
 
@@ -269,7 +270,7 @@ async def test_a_table_swapped_between_look_and_snapshot_is_not_mixed_up(
             f"{LATE}"
         )
 
-    once(monkeypatch, Ledger, "assign_revision", swap)
+    once(monkeypatch, ReadSnapshot, "__aenter__", swap)
     with pytest.raises(TransientError) as caught:
         await service.runtime.archival_processor.process(message)
     assert caught.value.code == "source-changed"

@@ -35,11 +35,12 @@ from archival_core.model.jobs.progress import Progress
 from archival_core.model.lake.manifest import ManifestPart
 from archival_core.source import catalog
 from archival_core.source.at_once import at_once
+from archival_core.source.reading_sessions import ReadingSessions
 from archival_core.source.session import piped
 from archival_core.source.state import history, tables
 from archival_core.source.state.fence import holds_old_rows_alone
 from archival_core.source.state.snapshot.snapshot import ReadSnapshot
-from archival_core.source.state.snapshot.waiting import BRIEFLY, Sessions
+from archival_core.source.state.snapshot.waiting import Sessions
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class SharedReading:
     def __init__(
         self,
         source: Database,
+        readings: ReadingSessions,
         lake: LakehouseClient,
         parts: SharedParts,
         schema: LakeSchema,
@@ -58,7 +60,8 @@ class SharedReading:
         profile: Profile,
         lease: timedelta,
     ) -> None:
-        self._source, self._lake, self._parts, self._schema = source, lake, parts, schema
+        self._source, self._readings, self._lake = source, readings, lake
+        self._parts, self._schema = parts, schema
         self._readers, self._profile, self._lease = readers, profile, lease
 
     async def read(self, job: Job, progress: Progress, may_begin: Callable[[], bool]) -> None:
@@ -92,7 +95,7 @@ class SharedReading:
             raise
 
     async def _archive(self, job: Job, progress: Progress, claim: PartClaim, path: str, sessions: Sessions) -> ManifestPart:
-        async with self._source.connect(BRIEFLY) as connection:
+        async with self._readings.connect() as connection:
             with sessions.with_one_more(process_of(connection)):
                 chunk = await catalog.find_chunk(connection, job.hypertable, job.chunk)
                 async with ReadSnapshot(connection, chunk) as snapshot:

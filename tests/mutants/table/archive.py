@@ -40,7 +40,7 @@ MUTATIONS = (
     Mutation(
         name="manifest-makes-its-folder-anew",
         file=_PUBLISHING,
-        inside="Publishing._fill",
+        inside="Publishing._write",
         old="await self._lake.fill(",
         new="await self._lake.write_once(",
         tests=("acceptance/test_publication.py::test_an_attempt_whose_folder_was_taken_over_publishes_nothing",),
@@ -48,8 +48,8 @@ MUTATIONS = (
     Mutation(
         name="published-without-a-look-at-staging",
         file=_PUBLISHING,
-        old="await self.staging.check_complete(staging, manifest)",
-        new="pass",
+        old="(self.staging.check_complete(staging, manifest), self._write(path, manifest))",
+        new="(self._write(path, manifest),)",
         tests=("acceptance/test_publication.py::test_a_file_that_the_job_has_not_written_is_not_published",),
     ),
     Mutation(
