@@ -113,7 +113,7 @@ COMMENT ON COLUMN archival.job.reads_alone IS 'The chunk has changed while its p
 
 -- COMMENT COLUMN job.made_up
 
-COMMENT ON COLUMN archival.job.made_up IS 'Of a failed job: a later one of its chunk has come to a good end, so nobody has to look at the failure. Null where that is not so.';
+COMMENT ON COLUMN archival.job.made_up IS 'Of a failed job: a later one of its chunk, and of the archive that it restores, has come to a good end, so nobody has to look at the failure. Null where that is not so.';
 
 -- FUNCTION count_freed_again()
 
@@ -488,13 +488,15 @@ CREATE FUNCTION archival.make_up() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
-    -- whoever tries such a job again at this moment holds its row, and would wait for this job: it is no failure then
+    -- Whoever tries such a job again at this moment holds its row, and would wait for this job. What is skipped is not marked,
+    -- and whoever looks for failures looks at this job. By the chunk: how few of its jobs have failed cannot be told.
     update archival.job f set made_up = true
     where f.job_id in (
         select e.job_id from archival.job e
-        where e.hypertable = new.hypertable and e.chunk = new.chunk and e.kind = new.kind and e.requested_at < new.requested_at
-          and e.status = 'failed' and e.made_up is null
-        for update skip locked);
+        where e.hypertable = new.hypertable and e.chunk = new.chunk and e.requested_at < new.requested_at
+          and array_position(array['failed'], e.status) is not null and e.made_up is null
+          and e.kind = new.kind and e.restores is not distinct from new.restores
+        for no key update skip locked);
     return null;
 end $$;
 
@@ -881,7 +883,7 @@ CREATE VIEW archival.open_failure AS
    FROM archival.job f
   WHERE ((status = 'failed'::text) AND (dismissed IS NULL) AND (made_up IS NULL) AND (NOT (EXISTS ( SELECT
            FROM archival.job later
-          WHERE ((later.hypertable = f.hypertable) AND (later.chunk = f.chunk) AND (later.kind = f.kind) AND (later.requested_at > f.requested_at) AND (later.status = ANY (ARRAY['queued'::text, 'running'::text, 'archived'::text, 'removed'::text, 'restored'::text])))
+          WHERE ((later.hypertable = f.hypertable) AND (later.chunk = f.chunk) AND (later.requested_at > f.requested_at) AND (later.kind = f.kind) AND (NOT (later.restores IS DISTINCT FROM f.restores)) AND (later.status = ANY (ARRAY['queued'::text, 'running'::text, 'archived'::text, 'removed'::text, 'restored'::text])))
          OFFSET 0))));
 
 -- COMMENT VIEW open_failure

@@ -15,8 +15,9 @@ from tests.kit.databases import own_database
 Connection = psycopg.Connection[Any]
 
 ADDED: Final = """
-insert into archival.job (kind, hypertable, chunk, status, request_key, requested_by, requested_at)
-values (%(kind)s, 'public.readings', %(chunk)s, %(status)s, gen_random_uuid()::text, 'test', now() + %(at)s * interval '1 min')
+insert into archival.job (kind, hypertable, chunk, status, request_key, requested_by, requested_at, restores)
+values (%(kind)s, 'public.readings', %(chunk)s, %(status)s, gen_random_uuid()::text, 'test', now() + %(at)s * interval '1 min',
+        %(restores)s)
 returning job_id
 """
 
@@ -38,8 +39,11 @@ def connection(ledger: str) -> Any:
         yield opened
 
 
-def add(connection: Connection, status: str, at: int, kind: str = "archive", chunk: str = "public.jan") -> Any:
-    row = connection.execute(ADDED, {"status": status, "at": at, "kind": kind, "chunk": chunk}).fetchone()
+def add(
+    connection: Connection, status: str, at: int, kind: str = "archive", chunk: str = "public.jan", restores: Any = None
+) -> Any:
+    asked = {"status": status, "at": at, "kind": kind, "chunk": chunk, "restores": restores}
+    row = connection.execute(ADDED, asked).fetchone()
     assert row is not None
     return row[0]
 
@@ -81,6 +85,18 @@ async def test_an_archive_that_another_takes_the_place_of_has_made_up(connection
     failed, later = add(connection, "failed", 1), add(connection, "running", 2)
     become(connection, later, good)
     become(connection, later, "superseded")
+    assert (waiting(connection), passed_by(connection)) == (set(), {failed})
+
+
+async def test_a_restore_makes_up_for_none_of_another_archive(connection: Connection) -> None:
+    before, after = add(connection, "superseded", 1), add(connection, "removed", 2)
+    failed = add(connection, "failed", 3, "restore", restores=before)
+    other = add(connection, "running", 4, "restore", restores=after)
+    become(connection, other, "restored")
+    assert (waiting(connection), passed_by(connection)) == ({failed}, set())
+    same = add(connection, "running", 5, "restore", restores=before)
+    assert not waiting(connection)
+    become(connection, same, "restored")
     assert (waiting(connection), passed_by(connection)) == (set(), {failed})
 
 

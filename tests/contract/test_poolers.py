@@ -12,9 +12,10 @@ import psycopg
 import pytest
 
 from archival_core.clients.postgres import database as postgres
-from archival_core.clients.postgres.database import Database
+from archival_core.clients.postgres.database import Database, process_of
 from archival_core.errors import TransientError
 from archival_core.ledger.pool import LedgerPool
+from archival_core.source.reading_sessions import ReadingSessions
 from tests.contract.shared_sessions import shared_sessions
 from tests.kit.pgbouncer import DATABASE, program
 from tests.kit.pgbouncer import pgbouncer as before
@@ -127,3 +128,17 @@ async def test_pgbouncer_that_keeps_sessions_is_taken(source_database_url: str, 
         async with by_pgbouncer(port).connect() as connection:
             found = await (await connection.execute("select current_setting('datestyle') as style")).fetchone()
             assert found == {"style": "ISO, YMD"}
+
+
+async def test_sessions_that_end_on_a_kept_connection_begin_alike(source_database_url: str, tmp_path: Path) -> None:
+    """PgBouncer keeps what a client says with its connection to itself, and the server forgets it when a session ends."""
+    told = "select current_setting('application_name') as name, current_setting('client_encoding') as encoding"
+    with pgbouncer(source_database_url, tmp_path, pool_mode="session", ignore_startup_parameters="options") as port:
+        sessions = ReadingSessions(by_pgbouncer(port))
+        processes = set()
+        for _ in range(2):
+            async with sessions.connect() as connection:
+                processes.add(process_of(connection))
+                assert await (await connection.execute(told)).fetchone() == {"name": "archival_service", "encoding": "UTF8"}
+        await sessions.close()
+    assert len(processes) == 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from archival_core.clients.postgres.database import Connection, Database, process_of
-from archival_core.errors import GaveWayError, TransientError
+from archival_core.errors import AwayError, GaveWayError, TransientError
 from archival_core.source.reading_sessions import ReadingSessions
+from tests.kit.databases import own_database
 
 #: What code of a table's owner can leave in a session, since planning a statement may run it, and what then tells of it.
 LEFT = {
@@ -72,6 +75,46 @@ async def test_a_session_in_which_anything_went_wrong_is_not_kept(sessions: Read
             raise error
     async with sessions.connect() as connection:
         assert process_of(connection) != process
+
+
+async def test_what_a_chunk_left_is_gone_with_it(sessions: ReadingSessions, source_database_url: str) -> None:
+    """And not when the next chunk comes: others would wait for a lock as long."""
+    async with sessions.connect() as connection:
+        process = process_of(connection)
+        await connection.execute("select pg_advisory_lock(43)")
+    async with Database(source_database_url).connect() as other:
+        found = await other.execute("select from pg_locks where locktype = 'advisory' and pid = %s", [process])
+        assert await found.fetchone() is None
+
+
+async def test_a_session_that_does_not_end_is_not_kept(sessions: ReadingSessions) -> None:
+    async with sessions.connect() as connection:
+        process = process_of(connection)
+        await connection.execute("begin")
+    async with sessions.connect() as connection:
+        assert process_of(connection) != process
+
+
+async def test_a_source_that_is_away_is_told_at_once() -> None:
+    away = ReadingSessions(Database("postgresql://postgres@127.0.0.1:1/postgres"))
+    async with asyncio.timeout(5):
+        with pytest.raises(AwayError):
+            async with away.connect():
+                raise AssertionError("there is no such server")
+
+
+async def test_a_restore_of_the_database_is_noticed(source_database_url: str) -> None:
+    """As `timescaledb_pre_restore` says it, which a connection that is there does not hear of."""
+    with own_database(source_database_url) as own:
+        sessions = ReadingSessions(Database(own))
+        async with sessions.connect() as connection:
+            name = urlsplit(own).path.strip("/")
+            await connection.execute(f"alter database {name} set timescaledb.restoring = 'on'".encode())
+        with pytest.raises(AwayError) as caught:
+            async with sessions.connect():
+                raise AssertionError("compressed chunks would look empty")
+        await sessions.close()
+    assert caught.value.code == "database-restoring"
 
 
 async def test_a_session_that_was_ended_meanwhile(sessions: ReadingSessions, source_database_url: str) -> None:

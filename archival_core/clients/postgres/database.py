@@ -171,19 +171,6 @@ class Database:
         _PROCESSES[connection] = session["backend_pid"]
         postgres_prose.adapt(connection)
 
-    async def begin_anew(
-        self,
-        connection: Connection,
-        settings: Mapping[LiteralString, LiteralString] = postgres_settings.NOTHING_MORE,
-    ) -> None:
-        """Begin another session on a connection that is in no transaction: nothing is left of what the last one did.
-
-        What the server has read of its catalogs stays with the connection. Raises as `begin`, and psycopg's errors.
-        """
-        with cut_after(connection, network.CONNECT_SECONDS):
-            await connection.execute("DISCARD ALL", prepare=False)
-        await self.begin(connection, settings)
-
     async def _connect(self, settings: Mapping[LiteralString, LiteralString]) -> Connection:
         try:
             connection = await Connection.connect(await self.conninfo(), **OPTIONS)
@@ -218,6 +205,17 @@ class Database:
 def process_of(connection: Connection) -> int:
     """The server's process of the session of `connection`. Where a pooler is in between, libpq has met another process."""
     return _PROCESSES[connection]
+
+
+async def end_session(connection: Connection) -> None:
+    """Leave nothing in a session of what was done in it, so that another one may `begin` on its connection.
+
+    What the server has read of its catalogs stays with the connection. Raises psycopg's errors, as inside a transaction.
+    """
+    with cut_after(connection, _ANSWER_SECONDS):
+        await connection.execute("DISCARD ALL")
+        # which some minor releases take from a role that the connection began with
+        await connection.execute("RESET ROLE")
 
 
 async def check(connection: Connection) -> None:

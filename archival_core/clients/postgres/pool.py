@@ -19,7 +19,7 @@ from typing import Final, LiteralString
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from archival_core.clients.postgres.database import Connection, Database, check
+from archival_core.clients.postgres.database import Connection, Database, check, end_session
 from archival_core.clients.postgres.settings import NOTHING_MORE
 from archival_core.errors import PostponedError, TransientError
 
@@ -43,13 +43,15 @@ class _Kept:
     connection: Connection
     born: float
     since: float
+    #: it is not used again
+    is_over: bool = False
 
 
 class ConnectionPool:
     """At most `size` connections of one event loop to `database`, whose sessions begin with `settings`.
 
-    A connection is used for `lifetime_seconds` at most, or for an hour. With `begins_anew`, each use has a session of its own:
-    nothing is left in it of the use before.
+    A connection is used for `lifetime_seconds` at most, or for an hour. With `begins_anew`, each use has a session of its own,
+    of which nothing is left when the use is over; the connection of a use that fails is closed.
     """
 
     def __init__(
@@ -90,10 +92,15 @@ class ConnectionPool:
             session = await self._session(time.monotonic() + seconds)
             try:
                 yield session.connection
-            except psycopg.errors.ReadOnlySqlTransaction:
-                # the address may lead to another server by now, which is the primary
-                session.born = -math.inf
-                self.forget()
+                if self._begins_anew:
+                    await _end(session)
+            except BaseException as error:
+                is_read_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+                if is_read_only or self._begins_anew:
+                    session.is_over = True
+                if is_read_only:
+                    # the address may lead to another server by now, which is the primary
+                    self.forget()
                 raise
             finally:
                 self._give_back(session)
@@ -120,7 +127,7 @@ class ConnectionPool:
             return newest
         try:
             if self._begins_anew:
-                await self._database.begin_anew(newest.connection, self._settings)
+                await self._database.begin(newest.connection, self._settings)
             else:
                 await check(newest.connection)
         except psycopg.Error:
@@ -170,7 +177,7 @@ class ConnectionPool:
         if connection.closed:
             self.forget()
         is_idle = connection.info.transaction_status is TransactionStatus.IDLE
-        if self._is_closed or not is_idle or now - session.born >= self._lifetime_seconds:
+        if self._is_closed or not is_idle or session.is_over or now - session.born >= self._lifetime_seconds:
             self._close(connection)
             return
         session.since = now
@@ -195,6 +202,13 @@ class ConnectionPool:
         task = asyncio.get_running_loop().create_task(connection.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+async def _end(session: _Kept) -> None:
+    try:
+        await end_session(session.connection)
+    except psycopg.Error:
+        session.is_over = True
 
 
 def _is_quiet(connection: Connection) -> bool:

@@ -119,8 +119,9 @@ NOTHING_MORE: Final[Mapping[LiteralString, LiteralString]] = MappingProxyType({}
 def first_statement(more: Mapping[LiteralString, LiteralString] = NOTHING_MORE) -> LiteralString:
     """The first statement of a session, outside of any transaction. Its one row has what `Database.begin` looks at.
 
-    The statement says all of `STARTUP` again, for what stands in between may have kept the connection's `options` to itself.
-    Where `more` has another value for a setting, that value counts.
+    The statement says all of `FIXED` and `STARTUP` again, for what stands in between may have kept the connection's `options`
+    to itself, or forgets them when a session ends on a connection that is kept. Where `more` has another value for a setting,
+    that value counts.
 
     A role or a database that is read-only by default is overruled, since that is a setting like the others. A server that is
     read-only by its own configuration is not: Azure does that to a server whose disk is nearly full.
@@ -128,13 +129,17 @@ def first_statement(more: Mapping[LiteralString, LiteralString] = NOTHING_MORE) 
     return f"""
 SELECT pg_catalog.pg_backend_pid() AS backend_pid,
        (SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, false))
-        FROM (VALUES {_values({**STARTUP, **AFTERWARDS, **more})}) AS s (name, value)
+        FROM (VALUES {_values({**FIXED, **STARTUP, **AFTERWARDS, **more})}) AS s (name, value)
         WHERE pg_catalog.current_setting(s.name, true) <> s.value) AS changed,
        CASE WHEN pg_catalog.current_setting('default_transaction_read_only') = 'on' AND EXISTS (
            SELECT FROM pg_catalog.pg_settings g
            WHERE g.name = 'default_transaction_read_only' AND g.source IN ('database', 'user', 'database user'))
        THEN pg_catalog.set_config('default_transaction_read_only', 'off', false) END AS writable,
-       coalesce(pg_catalog.current_setting('timescaledb.restoring', true), 'off') = 'on' AS is_restoring,
+       coalesce(pg_catalog.current_setting('timescaledb.restoring', true), 'off') = 'on' OR EXISTS (
+           -- which a connection that was there before does not notice
+           SELECT FROM pg_catalog.pg_db_role_setting r JOIN pg_catalog.pg_database d ON d.oid = r.setdatabase
+           WHERE d.datname = pg_catalog.current_database() AND r.setrole = 0
+             AND 'timescaledb.restoring=on' = ANY(r.setconfig)) AS is_restoring,
        EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = 'timescaledb') AND NOT EXISTS (
            SELECT FROM pg_catalog.pg_settings g WHERE g.name = 'timescaledb.restoring') AS lacks_library
 """  # noqa: S608  constants of this module and of its callers

@@ -248,16 +248,16 @@ MUTATIONS = (
     Mutation(
         name="job-that-ends-waits-for-its-failures",
         file="ledger/sql/migrations/0035_made_up_for.sql",
-        old="for update skip locked",
-        new="for update",
+        old="for no key update skip locked",
+        new="for no key update",
         tests=("contract/test_made_up_failures.py::test_no_end_of_a_job_waits_for_who_tries_a_failure_again",),
     ),
     Mutation(
-        name="restore-makes-up-for-a-failed-archive",
+        name="restore-makes-up-for-that-of-another-archive",
         file="ledger/sql/migrations/0035_made_up_for.sql",
-        old=" and e.kind = new.kind",
+        old=" and e.restores is not distinct from new.restores",
         new="",
-        tests=("contract/test_made_up_failures.py::test_a_later_job_makes_up_for_failures_of_its_chunk_alone",),
+        tests=("contract/test_made_up_failures.py::test_a_restore_makes_up_for_none_of_another_archive",),
     ),
     Mutation(
         name="any-attempt-may-finish-restore",

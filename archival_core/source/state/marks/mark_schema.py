@@ -83,6 +83,11 @@ async def is_there(conn: AsyncConnection[Any]) -> bool:
     return await has_table(conn, "archival_marks.stand_in")
 
 
+def forget(conn: AsyncConnection[Any]) -> None:
+    """Another session begins on the connection: what the last one has seen may be gone."""
+    _SEEN.pop(conn, None)
+
+
 async def has_table(conn: AsyncConnection[Any], table: str) -> bool:
     """Whether this database has a table of the service's. Once a session has seen the table committed, it is not asked
     again.
