@@ -8,6 +8,22 @@ _STATE = "source/state/fence.py"
 
 MUTATIONS = (
     Mutation(
+        name="what-a-chunk-left-stays-with-the-connection",
+        file="clients/postgres/pool.py",
+        inside="ConnectionPool.connection",
+        old="await _end(session)",
+        new="pass",
+        tests=("contract/test_reading_sessions.py::test_nothing_is_left_for_the_next_chunk",),
+    ),
+    Mutation(
+        name="connection-of-a-failed-reading-is-kept",
+        file="clients/postgres/pool.py",
+        inside="ConnectionPool.connection",
+        old="if is_read_only or self._begins_anew:",
+        new="if is_read_only:",
+        tests=("contract/test_reading_sessions.py::test_a_session_in_which_anything_went_wrong_is_not_kept",),
+    ),
+    Mutation(
         name="a-question-takes-the-answer-to-another",
         file="source/at_once.py",
         old="if answers.arrived != len(asked):",
