@@ -117,10 +117,10 @@ class Queries:
         async with self._turn(limits):
             for tried in range(1, _TRIES + 1):
                 try:
-                    async with self._ready(sql) as (worker, statement, holder):
+                    async with self._ready(sql) as (worker, statement, holder, role):
                         await sink.begin()
                         answer = await self._once(
-                            worker, statement, holder, form, sink, frozenset(as_text), limits, explain, own_reader
+                            worker, statement, holder, role, form, sink, frozenset(as_text), limits, explain, own_reader
                         )
                 except ArchivalError as error:
                     if error.code == "large-values" and own_reader:
@@ -157,18 +157,23 @@ class Queries:
         return Collected(answer, bytes(buffer.content))
 
     @asynccontextmanager
-    async def _ready(self, sql: str) -> AsyncIterator[tuple[Worker, Statement, Connection]]:
-        """A process that has read the statement, and a session of the source, which is made ready meanwhile."""
+    async def _ready(self, sql: str) -> AsyncIterator[tuple[Worker, Statement, Connection, str]]:
+        """A process that has read the statement, and a session of the source with the role of the question, meanwhile."""
+
+        async def opened() -> tuple[Connection, str]:
+            holder = await stack.enter_async_context(self._sessions.connect())
+            return holder, await readable.acting_role(holder, self._role or "")
+
         async with AsyncExitStack() as stack:
-            opening = asyncio.create_task(stack.enter_async_context(self._sessions.connect()))
+            opening = asyncio.create_task(opened())
             try:
                 worker, statement = await stack.enter_async_context(self._worker(sql))
-                holder = await opening
+                holder, role = await opening
             finally:
                 # of a statement that is refused, that is what is told
                 opening.cancel()
                 await asyncio.gather(opening, return_exceptions=True)
-            yield worker, statement, holder
+            yield worker, statement, holder, role
 
     @asynccontextmanager
     async def _worker(self, sql: str) -> AsyncIterator[tuple[Worker, Statement]]:
@@ -201,6 +206,7 @@ class Queries:
         worker: Worker,
         statement: Statement,
         holder: Connection,
+        role: str,
         form: Form,
         sink: Sink,
         as_text: frozenset[str],
@@ -211,7 +217,6 @@ class Queries:
         from archival_core.query.process.asked import Asked
 
         async with LaterSession(self._sessions) as aside:
-            role = await readable.acting_role(holder, self._role or "")
             named = resolved(statement.tables, await readable.readable_tables(holder, role, {t.name for t in statement.tables}))
             async with Moment(holder, aside.get, named, role) as then:
                 unexplained = await self.archives.learn(then)

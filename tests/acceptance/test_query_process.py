@@ -55,6 +55,26 @@ async def test_a_huge_value_is_refused_and_harms_nobody(service: Service) -> Non
     workers.close()
 
 
+async def test_nothing_of_a_question_stays_in_its_process(service: Service) -> None:
+    """Neither what gave the answer, nor what gave none; and the next question's DuckDB is made before it is asked."""
+    workers = Workers()
+    queries = queries_of(service, workers=workers)
+
+    async def settled() -> int:
+        """Threads of the process when nobody asks."""
+        await asyncio.sleep(0.3)
+        return len(list(Path(f"/proc/{workers._idle[0].pid}/task").iterdir()))
+
+    await asked(queries, "select 1")
+    at_first = await settled()
+    for number in range(5):
+        await asked(queries, "select count(*) from range(100000)")
+        with pytest.raises(PermanentError):
+            await asked(queries, f"select error('{number}')")
+    assert await settled() == at_first
+    workers.close()
+
+
 async def test_one_row_that_is_larger_than_an_answer(service: Service) -> None:
     sql = "select string_agg(lpad('', 10000, 'x'), '') as x from range(300)"
     queries = queries_of(service)

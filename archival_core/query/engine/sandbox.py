@@ -10,10 +10,9 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final
 
 import duckdb
@@ -22,6 +21,7 @@ import pyarrow as pa
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import quote_identifier
 from archival_core.query.columns.presentation import UNFIT, PresentColumn
+from archival_core.query.engine.databases import Databases, tell
 from archival_core.query.engine.implied import implied
 from archival_core.query.engine.intervals import within_reach
 from archival_core.query.engine.numbers import compared
@@ -41,7 +41,6 @@ _LOG = logging.getLogger(__name__)
 
 #: DuckDB's own vectors: rows of large values would not fit into memory by many.
 _BATCH_ROWS: Final = 2_048
-_SCHEMA: Final = "public"
 #: What DuckDB's own errors begin with.
 _KIND: Final = re.compile(r"([A-Z]\w*(?:[ -]\w+)*) Error: ")
 _KINDS_OF_FILES: Final = frozenset({"Invalid", "IO", "Serialization"})
@@ -64,54 +63,17 @@ class Question:
     own_reader: bool
 
 
-#: What every question's DuckDB is told; the limits of the question and its files come after it.
-_SETTINGS: Final = MappingProxyType(
-    {
-        "python_enable_replacements": "false",
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "allow_community_extensions": "false",
-        "temp_directory": "''",
-        "preserve_insertion_order": "false",
-        "TimeZone": "'UTC'",
-        # no file is read twice, and what would be kept counts as memory of the question
-        "enable_external_file_cache": "false",
-    }
-)
-
-
-class Spare:
-    """A DuckDB that waits for the next question: to make one takes as long as a small question."""
-
-    def __init__(self) -> None:
-        self._waiting: Any = None
-
-    def take(self) -> Any:
-        """One that nobody has used."""
-        self.make()
-        waiting, self._waiting = self._waiting, None
-        return waiting
-
-    def make(self) -> None:
-        """Make one, if none waits."""
-        if self._waiting is None:
-            made = duckdb.connect(":memory:")
-            _set(made, _SETTINGS)
-            made.execute(f"CREATE SCHEMA {_SCHEMA}")
-            made.execute(f"SET schema = '{_SCHEMA}'")
-            self._waiting = made
-
-
 class Sandbox:
     """Runs one question, in a thread that it blocks."""
 
-    def __init__(self, question: Question, cancel: Callable[[], None], connect: Callable[[], Any]) -> None:
-        self._question, self._cancel, self._connect = question, cancel, connect
+    def __init__(self, question: Question, cancel: Callable[[], None], databases: Databases) -> None:
+        self._question, self._cancel, self._databases = question, cancel, databases
         self.reading = QuestionReads()
         self._files = QuestionFiles(question.lake, self.reading)
         self._connection: Any = None
         self._lock = threading.Lock()
         self._stopped = False
+        self._types: Tables = {_name(one): {c.column.name: c.type_name for c in one.columns} for one in question.tables}
 
     def _stop(self) -> None:
         """Its time is over."""
@@ -150,9 +112,6 @@ class Sandbox:
             self._files.close()
             self.reading.end(self._cancel)
 
-    def _types(self) -> Tables:
-        return {_name(one): {c.column.name: c.type_name for c in one.columns} for one in self._question.tables}
-
     def _check_numbers(self) -> None:
         """Raise `PermanentError` (`numbers-as-text`) where texts would be compared that are numbers or moments."""
         texts = {
@@ -161,12 +120,12 @@ class Sandbox:
             for column in one.columns
             if column.compares_as is not None
         }
-        if found := [texts[place] for place in compared(self._question.statement.sql, self._types(), list(texts))]:
+        if found := [texts[place] for place in compared(self._question.statement.sql, self._types, list(texts))]:
             raise _compared_as_text(found)
 
     def _implied(self) -> dict[tuple[str, str], Predicate]:
         try:
-            return implied(self._question.statement.sql, self._types())
+            return implied(self._question.statement.sql, self._types)
         except (duckdb.Error, KeyError, ValueError) as error:
             # the answer is the same without
             _LOG.info("nothing is implied of the tables: %s", error)
@@ -181,7 +140,7 @@ class Sandbox:
         if not is_wanted or not any(table.archives for table in self._question.tables):
             return {}
         try:
-            return readings(connection, self._question.statement.sql, self._types())
+            return readings(connection, self._question.statement.sql, self._types)
         except (duckdb.Error, KeyError) as error:
             # the answer is the same without, and takes longer
             _LOG.warning("nothing is known of how the question reads its tables: %s", error)
@@ -192,7 +151,7 @@ class Sandbox:
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         limits = self._question.limits
-        connection = self._connect()
+        connection = self._databases.take()
         try:
             connection.register_filesystem(self._files)
             settings = {
@@ -203,7 +162,7 @@ class Sandbox:
                 # the last one, after which some of the others cannot be said any more
                 "enable_external_access": "false",
             }
-            _set(connection, settings)
+            tell(connection, settings)
             with self._lock:
                 self._connection = connection
                 if self._stopped:
@@ -212,7 +171,8 @@ class Sandbox:
         finally:
             with self._lock:
                 self._connection = None
-            connection.close()
+            # whoever asked waits for the answer, and not for the end of what gave it
+            self._databases.leave(connection)
 
     @contextmanager
     def _translating(self) -> Iterator[None]:
@@ -227,11 +187,6 @@ class Sandbox:
             if self.reading.files_read and _is_of_a_file(error, self._files.folder):
                 raise unreadable(self._files.plainly(_said(error))) from error
             raise _translated(error, self._question.limits) from error
-
-
-def _set(connection: Any, settings: Mapping[str, str]) -> None:
-    for name, value in settings.items():
-        connection.execute(f"SET {name} = {value}")
 
 
 def _name(table: WholeTable) -> tuple[str, str]:

@@ -98,7 +98,8 @@ def create_view(
 
     plain = {one.column.name: one.column.name for one in columns if one.live == quote_identifier(one.column.name)}
     live = LiveRows(columns, access.reading, access.source, table.then, renamed(implied, plain))
-    add_scanned(live, [one.live for one in columns])
+    if reading is None or not live.begin_after(renamed(reading.condition, plain)):
+        add_scanned(live, [one.live for one in columns])
     for then, archives in _alike(columns, table.archives):
         kept = [column for column in then if column is not None]
         if not kept:
@@ -122,6 +123,9 @@ def create_view(
             told = access.reading.table(str(relation))
             condition = renamed(implied, plain)
             add_scanned(ArchivedRows(forms, access.reading, access.lake, archives, time_column, told, condition), values)
+    if not selects:
+        # without a row for the question it is a table all the same
+        add_scanned(live, [one.live for one in columns])
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(relation.schema)}")
     connection.execute(f"CREATE VIEW {relation.sql} AS {' UNION ALL '.join(selects)}")
 

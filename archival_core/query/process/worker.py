@@ -22,7 +22,8 @@ import pyarrow as pa
 
 from archival_core.errors import ArchivalError
 from archival_core.query.answer.encoding import encode, read_only
-from archival_core.query.engine.sandbox import Question, Sandbox, Spare
+from archival_core.query.engine.databases import Databases
+from archival_core.query.engine.sandbox import Question, Sandbox
 from archival_core.query.process import frames
 from archival_core.query.process.asked import Asked
 from archival_core.query.process.bound import be_the_first_to_go, bound, used
@@ -36,6 +37,8 @@ from archival_core.source.state.snapshot.waiting import Sessions
 
 #: A process that nobody asks anything any more ends.
 _IDLE_SECONDS: Final = 120.0
+#: Whoever asks one question after the other waits for no DuckDB that is made for the next one.
+_SOON_SECONDS: Final = 0.02
 #: for DuckDB before the first question
 _TO_PARSE_MIB: Final = 256
 #: A process that keeps more than this of earlier questions ends, and the next question has a new one.
@@ -104,15 +107,12 @@ class _Worker:
         #: by how it was opened; its connections are kept for the next question
         self._lakes: dict[tuple[Any, ...], LakeFiles] = {}
         self._threads = Threads()
-        self._spare = Spare()
+        self._databases = Databases()
         self._at_first = used()
 
     def run(self) -> None:
-        while True:
-            try:
-                head, body = self._service.commands.get(timeout=_IDLE_SECONDS)
-            except queue.Empty:
-                return
+        while (command := self._next()) is not None:
+            head, body = command
             try:
                 done = self._parse(head["sql"]) if head["kind"] == "parse" else self._answer(pickle.loads(body))  # noqa: S301  the service's own
             except ArchivalError as error:
@@ -121,10 +121,21 @@ class _Worker:
                 self._service.tell({"kind": "defect", "trace": traceback.format_exc()})
             else:
                 self._service.tell({"kind": "done", **done})
+            self._databases.close_used()
             if used() > self._at_first + _MOST_KEPT:
                 return
-            if head["kind"] != "parse":
-                self._spare.make()
+            if head["kind"] == "parse":
+                # meanwhile the service takes the snapshot
+                self._databases.make()
+
+    def _next(self) -> tuple[dict[str, Any], bytes] | None:
+        """The next command; `None` when nobody asks anything any more."""
+        for seconds in (_SOON_SECONDS, _IDLE_SECONDS):
+            try:
+                return self._service.commands.get(timeout=seconds)
+            except queue.Empty:
+                self._databases.make()
+        return None
 
     def _parse(self, sql: str) -> dict[str, Any]:
         return {"tables": sorted((table.schema, table.name) for table in parse(sql).tables)}
@@ -142,7 +153,7 @@ class _Worker:
         )
         lake = partial(self._files, asked.arrow_files)
         question = Question(asked.statement, asked.tables, source, lake, asked.limits, asked.own_reader)
-        sandbox = Sandbox(question, partial(self._service.ask, {"kind": "end"}), self._spare.take)
+        sandbox = Sandbox(question, partial(self._service.ask, {"kind": "end"}), self._databases)
         try:
             sandbox.reading.explains = asked.explain
             write = partial(encode, asked.form, asked.limits, self._service.write)

@@ -64,6 +64,15 @@ class LiveRows(Scanned):
         self._present = {one.column.name: one for one in columns}
         self._source, self._table, self._implied = source, table, implied
 
+    def begin_after(self, predicate: Predicate | None) -> bool:
+        """Whether every row of the table that the snapshot sees is younger than those for which `predicate` holds."""
+        begin = self._table.begin
+        number = -1 if begin is None else self.schema.get_field_index(begin.column)
+        if begin is None or number < 0 or not counts_time(self.schema.field(number).type):
+            return False
+        _, last = range_of(predicate, begin.column)
+        return last is not None and last < begin.value
+
     def _read(self, columns: list[str], predicate: Predicate | None) -> Iterator[pa.RecordBatch]:
         asked = [name for name in self.schema.names if name in columns or name in columns_of(predicate)]
         present = [self._present[name] for name in asked]
@@ -71,7 +80,7 @@ class LiveRows(Scanned):
         condition = to_sql(both(predicate, self._implied), known, self.schema) or "true"
         told = self._reading.table(str(self._table.table.relation))
         told.conditions.append(condition)
-        if self._ends_before(both(predicate, self._implied)):
+        if self.begin_after(both(predicate, self._implied)):
             return iter(())
         # to filter them once more takes a tenth of the time that rows take to arrive
         exactly = None if predicate is None or is_exact(predicate, known, self.schema) else to_arrow(predicate, self.schema)
@@ -112,15 +121,6 @@ class LiveRows(Scanned):
             source.sessions,
             lambda: source.check(table),
         )
-
-    def _ends_before(self, predicate: Predicate | None) -> bool:
-        """Whether all rows for which `predicate` holds are older than any row of the table that the snapshot sees."""
-        begin = self._table.begin
-        number = -1 if begin is None else self.schema.get_field_index(begin.column)
-        if begin is None or number < 0 or not counts_time(self.schema.field(number).type):
-            return False
-        _, last = range_of(predicate, begin.column)
-        return last is not None and last < begin.value
 
     def _translated(self, batches: Generator[pa.RecordBatch]) -> Generator[pa.RecordBatch]:
         try:

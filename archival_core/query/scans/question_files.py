@@ -21,6 +21,7 @@ from fsspec import AbstractFileSystem
 from archival_core.errors import TransientError
 from archival_core.query.archives.archive import Archive, ArchivedFile
 from archival_core.query.scans.archived_rows import LakeFiles
+from archival_core.query.scans.callers import Callers
 from archival_core.query.scans.scans import QuestionReads
 from archival_core.query.scans.unreadable import lake_errors
 
@@ -55,9 +56,9 @@ class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
         #: by name, those of the files that DuckDB reads after it
         self._next: dict[str, Sequence[str]] = {}
         self._open: OrderedDict[str, Future[_LakeFile]] = OrderedDict()
-        #: by name, those that DuckDB has looked at: it asks for a file's size eight times
+        #: by name, those that DuckDB has looked at: it asks for a file's size several times
         self._asked_for: set[str] = set()
-        self._lock = threading.Lock()
+        self._callers, self._lock = Callers(), threading.Lock()
         self._threads = ThreadPoolExecutor(_AHEAD, "lake files")
         #: whether the last end that was fetched came soon
         self._is_near = False
@@ -88,6 +89,7 @@ class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
         """Called by DuckDB for each look at a file. Raises `ArchivalError`, which the question's reads keep."""
         if mode != "rb" or path not in self._named:
             raise PermissionError("a question opens its own files alone, to read them")
+        self._callers.keep()
         with self._reading.keeping_failure():
             return _Opened(self._opened(path), self._reading)
 

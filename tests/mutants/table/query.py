@@ -55,7 +55,7 @@ MUTATIONS = (
     Mutation(
         name="live-rows-at-the-very-begin-are-left-out",
         file="query/scans/live_rows.py",
-        inside="LiveRows._ends_before",
+        inside="LiveRows.begin_after",
         old="last < begin.value",
         new="last <= begin.value",
         tests=("acceptance/test_query_sessions.py::test_older_rows_than_any_live_one_need_the_session_of_the_snapshot_alone",),
@@ -154,6 +154,13 @@ MUTATIONS = (
         tests=("unit/query/test_question_files.py::test_the_range_of_a_file_decides",),
     ),
     Mutation(
+        name="what-gave-an-answer-stays",
+        file="query/process/worker.py",
+        old="            self._databases.close_used()\n",
+        new="",
+        tests=("acceptance/test_query_process.py::test_nothing_of_a_question_stays_in_its_process",),
+    ),
+    Mutation(
         name="every-file-is-open-to-a-question",
         file="query/engine/sandbox.py",
         old='"allowed_directories": f"[\'{self._files.folder}\']"',
@@ -167,6 +174,13 @@ MUTATIONS = (
         old=" if not isinstance(value, str)",
         new="",
         tests=("unit/query/test_filters.py::test_filters_that_let_more_rows_through_there",),
+    ),
+    Mutation(
+        name="python-forgets-a-thread-after-each-call",
+        file="query/scans/question_files.py",
+        old="        self._callers.keep()\n",
+        new="",
+        tests=("unit/query/test_question_files.py::test_python_keeps_its_state_of_a_thread_of_duckdb_s",),
     ),
     Mutation(
         name="values-of-any-size-are-in-memory-three-times",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -50,9 +51,9 @@ def _archive(lake: Path, number: int) -> tuple[Archive, ArchivedFile]:
 class _Question:
     """A DuckDB as a question has it, before its settings are locked."""
 
-    def __init__(self, lake: Path) -> None:
+    def __init__(self, lake: Path, files: type[QuestionFiles] = QuestionFiles) -> None:
         self.reading = QuestionReads()
-        self.files = QuestionFiles(lambda: LakeFiles(fs.LocalFileSystem(), str(lake)), self.reading)
+        self.files = files(lambda: LakeFiles(fs.LocalFileSystem(), str(lake)), self.reading)
         self.connection: Any = duckdb.connect()
         self.connection.register_filesystem(self.files)
         self.connection.execute(f"SET allowed_directories = ['{self.files.folder}']; SET enable_external_access = false")
@@ -80,6 +81,35 @@ def test_rows_are_read_and_counted_and_no_file_before_it_is_needed(lake: Path) -
     # a second look at the same files is none for the count
     question.connection.execute("SELECT max(value) FROM t WHERE seq < 10").fetchall()
     assert question.reading.bytes_read == sum(file.bytes for _, file in archives)
+
+
+class _Told(QuestionFiles):
+    """Notes how often each thread has called, in what Python keeps of the thread."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.here = threading.local()
+        self.calls: dict[int, int] = {}
+        self.opened: list[str] = []
+
+    def open(self, path: str, mode: str = "rb", **more: Any) -> Any:
+        opened = super().open(path, mode, **more)
+        self.opened.append(path)
+        self.here.calls = getattr(self.here, "calls", 0) + 1
+        self.calls[threading.get_ident()] = self.here.calls
+        return opened
+
+
+def test_python_keeps_its_state_of_a_thread_of_duckdb_s(lake: Path) -> None:
+    question = _Question(lake, _Told)
+    question.connection.execute("SET threads = 2")
+    question.view(*[_archive(lake, number) for number in range(12)])
+    assert question.connection.execute("SELECT count(distinct value) FROM t").fetchall() == [(ROWS,)]
+    files = question.files
+    assert isinstance(files, _Told)
+    # without the state a thread that is not Python's has called once, each time
+    assert sum(files.calls.values()) == len(files.opened)
+    question.connection.close()
 
 
 class _Counted:
