@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _OWN_SCHEMAS: Final = frozenset({"memory", "system", "temp"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WholeTable:
     """A table at one moment, and the archives that stand in for rows of it."""
 
@@ -41,7 +42,7 @@ class WholeTable:
     #: columns that are wanted as PostgreSQL's text
     as_text: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def columns(self) -> list[PresentColumn]:
         """As the table has them now. Raises `PermanentError` (`query-names`) where DuckDB cannot tell two names apart."""
         columns = self.then.columns

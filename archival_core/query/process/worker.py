@@ -187,6 +187,8 @@ def main() -> None:
     outward = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     threading.stack_size(1024 * 1024)
+    # DuckDB looks for pandas at each question: where it is not there it is looked for in vain, and where it is it takes long
+    sys.modules["pandas"] = None  # type: ignore[assignment]
     # Arrow's own allocator reserves a gigabyte of addresses at a time, which the bound would count
     pa.set_memory_pool(pa.system_memory_pool())
     bound(_TO_PARSE_MIB)

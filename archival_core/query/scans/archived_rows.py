@@ -26,12 +26,14 @@ from archival_core.query.scans.unreadable import lake_errors
 _AHEAD: Final[dict[str, int]] = {"batch_size": 65_536, "batch_readahead": 8, "fragment_readahead": 2}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LakeFiles:
     """The lake as Arrow reads it, and the folder in it that archives' paths begin from."""
 
     files: Any
     root: str
+    #: whether the end of a file came soon, of whichever question it was the last one
+    is_near: bool = False
 
 
 @dataclass(frozen=True, slots=True)

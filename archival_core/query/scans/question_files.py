@@ -60,8 +60,6 @@ class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
         self._asked_for: set[str] = set()
         self._callers, self._lock = Callers(), threading.Lock()
         self._threads = ThreadPoolExecutor(_AHEAD, "lake files")
-        #: whether the last end that was fetched came soon
-        self._is_near = False
 
     @property
     def folder(self) -> str:
@@ -94,7 +92,7 @@ class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
             return _Opened(self._opened(path), self._reading)
 
     def _opened(self, name: str) -> _LakeFile:
-        is_near = self._is_near
+        is_near = self._lake().is_near
         opening = self._begun(name, is_near)
         if name not in self._asked_for:
             self._asked_for.add(name)
@@ -132,8 +130,8 @@ class QuestionFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
         lake = self._lake()
         with lake_errors():
             file = lake.files.open_input_file(f"{lake.root}/{self._named[name][1].path}")
-            found = _LakeFile(file, self._is_near)
-        self._is_near = time.perf_counter() - begun < _NEAR_SECONDS
+            found = _LakeFile(file, lake.is_near)
+        lake.is_near = time.perf_counter() - begun < _NEAR_SECONDS
         return found
 
     def glob(self, path: str, **_: Any) -> list[str]:

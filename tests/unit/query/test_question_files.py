@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ class _Question:
 
     def __init__(self, lake: Path, files: type[QuestionFiles] = QuestionFiles) -> None:
         self.reading = QuestionReads()
-        self.files = files(lambda: LakeFiles(fs.LocalFileSystem(), str(lake)), self.reading)
+        self.lake = LakeFiles(fs.LocalFileSystem(), str(lake))
+        self.files = files(lambda: self.lake, self.reading)
         self.connection: Any = duckdb.connect()
         self.connection.register_filesystem(self.files)
         self.connection.execute(f"SET allowed_directories = ['{self.files.folder}']; SET enable_external_access = false")
@@ -146,7 +148,7 @@ def test_a_large_file_is_read_in_few_requests_and_a_small_one_in_one(tmp_path: P
         path = tmp_path / f"{rows}.parquet"
         pq.write_table(table.slice(0, rows), path, row_group_size=100_000)
         lake, reading = _Counted(), QuestionReads()
-        files = QuestionFiles(lambda lake=lake: LakeFiles(lake, str(tmp_path)), reading)  # type: ignore[misc]
+        files = QuestionFiles(partial(LakeFiles, lake, str(tmp_path)), reading)
         archive = Archive("a", "t.a", "seq", (), (), True, "1", {})
         names = files.named([(archive, ArchivedFile(path.name, rows, path.stat().st_size, None, None))])
         with duckdb.connect() as connection:
@@ -164,7 +166,7 @@ def test_files_ahead_are_fetched_while_one_is_read(lake: Path) -> None:
     names = question.files.named(archives)
     question.files.open(names[0])
     assert len(question.files._open) == 5
-    question.files._is_near = True
+    question.lake.is_near = True
     question.files.open(names[4])
     assert len(question.files._open) == 5
     for name in names:
