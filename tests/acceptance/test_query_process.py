@@ -75,6 +75,18 @@ async def test_nothing_of_a_question_stays_in_its_process(service: Service) -> N
     workers.close()
 
 
+async def test_a_process_that_says_nothing_is_asked_no_more(service: Service) -> None:
+    """It may be stopped, or wait for the lake although its last answer is given."""
+    workers = Workers()
+    queries = queries_of(service, workers=workers)
+    await asked(queries, "select 1")
+    [silent] = workers._idle
+    os.kill(silent.pid, signal.SIGSTOP)
+    assert (await asked(queries, "select 2 as n")).result.to_pylist() == [{"n": 2}]
+    assert not _is_there(silent.pid)
+    workers.close()
+
+
 async def test_one_row_that_is_larger_than_an_answer(service: Service) -> None:
     sql = "select string_agg(lpad('', 10000, 'x'), '') as x from range(300)"
     queries = queries_of(service)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from archival_core.query.question.statement import Statement, TableName
 
 _LOG = logging.getLogger(__name__)
 
+#: A statement is read in milliseconds.
+_PATIENCE_SECONDS: Final = 2.0
 _MODULE: Final = "archival_core.query.process.worker"
 #: What a process of questions is told of the environment; of the service's settings it needs none.
 _TOLD: Final = ("AZURE_", "IDENTITY_", "IMDS_", "MSI_", "PG", "SSL_", "KRB5", "LC_", "OPENSSL_")
@@ -67,9 +70,11 @@ class Worker:
         self._inward, self._outward = self._process.stdout, self._process.stdin
         self._killed = False
 
-    def parse(self, sql: str) -> Statement:
-        """The statement; raises `PermanentError` as `statement.parse`, and `WorkerGoneError`."""
+    def parse(self, sql: str, seconds: float | None = None) -> Statement:
+        """The statement; raises `PermanentError` as `statement.parse`, and `WorkerGoneError`, also after `seconds` of silence."""
         self._tell({"kind": "parse", "sql": sql})
+        if seconds is not None and not self._says_something(seconds):
+            raise WorkerGoneError(None)
         done = self._done(_NOTHING)
         return Statement(sql, frozenset(TableName(schema, name) for schema, name in done["tables"]))
 
@@ -100,6 +105,11 @@ class Worker:
         for pipe in (self._inward, self._outward):
             with suppress(OSError):  # of what was not sent any more
                 pipe.close()
+
+    def _says_something(self, seconds: float) -> bool:
+        waiting = select.poll()
+        waiting.register(self._inward, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000))
 
     def _tell(self, head: dict[str, Any], body: bytes = b"") -> None:
         try:
@@ -166,10 +176,11 @@ class Worker:
 
 
 class WorkerGoneError(TransientError):
-    """The process ended by itself."""
+    """The process ended by itself, or says nothing."""
 
-    def __init__(self, code: int) -> None:
-        super().__init__(f"the process that answered the question has ended with {code}: ask again", code="query-process")
+    def __init__(self, code: int | None) -> None:
+        what = "says nothing" if code is None else f"has ended with {code}"
+        super().__init__(f"the process that answered the question {what}: ask again", code="query-process")
 
 
 class Workers:
@@ -189,9 +200,9 @@ class Workers:
             is_new = worker is None
             worker = worker or Worker()
             try:
-                return worker, worker.parse(sql)
+                return worker, worker.parse(sql, None if is_new else _PATIENCE_SECONDS)
             except WorkerGoneError:
-                # one that has waited for long ends by itself
+                # one that has waited for long ends by itself, and one may still wait for the lake, for an answer that is given
                 worker.close()
                 if is_new:
                     raise
