@@ -151,7 +151,7 @@ async def test_hostile_statements(queries: Queries, service: Service, tmp_path: 
 async def test_the_sandbox_alone_would_refuse_too(queries: Queries, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Were the statement not looked at, DuckDB itself reaches no file, changes no setting, and sees no object of Python."""
 
-    def unread(worker: Worker, sql: str) -> Statement:
+    def unread(worker: Worker, sql: str, _: float | None) -> Statement:
         parse_as_ever(worker, "select 1")
         return Statement(sql, frozenset())
 

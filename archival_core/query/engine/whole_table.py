@@ -78,57 +78,78 @@ def create_view(
     `implied` holds of every row of the table that the question needs: others may be left out, and may be given. `reading` says
     more of these rows, if it is known.
     """
-    columns = table.columns
-    relation = table.then.table.relation
+    columns, relation = table.columns, table.then.table.relation
     if relation.schema.lower() in _OWN_SCHEMAS:
         raise PermanentError(
             f"{relation} cannot be asked: DuckDB has a database of its own that is called {relation.schema}, and takes the"
             " table's name for one of that. ALTER TABLE … SET SCHEMA, or rename the schema",
             code="query-names",
         )
-    selects: list[str] = []
-
-    def add(rows: str, values: Sequence[str]) -> None:
-        named = (f"{value} AS {quote_identifier(one.column.name)}" for value, one in zip(values, columns, strict=True))
-        selects.append(f"SELECT {', '.join(named)} FROM {rows}")
-
-    def add_scanned(rows: Any, values: Sequence[str]) -> None:
-        name = f"part {number}.{len(selects)}"
-        connection.register(name, rows)
-        add(quote_identifier(name), values)
-
+    parts = _Parts(connection, number, columns)
     plain = {one.column.name: one.column.name for one in columns if one.live == quote_identifier(one.column.name)}
     live = LiveRows(columns, access.reading, access.source, table.then, renamed(implied, plain))
     if reading is None or not live.begin_after(renamed(reading.condition, plain)):
-        add_scanned(live, [one.live for one in columns])
+        parts.add_scanned(live, [one.live for one in columns])
     for then, archives in _alike(columns, table.archives):
-        kept = [column for column in then if column is not None]
-        if not kept:
-            # rows without a column of today's: any column of theirs counts them
-            kept = [archives[0].columns[0]]
-        schema = pa.schema([pa.field(column.stored, arrow_type(column)) for column in kept])
-        known = [(one, was) for one, was in zip(columns, then, strict=True) if was is not None]
-        delivered = {was.stored: one.delivered(was) for one, was in known}
-        fields = [pa.field(field.name, delivered.get(field.name, field.type)) for field in schema]
-        forms = Forms(schema, pa.schema(fields), {was.stored: one.says_unfit for one, was in known})
-        time_column = _time_column(forms.delivered, archives[0])
-        plain = {one.column.name: was.stored for one, was in known if one.archived(was) == quote_identifier(was.stored)}
-        values = [one.missing if was is None else one.archived(was) for one, was in zip(columns, then, strict=True)]
-        if implied is None and reading is not None:
-            archives, by_duckdb = by_own_reader(archives, forms, time_column, reading)
-            condition = renamed(reading.condition, plain)
-            chosen = [(archive, file) for archive, file in by_duckdb if may_hold(file, time_column, condition)]
-            if chosen:
-                add(read_parquet(access.files.named(chosen), schema), values)
-        if archives:
-            told = access.reading.table(str(relation))
-            condition = renamed(implied, plain)
-            add_scanned(ArchivedRows(forms, access.reading, access.lake, archives, time_column, told, condition), values)
-    if not selects:
+        _add_archived(parts, str(relation), then, archives, access, implied, reading)
+    if not parts.selects:
         # without a row for the question it is a table all the same
-        add_scanned(live, [one.live for one in columns])
+        parts.add_scanned(live, [one.live for one in columns])
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(relation.schema)}")
-    connection.execute(f"CREATE VIEW {relation.sql} AS {' UNION ALL '.join(selects)}")
+    connection.execute(f"CREATE VIEW {relation.sql} AS {' UNION ALL '.join(parts.selects)}")
+
+
+class _Parts:
+    """What a view puts together: a SELECT for each kind of rows, with `columns`."""
+
+    def __init__(self, connection: Any, number: int, columns: Sequence[PresentColumn]) -> None:
+        self._connection, self._number = connection, number
+        self.columns = columns
+        self.selects: list[str] = []
+
+    def add(self, rows: str, values: Sequence[str]) -> None:
+        """Rows that DuckDB finds by itself; `values` are SQL of the columns, in their order."""
+        named = (f"{value} AS {quote_identifier(one.column.name)}" for value, one in zip(values, self.columns, strict=True))
+        self.selects.append(f"SELECT {', '.join(named)} FROM {rows}")
+
+    def add_scanned(self, rows: Any, values: Sequence[str]) -> None:
+        """Rows that a scan of ours gives."""
+        name = f"part {self._number}.{len(self.selects)}"
+        self._connection.register(name, rows)
+        self.add(quote_identifier(name), values)
+
+
+def _add_archived(
+    parts: _Parts,
+    relation: str,
+    then: Sequence[ManifestColumn | None],
+    archives: Sequence[Archive],
+    access: Access,
+    implied: Predicate | None,
+    reading: Reading | None,
+) -> None:
+    """Archives that have the view's columns as `then`, each read by DuckDB's own reader where that may."""
+    columns = parts.columns
+    # rows without a column of today's: any column of theirs counts them
+    kept = [column for column in then if column is not None] or [archives[0].columns[0]]
+    schema = pa.schema([pa.field(column.stored, arrow_type(column)) for column in kept])
+    known = [(one, was) for one, was in zip(columns, then, strict=True) if was is not None]
+    delivered = {was.stored: one.delivered(was) for one, was in known}
+    fields = [pa.field(field.name, delivered.get(field.name, field.type)) for field in schema]
+    forms = Forms(schema, pa.schema(fields), {was.stored: one.says_unfit for one, was in known})
+    time_column = _time_column(forms.delivered, archives[0])
+    plain = {one.column.name: was.stored for one, was in known if one.archived(was) == quote_identifier(was.stored)}
+    values = [one.missing if was is None else one.archived(was) for one, was in zip(columns, then, strict=True)]
+    if implied is None and reading is not None:
+        archives, by_duckdb = by_own_reader(archives, forms, time_column, reading)
+        condition = renamed(reading.condition, plain)
+        chosen = [(archive, file) for archive, file in by_duckdb if may_hold(file, time_column, condition)]
+        if chosen:
+            parts.add(read_parquet(access.files.named(chosen), schema), values)
+    if archives:
+        told = access.reading.table(relation)
+        condition = renamed(implied, plain)
+        parts.add_scanned(ArchivedRows(forms, access.reading, access.lake, archives, time_column, told, condition), values)
 
 
 def _alike(

@@ -121,12 +121,13 @@ class _Worker:
                 self._service.tell({"kind": "defect", "trace": traceback.format_exc()})
             else:
                 self._service.tell({"kind": "done", **done})
-            self._databases.close_used()
-            if used() > self._at_first + _MOST_KEPT:
-                return
             if head["kind"] == "parse":
                 # meanwhile the service takes the snapshot
                 self._databases.make()
+                continue
+            self._databases.close_used()
+            if used() > self._at_first + _MOST_KEPT:
+                return
 
     def _next(self) -> tuple[dict[str, Any], bytes] | None:
         """The next command; `None` when nobody asks anything any more."""

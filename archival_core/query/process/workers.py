@@ -71,7 +71,7 @@ class Worker:
         self._killed = False
 
     def parse(self, sql: str, seconds: float | None = None) -> Statement:
-        """The statement; raises `PermanentError` as `statement.parse`, and `WorkerGoneError`, also after `seconds` of silence."""
+        """The statement; raises as `statement.parse`, and `WorkerGoneError`, also after `seconds` of silence."""
         self._tell({"kind": "parse", "sql": sql})
         if seconds is not None and not self._says_something(seconds):
             raise WorkerGoneError(None)
