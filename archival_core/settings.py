@@ -1,4 +1,7 @@
-"""The service's own settings, which nothing else reads from the environment; those of host and libraries: `host_settings`."""
+"""The service's own settings, which nothing else reads from the environment; those of host and libraries: `host_settings`.
+
+One class in one file, longer than others: whoever runs the service looks through all of them in one place.
+"""
 
 from __future__ import annotations
 
