@@ -35,6 +35,7 @@ from archival_core.flows.asking.wide_requests import WideRequests
 from archival_core.flows.insight.audit_trail import AuditTrail
 from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
+from archival_core.flows.insight.column_places import ColumnPlaces
 from archival_core.flows.insight.event_list import EventList
 from archival_core.flows.insight.insights import Insights, Queue
 from archival_core.flows.insight.outlook import Outlook
@@ -378,6 +379,7 @@ class Runtime(Connections):
         self.jobs = Jobs(jobs)
         self.events = EventList(self.messaging)
         self.chunks = ChunkList(self._source, self._places, jobs, self.outlook)
+        self.column_places = ColumnPlaces(self._source, LakeColumns(pool))
         self.prices = Prices(config.cost_database_gb_month, config.cost_lake_gb_month, config.cost_currency)
         self.readiness = ReadinessCheck(self.probes(), writes=_WRITES)
         self.chunk_map = ChunkMap(reader, self._places, ChunkRecords(pool), policies, self._source)

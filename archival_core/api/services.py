@@ -17,6 +17,7 @@ from archival_core.flows.asking.restore_requests import RestoreRequests
 from archival_core.flows.insight.audit_trail import AuditTrail
 from archival_core.flows.insight.chunk_list import ChunkList
 from archival_core.flows.insight.chunk_map import ChunkMap
+from archival_core.flows.insight.column_places import ColumnPlaces
 from archival_core.flows.insight.event_list import EventList
 from archival_core.flows.insight.insights import Insights
 from archival_core.flows.insight.readiness import ReadinessCheck
@@ -60,6 +61,7 @@ class Services:
     ownership: Ownership
     mark_rebuild: MarkRebuild
     tables: TableUpkeep
+    column_places: ColumnPlaces
     table_migration: Migration
     queries: Queries
     former_tables: FormerTables

@@ -30,6 +30,7 @@ def services() -> Services:
         ownership=wired.ownership,
         mark_rebuild=wired.mark_rebuild,
         tables=wired.table_upkeep,
+        column_places=wired.column_places,
         table_migration=wired.table_migration,
         queries=wired.queries,
         former_tables=wired.former_tables,

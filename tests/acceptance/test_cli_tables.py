@@ -38,11 +38,44 @@ async def test_what_is_shown_for_other_engines(service: Service, cli: CommandLin
 
     # DuckDB reads what was pasted: chunks that are in the lake and in the database count once
     told = await cli("tables", "show", "readings", "--for", "duckdb")
-    [archived] = re.findall(r"SELECT COLUMNS.*?(?=UNION ALL)", told, re.DOTALL)
     folder = Path(service.lake) / "tables" / table
-    query = re.sub(r"delta_scan\('[^']*'\)", "t", archived)
-    assert read(folder, f"select count(*) from ({query})") == [(744,)]
+    assert read(folder, f"select count(*) from ({_archived(told)})") == [(744,)]
     assert read(folder, "select count(*) from t")[0][0] == 744 + 649
+
+
+def _archived(told: str) -> str:
+    """DuckDB's SELECT of the rows that are gone, of the table `t`."""
+    [archived] = re.findall(r"(?<=AS\n)SELECT.*?(?=UNION ALL)", told, re.DOTALL)
+    return re.sub(r"delta_scan\('[^']*'\)", "t", archived)
+
+
+async def test_other_engines_have_the_names_of_the_database(service: Service, cli: CommandLine) -> None:
+    service.execute(
+        """create table $s."Straße" ("the time" timestamptz not null, "Größe mit Leer" text, cost numeric(10,2), extra text)
+        partition by range ("the time");
+        create table $s.one partition of $s."Straße" for values from ('2026-01-01Z') to ('2026-02-01Z');
+        create table $s.two partition of $s."Straße" for values from ('2026-02-01Z') to ('2026-03-01Z');
+        insert into $s."Straße" values ('2026-01-02Z', 'a', 1.25, 'x'), ('2026-02-02Z', 'b', 2.5, 'y')"""
+    )
+    table = f"{service.schema}.Straße"
+    for chunk, then in (
+        ("one", """alter table $s."Straße" rename cost to price; alter table $s."Straße" drop extra"""),
+        ("two", """alter table $s."Straße" alter price type numeric(12,4); alter table $s."Straße" add note text"""),
+    ):
+        await service.publish(hypertable=table, chunk=f"{service.schema}.{chunk}", remove=True)
+        await cli.work()
+        assert (await service.runtime.chunk_removal.remove_due(timedelta(minutes=1))).removed == 1
+        service.execute(then)
+    columns = {column["name"]: column for column in (await cli.json("tables", "show", table))["columns"]}
+    assert [one["name"] for one in columns["Größe mit Leer"]["stored"]] == ["Größe_x20_mit_x20_Leer"]
+    assert [one["name"] for one in columns["price"]["stored"]] == ["price", "cost"]
+    assert (columns["price"]["type"], columns["note"]["stored"]) == ("numeric(12,4)", [])
+    assert columns[None]["stored"][0]["name"] == "extra"
+    told = await cli("tables", "show", table, "--for", "duckdb")
+    assert "NULL in archived rows: note" in told and "dropped in the database: extra" in told
+    query = f'select "Größe mit Leer", price::text from ({_archived(told)}) order by "the time"'
+    [folder] = (Path(service.lake) / "tables").glob("*.Stra*")
+    assert read(folder, query) == [("a", "1.25"), ("b", "2.50")]
 
 
 async def test_what_is_migrated(service: Service, cli: CommandLine) -> None:

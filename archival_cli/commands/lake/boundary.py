@@ -20,14 +20,17 @@ class Boundary:
     #: of chunks that are gone, whose range is not known
     unbounded: tuple[str, ...]
 
-    def condition(self, column: str, literal: str = "{}") -> str:
-        """SQL that is true of rows that are gone; `literal` makes a value of a time."""
+    def spans(self, column: str, literal: str = "{}") -> list[str]:
+        """SQL that is true of rows of each range; `literal` makes a value of a time."""
 
         def value(bound: str) -> str:
             return bound if bound.lstrip("-").isdigit() else literal.format(f"'{bound}'")
 
-        spans = [f"({column} >= {value(begin)} AND {column} < {value(end)})" for begin, end in self.ranges]
-        return "\n   OR ".join(spans) or "false"
+        return [f"({column} >= {value(begin)} AND {column} < {value(end)})" for begin, end in self.ranges]
+
+    def condition(self, column: str) -> str:
+        """SQL that is true of rows that are gone."""
+        return "\n   OR ".join(self.spans(column)) or "false"
 
 
 def boundary_of(chunks: Sequence[dict[str, Any]]) -> Boundary:

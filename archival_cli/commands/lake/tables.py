@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from archival_cli.command import Command, Group, Session, pass_session
 from archival_cli.commands.arguments import HYPERTABLE
-from archival_cli.commands.lake.boundary import boundary_of
-from archival_cli.commands.lake.elsewhere import ENGINES, Place
+from archival_cli.commands.lake.boundary import Boundary, boundary_of
+from archival_cli.commands.lake.elsewhere import ENGINES
+from archival_cli.commands.lake.place import ColumnPlace, Place
 from archival_cli.commands.work import many
 from archival_cli.errors import REFUSED, CommandError
 from archival_cli.showing.columns import OUTDATED, TABLES
@@ -58,8 +60,11 @@ def show(session: Session, hypertable: str, engine: str | None) -> int:
         return 0
     if engine is not None and column is None:
         raise CommandError(f"{name} is not in the database any more: all of its table in the lake counts", REFUSED)
+    if engine is not None and found.get("columns") is None:
+        raise CommandError(f"the service does not say which columns {name} has: its database may be away", REFUSED)
     if engine is not None:
-        for line in ENGINES[engine](Place(name, str(column), url, boundary)).splitlines():
+        # other signs that end a line are shown by their code, as they may be in a name
+        for line in ENGINES[engine](_place(name, str(column), url, boundary, found["columns"])).split("\n"):
             session.output.say(line)
     else:
         session.output.facts(
@@ -79,6 +84,12 @@ def show(session: Session, hypertable: str, engine: str | None) -> int:
         session.output.note(f"note: {one['message']}. The table in the lake has these rows as well")
     session.output.note("as of now; chunks go and come back")
     return 0
+
+
+def _place(name: str, time_column: str, url: str, boundary: Boundary, columns: Sequence[dict[str, Any]]) -> Place:
+    there = [ColumnPlace.of(one) for one in columns if one["name"] is not None]
+    dropped = [stored["name"] for one in columns if one["name"] is None for stored in one["stored"]]
+    return Place(name, time_column, url, boundary, there, dropped)
 
 
 @tables.command(cls=Command)

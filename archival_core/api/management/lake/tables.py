@@ -34,6 +34,29 @@ class TableFindingView(BaseModel):
     message: str
 
 
+class StoredColumnView(BaseModel):
+    """A column of the table in the lake."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str = Field(examples=["price__2"])
+    form: str = Field(description="Arrow type of its values", examples=["decimal128(12, 4)"])
+
+
+class TableColumnView(BaseModel):
+    """A column, and where its archived values are."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str | None = Field(description="in the database, as it is now; null for one that was dropped", examples=["price"])
+    type: str | None = Field(description="in the database", examples=["numeric(12,4)"])
+    form: str | None = Field(description="Arrow type that its values have in the lake now", examples=["decimal128(12, 4)"])
+    stored: list[StoredColumnView] = Field(
+        description="columns of the lake, the newest first: each archived row has the value in one of them; none where the"
+        " column is younger than every archive"
+    )
+
+
 class TableView(BaseModel):
     """A Delta table in the lake, as of its last commit."""
 
@@ -52,6 +75,11 @@ class TableView(BaseModel):
     finding: TableFindingView | None
     notes: list[NoteView] | None = Field(
         default=None, description="what to know of the table, where it alone was asked for; null where the source is away, too"
+    )
+    columns: list[TableColumnView] | None = Field(
+        default=None,
+        description="the hypertable's columns in the database, where it alone was asked for; null where the source is away or"
+        " the hypertable is not there any more",
     )
 
 
@@ -78,8 +106,8 @@ async def list_tables(
         return TableList(lake_url=services.lake_url, tables=[_view(services, state) for state in states])
     name = Relation.parse(hypertable)
     found = [_view(services, state) for state in states if state.hypertable == str(name)]
-    notes = await _notes(services, name) if found else None
-    return TableList(lake_url=services.lake_url, tables=[view.model_copy(update={"notes": notes}) for view in found])
+    told = {"notes": await _notes(services, name), "columns": await _columns(services, name)} if found else {}
+    return TableList(lake_url=services.lake_url, tables=[view.model_copy(update=told) for view in found])
 
 
 async def _notes(services: Services, hypertable: Relation) -> list[NoteView] | None:
@@ -89,6 +117,14 @@ async def _notes(services: Services, hypertable: Relation) -> list[NoteView] | N
         _LOG.warning("what is to be known of %s is not: %s", hypertable, error)
         return None
     return [] if note is None else [NoteView.model_validate(note)]
+
+
+async def _columns(services: Services, hypertable: Relation) -> list[TableColumnView] | None:
+    try:
+        return [TableColumnView.model_validate(place) for place in await services.column_places.of(hypertable)]
+    except ArchivalError as error:
+        _LOG.warning("the columns of %s are not known: %s", hypertable, error)
+        return None
 
 
 @router.post("/tables/rebuild", responses=problems.documented(404, *WITH_BODY))
