@@ -13,10 +13,10 @@ from fastapi import Body as BodyParameter
 from fastapi.openapi.models import Example
 
 from archival_core.api import problems
+from archival_core.api.management.lake.accepting import accepted
 from archival_core.api.management.lake.query_views import QueryAnswer, QueryRequest
 from archival_core.api.management.requests.fields import WITH_BODY
 from archival_core.api.services import Current
-from archival_core.errors import PermanentError
 from archival_core.query.question.forms import Form
 
 router = APIRouter(tags=["queries"])
@@ -31,8 +31,6 @@ _FORMS: Final[Mapping[str, Form]] = MappingProxyType(
         "application/vnd.apache.parquet": "parquet",
     }
 )
-_ANY: Final = {"*/*", "application/*", ""}
-
 
 _EXAMPLES: Final[dict[str, Example]] = {
     "a mean for each day": {
@@ -58,7 +56,7 @@ async def query(
     The headers `archival-query-cut`, `archival-query-figures` and `archival-query-notes` say in every form what JSON has
     beside the rows.
     """
-    media = _JSON if request.explain else _media(accept)
+    media = _JSON if request.explain else accepted(accept, [*_FORMS])
     collected = await services.queries.collected(
         request.sql, _FORMS[media], max_rows=request.max_rows, as_text=request.as_text, explain=request.explain
     )
@@ -75,14 +73,3 @@ async def query(
     told = {"columns": columns, "cut": found.cut, "figures": figures, "notes": notes, "tables": found.tables}
     head = json.dumps(told, ensure_ascii=False).encode()
     return Response(b'{"rows":' + (collected.body or b"[]") + b"," + head[1:], media_type=_JSON, headers=headers)
-
-
-def _media(accept: str) -> str:
-    """The first media type of `Accept` that there is; raises `PermanentError` (`not-acceptable`)."""
-    for part in accept.split(","):
-        asked = part.partition(";")[0].strip().lower()
-        if asked in _ANY:
-            return _JSON
-        if asked in _FORMS:
-            return asked
-    raise PermanentError(f"there is {', '.join(_FORMS)}", code="not-acceptable")
