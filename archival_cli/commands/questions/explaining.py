@@ -23,8 +23,8 @@ _COLUMNS: Final = [
     Column("where", ("where",), lambda row: str(row["where"])),
     Column("read", ("is_read",), lambda row: "yes" if row["is_read"] else "no"),
     Column("why", ("why",), lambda row: str(row["why"] or "")),
-    Column("bytes read", ("bytes_read",), lambda row: f"{row['bytes_read']:,}", right=True),
-    Column("bytes", ("bytes",), lambda row: f"{row['bytes']:,}", right=True),
+    Column("bytes of columns", ("bytes_read",), lambda row: f"{row['bytes_read']:,}", right=True),
+    Column("bytes of files", ("bytes",), lambda row: f"{row['bytes']:,}", right=True),
 ]
 
 
@@ -61,6 +61,8 @@ def explained(tables: Sequence[dict[str, Any]]) -> Iterator[str]:
         for condition in dict.fromkeys(table["conditions"]):
             yield f"  PostgreSQL is asked for rows where {condition}"
         yield f"  {counted(table['live_rows'], 'row')} came from the database"
+    if any(archive["row_groups"] for table in tables for archive in table["archives"]):
+        yield "bytes beside `archives read` are those of whole files that were opened, whichever columns are needed"
 
 
 def _named(archive: dict[str, Any]) -> str:
@@ -70,6 +72,6 @@ def _named(archive: dict[str, Any]) -> str:
 
 def _amount(archive: dict[str, Any]) -> str:
     if not archive["row_groups"]:
-        return f"{archive['bytes']:,} bytes, row by row"
+        return f"row by row, of {archive['bytes']:,} bytes of files"
     groups = f"{archive['row_groups_read']} of {counted(archive['row_groups'], 'row group')}"
-    return f"{groups}, {archive['bytes_read']:,} of {archive['bytes']:,} bytes"
+    return f"{groups}, {archive['bytes_read']:,} bytes of needed columns, of {archive['bytes']:,} bytes of files"

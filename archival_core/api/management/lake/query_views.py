@@ -52,7 +52,9 @@ class FiguresView(BaseModel):
     archives: int = Field(description="that stand in for rows of the tables")
     archives_read: int = Field(description="of these; the others hold no row for the filters")
     files_read: int
-    bytes_read: int = Field(description="of the files that were read, as they lie in the lake")
+    bytes_read: int = Field(
+        description="of the files that were opened, as they lie in the lake: whole files, whichever columns are needed"
+    )
     live_rows: int = Field(description="that came from the database")
     seconds: float
     snapshots: int = Field(description="that had to be taken")
@@ -103,7 +105,7 @@ class ArchiveReadView(BaseModel):
     chunk: str
     archive: str = Field(description="its folder in the lake")
     rows: int
-    bytes: int
+    bytes: int = Field(description="of all its files")
     begin: str | None = Field(description="the least value of the time column")
     end: str | None = Field(description="and the greatest")
     is_read: bool
@@ -114,7 +116,7 @@ class ArchiveReadView(BaseModel):
     )
     row_groups: int = Field(description="of the files that were opened")
     row_groups_read: int = Field(description="of these, after a look at their statistics")
-    bytes_read: int = Field(description="of the columns that were needed")
+    bytes_read: int = Field(description="of the columns that were needed, in the row groups that were read")
 
 
 class ChunkReadView(BaseModel):
