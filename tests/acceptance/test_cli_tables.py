@@ -30,7 +30,13 @@ async def test_what_is_shown_for_other_engines(service: Service, cli: CommandLin
     found = await cli.json("tables", "show", "readings")
     assert found["gone"] == [["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"]]
     assert found["url"].endswith(f"/tables/{table}")
-    assert "2026-01-01T00:00:00Z to 2026-02-01T00:00:00Z" in await cli("tables", "show", "readings")
+    assert found["lake"]["range"] == ["2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z"]
+    assert found["database"]["range"] == ["2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"]
+    assert found["lake"]["bytes"] > 0 and found["database"]["bytes"] > 0
+    told = await cli("tables", "show", "readings")
+    assert "in the lake      2026-01-01T00:00:00Z to 2026-03-01T00:00:00Z; " in told
+    assert "in the database  2026-02-01T00:00:00Z to 2026-03-01T00:00:00Z; " in told
+    assert "2026-01-01T00:00:00Z to 2026-02-01T00:00:00Z" in told
     for engine in ("spark", "polars", "fabric", "postgres"):
         told = await cli("tables", "show", "readings", "--for", engine)
         assert "2026-02-01T00:00:00Z" in told, engine

@@ -1,4 +1,4 @@
-"""Which ranges of a hypertable are in the lake alone, by the chunks that the service knows."""
+"""Which ranges of a hypertable are in the lake, in the database and in the lake alone, by the chunks that the service knows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _GONE: Final = frozenset({"removed", "restoring"})
+_ARCHIVED: Final = _GONE | {"archived"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,35 @@ def boundary_of(chunks: Sequence[dict[str, Any]]) -> Boundary:
         tuple(chunk["chunk"] for chunk in bounded if (chunk["range_start"], chunk["range_end"]) in spans),
         tuple(chunk["chunk"] for chunk in gone if chunk not in bounded),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What of a hypertable is in one place."""
+
+    #: from the first chunk's begin, and before the last one's end; `None` where no chunk has both
+    range: tuple[str, str] | None
+    #: on disk
+    bytes: int
+
+
+def extent_in_lake(chunks: Sequence[dict[str, Any]]) -> Extent:
+    """Of the archives that count."""
+    there = [chunk for chunk in chunks if chunk["state"] in _ARCHIVED]
+    return Extent(_whole(there), sum(chunk["parquet_bytes"] or 0 for chunk in there))
+
+
+def extent_in_database(chunks: Sequence[dict[str, Any]]) -> Extent:
+    """Of the chunks that are there, with their indexes."""
+    there = [chunk for chunk in chunks if chunk["in_database"]]
+    return Extent(_whole(there), sum(chunk["database_bytes"] or 0 for chunk in there))
+
+
+def _whole(chunks: Sequence[dict[str, Any]]) -> tuple[str, str] | None:
+    spans = [(c["range_start"], c["range_end"]) for c in chunks if c["range_start"] is not None and c["range_end"] is not None]
+    if not spans:
+        return None
+    return min(spans, key=_order)[0], max((end for _, end in spans), key=lambda end: _order((end, "")))
 
 
 def _order(span: tuple[str, str]) -> tuple[int, str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from archival_cli.command import Command, Group, Session, pass_session
 from archival_cli.commands.arguments import HYPERTABLE
-from archival_cli.commands.lake.boundary import Boundary, boundary_of
+from archival_cli.commands.lake.boundary import Boundary, Extent, boundary_of, extent_in_database, extent_in_lake
 from archival_cli.commands.lake.elsewhere import ENGINES
 from archival_cli.commands.lake.place import ColumnPlace, Place
 from archival_cli.commands.work import many
@@ -51,10 +52,12 @@ def show(session: Session, hypertable: str, engine: str | None) -> int:
     if found is None:
         raise CommandError(f"{name} has no table in the lake yet", REFUSED)
     known = {one["hypertable"]: one for one in session.client.get("hypertables")["hypertables"]}
-    boundary = boundary_of(session.client.all("chunks", "chunks", hypertable=name))
+    chunks = session.client.all("chunks", "chunks", hypertable=name)
+    boundary, lake, database = boundary_of(chunks), extent_in_lake(chunks), extent_in_database(chunks)
     url = f"{listed['lake_url']}/{found['path']}"
     column = (known.get(name) or {}).get("time_column")
     answer = {**found, "url": url, "time_column": column, "gone": [list(span) for span in boundary.ranges]}
+    answer |= {"lake": asdict(lake), "database": asdict(database)}
     if not session.output.for_people:
         session.output.document(answer)
         return 0
@@ -71,19 +74,26 @@ def show(session: Session, hypertable: str, engine: str | None) -> int:
             [
                 ("Delta table", url),
                 ("rows", f"{found['rows']:,} in {counted(found['archives'], 'archive')}"),
+                ("in the lake", _told(lake)),
+                ("in the database", _told(database)),
                 ("gone", "; ".join(f"{begin} to {end}" for begin, end in boundary.ranges) or "nothing: all is in the database"),
-            ]
+            ],
+            letters=16,
         )
-    for chunks, why in (
+    for named, why in (
         (boundary.shared, "shares its range with a chunk of the database"),
         (boundary.unbounded, "has no range"),
     ):
-        if chunks:
-            session.output.note(f"{', '.join(chunks[:5])} {why}: no time tells its rows from others; ask `archival sql`")
+        if named:
+            session.output.note(f"{', '.join(named[:5])} {why}: no time tells its rows from others; ask `archival sql`")
     for one in found.get("notes") or ():
         session.output.note(f"note: {one['message']}. The table in the lake has these rows as well")
     session.output.note("as of now; chunks go and come back")
     return 0
+
+
+def _told(extent: Extent) -> str:
+    return "; ".join([*([" to ".join(extent.range)] if extent.range else []), size(extent.bytes)])
 
 
 def _place(name: str, time_column: str, url: str, boundary: Boundary, columns: Sequence[dict[str, Any]]) -> Place:
