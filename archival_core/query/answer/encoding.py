@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,22 +42,19 @@ def encode(form: Form, limits: Limits, write: Write, reader: pa.RecordBatchReade
 
     Raises `PermanentError` (`row-too-large`) where the first row is larger than a result may be.
     """
-    written = 0
+    with _Way(write) as way:
+        return _encoded(_ENCODERS[form](reader.schema, way.write), limits, way, reader, types)
 
-    def counted(data: bytes) -> None:
-        nonlocal written
-        written += len(data)
-        write(data)
 
-    encoder = _ENCODERS[form](reader.schema, counted)
+def _encoded(encoder: _Encoder, limits: Limits, way: _Way, reader: pa.RecordBatchReader, types: Sequence[str]) -> Encoded:
     waiting: list[pa.RecordBatch] = []
     rows = size = waiting_bytes = 0
     cut: Cut | None = None
     for batch in reader:
         if rows + batch.num_rows > limits.rows:
             batch, cut = batch.slice(0, limits.rows - rows), "rows"
-        if max(size, written) + batch.nbytes > limits.bytes:
-            batch, cut = _beginning(batch, limits.bytes - max(size, written)), "bytes"
+        if max(size, way.bytes) + batch.nbytes > limits.bytes:
+            batch, cut = _beginning(batch, limits.bytes - max(size, way.bytes)), "bytes"
             if not rows and not batch.num_rows:
                 raise PermanentError(
                     f"one row is larger than an answer may be, which is {limits.bytes / 2**20:,.0f} MiB: ask for fewer columns",
@@ -74,6 +71,30 @@ def encode(form: Form, limits: Limits, write: Write, reader: pa.RecordBatchReade
         encoder.add(pa.Table.from_batches(waiting, reader.schema))
     encoder.end()
     return Encoded(tuple(zip(reader.schema.names, types, strict=True)), rows, cut)
+
+
+class _Way:
+    """The way to where one result goes, which ends with the result.
+
+    Arrow's writer of Parquet ends its file whenever Python collects it. After an error the end of the file would come into
+    whatever is written by then.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write: Write | None = write
+        self.bytes = 0
+
+    def write(self, data: bytes) -> None:
+        """The next bytes, and nothing any more once the result is over."""
+        if self._write is not None:
+            self.bytes += len(data)
+            self._write(data)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._write = None
 
 
 def read_only(reader: pa.RecordBatchReader, types: Sequence[str]) -> Encoded:

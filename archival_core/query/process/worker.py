@@ -68,10 +68,10 @@ class _Service:
         if "class" in reply:
             raise frames.error_of(reply)
 
-    def write(self, data: bytes) -> None:
-        """The next bytes of the result."""
+    def write(self, number: int, data: bytes) -> None:
+        """The next bytes of the result of this question."""
         for begin in range(0, len(data), frames.MOST_BODY):
-            self.tell({"kind": "rows"}, data[begin : begin + frames.MOST_BODY])
+            self.tell({"kind": "rows", "number": number}, data[begin : begin + frames.MOST_BODY])
 
     def _listen(self) -> None:
         while (frame := frames.read(self._inward, _MOST_COMMAND)) is not None:
@@ -114,7 +114,7 @@ class _Worker:
         while (command := self._next()) is not None:
             head, body = command
             try:
-                done = self._parse(head["sql"]) if head["kind"] == "parse" else self._answer(pickle.loads(body))  # noqa: S301  the service's own
+                done = self._parse(head["sql"]) if head["kind"] == "parse" else self._answer(head["number"], pickle.loads(body))  # noqa: S301  the service's own
             except ArchivalError as error:
                 self._service.tell({"kind": "error", **frames.told(error)})
             except Exception:
@@ -141,7 +141,7 @@ class _Worker:
     def _parse(self, sql: str) -> dict[str, Any]:
         return {"tables": sorted((table.schema, table.name) for table in parse(sql).tables)}
 
-    def _answer(self, asked: Asked) -> dict[str, Any]:
+    def _answer(self, number: int, asked: Asked) -> dict[str, Any]:
         bound(asked.limits.memory_mib)
         source = LiveSource(
             url=asked.database_url,
@@ -157,7 +157,7 @@ class _Worker:
         sandbox = Sandbox(question, partial(self._service.ask, {"kind": "end"}), self._databases)
         try:
             sandbox.reading.explains = asked.explain
-            write = partial(encode, asked.form, asked.limits, self._service.write)
+            write = partial(encode, asked.form, asked.limits, partial(self._service.write, number))
             found = sandbox.answer(read_only if asked.explain else write)
         except MemoryError as error:
             raise too_large(asked.limits) from error

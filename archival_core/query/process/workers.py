@@ -69,6 +69,8 @@ class Worker:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._inward, self._outward = self._process.stdout, self._process.stdin
         self._killed = False
+        #: of the question that is answered, or was the last one
+        self._number = 0
 
     def parse(self, sql: str, seconds: float | None = None) -> Statement:
         """The statement; raises as `statement.parse`, and `WorkerGoneError`, also after `seconds` of silence."""
@@ -80,7 +82,8 @@ class Worker:
 
     def answer(self, asked: Asked, serving: Serving) -> dict[str, Any]:
         """What became of the result, after `serving.write` has taken it; raises as `Queries.ask`, and `WorkerGoneError`."""
-        self._tell({"kind": "answer"}, pickled(asked))
+        self._number += 1
+        self._tell({"kind": "answer", "number": self._number}, pickled(asked))
         return self._done(serving)
 
     def kill(self) -> None:
@@ -141,6 +144,8 @@ class Worker:
         try:
             match head["kind"]:
                 case "rows":
+                    if head["number"] != self._number:
+                        raise RuntimeError("a process of questions gave bytes of another question")
                     serving.write(body)
                 case "session":
                     serving.session(int(head["pid"]), bool(head["open"]))

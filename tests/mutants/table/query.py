@@ -154,6 +154,14 @@ MUTATIONS = (
         tests=("unit/query/test_question_files.py::test_the_range_of_a_file_decides",),
     ),
     Mutation(
+        name="a-broken-answer-ends-in-another-one",
+        file="query/answer/encoding.py",
+        inside="_Way.__exit__",
+        old="self._write = None",
+        new="pass",
+        tests=("unit/query/test_encoding.py::test_nothing_is_written_after_an_error",),
+    ),
+    Mutation(
         name="what-gave-an-answer-stays",
         file="query/process/worker.py",
         old="            self._databases.close_used()\n",
