@@ -275,6 +275,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, ErrorCode]]] = MappingProxyType(
                 "A copy of an archive is part of the table, and was written anew or is there only in part: both are read.",
                 "Restore the archive without `into`, which inserts no row that is there.",
             ),
+            "filter-without-form": ErrorCode(
+                "The engine has a condition that cannot be handed to where rows are read.",
+                "Nothing: the question is asked again by itself, and the condition is applied to all rows of the range.",
+            ),
             "former-table": ErrorCode(
                 "Archives of a table that was dropped, and whose name another one has, are no part of the answer.",
                 "Restore them into a table of their own, which can be asked.",

@@ -113,18 +113,20 @@ class Queries:
         self.check_on()
         limits = limits or self.limits
         begun = time.monotonic()
-        own_reader = True
+        own_reader = hands_down = True
         async with self._turn(limits):
             for tried in range(1, _TRIES + 1):
                 try:
                     async with self._ready(sql) as (worker, statement, holder, role):
                         await sink.begin()
-                        answer = await self._once(
-                            worker, statement, holder, role, form, sink, frozenset(as_text), limits, explain, own_reader
-                        )
+                        way = (explain, own_reader, hands_down)
+                        answer = await self._once(worker, statement, holder, role, form, sink, frozenset(as_text), limits, *way)
                 except ArchivalError as error:
                     if error.code == "large-values" and own_reader:
                         own_reader = False
+                        continue
+                    if error.code == "filter-without-form" and hands_down:
+                        hands_down = False
                         continue
                     ended = isinstance(error, AwayError) and tried == 1 and time.monotonic() - begun < _SOON
                     again = error.code in _AGAIN or isinstance(error, GaveWayError) or ended
@@ -213,6 +215,7 @@ class Queries:
         limits: Limits,
         explain: bool,
         own_reader: bool,
+        hands_down: bool,
     ) -> Answer:
         from archival_core.query.process.asked import Asked
 
@@ -228,6 +231,7 @@ class Queries:
                     limits=limits,
                     explain=explain,
                     own_reader=own_reader,
+                    hands_down=hands_down,
                     database_url=await self._source.url(),
                     snapshot_id=then.snapshot_id,
                     settings={

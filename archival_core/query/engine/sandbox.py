@@ -27,7 +27,7 @@ from archival_core.query.engine.intervals import within_reach
 from archival_core.query.engine.numbers import compared
 from archival_core.query.engine.planning import Tables
 from archival_core.query.engine.readings import Reading, readings
-from archival_core.query.engine.whole_table import Access, WholeTable, create_view
+from archival_core.query.engine.whole_table import Access, Needed, WholeTable, create_view
 from archival_core.query.question.limits import Limits, too_large, took_too_long
 from archival_core.query.question.statement import Statement
 from archival_core.query.scans.archived_rows import LakeFiles
@@ -35,6 +35,7 @@ from archival_core.query.scans.live_rows import LiveSource
 from archival_core.query.scans.predicate import Predicate
 from archival_core.query.scans.question_files import QuestionFiles
 from archival_core.query.scans.scans import QuestionReads
+from archival_core.query.scans.substrait import filter_without_form
 from archival_core.query.scans.unreadable import unreadable
 
 _LOG = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ _LOG = logging.getLogger(__name__)
 _BATCH_ROWS: Final = 2_048
 #: What DuckDB's own errors begin with.
 _KIND: Final = re.compile(r"([A-Z]\w*(?:[ -]\w+)*) Error: ")
+#: What DuckDB says of a filter that it cannot hand down to a scan of Arrow's kind, and Arrow of a list of values for one.
+_UNFIT_FILTER: Final = re.compile(r"Pushdown Filter|ArrowTypeError|datetime\.date")
 _KINDS_OF_FILES: Final = frozenset({"Invalid", "IO", "Serialization"})
 
 
@@ -61,6 +64,8 @@ class Question:
     limits: Limits
     #: whether DuckDB's own reader may read archives
     own_reader: bool
+    #: whether it may hand filters down to scans of this process
+    hands_down: bool
 
 
 class Sandbox:
@@ -101,7 +106,11 @@ class Sandbox:
                 access = Access(self.reading, self._question.source, self._question.lake, self._files)
                 for number, table in enumerate(self._question.tables):
                     name = _name(table)
-                    create_view(connection, number, table, access, found_of.get(name), read_of.get(name))
+                    needed = Needed(found_of.get(name), read_of.get(name), self._question.hands_down)
+                    create_view(connection, number, table, access, needed)
+                if not self._question.hands_down:
+                    # what one side of a join learns of the other goes by another way than conditions do
+                    connection.execute("SET disabled_optimizers = 'join_filter_pushdown'")
                 connection.execute("SET lock_configuration = true")
                 self._check_numbers()
                 found = connection.execute(within_reach(connection, self._question.statement.sql))
@@ -184,6 +193,8 @@ class Sandbox:
                 raise took_too_long(self._question.limits) from error
             if self.reading.failure is not None:
                 raise self.reading.failure from error
+            if self._question.hands_down and _UNFIT_FILTER.search(str(error)):
+                raise filter_without_form(_said(error)) from error
             if self.reading.files_read and _is_of_a_file(error, self._files.folder):
                 raise unreadable(self._files.plainly(_said(error))) from error
             raise _translated(error, self._question.limits) from error

@@ -19,7 +19,7 @@ from archival_core.query.engine.own_reader import by_own_reader, read_parquet
 from archival_core.query.engine.readings import Reading
 from archival_core.query.scans.archived_rows import ArchivedRows, Forms, LakeFiles
 from archival_core.query.scans.live_rows import LiveRows, LiveSource
-from archival_core.query.scans.predicate import Predicate, renamed
+from archival_core.query.scans.predicate import Predicate, both, renamed
 from archival_core.query.scans.pruning import counts_time, may_hold
 from archival_core.query.scans.scans import QuestionReads
 from archival_core.source.state.snapshot.moment import TableThen
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Schemas with the names of databases that every DuckDB has: nobody can say which is meant.
 _OWN_SCHEMAS: Final = frozenset({"memory", "system", "temp"})
+#: More rows than any table has.
+_ALL: Final = 2**62
 
 
 @dataclass(frozen=True)
@@ -70,14 +72,26 @@ class Access:
     files: QuestionFiles
 
 
-def create_view(
-    connection: Any, number: int, table: WholeTable, access: Access, implied: Predicate | None, reading: Reading | None
-) -> None:
-    """Make the view under the table's own name; `number` tells its parts from those of other tables.
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What is known before of the rows of a table that a question needs: others may be left out, and may be given."""
 
-    `implied` holds of every row of the table that the question needs: others may be left out, and may be given. `reading` says
-    more of these rows, if it is known.
-    """
+    #: holds of every one of them
+    implied: Predicate | None
+    #: says more of them, if it is known
+    reading: Reading | None
+    #: whether DuckDB may hand filters down to scans of ours
+    hands_down: bool
+
+    @property
+    def scanned(self) -> Predicate | None:
+        """What a scan of ours is told before it is asked."""
+        read = None if self.hands_down or self.reading is None else self.reading.condition
+        return both(self.implied, read)
+
+
+def create_view(connection: Any, number: int, table: WholeTable, access: Access, needed: Needed) -> None:
+    """Make the view under the table's own name; `number` tells its parts from those of other tables."""
     columns, relation = table.columns, table.then.table.relation
     if relation.schema.lower() in _OWN_SCHEMAS:
         raise PermanentError(
@@ -85,13 +99,13 @@ def create_view(
             " table's name for one of that. ALTER TABLE … SET SCHEMA, or rename the schema",
             code="query-names",
         )
-    parts = _Parts(connection, number, columns)
+    parts, reading = _Parts(connection, number, columns, needed.hands_down), needed.reading
     plain = {one.column.name: one.column.name for one in columns if one.live == quote_identifier(one.column.name)}
-    live = LiveRows(columns, access.reading, access.source, table.then, renamed(implied, plain))
+    live = LiveRows(columns, access.reading, access.source, table.then, renamed(needed.scanned, plain))
     if reading is None or not live.begin_after(renamed(reading.condition, plain)):
         parts.add_scanned(live, [one.live for one in columns])
     for then, archives in _alike(columns, table.archives):
-        _add_archived(parts, str(relation), then, archives, access, implied, reading)
+        _add_archived(parts, str(relation), then, archives, access, needed)
     if not parts.selects:
         # without a row for the question it is a table all the same
         parts.add_scanned(live, [one.live for one in columns])
@@ -102,8 +116,8 @@ def create_view(
 class _Parts:
     """What a view puts together: a SELECT for each kind of rows, with `columns`."""
 
-    def __init__(self, connection: Any, number: int, columns: Sequence[PresentColumn]) -> None:
-        self._connection, self._number = connection, number
+    def __init__(self, connection: Any, number: int, columns: Sequence[PresentColumn], hands_down: bool) -> None:
+        self._connection, self._number, self._hands_down = connection, number, hands_down
         self.columns = columns
         self.selects: list[str] = []
 
@@ -116,7 +130,9 @@ class _Parts:
         """Rows that a scan of ours gives."""
         name = f"part {self._number}.{len(self.selects)}"
         self._connection.register(name, rows)
-        self.add(quote_identifier(name), values)
+        # DuckDB hands no filter down through a LIMIT
+        all_rows = quote_identifier(name) if self._hands_down else f"(FROM {quote_identifier(name)} LIMIT {_ALL})"
+        self.add(all_rows, values)
 
 
 def _add_archived(
@@ -125,8 +141,7 @@ def _add_archived(
     then: Sequence[ManifestColumn | None],
     archives: Sequence[Archive],
     access: Access,
-    implied: Predicate | None,
-    reading: Reading | None,
+    needed: Needed,
 ) -> None:
     """Archives that have the view's columns as `then`, each read by DuckDB's own reader where that may."""
     columns = parts.columns
@@ -140,7 +155,8 @@ def _add_archived(
     time_column = _time_column(forms.delivered, archives[0])
     plain = {one.column.name: was.stored for one, was in known if one.archived(was) == quote_identifier(was.stored)}
     values = [one.missing if was is None else one.archived(was) for one, was in zip(columns, then, strict=True)]
-    if implied is None and reading is not None:
+    reading = needed.reading
+    if needed.implied is None and reading is not None:
         archives, by_duckdb = by_own_reader(archives, forms, time_column, reading)
         condition = renamed(reading.condition, plain)
         chosen = [(archive, file) for archive, file in by_duckdb if may_hold(file, time_column, condition)]
@@ -148,7 +164,7 @@ def _add_archived(
             parts.add(read_parquet(access.files.named(chosen), schema), values)
     if archives:
         told = access.reading.table(relation)
-        condition = renamed(implied, plain)
+        condition = renamed(needed.scanned, plain)
         parts.add_scanned(ArchivedRows(forms, access.reading, access.lake, archives, time_column, told, condition), values)
 
 

@@ -29,6 +29,8 @@ class Asked:
     explain: bool
     #: whether DuckDB's own reader may read archives
     own_reader: bool
+    #: whether DuckDB may hand filters down to scans of Arrow's kind
+    hands_down: bool
     #: of the source, with a password that is valid now
     database_url: str
     snapshot_id: str

@@ -153,7 +153,7 @@ class _Worker:
             threads=self._threads,
         )
         lake = partial(self._files, asked.arrow_files)
-        question = Question(asked.statement, asked.tables, source, lake, asked.limits, asked.own_reader)
+        question = Question(asked.statement, asked.tables, source, lake, asked.limits, asked.own_reader, asked.hands_down)
         sandbox = Sandbox(question, partial(self._service.ask, {"kind": "end"}), self._databases)
         try:
             sandbox.reading.explains = asked.explain

@@ -29,12 +29,21 @@ _LITERAL, _SELECTION, _FUNCTION, _ONE_OF = 1, 2, 3, 8
 # kinds of `Expression.Literal`; integers are those of every width, days, and microseconds with and without a zone
 _BOOLEAN, _FLOAT, _DOUBLE, _STRING, _BINARY, _DECIMAL = 1, 10, 11, 12, 13, 24
 _INTEGERS: Final = frozenset({2, 3, 5, 7, 14, 16, 27})
+# DuckDB gives the values of a list as Python has them, where an infinity is the first or the last day or moment of all.
+_DAYS: Final = frozenset({-719_162, 2_932_896})
+_MOMENTS: Final = frozenset({-62_135_596_800_000_000, 253_402_300_799_999_999})
+_ENDS: Final[Mapping[pa.DataType, frozenset[int]]] = {
+    pa.date32(): _DAYS,
+    pa.timestamp("us"): _MOMENTS,
+    pa.timestamp("us", tz="UTC"): _MOMENTS,
+}
+_NO_ENDS: Final[frozenset[int]] = frozenset()
 
 
 def predicate_of(expression: Any, schema: pa.Schema) -> Predicate:
     """The filter `expression` over columns of `schema`.
 
-    Raises `PermanentError` (`unexpected-schema`) for what a filter of DuckDB's is not known to hold: it must not be left out.
+    Raises `PermanentError` (`filter-without-form`) for what a filter of DuckDB's is not known to hold: it must not be left out.
     """
     try:
         message = bytes(expression.to_substrait(schema))
@@ -50,14 +59,14 @@ def predicate_of(expression: Any, schema: pa.Schema) -> Predicate:
             found = _message(dict(_fields(_message(value)))[1])
     if found is None:
         raise _unknown("no expression")
-    return _Reader(functions, schema.names).read(found)
+    return _Reader(functions, schema).read(found)
 
 
 class _Reader:
     """Reads expressions of one message, which names its functions and columns by numbers."""
 
-    def __init__(self, functions: Mapping[int, str], columns: list[str]) -> None:
-        self._functions, self._columns = functions, columns
+    def __init__(self, functions: Mapping[int, str], schema: pa.Schema) -> None:
+        self._functions, self._schema = functions, schema
 
     def read(self, expression: bytes) -> Predicate:
         [(kind, value)] = _fields(expression)
@@ -66,8 +75,10 @@ class _Reader:
         if kind == _ONE_OF:
             fields = list(_fields(_message(value)))
             [column] = [self._column(_message(part)) for number, part in fields if number == 1]
-            options = [_message(part) for number, part in fields if number == 2]
-            return Junction("or", tuple(Comparison(column, "=", self._literal(option)) for option in options))
+            options = [self._literal(_message(part)) for number, part in fields if number == 2]
+            if not _ENDS.get(self._schema.field(column).type, _NO_ENDS).isdisjoint(options):
+                raise _unknown(f"the first or the last moment of Python's in a list for {column}")
+            return Junction("or", tuple(Comparison(column, "=", option) for option in options))
         if kind == _FUNCTION:
             return self._call(_message(value))
         raise _unknown(f"an expression of kind {kind}")
@@ -103,7 +114,7 @@ class _Reader:
         field = dict(_fields(_message(segment[2])))
         if field.keys() - {1}:
             raise _unknown("a field inside of a column")
-        return self._columns[int(field.get(1, 0))]
+        return str(self._schema.names[int(field.get(1, 0))])
 
     def _literal(self, expression: bytes) -> Value:
         [(kind, value)] = _fields(expression)
@@ -171,4 +182,9 @@ def _message(value: int | bytes) -> bytes:
 
 
 def _unknown(what: str) -> PermanentError:
-    return PermanentError(f"a filter has {what}, which nobody here can apply", code="unexpected-schema")
+    return filter_without_form(f"a filter has {what}, which nobody here can apply")
+
+
+def filter_without_form(said: str) -> PermanentError:
+    """What to raise of a filter that DuckDB cannot hand down as it is: the question is asked again without handing down."""
+    return PermanentError(said, code="filter-without-form")
