@@ -75,6 +75,18 @@ async def test_nothing_of_a_question_stays_in_its_process(service: Service) -> N
     workers.close()
 
 
+async def test_a_process_that_was_ended_while_it_waited_costs_no_question(service: Service) -> None:
+    workers = Workers()
+    queries = queries_of(service, workers=workers)
+    for number in (signal.SIGKILL, signal.SIGABRT, signal.SIGBUS, signal.SIGTERM):
+        await asked(queries, "select 1")
+        [idle] = workers._idle
+        os.kill(idle.pid, number)
+        assert (await asked(queries, "select 2 as n")).result.to_pylist() == [{"n": 2}]
+        assert [worker.pid for worker in workers._idle] != [idle.pid]
+    workers.close()
+
+
 async def test_a_process_that_says_nothing_is_asked_no_more(service: Service) -> None:
     """It may be stopped, or wait for the lake although its last answer is given."""
     workers = Workers()

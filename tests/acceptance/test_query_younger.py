@@ -108,6 +108,10 @@ async def test_what_is_generated_computed_or_forgotten_is_refused(service: Servi
     await _refused(service, "unit")
     assert await _column(service, "note") == [None] * 3
     assert await _column(service, "time is not null") == [True] * 3
+    # what is not certain of a value is its type's all the same, where no live row says the type
+    sql = f"select date_trunc('day', computed) as c from {service.schema}.readings where time < '2026-02-01' and v = -1"
+    service.execute("alter table $s.readings add computed timestamptz default clock_timestamp()")
+    assert (await asked(queries_of(service), sql)).result.num_rows == 0
 
 
 async def test_what_the_ledger_has_recorded_is_known_under_any_name(service: Service) -> None:

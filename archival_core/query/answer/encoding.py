@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Protocol, Self
@@ -21,6 +22,7 @@ from archival_core.query.question.limits import Limits
 #: Rows are encoded together until they are so many, or so large.
 _TOGETHER_ROWS: Final = 65_536
 _TOGETHER_BYTES: Final = 8 * 1024 * 1024
+_LINE_END: Final = "\r\n"
 
 #: Takes the next bytes of a result.
 type Write = Callable[[bytes], None]
@@ -43,10 +45,12 @@ def encode(form: Form, limits: Limits, write: Write, reader: pa.RecordBatchReade
     Raises `PermanentError` (`row-too-large`) where the first row is larger than a result may be.
     """
     with _Way(write) as way:
-        return _encoded(_ENCODERS[form](reader.schema, way.write), limits, way, reader, types)
+        return _encoded(form, limits, way, reader, types)
 
 
-def _encoded(encoder: _Encoder, limits: Limits, way: _Way, reader: pa.RecordBatchReader, types: Sequence[str]) -> Encoded:
+def _encoded(form: Form, limits: Limits, way: _Way, reader: pa.RecordBatchReader, types: Sequence[str]) -> Encoded:
+    with _fitting(form):
+        encoder = _ENCODERS[form](reader.schema, way.write)
     waiting: list[pa.RecordBatch] = []
     rows = size = waiting_bytes = 0
     cut: Cut | None = None
@@ -63,14 +67,28 @@ def _encoded(encoder: _Encoder, limits: Limits, way: _Way, reader: pa.RecordBatc
         waiting.append(batch)
         rows, size, waiting_bytes = rows + batch.num_rows, size + batch.nbytes, waiting_bytes + batch.nbytes
         if waiting_bytes > _TOGETHER_BYTES or sum(one.num_rows for one in waiting) >= _TOGETHER_ROWS:
-            encoder.add(pa.Table.from_batches(waiting, reader.schema))
+            with _fitting(form):
+                encoder.add(pa.Table.from_batches(waiting, reader.schema))
             waiting, waiting_bytes = [], 0
         if cut:
             break
-    if waiting:
-        encoder.add(pa.Table.from_batches(waiting, reader.schema))
-    encoder.end()
+    with _fitting(form):
+        if waiting:
+            encoder.add(pa.Table.from_batches(waiting, reader.schema))
+        encoder.end()
     return Encoded(tuple(zip(reader.schema.names, types, strict=True)), rows, cut)
+
+
+@contextmanager
+def _fitting(form: Form) -> Iterator[None]:
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise PermanentError(
+            f"the answer has a value that cannot be written as {form}: {error}. CAST its column to VARCHAR, or ask for another"
+            " form",
+            code="value-without-form",
+        ) from error
 
 
 class _Way:
@@ -156,9 +174,15 @@ class _Csv:
     def end(self) -> None:
         pass
 
-    def _lines(self, rows: Any) -> None:
+    def _lines(self, rows: Iterable[Sequence[Any]]) -> None:
         text = io.StringIO()
-        csv.writer(text, quoting=csv.QUOTE_STRINGS, lineterminator="\r\n").writerows(rows)
+        writer = csv.writer(text, quoting=csv.QUOTE_STRINGS, lineterminator=_LINE_END)
+        for row in rows:
+            if list(row) == [None]:
+                # Python's writer refuses a line without anything, which a NULL alone is in PostgreSQL's COPY, too
+                text.write(_LINE_END)
+            else:
+                writer.writerow(row)
         self._write(text.getvalue().encode())
 
 

@@ -87,10 +87,11 @@ class PresentColumn:
     def missing(self) -> str:
         """SQL of the value in rows that are older than the column."""
         if self._missing is None:
-            return error(
+            says = error(
                 f"column {self.column.name} is younger than archived rows, and what they have in it is not certain (the column"
                 " is generated, or its default was computed or is not known any more): leave it out, or ask for younger rows"
             )
+            return f"CAST({says} AS {self.type_name})"
         text = self._missing.text
         if text is None:
             return f"NULL::{self.type_name}"

@@ -14,6 +14,7 @@ import duckdb
 from archival_core.errors import PermanentError
 from archival_core.model.chunks.chunk import quote_identifier
 from archival_core.query.columns.presentation import error
+from archival_core.query.engine.formless import check_forms
 
 #: Microseconds that 64 bits of nanoseconds hold.
 _MOST: Final = (1 << 63) // 1000
@@ -29,9 +30,11 @@ _SAYS: Final = (
 def within_reach(connection: Any, sql: str) -> str:
     """`sql`, or a statement with the same rows that fails at an interval that Arrow does not hold.
 
-    Raises `PermanentError` (`value-without-form`) for intervals inside of a STRUCT, a MAP or a list of lists.
+    Raises `PermanentError` (`value-without-form`) for intervals inside of a STRUCT, a MAP or a list of lists, and for types
+    that Arrow has no form for.
     """
     columns = _columns(connection, sql)
+    check_forms(columns)
     if not any("INTERVAL" in kind for _, kind in columns):
         return sql
     places = [f"c{place}" for place in range(len(columns))]

@@ -17,6 +17,7 @@ from archival_core.query.columns.presentation import PresentColumn, arrow_type
 from archival_core.query.columns.younger import Known
 from archival_core.query.engine.own_reader import by_own_reader, read_parquet
 from archival_core.query.engine.readings import Reading
+from archival_core.query.question.caseless import caseless
 from archival_core.query.scans.archived_rows import ArchivedRows, Forms, LakeFiles
 from archival_core.query.scans.live_rows import LiveRows, LiveSource
 from archival_core.query.scans.predicate import Predicate, both, renamed
@@ -48,8 +49,8 @@ class WholeTable:
     def columns(self) -> list[PresentColumn]:
         """As the table has them now. Raises `PermanentError` (`query-names`) where DuckDB cannot tell two names apart."""
         columns = self.then.columns
-        caseless = [column.name.lower() for column in columns]
-        if twice := sorted({column.name for column in columns if caseless.count(column.name.lower()) > 1}):
+        names = [caseless(column.name) for column in columns]
+        if twice := sorted({column.name for column in columns if names.count(caseless(column.name)) > 1}):
             raise PermanentError(
                 f"{self.then.table.relation} has columns whose names differ in case alone, which DuckDB takes for one:"
                 f" {', '.join(twice)}",
@@ -93,7 +94,7 @@ class Needed:
 def create_view(connection: Any, number: int, table: WholeTable, access: Access, needed: Needed) -> None:
     """Make the view under the table's own name; `number` tells its parts from those of other tables."""
     columns, relation = table.columns, table.then.table.relation
-    if relation.schema.lower() in _OWN_SCHEMAS:
+    if caseless(relation.schema) in _OWN_SCHEMAS:
         raise PermanentError(
             f"{relation} cannot be asked: DuckDB has a database of its own that is called {relation.schema}, and takes the"
             " table's name for one of that. ALTER TABLE … SET SCHEMA, or rename the schema",

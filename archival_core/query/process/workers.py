@@ -173,8 +173,8 @@ class Worker:
             return TransientError("the question was called off", code="query-called-off")
         if code in _SIGNALS_OF_MEMORY:
             return PermanentError(
-                "the question needed more memory than it may have, and its process was ended: group or join fewer rows at a"
-                " time, or ask for smaller values",
+                "the question's process was ended, as it is where a question needs more memory than it may have, or than there"
+                " is: group or join fewer rows at a time, or ask for smaller values",
                 code="query-memory",
             )
         return WorkerGoneError(code)
@@ -212,6 +212,10 @@ class Workers:
                 if is_new:
                     raise
             except ArchivalError:
+                if not is_new and not worker.is_alive:
+                    # it had ended while it waited, as the machine's memory came to an end
+                    worker.close()
+                    continue
                 self.give_back(worker)
                 raise
             except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from archival_core.errors import PermanentError
+from archival_core.query.question.caseless import caseless
 from archival_core.query.question.statement import TableName
 from archival_core.source.state.snapshot.readable import NamedTable
 
@@ -17,7 +18,7 @@ def resolved(asked: Collection[TableName], found: Sequence[NamedTable]) -> list[
         alike = [
             table
             for table in found
-            if (table.relation.schema.lower(), table.relation.name.lower()) == (schema.lower(), name.name.lower())
+            if (caseless(table.relation.schema), caseless(table.relation.name)) == (caseless(schema), caseless(name.name))
         ]
         if len(alike) > 1:
             raise PermanentError(

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from archival_core.errors import PermanentError
+from archival_core.query.question.caseless import caseless
 
 #: Functions that give tables and read nothing. Of the others some take addresses in memory.
 TABLE_FUNCTIONS: Final = frozenset({"generate_series", "range", "unnest", "json_each", "json_tree", "repeat_row"})
@@ -97,7 +98,7 @@ def parse(sql: str) -> Statement:
         _check(node, id(node) in sources)
         if node.get("type") == "BASE_TABLE":
             table = TableName(node.get("schema_name") or "", node["table_name"])
-            if table.schema or table.name.lower() not in names:
+            if table.schema or caseless(table.name) not in names:
                 found.add(table)
     return Statement(sql, frozenset(found))
 
@@ -111,10 +112,10 @@ def _check(node: dict[str, Any], is_source: bool) -> None:
     if kind == "SHOW_REF" and (node.get("table_name") or not node.get("query")):
         raise _refused("SHOW is not known here: `archival tables` lists what there is")
     if kind == "TABLE_FUNCTION":
-        name = str((node.get("function") or {}).get("function_name", "")).lower()
+        name = caseless(str((node.get("function") or {}).get("function_name", "")))
         if name not in TABLE_FUNCTIONS:
             raise _refused(f"a FROM holds the function {name}, and only {', '.join(sorted(TABLE_FUNCTIONS))} may stand there")
-    function = str(node.get("function_name") or "").lower()
+    function = caseless(str(node.get("function_name") or ""))
     if function in REFUSED_FUNCTIONS or function.startswith(_REFUSED_BEGINNING):
         raise _refused(f"the function {function} is not for questions")
     if node.get("class") == "FUNCTION" and not is_source:
@@ -147,8 +148,8 @@ def _nodes(root: Any, names: frozenset[str]) -> Iterator[tuple[dict[str, Any], f
             for entry in (found.get("cte_map") or {}).get("map") or []:
                 # a subquery knows those before itself: what has its own name in it, or that of a later one, is a table
                 waiting.append((entry["value"], known, depth + 1))
-                known |= {str(entry["key"]).lower()}
-            again = {str(found["cte_name"]).lower()} if found.get("type") == "RECURSIVE_CTE_NODE" else set()
+                known |= {caseless(str(entry["key"]))}
+            again = {caseless(str(found["cte_name"]))} if found.get("type") == "RECURSIVE_CTE_NODE" else set()
             waiting += [
                 (item, known | again if key == "right" else known, depth + 1)
                 for key, item in found.items()

@@ -19,6 +19,8 @@ from archival_core.query.question.statement import parse
         ("WITH a AS (SELECT * FROM a WHERE i > 1) SELECT * FROM a", {".a"}),
         ("WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a", {".b"}),
         ('WITH a AS (SELECT * FROM duckdb_views), "duckdb_views" AS (SELECT 1) SELECT * FROM a', {".duckdb_views"}),
+        # a K to Python, and no K to DuckDB
+        ('WITH "duc\u212adb_views" AS (SELECT 1) SELECT * FROM duckdb_views', {".duckdb_views"}),
         ("WITH w AS (SELECT 1) SELECT (WITH v AS (SELECT * FROM w) SELECT count(*) FROM v), v.i FROM v", {".v"}),
         ("WITH RECURSIVE r AS (SELECT i FROM a UNION ALL SELECT i + 1 FROM r) SELECT * FROM r", {".a"}),
         ("WITH RECURSIVE r AS (SELECT i FROM r UNION ALL SELECT i + 1 FROM r) SELECT * FROM r", {".r"}),

@@ -23,7 +23,8 @@ SELECT n.nspname AS schema, c.relname AS name, CASE WHEN c.relkind = 'p' THEN 'n
        c.oid::bigint AS oid, c.relkind = 'm' AS is_materialized
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispartition
-  AND (%(names)s::text[] IS NULL OR pg_catalog.lower(c.relname) = ANY(%(names)s))
+  AND (%(names)s::text[] IS NULL OR pg_catalog.lower(c.relname COLLATE "C") IN
+       (SELECT pg_catalog.lower(asked COLLATE "C") FROM pg_catalog.unnest(%(names)s::text[]) AS asked))
   AND n.nspname <> ALL(%(ours)s) AND n.nspname !~ '^(pg_|_timescaledb_|information_schema$|timescaledb_)'
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid)
   AND pg_catalog.has_schema_privilege(%(role)s, n.oid, 'USAGE')
@@ -71,8 +72,8 @@ async def acting_role(conn: AsyncConnection[Any], role: str) -> str:
 
 
 async def readable_tables(conn: AsyncConnection[Any], role: str, names: Collection[str] | None = None) -> list[NamedTable]:
-    """Tables that `role` may read columns of; those with one of `names`, in lower case, where they are given."""
-    given = {"names": None if names is None else [name.lower() for name in names], "ours": _OURS, "role": role}
+    """Tables that `role` may read columns of; those with one of `names`, whatever the case of A to Z, where they are given."""
+    given = {"names": None if names is None else list(names), "ours": _OURS, "role": role}
     with source_errors():
         found, extension = await together(conn, (_TABLES, _HAS_TIMESCALEDB), given)
         hypertables: set[tuple[str, str]] = set()
