@@ -19,6 +19,7 @@ from archival_core.query.answer.sinks import Buffer, Sink
 from archival_core.query.archives.archives import Archives, Ledgers
 from archival_core.query.archives.copies import note_of_copies
 from archival_core.query.archives.former import note_of
+from archival_core.query.calling_off import CallingOff
 from archival_core.query.kept_sessions import APPLICATION, KeptSessions, LaterSession
 from archival_core.query.question.forms import Form
 from archival_core.query.question.limits import Limits
@@ -62,6 +63,7 @@ class Queries:
         #: `None`: no questions; empty: the session's own
         self._role = role
         self.limits = limits or Limits()
+        self.calling_off = CallingOff()
         self._turns, self._sessions = asyncio.Semaphore(at_a_time), KeptSessions(source, at_a_time)
         #: of its own, made for the first question, unless they are given
         self._given = workers
@@ -185,7 +187,7 @@ class Queries:
         try:
             worker, statement = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            taking.add_done_callback(lambda done: None if done.exception() else workers.give_back(done.result()[0]))
+            taking.add_done_callback(partial(_give_back, workers))
             raise
         try:
             yield worker, statement
@@ -275,3 +277,9 @@ class Queries:
             return WholeTable(table, (), {}, as_text)
         archives = await self.archives.of(table, then, unexplained)
         return WholeTable(table, tuple(archives), await self.archives.stored_before(table, then, archives), as_text)
+
+
+def _give_back(workers: Workers, taken: asyncio.Task[tuple[Worker, Statement]]) -> None:
+    """What was taken for a question that was called off meanwhile."""
+    if not taken.cancelled() and taken.exception() is None:
+        workers.give_back(taken.result()[0])

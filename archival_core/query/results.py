@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict
 
@@ -88,14 +88,19 @@ class Results:
         self._turn = asyncio.Semaphore(1)
         self._is_closing = False
 
-    async def begin(self, sql: str, form: ResultForm, as_text: Collection[str] = ()) -> ResultState:
-        """Begin to write the result of `sql`; raises what shows at once, as `Queries.ask` does."""
+    async def begin(
+        self, sql: str, form: ResultForm, as_text: Collection[str] = (), question: UUID | None = None
+    ) -> ResultState:
+        """Begin to write the result of `sql`; raises what shows at once, as `Queries.ask` does.
+
+        By the id of its `question` it can be called off before its own is known.
+        """
         self._queries.check_on()
         if len(self._tasks) >= _MOST_WAITING:
             raise TransientError(f"{len(self._tasks)} results are being written, or wait", code="query-busy")
         await self._may_write()
         now = datetime.now(UTC)
-        result_id = paths.result_id(now + self._kept, uuid4())
+        result_id = paths.result_id(now + self._kept, question or uuid4())
         state = ResultState(
             id=result_id,
             status="running",
@@ -137,6 +142,7 @@ class Results:
 
     async def cancel(self, result_id: str) -> None:
         """End it if it is being written, wherever, and remove it; raises `PermanentError` (`result-not-found`)."""
+        result_id = self._written(result_id)
         state = await self.state(result_id)
         task = self._tasks.get(result_id)
         if task is not None:
@@ -147,6 +153,14 @@ class Results:
             await self._lake.create_file(_cancel_file(result_id))
             return
         await self._lake.delete_tree(paths.result_folder(result_id))
+
+    def _written(self, asked: str) -> str:
+        """The id of a result, which the id of its question says as well while it is written here."""
+        try:
+            number = UUID(asked).hex
+        except ValueError:
+            return asked
+        return next((one for one in self._tasks if one.endswith(number)), asked)
 
     async def close(self) -> None:
         """Call off what is being written."""

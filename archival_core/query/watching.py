@@ -67,7 +67,8 @@ class Watched:
                     worker.kill()
         except BaseException:
             worker.kill()
-            await asyncio.wait([work])
+            # what the process that was ended has to say is nobody's concern
+            await asyncio.gather(work, return_exceptions=True)
             raise
         finally:
             # a process that was ended leaves its sessions at work

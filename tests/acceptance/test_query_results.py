@@ -111,6 +111,25 @@ class TestAtAnEnd:
         assert (refused.status_code, refused.json()["code"]) == (409, "result-not-done")
 
 
+async def test_what_has_no_answer_yet_is_called_off_by_the_id_of_its_question(
+    client: httpx.AsyncClient, service: Service
+) -> None:
+    for path in ("/queries", "/queries/results"):
+        question = UUID(int=11)
+        asking = asyncio.create_task(client.post(path, json={"sql": SLOW, "id": str(question)}))
+        begun = time.monotonic()
+        while (await client.delete(f"/queries/{question}")).status_code != 204:
+            assert time.monotonic() - begun < 4
+            await asyncio.sleep(0.1)
+        answer = await asyncio.wait_for(asking, 3)
+        if path == "/queries":
+            assert (answer.status_code, answer.json()["code"]) == (409, "query-called-off")
+        assert (await client.delete(f"/queries/{question}")).status_code == 404
+        # it has left its turn to others, and nothing in the lake
+        assert (await client.post("/queries", json={"sql": "select 1 as n"})).json()["rows"] == [[1]]
+        assert not list((service.lake / "results").glob("*/rows.*"))
+
+
 async def test_a_question_is_called_off_by_whichever_instance(client: httpx.AsyncClient, service: Service) -> None:
     state = await _begun(client, SLOW)
     assert state["status"] == "running"

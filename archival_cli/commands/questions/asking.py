@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from archival_cli.command import Session
 from archival_cli.commands.questions.direct import Direct
@@ -44,13 +47,29 @@ def fetched(session: Session, query: str, media: str, question: Question) -> tup
     """Body and headers of the answer; raises `CommandError`."""
     if question.direct is not None:
         return question.direct.fetched(query, media, question.limit, question.as_text, explain=question.explain)
-    body: dict[str, Any] = {"sql": query, "as_text": list(question.as_text)}
+    body: dict[str, Any] = {"sql": query, "as_text": list(question.as_text), "id": str(uuid4())}
     if question.limit is not None:
         body["max_rows"] = question.limit
     if question.explain:
         body["explain"] = True
-    answer = session.client.fetch("queries", body=body, accept=media)
+    with calling_off(session, body["id"]):
+        answer = session.client.fetch("queries", body=body, accept=media)
     return answer.body, dict(answer.headers)
+
+
+@contextmanager
+def calling_off(session: Session, question: str) -> Iterator[None]:
+    """Whoever interrupts what is asked inside calls the question of this id off, or the result of this id."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        try:
+            session.client.send("DELETE", "queries", question)
+        except CommandError:
+            session.output.note("not called off: it ends by itself when its time is over")
+        else:
+            session.output.note("called off")
+        raise
 
 
 def note(session: Session, headers: dict[str, str], *more: str) -> None:

@@ -6,9 +6,10 @@ import json
 import time
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from archival_cli.command import Session
-from archival_cli.commands.questions.asking import Question
+from archival_cli.commands.questions.asking import Question, calling_off
 from archival_cli.errors import MISUSED, REFUSED, CommandError
 
 _FORMS: Final = {".parquet": "parquet", ".csv": "csv"}
@@ -34,8 +35,10 @@ def fetch_large(session: Session, query: str, file: Path, question: Question) ->
     """
     body = {"sql": query, "form": form_of(file), "as_text": list(question.as_text)}
     for left in reversed(range(_TIMES)):
-        state = session.client.send("POST", "queries", "results", body=body)
-        try:
+        asked = str(uuid4())
+        with calling_off(session, asked):
+            state = session.client.send("POST", "queries", "results", body=body | {"id": asked})
+        with calling_off(session, state["id"]):
             state = _waited(session, state)
             if left and state["error_code"] == _LOST:
                 session.output.note(f"{state['error']}; it is asked again")
@@ -43,9 +46,6 @@ def fetch_large(session: Session, query: str, file: Path, question: Question) ->
             if state["status"] != "done":
                 raise CommandError(f"{state['error']} ({state['error_code']})", REFUSED, state["error_code"])
             _bring(session, state, file)
-        except KeyboardInterrupt:
-            session.client.send("DELETE", "queries", state["id"])
-            raise
         break
     session.output.note(f"it also lies at {state['path']} in the lake until {state['expires_at']}")
     headers = {"archival-query-figures": json.dumps(state["figures"]), "archival-query-notes": json.dumps(state["notes"])}

@@ -150,4 +150,4 @@ def _one(session: Session, asked: str, question: Question) -> None:
     except CommandError as error:
         session.output.note(str(error))
     except KeyboardInterrupt:
-        session.output.note("called off; the service ends it by itself")
+        click.echo()

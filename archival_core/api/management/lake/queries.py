@@ -57,9 +57,9 @@ async def query(
     beside the rows.
     """
     media = _JSON if request.explain else accepted(accept, [*_FORMS])
-    collected = await services.queries.collected(
-        request.sql, _FORMS[media], max_rows=request.max_rows, as_text=request.as_text, explain=request.explain
-    )
+    queries, form = services.queries, _FORMS[media]
+    answer = queries.collected(request.sql, form, max_rows=request.max_rows, as_text=request.as_text, explain=request.explain)
+    collected = await queries.calling_off.answered(request.id, answer)
     found, figures = collected.answer, asdict(collected.answer.figures)
     notes = [asdict(note) for note in found.notes]
     # a header has ASCII alone, and as JSON so have the names in it

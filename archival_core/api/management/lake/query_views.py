@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from archival_core.api.management.requests.fields import Body, Sql, Text
 from archival_core.query.results import ResultForm, ResultState
+
+_ID: Final = "of the question, by which it can be called off before there is an answer: `DELETE /queries/{id}`"
 
 
 class QueryRequest(Body):
@@ -27,12 +30,14 @@ class QueryRequest(Body):
         description="answer the question, and tell in `tables`, in the place of rows, which archives and chunks were read",
         strict=True,
     )
+    id: UUID | None = Field(default=None, description=_ID)
 
 
 class ResultRequest(Body):
     """A question whose result is written below `results/` in the lake."""
 
     sql: Sql
+    id: UUID | None = Field(default=None, description=_ID)
     form: ResultForm = Field(default="parquet", description="the form of the file")
     as_text: list[Text] = Field(default_factory=list, max_length=100)
 

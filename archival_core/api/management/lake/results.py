@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
 from fastapi import Body as BodyParameter
@@ -11,7 +12,7 @@ from fastapi.openapi.models import Example
 from archival_core.api import problems
 from archival_core.api.management.lake.query_views import ResultRequest, ResultView
 from archival_core.api.management.requests.fields import ANY, WITH_BODY
-from archival_core.api.services import Current
+from archival_core.api.services import Current, Services
 
 router = APIRouter(tags=["queries"])
 
@@ -25,7 +26,7 @@ _EXAMPLES: Final[dict[str, Example]] = {
     "a whole table": {"value": {"sql": "SELECT * FROM public.conditions", "form": "parquet"}},
 }
 
-ResultId = Annotated[str, Path(max_length=100, description="of a result")]
+ResultId = Annotated[str, Path(max_length=100, description="of a result, or of a question that was given one")]
 
 
 @router.post("/queries/results", status_code=202, responses=problems.documented(404, 409, *WITH_BODY))
@@ -36,7 +37,7 @@ async def begin_result(
 
     The question goes on after this answer. Mistakes in it are told at once.
     """
-    state = await services.results.begin(request.sql, request.form, request.as_text)
+    state = await services.results.begin(request.sql, request.form, request.as_text, request.id)
     response.headers["location"] = f"/api/queries/{state.id}"
     return ResultView.of(state)
 
@@ -61,5 +62,17 @@ async def get_result_rows(
 
 @router.delete("/queries/{result}", status_code=204, responses=problems.documented(404, *ANY))
 async def delete_result(services: Current, result: ResultId) -> None:
-    """End a question whose result is being written, or remove a result."""
-    await services.results.cancel(result)
+    """End a question that is being answered, or whose result is being written, or remove a result.
+
+    An answer that is not there yet is known by the id that its question was given, to the instance that answers it alone: where
+    another one is asked it says `result-not-found`, and the question ends by itself when its time is over.
+    """
+    if not _is_called_off(services, result):
+        await services.results.cancel(result)
+
+
+def _is_called_off(services: Services, question: str) -> bool:
+    try:
+        return services.queries.calling_off.call_off(UUID(question))
+    except ValueError:
+        return False

@@ -114,8 +114,11 @@ export async function postAll(path, body, told = () => {}) {
   return { done, passed };
 }
 
-// Asks for rows; the service ends a question by itself, long before this gives up.
+// Asks for rows. Whoever waits no more calls the question off by its id, as far as the instance that answers it hears of it; the
+// service ends a question by itself, long before this gives up.
 export function question(body, { accept, signal } = {}) {
   const headers = { "content-type": "application/json", ...(accept ? { Accept: accept } : {}) };
-  return send("queries", { method: "POST", body: JSON.stringify(body), headers, signal, patience: 600000 });
+  const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (one) => one.toString(16).padStart(2, "0")).join("");
+  signal?.addEventListener("abort", () => send(`queries/${id}`, { method: "DELETE" }).catch(() => {}), { once: true });
+  return send("queries", { method: "POST", body: JSON.stringify({ ...body, id }), headers, signal, patience: 600000 });
 }

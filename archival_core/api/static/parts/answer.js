@@ -15,7 +15,7 @@ const HEADS = {
 
 export function refused(error) {
   const head = HEADS[error.code] ?? (error.message === "called off" ? "Nobody waits for it any more" : "No answer");
-  const text = error.message === "called off" ? "The service ends the question by itself when its time is over." : error.message;
+  const text = error.message === "called off" ? "The service is told so, and ends the question." : error.message;
   return el("div", { class: "banner" }, el("strong", {}, head), error.code ? [" ", code(error.code)] : null, el("p", { class: "said" }, text));
 }
 
