@@ -113,6 +113,18 @@ async def test_questions_that_are_refused(client: httpx.AsyncClient, service: Se
     assert answer.status_code == 422
 
 
+async def test_answers_are_compressed_for_who_can_read_that(client: httpx.AsyncClient) -> None:
+    question = {"sql": "select i as n from range(1000) t(i)"}
+    for form in ("application/json", "text/csv"):
+        headers = {"Accept": form, "Accept-Encoding": "gzip"}
+        packed = await client.post("/queries", json=question, headers=headers)
+        assert (packed.headers["content-encoding"], packed.headers.get("etag")) == ("gzip", None)
+        plain = await client.post("/queries", json=question, headers=headers | {"Accept-Encoding": "identity"})
+        assert plain.headers.get("content-encoding") is None
+        assert "999" in packed.text
+        assert len(plain.content) > 1.5 * int(packed.headers["content-length"])
+
+
 class TestWithoutARole:
     @pytest.fixture(autouse=True)
     def reader(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,18 +14,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _WORTHWHILE: Final = 1024
 _ASIDE: Final = 64 * 1024
 _LEVEL: Final = 5
-_TEXTS: Final = ("application/json", "application/openmetrics-text", "text/plain")
+_TEXTS: Final = ("application/json", "application/openmetrics-text", "text/csv", "text/plain")
 
 
 class Compact:
-    """ASGI middleware for whole texts that are asked for with GET; all else passes as it is."""
+    """ASGI middleware for whole texts, which are sent once to who asks with GET; answers that are no text pass as they are."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, and answer with `304` or compressed where that is the same to the caller."""
-        if scope["type"] != "http" or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["method"] not in ("GET", "POST"):
             await self._app(scope, receive, send)
             return
         asked = Headers(scope=scope)
@@ -44,7 +44,7 @@ class Compact:
                     await send(first)
                     await send(message)
                 else:
-                    for sent in await _compacted(first, message, asked):
+                    for sent in await _compacted(first, message, asked, is_kept=scope["method"] == "GET"):
                         await send(sent)
 
         await self._app(scope, receive, sending)
@@ -60,15 +60,15 @@ def _is_text(begin: Message) -> bool:
     )
 
 
-async def _compacted(begin: Message, body: Message, asked: Headers) -> tuple[Message, Message]:
+async def _compacted(begin: Message, body: Message, asked: Headers, *, is_kept: bool) -> tuple[Message, Message]:
     content: bytes = body.get("body", b"")
     headers = MutableHeaders(raw=list(begin["headers"]))
-    # weak: the same text, compressed or not
-    tag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers["ETag"] = tag
     headers.add_vary_header("Accept-Encoding")
-    status = 200
-    if tag in (known.strip() for known in asked.get("if-none-match", "").split(",")):
+    tag, status = "", begin["status"]
+    if is_kept:
+        # weak: the same text, compressed or not
+        tag = headers["ETag"] = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
+    if tag and tag in (known.strip() for known in asked.get("if-none-match", "").split(",")):
         status, content = 304, b""
         del headers["content-type"]
     elif len(content) >= _WORTHWHILE and "gzip" in asked.get("accept-encoding", ""):
