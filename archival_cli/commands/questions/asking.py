@@ -13,6 +13,7 @@ from uuid import uuid4
 from archival_cli.command import Session
 from archival_cli.commands.questions.direct import Direct
 from archival_cli.errors import MISUSED, CommandError
+from archival_cli.showing.text import counted
 
 #: Of a file, by its ending: what the service is asked for.
 MEDIA: Final = {
@@ -33,6 +34,8 @@ class Question:
     direct: Direct | None
     #: what is read is wanted, and no rows
     explain: bool = False
+    #: the service writes a file, and no answer
+    large: bool = False
 
 
 def media_of(file: Path) -> str:
@@ -72,7 +75,7 @@ def calling_off(session: Session, question: str) -> Iterator[None]:
         raise
 
 
-def note(session: Session, headers: dict[str, str], *more: str) -> None:
+def note(session: Session, question: Question, headers: dict[str, str], *more: str) -> None:
     """Beside the answer: what it was made of, whether it is all, and what is to be known of it."""
     figures = json.loads(headers["archival-query-figures"])
     told = [
@@ -83,7 +86,22 @@ def note(session: Session, headers: dict[str, str], *more: str) -> None:
     ]
     session.output.note("; ".join(told))
     if cut := headers.get("archival-query-cut"):
-        limit = {"rows": "the limit of rows", "bytes": "the limit of bytes"}[cut]
-        session.output.note(f"{limit} has cut the answer off: ask for less, or with --direct")
+        session.output.note(_cut(cut, question, headers.get("archival-query-rows")))
     for one in json.loads(headers.get("archival-query-notes", "[]")):
         session.output.note(f"note: {one['message']}")
+
+
+def _cut(cut: str, question: Question, rows: str | None) -> str:
+    """What has cut the answer off after so many `rows`, and what to do where that is not what was asked for."""
+    if cut == "rows" and question.limit is not None and rows in (None, str(question.limit)):
+        return f"cut at {counted(question.limit, 'row')} as asked"
+    if question.direct is not None:
+        advice = "ask for less"
+    elif question.large:
+        advice = "ask for less, or with --direct"
+    else:
+        advice = (
+            "ask for less, or have a file of all rows: with --large and --file, or, of a whole table or a range of time, from"
+            " `archival export`"
+        )
+    return f"the limit of {cut} has cut the answer off: {advice}"

@@ -41,7 +41,7 @@ class Direct:
     ) -> tuple[bytes, dict[str, str]]:
         """Body and headers as the service's answer would have them; raises `CommandError`."""
         try:
-            from archival_core.errors import ArchivalError
+            from archival_core.errors import ArchivalError, SettingsError
             from archival_core.query.direct import answer
             from archival_core.query.question.limits import Limits
         except ImportError as error:
@@ -61,7 +61,8 @@ class Direct:
                 explain=explain,
             )
         except ArchivalError as error:
-            raise CommandError(f"{error} ({error.code})", REFUSED, error.code) from error
+            exit_code = MISUSED if isinstance(error, SettingsError) else REFUSED
+            raise CommandError(f"{error} ({error.code})", exit_code, error.code) from error
         said, body = found.answer, found.body
         figures, notes = asdict(said.figures), [asdict(note) for note in said.notes]
         if media == "application/json":
@@ -69,4 +70,5 @@ class Direct:
             told = {"columns": columns, "cut": said.cut, "figures": figures, "notes": notes, "tables": said.tables}
             body = b'{"rows":' + (body or b"[]") + b"," + json.dumps(told).encode()[1:]
         headers = {"archival-query-figures": json.dumps(figures), "archival-query-notes": json.dumps(notes)}
+        headers["archival-query-rows"] = str(said.rows)
         return body, headers | ({"archival-query-cut": said.cut} if said.cut else {})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 from archival_cli.command import Session
 from archival_cli.commands.questions.asking import Question, calling_off
+from archival_cli.commands.questions.files import NewFile
 from archival_cli.errors import MISUSED, REFUSED, CommandError
 
 _FORMS: Final = {".parquet": "parquet", ".csv": "csv"}
@@ -19,15 +19,15 @@ _TIMES: Final = 3
 _LOST: Final = "result-lost"
 
 
-def form_of(file: Path) -> str:
+def form_of(file: NewFile) -> str:
     """The form of a large result, by the file's ending; raises `CommandError`."""
-    found = _FORMS.get(file.suffix.lower())
+    found = _FORMS.get(file.path.suffix.lower())
     if found is None:
-        raise CommandError(f"{file}: a large result is {' or '.join(_FORMS)}", MISUSED)
+        raise CommandError(f"{file.path}: a large result is {' or '.join(_FORMS)}", MISUSED)
     return found
 
 
-def fetch_large(session: Session, query: str, file: Path, question: Question) -> dict[str, str]:
+def fetch_large(session: Session, query: str, file: NewFile, question: Question) -> dict[str, str]:
     """Have the result of `query` written, and bring it into `file`; returns headers as those of an answer.
 
     Whoever interrupts it calls the question off. A result that was lost with an instance of the service is asked for again.
@@ -52,14 +52,13 @@ def fetch_large(session: Session, query: str, file: Path, question: Question) ->
     return headers | ({"archival-query-cut": state["cut"]} if state["cut"] else {})
 
 
-def _bring(session: Session, state: dict[str, Any], file: Path) -> None:
-    with file.open("wb") as written:
-        while written.tell() < state["bytes"]:
-            piece = session.client.content("queries", state["id"], "rows", offset=written.tell())
-            if not piece:
-                raise CommandError(f"{state['path']} in the lake ends after {written.tell():,} bytes", REFUSED)
-            written.write(piece)
-            session.output.note(f"{written.tell():,} of {state['bytes']:,} bytes")
+def _bring(session: Session, state: dict[str, Any], file: NewFile) -> None:
+    while file.bytes < state["bytes"]:
+        piece = session.client.content("queries", state["id"], "rows", offset=file.bytes)
+        if not piece:
+            raise CommandError(f"{state['path']} in the lake ends after {file.bytes:,} bytes", REFUSED)
+        file.write(piece)
+        session.output.note(f"{file.bytes:,} of {state['bytes']:,} bytes")
 
 
 def _waited(session: Session, state: dict[str, Any]) -> dict[str, Any]:

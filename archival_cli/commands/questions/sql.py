@@ -15,6 +15,7 @@ from archival_cli.command import Command, Session, pass_session
 from archival_cli.commands.questions.asking import MEDIA, Question, fetched, media_of, note
 from archival_cli.commands.questions.direct import Direct
 from archival_cli.commands.questions.explaining import explained, reads
+from archival_cli.commands.questions.files import FILE, written
 from archival_cli.commands.questions.large import fetch_large
 from archival_cli.errors import MISUSED, CommandError
 from archival_cli.showing.table import Column, Row
@@ -24,9 +25,7 @@ _HELP: Final = ".tables lists tables, .schema TABLE shows columns, .explain SELE
 
 @click.command(cls=Command)
 @click.argument("query", required=False, metavar="[SQL]")
-@click.option(
-    "--file", type=click.Path(dir_okay=False, path_type=Path), help="Write the answer: .csv, .json, .parquet, .arrow."
-)
+@click.option("--file", type=FILE, help="Write the answer: .csv, .json, .parquet, .arrow.")
 @click.option("--limit", type=click.IntRange(1), help="Rows at most; the service has a limit of its own.")
 @click.option("--as-text", multiple=True, metavar="COLUMN", help="Show the text that PostgreSQL prints; may be repeated.")
 @click.option(
@@ -53,7 +52,7 @@ def sql(
 
     Without SQL it is read from the standard input; from a terminal it is a prompt.
     """
-    question = Question(limit, as_text, Direct.from_environment() if direct else None)
+    question = Question(limit, as_text, Direct.from_environment() if direct else None, large=large)
     if query is None and sys.stdin.isatty() and file is None:
         return _prompt(session, question)
     if query in (None, "-"):
@@ -64,16 +63,19 @@ def sql(
         raise CommandError("--large goes with --file, and without --direct and --limit", MISUSED)
     if query.lstrip().startswith(".explain"):
         _explain(session, query.strip().removeprefix(".explain").rstrip("; \n"), question)
-    elif large and file is not None:
-        note(session, fetch_large(session, query, file, question), f"{file}: {file.stat().st_size:,} bytes")
     elif file is not None:
-        body, headers = fetched(session, query, media_of(file), question)
-        file.write_bytes(body)
-        note(session, headers, f"{file}: {len(body):,} bytes")
+        media = media_of(file)
+        with written(file) as whole:
+            if large:
+                headers = fetch_large(session, query, whole, question)
+            else:
+                body, headers = fetched(session, query, media, question)
+                whole.write(body)
+        note(session, question, headers, f"{file}: {whole.bytes:,} bytes")
     elif session.output.form == "csv":
         body, headers = fetched(session, query, MEDIA[".csv"], question)
         sys.stdout.buffer.write(body)
-        note(session, headers)
+        note(session, question, headers)
     else:
         _show(session, query, question)
     return 0
@@ -85,7 +87,7 @@ def _show(session: Session, query: str, question: Question) -> None:
     rows = [{str(number): value for number, value in enumerate(row)} for row in answer["rows"]]
     columns = [_column(number, column) for number, column in enumerate(answer["columns"])]
     session.output.show(answer, rows, columns, "no rows")
-    note(session, headers)
+    note(session, question, headers)
 
 
 def _explain(session: Session, query: str, question: Question) -> None:
@@ -96,7 +98,7 @@ def _explain(session: Session, query: str, question: Question) -> None:
     else:
         for line in explained(answer["tables"]):
             session.output.say(line)
-    note(session, headers)
+    note(session, question, headers)
 
 
 def _column(number: int, column: dict[str, Any]) -> Column:
