@@ -17,6 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and do it; the exit code."""
     try:
         code = archival.main(args=arguments, prog_name="archival", standalone_mode=False)
+        # a short answer is written here, and not when Python ends
+        sys.stdout.flush()
     except CommandError as error:
         click.echo(plain(str(error)), err=True)
         return error.exit_code

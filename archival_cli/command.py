@@ -143,6 +143,13 @@ class Group(click.Group):
             args = [self._default, *args]
         return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As the parent; a reader that has gone away is told without an error number, of which click would make exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise BrokenPipeError from error
+
     def list_commands(self, context: click.Context) -> list[str]:
         """In the order in which they were added."""
         return list(self.commands)
