@@ -15,6 +15,7 @@ from azure.storage.blob.aio import ContainerClient
 from azure.storage.filedatalake.aio import DataLakeFileClient, FileSystemClient
 
 from archival_core.clients import network
+from archival_core.errors import SettingsError
 from archival_core.lake import credentials
 from archival_core.lake.entries import LakePage, LakePath, entry_of, utc
 from archival_core.lake.errors import is_missing_path, lake_errors
@@ -44,6 +45,8 @@ class Filesystem:
         local server. Without a key the app's identity is used. Raises `SettingsError`.
         """
         endpoint, account, filesystem, prefix = parse_lake_url(lake_url)
+        if endpoint.startswith("http:") and not account_key:
+            raise SettingsError("LAKE_URL: http:// needs LAKE_ACCOUNT_KEY; a token is sent over https:// only")
         credential: Any = credentials.credential_for(account, account_key)
         options = {**RETRIES, **network.DIRECT}
         return cls(

@@ -65,6 +65,8 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(os.environ),
+            # Ctrl-C is for whoever asks, who ends this process
+            process_group=0,
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._inward, self._outward = self._process.stdout, self._process.stdin
