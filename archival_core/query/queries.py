@@ -23,7 +23,7 @@ from archival_core.query.calling_off import CallingOff
 from archival_core.query.kept_sessions import APPLICATION, KeptSessions, LaterSession
 from archival_core.query.question.forms import Form
 from archival_core.query.question.limits import Limits
-from archival_core.query.question.naming import resolved
+from archival_core.query.question.naming import columns_named, resolved
 from archival_core.query.question.statement import Statement
 from archival_core.query.scans.live_plan import chunks_read
 from archival_core.query.watching import Watched
@@ -225,7 +225,8 @@ class Queries:
             named = resolved(statement.tables, await readable.readable_tables(holder, role, {t.name for t in statement.tables}))
             async with Moment(holder, aside.get, named, role) as then:
                 unexplained = await self.archives.learn(then)
-                tables = [await self._whole(table, then, unexplained, as_text) for table in then.then]
+                texts = columns_named(as_text, then.then)
+                tables = [await self._whole(table, then, unexplained, texts) for table in then.then]
                 asked = Asked(
                     statement=statement,
                     tables=tables,

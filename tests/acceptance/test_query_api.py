@@ -85,6 +85,7 @@ async def test_what_is_cut_off_is_said(client: httpx.AsyncClient) -> None:
     answer = await _ask(client, sql, "text/csv;q=0.9, */*;q=0.1", max_rows=5000)
     assert (len(answer.text.splitlines()), answer.headers["archival-query-cut"]) == (1001, "rows")
     assert json.loads(answer.headers["archival-query-figures"])["archives"] == 0
+    assert answer.headers["archival-query-rows"] == "1000"
     found = (await _ask(client, "select range as n from range(1000)")).json()
     assert (len(found["rows"]), found["cut"]) == (1000, None)
 

@@ -42,7 +42,7 @@ class WholeTable:
     archives: tuple[Archive, ...]
     #: by attnum: what archived rows have in a column that was added after they were stored; `None` if that is not certain
     stored_before: Mapping[int, Known | None]
-    #: columns that are wanted as PostgreSQL's text
+    #: names of columns that are wanted as PostgreSQL's text, as `caseless` has them
     as_text: frozenset[str] = frozenset()
 
     @cached_property
@@ -57,7 +57,7 @@ class WholeTable:
                 code="query-names",
             )
         return [
-            PresentColumn(column, self.stored_before.get(column.number), as_text=column.name in self.as_text)
+            PresentColumn(column, self.stored_before.get(column.number), as_text=caseless(column.name) in self.as_text)
             for column in columns
         ]
 

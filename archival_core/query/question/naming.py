@@ -1,13 +1,18 @@
-"""Which tables of the source a statement means."""
+"""Which tables of the source a statement means, and which of their columns are meant beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from archival_core.errors import PermanentError
 from archival_core.query.question.caseless import caseless
 from archival_core.query.question.statement import TableName
+from archival_core.source.state.snapshot.moment import TableThen
 from archival_core.source.state.snapshot.readable import NamedTable
+
+#: Of a table's columns, in a message.
+_MOST_NAMED: Final = 50
 
 
 def resolved(asked: Collection[TableName], found: Sequence[NamedTable]) -> list[NamedTable]:
@@ -32,3 +37,22 @@ def resolved(asked: Collection[TableName], found: Sequence[NamedTable]) -> list[
             )
         chosen[alike[0].oid] = alike[0]
     return list(chosen.values())
+
+
+def columns_named(as_text: Collection[str], tables: Sequence[TableThen]) -> frozenset[str]:
+    """The names of columns that are wanted as texts, as DuckDB compares them.
+
+    Raises `PermanentError` (`query-invalid`) where no table has a column of such a name.
+    """
+    known = {caseless(column.name) for table in tables for column in table.columns}
+    if unknown := sorted({name for name in as_text if caseless(name) not in known}):
+        there = [f"{table.table.relation} has {_listed([column.name for column in table.columns])}" for table in tables]
+        raise PermanentError(
+            f"as_text names {', '.join(unknown)}, and no table of the question has that: {'; '.join(there) or 'it has none'}",
+            code="query-invalid",
+        )
+    return frozenset(caseless(name) for name in as_text)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")

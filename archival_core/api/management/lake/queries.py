@@ -54,7 +54,7 @@ async def query(
     """Answer a question in SQL: archived and live rows, each once, from one moment.
 
     The headers `archival-query-cut`, `archival-query-figures` and `archival-query-notes` say in every form what JSON has
-    beside the rows.
+    beside the rows, and `archival-query-rows` how many rows there are.
     """
     media = _JSON if request.explain else accepted(accept, [*_FORMS])
     queries, form = services.queries, _FORMS[media]
@@ -63,7 +63,7 @@ async def query(
     found, figures = collected.answer, asdict(collected.answer.figures)
     notes = [asdict(note) for note in found.notes]
     # a header has ASCII alone, and as JSON so have the names in it
-    headers = {"archival-query-figures": json.dumps(figures)}
+    headers = {"archival-query-figures": json.dumps(figures), "archival-query-rows": str(found.rows)}
     headers |= {"archival-query-cut": found.cut} if found.cut else {}
     headers |= {"archival-query-notes": json.dumps(notes)} if notes else {}
     if media != _JSON:

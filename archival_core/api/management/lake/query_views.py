@@ -23,7 +23,9 @@ class QueryRequest(Body):
     )
     max_rows: int | None = Field(default=None, ge=1, description="fewer rows than the service would give", strict=True)
     as_text: list[Text] = Field(
-        default_factory=list, max_length=100, description="columns whose values are wanted as the text that PostgreSQL prints"
+        default_factory=list,
+        max_length=100,
+        description="columns of the tables, in any case, whose values are wanted as the text that PostgreSQL prints",
     )
     explain: bool = Field(
         default=False,
