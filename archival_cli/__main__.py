@@ -10,7 +10,7 @@ import click
 
 from archival_cli.app import archival
 from archival_cli.errors import CommandError
-from archival_cli.showing.text import plain
+from archival_cli.showing.text import plain_lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # a short answer is written here, and not when Python ends
         sys.stdout.flush()
     except CommandError as error:
-        click.echo(plain(str(error)), err=True)
+        click.echo(plain_lines(str(error)), err=True)
         return error.exit_code
     except click.ClickException as error:
         error.show()

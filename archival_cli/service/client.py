@@ -16,13 +16,15 @@ from archival_cli.service.transport import Answer, Asked, Silence
 
 _LATER: Final = frozenset({429, 502, 503, 504})
 _PAGE: Final = 500
-#: In seconds: after so much silence the service is asked what is away, and a person hears of it before three seconds are over.
+#: In seconds: after so much silence the service is asked what is away, quietly, since many a question takes so long; that has
+#: its answer when a person is told, which is before three seconds are over.
 _SUSPICIOUS: Final = 0.25
 _SAID_BY: Final = 2.3
 #: In seconds: so long an answer is waited for at least. Of a change that was given up nobody would know whether it was made.
 _LEAST: Final = 10
 _LEAST_FOR_CHANGES: Final = 240
 _PAUSE: Final = 2.0
+_SILENT: Final = "has not answered yet"
 
 Tell = Callable[[str], None]
 
@@ -61,7 +63,8 @@ class Client:
 
     def fetch(self, *path: str, body: object, accept: str) -> Answer:
         """What is answered to a question that changes nothing, in the media type `accept`; as `get`."""
-        return self._found(self._request("POST", path, "", body, accept=accept), again=True)
+        request = self._request("POST", path, "", body, accept=accept)
+        return self._found(request, again=True, working="is answering the question")
 
     def content(self, *path: str, **query: Any) -> bytes:
         """The bytes that are answered; as `get`."""
@@ -81,11 +84,11 @@ class Client:
     def _ask(self, request: Request, *, again: bool) -> Any:
         return self._found(request, again=again).document
 
-    def _found(self, request: Request, *, again: bool) -> Answer:
+    def _found(self, request: Request, *, again: bool, working: str = _SILENT) -> Answer:
         until = time.monotonic() + self._patience
         while True:
             least = _LEAST if request.method == "GET" else _LEAST_FOR_CHANGES
-            found = self._once(request, max(until - time.monotonic(), least))
+            found = self._once(request, max(until - time.monotonic(), least), working)
             if isinstance(found, Answer) and found.status < 400:
                 return found
             if isinstance(found, Answer) and (found.status not in _LATER or not again):
@@ -98,29 +101,19 @@ class Client:
             self._say(f"{trouble}; asking again until {_clock(left)}, or Ctrl-C")
             time.sleep(min(left, _pause(found)))
 
-    def _once(self, request: Request, seconds: float) -> Answer | Silence:
-        """What comes back within `seconds`; silence is told."""
+    def _once(self, request: Request, seconds: float, working: str = _SILENT) -> Answer | Silence:
+        """What comes back within `seconds`; silence is told, as `working` where the service is well."""
         asked, until = Asked(request), time.monotonic() + seconds
         if (found := asked.wait(_SUSPICIOUS)) is not None:
             return found
-        cause = self._cause(asked)
-        if (found := asked.wait(0)) is not None:
+        health = self.begin("health", "ready")
+        if (found := asked.wait(min(_SAID_BY, seconds) - _SUSPICIOUS)) is not None:
             return found
+        cause = tell_health(health.wait(0))
         left = until - time.monotonic()
         waits = f"; waiting until {_clock(left)}, or Ctrl-C" if left > 0.1 else ""
-        self._say(f"{self.url} has not answered yet{cause}{waits}")
+        self._say(f"{self.url} {_SILENT + cause if cause else working}{waits}")
         return asked.wait(left) or Silence(f"nothing came in time{cause}")
-
-    def _cause(self, asked: Asked) -> str:
-        """What a service that is silent says of itself, unless the answer comes first."""
-        said = self.begin("health", "ready")
-        until = time.monotonic() + _SAID_BY - _SUSPICIOUS
-        while (left := until - time.monotonic()) > 0:
-            if (health := said.wait(min(left, 0.1))) is not None:
-                return tell_health(health)
-            if asked.ready:
-                return ""
-        return ""
 
     def _say(self, text: str) -> None:
         """Once, until something else is to be said: the time until which is asked is no news."""

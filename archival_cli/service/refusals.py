@@ -37,7 +37,9 @@ def refusal(answer: Answer, *, changes: bool = False) -> CommandError:
     if code == "invalid-request" and isinstance(problem.get("errors"), list):
         return CommandError("; ".join(_field(one) for one in problem["errors"][:5]), exit_code, code)
     told = problem.get("detail") or problem.get("title") or answer.reason
-    return CommandError(f"{told} ({code})", exit_code, code)
+    # DuckDB shows the place of an error in lines of its own
+    first, broken, others = str(told).partition("\n")
+    return CommandError(f"{first} ({code}){broken}{others}", exit_code, code)
 
 
 def _field(problem: Any) -> str:

@@ -56,11 +56,6 @@ class Asked:
         self._found: SimpleQueue[Answer | Silence] = SimpleQueue()
         threading.Thread(target=self._ask, args=(request,), daemon=True).start()
 
-    @property
-    def ready(self) -> bool:
-        """Whether something came back."""
-        return not self._found.empty()
-
     def wait(self, seconds: float) -> Answer | Silence | None:
         """What came back within `seconds`; `None` if nothing has."""
         try:

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import batched
 from textwrap import wrap
 from typing import Any, Final, Literal
 
@@ -14,10 +15,12 @@ from rich.text import Text
 
 from archival_cli.showing import table
 from archival_cli.showing.table import Column, Row
-from archival_cli.showing.text import plain
+from archival_cli.showing.text import counted, plain, plain_lines
 
 #: Letters that titles of facts have room for.
 _TITLE: Final = 15
+#: Lines of a table that the terminal gets at once; one by one takes several times as long.
+_AT_ONCE: Final = 200
 
 
 class _Console(Console):
@@ -92,17 +95,25 @@ class Output:
             self.console.print(Text(plain(text)))
 
     def note(self, text: str) -> None:
-        """A sentence beside the answer."""
-        self.aside.print(Text(plain(text)))
+        """A sentence beside the answer; an error of several lines keeps them, since one may point at the one before."""
+        self.aside.print(Text(plain_lines(text)), soft_wrap="\n" in text)
 
     def _table(self, rows: Sequence[Row], columns: Sequence[Column]) -> None:
         # a pipe has room for everything
         width = self.console.width if self.form == "table" and self.console.is_terminal else None
         found, left_out = table.lines(rows, columns, width)
-        for line in found:
-            self.console.print(line)
+        if self.console.is_terminal:
+            for lines in batched(found, _AT_ONCE, strict=False):
+                self.console.print(Text("\n").join(lines))
+        else:
+            try:
+                self.console.file.writelines(f"{line.plain}\n" for line in found)
+                self.console.file.flush()
+            except BrokenPipeError:
+                self.console.on_broken_pipe()
         if left_out:
-            self.aside.print(Text(f"no room for {', '.join(left_out)}: -o wide", "dim"))
+            told = f"no room for {counted(len(left_out), 'column')} ({', '.join(left_out)}): -o wide, csv or json has every one"
+            self.aside.print(Text(told, "dim"))
 
     def _csv(self, rows: Sequence[Row], columns: Sequence[Column]) -> None:
         fields = list(dict.fromkeys(field for column in columns for field in column.fields))

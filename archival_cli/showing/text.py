@@ -105,7 +105,14 @@ def chunk_name(chunk: str) -> str:
 
 def plain(text: str) -> str:
     """A name may hold what moves a terminal's cursor: of what cannot be seen, the code is shown."""
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def plain_lines(text: str) -> str:
+    """The same of text in lines, as an error of DuckDB, whose last line points at a place in the one before."""
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def _time(text: str) -> datetime | None:

@@ -55,6 +55,11 @@ async def test_questions_from_scripts_and_to_files(service: Service, cli: Comman
     assert "nothing" in refused
     assert "query-invalid" in refused
     assert "unknown-table" in await cli("sql", "select * from nowhere", expect=1)
+    assert f"did you mean {table}?" in await cli("sql", "select * from readings", expect=1)
+    assert "LINE 1" in (misplaced := await cli("sql", "select cast(a as timestamptz) from (values ('abc')) t(a)", expect=1))
+    assert "\n" in misplaced and "\\n" not in misplaced
+    assert (await cli("sql", ".tables")).splitlines() == [table]
+    assert "value" in await cli("sql", ".schema readings")
     assert ".parquet" in await cli("sql", sql, "--file", "a.xlsx", expect=2)
 
 

@@ -31,8 +31,10 @@ def resolved(asked: Collection[TableName], found: Sequence[NamedTable]) -> list[
                 code="query-names",
             )
         if not alike:
+            others = sorted(str(table.relation) for table in found if table.relation.name.lower() == name.name.lower())
+            why = f"did you mean {' or '.join(others)}?" if others else "a chunk, a partition or a view is none by itself"
             raise PermanentError(
-                f"there is no table {schema}.{name.name} that you may read; a chunk, a partition or a view is none by itself",
+                f"there is no table {schema}.{name.name} that you may read; {why}",
                 code="unknown-table",
             )
         chosen[alike[0].oid] = alike[0]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from archival_cli.__main__ import main
 from archival_cli.errors import REFUSED, UNREACHABLE, CommandError
 from archival_cli.service import client as client_module
 from archival_cli.service.client import Client
@@ -19,6 +20,7 @@ from archival_cli.service.client import Client
 #: path → status and document; `None` never answers
 type _Answers = Callable[[str], tuple[int, Any] | None]
 AWAY = {"code": "database-login", "detail": 'the ledger: password authentication failed for user "x"'}
+READY = {"status": "ok", "checks": {"ledger": "ok", "redis": "ok"}}
 
 
 @contextmanager
@@ -91,6 +93,30 @@ def test_a_service_that_is_silent_altogether_is_told_within_three_seconds(monkey
     assert [after < 3 for after in told] == [True]
 
 
+def test_a_question_that_takes_half_a_second_is_no_news() -> None:
+    told: list[str] = []
+
+    def answers(path: str) -> tuple[int, Any]:
+        time.sleep(0.6 if path == "queries" else 0)
+        return 200, READY
+
+    with a_service(answers) as url:
+        assert Client(url, "key", told.append).fetch("queries", body={}, accept="application/json").status == 200
+    assert told == []
+
+
+def test_a_question_that_takes_longer_is_said_to_be_answered() -> None:
+    told: list[str] = []
+
+    def answers(path: str) -> tuple[int, Any]:
+        time.sleep(2.6 if path == "queries" else 0)
+        return 200, READY
+
+    with a_service(answers) as url:
+        assert Client(url, "key", told.append).fetch("queries", body={}, accept="application/json").status == 200
+    assert [text.partition(";")[0] for text in told] == [f"{url} is answering the question"]
+
+
 def test_nobody_there_is_told_at_once() -> None:
     told: list[str] = []
     with pytest.raises(CommandError, match="does not answer"):
@@ -144,6 +170,14 @@ def test_a_refusal_is_in_the_words_of_the_command_line(answer: tuple[int, Any], 
         Client(url, "key", lambda _: None).get("jobs")
     assert told in str(raised.value)
     assert raised.value.exit_code == exit_code
+
+
+def test_an_error_of_several_lines_is_shown_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    detail = "Conversion Error: no time\n\nLINE 1: SELECT a\x1b[2J\n               ^"
+    with a_service(lambda _: (400, {"code": "query-invalid", "detail": detail})) as url:
+        assert main(["sql", "SELECT a", "--url", url]) == REFUSED
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["Conversion Error: no time (query-invalid)", "", "LINE 1: SELECT a\\x1b[2J", "               ^"]
 
 
 def test_a_key_goes_to_no_other_host() -> None:

@@ -62,6 +62,32 @@ def test_without_a_terminal_everything_is_whole() -> None:
     assert "connection refused" in reason
 
 
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_columns_of_every_rank_give_way(width: int) -> None:
+    row = {
+        "chunk": "_timescaledb_internal._hyper_12_34567_chunk",
+        "hypertable": JOB["hypertable"],
+        "range_start": "2026-01-01T06:00:00Z",
+        "range_end": "2026-01-08T06:00:00Z",
+        "state": "in-database",
+        "rows": 2000,
+        "database_bytes": 507_904,
+        "parquet_bytes": 71_234,
+        "job_id": JOB["job_id"],
+        "error": None,
+    }
+    found, left_out = lines([row], CHUNKS, width)
+    assert max(line.cell_len for line in found) <= width
+    titles = {title for title in ("chunk", "state", "rows", "database", "lake", "job") if title not in found[0].plain.split()}
+    assert titles <= set(left_out)
+    assert "chunk" not in left_out
+
+
+def test_without_a_terminal_columns_without_a_value_are_there() -> None:
+    assert "Parquet" in _shown([JOB], JOBS, None)[0]
+    assert "Parquet" not in _shown([JOB], JOBS, 300)[0]
+
+
 def test_what_has_no_room_is_named() -> None:
     assert "requested" in lines([JOB], JOBS, 80)[1]
     assert lines([JOB], JOBS, None)[1] == []
