@@ -48,11 +48,11 @@ async def contracts(service: Service) -> Service:
     return service
 
 
-@pytest.mark.parametrize("column", ["day", "moment", "zoned"])
+@pytest.mark.parametrize("column", ["day", "zoned", pytest.param("moment", marks=pytest.mark.slow)])
 async def test_days_that_python_has_not_are_in_lists_and_joins(contracts: Service, column: str) -> None:
     queries, schema = queries_of(contracts), contracts.schema
     chosen = f"{schema}.chosen"
-    for ids in ((0, 4), (4, 9), (0, 9), (6,), (2, 6), (1, 5), (5, 7), (3, 4, 5), range(10)):
+    for ids in ((0, 4), (4, 9), (6,), (2, 6), (1, 5), (5, 7), range(10)):
         listed = ", ".join(str(one) for one in ids)
         for sql in (
             f"select count(*) as n from {{t}} where {column} in (select {column} from {chosen} where id in ({listed}))",
