@@ -148,7 +148,6 @@ async def test_a_file_takes_few_requests(archived: Service) -> None:
     assert (looks.hits, reads.hits) == (1, 1)
 
 
-@pytest.mark.slow
 async def test_values_that_are_too_large_for_it_are_read_by_the_other_reader(service: Service) -> None:
     """On the way to DuckDB's own reader a value is in memory three times."""
     service.execute(
