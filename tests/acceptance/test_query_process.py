@@ -61,9 +61,14 @@ async def test_nothing_of_a_question_stays_in_its_process(service: Service) -> N
     queries = queries_of(service, workers=workers)
 
     async def settled() -> int:
-        """Threads of the process when nobody asks."""
-        await asyncio.sleep(0.3)
-        return len(list(Path(f"/proc/{workers._idle[0].pid}/task").iterdir()))
+        """Threads of the process when nobody asks, and nothing is made or closed any more."""
+        before = -1
+        while True:
+            await asyncio.sleep(0.5)
+            now = len(list(Path(f"/proc/{workers._idle[0].pid}/task").iterdir()))
+            if now == before:
+                return now
+            before = now
 
     await asked(queries, "select 1")
     at_first = await settled()

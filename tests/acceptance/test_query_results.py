@@ -119,9 +119,9 @@ async def test_what_has_no_answer_yet_is_called_off_by_the_id_of_its_question(
         asking = asyncio.create_task(client.post(path, json={"sql": SLOW, "id": str(question)}))
         begun = time.monotonic()
         while (await client.delete(f"/queries/{question}")).status_code != 204:
-            assert time.monotonic() - begun < 4
+            assert time.monotonic() - begun < 20
             await asyncio.sleep(0.1)
-        answer = await asyncio.wait_for(asking, 3)
+        answer = await asyncio.wait_for(asking, 10)
         if path == "/queries":
             assert (answer.status_code, answer.json()["code"]) == (409, "query-called-off")
         assert (await client.delete(f"/queries/{question}")).status_code == 404
