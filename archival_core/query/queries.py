@@ -124,10 +124,10 @@ class Queries:
                         way = (explain, own_reader, hands_down)
                         answer = await self._once(worker, statement, holder, role, form, sink, frozenset(as_text), limits, *way)
                 except ArchivalError as error:
-                    if error.code == "large-values" and own_reader:
+                    if error.code == "large-values" and own_reader and tried < _TRIES:
                         own_reader = False
                         continue
-                    if error.code == "filter-without-form" and hands_down:
+                    if error.code == "filter-without-form" and hands_down and tried < _TRIES:
                         hands_down = False
                         continue
                     ended = isinstance(error, AwayError) and tried == 1 and time.monotonic() - begun < _SOON
