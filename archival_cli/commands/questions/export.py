@@ -10,10 +10,10 @@ import click
 
 from archival_cli.command import Command, Session, pass_session
 from archival_cli.commands.arguments import HYPERTABLE
-from archival_cli.commands.questions.asking import Question, fetched, media_of, note
+from archival_cli.commands.questions.asking import Question, media_of, note
 from archival_cli.commands.questions.direct import Direct
 from archival_cli.commands.questions.files import FILE, written
-from archival_cli.commands.questions.large import fetch_large
+from archival_cli.commands.questions.large import fetch
 from archival_cli.errors import MISUSED, REFUSED, CommandError
 from archival_cli.times import BOUND
 
@@ -62,11 +62,7 @@ def export(
     large = not direct and file.suffix.lower() in (".parquet", ".csv")
     question = Question(None, as_text, Direct.from_environment() if direct else None, large=large)
     with written(file) as whole:
-        if large:
-            headers = fetch_large(session, sql, whole, question)
-        else:
-            body, headers = fetched(session, sql, media, question)
-            whole.write(body)
+        headers = fetch(session, sql, whole, media, question)
         if cut := headers.get("archival-query-cut"):
             others = "" if direct else ", or --direct" if large else ", a file that ends in .parquet or .csv, or --direct"
             raise CommandError(f"the limit of {cut} would cut the file off: choose a shorter range{others}", REFUSED)

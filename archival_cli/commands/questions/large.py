@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from archival_cli.command import Session
-from archival_cli.commands.questions.asking import Question, calling_off
+from archival_cli.commands.questions.asking import Question, calling_off, fetched
 from archival_cli.commands.questions.files import NewFile
 from archival_cli.errors import MISUSED, REFUSED, CommandError
 
@@ -25,6 +25,15 @@ def form_of(file: NewFile) -> str:
     if found is None:
         raise CommandError(f"{file.path}: a large result is {' or '.join(_FORMS)}", MISUSED)
     return found
+
+
+def fetch(session: Session, query: str, file: NewFile, media: str, question: Question) -> dict[str, str]:
+    """Bring the answer to `query` into `file`, as a large result where the question asks for one; returns the headers."""
+    if question.large:
+        return fetch_large(session, query, file, question)
+    body, headers = fetched(session, query, media, question)
+    file.write(body)
+    return headers
 
 
 def fetch_large(session: Session, query: str, file: NewFile, question: Question) -> dict[str, str]:

@@ -11,11 +11,11 @@ import click
 
 from archival_cli.command import Command, Session, pass_session
 from archival_cli.commands.questions.answers import show
-from archival_cli.commands.questions.asking import Question, fetched, media_of, note
+from archival_cli.commands.questions.asking import Question, media_of, note
 from archival_cli.commands.questions.commands import is_command, obey
 from archival_cli.commands.questions.direct import Direct
 from archival_cli.commands.questions.files import FILE, written
-from archival_cli.commands.questions.large import fetch_large
+from archival_cli.commands.questions.large import fetch
 from archival_cli.commands.questions.prompt import prompt
 from archival_cli.commands.questions.statements import is_blank
 from archival_cli.errors import MISUSED, CommandError
@@ -77,11 +77,7 @@ def sql(
     elif file is not None:
         media = media_of(file)
         with written(file) as whole:
-            if large:
-                headers = fetch_large(session, query, whole, question)
-            else:
-                body, headers = fetched(session, query, media, question)
-                whole.write(body)
+            headers = fetch(session, query, whole, media, question)
         note(session, question, headers, f"{file}: {whole.bytes:,} bytes")
     else:
         show(session, query, question)

@@ -1,4 +1,4 @@
-"""DuckDBs of one process, each for one question: to make one takes as long as a small question, and to close one is no less."""
+"""DuckDBs of one process, each for one question. To make a DuckDB and to close it takes as long as a small question."""
 
 from __future__ import annotations
 

@@ -93,28 +93,17 @@ def test_a_service_that_is_silent_altogether_is_told_within_three_seconds(monkey
     assert [after < 3 for after in told] == [True]
 
 
-def test_a_question_that_takes_half_a_second_is_no_news() -> None:
+@pytest.mark.parametrize(("seconds", "said"), [(0.6, []), (2.6, ["is answering the question"])])
+def test_a_question_is_said_to_be_answered_when_it_takes_seconds(seconds: float, said: list[str]) -> None:
     told: list[str] = []
 
     def answers(path: str) -> tuple[int, Any]:
-        time.sleep(0.6 if path == "queries" else 0)
+        time.sleep(seconds if path == "queries" else 0)
         return 200, READY
 
     with a_service(answers) as url:
         assert Client(url, "key", told.append).fetch("queries", body={}, accept="application/json").status == 200
-    assert told == []
-
-
-def test_a_question_that_takes_longer_is_said_to_be_answered() -> None:
-    told: list[str] = []
-
-    def answers(path: str) -> tuple[int, Any]:
-        time.sleep(2.6 if path == "queries" else 0)
-        return 200, READY
-
-    with a_service(answers) as url:
-        assert Client(url, "key", told.append).fetch("queries", body={}, accept="application/json").status == 200
-    assert [text.partition(";")[0] for text in told] == [f"{url} is answering the question"]
+    assert [text.partition(";")[0] for text in told] == [f"{url} {one}" for one in said]
 
 
 def test_nobody_there_is_told_at_once() -> None:
